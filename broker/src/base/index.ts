@@ -1,0 +1,10 @@
+/**
+ * base: what every room may stand on: assertions, branded numbers, the seeded random source.
+ *
+ * Inputs: none. Outputs: pure helpers. Invariants: nothing here touches the outside world, keeps module state, or knows
+ * any other room. Not here: anything that speaks of logs, brokers or bytes on the wire.
+ */
+export { assert } from "./assert.ts";
+export type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId, Position } from "./brands.ts";
+export { asBrokerId, asLeaderEpoch, asMs, asOffset, asPartitionId, asPosition } from "./brands.ts";
+export { SeededRandom } from "./seeded-random.ts";

@@ -1,0 +1,14 @@
+/**
+ * ports: the doors to the outside world, as interfaces only. Whatever a room below the platform needs of time, chance,
+ * disk, store or log lines it gets handed as one of these; the real world (`platform/`) and the simulated one (`sim/`)
+ * implement them and pass one suite each.
+ *
+ * Not here: any implementation; sockets (listeners own theirs until a peer transport exists).
+ */
+export type { Clock, TimerHandle, Timers } from "./clock.ts";
+export type { Disk, DiskFaultKind, File, OpenMode } from "./disk.ts";
+export { DiskFault } from "./disk.ts";
+export type { KeyValueStore, StoreOperation } from "./key-value-store.ts";
+export type { DirectoryLock, DirectoryLocks } from "./directory-lock.ts";
+export type { LogFields, Logger } from "./logger.ts";
+export type { RandomBytes } from "./random.ts";

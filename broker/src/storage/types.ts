@@ -1,0 +1,178 @@
+/**
+ * What the runtime sees of storage. One PartitionLog is one replica's log in `<topic>-<partition>/`; one LogDirectory
+ * is the data directory that holds them, with its checkpoints and its clean-shutdown marker.
+ *
+ * The log moves bytes: it reads batch headers, never records. It decides nothing about leadership, acknowledgement or
+ * who may read; it only knows how far it is written and how far it is synced.
+ */
+import type { BatchHeader } from "@tidemark/proto";
+import type { LeaderEpoch, Ms, Offset, PartitionId, Position } from "../base/index.ts";
+import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
+
+/** Per-topic settings of a log. Kafka's keys in camelCase with their unit; see the configuration table for defaults. */
+export interface LogConfig {
+  readonly segmentBytes: number;
+  readonly segmentMs: number;
+  readonly segmentJitterMs: number;
+  readonly segmentIndexBytes: number;
+  readonly indexIntervalBytes: number;
+  /** Sync after this many records; Number.MAX_SAFE_INTEGER = never. */
+  readonly flushMessages: number;
+  /** Sync when the oldest unsynced byte is this old; Number.MAX_SAFE_INTEGER = never. */
+  readonly flushMs: number;
+  readonly fileDeleteDelayMs: number;
+  readonly producerIdExpirationMs: number;
+  /** 15.1: in the synced modes an open syncs once before the log reports or appends (4.2(10)). */
+  readonly durability: "none" | "page-cache" | "group-commit" | "fsync-each";
+}
+
+/** The last batches of one idempotent producer in one partition (11.1(2)). Newest last; at most five. */
+export interface ProducerEntry {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly lastSequence: number;
+  readonly lastOffset: Offset;
+  readonly lastTimestamp: number;
+  /** True until this process itself has seen five batches: older ones may lie in the log only (the look-up rule). */
+  readonly olderInLog: boolean;
+  readonly batches: readonly ProducerBatch[];
+}
+
+export interface ProducerBatch {
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly baseOffset: Offset;
+  readonly lastOffset: Offset;
+  readonly timestamp: number;
+}
+
+export interface ReadResult {
+  /** Whole batches from the one that contains `offset` on, at most maxBytes of them but for the first; may be empty. */
+  readonly records: Buffer;
+  /** The offset after the last batch in `records`, or the asked one when it is empty. */
+  readonly nextOffset: Offset;
+}
+
+export type AppendResult =
+  | { readonly ok: true; readonly baseOffset: Offset; readonly lastOffset: Offset }
+  | { readonly ok: false; readonly code: "KAFKA_STORAGE_ERROR" | "RECORD_LIST_TOO_LARGE"; readonly fault: DiskFault | null };
+
+/** What the log tells its owner. Called from I/O callbacks, never from inside a call of the owner. */
+export interface LogEvents {
+  /** The contiguous synced prefix now ends at `end` (15.1(6)). */
+  onSynced(end: Offset): void;
+  /** A sync failed: final (3.4(3)). The owner takes the directory offline. */
+  onSyncFailed(fault: DiskFault): void;
+}
+
+export interface PartitionLog {
+  readonly topic: string;
+  readonly partition: PartitionId;
+  readonly topicId: string;
+  readonly config: LogConfig;
+
+  /** First offset a reader may ask for. */
+  readonly logStartOffset: Offset;
+  /** Next offset to be assigned. Moves in `append`, and back when a write fails. */
+  readonly logEndOffset: Offset;
+  /** Everything below is in the page cache. No reader and no follower is served beyond it (3.1(9)). */
+  readonly writtenEndOffset: Offset;
+  /** End of the contiguous synced prefix over all segments, directory entries included. */
+  readonly syncedEndOffset: Offset;
+  readonly recoveryPoint: Offset;
+  /** As checkpointed, clamped to [log start, LEO] (4.2(10)); the owner raises it. */
+  highWatermark: Offset;
+  readonly sizeBytes: number;
+  readonly segmentCount: number;
+  readonly latestEpoch: LeaderEpoch;
+  /** Newest record timestamp and the base offset of the batch that has it; null in an empty log. */
+  readonly maxTimestamp: number;
+  events: LogEvents;
+
+  /** A new leader epoch begins at LEO (5.1(1)). In memory at once, on disk in the background. */
+  startEpoch(epoch: LeaderEpoch): void;
+  endOffsetFor(epoch: LeaderEpoch): { epoch: LeaderEpoch; endOffset: Offset } | null;
+
+  /**
+   * Appends one validated batch: patches base offset and leader epoch into `bytes`, rolls if due, updates indexes,
+   * epochs and producer state and queues the bytes for the turn's one write. `bytes` belongs to the log until
+   * `writeAppended` returns. The written end does not move yet.
+   */
+  append(bytes: Buffer, header: BatchHeader, leaderEpoch: LeaderEpoch, now: Ms): AppendResult;
+  /**
+   * Writes all that `append` queued, in one vectored write per segment. On a fault, or a write that fell short and
+   * could not be completed, the log is cut back to its last whole batch (3.1(12)): LEO, indexes and producer state go
+   * back with it, and the fault is returned. Batches whose last offset is below `writtenEndOffset` afterwards are in.
+   */
+  writeAppended(): DiskFault | null;
+
+  producer(producerId: number): ProducerEntry | undefined;
+  /** 11.1(2): looks for a batch with exactly these sequences below the last known one, reading headers only. */
+  findProducerBatch(producerId: number, producerEpoch: number, firstSequence: number, lastSequence: number): Promise<ProducerBatch | null>;
+
+  /** Asks for a sync of everything written. One in flight per file; what comes meanwhile shares the next (15.1(3)). */
+  sync(): void;
+
+  /** Reads below `limit` (<= written end). The caller has checked offset against log start and its limit. */
+  read(offset: Offset, maxBytes: number, limit: Offset): Promise<ReadResult>;
+  /** As `read`, at once, when the bytes are near the tail of the active segment (page cache); else null. */
+  readTail(offset: Offset, maxBytes: number, limit: Offset): ReadResult | null;
+  /** First record at or after log start and below `limit` with timestamp >= `timestamp` (12.4). */
+  findByTimestamp(timestamp: number, limit: Offset): Promise<{ offset: Offset; timestamp: number } | null>;
+  /** The record with the largest timestamp below `limit` (-3 of 12.4). */
+  findMaxTimestamp(limit: Offset): Promise<{ offset: Offset; timestamp: number } | null>;
+
+  /** Cuts the log to `offset` as in 5.5. */
+  truncateTo(offset: Offset): Promise<void>;
+  segments(): readonly { baseOffset: Offset; sizeBytes: Position; path: string }[];
+}
+
+export interface LogDirectoryOptions {
+  readonly path: string;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  /** Logs that metadata places here, with their settings; a directory of another topic id is renamed -stray (2.1(4)). */
+  readonly replicas: readonly ReplicaSpec[];
+  readonly recoveryCheckpointIntervalMs: number;
+  readonly logStartCheckpointIntervalMs: number;
+  readonly highWatermarkCheckpointIntervalMs: number;
+  onProgress?(progress: { logsDone: number; logsTotal: number; bytesScanned: number }): void;
+  /** A fault that takes the whole directory offline (3.8(1)). */
+  onOffline(fault: DiskFault): void;
+}
+
+export interface ReplicaSpec {
+  readonly topic: string;
+  readonly partition: PartitionId;
+  /** 22 characters, base64url. */
+  readonly topicId: string;
+  readonly config: LogConfig;
+}
+
+export interface OpenReport {
+  /** The marker of a clean stop was there, and no sync had failed before it. */
+  readonly clean: boolean;
+  /** Broker epoch in the marker; -1 = none (9(4)). */
+  readonly previousBrokerEpoch: number;
+  readonly bytesScanned: number;
+  readonly bytesCut: number;
+  readonly logsRecovered: number;
+}
+
+export interface LogDirectory {
+  readonly report: OpenReport;
+  readonly isOffline: boolean;
+  log(topic: string, partition: PartitionId): PartitionLog | undefined;
+  logs(): Iterable<PartitionLog>;
+  /** Makes the directory of a new replica and `partition.metadata` in it, durable before it resolves (3.1(2)). */
+  createLog(spec: ReplicaSpec): Promise<PartitionLog>;
+  /** Renames to `-delete` at once; files go after fileDeleteDelayMs. The name is free when it resolves. */
+  deleteLog(topic: string, partition: PartitionId): Promise<void>;
+  /** Clean stop (4.3): flush all, epoch files, producer snapshots, checkpoints, marker. No marker after a failed sync. */
+  close(brokerEpoch: number): Promise<void>;
+}
+
+/** Opens a data directory whose lock is held: 4.1 after a clean stop, 4.2 after any other. Rejects with a coded error. */
+export type OpenLogDirectory = (options: LogDirectoryOptions) => Promise<LogDirectory>;
