@@ -1,0 +1,189 @@
+/**
+ * What stands behind `npm start`, `npm test`, `npm run build|bench|crash|story|coverage`: installs what is missing,
+ * builds what has changed, then runs the job. Plain JavaScript, since it runs before anything is installed.
+ *
+ * - Installed means: every package of the lock file that this platform needs lies in node_modules with its version.
+ *   Only then is nothing downloaded; otherwise `npm ci --ignore-scripts` runs (no dependency needs its install script).
+ * - Built means: no source has changed since the last build that succeeded. Outputs of removed sources are deleted,
+ *   which `tsc -b` never does.
+ * - `start` becomes the broker in this very process, so that a signal to npm reaches it.
+ *
+ * Everything printed here goes to stderr: stdout belongs to the job.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const packages = ["proto", "client", "broker", "cli", "scripts"];
+const oldestNode = [20, 19];
+
+const say = (line) => process.stderr.write(`${line}\n`);
+
+function requireNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
+  say(`error: Tidemark needs Node >= ${oldestNode.join(".")}; this is ${process.versions.node}`);
+  process.exit(1);
+}
+
+function run(command, args, options = {}) {
+  const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: "inherit", ...options });
+  if (error) throw error;
+  return signal ? 1 : (status ?? 1);
+}
+
+/** Runs npm itself, also where only the npm that started us is known; its output goes to stderr. */
+function npm(args) {
+  const npmCli = process.env.npm_execpath;
+  const [command, head] = npmCli ? [process.execPath, [npmCli]] : [process.platform === "win32" ? "npm.cmd" : "npm", []];
+  return run(command, [...head, ...args], { stdio: ["ignore", 2, 2] });
+}
+
+function isInstalled() {
+  const readLock = (path) => JSON.parse(readFileSync(join(root, path), "utf8")).packages;
+  if (!existsSync(join(root, "node_modules/.package-lock.json"))) return false;
+  const wanted = readLock("package-lock.json");
+  const present = readLock("node_modules/.package-lock.json");
+  return Object.entries(wanted).every(
+    ([path, { version, optional, link }]) =>
+      !path.startsWith("node_modules/") || optional || link || present[path]?.version === version,
+  );
+}
+
+function ensureInstalled() {
+  if (isInstalled()) return;
+  say("tidemark: installing dependencies (once)");
+  const status = npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+  if (status === 0) return;
+  say("error: npm ci failed; its messages stand above");
+  process.exit(status);
+}
+
+function* filesUnder(directory) {
+  if (!existsSync(directory)) return;
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) yield* filesUnder(path);
+    else yield path;
+  }
+}
+
+const isSource = (path) => path.endsWith(".ts") && !path.endsWith(".d.ts");
+
+function sourceFingerprint() {
+  const hash = createHash("sha256").update(process.versions.modules);
+  const add = (path) => {
+    const { mtimeMs, size } = statSync(path);
+    hash.update(`${relative(root, path)} ${mtimeMs} ${size}\n`);
+  };
+  for (const name of ["tsconfig.json", "tsconfig.base.json", "package-lock.json"]) add(join(root, name));
+  for (const name of packages) {
+    for (const file of ["package.json", "tsconfig.json"]) add(join(root, name, file));
+    for (const folder of ["src", "test"]) {
+      for (const path of filesUnder(join(root, name, folder))) if (isSource(path)) add(path);
+    }
+  }
+  return hash.digest("hex");
+}
+
+/** Deletes outputs in dist whose source is gone, so that a removed test does not run for ever. */
+function removeStaleOutputs() {
+  for (const name of packages) {
+    const dist = join(root, name, "dist");
+    for (const path of filesUnder(dist)) {
+      const stem = /^(.*?)(\.d\.ts|\.js)(\.map)?$/.exec(relative(dist, path));
+      if (stem && !existsSync(join(root, name, `${stem[1]}.ts`))) rmSync(path);
+    }
+  }
+}
+
+function ensureBuilt() {
+  const stamp = join(root, ".build/stamp");
+  const fingerprint = sourceFingerprint();
+  const isBuilt = existsSync(stamp) && readFileSync(stamp, "utf8") === fingerprint;
+  if (isBuilt && packages.every((name) => existsSync(join(root, name, "dist")))) return;
+  say("tidemark: building");
+  rmSync(stamp, { force: true });
+  removeStaleOutputs();
+  const status = run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b"], { stdio: ["ignore", 2, 2] });
+  if (status !== 0) {
+    say("error: the build failed; its messages stand above");
+    process.exit(status);
+  }
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, fingerprint);
+}
+
+/** Becomes a module of ours in this process, as if node had been started with it. */
+async function become(path, args) {
+  process.argv = [process.execPath, path, ...args];
+  await import(pathToFileURL(path).href);
+}
+
+const compiled = (name) => join(root, "scripts/dist/src", `${name}.js`);
+
+function mochaArguments(args) {
+  const isPath = (arg) => !arg.startsWith("-") && existsSync(arg);
+  const chosen = args.filter(isPath);
+  const rest = args.filter((arg) => !isPath(arg));
+  const compiledOf = (path) => {
+    const inside = relative(root, resolve(path)).split(/[\\/]/);
+    return isSource(path) ? join(root, inside[0], "dist", ...inside.slice(1)).replace(/\.ts$/, ".js") : resolve(path);
+  };
+  const all = packages.flatMap((name) => [...filesUnder(join(root, name, "dist/test"))]).filter((path) => /\.(test|e2e|fuzz)\.js$/.test(path));
+  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const files = chosen.length > 0 ? chosen.map(compiledOf) : shuffled(all.toSorted((a, b) => (a < b ? -1 : 1)), seed);
+  if (chosen.length === 0) say(`tidemark: ${files.length} test files, order seed ${seed} (TEST_SEED=${seed} npm test repeats it)`);
+  const parallel = chosen.length > 0 || rest.includes("--no-parallel") ? [] : ["--parallel", "--jobs", "2"];
+  return [
+    "--enable-source-maps", "--no-config", "--reporter", join(root, "scripts/mocha-reporter.cjs"), "--timeout", "60000", "--exit", ...parallel,
+    ...rest.filter((arg) => arg !== "--no-parallel"), ...files,
+  ];
+}
+
+function shuffled(list, seed) {
+  let state = seed >>> 0;
+  const next = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  for (let i = list.length - 1; i > 0; i--) {
+    const j = Math.floor(next() * (i + 1));
+    [list[i], list[j]] = [list[j], list[i]];
+  }
+  return list;
+}
+
+const mocha = () => join(root, "node_modules/mocha/bin/mocha.js");
+
+const jobs = {
+  build: async () => {},
+  start: (args) => become(join(root, "cli/bin/tidemark.js"), ["dev", "--data-dir", ".tidemark", ...args]),
+  test: async (args) => {
+    const lawful = run(process.execPath, [compiled("tidy")]);
+    if (lawful !== 0) process.exit(lawful);
+    process.exit(run(process.execPath, [mocha(), ...mochaArguments(args)]));
+  },
+  coverage: async (args) => {
+    const thresholds = ["--check-coverage", "--lines", "85", "--branches", "75"];
+    const scope = ["--all", "--src", root, "--exclude-after-remap", "--include", "{proto,client,broker,cli}/src/**"];
+    const c8 = [join(root, "node_modules/c8/bin/c8.js"), ...scope, ...thresholds, "--reporter", "text-summary", "--reporter", "html"];
+    process.exit(run(process.execPath, [...c8, process.execPath, mocha(), ...mochaArguments(args)]));
+  },
+  bench: (args) => become(compiled("bench"), args),
+  crash: (args) => become(compiled("crash"), args),
+  story: (args) => become(compiled("story"), args),
+};
+
+const [job = "", ...args] = process.argv.slice(2);
+if (!Object.hasOwn(jobs, job)) {
+  say(`usage: node scripts/bootstrap.mjs ${Object.keys(jobs).join("|")} [arguments]`);
+  process.exit(2);
+}
+requireNode();
+ensureInstalled();
+ensureBuilt();
+await jobs[job](args);
