@@ -1,0 +1,82 @@
+/**
+ * The shape of one row of the configuration table, and the types that follow from rows. A row is data: parser, typed
+ * configuration, `describe` answers and the documentation page are all made from it.
+ *
+ * Names: outside a key is spelled as Kafka spells it (`min.insync.replicas`), inside it is the same in camelCase
+ * (`minInsyncReplicas`); Tidemark's own keys lose their prefix inside (`tidemark.durability` is `durability`).
+ */
+
+export type RowType = "int" | "long" | "double" | "boolean" | "string" | "list" | "listeners";
+
+export type Unit = "ms" | "s" | "min" | "bytes";
+
+export type Profile = "server" | "dev";
+
+export interface Row {
+  readonly key: string;
+  readonly type: RowType;
+  /** As text, read by the same parser as a value from the file. Null: unset, `derived` then says what holds instead. */
+  readonly default: string | null;
+  readonly derived?: string;
+  /** What the profile of `tidemark dev` and of test clusters has instead. */
+  readonly dev?: { readonly default?: string; readonly min?: number };
+  /** Bounds of a number, both included. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Legal values of a string, or of the items of a list. */
+  readonly values?: readonly string[];
+  readonly unit?: Unit;
+  /** Who must agree on it: all brokers of a cluster, or one broker. Topic rows may be overridden per topic. */
+  readonly scope: "cluster" | "broker" | "topic";
+  /** Topic rows: the key that sets the default of all topics in the broker's configuration. */
+  readonly brokerKey?: string;
+  /** Other spellings of the broker's key in coarser units; the value is multiplied by `factor`. */
+  readonly aliases?: readonly { readonly key: string; readonly factor: number }[];
+  /** Takes effect at the next start only. Topic rows never do: an override applies to the open log. */
+  readonly needsRestart: boolean;
+  readonly sensitive?: boolean;
+  /** Accepted and checked, but what it steers is not built yet: setting it is answered by one warning at start. */
+  readonly withoutEffect?: boolean;
+  readonly doc: string;
+  readonly example?: string;
+}
+
+/** Where brokers and people reach one door of a broker. */
+export interface Listener {
+  readonly name: string;
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+}
+
+type Camel<Text extends string> = Text extends `${infer Head}.${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : Text;
+
+/** `log.dirs` → `logDirs`, `tidemark.create.wait` → `createWait`. */
+export type FieldOf<Key extends string> = Key extends `tidemark.${infer Own}` ? Camel<Own> : Camel<Key>;
+
+type Parsed<R extends Row> = R extends { readonly type: "int" | "long" | "double" }
+  ? number
+  : R extends { readonly type: "boolean" }
+    ? boolean
+    : R extends { readonly type: "list" }
+      ? readonly string[]
+      : R extends { readonly type: "listeners" }
+        ? readonly Listener[]
+        : R extends { readonly values: readonly (infer Value)[] }
+          ? Value
+          : string;
+
+/** The value that a row has in a loaded configuration; null only where the row has no default. */
+export type ValueOf<R extends Row> = R extends { readonly default: null } ? Parsed<R> | null : Parsed<R>;
+
+/** The typed fields of a list of rows. Rows without effect have no field, so that nobody can rely on them. */
+export type ValuesOf<Rows extends readonly Row[]> = {
+  readonly [R in Rows[number] as R extends { readonly withoutEffect: true; readonly scope: "cluster" | "broker" }
+    ? never
+    : FieldOf<R["key"]>]: ValueOf<R>;
+};
+
+export function fieldOf(key: string): string {
+  const own = key.startsWith("tidemark.") ? key.slice("tidemark.".length) : key;
+  return own.replace(/\.([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,23 @@
+/**
+ * metadata: the cluster's replicated state machine. Records are the only thing that is stored; `applyEntry` turns them
+ * into the image; commands decide, on the image that a controller works on, which records follow from a request.
+ *
+ * Inputs: requests, a working image, configuration, chance. Outputs: records and answers; images and deltas.
+ * Invariants: only applying a record changes an image; the same records give the same image everywhere; a command reads
+ * nothing but its arguments.
+ * Not here: storing entries (storage), their order and when they count (runtime/controller), what a broker does about a
+ * change (the rest of runtime).
+ */
+export type { BrokerImage, ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "./image.ts";
+export { emptyImage } from "./image.ts";
+export type { MetadataRecord } from "./records.ts";
+export { decodeRecords, encodeRecords } from "./records.ts";
+export { applyEntry } from "./apply.ts";
+export type { Decision } from "./decision.ts";
+export type { CreateTopicResult, CreateTopicSpec } from "./create-topics.ts";
+export { createTopics } from "./create-topics.ts";
+export type { DeleteTopicResult } from "./delete-topics.ts";
+export { deleteTopics } from "./delete-topics.ts";
+export type { BrokerRegistration } from "./register-broker.ts";
+export { registerBroker } from "./register-broker.ts";
+export { allocateProducerIds, PRODUCER_ID_BLOCK } from "./producer-ids.ts";
