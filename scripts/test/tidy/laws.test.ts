@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { checkFile } from "../../src/tidy/laws.ts";
 
-const rulesOf = (file: string, text: string): string[] => checkFile(file, text).map(({ rule, line }) => `${line}: ${rule}`);
+const rulesOf = (file: string, text: string): string[] =>
+  checkFile(file, text).map(({ rule, line }) => `${line}: ${rule}`);
 
 describe("tidy: the layer table", () => {
   it("lets an arrow point down", () => {
@@ -10,13 +11,21 @@ describe("tidy: the layer table", () => {
   });
 
   it("refuses an arrow that points up, a type import and a dynamic one among them", () => {
-    expect(rulesOf("broker/src/base/x.ts", 'import type { Disk } from "../ports/index.ts";')).to.deep.equal(["1: base enters ports"]);
-    expect(rulesOf("broker/src/runtime/x.ts", 'const m = await import("../platform/index.ts");')).to.deep.equal(["1: runtime enters platform"]);
-    expect(rulesOf("broker/src/replication/x.ts", 'export { y } from "../storage/index.ts";')).to.deep.equal(["1: replication enters storage"]);
+    expect(rulesOf("broker/src/base/x.ts", 'import type { Disk } from "../ports/index.ts";')).to.deep.equal([
+      "1: base enters ports",
+    ]);
+    expect(rulesOf("broker/src/runtime/x.ts", 'const m = await import("../platform/index.ts");')).to.deep.equal([
+      "1: runtime enters platform",
+    ]);
+    expect(rulesOf("broker/src/replication/x.ts", 'export { y } from "../storage/index.ts";')).to.deep.equal([
+      "1: replication enters storage",
+    ]);
   });
 
   it("refuses rooms of one level that know each other", () => {
-    expect(rulesOf("broker/src/listeners/grpc/x.ts", 'import { y } from "../http/index.ts";')).to.deep.equal(["1: listeners/grpc enters listeners/http"]);
+    expect(rulesOf("broker/src/listeners/grpc/x.ts", 'import { y } from "../http/index.ts";')).to.deep.equal([
+      "1: listeners/grpc enters listeners/http",
+    ]);
   });
 
   it("sees the second import on a line", () => {
@@ -25,12 +34,18 @@ describe("tidy: the layer table", () => {
   });
 
   it("refuses a room entered by a side door", () => {
-    expect(rulesOf("broker/src/runtime/x.ts", 'import { y } from "../storage/segment.ts";')).to.deep.equal(["1: runtime enters storage by a side door"]);
+    expect(rulesOf("broker/src/runtime/x.ts", 'import { y } from "../storage/segment.ts";')).to.deep.equal([
+      "1: runtime enters storage by a side door",
+    ]);
   });
 
   it("keeps proto out of base and the broker out of the client", () => {
-    expect(rulesOf("broker/src/base/x.ts", 'import { y } from "@tidemark/proto";')).to.deep.equal(["1: base enters @tidemark/proto"]);
-    expect(rulesOf("client/src/x.ts", 'import { y } from "@tidemark/broker";')).to.deep.equal(["1: client enters @tidemark/broker"]);
+    expect(rulesOf("broker/src/base/x.ts", 'import { y } from "@tidemark/proto";')).to.deep.equal([
+      "1: base enters @tidemark/proto",
+    ]);
+    expect(rulesOf("client/src/x.ts", 'import { y } from "@tidemark/broker";')).to.deep.equal([
+      "1: client enters @tidemark/broker",
+    ]);
   });
 
   it("refuses what reaches into another package or into tests by path", () => {
@@ -40,7 +55,16 @@ describe("tidy: the layer table", () => {
 });
 
 describe("tidy: the banned globals", () => {
-  const banned = ["Date.now()", "performance.now()", "setTimeout(f, 1)", "setImmediate(f)", "process.env", "Math.random()", "crypto.randomUUID()", "AbortSignal.timeout(1)"];
+  const banned = [
+    "Date.now()",
+    "performance.now()",
+    "setTimeout(f, 1)",
+    "setImmediate(f)",
+    "process.env",
+    "Math.random()",
+    "crypto.randomUUID()",
+    "AbortSignal.timeout(1)",
+  ];
   for (const expression of banned) {
     it(`refuses ${expression} in a core, and behind globalThis`, () => {
       expect(rulesOf("broker/src/runtime/x.ts", `const a = 1;\nvoid ${expression};`)).to.have.length(1);

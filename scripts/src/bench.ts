@@ -1,0 +1,57 @@
+/**
+ * `npm run bench -- SHAPE [--json] [--tiny] [--pairs N] [--bytes N]`: what the code costs beside a raw pipeline of the
+ * same bytes, measured in one interleaved run. Rows marked `*` are those that docs/performance.md speaks of.
+ */
+import { parseArgs } from "node:util";
+import { printJson, printTable } from "./bench/report.ts";
+import type { Row } from "./bench/measure.ts";
+
+/** How much work a shape does. `tiny` is what CI runs, so that no shape can rot; its figures mean nothing. */
+export interface Scale {
+  readonly bytes: number;
+  readonly records: number;
+  readonly pairs: number;
+}
+
+type Shape = (scale: Scale) => AsyncIterable<Row>;
+
+const shapes: Readonly<Record<string, () => Promise<Shape>>> = {
+  append: async () => (await import("./bench/append.ts")).append,
+  recover: async () => (await import("./bench/recover.ts")).recover,
+  produce: async () => (await import("./bench/produce.ts")).produce,
+  fetch: async () => (await import("./bench/fetch.ts")).fetch,
+  footprint: async () => (await import("./bench/footprint.ts")).footprint,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: "boolean", default: false },
+    tiny: { type: "boolean", default: false },
+    pairs: { type: "string" },
+    bytes: { type: "string" },
+    records: { type: "string" },
+  },
+});
+
+const [name = ""] = positionals;
+const load = Object.hasOwn(shapes, name) ? shapes[name] : undefined;
+if (load === undefined) {
+  process.stderr.write(
+    `usage: npm run bench -- ${Object.keys(shapes).join("|")} [--json] [--tiny] [--pairs N] [--bytes N] [--records N]\n`,
+  );
+  process.exit(2);
+}
+const scale: Scale = {
+  bytes: Number(values.bytes ?? (values.tiny ? 4 * 2 ** 20 : 512 * 2 ** 20)),
+  records: Number(values.records ?? (values.tiny ? 20_000 : 3_000_000)),
+  pairs: Number(values.pairs ?? (values.tiny ? 1 : 5)),
+};
+const shape = await load();
+const rows: Row[] = [];
+for await (const row of shape(scale)) {
+  rows.push(row);
+  if (values.json) printJson(row);
+}
+if (!values.json) printTable(rows);
+process.exit(0);

@@ -1,0 +1,13 @@
+/** Record batches of about a wanted size, as a producer would send them: random values, so that nothing compresses. */
+import { RecordBatchBuilder } from "@tidemark/proto";
+import { randomBytes } from "node:crypto";
+
+/** `count` different batches of at most `bytes` bytes each (and nearly that), of values of `valueBytes`. */
+export function makeBatches(bytes: number, count: number, valueBytes = Math.min(1000, bytes >> 2)): Buffer[] {
+  return Array.from({ length: count }, () => {
+    const builder = new RecordBatchBuilder({ initialBytes: bytes });
+    const value = randomBytes(valueBytes);
+    while (builder.sizeBytes + valueBytes + 24 < bytes) builder.append(1_700_000_000_000, null, value, null);
+    return builder.build({});
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * `footprint`: what a broker costs that does nothing. Start to the ready line (median of ten), CPU and resident memory
+ * after ten idle seconds, resident memory a minute after data went in and out.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import type { Scale } from "../bench.ts";
+import { BrokerProcess } from "./broker-process.ts";
+import { median, type Row } from "./measure.ts";
+import { produceRecords, withBroker } from "./produce.ts";
+import { Client, topic } from "@tidemark/client";
+
+const row = (name: string, unit: string, values: readonly number[], headline = true): Row => ({
+  shape: "footprint",
+  row: name,
+  headline,
+  value: median(values),
+  unit,
+  raw: null,
+  ratio: null,
+  cpuRatio: null,
+  cpuSecondsPerGB: {},
+  cpuMicrosPerRecord: null,
+  peakRssMiB: 0,
+  runs: values.length,
+  spread: values.length > 1 ? (Math.max(...values) - Math.min(...values)) / median(values) : 0,
+});
+
+export async function* footprint({ records, pairs }: Scale): AsyncGenerator<Row> {
+  const isTiny = pairs === 1;
+  const starts: number[] = [];
+  for (let run = 0; run < (isTiny ? 1 : 10); run++) {
+    const broker = await BrokerProcess.start(["--brokers", "1", "--memory"]);
+    starts.push(broker.startMs);
+    await broker.stop();
+  }
+  yield row("dev --memory: process start to ready", "ms", starts);
+
+  const broker = await BrokerProcess.start(["--brokers", "1", "--memory"]);
+  await pause(isTiny ? 500 : 10_000);
+  const cpuBefore = broker.cpuSeconds();
+  const idleSeconds = isTiny ? 1 : 60;
+  await pause(idleSeconds * 1000);
+  yield row("dev --memory, idle: share of a core", "%", [((broker.cpuSeconds() - cpuBefore) / idleSeconds) * 100]);
+  yield row("dev --memory, idle: resident", "MiB", [broker.residentMiB()]);
+  await broker.stop();
+
+  const loaded = isTiny ? records : 10_000_000;
+  yield await withBroker(async (disk) => {
+    await produceRecords(disk, loaded, "enqueue", "page-cache");
+    await using client = new Client({ brokers: disk.grpc });
+    let seen = 0;
+    for await (const record of client.reader(topic("bench"), { from: "earliest", to: "end" }))
+      if (record.offset >= 0) seen++;
+    if (seen < loaded) throw new Error(`read ${seen} of ${loaded} records`);
+    await pause(isTiny ? 500 : 60_000);
+    return row(`dev, a minute after ${(loaded / 1e7).toFixed(2)} GB in and out: resident`, "MiB", [disk.residentMiB()]);
+  });
+}

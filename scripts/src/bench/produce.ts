@@ -1,0 +1,171 @@
+/**
+ * `produce`: whole batches over the gRPC produce stream beside raw grpc-js streams of the same message size, and records
+ * through the SDK. The broker is a process of its own; acks=all.
+ */
+import { Client as GrpcClient, credentials } from "@grpc/grpc-js";
+import { Client } from "@tidemark/client";
+import { Acks, DATA_SERVICE } from "@tidemark/proto";
+import { randomBytes } from "node:crypto";
+import type { Scale } from "../bench.ts";
+import { makeBatches } from "./batches.ts";
+import { BrokerProcess } from "./broker-process.ts";
+import { compare, type Row, type Sample } from "./measure.ts";
+import { RawGrpc } from "./raw-grpc.ts";
+import { withScratch } from "./scratch.ts";
+
+const inFlightBytes = 8 * 2 ** 20;
+
+export async function* produce({ bytes, records, pairs }: Scale): AsyncGenerator<Row> {
+  for (const [batchBytes, label, headline] of [
+    [64 * 1024, "64 KiB", true],
+    [512 * 1024, "512 KiB", false],
+  ] as const) {
+    const count = Math.max(1, Math.floor(bytes / batchBytes));
+    const raw = await RawGrpc.start();
+    try {
+      yield await compare(
+        { shape: "produce", row: `${label} batches, gRPC stream, acks=all, page-cache`, headline },
+        { bytes: count * batchBytes, count: (count * batchBytes) / 1e6, unit: "MB/s" },
+        pairs,
+        () => withBroker((broker) => produceBatches(broker, batchBytes, count)),
+        () => raw.push(batchBytes, count, Math.ceil(inFlightBytes / batchBytes)),
+      );
+    } finally {
+      raw.stop();
+    }
+  }
+  for (const durability of ["page-cache", "group-commit"] as const) {
+    for (const way of ["enqueue", "send"] as const) {
+      yield await compare(
+        {
+          shape: "produce",
+          row: `100 B records, SDK ${way}, acks=all, ${durability}`,
+          headline: durability === "page-cache",
+        },
+        { bytes: records * 100, count: records, unit: "records/s" },
+        pairs,
+        () => withBroker((broker) => produceRecords(broker, records, way, durability)),
+        null,
+      );
+    }
+  }
+}
+
+export async function withBroker<T>(task: (broker: BrokerProcess) => Promise<T>): Promise<T> {
+  return await withScratch(async (path) => {
+    const broker = await BrokerProcess.start(["--data-dir", path]);
+    try {
+      return await task(broker);
+    } finally {
+      await broker.stop();
+    }
+  });
+}
+
+/** Measures `task` on both sides: the broker's process and this one. */
+export async function measured(broker: BrokerProcess, task: () => Promise<void>): Promise<Sample> {
+  const brokerBefore = broker.cpuSeconds();
+  const clientBefore = process.cpuUsage();
+  const before = performance.now();
+  await task();
+  const seconds = (performance.now() - before) / 1000;
+  const { user, system } = process.cpuUsage(clientBefore);
+  return {
+    seconds,
+    cpu: { broker: broker.cpuSeconds() - brokerBefore, client: (user + system) / 1e6 },
+    peakRssMiB: broker.peakMiB(),
+  };
+}
+
+/** Streams batches as the SDK's connection does, without its accumulator: the door's cost alone. */
+export async function produceBatches(broker: BrokerProcess, batchBytes: number, count: number): Promise<Sample> {
+  await createTopic(broker, "page-cache");
+  const batches = makeBatches(batchBytes, 32);
+  const client = dial(broker);
+  const { path, request, response } = DATA_SERVICE.produce;
+  const stream = client.makeBidiStreamRequest(path, request.encode, (message: Buffer) => response.decode(message));
+  try {
+    return await measured(
+      broker,
+      () =>
+        new Promise<void>((resolve, reject) => {
+          let sent = 0;
+          let answered = 0;
+          let credit = 0;
+          const pump = (): void => {
+            while (sent < count && credit > 0) {
+              const records = batches[sent % batches.length] ?? Buffer.alloc(0);
+              credit -= records.length;
+              sent++;
+              const partition = { topic: "bench", partition: 0, topicId: Buffer.alloc(0), records };
+              stream.write({ correlationId: sent, acks: Acks.ALL, timeoutMs: 30_000, partitions: [partition] });
+            }
+          };
+          stream.on("error", reject);
+          stream.on("data", (answer: ReturnType<typeof response.decode>) => {
+            credit += answer.creditBytes;
+            for (const { errorCode, errorMessage } of answer.results) {
+              if (errorCode !== 0) reject(new Error(`produce failed: ${errorCode} ${errorMessage}`));
+              answered++;
+            }
+            if (answered === count) resolve();
+            else pump();
+          });
+        }),
+    );
+  } finally {
+    stream.removeAllListeners("error").on("error", () => {});
+    stream.end();
+    client.close();
+  }
+}
+
+export function dial(broker: BrokerProcess): GrpcClient {
+  return new GrpcClient(broker.grpc, credentials.createInsecure(), {
+    "grpc.enable_channelz": 0,
+    "grpc.enable_retries": 0,
+    "grpc-node.flow_control_window": 8 * 2 ** 20,
+    "grpc.max_receive_message_length": 64 * 2 ** 20,
+  });
+}
+
+export async function createTopic(broker: BrokerProcess, durability: string): Promise<void> {
+  await using client = new Client({ brokers: broker.grpc });
+  await client.admin.topics.create({ name: "bench", partitions: 1, config: { "tidemark.durability": durability } });
+}
+
+export async function produceRecords(
+  broker: BrokerProcess,
+  count: number,
+  way: "enqueue" | "send",
+  durability: string,
+): Promise<Sample> {
+  await createTopic(broker, durability);
+  await using client = new Client({ brokers: broker.grpc });
+  const producer = client.producer();
+  const { topic } = await import("@tidemark/client");
+  const bench = topic<Buffer, Buffer>("bench");
+  // Values are cut from one random block: fresh content per record, no generator in the measured loop.
+  const block = randomBytes(1 << 20);
+  const valueAt = (slot: number): Buffer => block.subarray((slot * 97) & 0xfff80, ((slot * 97) & 0xfff80) + 100);
+  await producer.send(bench, { value: valueAt(0) });
+  const enqueueAll = async (): Promise<void> => {
+    for (let sent = 0; sent < count; ) {
+      if (producer.enqueue(bench, { value: valueAt(sent) })) sent++;
+      else await producer.ready();
+    }
+    await producer.flush();
+  };
+  const sendAll = async (): Promise<void> => {
+    const window = 20_000;
+    let failure: unknown = null;
+    for (let sent = 0; sent < count; ) {
+      const flight: Promise<unknown>[] = [];
+      for (; flight.length < window && sent < count; sent++)
+        flight.push(producer.send(bench, { value: valueAt(sent) }));
+      await Promise.all(flight).catch((error: unknown) => (failure = error));
+      if (failure !== null) throw failure;
+    }
+  };
+  return await measured(broker, way === "enqueue" ? enqueueAll : sendAll);
+}

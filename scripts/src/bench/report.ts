@@ -1,0 +1,50 @@
+/** Prints the rows of a benchmark: a table for people, or one JSON object per line. */
+import type { Row } from "./measure.ts";
+
+export function printJson(row: Row): void {
+  process.stdout.write(`${JSON.stringify(row)}\n`);
+}
+
+export function printTable(rows: readonly Row[]): void {
+  const cells = rows.map((row) => [
+    `${row.headline ? "*" : " "} ${row.row}`,
+    rate(row.value, row.unit),
+    row.raw === null ? "-" : rate(row.raw, row.unit),
+    row.ratio?.toFixed(2) ?? "-",
+    row.cpuRatio?.toFixed(2) ?? "-",
+    parts(row.cpuSecondsPerGB),
+    row.cpuMicrosPerRecord === null ? "-" : parts(row.cpuMicrosPerRecord),
+    row.peakRssMiB.toFixed(0),
+    `${(row.spread * 100).toFixed(0)} %`,
+  ]);
+  const head = [
+    `  ${rows[0]?.shape ?? ""}`,
+    "own",
+    "raw",
+    "ratio",
+    "cpu ratio",
+    "CPU-s/GB",
+    "CPU-us/record",
+    "peak MiB",
+    "spread",
+  ];
+  const lines = [head, ...cells];
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? "").length)));
+  for (const line of lines) {
+    const text = line.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+    );
+    process.stdout.write(`${text.join("  ").trimEnd()}\n`);
+  }
+}
+
+function rate(value: number, unit: string): string {
+  if (unit === "records/s") return `${Math.round(value).toLocaleString("en-US")}/s`;
+  return `${value.toFixed(unit === "%" ? 2 : 0)} ${unit}`;
+}
+
+function parts(figures: Readonly<Record<string, number>>): string {
+  return Object.entries(figures)
+    .map(([part, figure]) => `${part} ${figure.toFixed(2)}`)
+    .join(", ");
+}

@@ -1,0 +1,93 @@
+import { expect } from "chai";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const root = resolve(import.meta.dirname, "../../..");
+const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Starts an npm script; `text()` is what it has printed so far, both streams. */
+function npmRun(args: readonly string[]): { child: ChildProcess; text: () => string } {
+  const child = spawn(npm, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  return { child, text: () => text };
+}
+
+async function readyPid({ child, text }: ReturnType<typeof npmRun>): Promise<number> {
+  return await new Promise((found, reject) => {
+    const look = (): void => {
+      const line = text()
+        .split("\n")
+        .find((candidate) => candidate.includes('"event":"ready"') && candidate.endsWith("}"));
+      if (line !== undefined) found((JSON.parse(line) as { brokers: { pid: number }[] }).brokers[0]?.pid ?? 0);
+    };
+    child.stdout?.on("data", look);
+    child.once("exit", (code) => reject(new Error(`npm ended with ${code} before the ready line:\n${text()}`)));
+  });
+}
+
+describe("npm start", () => {
+  let folder = "";
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "tidemark-start-"))));
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("hands SIGTERM on: a clean marker stays, no process does", async () => {
+    const dataDir = join(folder, "data");
+    const run = npmRun([
+      "start",
+      "--silent",
+      "--",
+      "--data-dir",
+      dataDir,
+      "--grpc-port",
+      "0",
+      "--http-port",
+      "0",
+      "-o",
+      "json",
+    ]);
+    const brokerPid = await readyPid(run);
+    expect(isAlive(brokerPid)).to.equal(true);
+    expect(existsSync(join(dataDir, ".kafka_cleanshutdown"))).to.equal(false);
+    const ended = once(run.child, "close");
+    run.child.kill("SIGTERM");
+    await ended;
+    expect(existsSync(join(dataDir, ".kafka_cleanshutdown")), run.text()).to.equal(true);
+    expect(isAlive(brokerPid)).to.equal(false);
+  });
+});
+
+describe("npm run build", () => {
+  it("installs and builds nothing when nothing has changed", async () => {
+    const first = npmRun(["run", "build"]);
+    await once(first.child, "close");
+    const second = npmRun(["run", "build"]);
+    const [code] = (await once(second.child, "close")) as [number];
+    expect(code, second.text()).to.equal(0);
+    expect(second.text()).not.to.match(/tidemark: (installing|building)/);
+  });
+
+  it("names its jobs when asked for one that is not there", async () => {
+    const child = spawn(process.execPath, [join(root, "scripts/bootstrap.mjs"), "bild"], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let text = "";
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+    const [code] = (await once(child, "close")) as [number];
+    expect(code).to.equal(2);
+    expect(text).to.include("build|start|test");
+  });
+});
