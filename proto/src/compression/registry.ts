@@ -6,30 +6,16 @@
  * implementation of a name reads what any other wrote.
  */
 import { ProtoError } from "../errors.ts";
+import { type Codec, CODEC_NAMES, type CodecName } from "./codec.ts";
+import { gzipCodec } from "./gzip.ts";
+import { lz4Codec } from "./lz4.ts";
+import { noneCodec } from "./none.ts";
+import { snappyCodec } from "./snappy.ts";
+import { zstdCodec } from "./zstd.ts";
 
-/** Attributes bits 0-2 of a record batch. 5 to 7 are not assigned. */
-export type CodecId = 0 | 1 | 2 | 3 | 4;
-export type CodecName = "none" | "gzip" | "snappy" | "lz4" | "zstd";
-
-/** Names by id. */
-export const CODEC_NAMES: readonly CodecName[] = ["none", "gzip", "snappy", "lz4", "zstd"];
-
-/**
- * One way to squeeze the records of a batch. Both methods are synchronous, keep no state between calls and leave their
- * input alone; what they return may be a view of the input only for "none".
- */
-export interface Codec {
-  readonly name: CodecName;
-  /** Throws ProtoError UNSUPPORTED_COMPRESSION_TYPE where this process has no implementation. */
-  compress(bytes: Uint8Array): Buffer;
-  /**
-   * Inflates all of `bytes`, at most to `maxBytes`. Throws ProtoError: INVALID_RECORD when the output would be larger,
-   * CORRUPT_MESSAGE when the input is malformed, cut off or followed by something else, UNSUPPORTED_COMPRESSION_TYPE.
-   */
-  decompress(bytes: Uint8Array, maxBytes: number): Buffer;
-}
-
-const codecs = new Map<CodecName, Codec>();
+const codecs = new Map<CodecName, Codec>(
+  [noneCodec, gzipCodec, snappyCodec, lz4Codec, zstdCodec].map((codec) => [codec.name, codec]),
+);
 
 /** Makes `codec` the implementation of its name from now on, in this process. */
 export function registerCodec(codec: Codec): void {
@@ -48,11 +34,9 @@ export function codecById(id: number): Codec {
   return codecByName(name);
 }
 
-/** The implementation of a codec. Throws ProtoError UNSUPPORTED_COMPRESSION_TYPE when nothing is registered under the name. */
+/** The implementation of a codec. One that cannot work in this process refuses when it is used. */
 export function codecByName(name: CodecName): Codec {
   const codec = codecs.get(name);
-  if (codec === undefined) {
-    throw new ProtoError("UNSUPPORTED_COMPRESSION_TYPE", `no implementation of compression codec "${name}" is registered`);
-  }
+  if (codec === undefined) throw new ProtoError("UNSUPPORTED_COMPRESSION_TYPE", `there is no compression codec "${name}"`);
   return codec;
 }
