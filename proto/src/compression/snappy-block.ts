@@ -185,8 +185,13 @@ export function decodeSnappyElements(
     cursor += operandBytes;
     if (offset === 0 || offset > at - start) throw malformed("snappy", "a copy refers to bytes before its block");
     if (length > end - at) throw malformed("snappy", "a block inflates beyond its stated length");
-    // Byte by byte, because a copy may overlap itself and is at most 64 bytes long.
-    for (const stop = at + length; at < stop; at++) target[at] = target[at - offset] ?? 0;
+    if (length < SHORT_COPY_BYTES || offset < length) {
+      // Byte by byte also because a copy may overlap itself: that is how runs are written.
+      for (const stop = at + length; at < stop; at++) target[at] = target[at - offset] ?? 0;
+    } else {
+      target.copyWithin(at, at - offset, at - offset + length);
+      at += length;
+    }
   }
   if (at !== end) throw malformed("snappy", "a block inflates to less than its stated length");
 }
