@@ -1,0 +1,50 @@
+/**
+ * The methods of both services by name: the data service with its codecs, the admin service as paths alone, so that a
+ * server can register its handlers before proto-loader is loaded (its codecs come from `@tidemark/proto/control`).
+ */
+import type { MessageCodec } from "./codec.ts";
+import { wire } from "./tables.ts";
+
+export interface MethodDescription<Request, Response> {
+  /** `/package.Service/Method`, the HTTP/2 path. */
+  readonly path: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  readonly request: MessageCodec<Request>;
+  readonly response: MessageCodec<Response>;
+}
+
+function stream<Request, Response>(
+  name: string,
+  request: MessageCodec<Request>,
+  response: MessageCodec<Response>,
+): MethodDescription<Request, Response> {
+  return { path: `/tidemark.v1.Data/${name}`, requestStream: true, responseStream: true, request, response };
+}
+
+function unary<Request, Response>(
+  name: string,
+  request: MessageCodec<Request>,
+  response: MessageCodec<Response>,
+): MethodDescription<Request, Response> {
+  return { path: `/tidemark.v1.Data/${name}`, requestStream: false, responseStream: false, request, response };
+}
+
+export const DATA_SERVICE = {
+  produce: stream("Produce", wire.produceRequest, wire.produceResponse),
+  fetch: stream("Fetch", wire.fetchRequest, wire.fetchResponse),
+  getMetadata: unary("GetMetadata", wire.metadataRequest, wire.metadataResponse),
+  initProducerId: unary("InitProducerId", wire.initProducerIdRequest, wire.initProducerIdResponse),
+  listOffsets: unary("ListOffsets", wire.listOffsetsRequest, wire.listOffsetsResponse),
+} as const;
+
+/** Methods of the admin service, all unary. */
+export const ADMIN_METHODS = {
+  describeCluster: "/tidemark.v1.Admin/DescribeCluster",
+  listTopics: "/tidemark.v1.Admin/ListTopics",
+  describeTopics: "/tidemark.v1.Admin/DescribeTopics",
+  createTopics: "/tidemark.v1.Admin/CreateTopics",
+  deleteTopics: "/tidemark.v1.Admin/DeleteTopics",
+} as const;
+
+export type AdminMethod = keyof typeof ADMIN_METHODS;
