@@ -19,8 +19,10 @@ export type {
   LogSettings,
   TopicConfig,
 } from "./types.ts";
-export { configTable } from "./table.ts";
+export { tidemarkName as environmentNameOf, reservedNames } from "./environment.ts";
+export { allowedRange } from "./parse-value.ts";
+export { configTable, type TableEntry } from "./table.ts";
 export { loadConfig } from "./load.ts";
 export { checkTopicOverrides, describeTopicConfig, effectiveMinInsyncReplicas, topicConfig } from "./topic-config.ts";
-export { parseProperties } from "./properties.ts";
+export { formatProperty, parseProperties } from "./properties.ts";
 export { testTiny } from "./presets.ts";

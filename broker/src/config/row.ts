@@ -32,8 +32,6 @@ export interface Row {
   readonly brokerKey?: string;
   /** Other spellings of the broker's key in coarser units; the value is multiplied by `factor`. */
   readonly aliases?: readonly { readonly key: string; readonly factor: number }[];
-  /** Takes effect at the next start only. Topic rows never do: an override applies to the open log. */
-  readonly needsRestart: boolean;
   readonly sensitive?: boolean;
   /** Accepted and checked, but what it steers is not built yet: setting it is answered by one warning at start. */
   readonly withoutEffect?: boolean;
@@ -49,7 +47,9 @@ export interface Listener {
   readonly port: number;
 }
 
-type Camel<Text extends string> = Text extends `${infer Head}.${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : Text;
+type Camel<Text extends string> = Text extends `${infer Head}.${infer Tail}`
+  ? `${Head}${Capitalize<Camel<Tail>>}`
+  : Text;
 
 /** `log.dirs` → `logDirs`, `tidemark.create.wait` → `createWait`. */
 export type FieldOf<Key extends string> = Key extends `tidemark.${infer Own}` ? Camel<Own> : Camel<Key>;
@@ -69,13 +69,12 @@ type Parsed<R extends Row> = R extends { readonly type: "int" | "long" | "double
 /** The value that a row has in a loaded configuration; null only where the row has no default. */
 export type ValueOf<R extends Row> = R extends { readonly default: null } ? Parsed<R> | null : Parsed<R>;
 
-/** The typed fields of a list of rows. Rows without effect have no field, so that nobody can rely on them. */
+/** The typed fields of a list of rows. */
 export type ValuesOf<Rows extends readonly Row[]> = {
-  readonly [R in Rows[number] as R extends { readonly withoutEffect: true; readonly scope: "cluster" | "broker" }
-    ? never
-    : FieldOf<R["key"]>]: ValueOf<R>;
+  readonly [R in Rows[number] as FieldOf<R["key"]>]: ValueOf<R>;
 };
 
+/** What FieldOf says, at run time. */
 export function fieldOf(key: string): string {
   const own = key.startsWith("tidemark.") ? key.slice("tidemark.".length) : key;
   return own.replace(/\.([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());

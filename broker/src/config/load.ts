@@ -1,0 +1,187 @@
+/**
+ * From texts to a BrokerConfig: default < file < environment < flag. Collects every problem before it gives up, so that
+ * a file is mended in one go. Pure: the caller has read file and environment.
+ */
+import { brokerRows } from "./broker-rows.ts";
+import { readEnvironment } from "./environment.ts";
+import { nearest } from "./nearest.ts";
+import { formatValue, parseValue, type Value } from "./parse-value.ts";
+import { parseProperties } from "./properties.ts";
+import { fieldOf } from "./row.ts";
+import { configTable, refusedKeys, type TableEntry } from "./table.ts";
+import { topicRows } from "./topic-rows.ts";
+import type {
+  BrokerConfig,
+  BrokerValues,
+  ConfigProblem,
+  ConfigSource,
+  LoadInput,
+  LoadResult,
+  TopicValues,
+} from "./types.ts";
+import { validate } from "./validate.ts";
+
+interface Setting {
+  readonly text: string;
+  readonly source: ConfigSource;
+}
+
+/** The entry of every key that a broker's configuration may hold, aliases included. */
+const entryByKey: ReadonlyMap<string, TableEntry> = new Map(
+  configTable.flatMap((entry) =>
+    [entry.brokerKey, ...(entry.aliases ?? []).map(({ key }) => key)].map((key) => [key, entry] as const),
+  ),
+);
+
+/**
+ * The configuration of one broker, or every problem found: unknown keys with the nearest known one, wrong types and
+ * values out of range with what is allowed, values that contradict each other.
+ */
+export function loadConfig(input: LoadInput): LoadResult {
+  const problems: ConfigProblem[] = [];
+  const warnings: string[] = [];
+  const layers = readLayers(input, problems, warnings);
+
+  const values = new Map<string, Value | null>();
+  const sources = new Map<string, { value: string; source: ConfigSource }>();
+  const keysSet = new Set<string>();
+  for (const entry of configTable) {
+    const setting = settingOf(entry, layers);
+    const fallback = defaultOf(entry, input);
+    const text = setting?.setting.text ?? fallback;
+    if (text === null) {
+      values.set(entry.key, null);
+      continue;
+    }
+    const source = setting?.setting.source ?? "default";
+    const parsed = parseSetting(entry, setting?.factor ?? 1, text, source, input);
+    if (!parsed.ok) {
+      problems.push({ key: setting?.key ?? entry.brokerKey, value: text, message: parsed.message });
+      continue;
+    }
+    values.set(entry.key, parsed.value);
+    sources.set(entry.brokerKey, {
+      value: entry.sensitive === true ? "[redacted]" : formatValue(parsed.value),
+      source,
+    });
+    if (setting === null) continue;
+    keysSet.add(entry.brokerKey);
+    if (entry.withoutEffect === true) warnings.push(`${entry.brokerKey} is accepted and has no effect yet`);
+  }
+  const nodeId = values.get("node.id");
+  if (typeof nodeId !== "number" && !problems.some(({ key }) => key === "node.id")) {
+    problems.push({ key: "node.id", value: "", message: "must be set: the host name does not end in a number" });
+  }
+  if (problems.length > 0 || typeof nodeId !== "number") return { ok: false, problems };
+
+  const config = build(input, values, nodeId, keysSet);
+  const relations = validate(config);
+  if (relations.problems.length > 0) return { ok: false, problems: relations.problems };
+  return { ok: true, config, sources, warnings: [...relations.warnings, ...warnings] };
+}
+
+/** Lowest rank first. */
+type Layers = readonly ReadonlyMap<string, Setting>[];
+
+function readLayers(input: LoadInput, problems: ConfigProblem[], warnings: string[]): Layers {
+  const file = new Map<string, Setting>();
+  for (const { key, value } of parseFile(input, problems)) {
+    if (file.has(key)) warnings.push(`${key} stands twice in ${input.file?.path}; the last one counts`);
+    file.set(key, { text: value, source: "file" });
+  }
+  const reading = readEnvironment(input.env, entryByKey.keys());
+  const environment = new Map<string, Setting>();
+  for (const [key, text] of reading.values) environment.set(key, { text, source: "environment" });
+  for (const { name, value } of reading.unknown) {
+    problems.push({
+      key: name,
+      value,
+      message: unknownKey(name.slice("TIDEMARK_".length).toLowerCase().replaceAll("_", ".")),
+    });
+  }
+  if (reading.ignored.length > 0) warnings.push(`ignored in the environment: ${reading.ignored.join(", ")}`);
+  const flags = new Map<string, Setting>();
+  for (const [key, text] of Object.entries(input.flags)) flags.set(key, { text, source: "flag" });
+
+  for (const layer of [file, flags]) {
+    for (const [key, { text }] of layer) {
+      if (!entryByKey.has(key)) problems.push({ key, value: text, message: unknownKey(key) });
+    }
+  }
+  return [file, environment, flags];
+}
+
+function parseFile({ file }: LoadInput, problems: ConfigProblem[]): { key: string; value: string }[] {
+  if (file === undefined) return [];
+  try {
+    return parseProperties(file.text);
+  } catch (error: unknown) {
+    if (!(error instanceof SyntaxError)) throw error;
+    problems.push({ key: file.path, value: "", message: error.message });
+    return [];
+  }
+}
+
+/** Why a key is refused, with the nearest one that exists. */
+function unknownKey(key: string): string {
+  const refusal = refusedKeys.get(key);
+  if (refusal !== undefined) return refusal;
+  const ofTopics = configTable.find((entry) => entry.scope === "topic" && entry.key === key);
+  if (ofTopics !== undefined) return `is set per topic; the default of all topics is ${ofTopics.brokerKey}`;
+  const near = nearest(key, entryByKey.keys());
+  return near === null ? "there is no such key" : `there is no such key; the nearest is ${near}`;
+}
+
+/** The text in force: of the highest layer that sets the entry, there by its finest spelling. */
+function settingOf(entry: TableEntry, layers: Layers): { key: string; factor: number; setting: Setting } | null {
+  const spellings = [{ key: entry.brokerKey, factor: 1 }, ...(entry.aliases ?? [])];
+  for (const layer of layers.toReversed()) {
+    for (const { key, factor } of spellings) {
+      const setting = layer.get(key);
+      if (setting !== undefined) return { key, factor, setting };
+    }
+  }
+  return null;
+}
+
+function defaultOf(entry: TableEntry, { profile, hostName }: LoadInput): string | null {
+  if (profile === "dev" && entry.dev?.default !== undefined) return entry.dev.default;
+  if (entry.key === "node.id") return /(?:^|[^0-9])0*([0-9]{1,9})$/.exec(hostName ?? "")?.[1] ?? null;
+  return entry.default;
+}
+
+function parseSetting(
+  entry: TableEntry,
+  factor: number,
+  text: string,
+  source: ConfigSource,
+  { profile }: LoadInput,
+): ReturnType<typeof parseValue> {
+  const options = { profile, withUnits: source === "file" };
+  // A coarser spelling is the finer one with more zeros; -1 stays "unlimited".
+  if (factor === 1 || !/^\d+$/.test(text.trim())) return parseValue(entry, text, options);
+  return parseValue(entry, String(BigInt(text.trim()) * BigInt(factor)), options);
+}
+
+function build(
+  { profile }: LoadInput,
+  values: ReadonlyMap<string, Value | null>,
+  nodeId: number,
+  keysSet: ReadonlySet<string>,
+): BrokerConfig {
+  const brokerValues = typed<BrokerValues>(brokerRows, values);
+  return Object.freeze({
+    ...brokerValues,
+    profile,
+    nodeId,
+    dataDirectory: brokerValues.logDirs[0] ?? "",
+    topicDefaults: Object.freeze(typed<TopicValues>(topicRows, values)),
+    keysSet,
+  });
+}
+
+/** The rows' values as fields. Each was parsed by its row, which is what the type says of it. */
+function typed<Values>(rows: readonly { readonly key: string }[], values: ReadonlyMap<string, Value | null>): Values {
+  const fields = rows.map(({ key }) => [fieldOf(key), values.get(key) ?? null] as const);
+  return Object.fromEntries(fields) as Values;
+}

@@ -1,0 +1,38 @@
+/**
+ * The one table of configuration keys, as data: what `server print-defaults` shows and docs/configuration.md is made
+ * from. Its parts stand in the files `*-rows.ts`.
+ */
+import { brokerRows } from "./broker-rows.ts";
+import { laterRows } from "./later-rows.ts";
+import type { Row } from "./row.ts";
+import { topicRows } from "./topic-rows.ts";
+
+export interface TableEntry extends Row {
+  /** The key in a broker's configuration; for topic rows `key` is the name of the override. */
+  readonly brokerKey: string;
+  /** A broker reads its configuration at start. An override of a topic applies to its open log. */
+  readonly needsRestart: boolean;
+}
+
+function entryOf(row: Row): TableEntry {
+  return Object.freeze({ ...row, brokerKey: row.brokerKey ?? row.key, needsRestart: row.scope !== "topic" });
+}
+
+export const configTable: readonly TableEntry[] = Object.freeze(
+  [...brokerRows, ...topicRows, ...laterRows].map(entryOf),
+);
+
+/** Keys of Kafka or of a bigger Tidemark that would change a promise: ignoring one would be worse than refusing it. */
+export const refusedKeys: ReadonlyMap<string, string> = new Map([
+  ["controller.quorum.voters", "a cluster of several brokers is not available yet; this broker is a cluster of one"],
+  ["controller.quorum.bootstrap.servers", "a cluster of several brokers is not available yet"],
+  ["peers", "a cluster of several brokers is not available yet; this broker is a cluster of one"],
+  ["authorizer.class.name", "authorisation is not available yet, and no configuration value names a class"],
+  ["super.users", "authorisation is not available yet"],
+  ["sasl.enabled.mechanisms", "authentication is not available yet"],
+  ["ssl.client.auth", "encryption is not available yet"],
+  ["ssl.keystore.location", "encryption is not available yet"],
+  ["ssl.truststore.location", "encryption is not available yet"],
+  ["listener.security.protocol.map", "encryption and authentication are not available yet"],
+  ["inter.broker.listener.name", "a cluster of several brokers is not available yet"],
+]);

@@ -1,0 +1,78 @@
+/** Relations between values: what no single row can say. Run once, on the parsed configuration. */
+import { formatListener, isLoopback } from "./listeners.ts";
+import { formatValue } from "./parse-value.ts";
+import type { BrokerConfig, ConfigProblem } from "./types.ts";
+
+/** Refuses what contradicts itself or stands open; warns of what is allowed and dangerous. */
+export function validate(config: BrokerConfig): { problems: ConfigProblem[]; warnings: string[] } {
+  const problems: ConfigProblem[] = [];
+  const warnings: string[] = [];
+  const refuse = (key: string, value: string, message: string): void => {
+    problems.push({ key, value, message });
+  };
+
+  if (config.logDirs.length !== 1) {
+    refuse("log.dirs", formatValue(config.logDirs), "expected exactly one directory");
+  }
+  if (config.processRoles.length !== 2) {
+    refuse("process.roles", formatValue(config.processRoles), "every process is both: expected broker,controller");
+  }
+  checkListeners(config, refuse, warnings);
+
+  const { maxMessageBytes, segmentBytes, durability } = config.topicDefaults;
+  if (config.queuedMaxRequestBytes < maxMessageBytes) {
+    const value = String(config.queuedMaxRequestBytes);
+    refuse("queued.max.request.bytes", value, `must hold one batch of message.max.bytes (${maxMessageBytes})`);
+  }
+  if (maxMessageBytes > segmentBytes) {
+    warnings.push(
+      `message.max.bytes (${maxMessageBytes}) is above log.segment.bytes (${segmentBytes}): larger batches are refused`,
+    );
+  }
+  if (durability === "none" && config.profile === "server") {
+    refuse("tidemark.durability", durability, "keeps nothing and is for the dev profile without a disk");
+  }
+  return { problems, warnings };
+}
+
+/** Security 1.1: a door that is open to a network needs encryption and authentication, or its name in the allow list. */
+function checkListeners(
+  config: BrokerConfig,
+  refuse: (key: string, value: string, message: string) => void,
+  warnings: string[],
+): void {
+  const allowed = config.securityAllowInsecureListeners;
+  const names = config.listeners.map(({ name }) => name);
+  if (!names.includes("GRPC")) {
+    refuse("listeners", formatValue(config.listeners), "clients need a GRPC listener");
+  }
+  const places = config.listeners.filter(({ port }) => port !== 0).map(({ host, port }) => `${host} ${port}`);
+  if (new Set(places).size !== places.length) {
+    refuse("listeners", formatValue(config.listeners), "two listeners on one port");
+  }
+  for (const listener of config.listeners) {
+    if (isLoopback(listener.host)) continue;
+    const text = formatListener(listener);
+    if (allowed.includes(listener.name)) {
+      warnings.push(
+        `${text} is open to the network without encryption and authentication (security.allow.insecure.listeners)`,
+      );
+    } else {
+      refuse(
+        "listeners",
+        text,
+        `is open to the network without encryption and authentication; use a loopback host, or name ${listener.name} in security.allow.insecure.listeners`,
+      );
+    }
+  }
+  const strays = allowed.filter((name) => !names.includes(name));
+  if (strays.length > 0) {
+    const known = names.join(", ");
+    refuse("security.allow.insecure.listeners", strays.join(","), `no such listener; listeners are ${known}`);
+  }
+  for (const { name, host, port } of config.advertisedListeners ?? []) {
+    const text = formatListener({ name, host, port });
+    if (!names.includes(name)) refuse("advertised.listeners", text, `there is no listener ${name}`);
+    if (host === "0.0.0.0" || host === "::") refuse("advertised.listeners", text, "nobody can connect to this address");
+  }
+}

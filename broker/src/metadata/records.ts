@@ -1,0 +1,91 @@
+/**
+ * Metadata records: the only thing about the cluster that is stored, and what an image is replayed from. They are kept
+ * as JSON, one array of records per entry, with the version of their layout:
+ *
+ *     {"version":0,"records":[{"type":"topicCreated",...},...]}
+ *
+ * A checksum is the store's business. A record of an unknown type or version is refused: applying half of an entry would
+ * make this node's image another one than its peers'.
+ */
+import type { Listener } from "../config/index.ts";
+
+export type MetadataRecord =
+  /** The first record of all. */
+  | { readonly type: "clusterCreated"; readonly clusterId: string }
+  /** First record of a term: whose commands follow. */
+  | { readonly type: "termStarted"; readonly term: number; readonly controllerId: number }
+  | {
+      readonly type: "brokerRegistered";
+      readonly brokerId: number;
+      readonly brokerEpoch: number;
+      readonly incarnationId: string;
+      readonly directoryId: string;
+      readonly listeners: readonly Listener[];
+      readonly rack: string | null;
+    }
+  | {
+      readonly type: "topicCreated";
+      readonly topicId: string;
+      readonly name: string;
+      readonly internal: boolean;
+      readonly overrides: Readonly<Record<string, string>>;
+    }
+  /** Follows its topic's record; partitions come in order from 0. */
+  | {
+      readonly type: "partitionCreated";
+      readonly topicId: string;
+      readonly partition: number;
+      readonly replicas: readonly number[];
+      readonly isr: readonly number[];
+      readonly leaderId: number;
+    }
+  /** The new state, whole but for the replicas; partitionEpoch is one more than before. */
+  | {
+      readonly type: "partitionChanged";
+      readonly topicId: string;
+      readonly partition: number;
+      readonly isr: readonly number[];
+      readonly leaderId: number;
+      readonly leaderEpoch: number;
+      readonly partitionEpoch: number;
+    }
+  | { readonly type: "topicDeleted"; readonly topicId: string }
+  | {
+      readonly type: "producerIdsAllocated";
+      readonly brokerId: number;
+      readonly brokerEpoch: number;
+      readonly firstId: number;
+      readonly count: number;
+    };
+
+const LAYOUT_VERSION = 0;
+
+const knownTypes: ReadonlySet<string> = new Set<MetadataRecord["type"]>([
+  "clusterCreated",
+  "termStarted",
+  "brokerRegistered",
+  "topicCreated",
+  "partitionCreated",
+  "partitionChanged",
+  "topicDeleted",
+  "producerIdsAllocated",
+]);
+
+export function encodeRecords(records: readonly MetadataRecord[]): Uint8Array {
+  return Buffer.from(JSON.stringify({ version: LAYOUT_VERSION, records }), "utf8");
+}
+
+/**
+ * The records of an entry. Throws SyntaxError when the bytes are not what `encodeRecords` of this version writes; their
+ * checksum was good, so that means an entry of a newer version.
+ */
+export function decodeRecords(bytes: Uint8Array): MetadataRecord[] {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+  const entry = JSON.parse(text) as { version: number; records: MetadataRecord[] };
+  if (entry.version !== LAYOUT_VERSION) {
+    throw new SyntaxError(`metadata entry of version ${entry.version}; this version reads ${LAYOUT_VERSION}`);
+  }
+  const unknown = entry.records.find(({ type }) => !knownTypes.has(type));
+  if (unknown !== undefined) throw new SyntaxError(`metadata record of the unknown type ${unknown.type}`);
+  return entry.records;
+}
