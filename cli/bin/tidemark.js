@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+// The committed launcher, so that `npx tidemark` finds an executable before anything was built. Plain JavaScript: it must
+// run on a fresh clone, where `dist` does not exist yet, and say what to do there.
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const entry = new URL("../dist/src/main.js", import.meta.url);
+
+if (existsSync(fileURLToPath(entry))) {
+  await import(entry.href);
+} else {
+  process.stderr.write(
+    "error: NOT_BUILT: tidemark has not been built here yet\nhint: run `npm run build` in the repository\n",
+  );
+  process.exitCode = 1;
+}

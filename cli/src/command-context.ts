@@ -1,0 +1,37 @@
+/**
+ * What a command gets from the process: streams, environment, the global flags, and the signal that asks it to stop.
+ * A command touches the process through this alone, so tests run it with streams of their own.
+ *
+ * stdout carries data only; everything said to a person goes to stderr through `note` (silenced by -q) or `warn`.
+ */
+import type { Readable, Writable } from "node:stream";
+import type { GlobalFlags } from "./global-flags.ts";
+import { outputFormat } from "./global-flags.ts";
+
+export type TerminalStream = Writable & { readonly isTTY?: boolean };
+
+export interface CommandContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: TerminalStream;
+  readonly stderr: TerminalStream;
+  readonly flags: GlobalFlags;
+  /** Aborted by the first SIGINT or SIGTERM. A command then stops cleanly and soon. */
+  readonly signal: AbortSignal;
+}
+
+/** A remark for people; -q silences it. */
+export function note(context: CommandContext, text: string): void {
+  if (!context.flags.isQuiet) context.stderr.write(`${text}\n`);
+}
+
+/** Something went wrong but the command goes on; never silenced. With -o json it is an object, as errors are. */
+export function warn(context: CommandContext, text: string): void {
+  const asJson = isJson(context.flags);
+  context.stderr.write(asJson ? `${JSON.stringify({ warning: text })}\n` : `warning: ${text}\n`);
+}
+
+export function isJson(flags: GlobalFlags): boolean {
+  const format = outputFormat(flags);
+  return format === "json" || format === "ndjson";
+}

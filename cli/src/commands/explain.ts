@@ -1,0 +1,66 @@
+/**
+ * `explain CODE`: what an error code means and what to do. A code is a name or number of the error table in
+ * @tidemark/proto, a short name of the SDK (which may stand for several), or one of the command line's own.
+ */
+import { ERROR_TABLE, type ErrorRow } from "@tidemark/proto";
+import type { CommandContext } from "../command-context.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { CliFailure } from "../failure.ts";
+import { outputFormat } from "../global-flags.ts";
+import { printRows } from "../output/rows.ts";
+import { OWN_CODES } from "../own-codes.ts";
+
+export interface ExplainRequest {
+  readonly code: string | undefined;
+}
+
+/** One explanation. `number` is Kafka's and null for codes that never travel. */
+export interface Explanation {
+  readonly code: string;
+  readonly number: number | null;
+  readonly sdkCode: string | null;
+  readonly retriable: boolean | null;
+  readonly text: string;
+  readonly hint: string;
+}
+
+export async function explain(context: CommandContext, request: ExplainRequest): Promise<ExitCode> {
+  if (request.code === undefined) {
+    printRows(context, allExplanations(), [
+      { title: "code", cell: (row) => row.code },
+      { title: "number", cell: (row) => row.number ?? "" },
+      { title: "text", cell: (row) => row.text },
+    ]);
+    return ExitCode.OK;
+  }
+  const found = findExplanations(request.code);
+  if (found.length === 0) {
+    throw new CliFailure("UNKNOWN_CODE", `there is no code ${request.code}`, { hint: "`tidemark explain` lists all" });
+  }
+  if (outputFormat(context.flags) === "table") context.stdout.write(found.map(renderExplanation).join("\n"));
+  else printRows(context, found, []);
+  return ExitCode.OK;
+}
+
+export function findExplanations(code: string): Explanation[] {
+  const wanted = code.toUpperCase();
+  const all = allExplanations();
+  const exact = all.filter((row) => row.code === wanted || String(row.number) === wanted);
+  return exact.concat(all.filter((row) => row.sdkCode === wanted && !exact.includes(row)));
+}
+
+function allExplanations(): Explanation[] {
+  const own = OWN_CODES.map((row) => ({ code: row.code, number: null, sdkCode: null, retriable: null, text: row.text, hint: row.hint }));
+  return [...own, ...ERROR_TABLE.map(fromTable)];
+}
+
+function fromTable(row: ErrorRow): Explanation {
+  return { code: row.name, number: row.code, sdkCode: row.clientCode, retriable: row.retriable, text: row.text, hint: row.hint };
+}
+
+function renderExplanation(row: Explanation): string {
+  const lines = [row.number === null ? row.code : `${row.code} (${row.number})`, `  ${row.text}`];
+  if (row.hint !== "") lines.push(`  What to do: ${row.hint}`);
+  if (row.retriable !== null) lines.push(`  Retrying ${row.retriable ? "may help" : "does not help"}; the SDK calls it ${row.sdkCode}.`);
+  return `${lines.join("\n")}\n`;
+}

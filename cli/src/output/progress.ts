@@ -1,0 +1,72 @@
+/**
+ * A progress bar on stderr: only on a terminal, only when the work takes longer than half a second, never with -q. The
+ * library is loaded at that moment, so that short commands do not pay for it.
+ */
+import type { SingleBar } from "cli-progress";
+import type { CommandContext } from "../command-context.ts";
+import { formatBytes, formatCount } from "./units.ts";
+
+const SHOW_AFTER_MS = 500;
+const REDRAWS_PER_SECOND = 8;
+
+export interface ProgressState {
+  readonly doneBytes: number;
+  /** null: unknown, as with a pipe; the bar then shows rates without an end. */
+  readonly totalBytes: number | null;
+  readonly records: number;
+}
+
+export class Progress {
+  readonly #read: () => ProgressState;
+  readonly #timer: NodeJS.Timeout | null = null;
+  readonly #startedAtMs = performance.now();
+  #redraw: NodeJS.Timeout | null = null;
+  #bar: SingleBar | null = null;
+  #isOver = false;
+
+  /** `read` is asked for the state at every redraw. */
+  constructor(context: CommandContext, read: () => ProgressState) {
+    this.#read = read;
+    if (context.stderr.isTTY !== true || context.flags.isQuiet) return;
+    this.#timer = setTimeout(() => void this.#show(context), SHOW_AFTER_MS);
+  }
+
+  /** Takes the bar off the screen. */
+  stop(): void {
+    this.#isOver = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#redraw !== null) clearInterval(this.#redraw);
+    this.#bar?.stop();
+  }
+
+  async #show(context: CommandContext): Promise<void> {
+    const { default: cliProgress } = await import("cli-progress");
+    if (this.#isOver) return;
+    const isBounded = this.#read().totalBytes !== null;
+    this.#bar = new cliProgress.SingleBar({
+      stream: context.stderr,
+      format: isBounded ? "{bar} {percentage}%  {bytes}  {rate} records/s  {eta_formatted} left" : "{bytes}  {records} records  {rate} records/s",
+      barCompleteChar: "█",
+      barIncompleteChar: "░",
+      clearOnComplete: true,
+      hideCursor: true,
+    });
+    const state = this.#read();
+    this.#bar.start(state.totalBytes ?? 0, state.doneBytes, this.#payload(state));
+    this.#redraw = setInterval(() => this.#update(), 1_000 / REDRAWS_PER_SECOND);
+  }
+
+  #update(): void {
+    const state = this.#read();
+    this.#bar?.update(state.doneBytes, this.#payload(state));
+  }
+
+  #payload(state: ProgressState): object {
+    const seconds = (performance.now() - this.#startedAtMs) / 1_000;
+    return {
+      bytes: formatBytes(state.doneBytes),
+      records: formatCount(state.records),
+      rate: formatCount(state.records / seconds),
+    };
+  }
+}

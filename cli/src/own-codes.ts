@@ -1,0 +1,33 @@
+/**
+ * Codes that the command line itself can end with, beside those of the error table in @tidemark/proto and the SDK's:
+ * text and hint for `tidemark explain`. A code that a command throws and that stands nowhere is caught by a test.
+ */
+export interface OwnCode {
+  readonly code: string;
+  readonly text: string;
+  readonly hint: string;
+}
+
+export const OWN_CODES: readonly OwnCode[] = [
+  { code: "USAGE", text: "The command line or its input makes no sense.", hint: "Add --help to the command." },
+  { code: "NOT_BUILT", text: "The sources have not been compiled.", hint: "Run `npm run build` in the repository." },
+  { code: "NOT_IN_THIS_VERSION", text: "This version of tidemark cannot do that yet.", hint: "See the README for what it does." },
+  { code: "NEEDS_CONFIRMATION", text: "A destructive command was started where nobody can be asked.", hint: "Add --yes if you mean it." },
+  { code: "DECLINED", text: "The question whether to go on was not answered with the name asked for.", hint: "" },
+  { code: "PARTIAL", text: "Part of the work was done, then something failed; the message says how far it got.", hint: "Go on behind that point once the cause is gone." },
+  { code: "FILE_NOT_FOUND", text: "A file or directory named on the command line does not exist.", hint: "Check the path." },
+  { code: "PORT_IN_USE", text: "Another process listens on a port that the broker needs.", hint: "Stop that process, choose another port, or 0 for any free one." },
+  { code: "DIRECTORY_HELD", text: "Another broker has the data directory open.", hint: "Stop that broker or use another directory." },
+  { code: "START_FAILED", text: "The broker refused to start or failed while starting.", hint: "The message names the file or setting; nothing was changed." },
+  { code: "NOT_READY", text: "The broker runs, but a record could not be written and read back.", hint: "Run again with -v and look at the broker's log." },
+  { code: "BROKER_DIED", text: "The broker in this process met a failure it does not survive.", hint: "The log says what broke; start again to recover." },
+  { code: "CORRUPT_SEGMENT", text: "A batch of a segment file is damaged.", hint: "Behind the recovery point it is a torn tail that the next start cuts; in front of it, data was lost." },
+  { code: "UNKNOWN_CODE", text: "There is no such code.", hint: "`tidemark explain` lists all." },
+  { code: "INTERNAL", text: "Something happened that tidemark did not foresee.", hint: "Run again with -v and report the stack." },
+  { code: "CONNECTION_LOST", text: "No broker could be reached, or the connection broke.", hint: "Check that a broker runs and that -b names its gRPC port." },
+  { code: "TIMEOUT", text: "It was not finished in time. A write may have happened.", hint: "Raise --timeout; look at the broker." },
+  { code: "BUFFER_FULL", text: "The producer's buffer stayed full for too long.", hint: "The broker is slower than the input; look at the broker." },
+  { code: "CLOSED", text: "The client was closed while this was under way.", hint: "" },
+  { code: "CODEC", text: "A key or value could not be encoded or decoded.", hint: "Check the codec of the topic." },
+  { code: "ABORTED", text: "It was stopped by its caller.", hint: "" },
+];

@@ -1,0 +1,20 @@
+/** Spans of time as people type them: `500ms`, `10s`, `2m`, `1h`, `7d`. The result is in milliseconds. */
+import { usageFailure } from "../failure.ts";
+
+const UNIT_MS: ReadonlyMap<string, number> = new Map([
+  ["ms", 1],
+  ["s", 1_000],
+  ["m", 60_000],
+  ["h", 3_600_000],
+  ["d", 86_400_000],
+]);
+
+/** @throws CliFailure USAGE when the text is not a number with a unit. */
+export function parseDurationMs(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+  const unitMs = UNIT_MS.get(match?.[2] ?? "");
+  if (match === null || unitMs === undefined) {
+    throw usageFailure("expected a duration such as 500ms, 10s, 2m, 1h");
+  }
+  return Math.round(Number(match[1]) * unitMs);
+}

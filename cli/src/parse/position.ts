@@ -1,0 +1,61 @@
+/**
+ * Where `consume` begins and ends: `start`, `end`, an offset `N`, the last `-N` records of each partition, or a time
+ * `@2026-03-01T12:00:00Z`, `@1772366400000` (Unix ms), `@-5m` (that long ago).
+ *
+ * The parser reads no clock: a relative time stays relative until the command resolves it.
+ */
+import { usageFailure } from "../failure.ts";
+import { parseDurationMs } from "./duration.ts";
+
+export type Moment = { readonly kind: "unix"; readonly ms: number } | { readonly kind: "ago"; readonly ms: number };
+
+export type FromPosition =
+  | { readonly kind: "start" }
+  | { readonly kind: "end" }
+  | { readonly kind: "offset"; readonly offset: number }
+  | { readonly kind: "last"; readonly count: number }
+  | { readonly kind: "time"; readonly at: Moment };
+
+/** `until` is exclusive: the record at that offset, or of that time, is not read. */
+export type UntilPosition =
+  | { readonly kind: "end" }
+  | { readonly kind: "offset"; readonly offset: number }
+  | { readonly kind: "time"; readonly at: Moment };
+
+/** @throws CliFailure USAGE */
+export function parseFrom(text: string): FromPosition {
+  if (text === "start" || text === "end") return { kind: text };
+  if (text.startsWith("@")) return { kind: "time", at: parseMoment(text.slice(1)) };
+  const count = safeInteger(/^-?\d+$/.test(text) ? text : "");
+  if (count === null) throw usageFailure("expected start, end, an offset N, the last -N, or a time @TIME");
+  return text.startsWith("-") ? { kind: "last", count: -count } : { kind: "offset", offset: count };
+}
+
+/** @throws CliFailure USAGE */
+export function parseUntil(text: string): UntilPosition {
+  if (text === "end") return { kind: "end" };
+  if (text.startsWith("@")) return { kind: "time", at: parseMoment(text.slice(1)) };
+  const offset = safeInteger(/^\d+$/.test(text) ? text : "");
+  if (offset === null) throw usageFailure("expected end, an offset N, or a time @TIME");
+  return { kind: "offset", offset };
+}
+
+export function resolveMoment(moment: Moment, wallNowMs: number): Date {
+  return new Date(moment.kind === "unix" ? moment.ms : wallNowMs - moment.ms);
+}
+
+function parseMoment(text: string): Moment {
+  if (/^-\d/.test(text)) return { kind: "ago", ms: parseDurationMs(text.slice(1)) };
+  if (/^\d+$/.test(text)) {
+    const ms = safeInteger(text);
+    if (ms !== null) return { kind: "unix", ms };
+  }
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms)) throw usageFailure("expected a time such as @2026-03-01T12:00:00Z, @1772366400000 or @-5m");
+  return { kind: "unix", ms };
+}
+
+function safeInteger(text: string): number | null {
+  const value = text === "" ? Number.NaN : Number(text);
+  return Number.isSafeInteger(value) ? value : null;
+}

@@ -1,0 +1,27 @@
+import { expect } from "chai";
+import { Delivery } from "../../src/records/delivery.ts";
+
+describe("Delivery", () => {
+  it("names the failed record that was read first, whatever the order of the answers", () => {
+    const delivery = new Delivery();
+    delivery.beginInput("a.txt");
+    const first = delivery.handOver();
+    const second = delivery.handOver();
+    delivery.beginInput("-");
+    const third = delivery.handOver();
+    delivery.settle(third, new Error("late"), false);
+    delivery.settle(second, new Error("early"), false);
+    delivery.settle(first, null, true);
+    expect(delivery).to.include({ handedOver: 3, acknowledged: 1, failed: 2, duplicates: 1 });
+    expect(delivery.firstFailed).to.deep.include({ slot: second });
+    expect(delivery.describeSlot(second)).to.equal("record 2 of a.txt");
+    expect(delivery.describeSlot(third)).to.equal("record 1 of standard input");
+  });
+
+  it("skips inputs without records", () => {
+    const delivery = new Delivery();
+    delivery.beginInput("empty.txt");
+    delivery.beginInput("full.txt");
+    expect(delivery.describeSlot(delivery.handOver())).to.equal("record 1 of full.txt");
+  });
+});
