@@ -1,0 +1,17 @@
+/**
+ * sim: the simulated world that the shipping code runs in when it is tested: virtual time, one queue of events, a disk that
+ * crashes, and the runner that crashes logs on it from a seed.
+ *
+ * Inputs: a seed, options drawn from it. Outputs: verdicts, traces, counters. Invariants: one seed gives one run; no clock,
+ * chance or thread of the real world is used (but one `setImmediate` per event, to let promise reactions finish).
+ * Not here: network, key-value store and cluster workload; they come with the rooms they exercise.
+ */
+export { SimDisk } from "./sim-disk.ts";
+export type { SimDiskOptions } from "./sim-disk.ts";
+export type { DiskOperation, FaultEffect, FaultHandle, FaultRule } from "./sim-faults.ts";
+export { SimFaults } from "./sim-faults.ts";
+export { PAGE_BYTES, PagedFile, SECTOR_BYTES } from "./paged-file.ts";
+export type { DirectoryMode } from "./sim-tree.ts";
+export { SimProcess, SimWorld } from "./sim-world.ts";
+export { SimulatedCrash } from "./simulated-crash.ts";
+export { Trace } from "./trace.ts";

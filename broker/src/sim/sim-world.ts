@@ -1,0 +1,171 @@
+/**
+ * The simulated world: a virtual clock and one queue of events, run one by one from a seed. A process of the world is a
+ * Clock and Timers of its own; when it is killed, none of its events ever runs again.
+ *
+ * One step: pop the next event, set the clock, run it, let every promise reaction finish, run what asked for the end of
+ * the turn, let those finish too. Code under simulation therefore never sees two events without its own continuations in
+ * between, and the same seed gives the same order everywhere.
+ *
+ * The one contact with the real world is `setImmediate`, the only way to know that no promise reaction is left.
+ */
+import { asMs, SeededRandom } from "../base/index.ts";
+import type { Ms } from "../base/index.ts";
+import type { Clock, TimerHandle, Timers } from "../ports/index.ts";
+import { EventHeap } from "./event-heap.ts";
+import { SimulatedCrash } from "./simulated-crash.ts";
+import { Trace } from "./trace.ts";
+
+/** Where the virtual wall clock starts: a round date, so that timestamps in a failure report are easy to read. */
+const WALL_START_MS = 1_700_000_000_000;
+
+export class SimWorld {
+  readonly trace = new Trace();
+  readonly #events = new EventHeap();
+  readonly #ties: SeededRandom;
+  readonly #endOfTurn: (() => void)[] = [];
+  #nowMs = 0;
+  #sequence = 0;
+  #isTakingInput = false;
+
+  constructor(random: SeededRandom) {
+    this.#ties = random.fork("event ties");
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Events waiting, those of dead processes and cancelled timers included until they are met. */
+  get waitingCount(): number {
+    return this.#events.size;
+  }
+
+  startProcess(): SimProcess {
+    return new SimProcess(this);
+  }
+
+  note(what: string, subject = "", first = 0, second = 0): void {
+    this.trace.note(this.#nowMs, what, subject, first, second);
+  }
+
+  /** Queues `task`; it is dropped without running if `isDue` is false when its time comes. */
+  schedule(delayMs: number, task: () => void, isDue: () => boolean): void {
+    const atMs = this.#nowMs + Math.max(0, delayMs);
+    this.#events.push({ atMs, tieKey: this.#ties.uint32(), sequence: this.#sequence++, task, isDue });
+  }
+
+  endOfTurn(task: () => void): void {
+    this.#endOfTurn.push(task);
+    // Asked for outside the input part of a step, it is the end of the next one.
+    if (!this.#isTakingInput) this.schedule(0, doNothing, isAlwaysDue);
+  }
+
+  /** Runs the next event. False when nothing is left, or nothing that is due by `untilMs`. */
+  async step(untilMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    for (;;) {
+      const next = this.#events.peek();
+      if (next === undefined || next.atMs > untilMs) return false;
+      this.#events.pop();
+      if (!next.isDue()) continue;
+      this.#nowMs = next.atMs;
+      this.#isTakingInput = true;
+      this.#run(next.task);
+      await promisesSettled();
+      this.#isTakingInput = false;
+      if (this.#endOfTurn.length > 0) {
+        for (const task of this.#endOfTurn.splice(0)) this.#run(task);
+        await promisesSettled();
+      }
+      return true;
+    }
+  }
+
+  /** Runs until no event is left. Never returns while something renews its own timer: use `runFor` there. */
+  async runUntilIdle(): Promise<void> {
+    await promisesSettled();
+    while (await this.step()) await promisesSettled();
+  }
+
+  /** Lets `durationMs` of virtual time pass. */
+  async runFor(durationMs: number): Promise<void> {
+    const untilMs = this.#nowMs + durationMs;
+    await promisesSettled();
+    while (await this.step(untilMs)) continue;
+    this.#nowMs = untilMs;
+  }
+
+  /** A crash ends the process that ran, not the world: whoever drives it looks at the process. */
+  #run(task: () => void): void {
+    try {
+      task();
+    } catch (error: unknown) {
+      if (!(error instanceof SimulatedCrash)) throw error;
+    }
+  }
+}
+
+/** One life of one simulated process: its clocks and its timers, which end with it. */
+export class SimProcess implements Clock, Timers {
+  readonly world: SimWorld;
+  #isAlive = true;
+
+  constructor(world: SimWorld) {
+    this.world = world;
+  }
+
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  kill(): void {
+    this.#isAlive = false;
+  }
+
+  wallNow(): Ms {
+    return asMs(Math.floor(WALL_START_MS + this.world.nowMs));
+  }
+
+  monotonicNow(): Ms {
+    return asMs(this.world.nowMs);
+  }
+
+  after(delayMs: number, task: () => void): TimerHandle {
+    let isWanted = true;
+    this.world.schedule(delayMs, task, () => this.#isAlive && isWanted);
+    return {
+      cancel: () => {
+        isWanted = false;
+      },
+    };
+  }
+
+  endOfTurn(task: () => void): void {
+    this.world.endOfTurn(() => {
+      if (this.#isAlive) task();
+    });
+  }
+
+  yieldTurn(): Promise<void> {
+    return this.sleep(0);
+  }
+
+  /** Resolves after `delayMs` of virtual time; never, if the process dies before. */
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.after(delayMs, resolve);
+    });
+  }
+}
+
+/** Resolves when no promise reaction is left to run: they all run before the loop's next phase. */
+function promisesSettled(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+function doNothing(): void {}
+
+function isAlwaysDue(): boolean {
+  return true;
+}

@@ -1,0 +1,103 @@
+import { expect } from "chai";
+import { SeededRandom } from "../../src/base/index.ts";
+import { SimWorld } from "../../src/sim/index.ts";
+
+describe("SimWorld", () => {
+  it("runs events in order of time and moves both clocks with them", async () => {
+    const world = new SimWorld(new SeededRandom(1));
+    const process = world.startProcess();
+    const wallStart = process.wallNow();
+    const seen: string[] = [];
+    process.after(20, () => seen.push(`b ${process.monotonicNow()} ${process.wallNow() - wallStart}`));
+    process.after(5, () => seen.push(`a ${process.monotonicNow()} ${process.wallNow() - wallStart}`));
+    await world.runUntilIdle();
+    expect(seen).to.deep.equal(["a 5 5", "b 20 20"]);
+  });
+
+  it("orders events of one moment by the seed", async () => {
+    const order = async (seed: number): Promise<string> => {
+      const world = new SimWorld(new SeededRandom(seed));
+      const process = world.startProcess();
+      let seen = "";
+      for (const letter of "abcd") process.after(1, () => (seen += letter));
+      await world.runUntilIdle();
+      return seen;
+    };
+    expect(await order(5)).to.equal(await order(5));
+    const orders = new Set<string>();
+    for (let seed = 0; seed < 30; seed++) orders.add(await order(seed));
+    expect(orders.size).to.be.greaterThan(10);
+  });
+
+  it("lets every promise reaction of an event finish before the next one", async () => {
+    const world = new SimWorld(new SeededRandom(2));
+    const process = world.startProcess();
+    const seen: string[] = [];
+    const longChain = async (): Promise<void> => {
+      for (let hop = 0; hop < 100; hop++) await undefined;
+      seen.push("chain");
+    };
+    process.after(1, () => void longChain());
+    process.after(2, () => seen.push("next"));
+    await world.runUntilIdle();
+    expect(seen).to.deep.equal(["chain", "next"]);
+  });
+
+  it("runs the end of a turn after the event's reactions and before the next event", async () => {
+    const world = new SimWorld(new SeededRandom(3));
+    const process = world.startProcess();
+    const seen: string[] = [];
+    process.after(1, () => {
+      process.endOfTurn(() => {
+        seen.push("end");
+        process.endOfTurn(() => seen.push("end of the turn after"));
+      });
+      void Promise.resolve().then(() => seen.push("reaction"));
+    });
+    process.after(2, () => seen.push("next"));
+    await world.runUntilIdle();
+    expect(seen).to.deep.equal(["reaction", "end", "end of the turn after", "next"]);
+  });
+
+  it("does not run a cancelled timer, nor any of a dead process", async () => {
+    const world = new SimWorld(new SeededRandom(4));
+    const process = world.startProcess();
+    const other = world.startProcess();
+    const seen: string[] = [];
+    process.after(1, () => seen.push("cancelled")).cancel();
+    process.after(2, () => {
+      process.kill();
+    });
+    process.after(3, () => seen.push("dead"));
+    void process.sleep(3).then(() => seen.push("dead"));
+    other.after(4, () => seen.push("other"));
+    await world.runUntilIdle();
+    expect(seen).to.deep.equal(["other"]);
+    expect(world.nowMs).to.equal(4);
+  });
+
+  it("runs for a span and stops with its clock at the end of it", async () => {
+    const world = new SimWorld(new SeededRandom(5));
+    const process = world.startProcess();
+    let ticks = 0;
+    const tick = (): void => {
+      ticks += 1;
+      process.after(10, tick);
+    };
+    tick();
+    await world.runFor(35);
+    expect(ticks).to.equal(4);
+    expect(world.nowMs).to.equal(35);
+  });
+
+  it("folds what is noted into a hash that tells runs apart", () => {
+    const hash = (second: number): string => {
+      const world = new SimWorld(new SeededRandom(6));
+      world.note("write", "/data/a", 0, 5);
+      world.note("write", "/data/a", 5, second);
+      return world.trace.hash;
+    };
+    expect(hash(1)).to.equal(hash(1));
+    expect(hash(1)).to.not.equal(hash(2));
+  });
+});
