@@ -9,7 +9,6 @@ import {
   uuidToText,
   validateTopicName,
 } from "@tidemark/proto";
-import { assert } from "../base/index.ts";
 import { type BrokerConfig, checkTopicOverrides } from "../config/index.ts";
 import { applyEntry } from "./apply.ts";
 import type { Decision } from "./decision.ts";

@@ -1,0 +1,23 @@
+/**
+ * platform: the real world behind the ports: files, LevelDB, the data directory's lock, clock and timers, chance, log
+ * lines, metrics, native codecs; and their twins in memory for a broker without a disk.
+ *
+ * Inputs: paths and options. Outputs: implementations of the ports, each passing the port's suite. Invariant: what costs
+ * time to load (level, pino, prom-client, native codecs) is loaded at first use.
+ * Not here: decisions. What a fault means is decided by whoever holds the port.
+ */
+export { SystemClock, SystemTimers } from "./clock.ts";
+export { FileDirectoryLocks, MemoryDirectoryLocks } from "./directory-lock.ts";
+export { FileDisk } from "./file-disk.ts";
+export { LevelStore } from "./level-store.ts";
+export { createLogger, type LoggerOptions, type LogLevel } from "./logger.ts";
+export { MEMORY_DISK_DEFAULT_BYTES, MemoryDisk } from "./memory-disk.ts";
+export { MemoryStore } from "./memory-store.ts";
+export { randomBytes } from "./random.ts";
+export {
+  createNativeCodecs,
+  type NativePart,
+  probeNativeParts,
+  registerNativeCodecs,
+  registerNativeCrc32c,
+} from "./native-codecs.ts";

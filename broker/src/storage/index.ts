@@ -1,0 +1,14 @@
+/**
+ * storage: everything that Tidemark keeps on disk, on the Disk and KeyValueStore ports: logs, checkpoints, whose data
+ * directory it is, the metadata log.
+ *
+ * Inputs: whole batches, offsets, entries. Outputs: the same bytes again, and how far they are written and synced.
+ * Invariants: what is reported synced survives a power failure; damage is refused or cut, never guessed at.
+ * Not here: who leads, what is acknowledged, what an entry means.
+ */
+export type * from "./types.ts";
+export { StorageError, type StorageErrorCode } from "./storage-error.ts";
+export type { ClaimedDirectory, ClaimOptions, ClusterIdentity } from "./cluster-identity.ts";
+export { claimDirectory, completeBirth, inconsistentCluster, readIdentity } from "./cluster-identity.ts";
+export type { MetadataEntry, MetadataStoreOptions } from "./metadata-store.ts";
+export { MetadataStore } from "./metadata-store.ts";
