@@ -1,0 +1,41 @@
+/**
+ * What every use case may lean on: one object, made by the composition root, the same for all doors.
+ */
+import type { BrokerConfig } from "../config/index.ts";
+import type { ClusterImage } from "../metadata/index.ts";
+import type { Clock, Logger } from "../ports/index.ts";
+import type { BrokerCounters, Controller, ProducerIds, Purgatory, ReplicaManager, RequestBudget, Turn } from "../runtime/index.ts";
+import type { UnknownErrors } from "./api-error.ts";
+
+export interface BrokerContext {
+  readonly config: BrokerConfig;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly turn: Turn;
+  readonly purgatory: Purgatory;
+  readonly replicas: ReplicaManager;
+  readonly controller: Controller;
+  readonly producerIds: ProducerIds;
+  readonly budget: RequestBudget;
+  readonly counters: BrokerCounters;
+  readonly errors: UnknownErrors;
+  /** Applied metadata, as of now. */
+  image(): ClusterImage;
+  /** Where clients that came in by gRPC reach a broker; null = unknown. `dialledHost` is what this client called us by. */
+  grpcEndpointOf(brokerId: number, dialledHost: string | null): Endpoint | null;
+}
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a request waits for at most when it does not say. */
+export const DEFAULT_TIMEOUT_MS = 30_000;
+/** And at most when it does. */
+const TIMEOUT_MAX_MS = 15 * 60_000;
+
+export function timeoutOf(requestedMs: number): number {
+  return requestedMs === 0 ? DEFAULT_TIMEOUT_MS : Math.min(requestedMs, TIMEOUT_MAX_MS);
+}

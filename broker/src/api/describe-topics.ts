@@ -1,0 +1,78 @@
+/** What is known of topics: placement from the metadata, offsets and sizes from the partitions that this broker leads. */
+import type { ErrorName } from "@tidemark/proto";
+import { MAX_PARTITIONS_PER_REQUEST, validateTopicName } from "@tidemark/proto";
+import type { ConfigDescription } from "../config/index.ts";
+import { describeTopicConfig } from "../config/index.ts";
+import type { TopicImage } from "../metadata/index.ts";
+import { ApiError } from "./api-error.ts";
+import type { BrokerContext } from "./broker-context.ts";
+
+export interface DescribedTopic {
+  readonly name: string;
+  readonly code: ErrorName;
+  readonly message: string;
+  readonly topic: TopicDescription | null;
+}
+
+export interface TopicDescription {
+  readonly name: string;
+  readonly topicId: string;
+  readonly internal: boolean;
+  readonly bytes: number;
+  readonly partitions: readonly PartitionDescription[];
+  readonly config: readonly ConfigDescription[];
+}
+
+/** Offsets and bytes are 0 for a partition that is led elsewhere. */
+export interface PartitionDescription {
+  readonly partition: number;
+  readonly leaderId: number;
+  readonly leaderEpoch: number;
+  readonly replicas: readonly number[];
+  readonly isr: readonly number[];
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly logEndOffset: number;
+  readonly bytes: number;
+}
+
+/** One description per name, in order. */
+export function handleDescribeTopics(context: BrokerContext, names: readonly string[]): DescribedTopic[] {
+  if (names.length > MAX_PARTITIONS_PER_REQUEST) {
+    throw new ApiError("INVALID_REQUEST", `a request describes at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${names.length}`);
+  }
+  const { topics } = context.image();
+  return names.map((name) => {
+    const topic = topics.get(name);
+    if (topic !== undefined) return { name, code: "NONE", message: "", topic: describeTopic(context, topic) };
+    const illegal = validateTopicName(name);
+    if (illegal !== null) return { name, code: "INVALID_TOPIC_EXCEPTION", message: `the topic name ${illegal}`, topic: null };
+    return { name, code: "UNKNOWN_TOPIC_OR_PARTITION", message: `there is no topic "${name}"`, topic: null };
+  });
+}
+
+export function describeTopic(context: BrokerContext, topic: TopicImage): TopicDescription {
+  return {
+    name: topic.name,
+    topicId: topic.topicId,
+    internal: topic.internal,
+    bytes: context.replicas.sizeBytesOf(topic.name),
+    partitions: topic.partitions.map((image): PartitionDescription => {
+      const led = context.replicas.find(topic.name, image.partition);
+      return {
+        partition: image.partition,
+        leaderId: image.leaderId,
+        leaderEpoch: image.leaderEpoch,
+        replicas: image.replicas,
+        isr: image.isr,
+        logStartOffset: led?.logStartOffset ?? 0,
+        highWatermark: led?.highWatermark ?? 0,
+        lastStableOffset: led?.lastStableOffset ?? 0,
+        logEndOffset: led?.logEndOffset ?? 0,
+        bytes: led?.sizeBytes ?? 0,
+      };
+    }),
+    config: describeTopicConfig(context.config, topic.overrides),
+  };
+}

@@ -1,0 +1,33 @@
+/**
+ * api: one file per use case, the same for every door: check the request, decide what the client may do, call the runtime,
+ * shape the answer.
+ *
+ * Inputs: decoded requests with the client's context. Outputs: answers, per item where the request has items; ApiError when
+ * the request as a whole is refused. Invariants: every refusal has a code of the error table; nothing from the network
+ * reaches an assertion of a core; one item's failure takes nothing from the others.
+ *
+ * Not here: encodings and streams (listeners), queues and waiting (runtime). Authorisation and quotas come with users.
+ */
+export { ApiError, toApiError, UnknownErrors } from "./api-error.ts";
+export type { BrokerContext, Endpoint } from "./broker-context.ts";
+export type { ClientContext } from "./client.ts";
+export type { CreateTopicsOptions, TopicOutcome } from "./create-topics.ts";
+export { handleCreateTopics } from "./create-topics.ts";
+export { handleDeleteTopics } from "./delete-topics.ts";
+export type { ClusterDescription } from "./describe-cluster.ts";
+export { handleDescribeCluster } from "./describe-cluster.ts";
+export type { DescribedTopic, PartitionDescription, TopicDescription } from "./describe-topics.ts";
+export { describeTopic, handleDescribeTopics } from "./describe-topics.ts";
+export type { FetchRequest, FetchSubscribe } from "./fetch.ts";
+export { FetchStream } from "./fetch.ts";
+export type { Metadata, MetadataRequest, MetadataTopic } from "./get-metadata.ts";
+export { handleGetMetadata, partitionCode } from "./get-metadata.ts";
+export { handleInitProducerId } from "./init-producer-id.ts";
+export type { LeaderHint } from "./leader-hint.ts";
+export { leaderHint } from "./leader-hint.ts";
+export type { ListedOffset, ListOffsetsPartition } from "./list-offsets.ts";
+export { handleListOffsets } from "./list-offsets.ts";
+export type { TopicSummary } from "./list-topics.ts";
+export { handleListTopics } from "./list-topics.ts";
+export type { ProduceDone, ProducePartition, ProduceRequest, ProduceResult } from "./produce.ts";
+export { handleProduce } from "./produce.ts";

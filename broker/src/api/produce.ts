@@ -1,0 +1,221 @@
+/**
+ * Produce: record batches in, one answer per batch (semantics 3.1, 8, 11.3-11.5).
+ *
+ * Each batch is checked by its header and CRC, handed to its partition and answered when its acks are met; the request is
+ * answered with its slowest batch. Refusals are per batch and take nothing from the others. Nothing here allocates per
+ * record, and the only object per batch besides its answer is the task that the partition works on.
+ *
+ * Not here: records are not opened (11.3(2)); sequences, offsets and acks are the partition's.
+ */
+import type { ErrorName } from "@tidemark/proto";
+import { MAX_PARTITIONS_PER_REQUEST, validateProducedBatch } from "@tidemark/proto";
+import type { BatchHeader } from "@tidemark/proto";
+import { AppendTask, deadlineAfter } from "../runtime/index.ts";
+import type { Acks, AppendOwner, Partition } from "../runtime/index.ts";
+import type { BrokerContext } from "./broker-context.ts";
+import { timeoutOf } from "./broker-context.ts";
+import { mayWriteInternalTopics } from "./client.ts";
+import type { ClientContext } from "./client.ts";
+import { findPartition } from "./find-partition.ts";
+import { leaderHint } from "./leader-hint.ts";
+import type { LeaderHint } from "./leader-hint.ts";
+
+export interface ProduceRequest {
+  readonly acks: Acks;
+  /** 0: the broker's default. */
+  readonly timeoutMs: number;
+  readonly partitions: readonly ProducePartition[];
+}
+
+export interface ProducePartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** 16 bytes, or none. */
+  readonly topicId: Uint8Array;
+  /** Exactly one batch. Belongs to the broker from here on: the leader sets its offset and epoch in place. */
+  readonly records: Buffer;
+}
+
+export interface ProduceResult {
+  readonly code: ErrorName;
+  readonly message: string;
+  readonly baseOffset: number;
+  /** Unix ms; -1: the topic keeps the producer's time. */
+  readonly logAppendTime: number;
+  readonly logStartOffset: number;
+  readonly isDuplicate: boolean;
+  readonly durability: Partition["durability"] | null;
+  readonly leader: LeaderHint | null;
+}
+
+/** Called once with the results in the order of the request; never before `handleProduce` has returned. */
+export type ProduceDone = (results: readonly ProduceResult[]) => void;
+
+export function handleProduce(context: BrokerContext, request: ProduceRequest, client: ClientContext, done: ProduceDone): void {
+  new ProduceCall(context, client, done).start(request);
+}
+
+/** One request under way. It keeps no reference to the request: a parked answer must not pin the batches' bytes. */
+class ProduceCall implements AppendOwner {
+  readonly #context: BrokerContext;
+  readonly #client: ClientContext;
+  readonly #done: ProduceDone;
+  /** By slot; null where none was found. */
+  readonly #partitions: (Partition | null)[] = [];
+  readonly #results: ProduceResult[] = [];
+  /** Batches without an answer, and batches whose bytes are still held. */
+  #unanswered = 0;
+  #untaken = 0;
+  /** Held in the request budget until no batch is. */
+  #bytes = 0;
+  #hasFailed = false;
+  #isStarted = false;
+
+  constructor(context: BrokerContext, client: ClientContext, done: ProduceDone) {
+    this.#context = context;
+    this.#client = client;
+    this.#done = done;
+  }
+
+  start(request: ProduceRequest): void {
+    const { partitions } = request;
+    const { budget, clock, counters, turn } = this.#context;
+    counters.produceRequests++;
+    this.#unanswered = partitions.length;
+    this.#untaken = partitions.length;
+    for (const { records } of partitions) this.#bytes += records.length;
+    budget.take(this.#bytes);
+
+    const malformed = malformation(partitions);
+    const deadline = deadlineAfter(clock, timeoutOf(request.timeoutMs));
+    for (const [slot, part] of partitions.entries()) {
+      if (malformed !== null) this.#refuse(slot, "INVALID_REQUEST", malformed);
+      else this.#startPart(slot, part, request.acks, deadline);
+    }
+    if (partitions.length === 0) budget.give(0);
+    // Refused to the last batch, or empty: the answer still comes after this call.
+    if (this.#unanswered === 0) turn.work(() => this.#finish());
+    this.#isStarted = true;
+  }
+
+  #startPart(slot: number, part: ProducePartition, acks: Acks, deadline: AppendTask["deadline"]): void {
+    const found = findPartition(this.#context, part.topic, part.partition, part.topicId);
+    if (!found.ok) {
+      const hint = found.code === "NOT_LEADER_OR_FOLLOWER" ? leaderHint(this.#context, this.#client, part.topic, part.partition) : null;
+      return this.#refuse(slot, found.code, found.message, hint);
+    }
+    const { partition } = found;
+    this.#partitions[slot] = partition;
+    if (partition.settings.isInternal && !mayWriteInternalTopics(this.#client)) {
+      return this.#refuse(slot, "INVALID_TOPIC_EXCEPTION", `topic "${part.topic}" is internal`);
+    }
+    const verdict = validateProducedBatch(part.records, { maxBytes: partition.settings.maxMessageBytes });
+    if (!verdict.ok) return this.#refuse(slot, verdict.error, verdict.message);
+    const { header } = verdict;
+    if (header.isTransactional) return this.#refuse(slot, "INVALID_TXN_STATE", "the batch belongs to a transaction that was not begun here");
+    const outOfRange = this.#timestampRefusal(partition, header);
+    if (outOfRange !== null) return this.#refuse(slot, "INVALID_TIMESTAMP", outOfRange);
+    partition.append(new AppendTask({ owner: this, slot, acks, deadline, bytes: part.records, header }));
+  }
+
+  /** 11.5, by the header alone: the largest timestamp against the future bound, the first record's against the past one. */
+  #timestampRefusal(partition: Partition, header: BatchHeader): string | null {
+    const { isLogAppendTime, timestampAfterMaxMs, timestampBeforeMaxMs } = partition.settings;
+    if (isLogAppendTime) return null;
+    const now = this.#context.clock.wallNow();
+    if (header.maxTimestamp !== -1 && header.maxTimestamp - now > timestampAfterMaxMs) {
+      return `timestamp ${header.maxTimestamp} is more than ${timestampAfterMaxMs} ms ahead of the broker's clock`;
+    }
+    if (header.baseTimestamp !== -1 && now - header.baseTimestamp > timestampBeforeMaxMs) {
+      return `timestamp ${header.baseTimestamp} is more than ${timestampBeforeMaxMs} ms behind the broker's clock`;
+    }
+    return null;
+  }
+
+  onAppendTaken(): void {
+    this.#untaken--;
+    if (this.#untaken === 0) this.#context.budget.give(this.#bytes);
+  }
+
+  onAppendDone(task: AppendTask): void {
+    if (task.code === "NONE") this.#answer(task);
+    else this.#answerError(task.slot, task.code, task.message, this.#hintAfterAppend(task));
+    this.#onAnswered();
+  }
+
+  #answer(task: AppendTask): void {
+    const { counters } = this.#context;
+    const partition = this.#partitions[task.slot] ?? null;
+    if (task.isDuplicate) {
+      counters.duplicatesIn++;
+    } else {
+      counters.batchesIn++;
+      counters.recordsIn += task.header.recordsCount;
+      counters.bytesIn += task.header.sizeBytes;
+    }
+    this.#results[task.slot] = {
+      code: "NONE",
+      message: "",
+      baseOffset: task.baseOffset,
+      logAppendTime: task.logAppendTime,
+      logStartOffset: partition?.logStartOffset ?? 0,
+      isDuplicate: task.isDuplicate,
+      durability: partition?.durability ?? null,
+      leader: null,
+    };
+  }
+
+  /** The partition may have lost its leadership while the batch waited. */
+  #hintAfterAppend(task: AppendTask): LeaderHint | null {
+    const partition = this.#partitions[task.slot];
+    if (task.code !== "NOT_LEADER_OR_FOLLOWER" || partition === null || partition === undefined) return null;
+    return leaderHint(this.#context, this.#client, partition.topic, partition.partition);
+  }
+
+  /** A batch that never reached a partition. */
+  #refuse(slot: number, code: ErrorName, message: string, leader: LeaderHint | null = null): void {
+    this.#answerError(slot, code, message, leader);
+    this.onAppendTaken();
+    this.#onAnswered();
+  }
+
+  #answerError(slot: number, code: ErrorName, message: string, leader: LeaderHint | null): void {
+    this.#hasFailed = true;
+    const partition = this.#partitions[slot] ?? null;
+    this.#results[slot] = {
+      code,
+      message,
+      baseOffset: 0,
+      logAppendTime: -1,
+      logStartOffset: partition?.logStartOffset ?? 0,
+      isDuplicate: false,
+      durability: partition?.durability ?? null,
+      leader,
+    };
+  }
+
+  #onAnswered(): void {
+    this.#unanswered--;
+    if (this.#unanswered === 0 && this.#isStarted) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#hasFailed) this.#context.counters.produceRequestsFailed++;
+    this.#done(this.#results);
+  }
+}
+
+/** What is wrong with the request as a whole (security 2, "body"); null = nothing. */
+function malformation(partitions: readonly ProducePartition[]): string | null {
+  if (partitions.length <= 1) return null;
+  if (partitions.length > MAX_PARTITIONS_PER_REQUEST) {
+    return `a request names at most ${MAX_PARTITIONS_PER_REQUEST} partitions, not ${partitions.length}`;
+  }
+  const seen = new Set<string>();
+  for (const { topic, partition } of partitions) {
+    const name = `${topic}\0${partition}`;
+    if (seen.has(name)) return `partition ${partition} of topic "${topic}" is named twice`;
+    seen.add(name);
+  }
+  return null;
+}

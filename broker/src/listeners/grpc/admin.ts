@@ -1,0 +1,107 @@
+/**
+ * The admin service. Its codecs come from the .proto file through proto-loader, which costs 25 ms to load: it is, with the
+ * first admin call. Until then its methods are registered by path and hand their bytes through.
+ */
+import { ADMIN_METHODS, errorCode } from "@tidemark/proto";
+import type { AdminCalls, AdminMethod, NewTopic, TopicDescription as WireTopic, TopicResult } from "@tidemark/proto";
+import {
+  ApiError,
+  describeTopic,
+  handleCreateTopics,
+  handleDeleteTopics,
+  handleDescribeCluster,
+  handleDescribeTopics,
+  handleListTopics,
+} from "../../api/index.ts";
+import type { BrokerContext, ClientContext, TopicDescription, TopicOutcome } from "../../api/index.ts";
+import type { BytesCall } from "./unary.ts";
+
+type UseCase<Method extends AdminMethod> = (
+  request: AdminCalls[Method]["request"],
+  client: ClientContext,
+) => AdminCalls[Method]["response"] | Promise<AdminCalls[Method]["response"]>;
+
+/** The handlers of the admin service. */
+export function adminCalls(context: BrokerContext): { readonly [Method in AdminMethod]: BytesCall } {
+  return {
+    describeCluster: bytesCall("describeCluster", (_request, client) => {
+      const cluster = handleDescribeCluster(context, client);
+      return { ...cluster, brokers: cluster.brokers.map((broker) => ({ ...broker })) };
+    }),
+    listTopics: bytesCall("listTopics", (request) => ({
+      topics: handleListTopics(context, request).map((topic) => ({ ...topic })),
+    })),
+    describeTopics: bytesCall("describeTopics", ({ names }) => ({
+      results: handleDescribeTopics(context, names).map(({ name, code, message, topic }) => ({
+        name,
+        errorCode: errorCode(code),
+        errorMessage: message,
+        topic: topic === null ? null : toWireTopic(topic),
+      })),
+    })),
+    createTopics: bytesCall("createTopics", async ({ topics, validateOnly, timeoutMs }) => {
+      const outcomes = await handleCreateTopics(context, topics.map(toSpec), { isValidateOnly: validateOnly, timeoutMs });
+      return { results: outcomes.map((outcome) => toWireOutcome(context, outcome)) };
+    }),
+    deleteTopics: bytesCall("deleteTopics", async ({ names }) => {
+      const results = await handleDeleteTopics(context, names);
+      return { results: results.map(({ name, code, message }) => ({ name, errorCode: errorCode(code), errorMessage: message, topic: null })) };
+    }),
+  };
+}
+
+/** The codecs are loaded here, at the first call, and once for all. */
+function bytesCall<Method extends AdminMethod>(method: Method, useCase: UseCase<Method>): BytesCall {
+  return async (bytes, client) => {
+    const codec = await loadCodec(method);
+    let request: AdminCalls[Method]["request"];
+    try {
+      request = codec.decode(bytes);
+    } catch (cause: unknown) {
+      throw new ApiError("INVALID_REQUEST", "the request is not a message of this method", { cause });
+    }
+    return codec.encode(await useCase(request, client));
+  };
+}
+
+interface AdminCodec<Method extends AdminMethod> {
+  decode(bytes: Buffer): AdminCalls[Method]["request"];
+  encode(response: AdminCalls[Method]["response"]): Buffer;
+}
+
+async function loadCodec<Method extends AdminMethod>(method: Method): Promise<AdminCodec<Method>> {
+  const { loadAdminService } = await import("@tidemark/proto/control");
+  const definition = Object.values(loadAdminService()).find(({ path }) => path === ADMIN_METHODS[method]);
+  if (definition === undefined) throw new Error(`the admin service defines no ${ADMIN_METHODS[method]}`);
+  return {
+    // proto-loader's codec gives plain objects in the shape of admin-messages.ts; a test of proto holds the two together.
+    decode: (bytes) => definition.requestDeserialize(bytes) as AdminCalls[Method]["request"],
+    encode: (response) => definition.responseSerialize(response),
+  };
+}
+
+function toSpec({ name, partitions, replicationFactor, assignment, config }: NewTopic): Parameters<typeof handleCreateTopics>[1][number] {
+  return { name, partitions, replicationFactor, assignment: assignment.map(({ replicas }) => replicas), config };
+}
+
+function toWireOutcome(context: BrokerContext, { name, code, message, topic }: TopicOutcome): TopicResult {
+  return { name, errorCode: errorCode(code), errorMessage: message, topic: topic === null ? null : toWireTopic(describeTopic(context, topic)) };
+}
+
+function toWireTopic(topic: TopicDescription): WireTopic {
+  return {
+    name: topic.name,
+    topicId: topic.topicId,
+    internal: topic.internal,
+    bytes: topic.bytes,
+    partitions: topic.partitions.map((partition) => ({ ...partition, replicas: [...partition.replicas], isr: [...partition.isr] })),
+    config: topic.config.map(({ name, value, source, sensitive, readOnly, doc }) => ({
+      name,
+      source,
+      sensitive,
+      readOnly,
+      doc,
+      ...(value === null || sensitive ? {} : { value }),
+    })),
+  };
+}

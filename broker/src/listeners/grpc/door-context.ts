@@ -1,0 +1,37 @@
+/** What the parts of the gRPC door share: the broker behind it, and what each learns of its client. */
+import type { Metadata } from "@grpc/grpc-js";
+import { toApiError } from "../../api/index.ts";
+import type { ApiError, BrokerContext, ClientContext } from "../../api/index.ts";
+
+/** Request metadata by which a client names itself. */
+const CLIENT_ID_KEY = "tidemark-client-id";
+
+/** The parts of a call that tell of its client, whatever the shape of the call. */
+interface SurfaceCall {
+  readonly metadata: Metadata;
+  getHost(): string;
+}
+
+export function clientOf(call: SurfaceCall): ClientContext {
+  const [clientId] = call.metadata.get(CLIENT_ID_KEY);
+  return { clientId: clientId === undefined ? "" : String(clientId), dialledHost: hostOf(call.getHost()) };
+}
+
+/** The host of an `:authority`: "broker-1:9192", "[::1]:9192"; null when it has none. */
+export function hostOf(authority: string | undefined): string | null {
+  if (authority === undefined || authority === "") return null;
+  const bracketed = /^\[([0-9a-fA-F:.]+)\](?::\d+)?$/u.exec(authority);
+  if (bracketed !== null) return bracketed[1] ?? null;
+  const [host = "", port, ...rest] = authority.split(":");
+  if (rest.length > 0 || host === "" || (port !== undefined && !/^\d+$/u.test(port))) return null;
+  return host;
+}
+
+/** Identity: the door hands bytes through and encodes by hand. */
+export function asBytes(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+export function errorOf(thrown: unknown, during: string, context: BrokerContext): ApiError {
+  return toApiError(thrown, during, context.errors);
+}

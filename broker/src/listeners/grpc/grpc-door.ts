@@ -1,0 +1,235 @@
+/**
+ * The gRPC door: sockets, limits and life cycle of the server, and which handler answers which path.
+ *
+ * Messages pass through grpc-js as bytes; produce, fetch and the small data calls are coded by hand (@tidemark/proto),
+ * admin and reflection load their codecs at the first call. The door accepts connections itself and hands them to
+ * grpc-js, so that a busy port is an error with a code, and limits hold before a byte is parsed.
+ *
+ * Closing: no new connections, produce streams finish what they took in, everything else ends, then what is left is cut.
+ */
+import net from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import type { ServerHttp2Session } from "node:http2";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { handleBidiStreamingCall, handleServerStreamingCall, ServerDuplexStream } from "@grpc/grpc-js";
+import { ADMIN_METHODS, DATA_SERVICE, GRPC_MAX_RECEIVE_BYTES, GRPC_MAX_SEND_BYTES } from "@tidemark/proto";
+import { ApiError } from "../../api/index.ts";
+import type { BrokerContext } from "../../api/index.ts";
+import { adminCalls } from "./admin.ts";
+import { ConnectionLimits } from "./connection-limits.ts";
+import { asBytes } from "./door-context.ts";
+import { FetchStream } from "./fetch-stream.ts";
+import { Health, HEALTH_CHECK_PATH, HEALTH_WATCH_PATH } from "./health.ts";
+import { ProduceStream } from "./produce-stream.ts";
+import { Reflection, REFLECTION_PATHS } from "./reflection.ts";
+import { onSessions, raiseStreamWindow } from "./server-internals.ts";
+import { getMetadata, initProducerId, listOffsets, unary } from "./unary.ts";
+import type { BytesCall, UnaryHandler } from "./unary.ts";
+
+export interface GrpcDoorOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+/** The address is taken: `code` is EADDRINUSE, EACCES and so on, as Node says it. */
+export class BusyAddressError extends Error {
+  readonly code: string;
+  readonly host: string;
+  readonly port: number;
+
+  constructor(options: { host: string; port: number; code: string; cause: unknown }) {
+    super(`the gRPC door cannot listen on ${options.host}:${options.port} (${options.code})`, { cause: options.cause });
+    this.name = "BusyAddressError";
+    this.code = options.code;
+    this.host = options.host;
+    this.port = options.port;
+  }
+}
+
+const MAX_CONCURRENT_STREAMS = 256;
+/** In MB; counts queued output, so it exceeds the largest message plus the connection's window. */
+const MAX_SESSION_MEMORY_MB = 128;
+const HALF_A_DAY_MS = 43_200_000;
+/** How long produce streams may take to finish what they took in. */
+const DRAIN_MS = 5_000;
+/** How long ended calls may take to say so to their clients before connections are cut. */
+const FAREWELL_MS = 500;
+/** Of a socket's buffers; Node 22's default. */
+const SOCKET_BUFFER_BYTES = 64 * 1024;
+
+type BidiHandler = handleBidiStreamingCall<Buffer, Buffer>;
+
+export class GrpcDoor {
+  readonly #options: GrpcDoorOptions;
+  readonly #context: BrokerContext;
+  readonly #server: Server;
+  readonly #listener: net.Server;
+  readonly #limits: ConnectionLimits;
+  readonly #health = new Health();
+  readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #produceStreams = new Set<ProduceStream>();
+  readonly #fetchStreams = new Set<FetchStream>();
+  #isOpen = false;
+  #isClosing = false;
+
+  constructor(options: GrpcDoorOptions, context: BrokerContext) {
+    const { config } = context;
+    this.#options = options;
+    this.#context = context;
+    this.#limits = new ConnectionLimits({ max: config.maxConnections, maxPerAddress: config.maxConnectionsPerIp });
+    this.#server = new Server({
+      "grpc.max_receive_message_length": GRPC_MAX_RECEIVE_BYTES,
+      "grpc.max_send_message_length": GRPC_MAX_SEND_BYTES,
+      "grpc.max_concurrent_streams": MAX_CONCURRENT_STREAMS,
+      "grpc-node.max_session_memory": MAX_SESSION_MEMORY_MB,
+      "grpc.max_connection_age_ms": HALF_A_DAY_MS,
+      "grpc.max_connection_age_grace_ms": 60_000,
+      ...(config.connectionsMaxIdleMs === 0 ? {} : { "grpc.max_connection_idle_ms": config.connectionsMaxIdleMs }),
+      "grpc.keepalive_time_ms": 30_000,
+      "grpc.keepalive_timeout_ms": 10_000,
+      "grpc.enable_channelz": 0,
+    });
+    this.#register();
+    raiseStreamWindow(this.#server);
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    onSessions(this.#server, (session) => this.#onSession(session));
+    this.#listener = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) => {
+      if (!this.#limits.admit(socket)) return;
+      this.#sockets.add(socket);
+      socket.on("error", () => socket.destroy());
+      socket.once("close", () => this.#sockets.delete(socket));
+      injector.injectConnection(socket);
+    });
+  }
+
+  // ---- life cycle ----
+
+  /** Binds the address. Calls are answered UNAVAILABLE until `open`. Rejects with BusyAddressError. */
+  listen(): Promise<void> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      const onError = (cause: NodeJS.ErrnoException): void => reject(new BusyAddressError({ host, port, code: cause.code ?? "EUNKNOWN", cause }));
+      this.#listener.once("error", onError);
+      this.#listener.listen({ host, port, backlog: 511 }, () => {
+        this.#listener.off("error", onError);
+        this.#listener.on("error", (cause) => this.#context.logger.error("the gRPC door failed", { cause: cause.message }));
+        resolve();
+      });
+    });
+  }
+
+  /** The broker is ready: calls reach it from now on. */
+  open(): void {
+    this.#isOpen = true;
+    this.#health.isServing = true;
+  }
+
+  /** Where the door stands: the port is the real one. Only between `listen` and `close`. */
+  get address(): { readonly host: string; readonly port: number } {
+    const address = this.#listener.address();
+    return isAddressInfo(address) ? { host: this.#options.host, port: address.port } : { ...this.#options };
+  }
+
+  get connectionsCount(): number {
+    return this.#limits.count;
+  }
+
+  /** Connections refused by a limit, since the start. */
+  get refusedCount(): number {
+    return this.#limits.refused;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#isOpen = false;
+    this.#health.isServing = false;
+    const isListenerClosed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
+    for (const stream of this.#produceStreams) stream.end();
+    await this.#until(() => this.#produceStreams.size === 0, DRAIN_MS);
+    const stopping = new ApiError("NETWORK_EXCEPTION", "the broker is stopping");
+    for (const stream of this.#produceStreams) stream.fail(stopping);
+    for (const stream of this.#fetchStreams) stream.fail(stopping);
+    this.#health.close();
+    for (const session of this.#sessions) session.close();
+    await this.#until(() => this.#sessions.size === 0, FAREWELL_MS);
+    // grpc-js forgets its sessions when channelz is off: they are cut here.
+    for (const session of this.#sessions) session.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.forceShutdown();
+    await isListenerClosed;
+  }
+
+  /** Looks every few milliseconds: the end of a stream has no one event. Only while closing. */
+  async #until(isDone: () => boolean, boundMs: number): Promise<void> {
+    const endsAt = this.#context.clock.monotonicNow() + boundMs;
+    while (!isDone() && this.#context.clock.monotonicNow() < endsAt) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  #onSession(session: ServerHttp2Session): void {
+    this.#sessions.add(session);
+    session.on("error", () => session.destroy());
+    session.once("close", () => this.#sessions.delete(session));
+    if (this.#isClosing) session.close();
+  }
+
+  // ---- methods ----
+
+  #register(): void {
+    const context = this.#context;
+    this.#bidi(DATA_SERVICE.produce.path, (call) => this.#openProduce(call));
+    this.#bidi(DATA_SERVICE.fetch.path, (call) => this.#openFetch(call));
+    this.#unary(DATA_SERVICE.getMetadata.path, "GetMetadata", getMetadata(context));
+    this.#unary(DATA_SERVICE.initProducerId.path, "InitProducerId", initProducerId(context));
+    this.#unary(DATA_SERVICE.listOffsets.path, "ListOffsets", listOffsets(context));
+    const admin = adminCalls(context);
+    this.#unary(ADMIN_METHODS.describeCluster, "DescribeCluster", admin.describeCluster);
+    this.#unary(ADMIN_METHODS.listTopics, "ListTopics", admin.listTopics);
+    this.#unary(ADMIN_METHODS.describeTopics, "DescribeTopics", admin.describeTopics);
+    this.#unary(ADMIN_METHODS.createTopics, "CreateTopics", admin.createTopics);
+    this.#unary(ADMIN_METHODS.deleteTopics, "DeleteTopics", admin.deleteTopics);
+
+    const check: UnaryHandler = (call, callback) => this.#health.check(call, callback);
+    this.#server.register(HEALTH_CHECK_PATH, check, asBytes, asBytes, "unary");
+    const watch: handleServerStreamingCall<Buffer, Buffer> = (call) => this.#health.watch(call);
+    this.#server.register(HEALTH_WATCH_PATH, watch, asBytes, asBytes, "serverStream");
+
+    if (context.config.profile !== "dev") return;
+    const reflection = new Reflection(context);
+    for (const path of REFLECTION_PATHS) this.#bidi(path, (call) => reflection.handle(path, call));
+  }
+
+  #unary(path: string, name: string, call: BytesCall): void {
+    const gated: BytesCall = (request, client) => (this.#isOpen ? call(request, client) : Promise.reject(notOpen()));
+    this.#server.register(path, unary(name, this.#context, gated), asBytes, asBytes, "unary");
+  }
+
+  #bidi(path: string, handler: BidiHandler): void {
+    this.#server.register(path, handler, asBytes, asBytes, "bidi");
+  }
+
+  #openProduce(call: ServerDuplexStream<Buffer, Buffer>): void {
+    const stream = new ProduceStream(call, this.#context, (ended) => this.#produceStreams.delete(ended));
+    this.#produceStreams.add(stream);
+    if (!this.#isOpen) stream.fail(notOpen());
+  }
+
+  #openFetch(call: ServerDuplexStream<Buffer, Buffer>): void {
+    const stream = new FetchStream(call, this.#context, (ended) => this.#fetchStreams.delete(ended));
+    this.#fetchStreams.add(stream);
+    if (!this.#isOpen) stream.fail(notOpen());
+  }
+}
+
+/** A retriable refusal: the broker is starting or stopping. */
+function notOpen(): ApiError {
+  return new ApiError("NETWORK_EXCEPTION", "the broker is not serving now");
+}
+
+function isAddressInfo(address: string | AddressInfo | null): address is AddressInfo {
+  return typeof address === "object" && address !== null;
+}

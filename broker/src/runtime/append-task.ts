@@ -1,0 +1,70 @@
+/**
+ * One batch on its way through a partition: made by api/produce after the batch was checked, worked on by the partition,
+ * and the carrier of its own answer. One object per batch, no promise.
+ *
+ *     queued → (waits behind a look-up) → appended or duplicate → (parked) → done
+ *                                      ↘ refused → done
+ */
+import type { BatchHeader, ErrorName } from "@tidemark/proto";
+import type { Ms } from "../base/index.ts";
+import type { KnownBatch } from "../replication/index.ts";
+import type { Waiter } from "./purgatory.ts";
+
+/** When an append is answered (8.1): handed over, written (in `fsync-each` synced), or below the high watermark. */
+export type Acks = "none" | "leader" | "all";
+
+/** Who asked. Each is called once per task, in this order, never from inside `Partition.append`. */
+export interface AppendOwner {
+  /** The partition no longer holds the batch's bytes: appended, a duplicate, or refused (11.4). */
+  onAppendTaken(task: AppendTask): void;
+  /** The answer is in the task. */
+  onAppendDone(task: AppendTask): void;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+export class AppendTask implements Waiter {
+  readonly owner: AppendOwner;
+  /** Place in the owner's request. */
+  readonly slot: number;
+  readonly acks: Acks;
+  /** On the monotonic clock: beyond it a task that waits is answered REQUEST_TIMED_OUT. */
+  readonly deadline: Ms;
+  /** The batch, until it is written or refused; a parked task pins no bytes. */
+  bytes: Buffer;
+  header: BatchHeader;
+
+  // The answer.
+  code: ErrorName = "NONE";
+  message = "";
+  baseOffset = 0;
+  lastOffset = 0;
+  isDuplicate = false;
+  /** -1: the topic keeps the producer's time. */
+  logAppendTime = -1;
+  /** What the log said (11.1(2)): null = no such batch; undefined = it was not asked. */
+  lookedUp: KnownBatch | null | undefined = undefined;
+  isTaken = false;
+  isDone = false;
+
+  purgatorySlot = -1;
+  /** Where a parked task stands, so that its deadline can take it out. Kept by the partition. */
+  onExpired: ((task: AppendTask) => void) | null = null;
+
+  constructor(options: { owner: AppendOwner; slot: number; acks: Acks; deadline: Ms; bytes: Buffer; header: BatchHeader }) {
+    this.owner = options.owner;
+    this.slot = options.slot;
+    this.acks = options.acks;
+    this.deadline = options.deadline;
+    this.bytes = options.bytes;
+    this.header = options.header;
+  }
+
+  releaseBytes(): void {
+    this.bytes = NO_BYTES;
+  }
+
+  onDeadline(): void {
+    this.onExpired?.(this);
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * runtime: the shell that drives the cores. It owns the queues, the timers and the order of things: what is taken in
+ * during a turn is worked off together at its end, what cannot be answered yet is parked, what metadata asks for is done.
+ *
+ * Inputs: batches, fetch positions, applied metadata, the log's events. Outputs: answers to their owners, records to fetch
+ * sinks, faults that end the process. Invariants: nothing is awaited between a check and its change; every queue has a
+ * byte limit at the door; nothing periodic runs while nothing waits.
+ *
+ * Not here: who may do what and what is valid (api), sockets (listeners), files (storage), rules of replication
+ * (replication) and of metadata (metadata).
+ */
+export type { Acks, AppendOwner } from "./append-task.ts";
+export { AppendTask } from "./append-task.ts";
+export { BrokerCounters } from "./counters.ts";
+export * from "./controller.ts";
+export type { FetchedPart, FetchSink, SubscribeOptions } from "./fetch-session.ts";
+export { FetchSession } from "./fetch-session.ts";
+export type { PartitionSettings, PartitionWatcher } from "./partition.ts";
+export { Partition } from "./partition.ts";
+export type { ProducerIdBlock } from "./producer-ids.ts";
+export { ProducerIds } from "./producer-ids.ts";
+export type { Waiter } from "./purgatory.ts";
+export { deadlineAfter, Purgatory } from "./purgatory.ts";
+export type { ReplicaManagerDeps, ReplicaManagerOptions } from "./replica-manager.ts";
+export { ReplicaManager } from "./replica-manager.ts";
+export type { RequestBudgetLimits } from "./request-budget.ts";
+export { RequestBudget } from "./request-budget.ts";
+export type { TurnJob } from "./turn.ts";
+export { Turn } from "./turn.ts";

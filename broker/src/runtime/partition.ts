@@ -1,0 +1,433 @@
+/**
+ * One hosted partition that this broker leads: the queue of batches to append, the log they go to, the leader core that
+ * says what is committed, and everybody who waits for it.
+ *
+ * Batches queue up and are worked off once per turn (3.1): check → producer check → append each, then ONE write, then
+ * the watermark, then the answers. Between the first check and the hand-over of the last batch nothing is awaited. The one
+ * exception is the look-up of 11.1(2): it runs beside, the producer's later batches wait behind it, and all checks are made
+ * again afterwards.
+ *
+ * Who waits, and for what (8.1, 8.2, 15.1(2)); a duplicate waits exactly as its original would:
+ *   acks=none    nothing           acks=leader  the write; in `fsync-each` its sync
+ *   acks=all     highWatermark > lastOffset
+ *
+ * Invariant: a batch is answered without error only if it lies below the written end at that moment. What a failed write
+ * took back, and every duplicate of it, is answered KAFKA_STORAGE_ERROR (3.1(12)).
+ */
+import type { ErrorName } from "@tidemark/proto";
+import { readBatchHeader, setLogAppendTime } from "@tidemark/proto";
+import { asOffset, assert } from "../base/index.ts";
+import type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId } from "../base/index.ts";
+import type { Clock, DiskFault } from "../ports/index.ts";
+import { checkProducer, PartitionLeader } from "../replication/index.ts";
+import type { KnownBatch, LeaderEffect, Membership } from "../replication/index.ts";
+import type { PartitionLog, ReadResult } from "../storage/types.ts";
+import type { AppendTask } from "./append-task.ts";
+import { ParkedQueue } from "./parked-queue.ts";
+import type { Purgatory } from "./purgatory.ts";
+import type { Turn } from "./turn.ts";
+
+/** Topic settings that decide what may be appended; Kafka's keys in camelCase with their unit. */
+export interface PartitionSettings {
+  readonly maxMessageBytes: number;
+  readonly isLogAppendTime: boolean;
+  readonly timestampBeforeMaxMs: number;
+  readonly timestampAfterMaxMs: number;
+  readonly isCompacted: boolean;
+  readonly isInternal: boolean;
+}
+
+/** A reader at the tail. */
+export interface PartitionWatcher {
+  onHighWatermark(partition: Partition): void;
+  /** The partition is led here no longer, or is no more; it calls nobody again. */
+  onPartitionClosed(partition: Partition, code: ErrorName): void;
+}
+
+export interface PartitionOptions {
+  readonly log: PartitionLog;
+  readonly settings: PartitionSettings;
+  readonly brokerId: BrokerId;
+  readonly leaderEpoch: LeaderEpoch;
+  readonly membership: Membership;
+}
+
+export interface PartitionDeps {
+  readonly clock: Clock;
+  readonly turn: Turn;
+  readonly purgatory: Purgatory;
+  /** A write failed for another reason than a full disk (3.8(1)). */
+  onDiskFault(fault: DiskFault): void;
+}
+
+export class Partition {
+  readonly topic: string;
+  readonly partition: PartitionId;
+  readonly topicId: string;
+  readonly settings: PartitionSettings;
+  readonly leaderEpoch: LeaderEpoch;
+  readonly #log: PartitionLog;
+  readonly #deps: PartitionDeps;
+  readonly #leader: PartitionLeader;
+  /** Synced modes: only synced offsets count (15.1(2)). */
+  readonly #countsSynced: boolean;
+  readonly #syncsBeforeAck: boolean;
+
+  /** Arrived since the last drain, in order. */
+  #queue: AppendTask[] = [];
+  /** The other of two arrays that take turns, so that a drain allocates none. */
+  #spareQueue: AppendTask[] = [];
+  #isDrainAsked = false;
+  /** Appended in this turn and not written yet, with the duplicates among them; empty between turns. */
+  readonly #handedOver: AppendTask[] = [];
+  /** Producers with a look-up under way, and their batches in order; the first is the one looked up. */
+  readonly #lookUps = new Map<number, AppendTask[]>();
+  readonly #forHighWatermark = new ParkedQueue();
+  readonly #forSync = new ParkedQueue();
+  readonly #watchers = new Set<PartitionWatcher>();
+  /** Why it answers no more; NONE while it leads. */
+  #closedCode: ErrorName = "NONE";
+
+  readonly #drain = (): void => this.#drainQueue();
+  readonly #expireForHighWatermark = (task: AppendTask): void => this.#expire(task, this.#forHighWatermark);
+  readonly #expireForSync = (task: AppendTask): void => this.#expire(task, this.#forSync);
+
+  constructor(options: PartitionOptions, deps: PartitionDeps) {
+    const { log } = options;
+    this.topic = log.topic;
+    this.partition = log.partition;
+    this.topicId = log.topicId;
+    this.settings = options.settings;
+    this.leaderEpoch = options.leaderEpoch;
+    this.#log = log;
+    this.#deps = deps;
+    const { durability } = log.config;
+    this.#countsSynced = durability === "group-commit" || durability === "fsync-each";
+    this.#syncsBeforeAck = durability === "fsync-each";
+    // 5.1(1): the epoch begins before the first write is taken in.
+    log.startEpoch(options.leaderEpoch);
+    this.#leader = new PartitionLeader({
+      brokerId: options.brokerId,
+      leaderEpoch: options.leaderEpoch,
+      logStartOffset: log.logStartOffset,
+      logEndOffset: log.logEndOffset,
+      endOffset: this.#countedEnd(),
+      highWatermark: log.highWatermark,
+      membership: options.membership,
+    });
+    this.#perform(this.#leader.onEndOffset(this.#countedEnd()));
+    log.events = {
+      onSynced: (): void => this.#onSynced(),
+      onSyncFailed: (fault): void => deps.onDiskFault(fault),
+    };
+  }
+
+  // ---- what readers see ----
+
+  get durability(): PartitionLog["config"]["durability"] {
+    return this.#log.config.durability;
+  }
+
+  get logStartOffset(): Offset {
+    return this.#log.logStartOffset;
+  }
+
+  get logEndOffset(): Offset {
+    return this.#log.logEndOffset;
+  }
+
+  get highWatermark(): Offset {
+    return this.#leader.highWatermark;
+  }
+
+  /** min(high watermark, first offset of the oldest open transaction); without transactions the high watermark. */
+  get lastStableOffset(): Offset {
+    return this.#leader.highWatermark;
+  }
+
+  get sizeBytes(): number {
+    return this.#log.sizeBytes;
+  }
+
+  get isr(): readonly BrokerId[] {
+    return this.#leader.isr;
+  }
+
+  get closedCode(): ErrorName {
+    return this.#closedCode;
+  }
+
+  /** Bytes near the tail, at once; null: only `read` can tell. Never beyond the high watermark. */
+  readTail(offset: Offset, maxBytes: number): ReadResult | null {
+    return this.#log.readTail(offset, maxBytes, this.#leader.highWatermark);
+  }
+
+  read(offset: Offset, maxBytes: number): Promise<ReadResult> {
+    return this.#log.read(offset, maxBytes, this.#leader.highWatermark);
+  }
+
+  findByTimestamp(timestamp: number): Promise<{ offset: Offset; timestamp: number } | null> {
+    return this.#log.findByTimestamp(timestamp, this.#leader.highWatermark);
+  }
+
+  findMaxTimestamp(): Promise<{ offset: Offset; timestamp: number } | null> {
+    return this.#log.findMaxTimestamp(this.#leader.highWatermark);
+  }
+
+  watch(watcher: PartitionWatcher): void {
+    this.#watchers.add(watcher);
+  }
+
+  unwatch(watcher: PartitionWatcher): void {
+    this.#watchers.delete(watcher);
+  }
+
+  // ---- what writers ask ----
+
+  /** Takes a checked batch in. Its owner hears of it in this turn's end or later. */
+  append(task: AppendTask): void {
+    this.#queue.push(task);
+    this.#askForDrain();
+  }
+
+  /** Nothing queued, looked up or parked. */
+  get isQuiet(): boolean {
+    return this.#queue.length === 0 && this.#lookUps.size === 0 && this.#forHighWatermark.length === 0 && this.#forSync.length === 0;
+  }
+
+  onMetadata(membership: Membership): void {
+    this.#perform(this.#leader.onMetadata(membership));
+  }
+
+  /** Ends the leadership: everything that waits is answered `code` in this same stretch (8.2). */
+  close(code: ErrorName): void {
+    if (this.#closedCode !== "NONE") return;
+    this.#closedCode = code;
+    const waiting = [...this.#forHighWatermark.takeAll(), ...this.#forSync.takeAll()];
+    for (const task of waiting) this.#deps.purgatory.release(task);
+    for (const behind of this.#lookUps.values()) waiting.push(...behind);
+    this.#lookUps.clear();
+    waiting.push(...this.#queue.splice(0));
+    for (const task of waiting) this.#refuse(task, code);
+    for (const watcher of this.#watchers) watcher.onPartitionClosed(this, code);
+    this.#watchers.clear();
+  }
+
+  // ---- the turn ----
+
+  #askForDrain(): void {
+    if (this.#isDrainAsked) return;
+    this.#isDrainAsked = true;
+    this.#deps.turn.work(this.#drain);
+  }
+
+  #drainQueue(): void {
+    this.#isDrainAsked = false;
+    const queue = this.#queue;
+    this.#queue = this.#spareQueue;
+    const now = this.#deps.clock.wallNow();
+    for (const task of queue) this.#take(task, now);
+    queue.length = 0;
+    this.#spareQueue = queue;
+    this.#write();
+  }
+
+  #take(task: AppendTask, now: Ms): void {
+    if (this.#closedCode !== "NONE") return this.#refuse(task, this.#closedCode);
+    const { header } = task;
+    if (task.acks === "all") {
+      const refusal = this.#leader.admitAcksAll();
+      if (refusal !== null) return this.#refuse(task, refusal);
+    }
+    if (header.hasProducerId) {
+      const behind = this.#lookUps.get(header.producerId);
+      if (behind !== undefined) {
+        behind.push(task);
+        return;
+      }
+      const verdict = checkProducer(this.#log.producer(header.producerId), header);
+      if (verdict.kind === "refuse") return this.#refuse(task, verdict.code, sequenceMessage(task, this.#log));
+      if (verdict.kind === "duplicate") return this.#takeDuplicate(task, verdict.batch);
+      if (verdict.kind === "lookUp") return this.#takeOlder(task);
+    }
+    this.#append(task, now);
+  }
+
+  #append(task: AppendTask, now: Ms): void {
+    if (this.settings.isLogAppendTime) {
+      setLogAppendTime(task.bytes, 0, now);
+      task.header = readBatchHeader(task.bytes, 0);
+      task.logAppendTime = now;
+    }
+    const result = this.#log.append(task.bytes, task.header, this.leaderEpoch, now);
+    if (!result.ok) {
+      this.#refuse(task, result.code);
+      if (result.fault !== null) this.#onFault(result.fault);
+      return;
+    }
+    task.baseOffset = result.baseOffset;
+    task.lastOffset = result.lastOffset;
+    this.#handedOver.push(task);
+  }
+
+  /** A sequence that this process has not seen: only the log can tell a duplicate from a batch that never was. */
+  #takeOlder(task: AppendTask): void {
+    const { lookedUp } = task;
+    if (lookedUp === undefined) this.#lookUp(task);
+    else if (lookedUp === null) this.#refuse(task, "OUT_OF_ORDER_SEQUENCE_NUMBER", sequenceMessage(task, this.#log));
+    else this.#takeDuplicate(task, lookedUp);
+  }
+
+  /** Writes nothing; the rest of its way is that of the original, which may still fail in this very turn. */
+  #takeDuplicate(task: AppendTask, original: KnownBatch): void {
+    task.baseOffset = original.baseOffset;
+    task.lastOffset = original.lastOffset;
+    task.isDuplicate = true;
+    this.#handedOver.push(task);
+  }
+
+  #write(): void {
+    const tasks = this.#handedOver;
+    if (tasks.length === 0) return;
+    this.#leader.onAppended(this.#log.logEndOffset);
+    const fault = this.#log.writeAppended();
+    if (fault !== null) {
+      this.#leader.onCut(this.#log.logEndOffset);
+      this.#onFault(fault);
+    }
+    if (this.#countsSynced) this.#log.sync();
+    this.#perform(this.#leader.onEndOffset(this.#countedEnd()));
+
+    const writtenEnd = this.#log.writtenEndOffset;
+    for (const task of tasks) {
+      if (task.lastOffset >= writtenEnd) {
+        this.#refuse(task, "KAFKA_STORAGE_ERROR");
+        continue;
+      }
+      this.#letGo(task);
+      this.#settle(task);
+    }
+    tasks.length = 0;
+  }
+
+  /** Answers a written batch, or parks it for what its acks wait for. */
+  #settle(task: AppendTask): void {
+    if (task.acks === "all") {
+      if (task.lastOffset < this.#leader.highWatermark) return this.#answerCommitted(task);
+      task.onExpired = this.#expireForHighWatermark;
+      this.#forHighWatermark.push(task);
+      this.#deps.purgatory.park(task);
+    } else if (task.acks === "leader" && this.#syncsBeforeAck && task.lastOffset >= this.#log.syncedEndOffset) {
+      task.onExpired = this.#expireForSync;
+      this.#forSync.push(task);
+      this.#deps.purgatory.park(task);
+    } else {
+      this.#answer(task);
+    }
+  }
+
+  // ---- the look-up of 11.1(2) ----
+
+  #lookUp(task: AppendTask): void {
+    const { producerId, producerEpoch, baseSequence, lastSequence } = task.header;
+    this.#lookUps.set(producerId, [task]);
+    this.#log.findProducerBatch(producerId, producerEpoch, baseSequence, lastSequence).then(
+      (found) => this.#onLookedUp(producerId, task, found),
+      // "Not there" and "could not be read" are different answers: after the second the client may ask again.
+      () => this.#onLookUpFailed(producerId),
+    );
+  }
+
+  /** The task goes through all checks again, now with its finding, and the producer's later batches behind it. */
+  #onLookedUp(producerId: number, task: AppendTask, found: KnownBatch | null): void {
+    task.lookedUp = found;
+    this.#queue.unshift(...this.#endLookUp(producerId));
+    this.#askForDrain();
+  }
+
+  #onLookUpFailed(producerId: number): void {
+    for (const task of this.#endLookUp(producerId)) this.#refuse(task, "KAFKA_STORAGE_ERROR");
+  }
+
+  #endLookUp(producerId: number): AppendTask[] {
+    const tasks = this.#lookUps.get(producerId) ?? [];
+    this.#lookUps.delete(producerId);
+    return tasks;
+  }
+
+  // ---- what moves the tide ----
+
+  #onSynced(): void {
+    if (this.#closedCode !== "NONE") return;
+    if (this.#countsSynced) this.#perform(this.#leader.onEndOffset(this.#countedEnd()));
+    const syncedEnd = this.#log.syncedEndOffset;
+    for (let task = this.#forSync.takeBelow(syncedEnd); task !== null; task = this.#forSync.takeBelow(syncedEnd)) {
+      this.#deps.purgatory.release(task);
+      this.#answer(task);
+    }
+  }
+
+  #perform(effects: readonly LeaderEffect[]): void {
+    for (const effect of effects) {
+      assert(effect.to <= this.#log.writtenEndOffset, "the high watermark passed the written end");
+      this.#log.highWatermark = effect.to;
+      const { to } = effect;
+      for (let task = this.#forHighWatermark.takeBelow(to); task !== null; task = this.#forHighWatermark.takeBelow(to)) {
+        this.#deps.purgatory.release(task);
+        this.#answerCommitted(task);
+      }
+      for (const watcher of this.#watchers) watcher.onHighWatermark(this);
+    }
+  }
+
+  /** What this replica vouches for: written, in the synced modes synced, and never beyond what is written. */
+  #countedEnd(): Offset {
+    const written = this.#log.writtenEndOffset;
+    return this.#countsSynced ? asOffset(Math.min(this.#log.syncedEndOffset, written)) : written;
+  }
+
+  #onFault(fault: DiskFault): void {
+    // A full disk fails what it failed and no more (3.8(2)).
+    if (fault.kind !== "ENOSPC") this.#deps.onDiskFault(fault);
+  }
+
+  #expire(task: AppendTask, queue: ParkedQueue): void {
+    queue.remove(task);
+    this.#refuse(task, "REQUEST_TIMED_OUT");
+  }
+
+  // ---- answers ----
+
+  #answerCommitted(task: AppendTask): void {
+    const refusal = this.#leader.committed();
+    if (refusal !== null) this.#refuse(task, refusal);
+    else this.#answer(task);
+  }
+
+  #refuse(task: AppendTask, code: ErrorName, message = ""): void {
+    task.code = code;
+    task.message = message;
+    this.#letGo(task);
+    this.#answer(task);
+  }
+
+  #letGo(task: AppendTask): void {
+    if (task.isTaken) return;
+    task.isTaken = true;
+    task.releaseBytes();
+    task.owner.onAppendTaken(task);
+  }
+
+  #answer(task: AppendTask): void {
+    assert(!task.isDone, "a batch was answered twice");
+    task.isDone = true;
+    task.owner.onAppendDone(task);
+  }
+}
+
+function sequenceMessage(task: AppendTask, log: PartitionLog): string {
+  const { header } = task;
+  const known = log.producer(header.producerId);
+  const expected = known === undefined ? "" : `; the newest batch here has epoch ${known.producerEpoch} and ends at sequence ${known.lastSequence}`;
+  return `producer ${header.producerId}, epoch ${header.producerEpoch}, sequences ${header.baseSequence} to ${header.lastSequence}${expected}`;
+}

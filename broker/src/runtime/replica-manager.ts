@@ -1,0 +1,422 @@
+/**
+ * The replicas that metadata places on this broker: opens their logs, makes and removes logs as the metadata moves, leads
+ * the partitions that name this broker, and knows when a topic is ready (15.3).
+ *
+ * Metadata is followed in order. What it asks of one replica (make the log, lead it, drop it) is a chain of steps, one at a time
+ * per name: a topic that is deleted and made again gets its fresh log only after the old one has left the name. Before each
+ * step the chain looks at what is wanted now, so steps that became pointless do nothing.
+ *
+ * Invariant: a partition is found only while it is led here with its log open, and its topic id is the metadata's.
+ * Not here: who decides placement and leaders (metadata), what a partition does (partition.ts), following other leaders.
+ */
+import type { ErrorName } from "@tidemark/proto";
+import { asBrokerId, asLeaderEpoch, asPartitionId } from "../base/index.ts";
+import type { BrokerConfig, TopicConfig } from "../config/index.ts";
+import { effectiveMinInsyncReplicas, topicConfig } from "../config/index.ts";
+import type { ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "../metadata/index.ts";
+import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
+import type { Membership } from "../replication/index.ts";
+import type { LogDirectory, LogDirectoryOptions, OpenLogDirectory, OpenReport, ReplicaSpec } from "../storage/types.ts";
+import { Partition } from "./partition.ts";
+import type { PartitionSettings } from "./partition.ts";
+import { deadlineAfter } from "./purgatory.ts";
+import type { Purgatory, Waiter } from "./purgatory.ts";
+import type { Turn } from "./turn.ts";
+
+/** A log that could not be made, for want of space or file descriptors, is tried again after this long. */
+const CREATE_RETRY_MS = 5_000;
+/** How long a stop waits for batches that are queued or wait for a sync; what is left then is answered as refused. */
+const DRAIN_MS = 5_000;
+
+export interface ReplicaManagerOptions {
+  readonly config: BrokerConfig;
+  /** The data directory, locked. */
+  readonly path: string;
+}
+
+export interface ReplicaManagerDeps {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly turn: Turn;
+  readonly purgatory: Purgatory;
+  readonly openLogDirectory: OpenLogDirectory;
+  /** The one log directory is offline (3.8(1)). */
+  onOffline(fault: DiskFault): void;
+}
+
+interface WantedTopic {
+  readonly image: TopicImage;
+  readonly config: TopicConfig;
+}
+
+export class ReplicaManager {
+  readonly #options: ReplicaManagerOptions;
+  readonly #deps: ReplicaManagerDeps;
+  #directory: LogDirectory | null = null;
+  /** What the metadata says now, of topics with a replica here. */
+  readonly #wanted = new Map<string, WantedTopic>();
+  /** By topic, then partition number: those led here. */
+  readonly #led = new Map<string, (Partition | undefined)[]>();
+  /** The last step of each replica that has one under way, by `<topic>-<partition>`. */
+  readonly #chains = new Map<string, Promise<void>>();
+  readonly #readyWaits = new Set<ReadyWait>();
+  #isOffline = false;
+  #isStopped = false;
+
+  constructor(options: ReplicaManagerOptions, deps: ReplicaManagerDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  // ---- life cycle ----
+
+  /** Opens the logs that `image` places here; makes those that are missing. Nothing is led yet. */
+  async open(image: ClusterImage, onProgress?: NonNullable<LogDirectoryOptions["onProgress"]>): Promise<OpenReport> {
+    const { config, path } = this.#options;
+    const replicas: ReplicaSpec[] = [];
+    for (const topic of image.topics.values()) {
+      this.#want(topic);
+      for (const partition of this.#hostedOf(topic)) replicas.push(this.#specOf(topic, partition));
+    }
+    this.#directory = await this.#deps.openLogDirectory({
+      path,
+      disk: this.#deps.disk,
+      clock: this.#deps.clock,
+      timers: this.#deps.timers,
+      logger: this.#deps.logger,
+      replicas,
+      recoveryCheckpointIntervalMs: config.logFlushOffsetCheckpointIntervalMs,
+      logStartCheckpointIntervalMs: config.logFlushStartOffsetCheckpointIntervalMs,
+      highWatermarkCheckpointIntervalMs: config.replicaHighWatermarkCheckpointIntervalMs,
+      ...(onProgress === undefined ? {} : { onProgress }),
+      onOffline: (fault) => this.#goOffline(fault),
+    });
+    return this.#directory.report;
+  }
+
+  /** Leads what `image` says, now that the broker is registered in it. */
+  async start(image: ClusterImage): Promise<void> {
+    for (const topic of image.topics.values()) this.#follow(topic);
+    await this.#settled();
+  }
+
+  /**
+   * Clean stop (4.3): no more appends, those under way are finished within a bound, then the directory is closed with
+   * its marker. The doors are shut before.
+   */
+  async stop(brokerEpoch: number): Promise<void> {
+    this.#isStopped = true;
+    await this.#settled();
+    await this.#drained();
+    for (const partition of this.partitions()) partition.close("NOT_LEADER_OR_FOLLOWER");
+    this.#led.clear();
+    for (const wait of [...this.#readyWaits]) wait.end();
+    if (this.#isOffline) return;
+    await this.#directory?.close(brokerEpoch);
+  }
+
+  // ---- what the doors ask ----
+
+  /** The partition, if it is led here with its log open. */
+  find(topic: string, partition: number): Partition | undefined {
+    return this.#led.get(topic)?.[partition];
+  }
+
+  /** Why `find` has nothing, for a partition that the metadata knows. */
+  get absenceCode(): ErrorName {
+    return this.#isOffline ? "KAFKA_STORAGE_ERROR" : "NOT_LEADER_OR_FOLLOWER";
+  }
+
+  *partitions(): Iterable<Partition> {
+    for (const partitions of this.#led.values()) {
+      for (const partition of partitions) if (partition !== undefined) yield partition;
+    }
+  }
+
+  get isOffline(): boolean {
+    return this.#isOffline;
+  }
+
+  /** Bytes of the replicas of `topic` on this broker. */
+  sizeBytesOf(topic: string): number {
+    let bytes = 0;
+    for (const partition of this.#led.get(topic) ?? []) bytes += partition?.sizeBytes ?? 0;
+    return bytes;
+  }
+
+  /**
+   * Waits until every partition of the topic that this broker shall lead is led with its log open (15.3(1)). Resolves with
+   * the partitions that are not when `timeoutMs` is over or the topic is gone; empty: ready.
+   */
+  whenReady(topicId: string, timeoutMs: number): Promise<readonly number[]> {
+    return new Promise((resolve) => {
+      const wait = new ReadyWait({
+        topicId,
+        deadline: deadlineAfter(this.#deps.clock, timeoutMs),
+        missing: () => this.#missingOf(topicId),
+        onEnd: (missing) => {
+          this.#readyWaits.delete(wait);
+          this.#deps.purgatory.release(wait);
+          resolve(missing);
+        },
+      });
+      this.#readyWaits.add(wait);
+      if (!wait.check()) this.#deps.purgatory.park(wait);
+    });
+  }
+
+  // ---- following the metadata ----
+
+  /** One applied entry. Called in order, in the stretch that applied it. */
+  onMetadata(delta: MetadataDelta, image: ClusterImage): void {
+    for (const topic of delta.topicsDeleted) this.#forget(topic);
+    for (const topic of delta.topicsCreated) {
+      this.#want(topic);
+      this.#follow(topic);
+    }
+    for (const { topic: name, partition: number } of delta.partitionsChanged) {
+      const topic = image.topics.get(name);
+      const partition = topic?.partitions[number];
+      if (topic === undefined || partition === undefined) continue;
+      this.#want(topic);
+      this.#followPartition(topic, partition);
+    }
+    this.#checkReady();
+  }
+
+  #want(topic: TopicImage): void {
+    if (this.#hostedOf(topic).length === 0) return;
+    this.#wanted.set(topic.name, { image: topic, config: topicConfig(this.#options.config, topic.overrides) });
+  }
+
+  #forget(topic: TopicImage): void {
+    if (this.#wanted.get(topic.name)?.image.topicId === topic.topicId) this.#wanted.delete(topic.name);
+    for (const partition of this.#hostedOf(topic)) {
+      this.#unlead(topic, partition.partition, "UNKNOWN_TOPIC_OR_PARTITION");
+      this.#enqueue(topic.name, partition.partition, () => this.#dropLog(topic, partition.partition));
+    }
+  }
+
+  #follow(topic: TopicImage): void {
+    for (const partition of this.#hostedOf(topic)) this.#followPartition(topic, partition);
+  }
+
+  #followPartition(topic: TopicImage, partition: PartitionImage): void {
+    const led = this.find(topic.name, partition.partition);
+    if (led !== undefined && led.topicId === topic.topicId && led.leaderEpoch === partition.leaderEpoch) {
+      led.onMetadata(this.#membershipOf(topic, partition));
+      return;
+    }
+    if (led !== undefined) this.#unlead(topic, partition.partition, "NOT_LEADER_OR_FOLLOWER");
+    const log = this.#directory?.log(topic.name, asPartitionId(partition.partition));
+    const isQuiet = !this.#chains.has(chainKey(topic.name, partition.partition));
+    // A log that is open is led in this very stretch: a restart with many partitions makes no promise for each.
+    if (isQuiet && log !== undefined && log.topicId === topic.topicId) this.#lead(topic.name, partition.partition);
+    else this.#enqueue(topic.name, partition.partition, () => this.#makeAndLead(topic.name, partition.partition));
+  }
+
+  /** Runs `step` when all earlier steps of this replica have ended. A step handles its own failures. */
+  #enqueue(topic: string, partition: number, step: () => Promise<void>): void {
+    const key = chainKey(topic, partition);
+    const before = this.#chains.get(key);
+    const after = (before === undefined ? step() : before.then(step)).then(() => {
+      if (this.#chains.get(key) === after) this.#chains.delete(key);
+      this.#checkReady();
+    });
+    this.#chains.set(key, after);
+  }
+
+  async #makeAndLead(name: string, number: number): Promise<void> {
+    const wanted = this.#wanted.get(name)?.image;
+    const partition = wanted?.partitions[number];
+    if (wanted === undefined || partition === undefined || this.#directory === null || this.#isOffline) return;
+    try {
+      const existing = this.#directory.log(name, asPartitionId(number));
+      if (existing !== undefined && existing.topicId !== wanted.topicId) await this.#directory.deleteLog(name, asPartitionId(number));
+      if (this.#directory.log(name, asPartitionId(number)) === undefined) {
+        await this.#directory.createLog(this.#specOf(wanted, partition));
+      }
+    } catch (cause: unknown) {
+      this.#deps.logger.error("log could not be made", { topic: name, partition: number, cause: String(cause) });
+      this.#retryLater(name, number);
+      return;
+    }
+    this.#lead(name, number);
+  }
+
+  #retryLater(name: string, number: number): void {
+    this.#deps.timers.after(CREATE_RETRY_MS, () => {
+      if (!this.#isStopped && this.#wanted.has(name)) this.#enqueue(name, number, () => this.#makeAndLead(name, number));
+    });
+  }
+
+  /** Leads what the metadata says by now, which may be another epoch than when the step was asked for, or nothing. */
+  #lead(name: string, number: number): void {
+    const wanted = this.#wanted.get(name);
+    const image = wanted?.image.partitions[number];
+    const log = this.#directory?.log(name, asPartitionId(number));
+    if (wanted === undefined || image === undefined || log === undefined || this.#isOffline || this.#isStopped) return;
+    if (log.topicId !== wanted.image.topicId || image.leaderId !== this.#brokerId) return;
+    if (this.find(name, number)?.leaderEpoch === image.leaderEpoch) return;
+    const partition = new Partition(
+      {
+        log,
+        settings: settingsOf(wanted),
+        brokerId: asBrokerId(this.#brokerId),
+        leaderEpoch: asLeaderEpoch(image.leaderEpoch),
+        membership: this.#membershipOf(wanted.image, image),
+      },
+      {
+        clock: this.#deps.clock,
+        turn: this.#deps.turn,
+        purgatory: this.#deps.purgatory,
+        onDiskFault: (fault) => this.#goOffline(fault),
+      },
+    );
+    let partitions = this.#led.get(name);
+    if (partitions === undefined) {
+      partitions = [];
+      this.#led.set(name, partitions);
+    }
+    partitions[number] = partition;
+  }
+
+  #unlead(topic: TopicImage, number: number, code: ErrorName): void {
+    const partitions = this.#led.get(topic.name);
+    const partition = partitions?.[number];
+    if (partitions === undefined || partition === undefined || partition.topicId !== topic.topicId) return;
+    partitions[number] = undefined;
+    if (partitions.every((other) => other === undefined)) this.#led.delete(topic.name);
+    partition.close(code);
+  }
+
+  async #dropLog(topic: TopicImage, number: number): Promise<void> {
+    const log = this.#directory?.log(topic.name, asPartitionId(number));
+    if (log === undefined || log.topicId !== topic.topicId || this.#isOffline) return;
+    try {
+      await this.#directory?.deleteLog(topic.name, asPartitionId(number));
+    } catch (cause: unknown) {
+      // It stays until the next start, which renames a log that the metadata does not know no more than this one: its
+      // topic id is gone for good, so it is never led.
+      this.#deps.logger.error("log could not be deleted", { topic: topic.name, partition: number, cause: String(cause) });
+    }
+  }
+
+  // ---- readiness, faults, quiet ----
+
+  #missingOf(topicId: string): readonly number[] | null {
+    for (const { image } of this.#wanted.values()) {
+      if (image.topicId !== topicId) continue;
+      return this.#hostedOf(image)
+        .filter((partition) => partition.leaderId === this.#brokerId && this.find(image.name, partition.partition)?.topicId !== topicId)
+        .map((partition) => partition.partition);
+    }
+    return null;
+  }
+
+  #checkReady(): void {
+    for (const wait of [...this.#readyWaits]) wait.check();
+  }
+
+  #goOffline(fault: DiskFault): void {
+    if (this.#isOffline) return;
+    this.#isOffline = true;
+    this.#deps.logger.error("log directory offline", { path: this.#options.path, operation: fault.operation, file: fault.path, kind: fault.kind });
+    for (const partition of this.partitions()) partition.close("KAFKA_STORAGE_ERROR");
+    this.#led.clear();
+    this.#deps.onOffline(fault);
+  }
+
+  /** All steps that were asked for, and those that they asked for, have ended. */
+  async #settled(): Promise<void> {
+    while (this.#chains.size > 0) await Promise.all(this.#chains.values());
+  }
+
+  /** Nothing is queued or parked, or DRAIN_MS are over. */
+  async #drained(): Promise<void> {
+    const deadline = deadlineAfter(this.#deps.clock, DRAIN_MS);
+    while (this.#deps.clock.monotonicNow() < deadline && [...this.partitions()].some((partition) => !partition.isQuiet)) {
+      await this.#deps.timers.yieldTurn();
+    }
+  }
+
+  // ---- small parts ----
+
+  get #brokerId(): number {
+    return this.#options.config.nodeId;
+  }
+
+  #hostedOf(topic: TopicImage): PartitionImage[] {
+    return topic.partitions.filter((partition) => partition.replicas.includes(this.#brokerId));
+  }
+
+  #specOf(topic: TopicImage, partition: PartitionImage): ReplicaSpec {
+    const config = this.#wanted.get(topic.name)?.config ?? topicConfig(this.#options.config, topic.overrides);
+    return { topic: topic.name, partition: asPartitionId(partition.partition), topicId: topic.topicId, config: config.log };
+  }
+
+  #membershipOf(topic: TopicImage, partition: PartitionImage): Membership {
+    const config = this.#wanted.get(topic.name)?.config ?? topicConfig(this.#options.config, topic.overrides);
+    return {
+      partitionEpoch: partition.partitionEpoch,
+      replicas: partition.replicas.map(asBrokerId),
+      isr: partition.isr.map(asBrokerId),
+      minInsyncReplicas: effectiveMinInsyncReplicas(config, partition.replicas.length),
+    };
+  }
+}
+
+/** Somebody who waits for a topic to be ready. */
+class ReadyWait implements Waiter {
+  readonly deadline: Waiter["deadline"];
+  readonly #options: ReadyWaitOptions;
+  purgatorySlot = -1;
+  #isOver = false;
+
+  constructor(options: ReadyWaitOptions) {
+    this.deadline = options.deadline;
+    this.#options = options;
+  }
+
+  /** True when it is over: ready, or there is nothing left to wait for. */
+  check(): boolean {
+    const missing = this.#options.missing();
+    if (missing === null || missing.length === 0) this.end();
+    return this.#isOver;
+  }
+
+  onDeadline(): void {
+    this.end();
+  }
+
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#options.onEnd(this.#options.missing() ?? []);
+  }
+}
+
+interface ReadyWaitOptions {
+  readonly topicId: string;
+  readonly deadline: Waiter["deadline"];
+  /** Partitions that are not ready; null: no such topic here. */
+  missing(): readonly number[] | null;
+  onEnd(missing: readonly number[]): void;
+}
+
+function chainKey(topic: string, partition: number): string {
+  return `${topic}-${partition}`;
+}
+
+function settingsOf({ image, config }: WantedTopic): PartitionSettings {
+  return {
+    maxMessageBytes: config.maxMessageBytes,
+    isLogAppendTime: config.messageTimestampType === "LogAppendTime",
+    timestampBeforeMaxMs: config.messageTimestampBeforeMaxMs,
+    timestampAfterMaxMs: config.messageTimestampAfterMaxMs,
+    isCompacted: config.cleanupPolicy.includes("compact"),
+    isInternal: image.internal,
+  };
+}
