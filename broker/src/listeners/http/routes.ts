@@ -1,0 +1,98 @@
+/**
+ * The paths of the HTTP door (client-and-cli 5.4) and what each answers. No sockets here.
+ *
+ *   /livez  /startupz     200 "ok", else 503 and a word
+ *   /readyz               200 "ok", else 503 and the word for what is missing; all of it with ?verbose
+ *   /healthz              live and ready in one; with ?verbose each by itself
+ *   /version              JSON
+ *   /metrics              once per broker and topic; /metrics/detail also per partition
+ *
+ * Without ?verbose the health paths say nothing but their status (security 1.5).
+ */
+import type { BrokerView } from "./broker-view.ts";
+
+const TEXT = "text/plain; charset=utf-8";
+const JSON_TYPE = "application/json; charset=utf-8";
+
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export class Routes {
+  readonly #broker: BrokerView;
+  /** Start-up is over once; a broker that drains later has still started. */
+  #hasStarted = false;
+
+  constructor(broker: BrokerView) {
+    this.#broker = broker;
+  }
+
+  /** Rejects only when the broker behind it fails. */
+  async answer(method: string, target: string): Promise<Answer> {
+    if (method !== "GET" && method !== "HEAD") {
+      return { ...refusal(405, "METHOD_NOT_ALLOWED", "only GET and HEAD are answered here"), headers: { Allow: "GET, HEAD" } };
+    }
+    const url = parseTarget(target);
+    if (url === null) return refusal(400, "BAD_REQUEST", "the request target is not a path");
+    const isVerbose = url.searchParams.has("verbose");
+    switch (url.pathname) {
+      case "/livez":
+        return health(this.#broker.isLive(), "stalled");
+      case "/startupz":
+        this.#hasStarted ||= this.#broker.readiness().ready;
+        return health(this.#hasStarted, "starting");
+      case "/readyz":
+        return this.#readyz(isVerbose);
+      case "/healthz":
+        return this.#healthz(isVerbose);
+      case "/version":
+        return json(200, this.#broker.version);
+      case "/metrics":
+        return { status: 200, ...(await this.#broker.renderMetrics("summary")) };
+      case "/metrics/detail":
+        return { status: 200, ...(await this.#broker.renderMetrics("detail")) };
+      default:
+        return refusal(404, "NOT_FOUND", `nothing answers at ${url.pathname}`);
+    }
+  }
+
+  #readyz(isVerbose: boolean): Answer {
+    const { ready, waitingFor } = this.#broker.readiness();
+    this.#hasStarted ||= ready;
+    if (isVerbose) return json(ready ? 200 : 503, { ready, waitingFor });
+    return health(ready, waitingFor[0] ?? "starting");
+  }
+
+  #healthz(isVerbose: boolean): Answer {
+    const live = this.#broker.isLive();
+    const { ready, waitingFor } = this.#broker.readiness();
+    if (isVerbose) return json(live && ready ? 200 : 503, { live, ready, waitingFor });
+    return health(live && ready, live ? (waitingFor[0] ?? "starting") : "stalled");
+  }
+}
+
+/** The body of every refusal, also of those that come before a route is looked up. */
+export function refusal(status: number, code: string, message: string): Answer {
+  return json(status, { error: { code, message } });
+}
+
+function health(isWell: boolean, reason: string): Answer {
+  return { status: isWell ? 200 : 503, contentType: TEXT, body: isWell ? "ok" : reason };
+}
+
+function json(status: number, value: unknown): Answer {
+  return { status, contentType: JSON_TYPE, body: JSON.stringify(value) };
+}
+
+/** A path, or an absolute target as a proxy sends it, whose host does not matter here; null for anything else. */
+function parseTarget(target: string): URL | null {
+  try {
+    if (target.startsWith("/")) return new URL(`http://door${target}`);
+    return /^https?:/i.test(target) ? new URL(target) : null;
+  } catch {
+    return null;
+  }
+}

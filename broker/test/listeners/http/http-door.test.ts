@@ -1,0 +1,285 @@
+/** Real sockets on a free loopback port. */
+import net from "node:net";
+
+import { expect } from "chai";
+
+import { openHttpDoor } from "../../../src/listeners/http/index.ts";
+import { FakeBroker, Knock, LogBook, type OpenDoor, openTestDoor } from "./fixtures.ts";
+
+describe("HTTP door", function () {
+  this.timeout(10_000);
+  let open: OpenDoor;
+  afterEach(() => open.door.close());
+
+  describe("answers", () => {
+    beforeEach(async () => {
+      open = await openTestDoor();
+    });
+    const get = async (path: string, init?: RequestInit): Promise<{ status: number; text: string; headers: Headers }> => {
+      const response = await fetch(open.url + path, init);
+      return { status: response.status, text: await response.text(), headers: response.headers };
+    };
+
+    it("says ready, and while it is not a word for what is missing", async () => {
+      expect(await get("/readyz")).to.include({ status: 200, text: "ok" });
+      open.broker.waitingFor = ["recovery", "listeners"];
+      expect(await get("/readyz")).to.include({ status: 503, text: "recovery" });
+      expect(await get("/readyz?verbose")).to.include({ status: 503, text: '{"ready":false,"waitingFor":["recovery","listeners"]}' });
+    });
+
+    it("says live whatever it waits for, and 503 when the loop is stuck", async () => {
+      open.broker.waitingFor = ["recovery"];
+      expect(await get("/livez")).to.include({ status: 200, text: "ok" });
+      expect(await get("/healthz")).to.include({ status: 503, text: "recovery" });
+      open.broker.live = false;
+      expect(await get("/livez")).to.include({ status: 503, text: "stalled" });
+      expect(await get("/healthz")).to.include({ status: 503, text: "stalled" });
+      expect(await get("/healthz?verbose")).to.include({ text: '{"live":false,"ready":false,"waitingFor":["recovery"]}' });
+    });
+
+    it("has started once it has been ready, also while it drains", async () => {
+      open.broker.waitingFor = ["recovery"];
+      expect((await get("/startupz")).status).to.equal(503);
+      open.broker.waitingFor = [];
+      expect((await get("/startupz")).status).to.equal(200);
+      open.broker.waitingFor = ["draining"];
+      expect((await get("/startupz")).status).to.equal(200);
+      expect((await get("/readyz")).status).to.equal(503);
+    });
+
+    it("serves version and both scopes of metrics", async () => {
+      const version = await get("/version");
+      expect(JSON.parse(version.text)).to.deep.equal({ version: "0.1.0", node: "v20.19.0" });
+      expect(version.headers.get("content-type")).to.equal("application/json; charset=utf-8");
+      expect(await get("/metrics")).to.include({ status: 200, text: "# summary\n" });
+      const detail = await get("/metrics/detail");
+      expect(detail.text).to.equal("# detail\n");
+      expect(detail.headers.get("content-type")).to.equal("text/plain; version=0.0.4; charset=utf-8");
+    });
+
+    it("answers HEAD without a body, but with its length", async () => {
+      const head = await get("/readyz", { method: "HEAD" });
+      expect(head).to.include({ status: 200, text: "" });
+      expect(head.headers.get("content-length")).to.equal("2");
+    });
+
+    it("refuses other methods and unknown paths, as JSON", async () => {
+      for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
+        const refused = await get("/readyz", { method });
+        expect(refused.status).to.equal(405);
+        expect(refused.headers.get("allow")).to.equal("GET, HEAD");
+        expect(JSON.parse(refused.text)).to.have.nested.property("error.code", "METHOD_NOT_ALLOWED");
+      }
+      for (const path of ["/", "/metrics/", "//readyz", "/readyz/../..", "/%00", "/api/v1/topics"]) {
+        const refused = await get(path);
+        expect(refused.status).to.equal(404);
+        expect(JSON.parse(refused.text)).to.have.nested.property("error.code", "NOT_FOUND");
+      }
+    });
+
+    it("answers 500 and logs the cause when the broker fails, and goes on", async () => {
+      open.broker.renderMetrics = () => Promise.reject(new Error("secret detail"));
+      const failed = await get("/metrics");
+      expect(failed.status).to.equal(500);
+      expect(failed.text).not.to.contain("secret");
+      expect(open.log.lines.map(({ message }) => message)).to.deep.equal(["an HTTP request failed"]);
+      expect((await get("/readyz")).status).to.equal(200);
+    });
+  });
+
+  describe("limits", () => {
+    beforeEach(async () => {
+      open = await openTestDoor({ slowRequestMs: 200 });
+    });
+    const refusals = (): Record<string, number> =>
+      Object.fromEntries([...open.door.collect()].map((row) => [row.labels["reason"] ?? "", row.value]));
+
+    it("refuses headers above 16 KiB with 431", async () => {
+      const knock = new Knock(open.door);
+      knock.socket.write(`GET /readyz HTTP/1.1\r\nHost: x\r\nX-Large: ${"a".repeat(20_000)}\r\n\r\n`);
+      await knock.until("HTTP/1.1 431 ");
+      await knock.ended;
+      expect(knock.received).to.contain("HEADERS_TOO_LARGE");
+      expect(refusals()).to.deep.equal({ hpe_header_overflow: 1 });
+    });
+
+    it("takes a body of 1 MiB and refuses one byte more with 413, announced or not", async () => {
+      const within = await fetch(`${open.url}/readyz`, { method: "POST", body: Buffer.alloc(1 << 20) });
+      expect(within.status).to.equal(405);
+      const announced = await fetch(`${open.url}/readyz`, { method: "POST", body: Buffer.alloc((1 << 20) + 1) });
+      expect(announced.status).to.equal(413);
+      const chunks = new ReadableStream<Uint8Array>({
+        start(controller) {
+          for (let i = 0; i < 17; i++) controller.enqueue(new Uint8Array(1 << 16));
+          controller.close();
+        },
+      });
+      const chunked = await fetch(`${open.url}/readyz`, { method: "POST", body: chunks, duplex: "half" });
+      expect(chunked.status).to.equal(413);
+      expect(refusals()).to.deep.equal({ body: 2 });
+    });
+
+    it("does not ask for a body that it would refuse", async () => {
+      const knock = new Knock(open.door);
+      knock.socket.write("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 104857600\r\n\r\n");
+      await knock.until("HTTP/1.1 413 ");
+      expect(knock.received).not.to.contain("100 Continue");
+      await knock.ended;
+    });
+
+    it("asks for a body that it would take", async () => {
+      const knock = new Knock(open.door);
+      knock.socket.write("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+      await knock.until("HTTP/1.1 100 Continue");
+      knock.socket.write("tide");
+      await knock.until("HTTP/1.1 405 ");
+      knock.socket.destroy();
+    });
+
+    it("closes on a request that comes too slowly, and on silence", async () => {
+      const slow = new Knock(open.door);
+      slow.socket.write("GET /readyz HTTP/1.1\r\nHost: x\r\nX-Never-Ends: ");
+      const silent = new Knock(open.door);
+      const body = new Knock(open.door);
+      body.socket.write("POST /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nshort");
+      await Promise.all([slow.ended, silent.ended, body.ended]);
+      expect(slow.received).to.match(/^HTTP\/1\.1 408 /);
+    });
+
+    it("closes idle connections when their time is over", async () => {
+      await open.door.close();
+      open = await openTestDoor({ idleMs: 100 });
+      const knock = new Knock(open.door);
+      knock.socket.write("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
+      await knock.until("\r\n\r\nok");
+      await knock.ended;
+    });
+
+    it("refuses connections above the maximum", async () => {
+      await open.door.close();
+      open = await openTestDoor({ connectionsMax: 1 });
+      const kept = new Knock(open.door);
+      kept.socket.write("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
+      await kept.until("\r\n\r\nok");
+      const refused = new Knock(open.door);
+      await refused.ended;
+      expect(refused.received).to.equal("");
+      expect(refusals()).to.deep.equal({ connections: 1 });
+      kept.socket.destroy();
+    });
+  });
+
+  describe("garbage", () => {
+    beforeEach(async () => {
+      open = await openTestDoor();
+    });
+
+    const garbage: Record<string, Buffer> = {
+      "a TLS hello": Buffer.from("16030100a5010000a10303", "hex"),
+      "an HTTP/2 preface": Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+      "a Kafka frame": Buffer.from("0000001a001200030000000100096b61666b612d636c69000000", "hex"),
+      "zeros": Buffer.alloc(1000),
+      "two different lengths": Buffer.from("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+      "a length and chunks": Buffer.from("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    };
+    for (const [name, bytes] of Object.entries(garbage)) {
+      it(`answers 400 and closes: ${name}`, async () => {
+        const knock = new Knock(open.door);
+        knock.socket.write(bytes);
+        await knock.ended;
+        expect(knock.received).to.match(/^HTTP\/1\.1 400 /);
+        expect((await fetch(`${open.url}/readyz`)).status).to.equal(200);
+      });
+    }
+
+    it("names the mistake of TLS on a plain port, once", async () => {
+      for (let i = 0; i < 3; i++) {
+        const knock = new Knock(open.door);
+        knock.socket.write(Buffer.from("16030100a5010000a10303", "hex"));
+        await knock.ended;
+      }
+      expect(open.log.lines.map(({ message }) => message)).to.deep.equal(["a peer speaks TLS to the HTTP door, which is plaintext"]);
+    });
+
+    it("answers 400 to a target that is no path", async () => {
+      for (const target of ["*", "readyz", "ftp://x/", "http://[", "//["]) {
+        const knock = new Knock(open.door);
+        knock.socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+        await knock.ended;
+        expect(knock.received).to.match(/^HTTP\/1\.1 (400|404) /);
+      }
+    });
+
+    it("does not write into an answer under way", async () => {
+      let finish = (): void => undefined;
+      open.broker.renderMetrics = () =>
+        new Promise((resolve) => (finish = () => resolve({ contentType: "text/plain", body: "metrics" })));
+      const knock = new Knock(open.door);
+      knock.socket.write("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+      knock.socket.write("\0garbage\0");
+      await knock.ended;
+      finish();
+      expect(knock.received).to.equal("");
+    });
+  });
+
+  describe("close", () => {
+    beforeEach(async () => {
+      open = await openTestDoor();
+    });
+
+    it("ends idle and silent connections at once", async () => {
+      const idle = new Knock(open.door);
+      idle.socket.write("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
+      await idle.until("\r\n\r\nok");
+      const silent = new Knock(open.door);
+      await new Promise((resolve) => silent.socket.once("connect", resolve));
+      const started = performance.now();
+      await open.door.close();
+      await Promise.all([idle.ended, silent.ended]);
+      expect(performance.now() - started).to.be.below(1000);
+    });
+
+    it("lets an answer under way go out, as the last of its connection", async () => {
+      let finish = (): void => undefined;
+      const asked = new Promise<void>((resolve) => {
+        open.broker.renderMetrics = () => {
+          resolve();
+          return new Promise((answer) => (finish = () => answer({ contentType: "text/plain", body: "the last word" })));
+        };
+      });
+      const knock = new Knock(open.door);
+      knock.socket.write("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+      await asked;
+      const closed = open.door.close();
+      finish();
+      await Promise.all([closed, knock.ended]);
+      expect(knock.received).to.contain("Connection: close").and.to.match(/the last word$/);
+    });
+
+    it("can be called twice, and frees the port", async () => {
+      const { port } = open.door.address;
+      await Promise.all([open.door.close(), open.door.close()]);
+      const again = await openHttpDoor({ host: "127.0.0.1", port }, new FakeBroker(), new LogBook());
+      await again.close();
+    });
+
+    it("rejects when the port is taken", async () => {
+      const { port } = open.door.address;
+      const second = openHttpDoor({ host: "127.0.0.1", port }, new FakeBroker(), new LogBook());
+      const error = await second.then(() => null, (reason: unknown) => reason);
+      expect(error).to.have.property("code", "EADDRINUSE");
+    });
+  });
+
+  it("tells its port and counts its connections", async () => {
+    open = await openTestDoor();
+    expect(open.door.address.port).to.be.above(0);
+    expect(net.isIP(open.door.address.host)).to.equal(4);
+    const knock = new Knock(open.door);
+    knock.socket.write("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
+    await knock.until("\r\n\r\nok");
+    expect(open.door.connectionsCount).to.equal(1);
+    knock.socket.destroy();
+  });
+});
