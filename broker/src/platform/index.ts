@@ -11,7 +11,15 @@ export { FileDirectoryLocks, MemoryDirectoryLocks } from "./directory-lock.ts";
 export { FileDisk } from "./file-disk.ts";
 export { LevelStore } from "./level-store.ts";
 export { createLogger, type LoggerOptions, type LogLevel } from "./logger.ts";
+export {
+  BrokerMetrics,
+  type BrokerNumbers,
+  type BrokerTotals,
+  type PartitionNumbers,
+  type TopicNumbers,
+} from "./broker-metrics.ts";
 export { MEMORY_DISK_DEFAULT_BYTES, MemoryDisk } from "./memory-disk.ts";
+export { Metrics, type RenderedMetrics } from "./metrics.ts";
 export { MemoryStore } from "./memory-store.ts";
 export { randomBytes } from "./random.ts";
 export {

@@ -3,6 +3,7 @@
  *
  *   headers   16 KiB in all, complete after 30 s                       431, 408
  *   body      1 MiB, though no path wants one; complete after 30 s     413, close
+ *   pipeline  32 requests under way on one connection                  close
  *   garbage   what is no HTTP/1.1, a TLS hello, an HTTP/2 preface      400 and close
  *   idle      `connections.max.idle.ms`                                close
  *
@@ -20,10 +21,14 @@ const BODY_BYTES_MAX = 1024 * 1024;
 const SLOW_REQUEST_MS = 30_000;
 const IDLE_MS_DEFAULT = 600_000;
 const CONNECTIONS_MAX_DEFAULT = 512;
+/** A single packet can hold thousands of requests, which would be taken in without a pause between them. */
+const PIPELINED_MAX = 32;
 /** How long a refused peer may take to read why before its connection is cut. */
 const LINGER_MS = 1_000;
 /** How long `close` waits for answers under way. */
 const CLOSE_GRACE_MS = 2_000;
+/** At most one line per reason in this time; the counters tell the rest. */
+const REFUSAL_LOG_INTERVAL_MS = 60_000;
 /** The first byte of a TLS record that opens a handshake. */
 const TLS_HANDSHAKE = 0x16;
 
@@ -53,8 +58,8 @@ export class HttpDoor implements MetricsSource {
   /** Every open connection, with the number of its requests under way. */
   readonly #connections = new Map<Duplex, number>();
   readonly #refusedByReason = new Map<string, number>();
+  readonly #lastLoggedByReason = new Map<string, number>();
   #closing: Promise<void> | null = null;
-  #hasWarnedOfTls = false;
 
   constructor(options: HttpDoorOptions, broker: BrokerView, logger: Logger) {
     this.#options = options;
@@ -73,7 +78,7 @@ export class HttpDoor implements MetricsSource {
     this.#server.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT;
     this.#server.timeout = options.idleMs ?? IDLE_MS_DEFAULT;
     this.#server.on("connection", (socket) => this.#onConnection(socket));
-    this.#server.on("drop", () => this.#count("connections"));
+    this.#server.on("drop", () => this.#onRefused("connections"));
     this.#server.on("clientError", (error, socket) => this.#onClientError(error, socket));
     this.#server.on("request", (request, response) => this.#onRequest(request, response));
     // Without this Node would ask for a body of any announced size before the request is looked at.
@@ -152,11 +157,7 @@ export class HttpDoor implements MetricsSource {
       code === "HPE_HEADER_OVERFLOW" ? refusal(431, "HEADERS_TOO_LARGE", `headers are limited to ${HEADERS_BYTES_MAX} bytes`)
       : code === "ERR_HTTP_REQUEST_TIMEOUT" ? refusal(408, "REQUEST_TIMED_OUT", "the request did not arrive in time")
       : refusal(400, "BAD_REQUEST", "this is not an HTTP/1.1 request");
-    if (error.rawPacket?.[0] === TLS_HANDSHAKE && !this.#hasWarnedOfTls) {
-      this.#hasWarnedOfTls = true;
-      this.#logger.warn("a peer speaks TLS to the HTTP door, which is plaintext");
-    }
-    this.#count(code === "" ? "unreadable" : code.toLowerCase());
+    this.#onRefused(error.rawPacket?.[0] === TLS_HANDSHAKE ? "tls_to_plaintext_port" : code.toLowerCase());
     socket.end(rawResponse(answer));
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
   }
@@ -165,7 +166,15 @@ export class HttpDoor implements MetricsSource {
 
   #onRequest(request: http.IncomingMessage, response: http.ServerResponse): void {
     const { socket } = request;
-    this.#connections.set(socket, (this.#connections.get(socket) ?? 0) + 1);
+    // The parser goes on to the end of its packet after the connection was cut.
+    if (socket.destroyed) return;
+    const requestsCount = (this.#connections.get(socket) ?? 0) + 1;
+    if (requestsCount > PIPELINED_MAX) {
+      this.#onRefused("pipelined");
+      socket.destroy();
+      return;
+    }
+    this.#connections.set(socket, requestsCount);
     response.once("close", () => this.#onResponseClosed(socket));
     response.on("error", () => socket.destroy());
     request.on("error", () => socket.destroy());
@@ -187,7 +196,7 @@ export class HttpDoor implements MetricsSource {
 
   /** Answers before the body is in. What still comes is read and dropped, so that the answer is not lost in a reset. */
   #refuseBody(request: http.IncomingMessage, response: http.ServerResponse): void {
-    this.#count("body");
+    this.#onRefused("body");
     send(request, response, refusal(413, "BODY_TOO_LARGE", `bodies are limited to ${BODY_BYTES_MAX} bytes`), false);
     const cut = setTimeout(() => request.socket.destroy(), LINGER_MS).unref();
     request.once("end", () => clearTimeout(cut));
@@ -206,8 +215,14 @@ export class HttpDoor implements MetricsSource {
     if (!response.destroyed) send(request, response, answer, this.#closing !== null);
   }
 
-  #count(reason: string): void {
-    this.#refusedByReason.set(reason, (this.#refusedByReason.get(reason) ?? 0) + 1);
+  #onRefused(reason: string): void {
+    const total = (this.#refusedByReason.get(reason) ?? 0) + 1;
+    this.#refusedByReason.set(reason, total);
+    const now = performance.now();
+    const lastLogged = this.#lastLoggedByReason.get(reason);
+    if (lastLogged !== undefined && now - lastLogged < REFUSAL_LOG_INTERVAL_MS) return;
+    this.#lastLoggedByReason.set(reason, now);
+    this.#logger.warn("refused at the HTTP door", { reason, total });
   }
 }
 

@@ -89,7 +89,7 @@ describe("HTTP door", function () {
 
   describe("limits", () => {
     beforeEach(async () => {
-      open = await openTestDoor({ slowRequestMs: 200 });
+      open = await openTestDoor();
     });
     const refusals = (): Record<string, number> =>
       Object.fromEntries([...open.door.collect()].map((row) => [row.labels["reason"] ?? "", row.value]));
@@ -137,6 +137,8 @@ describe("HTTP door", function () {
     });
 
     it("closes on a request that comes too slowly, and on silence", async () => {
+      await open.door.close();
+      open = await openTestDoor({ slowRequestMs: 200 });
       const slow = new Knock(open.door);
       slow.socket.write("GET /readyz HTTP/1.1\r\nHost: x\r\nX-Never-Ends: ");
       const silent = new Knock(open.door);
@@ -144,6 +146,18 @@ describe("HTTP door", function () {
       body.socket.write("POST /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nshort");
       await Promise.all([slow.ended, silent.ended, body.ended]);
       expect(slow.received).to.match(/^HTTP\/1\.1 408 /);
+    });
+
+    it("answers a few pipelined requests in order, and cuts the connection that sends many", async () => {
+      const few = new Knock(open.door);
+      few.socket.write("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20) + "GET /none HTTP/1.1\r\nHost: x\r\n\r\n");
+      await few.until("NOT_FOUND");
+      expect(few.received.match(/200 OK/g)).to.have.length(20);
+      few.socket.destroy();
+      const many = new Knock(open.door);
+      many.socket.write("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200));
+      await many.ended;
+      expect(refusals()).to.deep.equal({ pipelined: 1 });
     });
 
     it("closes idle connections when their time is over", async () => {
@@ -192,13 +206,16 @@ describe("HTTP door", function () {
       });
     }
 
-    it("names the mistake of TLS on a plain port, once", async () => {
+    it("names the mistake of TLS on a plain port, in one line however often it is made", async () => {
       for (let i = 0; i < 3; i++) {
         const knock = new Knock(open.door);
         knock.socket.write(Buffer.from("16030100a5010000a10303", "hex"));
         await knock.ended;
       }
-      expect(open.log.lines.map(({ message }) => message)).to.deep.equal(["a peer speaks TLS to the HTTP door, which is plaintext"]);
+      expect(open.log.lines).to.deep.equal([
+        { level: "warn", message: "refused at the HTTP door", fields: { reason: "tls_to_plaintext_port", total: 1 } },
+      ]);
+      expect([...open.door.collect()]).to.have.nested.property("[0].value", 3);
     });
 
     it("answers 400 to a target that is no path", async () => {
