@@ -45,8 +45,8 @@ export interface BrokerNumbers {
   brokersCount(): number;
   /** Open connections of each listener. */
   connections(): Iterable<readonly [listener: string, count: number]>;
-  /** Syncs since the start and how long they took together. */
-  syncs(): { readonly count: number; readonly seconds: number };
+  /** Syncs since the start and how long they took together; null where nobody counts them, which leaves the series out. */
+  syncs(): { readonly count: number; readonly seconds: number } | null;
   /** Null when the disk does not tell. */
   diskFreeBytes(): number | null;
   offlineLogDirectoriesCount(): number;
@@ -77,8 +77,10 @@ export class BrokerMetrics implements MetricsSource {
       yield gauge("kafka_server_socket_server_metrics_connection_count", "Open connections.", count, { listener });
     }
     const syncs = this.#numbers.syncs();
-    yield counter("tidemark_fsync_duration_seconds_count", "Syncs of log files.", syncs.count);
-    yield counter("tidemark_fsync_duration_seconds_sum", "Time spent in syncs of log files.", syncs.seconds);
+    if (syncs !== null) {
+      yield counter("tidemark_fsync_duration_seconds_count", "Syncs of log files.", syncs.count);
+      yield counter("tidemark_fsync_duration_seconds_sum", "Time spent in syncs of log files.", syncs.seconds);
+    }
     const freeBytes = this.#numbers.diskFreeBytes();
     if (freeBytes !== null) yield gauge("tidemark_disk_free_bytes", "Free space where the log lies.", freeBytes);
     yield gauge("kafka_log_logmanager_offlinelogdirectorycount", "Log directories that failed.",
