@@ -35,7 +35,10 @@ export function loadAdminService(): ServiceDefinition {
   return admin;
 }
 
-/** Both .proto files, messages and enums included: for reflection, and to hold other codecs against. Read anew each time. */
-export function loadDescriptors(): PackageDefinition {
-  return loadSync([DATA_PROTO, ADMIN_PROTO], OPTIONS);
+/**
+ * Both .proto files, messages and enums included: for reflection, and to hold other codecs against. Fields are named as the
+ * files name them; `keepCase: false` names them as admin-messages.ts does. Read from disk at each call.
+ */
+export function loadDescriptors(options: { readonly keepCase?: boolean } = {}): PackageDefinition {
+  return loadSync([DATA_PROTO, ADMIN_PROTO], { ...OPTIONS, keepCase: options.keepCase ?? true });
 }

@@ -33,6 +33,7 @@ export {
   patchBatch,
   readBatchHeader,
   readInt64,
+  sealBatch,
   sequenceAfter,
   setLogAppendTime,
   writeInt64,

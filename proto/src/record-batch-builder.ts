@@ -23,7 +23,7 @@ import {
   sealBatch,
   writeInt64,
 } from "./record-batch.ts";
-import { unsignedVarintBytes, varintBytes, varlongBytes, writeVarint, writeVarlong } from "./varint.ts";
+import { varintBytes, varlongBytes, writeVarint, writeVarlong } from "./varint.ts";
 
 /** A key, value or header value: bytes as they are, text as UTF-8, null as null. */
 export type RecordBytes = Uint8Array | string | null;
@@ -42,7 +42,7 @@ const DEFAULT_INITIAL_BYTES = 4096;
 /** No batch comes near this (the broker takes 32 MiB): beyond it lies a caller that never builds. */
 const MAX_BYTES = 2 ** 30;
 /** A native copy or encoder call costs as much as about this many turns of a loop. */
-const SHORT_BYTES = 24;
+const SHORT_BYTES = 16;
 /** Upper bound of a record's fixed parts: length 5, attributes 1, deltas 8 + 5, two lengths 10, header count 5. */
 const RECORD_OVERHEAD_BYTES = 34;
 
@@ -191,7 +191,7 @@ function textBytes(text: string): number {
 
 /** Size of a length and of what it counts; -1 is null. */
 function sizeBytes(length: number): number {
-  return length < 0 ? 1 : unsignedVarintBytes(length * 2) + length;
+  return length < 0 ? 1 : varintBytes(length) + length;
 }
 
 function headersBytes(headers: readonly RecordHeader[]): number {
@@ -213,16 +213,15 @@ function writeHeaders(buffer: Buffer, from: number, headers: readonly RecordHead
 function writeBytes(buffer: Buffer, from: number, bytes: RecordBytes, length: number): number {
   const at = writeVarint(buffer, from, length);
   if (bytes === null) return at;
-  if (typeof bytes === "string") {
-    if (length === bytes.length && length <= SHORT_BYTES) {
-      for (let index = 0; index < length; index += 1) buffer[at + index] = bytes.charCodeAt(index);
-    } else {
-      buffer.write(bytes, at, length, "utf8");
-    }
-  } else if (length <= SHORT_BYTES) {
-    for (let index = 0; index < length; index += 1) buffer[at + index] = bytes[index] as number;
-  } else {
-    buffer.set(bytes, at);
-  }
+  if (typeof bytes === "string") writeText(buffer, at, bytes, length);
+  else if (length > SHORT_BYTES) buffer.set(bytes, at);
+  else for (let index = 0; index < length; index += 1) buffer[at + index] = bytes[index] as number;
   return at + length;
+}
+
+/** Text whose UTF-8 is as long as itself is ASCII, and Latin-1 is the faster way to write that. */
+function writeText(buffer: Buffer, at: number, text: string, length: number): void {
+  if (length !== text.length) buffer.write(text, at, length, "utf8");
+  else if (length > SHORT_BYTES) buffer.write(text, at, length, "latin1");
+  else for (let index = 0; index < length; index += 1) buffer[at + index] = text.charCodeAt(index);
 }

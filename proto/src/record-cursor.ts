@@ -6,8 +6,8 @@
  * output of a decompressor is bounded, and whatever does not fit throws a ProtoError. Offsets may have gaps (compaction)
  * but only rise. Control batches are passed over unless asked for; empty batches are passed over always.
  */
-import { codecById } from "./compression/index.ts";
 import { ByteReader } from "./byte-reader.ts";
+import { codecById } from "./compression/index.ts";
 import { ProtoError } from "./errors.ts";
 import { DECOMPRESSED_MAX_BYTES } from "./limits.ts";
 import { BATCH_HEADER_BYTES, type BatchHeader, NO_TIMESTAMP } from "./record-batch.ts";
@@ -174,6 +174,7 @@ export class RecordCursor {
     this.#lastDelta = delta;
     this.offset = header.baseOffset + delta;
     this.timestamp = header.isLogAppendTime ? header.maxTimestamp : header.baseTimestamp + timestampDelta;
+    if (!Number.isSafeInteger(this.timestamp)) throw reader.fail("timestamp beyond 2^53");
     this.keyBytes = reader.zigzag32();
     this.#keyAt = this.keyBytes === NULL ? 0 : reader.skip(this.keyBytes);
     this.valueBytes = reader.zigzag32();

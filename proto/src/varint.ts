@@ -14,13 +14,8 @@ const ZIGZAG_SAFE = 2 ** 52;
 
 /** Size of an unsigned varint of a safe integer >= 0. */
 export function unsignedVarintBytes(value: number): number {
-  if (value < 0x80) return 1;
-  if (value < 0x4000) return 2;
-  if (value < 0x200000) return 3;
-  if (value < 0x10000000) return 4;
-  let bytes = 4;
-  for (let rest = Math.floor(value / 0x10000000); rest > 0; rest = Math.floor(rest / 0x80)) bytes += 1;
-  return bytes;
+  if (value <= 0xffffffff) return bytesOfBits(value);
+  return 4 + unsignedVarintBytes(Math.floor(value / 0x10000000));
 }
 
 /** Writes an unsigned varint of a safe integer >= 0. */
@@ -44,22 +39,34 @@ export function writeUnsignedVarint(target: Uint8Array, at: number, value: numbe
 
 /** Size of a zig-zag varint of an int32. */
 export function varintBytes(value: number): number {
-  return unsignedVarintBytes(((value << 1) ^ (value >> 31)) >>> 0);
+  return bytesOfBits((value << 1) ^ (value >> 31));
 }
 
 /** Writes a zig-zag varint of an int32. */
 export function writeVarint(target: Uint8Array, at: number, value: number): number {
-  return writeUnsignedVarint(target, at, ((value << 1) ^ (value >> 31)) >>> 0);
+  const raw = (value << 1) ^ (value >> 31);
+  if (raw >>> 7 === 0) {
+    target[at] = raw;
+    return at + 1;
+  }
+  if (raw >>> 14 === 0) {
+    target[at] = raw | 0x80;
+    target[at + 1] = raw >>> 7;
+    return at + 2;
+  }
+  return writeUnsignedVarint(target, at, raw >>> 0);
 }
 
 /** Size of a zig-zag varint of any integer up to 2^54 in magnitude (a difference of two safe integers). */
 export function varlongBytes(value: number): number {
+  if ((value | 0) === value) return varintBytes(value);
   if (value >= -ZIGZAG_SAFE && value < ZIGZAG_SAFE) return unsignedVarintBytes(zigzag(value));
   return 8;
 }
 
 /** Writes a zig-zag varint of any integer up to 2^54 in magnitude. */
 export function writeVarlong(target: Uint8Array, at: number, value: number): number {
+  if ((value | 0) === value) return writeVarint(target, at, value);
   if (value >= -ZIGZAG_SAFE && value < ZIGZAG_SAFE) return writeUnsignedVarint(target, at, zigzag(value));
   // 54 or 55 bits: eight bytes. BigInt is slow, and right; such a time span does not occur in honest data.
   let rest = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n));
@@ -70,6 +77,11 @@ export function writeVarlong(target: Uint8Array, at: number, value: number): num
   }
   target[next] = Number(rest);
   return next + 1;
+}
+
+/** Varint size of an unsigned int32: its significant bits by sevens, at least one. */
+function bytesOfBits(value: number): number {
+  return ((38 - Math.clz32(value | 1)) / 7) | 0;
 }
 
 function zigzag(value: number): number {
