@@ -1,1 +1,11 @@
-export {};
+/**
+ * @tidemark/client: the SDK. Inputs: records and questions of an application. Outputs: records, answers, coded errors.
+ * Invariants: an acknowledged record is in the log once; what reaches the user is final, retries happen inside; nothing
+ * keeps the process alive after `close`; no queue is without a bound in bytes. Pure JavaScript; one runtime dependency,
+ * grpc-js. Not here: the broker, and native code.
+ */
+export { Client } from "./client.ts";
+export { codecs, topic } from "./codecs.ts";
+export { AuthError, BrokerError, CodecError, type ErrorCode, FencedError, TimeoutError } from "./errors.ts";
+export { Producer } from "./producer.ts";
+export type * from "./types.ts";

@@ -1,0 +1,160 @@
+/**
+ * The codecs that come with the SDK, and `topic()`. Numbers are big-endian, byte for byte what Kafka's Java serializers
+ * write (IntegerSerializer, LongSerializer, DoubleSerializer, UUIDSerializer writes text, so `uuid` does too).
+ *
+ * No codec but `bytes` and `nullable` decodes null: a tombstone read through `string` is a CODEC error, not an empty text.
+ */
+import { validateTopicName } from "@tidemark/proto";
+import { CodecError, invalidArgument } from "./errors.ts";
+import type { Bytes, Codec, CodecContext, StandardSchema, TopicDef } from "./types.ts";
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+const bytes: Codec<Bytes | null> = {
+  contentType: "application/octet-stream",
+  encode: (value) => value,
+  decode: (value) => value,
+};
+
+const string: Codec<string> = {
+  contentType: "text/plain; charset=utf-8",
+  encode: (value) => Buffer.from(value),
+  decode: (value, context) => asBuffer(present(value, context)).toString(),
+};
+
+const int32: Codec<number> = fixed(4, {
+  write: (into, value: number) => into.writeInt32BE(value),
+  read: (from) => from.readInt32BE(),
+});
+
+const int64: Codec<bigint> = fixed(8, {
+  write: (into, value: bigint) => into.writeBigInt64BE(value),
+  read: (from) => from.readBigInt64BE(),
+});
+
+const double: Codec<number> = fixed(8, {
+  write: (into, value: number) => into.writeDoubleBE(value),
+  read: (from) => from.readDoubleBE(),
+});
+
+const uuid: Codec<string> = {
+  contentType: "text/plain; charset=utf-8",
+  encode: (value) => Buffer.from(checkUuid(value)),
+  decode: (value, context) => checkUuid(asBuffer(present(value, context)).toString("latin1")),
+};
+
+/** JSON, checked by any Standard Schema validator both before it is written and after it is read. */
+function json<T>(schema?: StandardSchema<T>): Codec<T> {
+  return {
+    contentType: "application/json",
+    encode: (value) => {
+      if (schema === undefined) return encodeJson(value);
+      const checked = validate(schema, value);
+      return checked instanceof Promise ? checked.then(encodeJson) : encodeJson(checked);
+    },
+    decode: (value, context) => {
+      const parsed: unknown = JSON.parse(asBuffer(present(value, context)).toString());
+      // Without a schema the type is the caller's word; there is nothing to check it against.
+      return schema === undefined ? (parsed as T) : validate(schema, parsed);
+    },
+  };
+}
+
+/** null as no bytes at all; everything else as `inner` has it. */
+function nullable<T>(inner: Codec<T>): Codec<T | null> {
+  return {
+    ...(inner.contentType === undefined ? {} : { contentType: inner.contentType }),
+    encode: (value, context) => (value === null ? null : inner.encode(value, context)),
+    decode: (value, context) => (value === null ? null : inner.decode(value, context)),
+  };
+}
+
+export const codecs = { bytes, string, json, int32, int64, double, uuid, nullable } as const;
+
+/**
+ * Names a topic and says what its keys and values are. Keys are text by default, or absent (`null` is read as an empty
+ * key only through `codecs.nullable`); values are bytes.
+ * @throws BrokerError INVALID_ARGUMENT when the name is not legal
+ */
+export function topic<K = string, V = Bytes>(name: string, options: { key?: Codec<K>; value?: Codec<V> } = {}): TopicDef<K, V> {
+  const reason = validateTopicName(name);
+  if (reason !== null) throw invalidArgument(`the topic name ${reason}`, { topic: name });
+  return Object.freeze({
+    name,
+    // The defaults of K and V are the types of these two codecs; naming other types without a codec is the caller's error.
+    key: options.key ?? (DEFAULT_KEY as unknown as Codec<K>),
+    value: options.value ?? (bytes as unknown as Codec<V>),
+  });
+}
+
+/** Text keys, which many records do not have: an absent key is read as the empty text. */
+const DEFAULT_KEY: Codec<string> = {
+  contentType: "text/plain; charset=utf-8",
+  encode: (value) => Buffer.from(value),
+  decode: (value) => (value === null ? "" : asBuffer(value).toString()),
+};
+
+/** Codecs whose encoding is the UTF-8 of the text: the producer writes it straight into the batch. */
+export function isTextCodec(codec: unknown): boolean {
+  return TEXT_CODECS.has(codec);
+}
+const TEXT_CODECS: ReadonlySet<unknown> = new Set([string, DEFAULT_KEY]);
+
+/** The codec whose encoding is the value itself. */
+export function isBytesCodec(codec: unknown): boolean {
+  return codec === bytes;
+}
+
+function fixed<T>(size: number, access: { write(into: Buffer, value: T): void; read(from: Buffer): T }): Codec<T> {
+  return {
+    contentType: "application/octet-stream",
+    encode: (value) => {
+      const into = Buffer.allocUnsafe(size);
+      access.write(into, value);
+      return into;
+    },
+    decode: (value, context) => {
+      const from = asBuffer(present(value, context));
+      if (from.length !== size) throw new CodecError(`the ${context.part} has ${from.length} bytes where its codec wants ${size}`);
+      return access.read(from);
+    },
+  };
+}
+
+function present(value: Bytes | null, context: CodecContext): Bytes {
+  if (value === null) throw new CodecError(`the ${context.part} is null; wrap the codec in codecs.nullable to allow that`);
+  return value;
+}
+
+function asBuffer(value: Bytes): Buffer {
+  return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+}
+
+function checkUuid(text: string): string {
+  if (!UUID.test(text)) throw new CodecError(`not a UUID: ${JSON.stringify(text.slice(0, 40))}`);
+  return text;
+}
+
+function encodeJson(value: unknown): Buffer {
+  const text = JSON.stringify(value);
+  if (text === undefined) throw new CodecError(`a value of type ${typeof value} has no JSON`);
+  return Buffer.from(text);
+}
+
+function validate<T>(schema: StandardSchema<T>, value: unknown): T | Promise<T> {
+  const result = schema["~standard"].validate(value);
+  return result instanceof Promise ? result.then((settled: unknown) => outputOf<T>(settled)) : outputOf<T>(result);
+}
+
+/** A Standard Schema result is `{ value }` or `{ issues }`; the schema vouches for the type of the value. */
+function outputOf<T>(result: unknown): T {
+  if (typeof result === "object" && result !== null) {
+    if ("issues" in result && Array.isArray(result.issues)) throw new CodecError(`the value breaks its schema: ${issuesText(result.issues)}`);
+    if ("value" in result) return result.value as T;
+  }
+  throw new CodecError("the schema's validate() returned neither a value nor issues");
+}
+
+function issuesText(issues: readonly unknown[]): string {
+  return issues.map((issue) => (typeof issue === "object" && issue !== null && "message" in issue ? String(issue.message) : "")).join("; ");
+}

@@ -1,0 +1,92 @@
+/**
+ * One batch of records on its way to one partition, from the moment it is sealed to the moment its fate is told.
+ *
+ * `records` is a whole record batch (format v2). Its producer id, epoch and base sequence are those of `identity` whenever
+ * it is handed to a stream. What the batch went through is kept because it decides what may be done with it next:
+ * a batch that was lost on the way may be in the log, a batch that was refused is not.
+ */
+import { BatchField, crc32c, type ErrorRow, writeInt64 } from "@tidemark/proto";
+
+/** Who a batch says it is from, and its place in that producer's sequence (semantics 11.1). */
+export interface Identity {
+  readonly producerId: number;
+  readonly epoch: number;
+  /** Sequence number of the first record, 0 to 2^31 - 1. */
+  readonly sequence: number;
+}
+
+export class Batch<C> {
+  /** Number of its first record among all records ever taken for the partition: gives batches their order. */
+  readonly ordinal: number;
+  /** Monotonic ms at which its first record was taken: what the delivery timeout counts from. */
+  readonly createdAt: number;
+  recordsCount = 0;
+  /** Encoded, before compression: what it takes of the buffer. */
+  sizeBytes = 0;
+  records: Buffer = EMPTY;
+
+  /** Who waits for which record: `slots[i]` is the place in the batch of the record that `completions[i]` is about. */
+  readonly completions: C[] = [];
+  readonly slots: number[] = [];
+  /** Timestamps of those records, Unix ms. */
+  readonly timestamps: number[] = [];
+
+  /** Given when it is first sent; null before, and after its producer's session was renewed. */
+  identity: Identity | null = null;
+  /** What is written in the header of `records`; null: nobody. */
+  stamp: Identity | null = null;
+  attempts = 0;
+  /** It was handed to a stream and the answer never came, or left its fate open: it may be in the log. */
+  isDoubtful = false;
+  /** Its time ran out while it was on its way: nobody waits for it, but its place in the sequence is still open. */
+  isAbandoned = false;
+  /** The last refusal, for the message when time runs out. */
+  lastError: ErrorRow | null = null;
+
+  constructor(ordinal: number, createdAt: number) {
+    this.ordinal = ordinal;
+    this.createdAt = createdAt;
+  }
+
+  complete(completion: C, slot: number, timestamp: number): void {
+    this.completions.push(completion);
+    this.slots.push(slot);
+    this.timestamps.push(timestamp);
+  }
+
+  /** Makes the header say what `identity` says. The header is part of what the CRC covers, so this costs a pass. */
+  restamp(): void {
+    const { identity, stamp } = this;
+    if (identity === null || isSame(identity, stamp)) return;
+    writeInt64(this.records, BatchField.PRODUCER_ID, identity.producerId);
+    this.records.writeInt16BE(identity.epoch, BatchField.PRODUCER_EPOCH);
+    this.records.writeInt32BE(identity.sequence, BatchField.BASE_SEQUENCE);
+    this.records.writeUInt32BE(crc32c(this.records, BatchField.ATTRIBUTES, this.records.length), BatchField.CRC);
+    this.stamp = identity;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function isSame(a: Identity, b: Identity | null): boolean {
+  return b !== null && a.producerId === b.producerId && a.epoch === b.epoch && a.sequence === b.sequence;
+}
+
+/** How a batch ended. */
+export type Outcome =
+  | { readonly kind: "acked"; readonly baseOffset: number; readonly logAppendTime: number; readonly isDuplicate: boolean }
+  | { readonly kind: "refused"; readonly row: ErrorRow; readonly message: string }
+  /** Time ran out, or the producer was closed. */
+  | { readonly kind: "expired" | "dropped"; readonly mayBeWritten: boolean; readonly lastError: ErrorRow | null };
+
+/** An effect of the core: these records are done, tell those who wait. */
+export interface Settled<C> {
+  readonly topic: string;
+  /** -1: the records never got a partition. */
+  readonly partition: number;
+  readonly batch: Batch<C>;
+  readonly outcome: Outcome;
+}
+
+/** A broker's answer to one batch. */
+export type Answer = Extract<Outcome, { kind: "acked" | "refused" }>;

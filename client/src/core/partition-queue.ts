@@ -1,0 +1,485 @@
+/**
+ * What a producer holds for one partition: the batch that fills, the sealed ones that wait, the ones on their way. It puts
+ * records in order, gives them sequence numbers, and decides what every answer, loss and passing of time means. It does
+ * nothing itself: batches leave through `take`, what is over leaves through the outbox `settled`.
+ *
+ *     append -> open -> sealed, waiting -> take -> in flight -> settled
+ *                          ^                          |
+ *                          +-------- again -----------+     an error that may pass, or a lost stream
+ *
+ * Order: batches are taken in the order of their records. After the first failure nothing is taken until every batch in
+ * flight has been answered or lost ("regrouping"); then all go again in order, those that were sent with the sequence
+ * numbers they had. So a broker sees no gap that is not one, and knows duplicates.
+ *
+ * Sequences (semantics 11.1): a batch gets its number when it is first taken. Number and records must stay one for ever,
+ * and numbers must not have holes, or the broker refuses all that follows (45). A batch that leaves without an answer of
+ * success (its time ran out, or it was refused for good) gives its number back when nothing was sent behind it and it is
+ * certainly not in the log. Otherwise it leaves a *gap*, and the session must be *renewed*: the same producer id, the next
+ * epoch, sequences from 0. A newer epoch also fences whatever is left of the older one on a dying connection. But a batch
+ * that may be in the log must not be sent under a new identity: that would double it. So before a renewal
+ *  1. nothing new is taken, and every doubtful batch is sent again as it was;
+ *  2. success tells that it is there, and that everything before it is: an open gap is filled, the session goes on;
+ *  3. a sequence error for the first of them tells that it is not there. If the gap before it is one that can never be
+ *     filled (refused, not lost), it is not doubtful any more. If the batch of the gap may itself still turn up on a
+ *     connection that we have given up, then so may this one: it ends as "may be written". Never double, never silent;
+ *  4. when nothing is in flight and nothing doubtful is left, the rest starts again from sequence 0 of the new epoch.
+ * A sequence error without any gap means that the broker lost what it had acknowledged; the same procedure applies.
+ *
+ * Without idempotence there are no numbers: batches are sent again after losses and may then be double or out of order.
+ */
+import { type CodecId, type ErrorRow, RecordBatchBuilder, type RecordBytes, type RecordHeader, sequenceAfter } from "@tidemark/proto";
+import { assert } from "./assert.ts";
+import { type BackoffPolicy, backoffMs } from "./backoff.ts";
+import { type Answer, Batch, type Outcome, type Settled } from "./batch.ts";
+import { splitBatch } from "./batch-split.ts";
+import { ACKED_UNSEEN, fateOf } from "./produce-errors.ts";
+
+/** Longest wait of a batch for company when its partition is busy. */
+export const ADAPTIVE_LINGER_MS = 5;
+const MAX_EPOCH = 32_767;
+/** What a record takes beyond key and value, without headers: an upper bound. */
+const RECORD_OVERHEAD_BYTES = 40;
+const UTF8_BYTES_PER_CHARACTER_MAX = 3;
+
+export interface QueueOptions {
+  readonly batchBytes: number;
+  /** "adaptive": none while nothing is in flight, else at most ADAPTIVE_LINGER_MS. */
+  readonly lingerMs: number | "adaptive";
+  readonly maxInFlight: number;
+  readonly codec: CodecId;
+  readonly isIdempotent: boolean;
+  readonly deliveryTimeoutMs: number;
+  readonly retry: BackoffPolicy;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** What all queues of one producer share. */
+export interface Shared<C> {
+  readonly options: QueueOptions;
+  /** What is not settled yet. */
+  readonly load: { records: number; bytes: number };
+  /** Effects: the shell takes them after each call. */
+  readonly settled: Settled<C>[];
+  /** While true, no batch waits for company. */
+  isFlushing: boolean;
+  /** Ids to begin sessions with; null while none is known. */
+  producerId: { readonly id: number; readonly epoch: number } | null;
+}
+
+/** A producer's state at one partition: what the next batch will say. */
+interface Session {
+  readonly producerId: number;
+  readonly epoch: number;
+  nextSequence: number;
+}
+
+export class PartitionQueue<C> {
+  readonly topic: string;
+  readonly partition: number;
+  /** Whether the accumulator has it on its list of queues with something to do. */
+  isListed = false;
+
+  readonly #shared: Shared<C>;
+  readonly #builder = new RecordBatchBuilder();
+  #batchBytes: number;
+  /** Records in `#builder`; null when it is empty. */
+  #open: Batch<C> | null = null;
+  /** Sealed, in the order of their ordinals; none of them is in flight. */
+  readonly #waiting: Batch<C>[] = [];
+  /** In the order of their ordinals. */
+  readonly #inFlight: Batch<C>[] = [];
+  #nextOrdinal = 0;
+
+  #session: Session | null = null;
+  /** Predicted sequence of the next batch to be sealed: right unless something goes wrong, and then restamped. */
+  #sealSequence = 0;
+  #mustRenew = false;
+  /** Another producer's epoch was seen: the renewal takes another id. */
+  #isIdSpent = false;
+  /** A batch that may be in the log left without an answer; 3. of the header. */
+  #hasOpenGap = false;
+  /** Ordinal of the last batch that left a gap. */
+  #gapOrdinal = -1;
+
+  /** After a failure, until nothing is in flight. */
+  #isRegrouping = false;
+  #failures = 0;
+  /** Monotonic ms before which nothing is taken. */
+  #retryAt = 0;
+
+  constructor(topic: string, partition: number, shared: Shared<C>) {
+    this.topic = topic;
+    this.partition = partition;
+    this.#shared = shared;
+    this.#batchBytes = shared.options.batchBytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#open === null && this.#waiting.length === 0 && this.#inFlight.length === 0;
+  }
+
+  /** Number of the next record to be taken. */
+  get nextOrdinal(): number {
+    return this.#nextOrdinal;
+  }
+
+  /** Number of the first record of the oldest batch that somebody may wait for; infinite when there is none. */
+  get oldestOrdinal(): number {
+    const inFlight = this.#inFlight.find((batch) => !batch.isAbandoned)?.ordinal ?? Number.POSITIVE_INFINITY;
+    return Math.min(inFlight, this.#waiting[0]?.ordinal ?? this.#open?.ordinal ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Whether a batch is being filled: keyless records go where one is. */
+  get isFilling(): boolean {
+    return this.#open !== null;
+  }
+
+  /** Whether a producer id is needed before anything can be taken. */
+  get wantsProducerId(): boolean {
+    return this.#shared.options.isIdempotent && this.#session === null && this.#shared.producerId === null && !this.isEmpty;
+  }
+
+  /**
+   * Takes a record. Key, value and headers are encoded before this returns. `completion` comes back in `settled`.
+   * Throws RangeError for a timestamp that is not a safe integer; nothing is taken then.
+   */
+  append(
+    timestamp: number,
+    key: RecordBytes,
+    value: RecordBytes,
+    headers: readonly RecordHeader[] | null,
+    completion: C | null,
+    now: number,
+  ): void {
+    const builder = this.#builder;
+    if (this.#open !== null && !this.#fits(key, value, headers)) this.#seal();
+    const sizeBefore = this.#open === null ? 0 : builder.sizeBytes;
+    const slot = builder.append(timestamp, key, value, headers);
+    let batch = this.#open;
+    if (batch === null) batch = this.#open = new Batch(this.#nextOrdinal, now);
+    this.#nextOrdinal += 1;
+    if (completion !== null) batch.complete(completion, slot, timestamp);
+    const load = this.#shared.load;
+    load.records += 1;
+    load.bytes += builder.sizeBytes - sizeBefore;
+    if (builder.sizeBytes >= this.#batchBytes) this.#seal();
+  }
+
+  /** The next batch to put on the wire, in flight from now on; null when there is none, or its time has not come. */
+  take(now: number): Batch<C> | null {
+    const { options } = this.#shared;
+    if (this.#inFlight.length >= options.maxInFlight || this.#isRegrouping || now < this.#retryAt) return null;
+    if (options.isIdempotent && !this.#beginSession()) return null;
+    if (this.#mustRenew) {
+      const doubtful = this.#waiting.findIndex((batch) => batch.isDoubtful);
+      if (doubtful >= 0) return this.#send(doubtful);
+      if (this.#inFlight.length > 0) return null;
+      this.#renew();
+      if (!this.#beginSession()) return null;
+    }
+    if (this.#waiting.length === 0) {
+      if (!this.#isRipe(now)) return null;
+      this.#seal();
+    }
+    return this.#send(0);
+  }
+
+  /** A broker's answer to a batch that was taken. */
+  onAnswer(batch: Batch<C>, answer: Answer, now: number): void {
+    this.#land(batch);
+    if (answer.kind === "acked") this.#onAcked(batch, answer);
+    else this.#onRefused(batch, answer.row, answer.message, now);
+    this.#endRegrouping();
+  }
+
+  /** The stream that carried the batch is gone, and no answer will come. */
+  onLost(batch: Batch<C>, error: ErrorRow): void {
+    this.#land(batch);
+    batch.isDoubtful = true;
+    batch.lastError = error;
+    if (batch.isAbandoned) this.#leaveGap(batch);
+    else this.#again(batch);
+    this.#endRegrouping();
+  }
+
+  /** Lets go of what has waited too long. */
+  expire(now: number): void {
+    const oldest = now - this.#shared.options.deliveryTimeoutMs;
+    for (const batch of this.#inFlight) {
+      if (batch.createdAt > oldest) break;
+      if (batch.isAbandoned) continue;
+      batch.isAbandoned = true;
+      this.#settle(batch, { kind: "expired", mayBeWritten: true, lastError: batch.lastError });
+    }
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting[0];
+      if (batch === undefined || batch.createdAt > oldest) break;
+      this.#waiting.shift();
+      this.#settle(batch, { kind: "expired", mayBeWritten: batch.isDoubtful, lastError: batch.lastError });
+      this.#leaveGap(batch);
+    }
+    if (this.#open !== null && this.#open.createdAt <= oldest) this.#discardOpen("expired");
+  }
+
+  /** Lets go of everything: the producer closes. Batches in flight are told as "may be written". */
+  drop(): void {
+    for (const batch of this.#inFlight) {
+      if (!batch.isAbandoned) this.#settle(batch, { kind: "dropped", mayBeWritten: true, lastError: batch.lastError });
+      batch.isAbandoned = true;
+    }
+    for (const batch of this.#waiting.splice(0)) {
+      this.#settle(batch, { kind: "dropped", mayBeWritten: batch.isDoubtful, lastError: batch.lastError });
+    }
+    if (this.#open !== null) this.#discardOpen("dropped");
+  }
+
+  /** Fails what is not on its way, for a reason that will not pass (the topic does not exist). */
+  refuseWaiting(row: ErrorRow, message: string): void {
+    if (this.#open !== null) this.#seal();
+    for (const batch of this.#waiting.splice(0)) {
+      this.#settle(batch, { kind: "refused", row, message });
+      this.#leaveGap(batch);
+    }
+  }
+
+  /** Monotonic ms at which `take` or `expire` may have something to do without any other event. */
+  wakeAt(now: number): number {
+    const { deliveryTimeoutMs } = this.#shared.options;
+    const hasWork = this.#waiting.length > 0 || this.#open !== null;
+    let at = Number.POSITIVE_INFINITY;
+    if (hasWork && now < this.#retryAt) at = this.#retryAt;
+    else if (this.#waiting.length === 0 && this.#open !== null && !this.#isRipe(now)) at = this.#open.createdAt + this.#lingerMs();
+    const inFlight = this.#inFlight.find((batch) => !batch.isAbandoned);
+    const oldest = Math.min(
+      inFlight?.createdAt ?? Number.POSITIVE_INFINITY,
+      this.#waiting[0]?.createdAt ?? this.#open?.createdAt ?? Number.POSITIVE_INFINITY,
+    );
+    return Math.min(at, oldest + deliveryTimeoutMs);
+  }
+
+  // ---- filling
+
+  #fits(key: RecordBytes, value: RecordBytes, headers: readonly RecordHeader[] | null): boolean {
+    const room = this.#batchBytes - this.#builder.sizeBytes;
+    if (headers === null && RECORD_OVERHEAD_BYTES + bytesAtMost(key) + bytesAtMost(value) <= room) return true;
+    return this.#builder.estimate(bytesExactly(key), bytesExactly(value), headers) <= room;
+  }
+
+  #lingerMs(): number {
+    const { lingerMs } = this.#shared.options;
+    return lingerMs === "adaptive" ? ADAPTIVE_LINGER_MS : lingerMs;
+  }
+
+  #isRipe(now: number): boolean {
+    if (this.#open === null) return false;
+    const { options, isFlushing } = this.#shared;
+    if (isFlushing || (options.lingerMs === "adaptive" && this.#inFlight.length === 0)) return true;
+    return now - this.#open.createdAt >= this.#lingerMs();
+  }
+
+  /** The open batch becomes the last of those that wait. */
+  #seal(): void {
+    const batch = this.#open;
+    assert(batch !== null, "only an open batch is sealed");
+    const builder = this.#builder;
+    batch.recordsCount = builder.recordsCount;
+    batch.sizeBytes = builder.sizeBytes;
+    const { codec } = this.#shared.options;
+    const session = this.#session;
+    if (session === null) {
+      batch.records = builder.build({ codec });
+    } else {
+      const { producerId, epoch } = session;
+      const sequence = this.#sealSequence;
+      batch.records = builder.build({ codec, producerId, producerEpoch: epoch, baseSequence: sequence });
+      batch.stamp = { producerId, epoch, sequence };
+      this.#sealSequence = sequenceAfter(sequence, batch.recordsCount);
+    }
+    this.#open = null;
+    this.#waiting.push(batch);
+  }
+
+  #discardOpen(kind: "expired" | "dropped"): void {
+    const batch = this.#open;
+    assert(batch !== null, "only an open batch is discarded");
+    batch.recordsCount = this.#builder.recordsCount;
+    batch.sizeBytes = this.#builder.sizeBytes;
+    this.#builder.reset();
+    this.#open = null;
+    this.#settle(batch, { kind, mayBeWritten: false, lastError: null });
+  }
+
+  // ---- sending
+
+  #send(index: number): Batch<C> | null {
+    const batch = this.#waiting[index];
+    assert(batch !== undefined, "what is sent was waiting");
+    this.#waiting.splice(index, 1);
+    const session = this.#session;
+    if (session !== null) {
+      if (batch.identity === null) {
+        const { producerId, epoch, nextSequence } = session;
+        batch.identity = { producerId, epoch, sequence: nextSequence };
+        session.nextSequence = sequenceAfter(nextSequence, batch.recordsCount);
+        if (this.#waiting.length === 0) this.#sealSequence = session.nextSequence;
+      }
+      batch.restamp();
+    }
+    batch.attempts += 1;
+    insertByOrdinal(this.#inFlight, batch);
+    return batch;
+  }
+
+  /** Whether there is a session; begins one when a producer id is known. */
+  #beginSession(): boolean {
+    if (this.#session !== null) return true;
+    const given = this.#shared.producerId;
+    if (given === null) return false;
+    this.#startSession(given.id, given.epoch);
+    return true;
+  }
+
+  /** 4. of the header: nothing is in flight and nothing doubtful. */
+  #renew(): void {
+    const session = this.#session;
+    assert(session !== null && this.#inFlight.length === 0, "a session is renewed when nothing of it is on its way");
+    for (const batch of this.#waiting) batch.identity = null;
+    this.#mustRenew = false;
+    this.#hasOpenGap = false;
+    if (session.epoch < MAX_EPOCH && !this.#isIdSpent) {
+      this.#startSession(session.producerId, session.epoch + 1);
+      return;
+    }
+    this.#isIdSpent = false;
+    this.#session = null;
+    if (this.#shared.producerId?.id === session.producerId) this.#shared.producerId = null;
+  }
+
+  #startSession(producerId: number, epoch: number): void {
+    this.#session = { producerId, epoch, nextSequence: 0 };
+    this.#sealSequence = this.#waiting.reduce((sequence, batch) => sequenceAfter(sequence, batch.recordsCount), 0);
+  }
+
+  // ---- answers
+
+  #onAcked(batch: Batch<C>, outcome: Outcome & { kind: "acked" }): void {
+    this.#failures = 0;
+    if (this.#mustRenew && batch.ordinal > this.#gapOrdinal) {
+      // The broker takes no batch before the one in front of it: whatever left the gap is in the log.
+      this.#mustRenew = false;
+      this.#hasOpenGap = false;
+    }
+    if (!batch.isAbandoned) this.#settle(batch, outcome);
+  }
+
+  #onRefused(batch: Batch<C>, row: ErrorRow, message: string, now: number): void {
+    const { isIdempotent, codec } = this.#shared.options;
+    const fate = fateOf(row, isIdempotent);
+    batch.lastError = row;
+    if (fate.mayBeWritten) batch.isDoubtful = true;
+    if (fate.kind === "acked-unseen") return this.#onAcked(batch, ACKED_UNSEEN);
+    if (batch.isAbandoned) return this.#leaveGap(batch);
+    if (fate.kind === "split" && batch.recordsCount > 1) return this.#split(batch, codec);
+    if (fate.kind === "sequence") {
+      this.#isIdSpent ||= fate.isFenced;
+      return this.#onSequenceError(batch, row, now);
+    }
+    if (fate.kind === "retry") {
+      this.#again(batch);
+      return this.#backOff(now);
+    }
+    this.#settle(batch, { kind: "refused", row, message });
+    this.#leaveGap(batch);
+  }
+
+  /** 2. and 3. of the header. */
+  #onSequenceError(batch: Batch<C>, row: ErrorRow, now: number): void {
+    if (this.#isBehindOthers(batch)) return this.#again(batch);
+    if (batch.isDoubtful && this.#hasOpenGap) {
+      this.#settle(batch, { kind: "expired", mayBeWritten: true, lastError: row });
+      return this.#leaveGap(batch);
+    }
+    batch.isDoubtful = false;
+    this.#mustRenew = true;
+    this.#again(batch);
+    this.#backOff(now);
+  }
+
+  /** Whether an earlier batch, whose turn it is first, explains a sequence error. */
+  #isBehindOthers(batch: Batch<C>): boolean {
+    const isFirst = (other: Batch<C>): boolean => other.ordinal < batch.ordinal;
+    if (this.#inFlight.some(isFirst)) return true;
+    return this.#waiting.some((other) => isFirst(other) && other.identity !== null && (!this.#mustRenew || other.isDoubtful));
+  }
+
+  /** The batch leaves without success. What does that mean for those behind it? */
+  #leaveGap(batch: Batch<C>): void {
+    const session = this.#session;
+    if (session === null || batch.identity === null) return;
+    const isLast = sequenceAfter(batch.identity.sequence, batch.recordsCount) === session.nextSequence;
+    if (isLast && !batch.isDoubtful) {
+      session.nextSequence = batch.identity.sequence;
+      return;
+    }
+    this.#mustRenew = true;
+    this.#hasOpenGap ||= batch.isDoubtful;
+    this.#gapOrdinal = Math.max(this.#gapOrdinal, batch.ordinal);
+  }
+
+  #split(batch: Batch<C>, codec: CodecId): void {
+    const { load } = this.#shared;
+    this.#batchBytes = Math.max(Math.min(this.#batchBytes, Math.ceil(batch.sizeBytes / 2)), 1);
+    load.bytes -= batch.sizeBytes;
+    for (const half of splitBatch(batch, codec)) {
+      load.bytes += half.sizeBytes;
+      this.#again(half);
+    }
+  }
+
+  /** Back among those that wait, at its place. */
+  #again(batch: Batch<C>): void {
+    insertByOrdinal(this.#waiting, batch);
+    this.#isRegrouping = true;
+  }
+
+  #backOff(now: number): void {
+    const { retry, random } = this.#shared.options;
+    this.#failures += 1;
+    this.#retryAt = Math.max(this.#retryAt, now + backoffMs(retry, this.#failures, random()));
+  }
+
+  #endRegrouping(): void {
+    if (this.#inFlight.length === 0) this.#isRegrouping = false;
+  }
+
+  /** Off the wire. */
+  #land(batch: Batch<C>): void {
+    const index = this.#inFlight.indexOf(batch);
+    assert(index >= 0, "an answer is for a batch in flight");
+    this.#inFlight.splice(index, 1);
+  }
+
+  #settle(batch: Batch<C>, outcome: Outcome): void {
+    const { load, settled } = this.#shared;
+    load.records -= batch.recordsCount;
+    load.bytes -= batch.sizeBytes;
+    settled.push({ topic: this.topic, partition: this.partition, batch, outcome });
+  }
+}
+
+function insertByOrdinal<C>(list: Batch<C>[], batch: Batch<C>): void {
+  let at = list.length;
+  while (at > 0 && (list[at - 1]?.ordinal ?? -1) > batch.ordinal) at -= 1;
+  list.splice(at, 0, batch);
+}
+
+function bytesAtMost(bytes: RecordBytes): number {
+  if (bytes === null) return 0;
+  return typeof bytes === "string" ? bytes.length * UTF8_BYTES_PER_CHARACTER_MAX : bytes.length;
+}
+
+function bytesExactly(bytes: RecordBytes): number {
+  if (bytes === null) return 0;
+  return typeof bytes === "string" ? Buffer.byteLength(bytes) : bytes.length;
+}

@@ -1,0 +1,298 @@
+/**
+ * Carries batches from the accumulator to the leaders and the answers back: the shell around the producer's core. It runs
+ * once per turn of the event loop while there is something to do, and on every event that may have changed what can go:
+ * room on a stream, an answer, new metadata, a producer id, time.
+ *
+ * Each run goes round the partitions and takes at most one batch of each into a request per broker, until nothing can go.
+ * Nothing is awaited between taking a batch and handing it to its stream.
+ */
+import { Acks, DATA_SERVICE, errorRow, type ProducePartition, type ProducePartitionResult } from "@tidemark/proto";
+import type { Accumulator } from "../core/accumulator.ts";
+import { backoffMs } from "../core/backoff.ts";
+import type { Batch } from "../core/batch.ts";
+import type { PartitionQueue } from "../core/partition-queue.ts";
+import { BrokerError } from "../errors.ts";
+import type { Cluster } from "../transport/cluster.ts";
+import type { ProduceStream, StreamUser, Ticket } from "../transport/produce-stream.ts";
+import type { Completion } from "./completion.ts";
+
+/** A request holds at least one batch and no more once it is this large. */
+const REQUEST_BYTES = 1024 * 1024;
+const REFRESH_INTERVAL_MS = 100;
+
+export interface SenderOptions {
+  readonly acks: "all" | "leader" | "none";
+  /** The broker's time for one request, ms. */
+  readonly requestTimeoutMs: number;
+}
+
+type Queue = PartitionQueue<Completion>;
+
+/** Batches for one broker, as they are gathered. */
+interface Gathered {
+  readonly stream: ProduceStream;
+  readonly partitions: ProducePartition[];
+  readonly sent: { readonly queue: Queue; readonly batch: Batch<Completion> }[];
+  bytes: number;
+}
+
+export class BatchSender implements StreamUser {
+  readonly #cluster: Cluster;
+  readonly #accumulator: Accumulator<Completion>;
+  readonly #options: SenderOptions;
+  /** Called after every run: records may be settled, and there may be room. */
+  readonly #onProgress: () => void;
+  readonly #streams = new Set<ProduceStream>();
+
+  #isScheduled = false;
+  #timer: NodeJS.Timeout | null = null;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #isClosed = false;
+
+  #isAskingMetadata = false;
+  /** Topics that the cluster did not know, and since when (monotonic ms). */
+  readonly #unknownSince = new Map<string, number>();
+  /** Partitions whose leader refused them: their topic's metadata is out of date. */
+  readonly #stale = new Set<string>();
+  #metadataFailures = 0;
+  #isAskingProducerId = false;
+  #producerIdFailures = 0;
+  /** Monotonic ms before which neither is asked for again. */
+  #askAgainAt = 0;
+  /** The same for topics whose metadata may be out of date: while a leader is being chosen, asking faster does not help. */
+  #refreshAgainAt = 0;
+
+  constructor(deps: { cluster: Cluster; accumulator: Accumulator<Completion>; options: SenderOptions; onProgress: () => void }) {
+    this.#cluster = deps.cluster;
+    this.#accumulator = deps.accumulator;
+    this.#options = deps.options;
+    this.#onProgress = deps.onProgress;
+  }
+
+  /** Runs at the end of this turn. */
+  schedule(): void {
+    if (this.#isScheduled || this.#isClosed) return;
+    this.#isScheduled = true;
+    setImmediate(this.#runScheduled);
+  }
+
+  onRoom(): void {
+    this.schedule();
+  }
+
+  onStreamError(error: BrokerError): void {
+    // The leader may be another one by now.
+    for (const queue of this.#accumulator.queues()) this.#stale.add(queue.topic);
+    this.#cluster.settings.logger.warn({ code: error.code, message: error.message }, "the produce stream ended");
+    this.schedule();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const stream of this.#streams) stream.leave(this);
+  }
+
+  readonly #runScheduled = (): void => {
+    this.#isScheduled = false;
+    this.#run();
+  };
+
+  readonly #onTime = (): void => {
+    this.#timer = null;
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    this.#accumulator.expire(performance.now());
+    this.#run();
+  };
+
+  #run(): void {
+    if (this.#isClosed) return;
+    const now = performance.now();
+    while (this.#sendRound(now)) {
+      // Partitions with more than one batch go round again.
+    }
+    this.#ask(now);
+    this.#onProgress();
+    this.#setTimer(now);
+  }
+
+  /** Sends at most one batch of each partition. False when nothing could go. */
+  #sendRound(now: number): boolean {
+    const gathered = new Map<ProduceStream, Gathered>();
+    let hasSent = false;
+    for (const queue of this.#accumulator.queues()) {
+      const stream = this.#streamOf(queue);
+      if (stream === null) continue;
+      if (!stream.hasRoom) {
+        stream.want(this);
+        continue;
+      }
+      const batch = queue.take(now);
+      if (batch === null) continue;
+      let request = gathered.get(stream);
+      if (request === undefined) {
+        request = { stream, partitions: [], sent: [], bytes: 0 };
+        gathered.set(stream, request);
+      }
+      this.#gather(request, queue, batch);
+      hasSent = true;
+      if (request.bytes >= REQUEST_BYTES) {
+        gathered.delete(stream);
+        this.#send(request);
+      }
+    }
+    for (const request of gathered.values()) this.#send(request);
+    return hasSent;
+  }
+
+  /** Null when nobody is known to lead the partition. */
+  #streamOf(queue: Queue): ProduceStream | null {
+    const topic = this.#cluster.topic(queue.topic);
+    const leader = topic?.leaders[queue.partition] ?? -1;
+    const connection = leader < 0 ? undefined : this.#cluster.broker(leader);
+    if (connection === undefined) {
+      this.#stale.add(queue.topic);
+      return null;
+    }
+    const stream = connection.produceStream(this.#options.acks === "none" ? "unacked" : "acked");
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  #gather(request: Gathered, queue: Queue, batch: Batch<Completion>): void {
+    const { topic, partition } = queue;
+    const topicId = this.#cluster.topic(topic)?.id ?? Buffer.alloc(0);
+    request.partitions.push({ topic, partition, topicId, records: batch.records });
+    request.sent.push({ queue, batch });
+    request.bytes += batch.records.length;
+  }
+
+  #send({ stream, partitions, sent }: Gathered): void {
+    const { acks, requestTimeoutMs } = this.#options;
+    const ticket: Ticket = {
+      onAnswer: (results) => {
+        const now = performance.now();
+        for (const [index, { queue, batch }] of sent.entries()) this.#onResult(queue, batch, results[index], now);
+        this.schedule();
+      },
+      onLost: () => {
+        for (const { queue, batch } of sent) queue.onLost(batch, LOST);
+        this.schedule();
+      },
+    };
+    stream.send({ acks: ACKS[acks], timeoutMs: requestTimeoutMs, partitions, wantsAnswer: acks !== "none" }, ticket);
+  }
+
+  #onResult(queue: Queue, batch: Batch<Completion>, result: ProducePartitionResult | undefined, now: number): void {
+    if (result === undefined) {
+      if (this.#options.acks === "none") queue.onAnswer(batch, WRITTEN, now);
+      else queue.onLost(batch, LOST);
+      return;
+    }
+    if (result.errorCode === 0) {
+      const { baseOffset, logAppendTime, duplicate } = result;
+      queue.onAnswer(batch, { kind: "acked", baseOffset, logAppendTime, isDuplicate: duplicate }, now);
+      return;
+    }
+    const row = errorRow(result.errorCode);
+    if (row.metadataStale) this.#stale.add(queue.topic);
+    queue.onAnswer(batch, { kind: "refused", row, message: result.errorMessage }, now);
+  }
+
+  // ---- what must be known before anything can go
+
+  #ask(now: number): void {
+    if (now < this.#askAgainAt) return;
+    if (!this.#isAskingMetadata) this.#askMetadata(now);
+    if (!this.#isAskingProducerId && this.#accumulator.wantsProducerId) this.#askProducerId();
+  }
+
+  #askMetadata(now: number): void {
+    const names = new Set(this.#accumulator.stagedTopics());
+    if (this.#stale.size > 0 && now >= this.#refreshAgainAt) {
+      for (const name of this.#stale) names.add(name);
+      this.#stale.clear();
+      this.#refreshAgainAt = now + REFRESH_INTERVAL_MS;
+    }
+    if (names.size === 0) return;
+    this.#isAskingMetadata = true;
+    this.#cluster.refresh(names, { create: true }).then(
+      () => {
+        this.#isAskingMetadata = false;
+        for (const name of names) this.#onTopic(name, now);
+        this.schedule();
+      },
+      (error: unknown) => {
+        this.#isAskingMetadata = false;
+        for (const name of names) this.#stale.add(name);
+        this.#metadataFailures += 1;
+        this.#askLater(this.#metadataFailures, BrokerError.from(error), "metadata");
+      },
+    );
+  }
+
+  #onTopic(name: string, askedAt: number): void {
+    this.#metadataFailures = 0;
+    const now = performance.now();
+    const known = this.#cluster.topic(name);
+    if (known !== undefined) {
+      this.#unknownSince.delete(name);
+      this.#accumulator.onPartitions(name, known.leaders.length, UNKNOWN_PARTITION);
+      return;
+    }
+    const refusal = this.#cluster.refusal(name) ?? { row: UNKNOWN_PARTITION, message: "" };
+    const since = this.#unknownSince.get(name) ?? askedAt;
+    this.#unknownSince.set(name, since);
+    if (refusal.row.retriable && now - since < this.#cluster.unknownTopicPatienceMs) {
+      this.#stale.add(name);
+      this.#askAgainAt = now + backoffMs(this.#cluster.settings.retry, 2, Math.random());
+      return;
+    }
+    this.#unknownSince.delete(name);
+    this.#accumulator.refuseTopic(name, refusal.row, refusal.message === "" ? `topic ${name}: ${refusal.row.text}` : refusal.message);
+  }
+
+  #askProducerId(): void {
+    this.#isAskingProducerId = true;
+    this.#cluster.call(DATA_SERVICE.initProducerId, {}, {}).then(
+      ({ producerId, producerEpoch }) => {
+        this.#isAskingProducerId = false;
+        this.#producerIdFailures = 0;
+        this.#accumulator.setProducerId(producerId, producerEpoch);
+        this.schedule();
+      },
+      (error: unknown) => {
+        this.#isAskingProducerId = false;
+        this.#producerIdFailures += 1;
+        this.#askLater(this.#producerIdFailures, BrokerError.from(error), "a producer id");
+      },
+    );
+  }
+
+  /** Records wait on; their own time limit ends them. */
+  #askLater(failures: number, error: BrokerError, what: string): void {
+    const { logger, retry } = this.#cluster.settings;
+    logger.warn({ code: error.code, message: error.message }, `asking for ${what} failed`);
+    this.#askAgainAt = performance.now() + backoffMs(retry, failures, Math.random());
+    this.schedule();
+  }
+
+  #setTimer(now: number): void {
+    let at = this.#accumulator.wakeAt(now);
+    const wantsMetadata = this.#stale.size > 0 && !this.#isAskingMetadata;
+    if (wantsMetadata) at = Math.min(at, Math.max(this.#askAgainAt, this.#refreshAgainAt));
+    else if (now < this.#askAgainAt && this.#accumulator.load.records > 0) at = Math.min(at, this.#askAgainAt);
+    if (this.#timer !== null) {
+      if (this.#timerAt <= at) return;
+      clearTimeout(this.#timer);
+      this.#timer = null;
+    }
+    this.#timerAt = at;
+    if (at !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(this.#onTime, Math.max(at - now, 0));
+  }
+}
+
+const ACKS = { all: Acks.ALL, leader: Acks.LEADER, none: Acks.NONE } as const;
+const LOST = errorRow("NETWORK_EXCEPTION");
+const UNKNOWN_PARTITION = errorRow("UNKNOWN_TOPIC_OR_PARTITION");
+const WRITTEN = { kind: "acked", baseOffset: -1, logAppendTime: -1, isDuplicate: false } as const;

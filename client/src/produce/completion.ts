@@ -1,0 +1,89 @@
+/**
+ * Telling those who wait for records what came of them. Answers come per batch; a completion exists only for a record that
+ * somebody asked about, so that records without one cost nothing here.
+ */
+import type { Outcome, Settled } from "../core/batch.ts";
+import { BrokerError, brokerErrorOf, TimeoutError } from "../errors.ts";
+import type { RecordMetadata } from "../types.ts";
+
+export type OnDone = (error: BrokerError | null, metadata?: RecordMetadata) => void;
+
+/** The two ends of the promise that `send` returned. */
+export class Settler {
+  readonly promise: Promise<RecordMetadata>;
+  // Set by the executor, which runs inside the constructor of the promise.
+  resolve: (metadata: RecordMetadata) => void = nothing;
+  reject: (error: BrokerError) => void = nothing;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+const nothing = (): void => {};
+
+export type Completion = OnDone | Settler;
+
+/** Tells everybody who asked about a record of the batch. Returns the error, if it is one. */
+export function complete(settled: Settled<Completion>, now: number): BrokerError | null {
+  const { topic, partition, batch, outcome } = settled;
+  const { completions } = batch;
+  if (outcome.kind !== "acked") {
+    const error = errorOf(settled, outcome, now);
+    for (const completion of completions) {
+      if (completion instanceof Settler) completion.reject(error);
+      else call(completion, error);
+    }
+    return error;
+  }
+  const { slots, timestamps } = batch;
+  const { baseOffset, logAppendTime, isDuplicate } = outcome;
+  for (let index = 0; index < completions.length; index += 1) {
+    const completion = completions[index];
+    const slot = slots[index] ?? 0;
+    const metadata = {
+      topic,
+      partition,
+      offset: baseOffset < 0 ? -1 : baseOffset + slot,
+      timestamp: logAppendTime < 0 ? (timestamps[index] ?? -1) : logAppendTime,
+      duplicate: isDuplicate,
+    };
+    if (completion instanceof Settler) completion.resolve(metadata);
+    else if (completion !== undefined) call(completion, null, metadata);
+  }
+  return null;
+}
+
+/** A callback that throws must not keep the others from being told: its error becomes an uncaught one. */
+function call(onDone: OnDone, error: BrokerError | null, metadata?: RecordMetadata): void {
+  try {
+    onDone(error, metadata);
+  } catch (thrown: unknown) {
+    queueMicrotask(() => {
+      throw thrown;
+    });
+  }
+}
+
+function errorOf(settled: Settled<Completion>, outcome: Exclude<Outcome, { kind: "acked" }>, now: number): BrokerError {
+  const { topic, batch } = settled;
+  const place = settled.partition < 0 ? topic : `${topic}-${settled.partition}`;
+  const details = {
+    topic,
+    attempts: batch.attempts,
+    elapsedMs: now - batch.createdAt,
+    ...(settled.partition < 0 ? {} : { partition: settled.partition }),
+  };
+  if (outcome.kind === "refused") return brokerErrorOf(outcome.row, outcome.message, details);
+  const last = outcome.lastError;
+  const reason = last === null ? "" : `; the last failure was ${last.name}: ${last.text}`;
+  const fate = outcome.mayBeWritten ? "may or may not be in the log" : "were not written";
+  const what = outcome.kind === "dropped" ? "the producer was closed" : "time ran out";
+  return new TimeoutError(`${what}: ${batch.recordsCount} records for ${place} ${fate}${reason}`, outcome.mayBeWritten ? "unknown" : "not-sent", {
+    ...details,
+    ...(last === null ? {} : { kafkaCode: last.code }),
+  });
+}

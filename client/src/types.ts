@@ -1,0 +1,267 @@
+/**
+ * The shapes that users of the SDK see: records, topics, options, results. Their meaning is the contract of this package;
+ * what is not built has no shape here.
+ *
+ * Offsets, sizes and milliseconds are plain numbers; an offset is a safe integer (below 2^53).
+ */
+import type { Duration } from "./duration.ts";
+import type { BrokerError } from "./errors.ts";
+
+export type { Duration } from "./duration.ts";
+
+export type Bytes = Uint8Array;
+/** Place of a record in its partition, from 0. */
+export type Offset = number;
+export type Headers = Iterable<readonly [name: string, value: Bytes | string | null]>;
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** What every call that may take long accepts. */
+export interface CallOptions {
+  /** Ends the call with ABORTED. */
+  signal?: AbortSignal;
+  /** Ends the call with TIMEOUT. */
+  timeout?: Duration;
+}
+
+// ---- codecs and topics
+
+export interface CodecContext {
+  topic: string;
+  part: "key" | "value";
+  headers: RecordHeaders;
+}
+
+/** Turns values into bytes and back. Either way may be asynchronous; `enqueue` takes synchronous ones only. */
+export interface Codec<T> {
+  /** Media type, for people and tools. */
+  readonly contentType?: string;
+  encode(value: T, context: CodecContext): Bytes | null | Promise<Bytes | null>;
+  decode(bytes: Bytes | null, context: CodecContext): T | Promise<T>;
+}
+
+/** What zod 4, valibot and arktype schemas offer (https://standardschema.dev). */
+export interface StandardSchema<T> {
+  readonly "~standard": {
+    readonly validate: (value: unknown) => unknown;
+    readonly types?: { readonly output: T } | undefined;
+  };
+}
+
+/** A topic's name with the codecs of its keys and values. Make it once and keep it. */
+export interface TopicDef<K, V> {
+  readonly name: string;
+  readonly key: Codec<K>;
+  readonly value: Codec<V>;
+}
+
+// ---- records
+
+export interface RecordHeaders extends Iterable<readonly [string, Bytes | null]> {
+  /** The last value under `name`; undefined when there is no such header. */
+  get(name: string): Bytes | null | undefined;
+  /** The last value under `name`, as UTF-8. */
+  getString(name: string): string | undefined;
+  /** All values under `name`, in order. */
+  getAll(name: string): (Bytes | null)[];
+}
+
+/** A record as it was read. Key, value and headers are views of the batch they came in: copy what is kept for long. */
+export interface ConsumerRecord<K = Bytes | null, V = Bytes | null> extends TopicPartition {
+  readonly offset: Offset;
+  /** Epoch of the leader that appended the record. */
+  readonly leaderEpoch: number;
+  /** Unix ms. */
+  readonly timestamp: number;
+  /** Whose clock `timestamp` is: the producer's, or the broker's at the append. */
+  readonly timestampType: "create" | "append";
+  readonly key: K;
+  readonly value: V;
+  readonly headers: RecordHeaders;
+  /** Key and value before their codecs. */
+  readonly raw: { key: Bytes | null; value: Bytes | null };
+  /** 1 at the first delivery. */
+  readonly deliveryAttempt: number;
+}
+
+export interface ProducerRecord<K, V> {
+  key?: K;
+  /** null is a tombstone: under compaction it deletes its key. */
+  value: V | null;
+  /** Chosen by the partitioner when absent. */
+  partition?: number;
+  /** Unix ms; now when absent. */
+  timestamp?: number | Date;
+  headers?: Headers | Readonly<{ [name: string]: string | Bytes | null }>;
+}
+
+// ---- client
+
+export interface ClientOptions {
+  /** "host:port", several of them, or a list of them with commas: where to begin. The cluster names the rest. */
+  brokers: string | readonly string[];
+  /** Appears in the brokers' logs and metrics. */
+  clientId?: string;
+  tls?: boolean | TlsOptions;
+  retry?: RetryPolicy;
+  /** connect 10 s, request 30 s, delivery 120 s. */
+  timeouts?: { connect?: Duration; request?: Duration; delivery?: Duration };
+  logger?: Logger;
+}
+
+export interface TlsOptions {
+  ca?: string | Buffer;
+  cert?: string | Buffer;
+  key?: string | Buffer;
+  /** The name that the broker's certificate must have, where it is not the host of the address. */
+  serverName?: string;
+  rejectUnauthorized?: boolean;
+}
+
+export interface RetryPolicy {
+  /** 50 ms. */
+  initialDelay?: Duration;
+  /** 1 s. */
+  maxDelay?: Duration;
+  /** Share of a delay that is left to chance: 0.2. */
+  jitter?: number;
+  /** How long one call is tried: 30 s. Records have `timeouts.delivery` instead. */
+  budget?: Duration;
+}
+
+export interface Logger {
+  debug(fields: object, message?: string): void;
+  info(fields: object, message?: string): void;
+  warn(fields: object, message?: string): void;
+  error(fields: object, message?: string): void;
+}
+
+export interface ClusterInfo {
+  clusterId: string;
+  /** -1 while none is known. */
+  controllerId: number;
+  brokers: BrokerInfo[];
+}
+
+export interface BrokerInfo {
+  id: number;
+  host: string;
+  port: number;
+  rack?: string;
+  alive: boolean;
+}
+
+export type RecordOf<D> = D extends TopicDef<infer K, infer V> ? ConsumerRecord<K, V> : never;
+
+// ---- producer
+
+export interface ProducerOptions {
+  /** Who must have a record before it counts as sent: "all" in-sync replicas (default), the leader, or nobody. */
+  acks?: "all" | "leader" | "none";
+  /** Retries neither double nor reorder records. Default: with acks "all". It needs acks "all". */
+  idempotent?: boolean;
+  /** How long a batch waits for company. Default: adaptive, 0 while the partition is idle, at most 5 ms. */
+  linger?: Duration;
+  /** Size, before compression, at which a batch is full: 128 KiB. One record may be larger. */
+  batchBytes?: number;
+  /** What may wait in memory, encoded and before compression: 32 MiB. */
+  maxBuffered?: { bytes: number };
+  /** Batches of one partition that are on their way at once: 1 to 5, default 5. */
+  maxInFlight?: number;
+  compression?: "none" | "gzip" | "snappy" | "lz4" | "zstd";
+  /** From the moment a record is taken to its failure, all retries included: 120 s. */
+  deliveryTimeout?: Duration;
+  /** "default": records with a key by murmur2 as Kafka's Java clients do, others batch by batch in turn. */
+  partitioner?:
+    | "default"
+    | "round-robin"
+    | ((record: { topic: string; key: Bytes | null; value: Bytes | null; partitions: readonly number[] }) => number);
+}
+
+export interface RecordMetadata extends TopicPartition {
+  /** -1 with acks "none". */
+  readonly offset: Offset;
+  /** Unix ms; the broker's clock where the topic keeps that. */
+  readonly timestamp: number;
+  /** The record was in the log already: an earlier attempt had got through. */
+  readonly duplicate: boolean;
+}
+
+export interface BatchResult {
+  /** In the order of the input. */
+  readonly ok: readonly RecordMetadata[];
+  /** In the order of the input; `index` is the place in it. */
+  readonly failed: readonly { index: number; error: BrokerError }[];
+  /** Throws the first error, if there is one. */
+  throwIfFailed(): this;
+}
+
+// ---- reader
+
+/** A reader has no group and commits nothing. */
+export interface ReaderOptions {
+  /** Default "all", or those that `from` names when it is a map. */
+  partitions?: readonly number[] | "all";
+  /** First offset to read; a Date: the first record at or after it. Default "earliest", as for what a map leaves out. */
+  from?: Offset | "earliest" | "latest" | Date | ReadonlyMap<number, Offset>;
+  /** First offset not to read, or "end": the end of the log when the reader starts. */
+  to?: Offset | "end" | Date | ReadonlyMap<number, Offset>;
+  /** Wait for records that are not there yet: for ever, or until `to`. Default false: end where the log ended at the start. */
+  follow?: boolean;
+  isolation?: "read_committed" | "read_uncommitted";
+  /** What may be read ahead: 8 MiB, and as many records as fit. One batch may go beyond. */
+  prefetch?: { records?: number; bytes?: number };
+  signal?: AbortSignal;
+  /** Records in all, over all partitions. */
+  limit?: number;
+}
+
+// ---- admin
+
+export interface TopicSpec {
+  name: string;
+  /** The broker's default when absent. */
+  partitions?: number;
+  /** Replication factor; the broker's default when absent. */
+  replicas?: number;
+  /** Broker ids per partition, instead of `partitions` and `replicas`. */
+  assignment?: readonly (readonly number[])[];
+  config?: { [key: string]: string };
+}
+
+export interface TopicSummary {
+  name: string;
+  partitions: number;
+  replicas: number;
+  internal: boolean;
+  /** On disk, all partitions, one replica each. */
+  bytes: number;
+}
+
+export interface TopicDescription extends TopicSummary {
+  /** 22 characters. A topic made anew under an old name has another one. */
+  id: string;
+  config: ConfigEntry[];
+  detail: {
+    partition: number;
+    leader: number | null;
+    replicas: number[];
+    isr: number[];
+    start: Offset;
+    highWatermark: Offset;
+    lastStable: Offset;
+  }[];
+}
+
+export interface ConfigEntry {
+  name: string;
+  /** null where it is secret. */
+  value: string | null;
+  source: "default" | "static" | "cluster" | "broker" | "topic";
+  sensitive: boolean;
+  readOnly: boolean;
+  doc?: string;
+}
