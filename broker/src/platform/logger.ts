@@ -76,6 +76,8 @@ function loadPino({ level, nodeId, write }: LoggerOptions): PinoLogger {
       messageKey: "msg",
       timestamp: () => `,"ts":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
+      // Errors come here as plain fields; pino's own serializer would join their messages.
+      serializers: { err: (shown: unknown) => shown },
     },
     destination,
   );

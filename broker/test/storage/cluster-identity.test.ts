@@ -1,0 +1,240 @@
+import { expect } from "chai";
+import { SeededRandom } from "../../src/base/index.ts";
+import { MemoryDirectoryLocks, MemoryDisk } from "../../src/platform/index.ts";
+import type { DirectoryLocks, Disk } from "../../src/ports/index.ts";
+import { SimDisk, SimWorld } from "../../src/sim/index.ts";
+import {
+  type ClaimedDirectory,
+  type ClaimOptions,
+  claimDirectory,
+  completeBirth,
+  readIdentity,
+  StorageError,
+} from "../../src/storage/index.ts";
+
+const PATH = "/data";
+const META = `${PATH}/meta.properties`;
+
+function options(disk: Disk, over: Partial<ClaimOptions> = {}): ClaimOptions {
+  const random = new SeededRandom(5);
+  return {
+    path: PATH,
+    disk,
+    locks: new MemoryDirectoryLocks(),
+    random: (count) => random.bytes(new Uint8Array(count)),
+    nodeId: 1,
+    ...over,
+  };
+}
+
+function put(disk: Disk, path: string, text: string): void {
+  const file = disk.open(path, "create");
+  file.truncateSync(0);
+  file.writevSync([Buffer.from(text)], 0);
+  file.closeSync();
+}
+
+function textOf(disk: Disk, path: string): string {
+  const file = disk.open(path, "read");
+  const bytes = Buffer.alloc(file.size);
+  file.readSync(bytes, 0);
+  file.closeSync();
+  return bytes.toString();
+}
+
+/** Name and content of every file of the data directory. */
+function contentOf(disk: Disk): string[] {
+  return disk
+    .list(PATH)
+    .map((name) => `${name}: ${disk.isDirectory(`${PATH}/${name}`) ? "" : textOf(disk, `${PATH}/${name}`)}`);
+}
+
+async function refusalOf(claim: Promise<ClaimedDirectory>): Promise<StorageError> {
+  try {
+    await claim;
+  } catch (error: unknown) {
+    if (error instanceof StorageError) return error;
+    throw error;
+  }
+  throw new Error("not refused");
+}
+
+/** A memory disk with a directory that belongs to node 1 of cluster `c1`. */
+async function bornDisk(): Promise<MemoryDisk> {
+  const disk = new MemoryDisk();
+  const { identity, lock } = await claimDirectory(options(disk));
+  await completeBirth(disk, PATH, identity, "c1");
+  await lock.release();
+  return disk;
+}
+
+const DIRECTORY_ID = "AAAAAAAAAAAAAAAAAAAAAA";
+
+describe("claimDirectory", () => {
+  it("makes the directory on a first start, with a directory id and without a cluster", async () => {
+    const disk = new MemoryDisk();
+    const { identity } = await claimDirectory(options(disk, { path: "/srv/tidemark/data" }));
+    expect(identity).to.include({ clusterId: null, nodeId: 1 });
+    expect(identity.directoryId).to.match(/^[A-Za-z0-9_-]{22}$/);
+    expect(readIdentity(disk, "/srv/tidemark/data")).to.deep.equal(identity);
+  });
+
+  it("writes Java properties with Kafka's keys", async () => {
+    const disk = await bornDisk();
+    const [comment, ...lines] = textOf(disk, META).split("\n");
+    expect(comment).to.match(/^#/);
+    expect(lines.slice(0, 3)).to.deep.equal(["version=1", "cluster.id=c1", "node.id=1"]);
+    expect(lines[3]).to.match(/^directory\.id=[A-Za-z0-9_-]{22}$/);
+  });
+
+  it("keeps the directory id over starts, and keys that it does not know", async () => {
+    const disk = new MemoryDisk();
+    disk.mkdir(PATH);
+    put(
+      disk,
+      META,
+      `#Kafka wrote this\n#Mon Jan 01\nnode.id=1\nother\\ key=x\\=y\nversion=1\ndirectory.id=${DIRECTORY_ID}\n`,
+    );
+    const { identity } = await claimDirectory(options(disk));
+    expect(identity).to.deep.equal({
+      clusterId: null,
+      nodeId: 1,
+      directoryId: DIRECTORY_ID,
+      otherKeys: [["other key", "x=y"]],
+    });
+    const born = await completeBirth(disk, PATH, identity, "c1");
+    expect(readIdentity(disk, PATH)).to.deep.equal(born);
+    expect(born.otherKeys).to.deep.equal(identity.otherKeys);
+  });
+
+  it("refuses a directory of another cluster or node, names both, and has written and locked nothing", async () => {
+    const locks: DirectoryLocks = { acquire: () => Promise.reject(new Error("the lock was asked for")) };
+    const disk = await bornDisk();
+    const before = contentOf(disk);
+    const cluster = await refusalOf(claimDirectory(options(disk, { locks, clusterId: "c2" })));
+    expect([cluster.code, cluster.path]).to.deep.equal(["INCONSISTENT_CLUSTER_ID", PATH]);
+    expect(cluster.message).to.contain("c1").and.to.contain("c2");
+    const node = await refusalOf(claimDirectory(options(disk, { locks, nodeId: 2 })));
+    expect(node.code).to.equal("INCONSISTENT_NODE_ID");
+    expect(node.message).to.contain("node 1").and.to.contain("node 2");
+    expect(contentOf(disk)).to.deep.equal(before);
+  });
+
+  it("reads again behind the lock: what another process wrote meanwhile is refused, and the lock given back", async () => {
+    const disk = new MemoryDisk();
+    const inner = new MemoryDirectoryLocks();
+    const locks: DirectoryLocks = {
+      async acquire(directory) {
+        put(disk, META, `version=1\ncluster.id=c9\nnode.id=9\ndirectory.id=${DIRECTORY_ID}\n`);
+        return inner.acquire(directory);
+      },
+    };
+    expect((await refusalOf(claimDirectory(options(disk, { locks })))).code).to.equal("INCONSISTENT_NODE_ID");
+    expect((await inner.acquire(PATH)).ok).to.equal(true);
+  });
+
+  it("refuses a directory that is in use, naming the owner's process", async () => {
+    const disk = await bornDisk();
+    const refused = (ownerPid: number | null) =>
+      refusalOf(claimDirectory(options(disk, { locks: { acquire: async () => ({ ok: false, ownerPid }) } })));
+    expect((await refused(4711)).code).to.equal("DIRECTORY_LOCKED");
+    expect((await refused(4711)).message).to.contain("4711");
+    expect((await refused(null)).message).to.contain("another broker");
+    const locks = new MemoryDirectoryLocks();
+    await claimDirectory(options(disk, { locks }));
+    expect((await refusalOf(claimDirectory(options(disk, { locks })))).code).to.equal("DIRECTORY_LOCKED");
+  });
+
+  it("refuses a directory that holds anything and no meta.properties, but for names that are nobody's", async () => {
+    const disk = new MemoryDisk();
+    disk.mkdir(PATH);
+    for (const name of [".pid", ".hidden", "meta.properties.tmp"]) put(disk, `${PATH}/${name}`, "x");
+    for (const name of ["lost+found", "tidemark-lock"]) disk.mkdir(`${PATH}/${name}`);
+    expect(readIdentity(disk, PATH)).to.equal(null);
+    for (const name of ["tidemark-metadata", "orders-0", "thesis.doc"]) {
+      put(disk, `${PATH}/${name}`, "x");
+      const refused = await refusalOf(claimDirectory(options(disk)));
+      expect([refused.code, refused.message.includes(name)]).to.deep.equal(["DIRECTORY_NOT_EMPTY", true]);
+      disk.unlink(`${PATH}/${name}`);
+    }
+  });
+
+  it("refuses a malformed meta.properties, naming the file and what is wrong", async () => {
+    const good = { version: "1", "cluster.id": "c1", "node.id": "1", "directory.id": DIRECTORY_ID };
+    const malformed: [text: string, what: string][] = [
+      ["", "version is missing"],
+      ["\u0000\u0000\u0000", "version is missing"],
+      [textWith(good, { version: "2" }), "version is 2"],
+      [textWith(good, { "node.id": "one" }), "node.id is one"],
+      [textWith(good, { "node.id": "-1" }), "node.id is -1"],
+      [textWith(good, { "directory.id": "short" }), "directory.id is short"],
+      [textWith(good, { "cluster.id": "" }), "cluster.id is empty"],
+      [`${textWith(good, {})}node.id=2\n`, "node.id stands twice"],
+      ["version=1\nnode.id=1\n", "directory.id is missing"],
+      ["version=\\u00", "line 1"],
+    ];
+    for (const [text, what] of malformed) {
+      const disk = new MemoryDisk();
+      disk.mkdir(PATH);
+      put(disk, META, text);
+      const refused = await refusalOf(claimDirectory(options(disk)));
+      expect([refused.code, refused.path], what).to.deep.equal(["MALFORMED_META_PROPERTIES", META]);
+      expect(refused.message).to.contain(what);
+      expect(textOf(disk, META)).to.equal(text);
+    }
+  });
+
+  function textWith(good: Record<string, string>, over: Record<string, string>): string {
+    return Object.entries({ ...good, ...over })
+      .map(([key, value]) => `${key}=${value}\n`)
+      .join("");
+  }
+});
+
+describe("the birth of a directory (power failure at any operation)", () => {
+  it("leaves no directory, one without identity, or the same one: never half of a file, never two ids", async () => {
+    const seen = new Set<string>();
+    for (let seed = 1; seed <= 150; seed++) {
+      const random = new SeededRandom(seed);
+      const world = new SimWorld(random);
+      const medium = new SimDisk({ random });
+      const attempt = async (crashAfter: number | null): Promise<string | null> => {
+        const process = world.startProcess();
+        const disk = medium.mount(process);
+        if (crashAfter !== null) medium.crashAfterOperations(crashAfter);
+        const birth = (async () => {
+          const { identity } = await claimDirectory(options(disk));
+          const before = identity.directoryId;
+          const born = await completeBirth(disk, PATH, identity, "c1");
+          return `${before} ${born.clusterId}`;
+        })();
+        let outcome: string | null = null;
+        const settled = birth.then(
+          (text) => {
+            outcome = text;
+          },
+          () => undefined,
+        );
+        await Promise.race([settled, world.runUntilIdle()]);
+        await world.runUntilIdle();
+        return outcome;
+      };
+      const first = await attempt(random.between(1, 24));
+      const survivor = first;
+      medium.restart("power");
+      const disk = medium.mount(world.startProcess());
+      const found = disk.isDirectory(PATH) ? readIdentity(disk, PATH) : null;
+      seen.add(found === null ? "nothing" : found.clusterId === null ? "directory" : "cluster");
+      if (survivor !== null) expect(`${found?.directoryId} ${found?.clusterId}`).to.equal(survivor);
+      // The next start completes what is there.
+      expect(await attempt(null)).to.equal(`${found?.directoryId ?? survivorId(seed)} c1`);
+    }
+    expect([...seen].sort()).to.deep.equal(["cluster", "directory", "nothing"]);
+  });
+
+  /** The id that `options` draws for a fresh directory. */
+  function survivorId(_seed: number): string {
+    const random = new SeededRandom(5);
+    return Buffer.from(random.bytes(new Uint8Array(16))).toString("base64url");
+  }
+});
