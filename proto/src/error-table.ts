@@ -62,7 +62,7 @@ export const ERROR_ROWS = [
   ["RECORD_LIST_TOO_LARGE", 18, G.INVALID_ARGUMENT, "final", "RECORD_TOO_LARGE", "A record batch is larger than segment.bytes.", "Send smaller batches or raise segment.bytes of the topic."],
   ["NOT_ENOUGH_REPLICAS", 19, G.UNAVAILABLE, "retry", "", "Too few replicas are in sync; nothing was written.", "Bring replicas back, or lower min.insync.replicas."],
   ["NOT_ENOUGH_REPLICAS_AFTER_APPEND", 20, G.UNAVAILABLE, "retry", "NOT_ENOUGH_REPLICAS", "The records were written, but to fewer in-sync replicas than required.", "Retry with an idempotent producer."],
-  ["INVALID_REQUIRED_ACKS", 21, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "acks is none of 0, 1 and -1.", "Use none, leader or all."],
+  ["INVALID_REQUIRED_ACKS", 21, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "The value of acks is none of 0, 1 and -1.", "Use none, leader or all."],
   ["ILLEGAL_GENERATION", 22, G.ABORTED, "final", "GROUP_REBALANCED", "The group has moved to another generation.", "Rejoin the group."],
   ["INCONSISTENT_GROUP_PROTOCOL", 23, G.FAILED_PRECONDITION, "final", "INVALID_ARGUMENT", "The member shares no protocol with its group.", "Configure an assignor that all members know."],
   ["INVALID_GROUP_ID", 24, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "The group id is not valid.", "Use 1 to 1024 bytes of UTF-8."],

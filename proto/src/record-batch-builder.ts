@@ -77,13 +77,15 @@ export class RecordBatchBuilder {
 
   /**
    * Adds a record and returns its index in the batch. `timestamp` is in ms and a safe integer. Bytes and text are copied.
-   * Throws RangeError for another timestamp, and for a record that would take the batch beyond 1 GiB.
+   * Throws RangeError for another timestamp, for one 2^53 ms or more away from the first record's, and for a record that
+   * would take the batch beyond 1 GiB.
    */
   append(timestamp: number, key: RecordBytes, value: RecordBytes, headers: readonly RecordHeader[] | null = null): number {
     if (!Number.isSafeInteger(timestamp)) throw new RangeError(`not a timestamp in ms: ${timestamp}`);
     const index = this.#count;
     if (index === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp;
     const delta = timestamp - this.#baseTimestamp;
+    if (!Number.isSafeInteger(delta)) throw new RangeError(`timestamp ${timestamp} is too far from ${this.#baseTimestamp}`);
     const keyBytes = byteLength(key);
     const valueBytes = byteLength(value);
     const bodyBytes =

@@ -57,18 +57,18 @@ export function writeVarint(target: Uint8Array, at: number, value: number): numb
   return writeUnsignedVarint(target, at, raw >>> 0);
 }
 
-/** Size of a zig-zag varint of any integer up to 2^54 in magnitude (a difference of two safe integers). */
+/** Size of a zig-zag varint of a safe integer. */
 export function varlongBytes(value: number): number {
   if ((value | 0) === value) return varintBytes(value);
   if (value >= -ZIGZAG_SAFE && value < ZIGZAG_SAFE) return unsignedVarintBytes(zigzag(value));
   return 8;
 }
 
-/** Writes a zig-zag varint of any integer up to 2^54 in magnitude. */
+/** Writes a zig-zag varint of a safe integer. */
 export function writeVarlong(target: Uint8Array, at: number, value: number): number {
   if ((value | 0) === value) return writeVarint(target, at, value);
   if (value >= -ZIGZAG_SAFE && value < ZIGZAG_SAFE) return writeUnsignedVarint(target, at, zigzag(value));
-  // 54 or 55 bits: eight bytes. BigInt is slow, and right; such a time span does not occur in honest data.
+  // 54 bits: eight bytes. BigInt is slow, and right; such numbers do not occur in honest data.
   let rest = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n));
   let next = at;
   for (; rest > 0x7fn; rest >>= 7n) {

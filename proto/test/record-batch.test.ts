@@ -197,6 +197,9 @@ describe("RecordBatchBuilder", () => {
       expect(() => builder.append(timestamp, null, null)).to.throw(RangeError, "timestamp");
     }
     expect(builder.recordsCount).to.equal(0);
+    builder.append(-5, null, null);
+    expect(() => builder.append(Number.MAX_SAFE_INTEGER, null, null)).to.throw(RangeError, "too far");
+    expect(decodeRecords(builder.build())).to.have.length(1);
   });
 
   it("forgets its records on reset", () => {

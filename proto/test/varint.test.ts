@@ -73,7 +73,6 @@ describe("varints", () => {
       }),
       { examples: [[2 ** 52], [-(2 ** 52)], [2 ** 52 - 1], [-(2 ** 52) - 1], [Number.MAX_SAFE_INTEGER], [Number.MIN_SAFE_INTEGER]] },
     );
-    expect(written(writeVarlong, 2 ** 54)).to.deep.equal(leb128(zigzag(2 ** 54)));
   });
 
   it("write and size unsigned integers as the oracle does, and read back", () => {
