@@ -1,20 +1,62 @@
 /**
  * The SDK for the time of one command: loaded when first needed, connected to the brokers of the global flags, closed
  * whatever happens. A broker that nobody reaches fails here, before any input is read, with exit code 6.
+ *
+ * Of what the SDK logs, people are told that a topic was created by its first use; the rest with -v.
  */
-import type { Client } from "@tidemark/client";
-import type { CommandContext } from "./command-context.ts";
+import type { Client, Logger } from "@tidemark/client";
+import { type CommandContext, isJson, note } from "./command-context.ts";
+import { CliFailure } from "./failure.ts";
+import { plural } from "./output/units.ts";
 
 /** How long a command waits for the first answer of any broker. */
 const CONNECT_TIMEOUT_MS = 5_000;
 
 export async function withClient<T>(context: CommandContext, use: (client: Client) => Promise<T>): Promise<T> {
-  const { Client } = await import("@tidemark/client");
-  const client = new Client({ brokers: context.flags.brokers, clientId: "tidemark-cli" });
+  const { Client, BrokerError } = await import("@tidemark/client");
+  const { brokers, timeoutMs } = context.flags;
+  const client = new Client({ brokers, clientId: "tidemark-cli", logger: sdkLogger(context) });
   try {
-    await client.ready({ timeout: context.flags.timeoutMs ?? CONNECT_TIMEOUT_MS, signal: context.signal });
+    try {
+      await client.ready({ timeout: timeoutMs ?? CONNECT_TIMEOUT_MS, signal: context.signal });
+    } catch (error: unknown) {
+      const isSilence = BrokerError.is(error, "CONNECTION_LOST") || BrokerError.is(error, "TIMEOUT");
+      throw isSilence && !context.signal.aborted ? unreachable(brokers, error) : error;
+    }
     return await use(client);
   } finally {
     await client.close();
   }
+}
+
+/** For whoever waits for the first contact, a time-out and a refused connection are the same. */
+function unreachable(brokers: readonly string[], cause: Error): CliFailure {
+  return new CliFailure("CONNECTION_LOST", `no broker answers at ${brokers.join(", ")}: ${cause.message}`, {
+    hint: "start one with `tidemark dev`, or name yours with -b host:port",
+    cause,
+  });
+}
+
+function sdkLogger(context: CommandContext): Logger {
+  const whenVerbose = (fields: object, message = ""): void => {
+    if (context.flags.isVerbose) context.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
+  };
+  return {
+    debug: whenVerbose,
+    info: (fields, message) => {
+      const created = topicCreation(fields);
+      if (created === null) whenVerbose(fields, message);
+      else if (isJson(context.flags)) note(context, JSON.stringify({ event: "created", ...created }));
+      else note(context, `created topic ${created.topic} (${plural(created.partitions, "partition")})`);
+    },
+    warn: whenVerbose,
+    error: whenVerbose,
+  };
+}
+
+function topicCreation(fields: object): { topic: string; partitions: number } | null {
+  const event: unknown = Reflect.get(fields, "event");
+  const topic: unknown = Reflect.get(fields, "topic");
+  const partitions: unknown = Reflect.get(fields, "partitions");
+  return event === "topic-created" && typeof topic === "string" && typeof partitions === "number" ? { topic, partitions } : null;
 }

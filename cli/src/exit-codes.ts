@@ -18,6 +18,8 @@ export const ExitCode = {
   /** A part was done; the message says how far it got. */
   PARTIAL: 8,
   UNHEALTHY: 9,
+  /** The broker in this process lost its disk: EX_IOERR of sysexits.h. */
+  DISK_FAULT: 74,
   INTERRUPTED: 130,
   TERMINATED: 143,
 } as const;

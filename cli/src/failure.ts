@@ -52,7 +52,7 @@ const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ["FILE_NOT_FOUND", ExitCode.NOT_FOUND],
   ["TOPIC_ALREADY_EXISTS", ExitCode.CONFLICT],
   ["PORT_IN_USE", ExitCode.CONFLICT],
-  ["DIRECTORY_HELD", ExitCode.CONFLICT],
+  ["DIRECTORY_LOCKED", ExitCode.CONFLICT],
   ["AUTHENTICATION_FAILED", ExitCode.AUTH],
   ["AUTHORIZATION_FAILED", ExitCode.AUTH],
   ["CONNECTION_LOST", ExitCode.CONNECT],
@@ -79,6 +79,7 @@ export function toFailure(error: unknown): CliFailure {
     }
     if (code === "ENOENT") return new CliFailure("FILE_NOT_FOUND", fileSentence(error), { cause: error });
     if (code !== null && /^E[A-Z0-9]+$/.test(code)) return new CliFailure(code, fileSentence(error), { cause: error });
+    if (code !== null && /^[A-Z][A-Z_]+$/.test(code) && !code.startsWith("ERR_")) return new CliFailure(code, sentence(error.message, code), { cause: error });
     return new CliFailure("INTERNAL", error.message, {
       hint: "this is a defect of tidemark; run again with -v and report the stack",
       cause: error,

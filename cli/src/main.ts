@@ -38,8 +38,17 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     await program.parseAsync(args, { from: "user" });
     return stop.exitCode() ?? exitCode;
   } catch (error: unknown) {
-    return stop.exitCode() ?? reportFailure(error, args);
+    const signalCode = stop.exitCode();
+    if (signalCode !== null && isAbort(error)) return signalCode;
+    const failureCode = reportFailure(error, args);
+    return signalCode ?? failureCode;
   }
+}
+
+/** What a command throws because it was told to stop. */
+function isAbort(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.name === "AbortError" || ("code" in error && error.code === "ABORTED");
 }
 
 function createContext(flags: GlobalFlags, signal: AbortSignal): CommandContext {

@@ -6,7 +6,7 @@
  * and the message says up to where everything is safe: exit code 8, or the failure's own code if nothing was written.
  * A signal ends it the same way: what was handed over is awaited for a while and reported.
  */
-import type { Client, Producer, ProducerRecord, TopicDef } from "@tidemark/client";
+import type { Producer, ProducerRecord, TopicDef } from "@tidemark/client";
 import { MAX_MESSAGE_BYTES_MAX } from "@tidemark/proto";
 import { withClient } from "../client-session.ts";
 import { type CommandContext, isJson, note } from "../command-context.ts";
@@ -50,7 +50,6 @@ export async function produce(context: CommandContext, request: ProduceRequest):
     note(context, "reading records from the terminal, one a line; Ctrl-D ends");
   }
   return withClient(context, async (client) => {
-    await announceCreation(context, client, topicName);
     const producer = client.producer({
       acks: request.acks,
       idempotent: request.acks === "all",
@@ -190,11 +189,22 @@ class ProduceRun {
   }
 
   #enqueue(record: RecordToProduce): Promise<void> | null {
-    const slot = this.delivery.handOver();
-    const hasRoom = this.#producer.enqueue(this.#topic, toProducerRecord(record), (error, metadata) =>
+    return this.#tryEnqueue(record) ? null : this.#enqueueWhenReady(record);
+  }
+
+  async #enqueueWhenReady(record: RecordToProduce): Promise<void> {
+    do await this.#producer.ready({ signal: this.#context.signal });
+    while (!this.#tryEnqueue(record));
+  }
+
+  /** False: the producer is full and has not taken it. */
+  #tryEnqueue(record: RecordToProduce): boolean {
+    const slot = this.delivery.handedOver;
+    const isTaken = this.#producer.enqueue(this.#topic, toProducerRecord(record), (error, metadata) =>
       this.delivery.settle(slot, error, metadata?.duplicate === true),
     );
-    return hasRoom ? null : this.#producer.ready({ signal: this.#context.signal });
+    if (isTaken) this.delivery.handOver();
+    return isTaken;
   }
 
   /**
@@ -242,7 +252,7 @@ function partialSentence(delivery: Delivery, failure: CliFailure, place: string 
 function report(context: CommandContext, request: ProduceRequest, run: ProduceRun, elapsedMs: number): void {
   const { acknowledged, duplicates, handedOver } = run.delivery;
   if (isJson(context.flags)) {
-    const event = { event: "produced", topic: request.topic, records: acknowledged, unanswered: handedOver - acknowledged - run.delivery.failed, bytes: run.bytesRead, elapsedMs: Math.round(elapsedMs) };
+    const event = { event: "produced", topic: request.topic, records: acknowledged, duplicates, unanswered: handedOver - acknowledged - run.delivery.failed, bytes: run.bytesRead, elapsedMs: Math.round(elapsedMs) };
     note(context, JSON.stringify(event));
     return;
   }

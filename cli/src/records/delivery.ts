@@ -24,11 +24,9 @@ export class Delivery {
     this.#inputs.push({ name, firstSlot: this.#handedOver });
   }
 
-  /** Takes the next slot for a record that is handed to the producer now. */
-  handOver(): number {
-    const slot = this.#handedOver;
+  /** The producer has taken one more record; its slot is the count before. */
+  handOver(): void {
     this.#handedOver += 1;
-    return slot;
   }
 
   settle(slot: number, error: Error | null, isDuplicate: boolean): void {

@@ -1,0 +1,27 @@
+/**
+ * `server start`: one production broker from a properties file, the environment (KAFKA_*, TIDEMARK_*) and --set, in this
+ * order of precedence from weak to strong. It stays in the foreground until SIGTERM or SIGINT stops it cleanly.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { loadBrokerConfig } from "../broker-config.ts";
+import { runBroker } from "../broker-run.ts";
+import type { CommandContext } from "../command-context.ts";
+import type { ExitCode } from "../exit-codes.ts";
+
+export interface ServerStartRequest {
+  readonly config?: string;
+  readonly set?: readonly (readonly [string, string])[];
+}
+
+/** Read when --config names no other; it may be absent. */
+const STANDARD_FILE = "/etc/tidemark/server.properties";
+
+export async function startServer(context: CommandContext, request: ServerStartRequest): Promise<ExitCode> {
+  const path = request.config ?? (existsSync(STANDARD_FILE) ? STANDARD_FILE : null);
+  const loaded = await loadBrokerConfig(context, {
+    profile: "server",
+    flags: Object.fromEntries(request.set ?? []),
+    ...(path === null ? {} : { file: { path, text: readFileSync(path, "utf8") } }),
+  });
+  return runBroker(context, { ...loaded, isMemory: false, topics: [], portHint: () => "stop that process, or choose another port in `listeners`" });
+}

@@ -1,0 +1,113 @@
+import { expect } from "chai";
+import { existsSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { once } from "node:events";
+import { DevBroker, run, ScratchDirectory, start, finished } from "../support/tidemark.ts";
+
+describe("tidemark dev", () => {
+  let scratch: ScratchDirectory;
+  let broker: DevBroker | null = null;
+  beforeEach(() => {
+    scratch = new ScratchDirectory();
+  });
+  afterEach(async () => {
+    await broker?.stop("SIGKILL");
+    broker = null;
+    scratch.remove();
+  });
+
+  it("says in one JSON line where it is, when a record really went in and out", async () => {
+    broker = await DevBroker.start(["--memory", "--topic", "orders:6:1", "--topic", "audit"]);
+    expect(broker.ready).to.have.all.keys("event", "clusterId", "brokers");
+    expect(broker.ready.clusterId).to.match(/^[A-Za-z0-9_-]{22}$/);
+    expect(broker.ready.brokers).to.have.lengthOf(1);
+    const [only] = broker.ready.brokers;
+    expect(only).to.have.all.keys("id", "pid", "grpc", "http");
+    expect(only?.pid).to.equal(broker.process.pid);
+    expect(only?.grpc).to.match(/^127\.0\.0\.1:[1-9]\d*$/);
+    expect(only?.http).to.match(/^127\.0\.0\.1:[1-9]\d*$/);
+    const listed = await broker.run(["topics", "list", "--no-headers"]);
+    expect(listed.stdout.toString().split("\n").map((line) => line.split(/ +/).slice(0, 2).join(" "))).to.deep.equal(["audit 1", "orders 6", ""]);
+    const { stdout } = await broker.stop();
+    expect(stdout.toString().trim().split("\n")).to.have.lengthOf(1);
+  });
+
+  it("prints one line for people without -o", async () => {
+    const child = start(["dev", "--memory", "--grpc-port", "0", "--http-port", "0"]);
+    const ended = finished(child);
+    const [line] = await once(child.stdout, "data");
+    expect(String(line)).to.match(/^ready: broker 1 of cluster \S{22}  grpc 127\.0\.0\.1:\d+  http 127\.0\.0\.1:\d+\n$/);
+    child.kill("SIGTERM");
+    expect(await ended).to.include({ code: 143 });
+  });
+
+  it("stops cleanly on SIGTERM (143) and SIGINT (130), and keeps its data", async () => {
+    const data = scratch.join("data");
+    broker = await DevBroker.start(["--data-dir", data]);
+    const { clusterId } = broker.ready;
+    expect(await broker.run(["produce", "t"], { stdin: "kept\n" })).to.include({ code: 0 });
+    expect(await broker.stop("SIGTERM")).to.include({ code: 143 });
+    expect(existsSync(`${data}/.kafka_cleanshutdown`)).to.equal(true);
+    broker = await DevBroker.start(["--data-dir", data]);
+    expect(broker.ready.clusterId).to.equal(clusterId);
+    const read = await broker.run(["consume", "t", "--from", "start", "--until", "end"]);
+    expect(read.stdout.toString()).to.equal("kept\n");
+    expect(await broker.stop("SIGINT")).to.include({ code: 130 });
+    expect(existsSync(`${data}/.kafka_cleanshutdown`)).to.equal(true);
+  });
+
+  it("names the process that holds the data directory", async () => {
+    const data = scratch.join("data");
+    broker = await DevBroker.start(["--data-dir", data]);
+    const second = await run(["dev", "--data-dir", data, "--grpc-port", "0", "--http-port", "0"]);
+    expect(second.code).to.equal(4);
+    expect(second.stderr).to.match(/^error: DIRECTORY_LOCKED: /);
+    expect(second.stderr).to.include(`pid ${broker.process.pid}`);
+    expect(second.stdout.length).to.equal(0);
+    expect(await broker.run(["produce", "t"], { stdin: "still alive\n" })).to.include({ code: 0 });
+  });
+
+  it("names the process that holds a port, and leaves the directory clean", async () => {
+    const server: Server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    const port = String(typeof address === "object" ? address?.port : 0);
+    try {
+      for (const flag of ["--grpc-port", "--http-port"]) {
+        const other = flag === "--grpc-port" ? "--http-port" : "--grpc-port";
+        const refused = await run(["dev", "--data-dir", scratch.join("data"), flag, port, other, "0", "-o", "json"]);
+        expect(refused.code).to.equal(4);
+        const error = JSON.parse(refused.stderr);
+        expect(error).to.include({ code: "PORT_IN_USE" });
+        expect(error.message).to.include(port);
+        if (process.platform === "linux") expect(error.message).to.include(`pid ${process.pid}`);
+        expect(error.hint).to.include(`${flag} 0`);
+      }
+    } finally {
+      server.close();
+    }
+    broker = await DevBroker.start(["--data-dir", scratch.join("data")]);
+  });
+
+  it("refuses settings that make no sense, naming key and value", async () => {
+    const refused = await run(["dev", "--memory", "--grpc-port", "0", "--http-port", "0"], { env: { TIDEMARK_LOG_SEGMENT_BYTES: "many" } });
+    expect(refused.code).to.equal(2);
+    expect(refused.stderr).to.match(/^error: INVALID_CONFIG: log\.segment\.bytes=many: /);
+  });
+
+  it("runs a production broker from a file, the environment and --set", async () => {
+    const config = scratch.join("server.properties");
+    const { writeFileSync } = await import("node:fs");
+    writeFileSync(config, `node.id=7\nlog.dirs=${scratch.join("data")}\nlisteners=GRPC://127.0.0.1:0,HTTP://127.0.0.1:0\nnum.partitions=2\n`);
+    const child = start(["server", "start", "--config", config, "--set", "num.partitions=4", "-o", "json"], { env: { KAFKA_NUM_PARTITIONS: "3" } });
+    const ended = finished(child);
+    const [line] = await once(child.stdout, "data");
+    const ready = JSON.parse(String(line));
+    expect(ready.brokers[0].id).to.equal(7);
+    await run(["produce", "t", "-b", ready.brokers[0].grpc], { stdin: "x\n" });
+    const described = await run(["topics", "describe", "t", "-o", "json", "-b", ready.brokers[0].grpc]);
+    expect(JSON.parse(described.stdout.toString()).partitions).to.equal(4);
+    child.kill("SIGTERM");
+    expect(await ended).to.include({ code: 143 });
+  });
+});

@@ -1,0 +1,97 @@
+import { expect } from "chai";
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { run, ScratchDirectory } from "../support/tidemark.ts";
+
+const hook = resolve(import.meta.dirname, "../../../test/support/loaded-modules.cjs");
+
+async function modulesOf(args: readonly string[]): Promise<string> {
+  const scratch = new ScratchDirectory();
+  try {
+    const file = scratch.join("modules");
+    await run(args, { nodeFlags: ["--require", hook], env: { MODULES_FILE: file } });
+    return existsSync(file) ? readFileSync(file, "utf8") : "";
+  } finally {
+    scratch.remove();
+  }
+}
+
+describe("tidemark without a broker", () => {
+  it("shows five examples and ends with 2 when nothing is asked", async () => {
+    const { code, stdout, stderr } = await run([]);
+    expect(code).to.equal(2);
+    expect(stdout.length).to.equal(0);
+    expect(stderr.split("\n").filter((line) => line.startsWith("  tidemark "))).to.have.lengthOf(5);
+  });
+
+  it("suggests the command and the flag that were meant", async () => {
+    const command = await run(["prodce", "orders"]);
+    expect(command).to.include({ code: 2, stderr: "error: USAGE: unknown command 'prodce'\nhint: did you mean produce?\nsee: tidemark explain USAGE\n" });
+    const flag = await run(["consume", "orders", "--form", "start"]);
+    expect(flag).to.include({ code: 2, stderr: "error: USAGE: unknown option '--form'\nhint: did you mean --from?\nsee: tidemark explain USAGE\n" });
+  });
+
+  it("names the flag whose value is wrong, and says it as JSON with -o json", async () => {
+    const { code, stderr, stdout } = await run(["consume", "orders", "--from", "yesterday", "-o", "json"]);
+    expect(code).to.equal(2);
+    expect(stdout.length).to.equal(0);
+    expect(JSON.parse(stderr)).to.include({ code: "USAGE", exitCode: 2 }).and.have.property("message").that.includes("--from");
+  });
+
+  it("refuses several brokers in one sentence", async () => {
+    const { code, stderr } = await run(["dev", "--brokers", "3"]);
+    expect(code).to.equal(2);
+    expect(stderr).to.match(/^error: NOT_IN_THIS_VERSION: --brokers 3: .* later version\n/);
+  });
+
+  it("refuses an illegal topic name before it looks for a broker", async () => {
+    for (const name of ["..", "a/b", "", "x".repeat(250)]) {
+      const { code, stderr } = await run(["produce", "-b", "127.0.0.1:1", "--", name]);
+      expect(code, name).to.equal(2);
+      expect(stderr, name).to.include("error: USAGE: topic name");
+    }
+  });
+
+  it("sends nothing when one of the files does not exist", async () => {
+    const { code, stderr } = await run(["produce", "orders", "-b", "127.0.0.1:1", "--file", "/nonexistent/input.txt"]);
+    expect(code).to.equal(3);
+    expect(stderr).to.include("error: FILE_NOT_FOUND: /nonexistent/input.txt");
+  });
+
+  it("ends with 6 when nobody listens", async () => {
+    for (const args of [["produce", "orders"], ["consume", "orders", "--from", "start"], ["topics", "list"]]) {
+      const { code, stderr, stdout } = await run([...args, "-b", "127.0.0.1:1", "--timeout", "1s"]);
+      expect(code, args.join(" ")).to.equal(6);
+      expect(stderr).to.match(/^error: CONNECTION_LOST: .*127\.0\.0\.1:1/);
+      expect(stdout.length).to.equal(0);
+    }
+  });
+
+  it("needs --yes to delete where nobody can be asked", async () => {
+    const { code, stderr } = await run(["topics", "delete", "orders", "-b", "127.0.0.1:1"]);
+    expect(code).to.equal(2);
+    expect(stderr).to.include("error: NEEDS_CONFIRMATION: deleting orders needs --yes");
+  });
+
+  it("loads gRPC neither for help nor for explain", async () => {
+    for (const args of [["--help"], ["produce", "--help"], ["explain", "TIMEOUT"], ["version"]]) {
+      const modules = await modulesOf(args);
+      expect(modules, args.join(" ")).to.include("commander");
+      expect(modules, args.join(" ")).to.not.match(/node_modules\/@grpc|node_modules\/level|cli-progress/);
+    }
+  });
+
+  it("explains codes by name, by number and by the SDK's name, and ends with 3 for others", async () => {
+    const byNumber = await run(["explain", "6"]);
+    expect(byNumber.stdout.toString()).to.include("NOT_LEADER_OR_FOLLOWER (6)");
+    const bySdkName = await run(["explain", "record_too_large", "-o", "ndjson"]);
+    const codes = bySdkName.stdout.toString().trim().split("\n").map((line) => JSON.parse(line).code);
+    expect(codes).to.deep.equal(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
+    expect(await run(["explain", "NONSENSE"])).to.include({ code: 3 });
+  });
+
+  it("prints its version as JSON", async () => {
+    const { stdout } = await run(["version", "-o", "json"]);
+    expect(JSON.parse(stdout.toString())).to.have.all.keys("tidemark", "node", "platform");
+  });
+});

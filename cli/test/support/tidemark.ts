@@ -1,0 +1,124 @@
+/** The executable as users start it: real processes through the committed launcher, free ports, fresh directories. */
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Readable, Writable } from "node:stream";
+
+export const launcher = resolve(import.meta.dirname, "../../../bin/tidemark.js");
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+export type TidemarkProcess = ChildProcessByStdio<Writable, Readable, Readable>;
+
+export interface RunOptions {
+  readonly stdin?: string | Buffer;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly nodeFlags?: readonly string[];
+  readonly cwd?: string;
+}
+
+/** Starts a command; its environment names no brokers but those given. */
+export function start(args: readonly string[], options: RunOptions = {}): TidemarkProcess {
+  const { TIDEMARK_BROKERS: _unused, ...env } = process.env;
+  return spawn(process.execPath, [...(options.nodeFlags ?? []), launcher, ...args], {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: { ...env, ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+}
+
+/** Runs a command to its end. */
+export async function run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  const child = start(args, options);
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(options.stdin ?? "");
+  return finished(child);
+}
+
+export async function finished(child: TidemarkProcess): Promise<Finished> {
+  const stdout: Buffer[] = [];
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+  });
+  const [code] = await once(child, "close");
+  return { code: typeof code === "number" ? code : null, stdout: Buffer.concat(stdout), stderr };
+}
+
+export interface ReadyEvent {
+  readonly event: "ready";
+  readonly clusterId: string;
+  readonly brokers: readonly { readonly id: number; readonly pid: number; readonly grpc: string; readonly http: string }[];
+}
+
+/** `tidemark dev -o json` on free ports, up and ready. */
+export class DevBroker {
+  readonly process: TidemarkProcess;
+  readonly ready: ReadyEvent;
+  /** When the process has ended: how. */
+  readonly ended: Promise<Finished>;
+
+  private constructor(child: TidemarkProcess, ready: ReadyEvent, ended: Promise<Finished>) {
+    this.process = child;
+    this.ready = ready;
+    this.ended = ended;
+  }
+
+  static async start(flags: readonly string[], options: RunOptions = {}): Promise<DevBroker> {
+    const child = start(["dev", ...flags, "--grpc-port", "0", "--http-port", "0", "-o", "json"], options);
+    const ended = finished(child);
+    const line = await Promise.race([firstLine(child), ended]);
+    if (typeof line !== "string") throw new Error(`dev ended with ${String(line.code)}: ${line.stderr}`);
+    return new DevBroker(child, JSON.parse(line), ended);
+  }
+
+  get address(): string {
+    return this.ready.brokers[0]?.grpc ?? "";
+  }
+
+  get grpcPort(): number {
+    return Number(this.address.split(":").at(-1));
+  }
+
+  /** Runs a command against this broker. */
+  run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    return run([...args, "-b", this.address], options);
+  }
+
+  /** Ends it if it still runs; resolves when it is gone. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<Finished> {
+    this.process.kill(signal);
+    return this.ended;
+  }
+}
+
+/** A directory that is removed when the test is over. */
+export class ScratchDirectory {
+  readonly path = mkdtempSync(join(tmpdir(), "tidemark-cli-"));
+
+  join(name: string): string {
+    return join(this.path, name);
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+function firstLine(child: TidemarkProcess): Promise<string> {
+  return new Promise((resolveLine) => {
+    let text = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+      const end = text.indexOf("\n");
+      if (end >= 0) resolveLine(text.slice(0, end));
+    });
+  });
+}
