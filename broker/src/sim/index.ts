@@ -15,3 +15,5 @@ export type { DirectoryMode } from "./sim-tree.ts";
 export { SimProcess, SimWorld } from "./sim-world.ts";
 export { SimulatedCrash } from "./simulated-crash.ts";
 export { Trace } from "./trace.ts";
+export { MUTATIONS, runLogCrash } from "./log-crash/index.ts";
+export type { CrashFailure, CrashRunResult, Mutation } from "./log-crash/index.ts";

@@ -43,7 +43,16 @@ export interface QueuedWrite {
   readonly at: number;
 }
 
+/** Sees every operation of the living process before it takes effect: for invariants about the order of things. */
+export interface DiskObserver {
+  /** An operation is asked for, one that only reads included. */
+  onAsked(operation: DiskOperation, path: string): void;
+  /** A change is about to be made. A rename names both paths, a space between them. */
+  onChange(operation: DiskOperation, path: string): void;
+}
+
 export class SimDisk {
+  observer: DiskObserver | null = null;
   readonly tree: SimTree;
   readonly faults: SimFaults;
   readonly openFilesMax: number;
@@ -140,6 +149,7 @@ export class SimDisk {
   /** Every operation begins here: it throws for a dead life, and for a fault that a rule asks for. */
   enter(process: SimProcess, operation: DiskOperation, path: string): FaultRule | undefined {
     this.assertAlive(process, operation);
+    this.observer?.onAsked(operation, path);
     return this.faults.strike(operation, path);
   }
 
@@ -174,7 +184,7 @@ export class SimDisk {
     const askedBytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
     let bytes = Math.min(askedBytes, this.#roomFor(file, at, askedBytes));
     let fault = bytes === 0 && askedBytes > 0 ? new DiskFault("ENOSPC", "write", path) : null;
-    if (fault !== null || bytes < askedBytes) this.faults.count("write full");
+    if (fault !== null || bytes < askedBytes) this.faults.countFull();
     if (rule?.effect === "short" && bytes > 1) bytes = this.#chance.between(1, bytes - 1);
     else if (isKind(rule?.effect)) {
       // Part of it may be there all the same.
@@ -225,8 +235,9 @@ export class SimDisk {
     return count > 1 ? this.#chance.between(1, count - 1) : count;
   }
 
-  #isLastOperation(operation: string, path: string, first: number, second: number): boolean {
+  #isLastOperation(operation: DiskOperation, path: string, first: number, second: number): boolean {
     this.#operationsCount += 1;
+    this.observer?.onChange(operation, path);
     this.#process?.world.note(operation, path, first, second);
     this.#operationsToCrash -= 1;
     return this.#operationsToCrash === 0;

@@ -54,9 +54,15 @@ export class SimFaults {
   #rules: ArmedRule[] = [];
   /** Faults that fired, by "operation effect". */
   readonly fired = new Map<string, number>();
+  #failuresCount = 0;
 
   constructor(random: SeededRandom) {
     this.#random = random;
+  }
+
+  /** Operations that failed, and those told to: what falls short, waits or lies does not count. */
+  get failuresCount(): number {
+    return this.#failuresCount;
   }
 
   add(rule: FaultRule): FaultHandle {
@@ -91,9 +97,16 @@ export class SimFaults {
       armed.timesLeft -= 1;
       if (armed.timesLeft <= 0) armed.remove();
       this.count(`${operation} ${rule.effect}`);
+      if (isKind(rule.effect)) this.#failuresCount += 1;
       return rule;
     }
     return undefined;
+  }
+
+  /** The disk is full by itself, not by a rule. */
+  countFull(): void {
+    this.count("write full");
+    this.#failuresCount += 1;
   }
 
   count(what: string): void {

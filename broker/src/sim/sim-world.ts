@@ -80,6 +80,11 @@ export class SimWorld {
     }
   }
 
+  /** Lets promise reactions finish that were started outside any event. */
+  settle(): Promise<void> {
+    return promisesSettled();
+  }
+
   /** Runs until no event is left. Never returns while something renews its own timer: use `runFor` there. */
   async runUntilIdle(): Promise<void> {
     await promisesSettled();

@@ -1,0 +1,195 @@
+/**
+ * What must hold of the files alone, between two lives, and what must hold of them while a log claims that they are safe.
+ * Read by log-image.ts, never through the log.
+ */
+import { asOffset } from "../../base/index.ts";
+import { epochsOf, parseEpochs, parseOffsets, readLogImage, textAt } from "./log-image.ts";
+import type { LogImage } from "./log-image.ts";
+import { DATA_PATH, pathOf } from "./run-state.ts";
+import type { RunState } from "./run-state.ts";
+import type { ShadowLog } from "./shadow-log.ts";
+import { ensure } from "./violation.ts";
+
+export const RECOVERY_POINTS = `${DATA_PATH}/recovery-point-offset-checkpoint`;
+export const HIGH_WATERMARKS = `${DATA_PATH}/replication-offset-checkpoint`;
+export const CLEAN_MARKER = `${DATA_PATH}/.kafka_cleanshutdown`;
+
+/** After a crash or a stop: history, recovery points, epoch files, creation. The shadows then hold what was found. */
+export function checkMedium(state: RunState, after: "process" | "power", wasClean: boolean): void {
+  const { medium } = state;
+  const recoveryPoints = readRecoveryPoints(state);
+  for (const shadow of state.shadows.values()) {
+    checkCreated(state, shadow);
+    const image = ownImage(state, shadow);
+    if (wasClean) {
+      ensure(image !== null && image.endOffset === shadow.endOffset && image.isWhole, "clean stop keeps all", () => {
+        return `${shadow.name} ends at ${image?.endOffset}, ${shadow.endOffset} before the stop`;
+      });
+    }
+    shadow.resolve(image?.batches ?? [], after);
+    if (image === null) continue;
+    const recoveryPoint = recoveryPoints?.get(shadow.name) ?? 0;
+    ensure(image.endOffset >= recoveryPoint, "ST3", () => {
+      return `${shadow.name}: recovery point ${recoveryPoint} is on disk, but the log ends at ${image.endOffset}`;
+    });
+    checkEpochFile(state, shadow, image, recoveryPoint);
+  }
+  if (!wasClean && state.markerEpoch === null) return;
+  const marker = textAt(medium, CLEAN_MARKER);
+  ensure(!wasClean || marker !== null, "ST7", () => "the marker of a clean stop is gone");
+}
+
+/** What stands under the name of `shadow`, if it is that very replica and not one of another topic id. */
+export function ownImage(state: RunState, shadow: ShadowLog): LogImage | null {
+  const path = pathOf(shadow);
+  if (textAt(state.medium, `${path}/partition.metadata`) !== `version: 0\ntopic_id: ${shadow.topicId}`) return null;
+  return readLogImage(state.medium, path, shadow.logStartMax);
+}
+
+/** 3.1(2): a replica that was reported created is there after anything. */
+function checkCreated(state: RunState, shadow: ShadowLog): void {
+  if (!shadow.isCreated) return;
+  const text = textAt(state.medium, `${pathOf(shadow)}/partition.metadata`);
+  ensure(text === `version: 0\ntopic_id: ${shadow.topicId}`, "created replicas survive", () => {
+    return `${shadow.name}: partition.metadata is ${text === null ? "gone" : JSON.stringify(text)}`;
+  });
+}
+
+/** ST4: strictly ascending, and exact between the log start and the recovery point. */
+function checkEpochFile(state: RunState, shadow: ShadowLog, image: LogImage, recoveryPoint: number): void {
+  const text = textAt(state.medium, `${image.path}/leader-epoch-checkpoint`);
+  const entries = text === null ? [] : parseEpochs(text);
+  ensure(entries !== null, "ST6", () => `${image.path}/leader-epoch-checkpoint is malformed: ${JSON.stringify(text)}`);
+  entries.forEach(([epoch, start], i) => {
+    const before = entries[i - 1];
+    ensure(before === undefined || (epoch > before[0] && start > before[1]), "ST4", () => `${image.path}: epochs ${JSON.stringify(entries)}`);
+  });
+  // At a raised log start the first entry may stand where it stood or at the log start itself.
+  const isExact = ([, start]: [number, number]): boolean => start < recoveryPoint && (shadow.logStartMax === 0 || start > shadow.logStartMax);
+  const stored = entries.filter(isExact);
+  const exact = epochsOf(image.batches).filter(isExact);
+  ensure(JSON.stringify(stored) === JSON.stringify(exact), "ST4", () => {
+    return `${image.path}: below recovery point ${recoveryPoint} the file says ${JSON.stringify(stored)}, the batches ${JSON.stringify(exact)}`;
+  });
+}
+
+function readRecoveryPoints(state: RunState): Map<string, number> | null {
+  const text = textAt(state.medium, RECOVERY_POINTS);
+  if (text === null) return null;
+  const offsets = parseOffsets(text);
+  ensure(offsets !== null, "ST6", () => `the recovery points are malformed: ${JSON.stringify(text)}`);
+  return offsets;
+}
+
+/** ST3: what the recovery points on disk promise is on the medium, indexes of closed segments included. */
+export function checkRecoveryPoints(state: RunState): void {
+  const offsets = readRecoveryPoints(state);
+  for (const shadow of state.shadows.values()) {
+    const recoveryPoint = offsets?.get(shadow.name) ?? 0;
+    if (recoveryPoint > 0 && shadow.isCreated) checkSynced(state, shadow, recoveryPoint, "ST3");
+  }
+}
+
+/** Everything below `end` would survive a power failure now: bytes, size and every name on the way. */
+export function checkSynced(state: RunState, shadow: ShadowLog, end: number, invariant: "ST3" | "ST7" | "ST10", from = 0): void {
+  const { medium } = state;
+  const path = pathOf(shadow);
+  ensure(end <= shadow.endOffset, invariant, () => `${shadow.name}: safe to ${end}, but it ends at ${shadow.endOffset}`);
+  const bases = segmentBases(state, path);
+  bases.forEach((base, slot) => {
+    const next = bases[slot + 1] ?? Number.POSITIVE_INFINITY;
+    if (base >= end || next <= from) return;
+    const stem = `${path}/${String(base).padStart(20, "0")}`;
+    const bytes = bytesBetween(shadow, base, Math.min(end, next));
+    const isSafe = medium.fileAt(`${stem}.log`)?.isSynced(0, bytes) === true && medium.tree.isEntrySynced(`${stem}.log`);
+    ensure(isSafe, invariant, () => `${shadow.name}: said to be safe to ${end}, but ${stem}.log is not synced to byte ${bytes}`);
+    if (invariant === "ST10" || next > end) return;
+    for (const suffix of [".index", ".timeindex"]) {
+      const file = medium.fileAt(`${stem}${suffix}`);
+      if (file === undefined) continue;
+      const isIndexSafe = file.isSettled && medium.tree.isEntrySynced(`${stem}${suffix}`);
+      ensure(isIndexSafe, invariant, () => `${shadow.name}: the recovery point ${end} has passed ${stem}${suffix}, which is not synced`);
+    }
+  });
+  const first = bases[0];
+  ensure(first !== undefined && first <= shadow.logStartMax, invariant, () => `${shadow.name}: the first segment begins at ${first}`);
+}
+
+function segmentBases(state: RunState, path: string): number[] {
+  const directory = state.medium.tree.find(path);
+  if (directory?.kind !== "directory") return [];
+  const names = [...directory.written.keys()].filter((name) => /^\d{20}\.log$/.test(name));
+  return names.map((name) => asOffset(Number(name.slice(0, 20)))).toSorted((a, b) => a - b);
+}
+
+/** Stored bytes of the offsets [from, to). */
+function bytesBetween(shadow: ShadowLog, from: number, to: number): number {
+  let bytes = 0;
+  for (const batch of shadow.batches) if (batch.baseOffset >= from && batch.lastOffset < to) bytes += batch.bytes.length;
+  return bytes;
+}
+
+/**
+ * Damage between two lives that the log promises to get over (2.5, 2.6(2), 4.2(5)): a bit of a producer snapshot, a
+ * malformed checkpoint, a missing index, a bit above the recovery point. After a clean stop only what is checked then.
+ */
+export function damageFiles(state: RunState): void {
+  const { random, medium } = state;
+  const isClean = medium.fileAt(CLEAN_MARKER) !== undefined;
+  for (const shadow of state.shadows.values()) {
+    const image = ownImage(state, shadow);
+    if (image === null) continue;
+    const snapshots = image.names.filter((name) => name.endsWith(".snapshot"));
+    if (snapshots.length > 0 && random.chance(0.3)) flipBit(state, `${image.path}/${random.pick(snapshots)}`);
+    const last = image.segments.at(-1);
+    if (isClean || last === undefined) continue;
+    if (random.chance(0.2)) {
+      const segment = random.pick(image.segments);
+      const suffix = random.pick([".index", ".timeindex"]);
+      if (medium.fileAt(`${segment.stem}${suffix}`) !== undefined) {
+        const directory = medium.tree.find(image.path);
+        if (directory?.kind === "directory") {
+          const name = `${segment.stem}${suffix}`.slice(image.path.length + 1);
+          medium.tree.change([{ directory, name, node: null }]);
+          medium.tree.commitAll(medium.tree.order);
+          state.count("damage index removed");
+          state.world.note("damage: index removed", `${segment.stem}${suffix}`);
+        }
+      }
+    }
+    if (random.chance(0.2)) flipAboveRecoveryPoint(state, shadow, image);
+  }
+  if (isClean || !random.chance(0.2)) return;
+  const path = random.pick([RECOVERY_POINTS, HIGH_WATERMARKS]);
+  const file = medium.fileAt(path);
+  if (file === undefined || file.sizeBytes === 0) return;
+  file.flipBit(random.below(file.sizeBytes), 7);
+  state.count("damage checkpoint malformed");
+  state.world.note("damage: malformed", path);
+}
+
+function flipBit(state: RunState, path: string): void {
+  const file = state.medium.fileAt(path);
+  if (file === undefined || file.sizeBytes === 0) return;
+  file.flipBit(state.random.below(file.sizeBytes), state.random.below(8));
+  state.count("damage snapshot bit");
+  state.world.note("damage: bit", path);
+}
+
+/** Rot where recovery looks: the log then ends before it, and the shadow expects no more. */
+function flipAboveRecoveryPoint(state: RunState, shadow: ShadowLog, image: LogImage): void {
+  const { random } = state;
+  const recoveryPoint = readRecoveryPoints(state)?.get(shadow.name) ?? 0;
+  const candidates = image.batches.filter((batch) => batch.baseOffset >= recoveryPoint);
+  if (candidates.length === 0) return;
+  const batch = random.pick(candidates);
+  const segment = image.segments.find((other) => other.batches.includes(batch));
+  // Bytes 16 to the end: magic, CRC and what the CRC covers. The length may point anywhere, the epoch may look older.
+  segment?.file.flipBit(batch.position + random.between(16, batch.bytes.length - 1), random.below(8));
+  state.count("damage log bit");
+  state.world.note("damage: bit", shadow.name, batch.baseOffset);
+  shadow.durableEnd = Math.min(shadow.durableEnd, batch.baseOffset);
+  shadow.beginCut(batch.baseOffset);
+  const left = readLogImage(state.medium, image.path, shadow.logStartMax);
+  shadow.resolve(left?.batches ?? [], "process");
+}

@@ -1,0 +1,53 @@
+/**
+ * What one seed decides about its run: shape, configuration, how the disk behaves, how each life ends. Everything is drawn
+ * here, printed with a failure, and never changed later.
+ */
+import type { SeededRandom } from "../../base/index.ts";
+import type { LogConfig } from "../../storage/types.ts";
+import type { DirectoryMode } from "../sim-tree.ts";
+
+export interface CrashRunOptions {
+  readonly diskMode: DirectoryMode;
+  readonly lives: number;
+  readonly partitions: number;
+  readonly config: LogConfig;
+  readonly checkpointIntervalMs: number;
+  readonly producers: number;
+  /** Faults other than crashes: none in half of the seeds, so that clean histories are seen as well. */
+  readonly hasFaults: boolean;
+  /** Damage to files between two lives. */
+  readonly hasDamage: boolean;
+  readonly openFilesMax: number;
+}
+
+const NEVER = Number.MAX_SAFE_INTEGER;
+
+export function drawOptions(random: SeededRandom): CrashRunOptions {
+  return {
+    diskMode: random.chance(0.7) ? "strict" : "journal",
+    lives: random.between(2, 5),
+    partitions: random.between(1, 3),
+    config: drawConfig(random),
+    checkpointIntervalMs: random.pick([20, 200, 5000]),
+    producers: random.between(1, 4),
+    hasFaults: random.chance(0.5),
+    hasDamage: random.chance(0.2),
+    openFilesMax: 10_000,
+  };
+}
+
+function drawConfig(random: SeededRandom): LogConfig {
+  return {
+    // Powers of two, so that small segments, which roll often, are as frequent as large ones.
+    segmentBytes: 2 ** random.between(10, 15) + random.below(1024),
+    segmentMs: random.chance(0.2) ? random.between(20, 200) : 604_800_000,
+    segmentJitterMs: random.chance(0.5) ? 0 : 10,
+    segmentIndexBytes: random.chance(0.2) ? random.between(24, 96) : 10_485_760,
+    indexIntervalBytes: random.pick([0, 100, 1000, 4096]),
+    flushMessages: random.chance(0.2) ? random.between(1, 20) : NEVER,
+    flushMs: random.chance(0.2) ? random.between(5, 100) : NEVER,
+    fileDeleteDelayMs: random.pick([0, 10, 1000]),
+    producerIdExpirationMs: 86_400_000,
+    durability: random.pick(["page-cache", "page-cache", "group-commit", "group-commit", "fsync-each", "none"]),
+  };
+}

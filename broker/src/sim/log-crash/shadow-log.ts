@@ -1,0 +1,220 @@
+/**
+ * What the runner knows of one log: every batch it appended, byte for byte as it must be stored, and how much of it may be
+ * lost. It never looks at the disk.
+ *
+ * Invariants: `durableEnd` <= `writtenEnd` <= end of `batches`, all three at batch boundaries. After a kill of the process
+ * everything below `writtenEnd` is there, after a power failure everything below `durableEnd`; what follows is a prefix of
+ * the rest. A cut that is not yet known to be on the medium leaves an `alternative`: the history before it, of which a
+ * longer prefix may come back until something is appended behind the cut.
+ */
+import { sequenceAfter } from "@tidemark/proto";
+import type { BatchHeader } from "@tidemark/proto";
+import type { LogConfig } from "../../storage/types.ts";
+import { ensure } from "./violation.ts";
+
+export interface ShadowBatch {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly leaderEpoch: number;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly timestamps: readonly number[];
+  readonly maxTimestamp: number;
+  /** As stored: base offset and leader epoch patched in. */
+  readonly bytes: Buffer;
+}
+
+/** A batch as it stands on the medium. */
+export interface FoundBatch {
+  readonly baseOffset: number;
+  readonly bytes: Buffer;
+}
+
+interface Alternative {
+  readonly batches: readonly ShadowBatch[];
+  /** False: the cut was complete in the page cache, so only a power failure brings this back. */
+  readonly survivesKill: boolean;
+}
+
+export interface ShadowLogOptions {
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: string;
+  readonly config: LogConfig;
+}
+
+export class ShadowLog {
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: string;
+  readonly config: LogConfig;
+  batches: ShadowBatch[] = [];
+  alternatives: Alternative[] = [];
+  writtenEnd = 0;
+  durableEnd = 0;
+  /** What DeleteRecords has answered, and the most it has been asked for: segments below may be gone. */
+  logStart = 0;
+  logStartMax = 0;
+  /** Largest high watermark the owner has set. */
+  highWatermarkMax = 0;
+  leaderEpoch = 0;
+  /** The replica's directory has been promised to survive anything. */
+  isCreated = false;
+  /** An asynchronous change is under way: the owner leaves the log alone until it ends. */
+  isBusy = false;
+  /** Rises with every cut: what was begun before counts for nothing. */
+  generation = 0;
+  /** Batches that are no longer in the log: none of them may be taken for a duplicate. Newest last, bounded. */
+  lost: ShadowBatch[] = [];
+
+  constructor(options: ShadowLogOptions) {
+    this.topic = options.topic;
+    this.partition = options.partition;
+    this.topicId = options.topicId;
+    this.config = options.config;
+  }
+
+  get name(): string {
+    return `${this.topic}-${this.partition}`;
+  }
+
+  get endOffset(): number {
+    return endOf(this.batches);
+  }
+
+  /** Batches that a reader may ask for. */
+  get readable(): readonly ShadowBatch[] {
+    return this.batches.filter((batch) => batch.lastOffset >= this.logStart);
+  }
+
+  /** A batch enters the log. Nothing that was cut before can come back from here on. */
+  append(batch: ShadowBatch): void {
+    this.batches.push(batch);
+    this.alternatives = [];
+  }
+
+  /** Greatest batch boundary at or below `offset`. */
+  boundaryAt(offset: number): number {
+    let boundary = 0;
+    for (const batch of this.batches) {
+      if (batch.lastOffset >= offset) break;
+      boundary = batch.lastOffset + 1;
+    }
+    return Math.min(boundary, offset);
+  }
+
+  /** A cut to `offset` begins: from now on everything above may be gone, and all of it may still be there. */
+  beginCut(offset: number): void {
+    const boundary = this.boundaryAt(offset);
+    this.highWatermarkMax = Math.min(this.highWatermarkMax, offset);
+    this.writtenEnd = Math.min(this.writtenEnd, boundary);
+    this.durableEnd = Math.min(this.durableEnd, boundary);
+    this.generation += 1;
+  }
+
+  /** The cut is complete for whoever reads; a power failure may still undo it, and so may a kill after a fault. */
+  finishCut(offset: number, survivesKill: boolean): void {
+    const boundary = this.boundaryAt(offset);
+    this.beginCut(boundary);
+    const kept = this.batches.filter((batch) => batch.lastOffset < boundary);
+    this.#lose(this.batches.slice(kept.length));
+    this.alternatives.push({ batches: this.batches, survivesKill });
+    this.batches = kept;
+  }
+
+  /**
+   * What a start has found becomes the history. `found` are the stored batches in order; they must be a prefix of the
+   * history or of one that may come back, less what lies below a raised log start.
+   */
+  resolve(found: readonly FoundBatch[], after: "process" | "power"): void {
+    const candidates = [this.batches, ...this.alternatives.filter((other) => other.survivesKill || after === "power").map((other) => other.batches)];
+    const history = candidates.find((candidate) => isPrefix(found, candidate, this.logStartMax));
+    ensure(history !== undefined, "clean prefix", () => this.#whyNot(found));
+    const all = new Set<ShadowBatch>(candidates.flat());
+    // What DeleteRecords took with its segment stays in the shadow, so that offsets go on where they were.
+    const last = found.at(-1);
+    this.batches = last === undefined ? [] : history.filter((batch) => batch.baseOffset <= last.baseOffset);
+    for (const batch of this.batches) all.delete(batch);
+    this.#lose([...all]);
+    this.alternatives = [];
+    this.generation += 1;
+    const end = this.endOffset;
+    const required = after === "power" ? this.durableEnd : this.writtenEnd;
+    ensure(end >= required, after === "power" ? "flushed records survive" : "a process crash loses nothing written", () => {
+      return `${this.name} ends at ${end}, ${required} was ${after === "power" ? "synced" : "written"}`;
+    });
+    this.writtenEnd = end;
+  }
+
+  /** Batches of one producer's newest epoch, in order. */
+  batchesOf(producerId: number): ShadowBatch[] {
+    const mine = this.batches.filter((batch) => batch.producerId === producerId);
+    const newest = mine.at(-1)?.producerEpoch;
+    return mine.filter((batch) => batch.producerEpoch === newest);
+  }
+
+  producerIds(): Set<number> {
+    const ids = new Set<number>();
+    for (const batch of [...this.batches, ...this.lost]) if (batch.producerId >= 0) ids.add(batch.producerId);
+    return ids;
+  }
+
+  holds(batch: ShadowBatch): boolean {
+    return this.batches.some((other) => isSameProducerBatch(other, batch));
+  }
+
+  #lose(batches: readonly ShadowBatch[]): void {
+    this.lost.push(...batches);
+    if (this.lost.length > 50) this.lost = this.lost.slice(-50);
+  }
+
+  #whyNot(found: readonly FoundBatch[]): string {
+    const at = found.findIndex((batch, i) => this.batches[i]?.bytes.equals(batch.bytes) !== true);
+    const expected = this.batches[at];
+    return (
+      `${this.name}: batch ${at} of ${found.length}, at offset ${found[at]?.baseOffset}, is not what was appended ` +
+      `(there stood ${expected === undefined ? "nothing" : `offset ${expected.baseOffset}, epoch ${expected.leaderEpoch}`}; ` +
+      `${this.batches.length} batches to ${this.endOffset}, ${this.alternatives.length} alternatives)`
+    );
+  }
+}
+
+/** The batch that `bytes` become when the log stores them at `baseOffset`. `bytes` are patched already. */
+export function shadowBatch(bytes: Buffer, header: BatchHeader, baseOffset: number, leaderEpoch: number, timestamps: readonly number[]): ShadowBatch {
+  return {
+    baseOffset,
+    lastOffset: baseOffset + header.lastOffsetDelta,
+    leaderEpoch,
+    producerId: header.producerId,
+    producerEpoch: header.producerEpoch,
+    firstSequence: header.baseSequence,
+    lastSequence: header.producerId < 0 ? -1 : sequenceAfter(header.baseSequence, header.lastOffsetDelta),
+    timestamps,
+    maxTimestamp: header.maxTimestamp,
+    bytes,
+  };
+}
+
+export function isSameProducerBatch(a: ShadowBatch, b: ShadowBatch): boolean {
+  return (
+    a.producerId === b.producerId &&
+    a.producerEpoch === b.producerEpoch &&
+    a.firstSequence === b.firstSequence &&
+    a.lastSequence === b.lastSequence
+  );
+}
+
+export function endOf(batches: readonly ShadowBatch[]): number {
+  return (batches.at(-1)?.lastOffset ?? -1) + 1;
+}
+
+function isPrefix(found: readonly FoundBatch[], history: readonly ShadowBatch[], logStart: number): boolean {
+  const first = found[0];
+  if (first === undefined) return true;
+  // Whole segments below the log start may be gone, nothing else.
+  const skipped = history.findIndex((batch) => batch.baseOffset === first.baseOffset);
+  if (skipped < 0 || first.baseOffset > logStart) return false;
+  return found.every((batch, i) => history[skipped + i]?.bytes.equals(batch.bytes) === true);
+}

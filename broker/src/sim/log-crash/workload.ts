@@ -1,0 +1,283 @@
+/**
+ * What the owner of a log directory does with it, drawn step by step: appends with their write, syncs, leader epochs, high
+ * watermarks, truncations, raised log starts, reads, look-ups, topics made and deleted, faults injected in between. Each
+ * step checks what its call answers against the shadow.
+ */
+import { readBatchHeader } from "@tidemark/proto";
+import { patchBatch } from "@tidemark/proto";
+import { asLeaderEpoch, asOffset } from "../../base/index.ts";
+import type { SeededRandom } from "../../base/index.ts";
+import type { LogDirectory, PartitionLog } from "../../storage/types.ts";
+import { SimulatedCrash } from "../simulated-crash.ts";
+import { injectFault } from "./fault-menu.ts";
+import type { Life } from "./life.ts";
+import { checkDuplicates, checkLog, checkRead, checkTimeLookups } from "./log-checks.ts";
+import { checkRecoveryPoints, checkSynced } from "./medium-checks.ts";
+import { DATA_PATH, specOf } from "./run-state.ts";
+import type { RunState } from "./run-state.ts";
+import { shadowBatch } from "./shadow-log.ts";
+import type { ShadowLog } from "./shadow-log.ts";
+import { ensure, InvariantViolation } from "./violation.ts";
+
+interface OpenLog {
+  readonly shadow: ShadowLog;
+  readonly log: PartitionLog;
+}
+
+export class Workload {
+  readonly #life: Life;
+  readonly #state: RunState;
+  readonly #random: SeededRandom;
+  readonly #directory: LogDirectory;
+  readonly #background = new Set<Promise<void>>();
+  #failure: unknown;
+
+  constructor(life: Life, directory: LogDirectory) {
+    this.#life = life;
+    this.#state = life.state;
+    this.#random = life.state.random;
+    this.#directory = directory;
+  }
+
+  /** Makes what metadata wants and the start did not find, and begins a leader epoch everywhere. */
+  async begin(): Promise<void> {
+    for (const shadow of this.#state.shadows.values()) {
+      if (this.#life.isOffline) return;
+      if (this.#directory.log(shadow.topic, specOf(shadow).partition) === undefined) await this.#create(shadow);
+      shadow.leaderEpoch += 1;
+    }
+    for (const { shadow, log } of this.#logs()) {
+      this.#life.followSyncs(shadow, log);
+      if (this.#random.chance(0.8)) log.startEpoch(asLeaderEpoch(shadow.leaderEpoch));
+    }
+  }
+
+  async run(): Promise<void> {
+    const steps = this.#random.between(3, 60);
+    for (let step = 0; step < steps; step++) {
+      await this.#step();
+      if (this.#failure !== undefined) throw this.#failure;
+      // A directory that is offline is left after a few more calls, which it must survive.
+      if (this.#life.isOffline && this.#random.chance(0.5)) return;
+    }
+  }
+
+  /** Waits for what is under way; then all logs are at rest. */
+  async settle(): Promise<void> {
+    this.#state.medium.faults.removeAll();
+    for (const lie of this.#state.mutation?.lies ?? []) this.#state.medium.faults.add(lie);
+    this.#state.medium.capacityBytes = Number.POSITIVE_INFINITY;
+    await Promise.all(this.#background);
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isOffline()) return;
+    for (const { shadow, log } of this.#logs()) this.#checkAtRest(shadow, log);
+  }
+
+  async #step(): Promise<void> {
+    const random = this.#random;
+    const open = this.#logs();
+    const chosen = open.length === 0 ? undefined : random.pick(open);
+    const draw = random.below(100);
+    if (chosen === undefined || draw < 20) await this.#life.process.sleep(random.pick([0, 1, 10, 10, random.below(400)]));
+    else if (draw < 60) this.#append(chosen);
+    else if (draw < 66) chosen.log.sync();
+    else if (draw < 72) await this.#attempt(() => checkRead(random, chosen.shadow, chosen.log));
+    else if (draw < 75) await this.#attempt(() => checkTimeLookups(random, chosen.shadow, chosen.log));
+    else if (draw < 77) await this.#attempt(() => checkDuplicates(chosen.shadow, chosen.log));
+    else if (draw < 80) this.#startEpoch(chosen);
+    else if (draw < 85) this.#raiseHighWatermark(chosen);
+    else if (draw < 89) this.#truncate(chosen);
+    else if (draw < 90) this.#raiseLogStart(chosen);
+    else if (draw < 92) await this.#changeTopics();
+    else if (draw < 95) this.#checkNow(chosen);
+    else if (draw < 98) this.#inject();
+    else this.#state.medium.capacityBytes = Number.POSITIVE_INFINITY;
+    for (const { shadow, log } of this.#logs()) this.#life.noteSynced(shadow, log);
+  }
+
+  /** Logs the owner may work on now. */
+  #logs(): OpenLog[] {
+    const open: OpenLog[] = [];
+    for (const shadow of this.#state.shadows.values()) {
+      const log = shadow.isBusy ? undefined : this.#directory.log(shadow.topic, specOf(shadow).partition);
+      if (log !== undefined) open.push({ shadow, log });
+    }
+    return open;
+  }
+
+  #isOffline(): boolean {
+    if (this.#directory.isOffline) this.#life.isOffline = true;
+    if (this.#life.isOffline) ensure(this.#life.hadFault, "offline", () => "the directory went offline and nothing was injected");
+    return this.#life.isOffline;
+  }
+
+  #append({ shadow, log }: OpenLog): void {
+    const count = this.#random.between(1, 4);
+    for (let i = 0; i < count; i++) if (!this.#appendOne(shadow, log)) break;
+    const before = shadow.writtenEnd;
+    const fault = log.writeAppended();
+    if (fault === null && !this.#isOffline()) {
+      ensure(log.writtenEndOffset === shadow.endOffset && log.logEndOffset === shadow.endOffset, "3.1(9)", () => {
+        return `${shadow.name}: written to ${log.writtenEndOffset} of ${log.logEndOffset}, appended to ${shadow.endOffset}`;
+      });
+      shadow.writtenEnd = shadow.endOffset;
+    } else {
+      this.#state.count("write cut back");
+      ensure(this.#life.hadFault, "3.1(12)", () => `${shadow.name}: a write failed and nothing was injected: ${fault?.message}`);
+      const end = log.logEndOffset;
+      ensure(end >= before && end <= shadow.endOffset && shadow.boundaryAt(end) === end && log.writtenEndOffset === end, "3.1(12)", () => {
+        return `${shadow.name}: after ${fault?.message} it ends at ${end}, written to ${log.writtenEndOffset}; it was written to ${before}, appended to ${shadow.endOffset}`;
+      });
+      shadow.finishCut(end, true);
+      shadow.writtenEnd = end;
+    }
+    const isEager = shadow.config.durability === "group-commit" || shadow.config.durability === "fsync-each";
+    if (this.#random.chance(isEager ? 0.9 : 0.05)) log.sync();
+  }
+
+  #appendOne(shadow: ShadowLog, log: PartitionLog): boolean {
+    const made = this.#life.batches.make(log, shadow, this.#life.now());
+    const { bytes } = made;
+    const header = readBatchHeader(bytes, 0);
+    const baseOffset = shadow.endOffset;
+    const expected = Buffer.from(bytes);
+    patchBatch(expected, 0, baseOffset, shadow.leaderEpoch);
+    const { alternatives } = shadow;
+    shadow.append(shadowBatch(expected, header, baseOffset, shadow.leaderEpoch, made.timestamps));
+    this.#state.world.note("append", shadow.name, baseOffset, bytes.length);
+    const result = log.append(bytes, header, asLeaderEpoch(shadow.leaderEpoch), this.#life.now());
+    if (result.ok) {
+      ensure(result.baseOffset === baseOffset && result.lastOffset === shadow.endOffset - 1, "3.1(4)", () => {
+        return `${shadow.name}: appended at ${result.baseOffset}-${result.lastOffset}, should be ${baseOffset}-${shadow.endOffset - 1}`;
+      });
+      return true;
+    }
+    shadow.batches.pop();
+    shadow.alternatives = alternatives;
+    const isTooLarge = bytes.length > shadow.config.segmentBytes;
+    if (result.code === "RECORD_LIST_TOO_LARGE") ensure(isTooLarge, "3.1(6)", () => `${shadow.name}: ${bytes.length} bytes refused as too large`);
+    else ensure(this.#life.hadFault, "append", () => `${shadow.name}: refused with ${result.code}, ${result.fault?.message}; nothing was injected`);
+    return false;
+  }
+
+  #startEpoch({ shadow, log }: OpenLog): void {
+    shadow.leaderEpoch += this.#random.between(1, 3);
+    this.#state.world.note("leader epoch", shadow.name, shadow.leaderEpoch);
+    log.startEpoch(asLeaderEpoch(shadow.leaderEpoch));
+  }
+
+  #raiseHighWatermark({ shadow, log }: OpenLog): void {
+    const top = shadow.boundaryAt(this.#random.between(log.highWatermark, log.writtenEndOffset));
+    if (top < log.highWatermark) return;
+    log.highWatermark = asOffset(top);
+    shadow.highWatermarkMax = Math.max(shadow.highWatermarkMax, top);
+  }
+
+  /** As a follower that finds its tail diverging. Other logs go on meanwhile. */
+  #truncate({ shadow, log }: OpenLog): void {
+    const end = log.logEndOffset;
+    const from = this.#random.chance(0.7) ? Math.max(log.logStartOffset, end - 10) : log.logStartOffset;
+    const offset = this.#random.between(from, end);
+    this.#state.world.note("truncate", shadow.name, offset, end);
+    this.#state.count("truncation");
+    shadow.beginCut(offset);
+    shadow.isBusy = true;
+    this.#inBackground(log.truncateTo(asOffset(offset)), (isDone) => {
+      shadow.isBusy = false;
+      if (!isDone) {
+        this.#life.isOffline = true;
+        return;
+      }
+      shadow.finishCut(offset, false);
+      shadow.leaderEpoch += 1;
+      this.#state.world.note("truncated", shadow.name, log.logEndOffset);
+      if (!this.#isOffline()) checkLog(this.#state, shadow, log);
+    });
+  }
+
+  /** DeleteRecords. */
+  #raiseLogStart({ shadow, log }: OpenLog): void {
+    const offset = this.#random.between(log.logStartOffset, log.highWatermark);
+    this.#state.world.note("raise log start", shadow.name, offset);
+    shadow.logStartMax = Math.max(shadow.logStartMax, offset);
+    shadow.isBusy = true;
+    this.#inBackground(log.raiseLogStart(asOffset(offset)), (isDone) => {
+      shadow.isBusy = false;
+      if (!isDone) return;
+      shadow.logStart = Math.max(shadow.logStart, offset);
+      ensure(log.logStartOffset === shadow.logStart, "13(4)", () => `${shadow.name}: log start ${log.logStartOffset}, raised to ${shadow.logStart}`);
+    });
+  }
+
+  async #changeTopics(): Promise<void> {
+    const random = this.#random;
+    if (this.#isOffline()) return;
+    const extra = this.#state.shadows.get("u-0");
+    if (extra === undefined) {
+      await this.#create(this.#state.newShadow("u", 0));
+      return;
+    }
+    if (extra.isBusy || !extra.isCreated) return;
+    this.#state.shadows.delete("u-0");
+    this.#state.count("topic deleted");
+    this.#state.world.note("delete", extra.name);
+    const isDone = await this.#attempt(() => this.#directory.deleteLog("u", specOf(extra).partition));
+    if (!isDone) {
+      this.#life.isOffline = true;
+      return;
+    }
+    ensure(this.#life.disk.sizeOf(`${DATA_PATH}/u-0`) === null, "3.6", () => "the name of a deleted replica is not free");
+    if (random.chance(0.5)) await this.#create(this.#state.newShadow("u", 0));
+  }
+
+  async #create(shadow: ShadowLog): Promise<void> {
+    this.#state.world.note("create", shadow.name);
+    shadow.isBusy = true;
+    const isDone = await this.#attempt(async () => {
+      const log = await this.#directory.createLog(specOf(shadow));
+      ensure(log.logEndOffset === 0 && log.topicId === shadow.topicId, "createLog", () => `${shadow.name}: new, but it ends at ${log.logEndOffset}`);
+      this.#life.followSyncs(shadow, log);
+    });
+    shadow.isBusy = false;
+    if (isDone) shadow.isCreated = true;
+  }
+
+  #checkNow({ shadow, log }: OpenLog): void {
+    if (this.#isOffline()) return;
+    checkLog(this.#state, shadow, log);
+    if (shadow.config.durability !== "none") checkSynced(this.#state, shadow, log.syncedEndOffset, "ST10");
+    checkRecoveryPoints(this.#state);
+  }
+
+  #checkAtRest(shadow: ShadowLog, log: PartitionLog): void {
+    checkLog(this.#state, shadow, log);
+    this.#life.noteSynced(shadow, log);
+  }
+
+  #inject(): void {
+    if (!this.#state.options.hasFaults) return;
+    const what = injectFault(this.#random, this.#state.medium);
+    this.#state.world.note("inject", what);
+  }
+
+  /** Awaits a call that may fail for an injected fault; false when it did. */
+  async #attempt(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error: unknown) {
+      if (error instanceof SimulatedCrash || error instanceof InvariantViolation) throw error;
+      this.#life.assertFault(error);
+      return false;
+    }
+  }
+
+  #inBackground(work: Promise<void>, onEnd: (isDone: boolean) => void): void {
+    const task = this.#attempt(() => work).then(onEnd);
+    const watched = task.catch((error: unknown) => {
+      if (!(error instanceof SimulatedCrash)) this.#failure ??= error;
+    });
+    this.#background.add(watched);
+    void watched.then(() => this.#background.delete(watched));
+  }
+}

@@ -1,0 +1,62 @@
+import { expect } from "chai";
+import { MUTATIONS, runLogCrash } from "../../src/sim/index.ts";
+import type { CrashRunResult } from "../../src/sim/index.ts";
+import { openLogDirectory } from "../../src/storage/index.ts";
+
+/** Fresh seeds at every run; CRASH_SEED repeats one. */
+const FIRST_SEED = Number(process.env["CRASH_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const RUNS = 200;
+
+function describeFailure({ seed, failure }: CrashRunResult): string {
+  if (failure === null) return "";
+  return [
+    `CRASH FAIL ${failure.invariant} seed=${seed} life=${failure.life} operation=${failure.operation}`,
+    failure.message,
+    failure.stack,
+    JSON.stringify(failure.options),
+    ...failure.lastEvents,
+    `replay: npm run crash -- --seed ${seed} --runs 1`,
+  ].join("\n");
+}
+
+describe("The log under crashes", function () {
+  this.timeout(120_000);
+
+  it(`recovers every flushed record and a clean prefix of the rest (seeds ${FIRST_SEED} to ${FIRST_SEED + RUNS - 1})`, async () => {
+    const counts = new Map<string, number>();
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+      const result = await runLogCrash(seed, openLogDirectory);
+      expect(describeFailure(result)).to.equal("");
+      for (const [what, count] of result.counts) counts.set(what, (counts.get(what) ?? 0) + count);
+    }
+    // The runs bit: both kinds of crash, clean stops and injected faults took place.
+    for (const what of ["restart after process", "restart after power", "life crashed", "life killed", "life stopped", "truncation"]) {
+      expect(counts.get(what) ?? 0, what).to.be.greaterThan(20);
+    }
+    expect([...counts.keys()].some((what) => what.startsWith("datasync EIO"))).to.equal(true);
+  });
+
+  it("does the same in two runs of one seed", async () => {
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + 10; seed++) {
+      const first = await runLogCrash(seed, openLogDirectory);
+      const second = await runLogCrash(seed, openLogDirectory);
+      expect(second.traceHash, `seed ${seed}`).to.equal(first.traceHash);
+      expect(second.events).to.equal(first.events);
+    }
+  });
+
+  describe("known mistakes are caught", () => {
+    for (const mutation of MUTATIONS) {
+      it(`${mutation.name} (${mutation.rule}), within ${mutation.seedsMax} seeds`, async () => {
+        let caughtBy: CrashRunResult | null = null;
+        for (let seed = 1; seed <= mutation.seedsMax && caughtBy === null; seed++) {
+          const result = await runLogCrash(seed, openLogDirectory, mutation);
+          if (result.failure !== null) caughtBy = result;
+        }
+        expect(caughtBy, "no seed failed").to.not.equal(null);
+        // An exception of the log would prove nothing about the checks.
+        expect(caughtBy?.failure?.invariant).to.not.equal("error");
+      });
+    }
+  });
+});
