@@ -16,6 +16,7 @@ import { ADMIN_METHODS, DATA_SERVICE, GRPC_MAX_RECEIVE_BYTES, GRPC_MAX_SEND_BYTE
 import { ApiError } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
 import { adminCalls } from "./admin.ts";
+import { BusyAddressError } from "./busy-address-error.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
 import { asBytes } from "./door-context.ts";
 import { FetchStream } from "./fetch-stream.ts";
@@ -30,21 +31,6 @@ export interface GrpcDoorOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-}
-
-/** The address is taken: `code` is EADDRINUSE, EACCES and so on, as Node says it. */
-export class BusyAddressError extends Error {
-  readonly code: string;
-  readonly host: string;
-  readonly port: number;
-
-  constructor(options: { host: string; port: number; code: string; cause: unknown }) {
-    super(`the gRPC door cannot listen on ${options.host}:${options.port} (${options.code})`, { cause: options.cause });
-    this.name = "BusyAddressError";
-    this.code = options.code;
-    this.host = options.host;
-    this.port = options.port;
-  }
 }
 
 const MAX_CONCURRENT_STREAMS = 256;
@@ -110,7 +96,7 @@ export class GrpcDoor {
   listen(): Promise<void> {
     const { host, port } = this.#options;
     return new Promise((resolve, reject) => {
-      const onError = (cause: NodeJS.ErrnoException): void => reject(new BusyAddressError({ host, port, code: cause.code ?? "EUNKNOWN", cause }));
+      const onError = (cause: NodeJS.ErrnoException): void => reject(new BusyAddressError({ door: "gRPC", host, port, code: cause.code ?? "EUNKNOWN", cause }));
       this.#listener.once("error", onError);
       this.#listener.listen({ host, port, backlog: 511 }, () => {
         this.#listener.off("error", onError);

@@ -8,4 +8,5 @@
  * Not here: what a request means (api); TLS and logins.
  */
 export type { GrpcDoorOptions } from "./grpc-door.ts";
-export { BusyAddressError, GrpcDoor } from "./grpc-door.ts";
+export { BusyAddressError } from "./busy-address-error.ts";
+export { GrpcDoor } from "./grpc-door.ts";

@@ -1,0 +1,486 @@
+/**
+ * The composition root: one broker of the real parts, from a loaded configuration to open doors and back.
+ *
+ * Order of a start (semantics 2.7(3), 4.2): whose directory is it, its lock, the metadata store, the controller's replay,
+ * the logs with their recovery, the addresses, the registration with the marker's broker epoch, leadership, and last the
+ * doors open. A stop goes the same way back and ends with the clean marker and the lock (4.3). A start that fails gives back
+ * what it had taken, in that order too.
+ *
+ * Only grpc-js and the native CRC-32C are loaded on the way to ready; the metadata store too where there is a disk. Nothing
+ * periodic runs while nothing moves.
+ */
+import { createRequire } from "node:module";
+import { UUID_BYTES, uuidToText } from "@tidemark/proto";
+import { UnknownErrors } from "./api/index.ts";
+import type { BrokerContext, Endpoint } from "./api/index.ts";
+import { createTopicsReady } from "./api/create-topics.ts";
+import type { BrokerConfig, Listener } from "./config/index.ts";
+import { BusyAddressError, GrpcDoor } from "./listeners/grpc/index.ts";
+import { openHttpDoor } from "./listeners/http/index.ts";
+import type { HttpDoor } from "./listeners/http/index.ts";
+import type { ClusterImage } from "./metadata/index.ts";
+import {
+  createLogger,
+  FileDirectoryLocks,
+  FileDisk,
+  LevelStore,
+  MemoryDirectoryLocks,
+  MemoryDisk,
+  MemoryStore,
+  randomBytes,
+  registerNativeCrc32c,
+  SystemClock,
+  SystemTimers,
+} from "./platform/index.ts";
+import type { Clock, DirectoryLocks, Disk, KeyValueStore, Logger, RandomBytes, Timers } from "./ports/index.ts";
+import { DiskFault } from "./ports/index.ts";
+import { BrokerCounters, Controller, ProducerIds, Purgatory, ReplicaManager, RequestBudget, Turn } from "./runtime/index.ts";
+import { claimDirectory, completeBirth, MetadataStore, openLogDirectory } from "./storage/index.ts";
+import type { ClusterIdentity, OpenReport } from "./storage/index.ts";
+
+/** The world a broker runs in. */
+export interface BrokerWorld {
+  readonly disk: Disk;
+  readonly locks: DirectoryLocks;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: RandomBytes;
+  openStore(path: string, options: { readonly createIfMissing: boolean }): Promise<KeyValueStore>;
+}
+
+/** Why a broker cannot go on. */
+export interface FatalFault {
+  /** Stable: DISK_FAULT, METADATA_FAULT. */
+  readonly code: string;
+  /** One sentence for people. */
+  readonly message: string;
+  /** What a process that is nothing but this broker exits with. */
+  readonly exitCode: number;
+  readonly cause: unknown;
+}
+
+export interface BrokerOptions {
+  readonly config: BrokerConfig;
+  /** Keep everything in memory: gone with the process. */
+  readonly memory?: boolean | undefined;
+  readonly logger?: Logger | undefined;
+  /**
+   * The broker has failed for good: its doors are shut, no marker will be written. A process that is nothing but this
+   * broker exits with `exitCode`; one that embeds it may go on without.
+   */
+  readonly onFatal?: ((fault: FatalFault) => void) | undefined;
+  readonly onRecovery?: ((progress: { logsDone: number; logsTotal: number; bytesScanned: number }) => void) | undefined;
+  /** Parts of the world to put in the place of the real ones; for tests. */
+  readonly world?: Partial<BrokerWorld> | undefined;
+}
+
+/** A start failed in a way that has no error of its own. */
+export class BrokerStartError extends Error {
+  /** A disk fault's kind: EIO, ENOSPC and so on. */
+  readonly code: string;
+
+  constructor(code: string, message: string, cause: unknown) {
+    super(message, { cause });
+    this.name = "BrokerStartError";
+    this.code = code;
+  }
+}
+
+/** Of every directory of every broker in memory: names cost nothing there. */
+const MEMORY_PATH = "/memory";
+const METADATA_STORE = "tidemark-metadata";
+const READY_TOPIC = "__tidemark_ready";
+const DISK_FAULT_EXIT = 74;
+
+/**
+ * Makes a broker; `start` opens it. Errors of `start` have a `code`: those of StorageError, BusyAddressError and
+ * BrokerStartError, METADATA_LOST and so on; each names the file, address or value it is about.
+ */
+export async function createBroker(options: BrokerOptions): Promise<Broker> {
+  return new Broker(options);
+}
+
+type Stage = "new" | "starting" | "ready" | "stopping" | "stopped" | "failed";
+
+export class Broker {
+  readonly #options: BrokerOptions;
+  readonly #config: BrokerConfig;
+  readonly #logger: Logger;
+  readonly #world: BrokerWorld;
+  readonly #path: string;
+  readonly #counters = new BrokerCounters();
+  #stage: Stage = "new";
+  /** What a start has opened, to be closed in the opposite order. */
+  readonly #closers: (() => Promise<void>)[] = [];
+  #waitingFor: readonly string[] = ["start"];
+  #controller: Controller | null = null;
+  #replicas: ReplicaManager | null = null;
+  #grpc: GrpcDoor | null = null;
+  #http: HttpDoor | null = null;
+  #report: OpenReport | null = null;
+  #brokerEpoch = -1;
+  #starting: Promise<void> | null = null;
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: BrokerOptions) {
+    const { config } = options;
+    this.#options = options;
+    this.#config = config;
+    this.#logger = options.logger ?? createLogger({ level: config.logLevel, nodeId: config.nodeId });
+    const isMemory = options.memory === true;
+    this.#path = isMemory ? MEMORY_PATH : config.dataDirectory;
+    this.#world = { ...(isMemory ? memoryWorld() : fileWorld()), ...withoutUndefined(options.world ?? {}) };
+  }
+
+  // ---- what it says of itself ----
+
+  get nodeId(): number {
+    return this.#config.nodeId;
+  }
+
+  /** Empty before the start. */
+  get clusterId(): string {
+    return this.#controller?.image.clusterId ?? "";
+  }
+
+  /** "host:port" of the gRPC door, the port as bound; empty before the start. */
+  get grpcAddress(): string {
+    return this.#grpc === null ? "" : formatAddress(this.#grpc.address);
+  }
+
+  /** "host:port" of the HTTP door; empty before the start, and where there is none. */
+  get httpAddress(): string {
+    const listener = this.#listener("HTTP");
+    return this.#http === null || listener === undefined ? "" : formatAddress({ host: listener.host, port: this.#http.address.port });
+  }
+
+  get isReady(): boolean {
+    return this.#stage === "ready";
+  }
+
+  /** What the start found on disk; null before. */
+  get openReport(): OpenReport | null {
+    return this.#report;
+  }
+
+  get counters(): Readonly<BrokerCounters> {
+    return this.#counters;
+  }
+
+  // ---- life cycle ----
+
+  /** Resolves when clients are served. A broker starts once. */
+  start(): Promise<void> {
+    this.#starting ??= this.#startOnce();
+    return this.#starting;
+  }
+
+  /** Clean stop; resolves when the lock is given back. Any number of calls. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopOnce();
+    return this.#stopping;
+  }
+
+  async #startOnce(): Promise<void> {
+    this.#stage = "starting";
+    try {
+      await this.#open();
+    } catch (cause: unknown) {
+      this.#stage = "failed";
+      await this.#closeAll();
+      throw startErrorOf(cause);
+    }
+  }
+
+  async #stopOnce(): Promise<void> {
+    await this.#starting?.catch(() => undefined);
+    if (this.#stage === "ready") this.#stage = "stopping";
+    this.#waitingFor = ["draining"];
+    await this.#closeAll();
+    if (this.#stage === "stopping") this.#stage = "stopped";
+  }
+
+  async #open(): Promise<void> {
+    const startedAt = this.#world.clock.monotonicNow();
+    const crc = registerNativeCrc32c();
+    if (!crc.isNative) this.#logger.warn("checksums are computed in JavaScript", { reason: crc.reason });
+
+    const { identity, lock } = await claimDirectory({
+      path: this.#path,
+      disk: this.#world.disk,
+      locks: this.#world.locks,
+      random: this.#world.random,
+      nodeId: this.#config.nodeId,
+    });
+    this.#closers.push(() => lock.release());
+    await this.#openHttp();
+
+    this.#waitingFor = ["metadata"];
+    const controller = await this.#openController(identity);
+    this.#waitingFor = ["recovery"];
+    const { replicas, context } = this.#createRuntime(controller);
+    this.#report = await replicas.open(controller.image, this.#options.onRecovery);
+    this.#closers.push(() => replicas.stop(this.#brokerEpoch));
+
+    this.#waitingFor = ["listeners"];
+    const grpc = await this.#openGrpc(context);
+    this.#waitingFor = ["registration"];
+    await this.#register(controller, identity, this.#report);
+    await replicas.start(controller.image);
+    controller.onApplied((delta, image) => replicas.onMetadata(delta, image));
+    if (this.#config.profile === "dev") await createReadyTopic(context);
+
+    grpc.open();
+    this.#waitingFor = [];
+    this.#stage = "ready";
+    this.#logger.info("ready", {
+      clusterId: this.clusterId,
+      grpc: this.grpcAddress,
+      http: this.httpAddress,
+      wasClean: this.#report.clean,
+      bytesScanned: this.#report.bytesScanned,
+      durationMs: Math.round(this.#world.clock.monotonicNow() - startedAt),
+    });
+  }
+
+  async #openController(identity: ClusterIdentity): Promise<Controller> {
+    const isUnborn = identity.clusterId === null;
+    const storePath = `${this.#path}/${METADATA_STORE}`;
+    const store = await this.#world.openStore(storePath, { createIfMissing: isUnborn });
+    let metadata: MetadataStore;
+    try {
+      metadata = await MetadataStore.open({ store, path: storePath, mayBeEmpty: isUnborn });
+    } catch (cause: unknown) {
+      await store.close();
+      throw cause;
+    }
+    const controller = await Controller.open({
+      store: metadata,
+      clock: this.#world.clock,
+      random: this.#world.random,
+      config: this.#config,
+      logger: this.#logger,
+      clusterId: identity.clusterId,
+      onFault: (fault) => this.#fail("METADATA_FAULT", "the metadata can no longer be stored", fault),
+    }).catch(async (cause: unknown) => {
+      await metadata.close();
+      throw cause;
+    });
+    this.#controller = controller;
+    this.#closers.push(() => controller.close());
+    // The last step of a birth: from here on the directory belongs to this cluster.
+    if (isUnborn) await completeBirth(this.#world.disk, this.#path, identity, controller.image.clusterId);
+    return controller;
+  }
+
+  #createRuntime(controller: Controller): { replicas: ReplicaManager; context: BrokerContext } {
+    const { clock, timers, disk } = this.#world;
+    const config = this.#config;
+    const turn = new Turn(timers);
+    const purgatory = new Purgatory({ clock, timers });
+    const replicas = new ReplicaManager(
+      { config, path: this.#path },
+      {
+        disk,
+        clock,
+        timers,
+        turn,
+        purgatory,
+        openLogDirectory,
+        logger: this.#logger,
+        onOffline: (fault) => this.#fail("DISK_FAULT", `the data directory ${this.#path} failed: ${fault.message}`, fault),
+      },
+    );
+    this.#replicas = replicas;
+    const context: BrokerContext = {
+      config,
+      version: brokerVersion(),
+      clock,
+      logger: this.#logger,
+      turn,
+      purgatory,
+      replicas,
+      controller,
+      counters: this.#counters,
+      producerIds: new ProducerIds(async () => {
+        const { firstId, count } = await controller.allocateProducerIds();
+        return { first: firstId, count };
+      }),
+      budget: new RequestBudget({ maxBytes: config.queuedMaxRequestBytes, maxRequests: config.queuedMaxRequests }),
+      errors: new UnknownErrors(this.#logger.child("api")),
+      image: () => controller.image,
+      grpcEndpointOf: (brokerId, dialledHost) => this.#endpointOf(controller.image, brokerId, dialledHost),
+    };
+    return { replicas, context };
+  }
+
+  async #openGrpc(context: BrokerContext): Promise<GrpcDoor> {
+    const listener = this.#listener("GRPC");
+    if (listener === undefined) throw new BrokerStartError("INVALID_CONFIG", "listeners names no GRPC door", undefined);
+    const grpc = new GrpcDoor({ host: listener.host, port: listener.port }, { ...context, logger: this.#logger.child("grpc") });
+    await grpc.listen();
+    this.#grpc = grpc;
+    this.#closers.push(() => grpc.close());
+    return grpc;
+  }
+
+  async #openHttp(): Promise<void> {
+    const listener = this.#listener("HTTP");
+    if (listener === undefined) return;
+    const { host, port } = listener;
+    try {
+      const http = await openHttpDoor({ host, port, idleMs: this.#config.connectionsMaxIdleMs }, this.#view(), this.#logger.child("http"));
+      this.#http = http;
+      this.#closers.push(() => http.close());
+    } catch (cause: unknown) {
+      throw new BusyAddressError({ door: "HTTP", host, port, code: codeOf(cause) ?? "EUNKNOWN", cause });
+    }
+  }
+
+  async #register(controller: Controller, identity: ClusterIdentity, report: OpenReport): Promise<void> {
+    const listeners = this.#config.listeners.map((listener): Listener => ({ ...listener, port: this.#boundPort(listener) }));
+    const { brokerEpoch } = await controller.registerBroker({
+      brokerId: this.#config.nodeId,
+      incarnationId: uuidToText(this.#world.random(UUID_BYTES)),
+      directoryId: identity.directoryId,
+      listeners,
+      rack: this.#config.brokerRack,
+      previousBrokerEpoch: report.previousBrokerEpoch,
+    });
+    this.#brokerEpoch = brokerEpoch;
+  }
+
+  /** Opposite to the order of opening. Each is tried; the first failure is reported when all are closed. */
+  async #closeAll(): Promise<void> {
+    let failure: unknown = null;
+    for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop()) {
+      try {
+        await close();
+      } catch (cause: unknown) {
+        this.#logger.error("a part of the broker did not close", { cause: String(cause) });
+        failure ??= cause;
+      }
+    }
+    if (failure !== null && this.#stage === "stopping") throw startErrorOf(failure);
+  }
+
+  /** Once: later faults follow from the first. The doors go; what the disk holds is left to the next start's recovery. */
+  #fail(code: string, message: string, cause: unknown): void {
+    if (this.#stage === "failed" || this.#stage === "stopped") return;
+    this.#stage = "failed";
+    this.#waitingFor = ["failed"];
+    this.#logger.error("the broker has failed", { code, reason: message });
+    const told = { code, message, exitCode: DISK_FAULT_EXIT, cause };
+    // After the stretch that noticed: whoever waits in it is answered first.
+    this.#world.timers.endOfTurn(() => {
+      if (this.#options.onFatal === undefined) void this.stop().catch(() => undefined);
+      else this.#options.onFatal(told);
+    });
+  }
+
+  // ---- addresses ----
+
+  #listener(name: string): Listener | undefined {
+    return this.#config.listeners.find((listener) => listener.name === name);
+  }
+
+  #boundPort({ name, port }: Listener): number {
+    if (name === "GRPC") return this.#grpc?.address.port ?? port;
+    if (name === "HTTP") return this.#http?.address.port ?? port;
+    return port;
+  }
+
+  /** 15.4: what is advertised wins; else the host that the client called us by; the port is the registered one. */
+  #endpointOf(image: ClusterImage, brokerId: number, dialledHost: string | null): Endpoint | null {
+    const registered = image.brokers.get(brokerId)?.listeners.find(({ name }) => name === "GRPC");
+    if (brokerId !== this.#config.nodeId) return registered ?? null;
+    const advertised = this.#config.advertisedListeners?.find(({ name }) => name === "GRPC");
+    if (advertised !== undefined) return { host: advertised.host, port: advertised.port === 0 ? this.#ownGrpcPort() : advertised.port };
+    return { host: dialledHost ?? registered?.host ?? "", port: this.#ownGrpcPort() };
+  }
+
+  #ownGrpcPort(): number {
+    return this.#grpc?.address.port ?? 0;
+  }
+
+  // ---- what the HTTP door shows ----
+
+  #view(): Parameters<typeof openHttpDoor>[1] {
+    return {
+      isLive: () => this.#stage !== "failed",
+      readiness: () => ({ ready: this.isReady, waitingFor: this.#waitingFor }),
+      renderMetrics: async (scope) => (await this.#metrics()).render(scope),
+      version: { version: brokerVersion(), node: process.version, nodeId: this.#config.nodeId },
+    };
+  }
+
+  async #metrics(): Promise<{ render(scope: "summary" | "detail"): Promise<{ contentType: string; body: string }> }> {
+    const { brokerMetrics } = await import("./broker-metrics.ts");
+    return brokerMetrics({
+      version: brokerVersion(),
+      counters: this.#counters,
+      image: () => this.#controller?.image ?? null,
+      replicas: () => this.#replicas,
+      nodeId: this.#config.nodeId,
+      freeBytes: () => this.#world.disk.freeBytes(this.#path),
+      connections: () => [
+        ["GRPC", this.#grpc?.connectionsCount ?? 0],
+        ["HTTP", this.#http?.connectionsCount ?? 0],
+      ],
+      doors: () => (this.#http === null ? [] : [this.#http]),
+    });
+  }
+}
+
+/** The topic through which `tidemark dev` proves a produce and a consume before it says that it is ready. */
+async function createReadyTopic(context: BrokerContext): Promise<void> {
+  if (context.image().topics.has(READY_TOPIC)) return;
+  const spec = { name: READY_TOPIC, partitions: 1, replicationFactor: 1, assignment: [], config: {}, internal: true };
+  const [outcome] = await createTopicsReady(context, [spec], { timeoutMs: 0, isValidateOnly: false });
+  if (outcome !== undefined && outcome.code !== "NONE") throw new BrokerStartError(outcome.code, `the topic ${READY_TOPIC} could not be made: ${outcome.message}`, undefined);
+}
+
+function fileWorld(): BrokerWorld {
+  return {
+    disk: new FileDisk(),
+    locks: new FileDirectoryLocks(),
+    clock: new SystemClock(),
+    timers: new SystemTimers(),
+    random: randomBytes,
+    openStore: (path, options) => LevelStore.open(path, options),
+  };
+}
+
+/** Each broker has a memory, a lock table and a store of its own. */
+function memoryWorld(): BrokerWorld {
+  return {
+    ...fileWorld(),
+    disk: new MemoryDisk(),
+    locks: new MemoryDirectoryLocks(),
+    openStore: async () => new MemoryStore(),
+  };
+}
+
+function withoutUndefined(world: Partial<BrokerWorld>): Partial<BrokerWorld> {
+  return Object.fromEntries(Object.entries(world).filter(([, part]) => part !== undefined));
+}
+
+function startErrorOf(cause: unknown): Error {
+  if (cause instanceof DiskFault) return new BrokerStartError(cause.kind, `the disk failed: ${cause.message}`, cause);
+  if (cause instanceof Error && codeOf(cause) !== undefined) return cause;
+  return new BrokerStartError("UNKNOWN_SERVER_ERROR", cause instanceof Error ? cause.message : String(cause), cause);
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
+  return typeof thrown.code === "string" ? thrown.code : undefined;
+}
+
+function formatAddress({ host, port }: Endpoint): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function brokerVersion(): string {
+  const { version } = createRequire(import.meta.url)("@tidemark/broker/package.json") as { version: string };
+  return version;
+}

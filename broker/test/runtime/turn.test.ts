@@ -1,0 +1,48 @@
+import { expect } from "chai";
+import { SeededRandom } from "../../src/base/index.ts";
+import { Turn } from "../../src/runtime/index.ts";
+import { SimWorld } from "../../src/sim/index.ts";
+
+describe("Turn", () => {
+  it("runs work before flushes, and what they ask for in the same turn", async () => {
+    const world = new SimWorld(new SeededRandom(1));
+    const turn = new Turn(world.startProcess());
+    const order: string[] = [];
+    turn.flush(() => {
+      order.push("flush 1");
+      turn.work(() => order.push("work asked for by flush 1"));
+    });
+    turn.work(() => {
+      order.push("work 1");
+      turn.flush(() => order.push("flush asked for by work 1"));
+    });
+    turn.work(() => order.push("work 2"));
+    expect(order, "nothing runs inside the call").to.deep.equal([]);
+    await world.runUntilIdle();
+    expect(order).to.deep.equal(["work 1", "work 2", "flush 1", "work asked for by flush 1", "flush asked for by work 1"]);
+  });
+
+  it("costs nothing while nobody asks", async () => {
+    const world = new SimWorld(new SeededRandom(1));
+    new Turn(world.startProcess());
+    await world.runUntilIdle();
+    expect(world.waitingCount).to.equal(0);
+  });
+
+  it("goes on with the rest in a later turn when a job throws", async () => {
+    const world = new SimWorld(new SeededRandom(1));
+    const turn = new Turn(world.startProcess());
+    const order: string[] = [];
+    turn.work(() => {
+      throw new Error("planted");
+    });
+    turn.work(() => order.push("second"));
+    let thrown: unknown;
+    await world.runUntilIdle().catch((error: unknown) => {
+      thrown = error;
+    });
+    await world.runUntilIdle();
+    expect(String(thrown)).to.match(/planted/);
+    expect(order).to.deep.equal(["second"]);
+  });
+});
