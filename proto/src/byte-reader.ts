@@ -48,6 +48,11 @@ export class ByteReader {
     return from;
   }
 
+  /** Moves over a length and as many bytes, and returns where they begin; they end at `at`. */
+  skipPrefixed(): number {
+    return this.skip(this.varint64());
+  }
+
   /** Counts one element of a repeated field: two bytes on the wire may be a hundred in memory. */
   countElement(): void {
     if (this.elementsLeft === 0) throw this.fail("too many elements");
@@ -92,6 +97,11 @@ export class ByteReader {
   varint64(): number {
     const bytes = this.bytes;
     const from = this.at;
+    const first = from < this.end ? (bytes[from] as number) : 0x80;
+    if (first < 0x80) {
+      this.at = from + 1;
+      return first;
+    }
     let at = from;
     let value = 0;
     let scale = 1;

@@ -118,10 +118,10 @@ export class Message<T extends object> implements MessageCodec<T> {
     const values: Values = {};
     for (const { name, field } of this.#columns) values[name] = field.initial();
     while (reader.remaining > 0) {
-      const tag = reader.varint32() >>> 0;
+      const tag = reader.varint64();
+      if (tag < 8 || tag > 0xffffffff) throw reader.fail(`field number ${Math.floor(tag / 8)}`);
       const wireType = tag & 7;
       const column = this.#byNumber[tag >>> 3];
-      if (tag < 8) throw reader.fail("field number 0");
       if (column === undefined) skipField(reader, wireType);
       else values[column.name] = column.field.read(reader, wireType, values[column.name]);
     }
@@ -146,7 +146,7 @@ export function skipField(reader: ByteReader, wireType: number): void {
       reader.skip(8);
       return;
     case WireType.LENGTH:
-      reader.skip(reader.varint32() >>> 0);
+      reader.skipPrefixed();
       return;
     case WireType.FIXED32:
       reader.skip(4);
@@ -211,7 +211,7 @@ function writeNested<T extends object>(number: number, type: Message<T>, value: 
 
 function readNested<T extends object>(type: Message<T>, reader: ByteReader): T {
   const outerEnd = reader.end;
-  const from = reader.skip(reader.varint32() >>> 0);
+  const from = reader.skipPrefixed();
   const end = reader.at;
   reader.at = from;
   reader.end = end;

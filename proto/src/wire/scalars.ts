@@ -96,7 +96,7 @@ const STRING: Scalar<string> = {
     writer.at += writer.bytes.write(value, writer.at, "utf8");
   },
   read: (reader) => {
-    const from = reader.skip(reader.varint32() >>> 0);
+    const from = reader.skipPrefixed();
     return reader.bytes.toString("utf8", from, reader.at);
   },
 };
@@ -111,7 +111,7 @@ const BYTES: Scalar<Buffer> = {
     writer.at += value.length;
   },
   read: (reader) => {
-    const from = reader.skip(reader.varint32() >>> 0);
+    const from = reader.skipPrefixed();
     return reader.bytes.subarray(from, reader.at);
   },
 };
@@ -211,7 +211,7 @@ function packed(number: number, type: Scalar<number>): Field<number[]> {
 
 function readPacked(reader: ByteReader, type: Scalar<number>, values: number[]): void {
   const outerEnd = reader.end;
-  const from = reader.skip(reader.varint32() >>> 0);
+  const from = reader.skipPrefixed();
   reader.end = reader.at;
   reader.at = from;
   while (reader.remaining > 0) {
