@@ -35,7 +35,7 @@ import {
 import type { Clock, DirectoryLocks, Disk, KeyValueStore, Logger, RandomBytes, Timers } from "./ports/index.ts";
 import { DiskFault } from "./ports/index.ts";
 import { BrokerCounters, Controller, ProducerIds, Purgatory, ReplicaManager, RequestBudget, Turn } from "./runtime/index.ts";
-import { claimDirectory, completeBirth, MetadataStore, openLogDirectory } from "./storage/index.ts";
+import { claimDirectory, completeBirth, openLogDirectory, openMetadataStore } from "./storage/index.ts";
 import type { ClusterIdentity, OpenReport } from "./storage/index.ts";
 
 /** The world a broker runs in. */
@@ -246,14 +246,12 @@ export class Broker {
   async #openController(identity: ClusterIdentity): Promise<Controller> {
     const isUnborn = identity.clusterId === null;
     const storePath = `${this.#path}/${METADATA_STORE}`;
-    const store = await this.#world.openStore(storePath, { createIfMissing: isUnborn });
-    let metadata: MetadataStore;
-    try {
-      metadata = await MetadataStore.open({ store, path: storePath, mayBeEmpty: isUnborn });
-    } catch (cause: unknown) {
-      await store.close();
-      throw cause;
-    }
+    const metadata = await openMetadataStore({
+      path: storePath,
+      disk: this.#world.disk,
+      openStore: (path, options) => this.#world.openStore(path, options),
+      isUnborn,
+    });
     const controller = await Controller.open({
       store: metadata,
       clock: this.#world.clock,

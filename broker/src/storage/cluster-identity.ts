@@ -196,7 +196,8 @@ async function makeDirectory(disk: Disk, path: string): Promise<void> {
   await syncDirectory(disk, parent);
 }
 
-function parentOf(path: string): string {
+/** The directory that a directory stands in. */
+export function parentOf(path: string): string {
   const slash = path.replace(/\/+$/, "").lastIndexOf("/");
   if (slash < 0) return ".";
   return slash === 0 ? "/" : path.slice(0, slash);

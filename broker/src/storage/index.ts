@@ -10,5 +10,5 @@ export type * from "./types.ts";
 export { StorageError, type StorageErrorCode } from "./storage-error.ts";
 export type { ClaimedDirectory, ClaimOptions, ClusterIdentity } from "./cluster-identity.ts";
 export { claimDirectory, completeBirth, inconsistentCluster, readIdentity } from "./cluster-identity.ts";
-export type { MetadataEntry, MetadataStoreOptions } from "./metadata-store.ts";
-export { MetadataStore } from "./metadata-store.ts";
+export type { MetadataEntry, MetadataStoreOptions, OpenMetadataOptions } from "./metadata-store.ts";
+export { MetadataStore, openMetadataStore } from "./metadata-store.ts";

@@ -13,7 +13,10 @@
  */
 import { crc32c } from "@tidemark/proto";
 import { assert } from "../base/index.ts";
-import type { KeyValueStore, StoreOperation } from "../ports/index.ts";
+import { DiskFault } from "../ports/index.ts";
+import type { Disk, KeyValueStore, StoreOperation } from "../ports/index.ts";
+import { isPassing, syncDirectory } from "./file-io.ts";
+import { parentOf } from "./cluster-identity.ts";
 import { StorageError } from "./storage-error.ts";
 
 export interface MetadataEntry {
@@ -125,6 +128,61 @@ export class MetadataStore {
   close(): Promise<void> {
     return this.#store.close();
   }
+}
+
+export interface OpenMetadataOptions {
+  readonly path: string;
+  /** Where the store's files lie, if they are files. */
+  readonly disk: Disk;
+  openStore(path: string, options: { readonly createIfMissing: boolean }): Promise<KeyValueStore>;
+  /** No cluster was born in this data directory yet: nothing in the store was ever relied upon. */
+  readonly isUnborn: boolean;
+}
+
+/**
+ * Opens the metadata log of a data directory whose lock is held. Before a cluster is born the store is made, and made
+ * anew where a crash left half of one; afterwards it must be there and whole.
+ *
+ * Throws StorageError METADATA_LOST, nothing changed; DiskFault for faults that may pass (full disk, EIO).
+ */
+export async function openMetadataStore(options: OpenMetadataOptions): Promise<MetadataStore> {
+  const { path, disk, isUnborn } = options;
+  let metadata: MetadataStore;
+  try {
+    metadata = await openChecked(options);
+  } catch (error: unknown) {
+    if (!isUnborn || !(error instanceof StorageError)) throw error;
+    if (disk.isDirectory(path)) for (const name of disk.list(path)) disk.unlink(`${path}/${name}`);
+    metadata = await openChecked(options);
+  }
+  // Opening made files, and maybe the directory; the first synced entry must not hang on entries that are not.
+  if (disk.isDirectory(path)) {
+    await syncDirectory(disk, path);
+    await syncDirectory(disk, parentOf(path));
+  }
+  return metadata;
+}
+
+async function openChecked({ path, openStore, isUnborn }: OpenMetadataOptions): Promise<MetadataStore> {
+  let store: KeyValueStore;
+  try {
+    store = await openStore(path, { createIfMissing: isUnborn });
+  } catch (cause: unknown) {
+    if (!(cause instanceof DiskFault) || isPassing(cause) || cause.kind === "EIO") throw cause;
+    const what = cause.kind === "ENOENT" ? "is missing" : `cannot be opened (${deepestMessage(cause)})`;
+    throw new StorageError("METADATA_LOST", path, `the metadata store ${what}; nothing was changed`, { cause });
+  }
+  try {
+    return await MetadataStore.open({ store, path, mayBeEmpty: isUnborn });
+  } catch (error: unknown) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** What the store itself said, under whatever it was wrapped in. */
+function deepestMessage(error: Error): string {
+  return error.cause instanceof Error ? deepestMessage(error.cause) : error.message;
 }
 
 const ENTRY_PREFIX = 0x65; // "e"
