@@ -5,7 +5,6 @@ import type { Row } from "./row.ts";
 
 const INT_MAX = 2 ** 31 - 1;
 const LONG_MAX = Number.MAX_SAFE_INTEGER;
-const MiB = 1024 * 1024;
 
 export const brokerRows = [
   // Node and data directory.
@@ -141,16 +140,6 @@ export const brokerRows = [
     unit: "bytes",
     scope: "broker",
     doc: "Largest answer to one fetch, but for a single batch that is larger.",
-  },
-  {
-    key: "decompressed.max.bytes",
-    type: "int",
-    default: "67108864",
-    min: MiB,
-    max: 1024 * MiB,
-    unit: "bytes",
-    scope: "broker",
-    doc: "A batch that inflates to more is refused before it is inflated.",
   },
 
   // Topics.

@@ -46,7 +46,7 @@ export interface ControllerOptions {
   /** The cluster that the data directory names; null: none yet, and one is born if the store is empty. */
   readonly clusterId: string | null;
   /** Metadata can no longer be stored, or a listener threw: the process must stop. Called once. */
-  onFault(fault: unknown): void;
+  readonly onFault: (fault: unknown) => void;
 }
 
 export type AppliedListener = (delta: MetadataDelta, image: ClusterImage) => void;

@@ -134,7 +134,7 @@ export interface OpenMetadataOptions {
   readonly path: string;
   /** Where the store's files lie, if they are files. */
   readonly disk: Disk;
-  openStore(path: string, options: { readonly createIfMissing: boolean }): Promise<KeyValueStore>;
+  readonly openStore: (path: string, options: { readonly createIfMissing: boolean }) => Promise<KeyValueStore>;
   /** No cluster was born in this data directory yet: nothing in the store was ever relied upon. */
   readonly isUnborn: boolean;
 }
