@@ -38,7 +38,8 @@ export function crc32cJs(bytes: Uint8Array, from = 0, to = bytes.length): number
   assertSpan(bytes, from, to);
   const blocksEnd = to - from < LONG_SPAN_BYTES ? from : to - ((to - from) % SLICES);
   let crc = blocksEnd === from ? -1 : crcOfBlocks(bytes, from, blocksEnd);
-  for (let at = blocksEnd; at < to; at += 1) crc = (TABLE[(crc ^ (bytes[at] as number)) & 0xff] as number) ^ (crc >>> 8);
+  for (let at = blocksEnd; at < to; at += 1)
+    crc = (TABLE[(crc ^ (bytes[at] as number)) & 0xff] as number) ^ (crc >>> 8);
   return ~crc >>> 0;
 }
 
@@ -75,7 +76,8 @@ function crcOfBlocks(bytes: Uint8Array, from: number, to: number): number {
 }
 
 function assertSpan(bytes: Uint8Array, from: number, to: number): void {
-  if (!(from >= 0 && from <= to && to <= bytes.length)) throw new RangeError(`no bytes [${from}, ${to}) in ${bytes.length}`);
+  if (!(from >= 0 && from <= to && to <= bytes.length))
+    throw new RangeError(`no bytes [${from}, ${to}) in ${bytes.length}`);
 }
 
 function buildTable(): Int32Array {
@@ -91,4 +93,3 @@ function buildTable(): Int32Array {
   }
   return table;
 }
-

@@ -34,7 +34,15 @@ export const GrpcStatus = {
 /** What a client may do with the same request: nothing, try again, or refresh its metadata and try again. */
 type Remedy = "final" | "retry" | "refresh";
 
-type Row = readonly [name: string, code: number, grpc: number, remedy: Remedy, client: string, text: string, hint: string];
+type Row = readonly [
+  name: string,
+  code: number,
+  grpc: number,
+  remedy: Remedy,
+  client: string,
+  text: string,
+  hint: string,
+];
 
 const G = GrpcStatus;
 

@@ -46,7 +46,13 @@ export {
   validateProducedBatch,
   validateStoredBatch,
 } from "./record-batch-check.ts";
-export { type CursorOptions, type DecodedHeader, type DecodedRecord, decodeRecords, RecordCursor } from "./record-cursor.ts";
+export {
+  type CursorOptions,
+  type DecodedHeader,
+  type DecodedRecord,
+  decodeRecords,
+  RecordCursor,
+} from "./record-cursor.ts";
 export { topicCollisionKey, validateTopicName } from "./topic-name.ts";
 export { UUID_BYTES, UUID_CHARACTERS, uuidFromText, uuidToText } from "./uuid.ts";
 export * from "./wire/index.ts";

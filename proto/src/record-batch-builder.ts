@@ -80,12 +80,18 @@ export class RecordBatchBuilder {
    * Throws RangeError for another timestamp, for one 2^53 ms or more away from the first record's, and for a record that
    * would take the batch beyond 1 GiB.
    */
-  append(timestamp: number, key: RecordBytes, value: RecordBytes, headers: readonly RecordHeader[] | null = null): number {
+  append(
+    timestamp: number,
+    key: RecordBytes,
+    value: RecordBytes,
+    headers: readonly RecordHeader[] | null = null,
+  ): number {
     if (!Number.isSafeInteger(timestamp)) throw new RangeError(`not a timestamp in ms: ${timestamp}`);
     const index = this.#count;
     if (index === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp;
     const delta = timestamp - this.#baseTimestamp;
-    if (!Number.isSafeInteger(delta)) throw new RangeError(`timestamp ${timestamp} is too far from ${this.#baseTimestamp}`);
+    if (!Number.isSafeInteger(delta))
+      throw new RangeError(`timestamp ${timestamp} is too far from ${this.#baseTimestamp}`);
     const keyBytes = byteLength(key);
     const valueBytes = byteLength(value);
     const bodyBytes =
@@ -104,7 +110,8 @@ export class RecordBatchBuilder {
     at = writeVarint(buffer, at, index);
     at = writeBytes(buffer, at, key, keyBytes);
     at = writeBytes(buffer, at, value, valueBytes);
-    this.#end = headers === null || headers.length === 0 ? writeVarint(buffer, at, 0) : writeHeaders(buffer, at, headers);
+    this.#end =
+      headers === null || headers.length === 0 ? writeVarint(buffer, at, 0) : writeHeaders(buffer, at, headers);
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
     this.#count = index + 1;
     return index;

@@ -38,16 +38,25 @@ export function validateProducedBatch(bytes: Buffer, limits: { readonly maxBytes
   // The magic byte is where it was in the older formats, whose smallest messages are shorter than this header.
   if (bytes.length > BatchField.MAGIC) {
     const magic = bytes.readInt8(BatchField.MAGIC);
-    if (magic !== MAGIC_V2) return refuse("INVALID_RECORD", `record format with magic ${magic}: only format v2 (magic ${MAGIC_V2}) is taken`);
+    if (magic !== MAGIC_V2)
+      return refuse("INVALID_RECORD", `record format with magic ${magic}: only format v2 (magic ${MAGIC_V2}) is taken`);
   }
   if (bytes.length < BATCH_HEADER_BYTES) {
-    return refuse("CORRUPT_MESSAGE", `${bytes.length} bytes are no record batch: its header alone has ${BATCH_HEADER_BYTES}`);
+    return refuse(
+      "CORRUPT_MESSAGE",
+      `${bytes.length} bytes are no record batch: its header alone has ${BATCH_HEADER_BYTES}`,
+    );
   }
   const size = batchSizeAt(bytes, 0);
-  if (size < BATCH_HEADER_BYTES) return refuse("CORRUPT_MESSAGE", `the batch claims a size of ${size} bytes, less than its header`);
-  if (size > bytes.length) return refuse("CORRUPT_MESSAGE", `the batch is cut off: ${size} bytes claimed, ${bytes.length} received`);
+  if (size < BATCH_HEADER_BYTES)
+    return refuse("CORRUPT_MESSAGE", `the batch claims a size of ${size} bytes, less than its header`);
+  if (size > bytes.length)
+    return refuse("CORRUPT_MESSAGE", `the batch is cut off: ${size} bytes claimed, ${bytes.length} received`);
   if (size < bytes.length) {
-    return refuse("INVALID_RECORD", `${bytes.length - size} bytes follow the batch: exactly one batch per partition is taken`);
+    return refuse(
+      "INVALID_RECORD",
+      `${bytes.length - size} bytes follow the batch: exactly one batch per partition is taken`,
+    );
   }
   if (size > limits.maxBytes) {
     return refuse("MESSAGE_TOO_LARGE", `the batch has ${size} bytes; max.message.bytes is ${limits.maxBytes}`);
@@ -59,7 +68,10 @@ export function validateProducedBatch(bytes: Buffer, limits: { readonly maxBytes
 /** What a client may not say, in a batch whose bytes arrived as they were sent. */
 function checkProducedHeader(header: BatchHeader): BatchVerdict {
   if (CODEC_NAMES[header.codec] === undefined) {
-    return refuse("UNSUPPORTED_COMPRESSION_TYPE", `compression codec ${header.codec} does not exist; known are 0 to ${CODEC_NAMES.length - 1}`);
+    return refuse(
+      "UNSUPPORTED_COMPRESSION_TYPE",
+      `compression codec ${header.codec} does not exist; known are 0 to ${CODEC_NAMES.length - 1}`,
+    );
   }
   if (header.isControl) return refuse("INVALID_RECORD", "a client may not write control batches");
   if (header.hasDeleteHorizon) return refuse("INVALID_RECORD", "a client may not set a delete horizon");
@@ -67,12 +79,19 @@ function checkProducedHeader(header: BatchHeader): BatchVerdict {
   if (!Number.isSafeInteger(header.baseTimestamp) || !Number.isSafeInteger(header.maxTimestamp)) {
     return refuse("INVALID_TIMESTAMP", "a timestamp of the batch lies beyond 2^53 milliseconds");
   }
-  if (header.baseOffset !== 0) return refuse("INVALID_RECORD", `a client's batch begins at offset 0, not ${header.baseOffset}`);
+  if (header.baseOffset !== 0)
+    return refuse("INVALID_RECORD", `a client's batch begins at offset 0, not ${header.baseOffset}`);
   if (header.recordsCount < 1 || header.recordsCount !== header.lastOffsetDelta + 1) {
-    return refuse("INVALID_RECORD", `the batch claims ${header.recordsCount} records and a last offset delta of ${header.lastOffsetDelta}`);
+    return refuse(
+      "INVALID_RECORD",
+      `the batch claims ${header.recordsCount} records and a last offset delta of ${header.lastOffsetDelta}`,
+    );
   }
   if (header.codec === 0 && header.recordsCount * MIN_RECORD_BYTES > header.sizeBytes - BATCH_HEADER_BYTES) {
-    return refuse("INVALID_RECORD", `${header.recordsCount} records do not fit into a batch of ${header.sizeBytes} bytes`);
+    return refuse(
+      "INVALID_RECORD",
+      `${header.recordsCount} records do not fit into a batch of ${header.sizeBytes} bytes`,
+    );
   }
   return checkProducer(header);
 }
@@ -82,7 +101,9 @@ function checkProducer(header: BatchHeader): BatchVerdict {
     return refuse("INVALID_RECORD", `${header.producerId} is no producer id`);
   }
   if (!header.hasProducerId) {
-    return header.isTransactional ? refuse("INVALID_RECORD", "a transactional batch needs a producer id") : { ok: true, header };
+    return header.isTransactional
+      ? refuse("INVALID_RECORD", "a transactional batch needs a producer id")
+      : { ok: true, header };
   }
   if (header.baseSequence < 0) return refuse("INVALID_RECORD", `producer ${header.producerId} sent no sequence number`);
   if (header.producerEpoch < 0) return refuse("INVALID_RECORD", `producer ${header.producerId} sent no epoch`);

@@ -115,7 +115,9 @@ export class RecordCursor {
 
   /** The value as UTF-8, without a view in between; malformed bytes become U+FFFD. */
   get valueText(): string | null {
-    return this.valueBytes < 0 ? null : this.#reader.bytes.toString("utf8", this.#valueAt, this.#valueAt + this.valueBytes);
+    return this.valueBytes < 0
+      ? null
+      : this.#reader.bytes.toString("utf8", this.#valueAt, this.#valueAt + this.valueBytes);
   }
 
   get headersCount(): number {
@@ -169,7 +171,9 @@ export class RecordCursor {
     const timestampDelta = reader.zigzag64();
     const delta = reader.zigzag32();
     if (delta <= this.#lastDelta || delta > header.lastOffsetDelta) {
-      throw reader.fail(`offset delta ${delta} after ${this.#lastDelta}, in a batch that ends at ${header.lastOffsetDelta}`);
+      throw reader.fail(
+        `offset delta ${delta} after ${this.#lastDelta}, in a batch that ends at ${header.lastOffsetDelta}`,
+      );
     }
     this.#lastDelta = delta;
     this.offset = header.baseOffset + delta;
@@ -226,7 +230,13 @@ export function decodeRecords(batch: Buffer, at = 0, options: CursorOptions = {}
   const cursor = new RecordCursor(one, { includeControl: true, ...options, verifyCrc: false });
   const records: DecodedRecord[] = [];
   while (cursor.next()) {
-    records.push({ offset: cursor.offset, timestamp: cursor.timestamp, key: cursor.key, value: cursor.value, headers: cursor.headers });
+    records.push({
+      offset: cursor.offset,
+      timestamp: cursor.timestamp,
+      key: cursor.key,
+      value: cursor.value,
+      headers: cursor.headers,
+    });
   }
   return records;
 }

@@ -36,7 +36,15 @@ describe("the control services", () => {
   it("carry the -1 of defaults and the map of a new topic's configuration", () => {
     const method = loadAdminService()["CreateTopics"];
     const request: CreateTopicsRequest = {
-      topics: [{ name: "t", partitions: -1, replicationFactor: -1, assignment: [{ replicas: [1, 2] }], config: { "segment.bytes": "1024" } }],
+      topics: [
+        {
+          name: "t",
+          partitions: -1,
+          replicationFactor: -1,
+          assignment: [{ replicas: [1, 2] }],
+          config: { "segment.bytes": "1024" },
+        },
+      ],
       validateOnly: true,
       timeoutMs: 5000,
     };
@@ -46,7 +54,12 @@ describe("the control services", () => {
 
   it("describe both services with the names of the .proto files, for reflection", () => {
     const descriptors = loadDescriptors();
-    expect(descriptors).to.include.keys("tidemark.v1.Data", "tidemark.v1.Admin", "tidemark.v1.ProduceRequest", "tidemark.v1.Acks");
+    expect(descriptors).to.include.keys(
+      "tidemark.v1.Data",
+      "tidemark.v1.Admin",
+      "tidemark.v1.ProduceRequest",
+      "tidemark.v1.Acks",
+    );
     const fields = (descriptors["tidemark.v1.ProduceRequest"] as { type: { field: { name: string }[] } }).type.field;
     expect(fields.map((field) => field.name)).to.deep.equal(["correlation_id", "acks", "timeout_ms", "partitions"]);
   });

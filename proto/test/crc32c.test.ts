@@ -18,7 +18,10 @@ describe("crc32c", () => {
     expect(crc32c(Buffer.alloc(32, 0xff))).to.equal(0x62a8ab43);
     expect(crc32c(Uint8Array.from({ length: 32 }, (_, at) => at))).to.equal(0x46dd794e);
     expect(crc32c(Uint8Array.from({ length: 32 }, (_, at) => 31 - at))).to.equal(0x113fdb5c);
-    const readCommand = Buffer.from(`01c0${"00".repeat(14)}14000000000004000000001400000018280000000000000002${"00".repeat(7)}`, "hex");
+    const readCommand = Buffer.from(
+      `01c0${"00".repeat(14)}14000000000004000000001400000018280000000000000002${"00".repeat(7)}`,
+      "hex",
+    );
     expect(crc32c(readCommand)).to.equal(0xd9963a56);
     expect(crc32c(Buffer.from("123456789"))).to.equal(0xe3069283);
     expect(crc32c(Buffer.alloc(0))).to.equal(0);
@@ -34,7 +37,13 @@ describe("crc32c", () => {
   });
 
   it("refuses spans that do not lie inside the bytes", () => {
-    for (const [from, to] of [[-1, 2], [2, 1], [0, 5], [Number.NaN, 4], [0, Number.NaN]] as const) {
+    for (const [from, to] of [
+      [-1, 2],
+      [2, 1],
+      [0, 5],
+      [Number.NaN, 4],
+      [0, Number.NaN],
+    ] as const) {
       expect(() => crc32c(Buffer.alloc(4), from, to)).to.throw(RangeError);
     }
   });

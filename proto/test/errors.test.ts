@@ -2,7 +2,8 @@ import { expect } from "chai";
 import { ERROR_TABLE, errorCode, errorRow, GrpcStatus, isErrorName, ProtoError } from "../src/index.ts";
 
 /** Apache Kafka's names in the order of their numbers, from -1 (org.apache.kafka.common.protocol.Errors, and semantics 8.2). */
-const KAFKA = `UNKNOWN_SERVER_ERROR NONE OFFSET_OUT_OF_RANGE CORRUPT_MESSAGE UNKNOWN_TOPIC_OR_PARTITION INVALID_FETCH_SIZE
+const KAFKA =
+  `UNKNOWN_SERVER_ERROR NONE OFFSET_OUT_OF_RANGE CORRUPT_MESSAGE UNKNOWN_TOPIC_OR_PARTITION INVALID_FETCH_SIZE
 LEADER_NOT_AVAILABLE NOT_LEADER_OR_FOLLOWER REQUEST_TIMED_OUT BROKER_NOT_AVAILABLE REPLICA_NOT_AVAILABLE MESSAGE_TOO_LARGE
 STALE_CONTROLLER_EPOCH OFFSET_METADATA_TOO_LARGE NETWORK_EXCEPTION COORDINATOR_LOAD_IN_PROGRESS COORDINATOR_NOT_AVAILABLE
 NOT_COORDINATOR INVALID_TOPIC_EXCEPTION RECORD_LIST_TOO_LARGE NOT_ENOUGH_REPLICAS NOT_ENOUGH_REPLICAS_AFTER_APPEND
@@ -50,7 +51,9 @@ describe("the error table", () => {
 
   it("calls retriable and stale what Kafka's clients do", () => {
     expect(ERROR_TABLE.filter((row) => row.metadataStale).map((row) => row.code)).to.deep.equal(STALE);
-    expect(ERROR_TABLE.filter((row) => row.retriable && !row.metadataStale).map((row) => row.code)).to.deep.equal(RETRIABLE);
+    expect(ERROR_TABLE.filter((row) => row.retriable && !row.metadataStale).map((row) => row.code)).to.deep.equal(
+      RETRIABLE,
+    );
   });
 
   it("maps every failure to a gRPC failure, and says what happened in a sentence", () => {
@@ -66,8 +69,20 @@ describe("the error table", () => {
   it("gives the SDK's short names", () => {
     const short = (code: number): string => errorRow(code).clientCode;
     expect([6, 10, 18, 2, 7, 90, 47, 58, 29, 35, 76, 13, 120, 1, 3].map(short)).to.deep.equal([
-      "NOT_LEADER", "RECORD_TOO_LARGE", "RECORD_TOO_LARGE", "CORRUPT", "TIMEOUT", "FENCED", "FENCED", "AUTHENTICATION_FAILED",
-      "AUTHORIZATION_FAILED", "UNSUPPORTED", "UNSUPPORTED", "CONNECTION_LOST", "ABORTED", "OFFSET_OUT_OF_RANGE",
+      "NOT_LEADER",
+      "RECORD_TOO_LARGE",
+      "RECORD_TOO_LARGE",
+      "CORRUPT",
+      "TIMEOUT",
+      "FENCED",
+      "FENCED",
+      "AUTHENTICATION_FAILED",
+      "AUTHORIZATION_FAILED",
+      "UNSUPPORTED",
+      "UNSUPPORTED",
+      "CONNECTION_LOST",
+      "ABORTED",
+      "OFFSET_OUT_OF_RANGE",
       "UNKNOWN_TOPIC_OR_PARTITION",
     ]);
   });
@@ -87,7 +102,12 @@ describe("ProtoError", () => {
     const cause = new Error("inner");
     const error = new ProtoError("CORRUPT_MESSAGE", "the CRC is wrong", { cause });
     expect(error).to.be.instanceOf(Error);
-    expect([error.name, error.code, error.message, error.cause]).to.deep.equal(["ProtoError", "CORRUPT_MESSAGE", "the CRC is wrong", cause]);
+    expect([error.name, error.code, error.message, error.cause]).to.deep.equal([
+      "ProtoError",
+      "CORRUPT_MESSAGE",
+      "the CRC is wrong",
+      cause,
+    ]);
     expect(error.row.code).to.equal(2);
   });
 });

@@ -1,12 +1,20 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { CODEC_NAMES, type ErrorName, RecordBatchBuilder, sealBatch, validateProducedBatch, validateStoredBatch } from "../src/index.ts";
+import {
+  CODEC_NAMES,
+  type ErrorName,
+  RecordBatchBuilder,
+  sealBatch,
+  validateProducedBatch,
+  validateStoredBatch,
+} from "../src/index.ts";
 
 const LIMITS = { maxBytes: 1_048_588 };
 
 function batchOf(count = 3): Buffer {
   const builder = new RecordBatchBuilder();
-  for (let index = 0; index < count; index += 1) builder.append(1_700_000_000_000 + index, `key-${index}`, `value ${index}`);
+  for (let index = 0; index < count; index += 1)
+    builder.append(1_700_000_000_000 + index, `key-${index}`, `value ${index}`);
   return builder.build({ producerId: 5, producerEpoch: 0, baseSequence: 10 });
 }
 
@@ -27,7 +35,8 @@ describe("validateProducedBatch", () => {
   it("accepts what the builder makes, with every codec's id", () => {
     const verdict = validateProducedBatch(batchOf(), LIMITS);
     expect(verdict.ok && verdict.header.recordsCount).to.equal(3);
-    for (const codec of CODEC_NAMES.keys()) expect(refusal(altered((batch) => batch.writeInt16BE(codec, 21)))).to.equal("NONE");
+    for (const codec of CODEC_NAMES.keys())
+      expect(refusal(altered((batch) => batch.writeInt16BE(codec, 21)))).to.equal("NONE");
     const plain = new RecordBatchBuilder();
     plain.append(-1, null, null);
     expect(refusal(plain.build())).to.equal("NONE");
@@ -135,7 +144,9 @@ describe("validateProducedBatch", () => {
   });
 
   it("answers any bytes with a verdict, never with an exception", () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void validateProducedBatch(Buffer.from(bytes), LIMITS)));
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void validateProducedBatch(Buffer.from(bytes), LIMITS)),
+    );
   });
 });
 

@@ -41,7 +41,10 @@ const golden = (): Buffer => Buffer.from(GOLDEN.replaceAll(" ", ""), "hex");
 
 function goldenBuilder(): RecordBatchBuilder {
   const builder = new RecordBatchBuilder();
-  builder.append(1_700_000_000_000, "k", Buffer.from("abc"), [["h", "1"], ["n", null]]);
+  builder.append(1_700_000_000_000, "k", Buffer.from("abc"), [
+    ["h", "1"],
+    ["n", null],
+  ]);
   builder.append(1_699_999_999_700, null, "");
   builder.append(1_700_000_070_000, Buffer.from("xxx"), null);
   return builder;
@@ -90,7 +93,13 @@ describe("record batch, format v2", () => {
       const { codec, isLogAppendTime, isTransactional, isControl, hasDeleteHorizon } = readBatchHeader(batch, 0);
       return { codec, isLogAppendTime, isTransactional, isControl, hasDeleteHorizon };
     };
-    const none = { codec: 0, isLogAppendTime: false, isTransactional: false, isControl: false, hasDeleteHorizon: false };
+    const none = {
+      codec: 0,
+      isLogAppendTime: false,
+      isTransactional: false,
+      isControl: false,
+      hasDeleteHorizon: false,
+    };
     expect(flags(4)).to.deep.equal({ ...none, codec: 4 });
     expect(flags(0x08)).to.deep.equal({ ...none, isLogAppendTime: true });
     expect(flags(0x10)).to.deep.equal({ ...none, isTransactional: true });
@@ -146,11 +155,14 @@ describe("RecordBatchBuilder", () => {
   it("grows over any size, and tells it", () => {
     const builder = new RecordBatchBuilder({ initialBytes: 64 });
     expect(builder.sizeBytes).to.equal(BATCH_HEADER_BYTES);
-    for (let index = 0; index < 1000; index += 1) expect(builder.append(index, null, Buffer.alloc(index))).to.equal(index);
+    for (let index = 0; index < 1000; index += 1)
+      expect(builder.append(index, null, Buffer.alloc(index))).to.equal(index);
     const size = builder.sizeBytes;
     const batch = builder.build();
     expect(batch.length).to.equal(size);
-    expect(decodeRecords(batch).map((record) => record.value?.length)).to.deep.equal(Array.from({ length: 1000 }, (_, at) => at));
+    expect(decodeRecords(batch).map((record) => record.value?.length)).to.deep.equal(
+      Array.from({ length: 1000 }, (_, at) => at),
+    );
   });
 
   it("is empty and usable again after build, and the batch it gave away stays as it is", () => {
@@ -185,7 +197,9 @@ describe("RecordBatchBuilder", () => {
         builder.append(0, null, null);
         const before = builder.sizeBytes;
         builder.append(timestamp, key, value, pairs);
-        expect(builder.sizeBytes - before).to.be.at.most(builder.estimate(key?.length ?? -1, value?.length ?? -1, pairs));
+        expect(builder.sizeBytes - before).to.be.at.most(
+          builder.estimate(key?.length ?? -1, value?.length ?? -1, pairs),
+        );
       }),
     );
   });
@@ -208,6 +222,12 @@ describe("RecordBatchBuilder", () => {
     builder.append(7, "a", "b");
     const [only, ...others] = decodeRecords(builder.build());
     expect(others).to.deep.equal([]);
-    expect(only).to.deep.equal({ offset: 0, timestamp: 7, key: Buffer.from("a"), value: Buffer.from("b"), headers: [] });
+    expect(only).to.deep.equal({
+      offset: 0,
+      timestamp: 7,
+      key: Buffer.from("a"),
+      value: Buffer.from("b"),
+      headers: [],
+    });
   });
 });

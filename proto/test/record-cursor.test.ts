@@ -25,13 +25,18 @@ interface Sample {
 const text = fc.oneof(fc.string({ maxLength: 80 }), fc.string({ unit: "grapheme", maxLength: 80 }));
 const bytes = fc.option(fc.oneof(fc.uint8Array({ maxLength: 200 }), text));
 const sample: fc.Arbitrary<Sample> = fc.record({
-  timestamp: fc.oneof(fc.integer({ min: 0, max: 2 ** 42 }), fc.integer({ min: 1.7e12, max: 1.7e12 + 5 }), fc.maxSafeNat()),
+  timestamp: fc.oneof(
+    fc.integer({ min: 0, max: 2 ** 42 }),
+    fc.integer({ min: 1.7e12, max: 1.7e12 + 5 }),
+    fc.maxSafeNat(),
+  ),
   key: bytes,
   value: bytes,
   headers: fc.array(fc.tuple(text, bytes), { maxLength: 3 }),
 });
 
-const plain = (value: Uint8Array | string | null): Buffer | null => (value === null ? null : Buffer.from(value as string));
+const plain = (value: Uint8Array | string | null): Buffer | null =>
+  value === null ? null : Buffer.from(value as string);
 
 function build(samples: readonly Sample[], codec: CodecId = 0, baseOffset = 0): Buffer {
   const builder = new RecordBatchBuilder({ initialBytes: 64 });
@@ -89,23 +94,53 @@ describe("RecordCursor", () => {
 
   it("walks batches back to back, over gaps, empty batches and mixed codecs", () => {
     const emptied = resealed(build(lines("gone", "gone"), 0, 20), (batch) => batch.writeInt32BE(0, 57));
-    const bytes = Buffer.concat([build(lines("a", "b"), 1, 5), emptied, build(lines("c"), 3, 40), build(lines("d", "e"), 0, 41)]);
+    const bytes = Buffer.concat([
+      build(lines("a", "b"), 1, 5),
+      emptied,
+      build(lines("c"), 3, 40),
+      build(lines("d", "e"), 0, 41),
+    ]);
     const cursor = new RecordCursor(bytes);
     const found: [number, string | null][] = [];
     while (cursor.next()) found.push([cursor.offset, cursor.valueText]);
-    expect(found).to.deep.equal([[5, "a"], [6, "b"], [40, "c"], [41, "d"], [42, "e"]]);
+    expect(found).to.deep.equal([
+      [5, "a"],
+      [6, "b"],
+      [40, "c"],
+      [41, "d"],
+      [42, "e"],
+    ]);
     expect(cursor.nextOffset).to.equal(43);
     expect(cursor.next()).to.equal(false);
     expect(new RecordCursor(Buffer.alloc(0)).next()).to.equal(false);
   });
 
   it("shows text, lengths, headers and the batch of the record it stands on", () => {
-    const cursor = new RecordCursor(build([{ timestamp: 9, key: "ключ", value: null, headers: [["h", "v"], ["h", null]] }], 0, 7));
+    const cursor = new RecordCursor(
+      build(
+        [
+          {
+            timestamp: 9,
+            key: "ключ",
+            value: null,
+            headers: [
+              ["h", "v"],
+              ["h", null],
+            ],
+          },
+        ],
+        0,
+        7,
+      ),
+    );
     expect(() => cursor.batch).to.throw(RangeError);
     cursor.next();
     expect([cursor.keyText, cursor.valueText, cursor.keyBytes, cursor.valueBytes]).to.deep.equal(["ключ", null, 8, -1]);
     expect(cursor.headersCount).to.equal(2);
-    expect(cursor.headers).to.deep.equal([["h", Buffer.from("v")], ["h", null]]);
+    expect(cursor.headers).to.deep.equal([
+      ["h", Buffer.from("v")],
+      ["h", null],
+    ]);
     expect(cursor.headers).to.deep.equal(cursor.headers);
     expect([cursor.batch.baseOffset, cursor.batch.partitionLeaderEpoch]).to.deep.equal([7, 3]);
   });
@@ -128,7 +163,10 @@ describe("RecordCursor", () => {
   });
 
   it("gives all records the append time where the topic keeps that", () => {
-    const batch = resealed(build(lines("a", "b")), (bytes) => void (bytes.writeInt16BE(0x08, 21), bytes.writeBigInt64BE(77n, 35)));
+    const batch = resealed(
+      build(lines("a", "b")),
+      (bytes) => void (bytes.writeInt16BE(0x08, 21), bytes.writeBigInt64BE(77n, 35)),
+    );
     expect(decodeRecords(batch).map((record) => record.timestamp)).to.deep.equal([77, 77]);
   });
 
@@ -139,7 +177,10 @@ describe("RecordCursor", () => {
       bytes.writeInt32BE(bytes.length - 12, 8);
       bytes.writeInt32BE(2, 57);
     });
-    expect(decodeRecords(thinned).map((record) => [record.offset, record.value?.toString()])).to.deep.equal([[10, "a"], [12, "c"]]);
+    expect(decodeRecords(thinned).map((record) => [record.offset, record.value?.toString()])).to.deep.equal([
+      [10, "a"],
+      [12, "c"],
+    ]);
   });
 
   describe("bad input", () => {
@@ -156,7 +197,10 @@ describe("RecordCursor", () => {
     it("truncated batch: CORRUPT_MESSAGE at any byte, and also behind a whole one", () => {
       for (let size = 1; size < good.length; size += 1) {
         expect(walk(good.subarray(0, size)), `${size}`).to.equal("CORRUPT_MESSAGE");
-        expect(walk(Buffer.concat([good, good.subarray(0, size)])), `${size}`).to.be.oneOf(["CORRUPT_MESSAGE", "INVALID_RECORD"]);
+        expect(walk(Buffer.concat([good, good.subarray(0, size)])), `${size}`).to.be.oneOf([
+          "CORRUPT_MESSAGE",
+          "INVALID_RECORD",
+        ]);
       }
     });
 
@@ -166,9 +210,14 @@ describe("RecordCursor", () => {
       expect(walk(tooMany), "records missing").to.equal("INVALID_RECORD");
       const short = resealed(good, (batch) => void (batch.writeInt32BE(1, 57), batch.writeInt32BE(0, 23)));
       expect(walk(short)).to.equal("INVALID_RECORD");
-      const most = resealed(good, (batch) => void (batch.writeInt32BE(2 ** 31 - 1, 57), batch.writeInt32BE(2 ** 31 - 2, 23)));
+      const most = resealed(
+        good,
+        (batch) => void (batch.writeInt32BE(2 ** 31 - 1, 57), batch.writeInt32BE(2 ** 31 - 2, 23)),
+      );
       expect(walk(most), "2^31 - 1 records").to.equal("INVALID_RECORD");
-      expect(walk(Buffer.concat([build(lines("a"), 0, 5), build(lines("b"), 0, 5)])), "an offset twice").to.equal("INVALID_RECORD");
+      expect(walk(Buffer.concat([build(lines("a"), 0, 5), build(lines("b"), 0, 5)])), "an offset twice").to.equal(
+        "INVALID_RECORD",
+      );
       const sameDelta = resealed(good, (batch) => batch.writeUInt8(0, 61 + 12 + 3));
       expect(walk(sameDelta), "a delta twice").to.equal("INVALID_RECORD");
     });
@@ -194,7 +243,9 @@ describe("RecordCursor", () => {
 
     it("records that are not what the codec says: CORRUPT_MESSAGE", () => {
       for (const codec of [1, 2, 3]) {
-        expect(walk(resealed(good, (batch) => batch.writeInt16BE(codec, 21))), `codec ${codec}`).to.equal("CORRUPT_MESSAGE");
+        expect(walk(resealed(good, (batch) => batch.writeInt16BE(codec, 21))), `codec ${codec}`).to.equal(
+          "CORRUPT_MESSAGE",
+        );
       }
     });
 
@@ -215,7 +266,10 @@ describe("RecordCursor", () => {
       const damage = fc.array(fc.record({ at: fc.nat(), byte: fc.nat(255) }), { minLength: 1, maxLength: 6 });
       fc.assert(
         fc.property(fc.constantFrom(...CODECS), damage, fc.option(fc.nat()), (codec, changes, cut) => {
-          const batch = build([...lines("one", "two"), { timestamp: 5, key: "k", value: "v".repeat(90), headers: [["h", "x"]] }], codec);
+          const batch = build(
+            [...lines("one", "two"), { timestamp: 5, key: "k", value: "v".repeat(90), headers: [["h", "x"]] }],
+            codec,
+          );
           const size = cut === null ? batch.length : 62 + (cut % (batch.length - 62));
           const bad = resealed(batch.subarray(0, size), (bytes) => {
             bytes.writeInt32BE(bytes.length - 12, 8);
@@ -235,7 +289,10 @@ describe("RecordCursor", () => {
     it("any bytes at all end in a coded error", () => {
       fc.assert(
         fc.property(fc.uint8Array({ minLength: 1, maxLength: 300 }), (garbage) => {
-          expect(refusal(() => values(new RecordCursor(Buffer.from(garbage), { verifyCrc: false })))).to.be.oneOf(["NONE", ...REFUSALS]);
+          expect(refusal(() => values(new RecordCursor(Buffer.from(garbage), { verifyCrc: false })))).to.be.oneOf([
+            "NONE",
+            ...REFUSALS,
+          ]);
         }),
       );
     });

@@ -71,7 +71,16 @@ describe("varints", () => {
         expect(varlongBytes(value)).to.equal(bytes.length);
         expect(reader(bytes).zigzag64()).to.equal(value);
       }),
-      { examples: [[2 ** 52], [-(2 ** 52)], [2 ** 52 - 1], [-(2 ** 52) - 1], [Number.MAX_SAFE_INTEGER], [Number.MIN_SAFE_INTEGER]] },
+      {
+        examples: [
+          [2 ** 52],
+          [-(2 ** 52)],
+          [2 ** 52 - 1],
+          [-(2 ** 52) - 1],
+          [Number.MAX_SAFE_INTEGER],
+          [Number.MIN_SAFE_INTEGER],
+        ],
+      },
     );
   });
 

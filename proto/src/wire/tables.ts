@@ -4,7 +4,20 @@
  */
 import { lengthFieldBytes, list, message, type MessageCodec, optional, WireType, Writer } from "./codec.ts";
 import type * as M from "./messages.ts";
-import { bool, bytes, enumeration, int32, sint32, sint32s, sint64, string, strings, uint32, uint32s, uint64 } from "./scalars.ts";
+import {
+  bool,
+  bytes,
+  enumeration,
+  int32,
+  sint32,
+  sint32s,
+  sint64,
+  string,
+  strings,
+  uint32,
+  uint32s,
+  uint64,
+} from "./scalars.ts";
 
 const leaderHint = message<M.LeaderHint>({
   leaderId: sint32(1),

@@ -50,7 +50,14 @@ describe("the wire codec", () => {
   });
 
   it("writes a negative int32 in ten bytes and a negative sint32 in one", () => {
-    const bytes = wire.partitionMetadata.encode({ partition: 0, errorCode: -1, leaderId: -1, leaderEpoch: 0, replicas: [], isr: [] });
+    const bytes = wire.partitionMetadata.encode({
+      partition: 0,
+      errorCode: -1,
+      leaderId: -1,
+      leaderEpoch: 0,
+      replicas: [],
+      isr: [],
+    });
     expect(bytes.toString("hex")).to.equal("10ffffffffffffffffff011801");
   });
 
@@ -76,7 +83,9 @@ describe("the wire codec", () => {
     });
 
     it("takes scalars packed, unpacked and mixed", () => {
-      expect(decoded(wire.fetchRequest, hex("12 03 01 ac02  10 07  12 00  12 01 08"))?.unsubscribe).to.deep.equal([1, 300, 7, 8]);
+      expect(decoded(wire.fetchRequest, hex("12 03 01 ac02  10 07  12 00  12 01 08"))?.unsubscribe).to.deep.equal([
+        1, 300, 7, 8,
+      ]);
     });
 
     it("passes over unknown fields and unexpected wire types of every kind", () => {
@@ -87,13 +96,36 @@ describe("the wire codec", () => {
     });
 
     it("refuses truncated varints, field numbers 0 and beyond 2^29, group and unassigned wire types", () => {
-      for (const bad of ["08", "08 80", "88", "00", "05", "0b", "0c", "7b", "7c", "0e", "0f", "8880808010 05", "08 ffffffffffffffffffff01"]) {
+      for (const bad of [
+        "08",
+        "08 80",
+        "88",
+        "00",
+        "05",
+        "0b",
+        "0c",
+        "7b",
+        "7c",
+        "0e",
+        "0f",
+        "8880808010 05",
+        "08 ffffffffffffffffffff01",
+      ]) {
         expect(decoded(wire.produceRequest, hex(bad)), bad).to.equal(null);
       }
     });
 
     it("refuses lengths beyond the buffer, and beyond the message they lie in", () => {
-      for (const bad of ["22 05", "22 ffffffff0f", "22 80808080808080808001", "22 02 0a 02", "22 03 0a 02 41 41", "7a 01", "7d 010203", "79 01"]) {
+      for (const bad of [
+        "22 05",
+        "22 ffffffff0f",
+        "22 80808080808080808001",
+        "22 02 0a 02",
+        "22 03 0a 02 41 41",
+        "7a 01",
+        "7d 010203",
+        "79 01",
+      ]) {
         expect(decoded(wire.produceRequest, hex(bad)), bad).to.equal(null);
       }
       expect(decoded(wire.fetchRequest, hex("12 05 01")), "packed").to.equal(null);
@@ -154,7 +186,13 @@ describe("the wire codec", () => {
           reserved.records.set(whole.records);
           expect(reserved.message).to.deep.equal(wire.fetchResponse.encode({ partitions: [whole] }));
         }),
-        { examples: [[partition], [{ ...partition, records: Buffer.alloc(0) }], [{ ...partition, records: Buffer.alloc(70_000, 1) }]] },
+        {
+          examples: [
+            [partition],
+            [{ ...partition, records: Buffer.alloc(0) }],
+            [{ ...partition, records: Buffer.alloc(70_000, 1) }],
+          ],
+        },
       );
     });
 

@@ -52,7 +52,11 @@ describe("the wire codec against proto-loader", () => {
       string,
       { path: string; requestStream: boolean; responseStream: boolean }
     >;
-    const ours = Object.values(DATA_SERVICE).map(({ path, requestStream, responseStream }) => ({ path, requestStream, responseStream }));
+    const ours = Object.values(DATA_SERVICE).map(({ path, requestStream, responseStream }) => ({
+      path,
+      requestStream,
+      responseStream,
+    }));
     expect(ours).to.deep.equal(
       Object.values(loaded).map(({ path, requestStream, responseStream }) => ({ path, requestStream, responseStream })),
     );
