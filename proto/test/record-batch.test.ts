@@ -58,7 +58,7 @@ describe("record batch, format v2", () => {
 
   it("has every header field where the format puts it", () => {
     const header = readBatchHeader(golden(), 0);
-    expect({ ...header }).to.deep.equal({
+    expect(header).to.include({
       baseOffset: 0,
       sizeBytes: 99,
       partitionLeaderEpoch: -1,
