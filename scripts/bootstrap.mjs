@@ -38,7 +38,9 @@ function run(command, args, options = {}) {
 /** Runs npm itself, also where only the npm that started us is known; its output goes to stderr. */
 function npm(args) {
   const npmCli = process.env.npm_execpath;
-  const [command, head] = npmCli ? [process.execPath, [npmCli]] : [process.platform === "win32" ? "npm.cmd" : "npm", []];
+  const [command, head] = npmCli
+    ? [process.execPath, [npmCli]]
+    : [process.platform === "win32" ? "npm.cmd" : "npm", []];
   return run(command, [...head, ...args], { stdio: ["ignore", 2, 2] });
 }
 
@@ -108,7 +110,9 @@ function ensureBuilt() {
   say("tidemark: building");
   rmSync(stamp, { force: true });
   removeStaleOutputs();
-  const status = run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b"], { stdio: ["ignore", 2, 2] });
+  const status = run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b"], {
+    stdio: ["ignore", 2, 2],
+  });
   if (status !== 0) {
     say("error: the build failed; its messages stand above");
     process.exit(status);
@@ -133,14 +137,31 @@ function mochaArguments(args) {
     const inside = relative(root, resolve(path)).split(/[\\/]/);
     return isSource(path) ? join(root, inside[0], "dist", ...inside.slice(1)).replace(/\.ts$/, ".js") : resolve(path);
   };
-  const all = packages.flatMap((name) => [...filesUnder(join(root, name, "dist/test"))]).filter((path) => /\.(test|e2e|fuzz)\.js$/.test(path));
+  const all = packages
+    .flatMap((name) => [...filesUnder(join(root, name, "dist/test"))])
+    .filter((path) => /\.(test|e2e|fuzz)\.js$/.test(path));
   const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
-  const files = chosen.length > 0 ? chosen.map(compiledOf) : shuffled(all.toSorted((a, b) => (a < b ? -1 : 1)), seed);
-  if (chosen.length === 0) say(`tidemark: ${files.length} test files, order seed ${seed} (TEST_SEED=${seed} npm test repeats it)`);
+  const files =
+    chosen.length > 0
+      ? chosen.map(compiledOf)
+      : shuffled(
+          all.toSorted((a, b) => (a < b ? -1 : 1)),
+          seed,
+        );
+  if (chosen.length === 0)
+    say(`tidemark: ${files.length} test files, order seed ${seed} (TEST_SEED=${seed} npm test repeats it)`);
   const parallel = chosen.length > 0 || rest.includes("--no-parallel") ? [] : ["--parallel", "--jobs", "2"];
   return [
-    "--enable-source-maps", "--no-config", "--reporter", join(root, "scripts/mocha-reporter.cjs"), "--timeout", "60000", "--exit", ...parallel,
-    ...rest.filter((arg) => arg !== "--no-parallel"), ...files,
+    "--enable-source-maps",
+    "--no-config",
+    "--reporter",
+    join(root, "scripts/mocha-reporter.cjs"),
+    "--timeout",
+    "60000",
+    "--exit",
+    ...parallel,
+    ...rest.filter((arg) => arg !== "--no-parallel"),
+    ...files,
   ];
 }
 
@@ -170,7 +191,15 @@ const jobs = {
   coverage: async (args) => {
     const thresholds = ["--check-coverage", "--lines", "85", "--branches", "75"];
     const scope = ["--all", "--src", root, "--exclude-after-remap", "--include", "{proto,client,broker,cli}/src/**"];
-    const c8 = [join(root, "node_modules/c8/bin/c8.js"), ...scope, ...thresholds, "--reporter", "text-summary", "--reporter", "html"];
+    const c8 = [
+      join(root, "node_modules/c8/bin/c8.js"),
+      ...scope,
+      ...thresholds,
+      "--reporter",
+      "text-summary",
+      "--reporter",
+      "html",
+    ];
     process.exit(run(process.execPath, [...c8, process.execPath, mocha(), ...mochaArguments(args)]));
   },
   bench: (args) => become(compiled("bench"), args),

@@ -49,7 +49,18 @@ const packageEntries: Readonly<Record<string, readonly string[]>> = {
   console: [],
 };
 
-const pureRooms = new Set(["base", "ports", "config", "raft", "metadata", "replication", "coordinator", "storage", "runtime", "api"]);
+const pureRooms = new Set([
+  "base",
+  "ports",
+  "config",
+  "raft",
+  "metadata",
+  "replication",
+  "coordinator",
+  "storage",
+  "runtime",
+  "api",
+]);
 
 const bannedNames: Readonly<Record<string, string>> = {
   Date: "the Clock port, or `now` as an argument",
@@ -101,7 +112,10 @@ function scan(text: string): { imports: ImportEntry[]; tokens: Token[] } {
     if (!token.isString) continue;
     const before = tokens[slot - 1]?.text ?? "";
     const beforeThat = tokens[slot - 2]?.text ?? "";
-    const isImported = before === "from" || before === "import" || (before === "(" && (beforeThat === "import" || beforeThat === "require"));
+    const isImported =
+      before === "from" ||
+      before === "import" ||
+      (before === "(" && (beforeThat === "import" || beforeThat === "require"));
     if (isImported) imports.push({ specifier: token.text, line: token.line });
   }
   return { imports, tokens };
@@ -125,12 +139,14 @@ function checkImport(file: string, { specifier, line }: ImportEntry): Breach[] {
   const breach = (rule: string, remedy: string): Breach[] => [{ file, line, rule, remedy }];
   const source = roomOf(file);
   if (specifier.startsWith("node:")) {
-    const isAllowed = !isPure(file) || (source.pkg === "broker" && source.room === "base" && specifier === "node:assert");
+    const isAllowed =
+      !isPure(file) || (source.pkg === "broker" && source.room === "base" && specifier === "node:assert");
     return isAllowed ? [] : breach(`${specifier} below the platform layer`, "a port");
   }
   if (specifier.startsWith("@tidemark/") || specifier === "tidemark") {
     const target = specifier.startsWith("@tidemark/") ? specifier.split("/").slice(0, 2).join("/") : specifier;
-    if (!(packageEntries[source.pkg] ?? []).includes(target)) return breach(`${source.pkg} enters ${target}`, "see the table of packages");
+    if (!(packageEntries[source.pkg] ?? []).includes(target))
+      return breach(`${source.pkg} enters ${target}`, "see the table of packages");
     const isBelowProto = source.pkg === "broker" && (source.room === "base" || source.room === "raft");
     return isBelowProto ? breach(`${source.room} enters ${target}`, "a type of its own") : [];
   }
@@ -157,10 +173,15 @@ function checkTokens(file: string, tokens: readonly Token[]): Breach[] {
     if (!token.isName) continue;
     const isMember = tokens[slot - 1]?.text === "." || tokens[slot - 1]?.text === "?.";
     const owner = isMember ? (tokens[slot - 2]?.text ?? "") : "";
-    const isKey = !isMember && tokens[slot + 1]?.text === ":" && (tokens[slot - 1]?.text === "{" || tokens[slot - 1]?.text === ",");
-    const isGlobal = (!isMember && !isKey) || owner === "globalThis" || owner === "global" || token.text === "localeCompare";
-    const remedy = (isGlobal && Object.hasOwn(bannedNames, token.text) ? bannedNames[token.text] : undefined) ?? bannedMembers[`${owner}.${token.text}`];
-    if (remedy !== undefined) breaches.push({ file, line: token.line, rule: `${token.text} below the platform layer`, remedy });
+    const isKey =
+      !isMember && tokens[slot + 1]?.text === ":" && (tokens[slot - 1]?.text === "{" || tokens[slot - 1]?.text === ",");
+    const isGlobal =
+      (!isMember && !isKey) || owner === "globalThis" || owner === "global" || token.text === "localeCompare";
+    const remedy =
+      (isGlobal && Object.hasOwn(bannedNames, token.text) ? bannedNames[token.text] : undefined) ??
+      bannedMembers[`${owner}.${token.text}`];
+    if (remedy !== undefined)
+      breaches.push({ file, line: token.line, rule: `${token.text} below the platform layer`, remedy });
   }
   return breaches;
 }
