@@ -10,7 +10,7 @@ import { ExitCode } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { requireOutput } from "../global-flags.ts";
 import { ChunkWriter } from "../output/chunk-writer.ts";
-import { formatMs } from "../output/units.ts";
+import { formatMs, plural } from "../output/units.ts";
 import { type FromPosition, resolveMoment, type UntilPosition } from "../parse/position.ts";
 import { toEnvelope } from "../records/envelope.ts";
 import { resolveFrom } from "../records/start-offsets.ts";
@@ -51,12 +51,13 @@ export async function consume(context: CommandContext, request: ConsumeRequest):
         if (!writer.appendLine(render(record))) await writer.ready();
       }
     } catch (error: unknown) {
-      if (!context.signal.aborted) throw watchdog.explain(error);
+      if (!watchdog.signal.aborted) throw error;
     } finally {
       watchdog.stop();
       await reader.close();
     }
     await writer.end();
+    watchdog.check();
   });
   return ExitCode.OK;
 }
@@ -111,12 +112,11 @@ class IdleWatchdog {
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
-  /** What to tell the user of an error that ended the read: a time-out, if it was us who ended it. */
-  explain(error: unknown): unknown {
-    if (!this.#isFired) return error;
-    return new CliFailure("TIMEOUT", `nothing more arrived within ${formatMs(this.#timeoutMs ?? 0)}; ${this.#count} records were read`, {
+  /** @throws CliFailure TIMEOUT when it was this that ended the read */
+  check(): void {
+    if (!this.#isFired) return;
+    throw new CliFailure("TIMEOUT", `nothing more arrived within ${formatMs(this.#timeoutMs ?? 0)}; ${plural(this.#count, "record")} read`, {
       details: { records: this.#count },
-      cause: error,
     });
   }
 

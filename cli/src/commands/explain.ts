@@ -2,6 +2,7 @@
  * `explain CODE`: what an error code means and what to do. A code is a name or number of the error table in
  * @tidemark/proto, a short name of the SDK (which may stand for several), or one of the command line's own.
  */
+import { getSystemErrorMap } from "node:util";
 import { ERROR_TABLE, type ErrorRow } from "@tidemark/proto";
 import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -46,12 +47,19 @@ export function findExplanations(code: string): Explanation[] {
   const wanted = code.toUpperCase();
   const all = allExplanations();
   const exact = all.filter((row) => row.code === wanted || String(row.number) === wanted);
+  const system = [...getSystemErrorMap().values()].find(([name]) => name === wanted);
+  if (system !== undefined) exact.push(fromSystem(system));
   return exact.concat(all.filter((row) => row.sdkCode === wanted && !exact.includes(row)));
 }
 
 function allExplanations(): Explanation[] {
   const own = OWN_CODES.map((row) => ({ code: row.code, number: null, sdkCode: null, retriable: null, text: row.text, hint: row.hint }));
   return [...own, ...ERROR_TABLE.map(fromTable)];
+}
+
+/** EACCES, ENOSPC and so on: what the operating system says, as Node names it. */
+function fromSystem([code, text]: [string, string]): Explanation {
+  return { code, number: null, sdkCode: null, retriable: null, text: `The operating system says: ${text}.`, hint: "" };
 }
 
 function fromTable(row: ErrorRow): Explanation {

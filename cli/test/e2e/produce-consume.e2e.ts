@@ -169,7 +169,7 @@ describe("tidemark produce and consume", () => {
     await broker.run(["topics", "create", "silent"]);
     const { code, stderr } = await broker.run(["consume", "silent", "--from", "start", "-n", "1", "--timeout", "300ms"]);
     expect(code).to.equal(7);
-    expect(stderr).to.match(/^error: TIMEOUT: nothing more arrived within 300 ms; 0 records were read\n/);
+    expect(stderr).to.match(/^error: TIMEOUT: nothing more arrived within 300 ms; 0 records read\n/);
   });
 
   it("says how far it got when the input goes bad in the middle, and ends with 8", async () => {
