@@ -6,9 +6,10 @@ import { type Duration, parseDuration } from "./duration.ts";
 import { BrokerError, closedError } from "./errors.ts";
 import { limited } from "./pause.ts";
 import { Producer } from "./producer.ts";
+import { Reader } from "./reader.ts";
 import { Cluster } from "./transport/cluster.ts";
 import { settingsOf } from "./transport/settings.ts";
-import type { CallOptions, ClientOptions, ClusterInfo, ProducerOptions } from "./types.ts";
+import type { CallOptions, ClientOptions, ClusterInfo, ProducerOptions, ReaderOptions, TopicDef } from "./types.ts";
 
 /** What a client closes before itself. */
 interface Closeable {
@@ -44,6 +45,14 @@ export class Client implements AsyncDisposable {
     const producer: Producer = new Producer({ cluster: this.#cluster, options, onClosed: () => this.#open.delete(producer) });
     this.#open.add(producer);
     return producer;
+  }
+
+  /** @throws BrokerError INVALID_ARGUMENT */
+  reader<K, V>(topic: TopicDef<K, V>, options: ReaderOptions = {}): Reader<K, V> {
+    this.#assertOpen();
+    const reader: Reader<K, V> = new Reader({ cluster: this.#cluster, topic, options, onClosed: () => this.#open.delete(reader) });
+    this.#open.add(reader);
+    return reader;
   }
 
   /**

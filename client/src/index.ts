@@ -8,4 +8,5 @@ export { Client } from "./client.ts";
 export { codecs, topic } from "./codecs.ts";
 export { AuthError, BrokerError, CodecError, type ErrorCode, FencedError, TimeoutError } from "./errors.ts";
 export { Producer } from "./producer.ts";
+export { Reader } from "./reader.ts";
 export type * from "./types.ts";

@@ -1,0 +1,375 @@
+/**
+ * The shell around a reader's core: finds the partitions and where to begin, keeps a fetch stream to each leader, and
+ * begins again at its positions when a stream ends or a leader moves, for as long as the reader lives.
+ *
+ *     start -> positions known -> subscribed <-> lost, waiting -> over (all read, failed, or closed)
+ *
+ * A reader that follows waits for its brokers for ever, as it waits for records. One that reads to an end gives up after
+ * the delivery timeout without progress.
+ */
+import { errorRow, type ErrorRow, type FetchedPartition, type FetchSubscribe, Isolation, OffsetAt } from "@tidemark/proto";
+import { backoffMs } from "../core/backoff.ts";
+import { ReadBuffer } from "../core/read-buffer.ts";
+import { ReadPosition } from "../core/read-position.ts";
+import { BrokerError, brokerErrorOf, TimeoutError } from "../errors.ts";
+import { pause } from "../pause.ts";
+import type { Cluster } from "../transport/cluster.ts";
+import { type FetchListener, FetchStream } from "../transport/fetch-stream.ts";
+import { listOffsets } from "../transport/list-offsets.ts";
+import type { Bound, ReaderSettings } from "./reader-settings.ts";
+
+const MESSAGE_BYTES_MAX = 1024 * 1024;
+
+/** One partition: its position, and where it is subscribed just now. */
+interface Followed {
+  readonly position: ReadPosition;
+  readonly startsAtEarliest: boolean;
+  stream: FetchStream | null;
+}
+
+/** A stream and what is subscribed on it. */
+interface Lane {
+  readonly broker: number;
+  readonly byId: Map<number, Followed>;
+  nextId: number;
+}
+
+export class ReadSession implements FetchListener {
+  /** Credit goes back to the broker, by its id, that sent a chunk. */
+  readonly buffer: ReadBuffer<number>;
+  /** Why there will be no more records; null while there may be. */
+  failure: BrokerError | null = null;
+
+  readonly #cluster: Cluster;
+  readonly #topic: string;
+  readonly #settings: ReaderSettings;
+  /** Called when records, the end or a failure have come. */
+  readonly #onNews: () => void;
+  readonly #stop = new AbortController();
+  readonly #followed: Followed[] = [];
+  #areFollowedKnown = false;
+  /** Positions are those of this topic; one made anew under its name is another. */
+  #topicId: Buffer | null = null;
+  readonly #streams = new Map<FetchStream, Lane>();
+  readonly #streamByBroker = new Map<number, FetchStream>();
+  /** Bytes in the buffer, by the broker that sent them: what its next stream may not send again as credit. */
+  readonly #bufferedBytes = new Map<number, number>();
+  #isAttaching = false;
+  #mustAttachAgain = false;
+  #failures = 0;
+  #progressAt = performance.now();
+  #patience: NodeJS.Timeout | null = null;
+  #isClosed = false;
+
+  constructor(deps: { readonly cluster: Cluster; readonly topic: string; readonly settings: ReaderSettings; readonly onNews: () => void }) {
+    this.#cluster = deps.cluster;
+    this.#topic = deps.topic;
+    this.#settings = deps.settings;
+    this.#onNews = deps.onNews;
+    this.buffer = new ReadBuffer(deps.settings.limit);
+  }
+
+  /** Everything was handed out. */
+  get isDone(): boolean {
+    return this.buffer.isExhausted || (this.#areFollowedKnown && this.#followed.every(({ position }) => position.isDone));
+  }
+
+  start(): void {
+    this.#watchPatience();
+    this.#attach();
+  }
+
+  /** Gives the credit of used chunks back; `isHungry`: the reader waits. */
+  giveBack(isHungry: boolean): void {
+    if (this.buffer.recordsCount > this.#settings.prefetchRecords) return;
+    for (const { source, bytes } of this.buffer.takeFreed()) {
+      this.#bufferedBytes.set(source, (this.#bufferedBytes.get(source) ?? 0) - bytes);
+      this.#streamByBroker.get(source)?.grant(bytes, false);
+    }
+    if (isHungry) for (const stream of this.#streams.keys()) stream.grant(0, true);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#stop.abort();
+    if (this.#patience !== null) clearTimeout(this.#patience);
+    for (const stream of this.#streams.keys()) stream.close();
+    this.#streams.clear();
+    this.#streamByBroker.clear();
+  }
+
+  // ---- what the streams tell
+
+  onFetched(stream: FetchStream, partitions: readonly FetchedPartition[]): void {
+    const lane = this.#streams.get(stream);
+    if (lane === undefined || this.#isClosed) return;
+    this.#failures = 0;
+    this.#progressAt = performance.now();
+    for (const fetched of partitions) {
+      const followed = lane.byId.get(fetched.subscriptionId);
+      if (followed === undefined) stream.grant(fetched.records.length, false);
+      else if (fetched.errorCode === 0) this.#onRecords(stream, lane.broker, followed, fetched);
+      else {
+        lane.byId.delete(fetched.subscriptionId);
+        followed.stream = null;
+        this.#onPartitionError(followed, errorRow(fetched.errorCode), fetched.errorMessage);
+      }
+    }
+    this.#unsubscribeFetched(stream, lane);
+    this.#onNews();
+  }
+
+  onEnded(stream: FetchStream, error: BrokerError): void {
+    const lane = this.#streams.get(stream);
+    if (lane === undefined || this.#isClosed) return;
+    this.#dropStream(stream);
+    for (const followed of lane.byId.values()) followed.stream = null;
+    this.#cluster.forget(this.#topic);
+    this.#cluster.settings.logger.warn({ topic: this.#topic, code: error.code, message: error.message }, "a fetch stream ended");
+    if (error.retriable) this.#attachLater(error);
+    else this.#fail(error);
+  }
+
+  #onRecords(stream: FetchStream, broker: number, followed: Followed, fetched: FetchedPartition): void {
+    const { position } = followed;
+    const { fetchOffset, records, leaderEpoch } = fetched;
+    const visibleEnd = this.#settings.isolation === Isolation.READ_COMMITTED ? fetched.lastStableOffset : fetched.highWatermark;
+    const taken = position.onFetched({ fetchOffset, visibleEnd, records });
+    if (!taken.ok) {
+      stream.grant(records.length, false);
+      if (taken.isCorrupt) this.#fail(this.#error(errorRow("CORRUPT_MESSAGE"), "the broker sent what is no record batch", position));
+      return;
+    }
+    if (records.length === 0) return;
+    this.#bufferedBytes.set(broker, (this.#bufferedBytes.get(broker) ?? 0) + records.length);
+    this.buffer.push({ source: broker, position, records, recordsCount: taken.recordsCount, leaderEpoch });
+  }
+
+  #onPartitionError(followed: Followed, row: ErrorRow, message: string): void {
+    const { position, startsAtEarliest } = followed;
+    const error = this.#error(row, message, position);
+    if (row.name === "OFFSET_OUT_OF_RANGE" && startsAtEarliest && position.isUntouched) {
+      // Retention was faster than we: what was earliest when we asked is gone. Nothing was read yet, so nothing is skipped.
+      this.#restart(followed);
+    } else if (row.retriable) {
+      if (row.metadataStale) this.#cluster.forget(this.#topic);
+      this.#attachLater(error);
+    } else {
+      this.#fail(error);
+    }
+  }
+
+  #restart(followed: Followed): void {
+    const { partition } = followed.position;
+    this.#offsets([partition], OffsetAt.EARLIEST).then(
+      (offsets) => {
+        followed.position.restartAt(offsets.get(partition) ?? followed.position.fetchOffset);
+        this.#attach();
+      },
+      (error: unknown) => this.#fail(BrokerError.from(error)),
+    );
+  }
+
+  /** Partitions that were fetched to their end take no more credit. */
+  #unsubscribeFetched(stream: FetchStream, lane: Lane): void {
+    const over: number[] = [];
+    for (const [id, { position }] of lane.byId) if (position.isFetched) over.push(id);
+    if (over.length === 0) return;
+    for (const id of over) lane.byId.delete(id);
+    stream.unsubscribe(over);
+  }
+
+  // ---- finding and subscribing
+
+  /** Subscribes whatever is not subscribed and not at its end. */
+  #attach(): void {
+    if (this.#isClosed) return;
+    this.#mustAttachAgain = this.#isAttaching;
+    if (this.#isAttaching) return;
+    this.#isAttaching = true;
+    this.#attachNow().then(
+      () => {
+        this.#isAttaching = false;
+        if (this.#mustAttachAgain) this.#attach();
+        this.#onNews();
+      },
+      (error: unknown) => {
+        this.#isAttaching = false;
+        if (this.#isClosed) return;
+        const failure = BrokerError.from(error);
+        // What is asked before the first record has spent its own budget; so has the question whether the topic exists.
+        const isFinal = !failure.retriable || !this.#areFollowedKnown || failure.code === "UNKNOWN_TOPIC_OR_PARTITION";
+        if (isFinal) this.#fail(failure);
+        else this.#attachLater(failure);
+      },
+    );
+  }
+
+  async #attachNow(): Promise<void> {
+    const signal = this.#stop.signal;
+    const topic = await this.#cluster.requireTopic(this.#topic, { signal });
+    if (this.#topicId !== null && !this.#topicId.equals(topic.id)) {
+      throw new BrokerError("UNKNOWN_TOPIC_OR_PARTITION", `topic ${this.#topic} was deleted, and made anew under its name`, { topic: this.#topic });
+    }
+    if (!this.#areFollowedKnown) await this.#findPositions(topic.leaders.length);
+    this.#topicId = topic.id;
+    const wanted = new Map<number, Followed[]>();
+    for (const followed of this.#followed) {
+      if (followed.stream !== null || followed.position.isFetched) continue;
+      const leader = topic.leaders[followed.position.partition] ?? -1;
+      if (leader < 0) throw this.#error(errorRow("LEADER_NOT_AVAILABLE"), "", followed.position);
+      const group = wanted.get(leader);
+      if (group === undefined) wanted.set(leader, [followed]);
+      else group.push(followed);
+    }
+    if (this.#isClosed) return;
+    const creditBytes = Math.ceil(this.#settings.prefetchBytes / Math.max(new Set(topic.leaders).size, 1));
+    for (const [leader, group] of wanted) this.#subscribe(leader, group, { creditBytes, topicId: topic.id, leaderEpochs: topic.leaderEpochs });
+  }
+
+  #subscribe(leader: number, group: Followed[], options: { creditBytes: number; topicId: Buffer; leaderEpochs: readonly number[] }): void {
+    const stream = this.#streamByBroker.get(leader) ?? this.#openStream(leader, options.creditBytes);
+    const lane = this.#streams.get(stream);
+    if (lane === undefined) return;
+    const subscriptions = group.map((followed): FetchSubscribe => {
+      const { partition, fetchOffset } = followed.position;
+      const subscriptionId = lane.nextId;
+      lane.nextId += 1;
+      lane.byId.set(subscriptionId, followed);
+      followed.stream = stream;
+      return {
+        subscriptionId,
+        topic: this.#topic,
+        partition,
+        topicId: options.topicId,
+        offset: fetchOffset,
+        maxBytes: Math.min(options.creditBytes, MESSAGE_BYTES_MAX),
+        isolation: this.#settings.isolation,
+        currentLeaderEpoch: options.leaderEpochs[partition] ?? -1,
+      };
+    });
+    stream.subscribe(subscriptions);
+  }
+
+  #openStream(leader: number, shareBytes: number): FetchStream {
+    const connection = this.#cluster.broker(leader);
+    if (connection === undefined) throw new BrokerError("CONNECTION_LOST", `the address of broker ${leader} is not known`);
+    const buffered = this.#bufferedBytes.get(leader) ?? 0;
+    const { connectTimeoutMs } = this.#cluster.settings;
+    const stream = new FetchStream(connection, this, { shareBytes, creditBytes: Math.max(shareBytes - buffered, 0), connectTimeoutMs });
+    this.#streams.set(stream, { broker: leader, byId: new Map(), nextId: 1 });
+    this.#streamByBroker.set(leader, stream);
+    return stream;
+  }
+
+  #dropStream(stream: FetchStream): void {
+    this.#streams.delete(stream);
+    for (const [leader, known] of this.#streamByBroker) if (known === stream) this.#streamByBroker.delete(leader);
+  }
+
+  #attachLater(error: BrokerError): void {
+    this.#failures += 1;
+    if (this.#failures === 1) this.#progressAt = performance.now();
+    const { retry } = this.#cluster.settings;
+    pause(backoffMs(retry, this.#failures, Math.random()), this.#stop.signal).then(
+      () => this.#attach(),
+      () => {},
+    );
+    this.#cluster.settings.logger.debug({ topic: this.#topic, code: error.code, attempt: this.#failures }, "reading goes on after a pause");
+  }
+
+  // ---- where to begin and to end
+
+  async #findPositions(partitionsCount: number): Promise<void> {
+    const { from, to, follow } = this.#settings;
+    const partitions = this.#partitions(partitionsCount);
+    const starts = await this.#resolve(partitions, from, OffsetAt.LATEST);
+    const ends = await this.#resolve(partitions, to, null);
+    for (const partition of partitions) {
+      const start = starts.get(partition) ?? 0;
+      const end = ends.get(partition) ?? Number.POSITIVE_INFINITY;
+      const untilTimestamp = to.kind === "time" && end === Number.POSITIVE_INFINITY ? to.timestamp : Number.POSITIVE_INFINITY;
+      const position = new ReadPosition({ partition, from: start, to: end, untilTimestamp, follow });
+      this.#followed.push({ position, startsAtEarliest: boundOf(from, partition).kind === "earliest", stream: null });
+    }
+    this.#areFollowedKnown = true;
+  }
+
+  #partitions(count: number): number[] {
+    const { partitions } = this.#settings;
+    if (partitions === "all") return Array.from({ length: count }, (_, partition) => partition);
+    const missing = partitions.find((partition) => partition >= count);
+    if (missing !== undefined) {
+      throw new BrokerError("UNKNOWN_TOPIC_OR_PARTITION", `topic ${this.#topic} has ${count} partitions, and no partition ${missing}`, {
+        topic: this.#topic,
+        partition: missing,
+      });
+    }
+    return [...partitions];
+  }
+
+  /** Offsets of a bound; those that no record satisfies are asked for at `otherwise`, or left out. */
+  async #resolve(partitions: readonly number[], bound: Bound, otherwise: number | null): Promise<Map<number, number>> {
+    const offsets = new Map<number, number>();
+    const byTimestamp = new Map<number, number[]>();
+    for (const partition of partitions) {
+      const own = boundOf(bound, partition);
+      if (own.kind === "offset") offsets.set(partition, own.offset);
+      else if (own.kind !== "none") byTimestamp.set(timestampOf(own), [...(byTimestamp.get(timestampOf(own)) ?? []), partition]);
+    }
+    for (const [timestamp, asked] of byTimestamp) {
+      const found = await this.#offsets(asked, timestamp);
+      const missing = asked.filter((partition) => (found.get(partition) ?? -1) < 0);
+      const late = missing.length > 0 && otherwise !== null ? await this.#offsets(missing, otherwise) : new Map<number, number>();
+      for (const partition of asked) {
+        const offset = late.get(partition) ?? found.get(partition) ?? -1;
+        if (offset >= 0) offsets.set(partition, offset);
+      }
+    }
+    return offsets;
+  }
+
+  #offsets(partitions: readonly number[], timestamp: number): Promise<Map<number, number>> {
+    const { isolation } = this.#settings;
+    return listOffsets(this.#cluster, { topic: this.#topic, partitions, timestamp, isolation }, { signal: this.#stop.signal });
+  }
+
+  // ---- giving up
+
+  #error(row: ErrorRow, message: string, position: ReadPosition): BrokerError {
+    const place = `${this.#topic}-${position.partition} at offset ${position.fetchOffset}`;
+    const text = message === "" ? row.text : message;
+    return brokerErrorOf(row, `reading ${place}: ${text}`, { topic: this.#topic, partition: position.partition });
+  }
+
+  #fail(error: BrokerError): void {
+    this.failure ??= error;
+    this.close();
+    this.#onNews();
+  }
+
+  /** For readers with an end: nothing may wait for ever. */
+  #watchPatience(): void {
+    const { deliveryTimeoutMs } = this.#cluster.settings;
+    if (this.#settings.follow) return;
+    const left = this.#progressAt + deliveryTimeoutMs - performance.now();
+    this.#patience = setTimeout(() => {
+      const isWaiting = this.buffer.recordsCount === 0 && !this.isDone;
+      if (!isWaiting) this.#progressAt = performance.now();
+      if (performance.now() - this.#progressAt < deliveryTimeoutMs) this.#watchPatience();
+      else this.#fail(new TimeoutError(`reading ${this.#topic} made no progress for ${deliveryTimeoutMs} ms`, "unknown", { topic: this.#topic }));
+    }, Math.max(left, 1));
+  }
+}
+
+function boundOf(bound: Bound, partition: number): Exclude<Bound, { kind: "map" }> {
+  if (bound.kind !== "map") return bound;
+  const offset = bound.offsets.get(partition);
+  return offset === undefined ? bound.otherwise : { kind: "offset", offset };
+}
+
+function timestampOf(bound: Exclude<Bound, { kind: "map" | "offset" | "none" }>): number {
+  if (bound.kind === "time") return bound.timestamp;
+  return bound.kind === "earliest" ? OffsetAt.EARLIEST : OffsetAt.LATEST;
+}
