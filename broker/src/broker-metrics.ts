@@ -27,7 +27,7 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
     partitions: () => ledPartitions(parts),
     brokersCount: () => parts.image()?.brokers.size ?? 0,
     connections: () => parts.connections(),
-    syncs: () => ({ count: 0, seconds: 0 }),
+    syncs: () => null,
     diskFreeBytes: () => {
       try {
         return parts.freeBytes();

@@ -11,9 +11,8 @@
  */
 import { createRequire } from "node:module";
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
-import { UnknownErrors } from "./api/index.ts";
+import { createTopicsReady, UnknownErrors } from "./api/index.ts";
 import type { BrokerContext, Endpoint } from "./api/index.ts";
-import { createTopicsReady } from "./api/create-topics.ts";
 import type { BrokerConfig, Listener } from "./config/index.ts";
 import { BusyAddressError, GrpcDoor } from "./listeners/grpc/index.ts";
 import { openHttpDoor } from "./listeners/http/index.ts";
@@ -245,13 +244,8 @@ export class Broker {
 
   async #openController(identity: ClusterIdentity): Promise<Controller> {
     const isUnborn = identity.clusterId === null;
-    const storePath = `${this.#path}/${METADATA_STORE}`;
-    const metadata = await openMetadataStore({
-      path: storePath,
-      disk: this.#world.disk,
-      openStore: (path, options) => this.#world.openStore(path, options),
-      isUnborn,
-    });
+    const { disk, openStore } = this.#world;
+    const metadata = await openMetadataStore({ path: `${this.#path}/${METADATA_STORE}`, disk, openStore, isUnborn });
     const controller = await Controller.open({
       store: metadata,
       clock: this.#world.clock,
@@ -267,7 +261,7 @@ export class Broker {
     this.#controller = controller;
     this.#closers.push(() => controller.close());
     // The last step of a birth: from here on the directory belongs to this cluster.
-    if (isUnborn) await completeBirth(this.#world.disk, this.#path, identity, controller.image.clusterId);
+    if (isUnborn) await completeBirth(disk, this.#path, identity, controller.image.clusterId);
     return controller;
   }
 

@@ -13,6 +13,8 @@ import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { findPartition } from "./find-partition.ts";
 
+export type { FetchedPart, FetchSink };
+
 export interface FetchRequest {
   readonly subscribe: readonly FetchSubscribe[];
   readonly unsubscribe: readonly number[];

@@ -16,7 +16,7 @@
 import type { ErrorName } from "@tidemark/proto";
 import { assert } from "../base/index.ts";
 import type { LeaderEpoch, Offset } from "../base/index.ts";
-import type { ReadResult } from "../storage/types.ts";
+import type { ReadResult } from "../storage/index.ts";
 import type { Partition, PartitionWatcher } from "./partition.ts";
 import type { Turn } from "./turn.ts";
 

@@ -21,7 +21,7 @@ import type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId } from "../base/ind
 import type { Clock, DiskFault } from "../ports/index.ts";
 import { checkProducer, PartitionLeader } from "../replication/index.ts";
 import type { KnownBatch, LeaderEffect, Membership } from "../replication/index.ts";
-import type { PartitionLog, ReadResult } from "../storage/types.ts";
+import type { PartitionLog, ReadResult } from "../storage/index.ts";
 import type { AppendTask } from "./append-task.ts";
 import { ParkedQueue } from "./parked-queue.ts";
 import type { Purgatory } from "./purgatory.ts";

@@ -16,7 +16,7 @@ import { effectiveMinInsyncReplicas, topicConfig } from "../config/index.ts";
 import type { ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "../metadata/index.ts";
 import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
 import type { Membership } from "../replication/index.ts";
-import type { LogDirectory, LogDirectoryOptions, OpenLogDirectory, OpenReport, ReplicaSpec } from "../storage/types.ts";
+import type { LogDirectory, LogDirectoryOptions, OpenLogDirectory, OpenReport, ReplicaSpec } from "../storage/index.ts";
 import { Partition } from "./partition.ts";
 import type { PartitionSettings } from "./partition.ts";
 import { deadlineAfter } from "./purgatory.ts";

@@ -179,6 +179,12 @@ export interface ReservedFetchResponse {
 
 export interface FetchResponseCodec extends MessageCodec<M.FetchResponse> {
   /**
+   * The bytes of one partition's part of a response up to its records, which follow as they are: a response is any number of
+   * heads, each with its `recordsBytes` of records behind it. So records reach the frame without a copy of their own.
+   * Whatever `partition.records` holds is ignored.
+   */
+  head(partition: Omit<M.FetchedPartition, "records">, recordsBytes: number): Buffer;
+  /**
    * Encodes a response of one partition with room for `recordsBytes` of records, so that a file can be read straight into
    * the message. Whatever `partition.records` holds is ignored. The room must be filled before the message leaves.
    */
@@ -187,26 +193,34 @@ export interface FetchResponseCodec extends MessageCodec<M.FetchResponse> {
 
 const NO_RECORDS = Buffer.alloc(0);
 
-function reserve(partition: Omit<M.FetchedPartition, "records">, recordsBytes: number): ReservedFetchResponse {
-  const head = fetchedPartition.encode({ ...partition, records: NO_RECORDS });
+function head(partition: Omit<M.FetchedPartition, "records">, recordsBytes: number): Buffer {
+  const fields = fetchedPartition.encode({ ...partition, records: NO_RECORDS });
   const recordsFieldBytes = recordsBytes === 0 ? 0 : lengthFieldBytes(FETCHED_RECORDS, recordsBytes);
-  const partitionBytes = head.length + recordsFieldBytes;
+  const partitionBytes = fields.length + recordsFieldBytes;
   const writer = new Writer();
-  writer.bytes = Buffer.allocUnsafe(lengthFieldBytes(FETCHED_PARTITIONS, partitionBytes));
+  writer.bytes = Buffer.allocUnsafe(lengthFieldBytes(FETCHED_PARTITIONS, partitionBytes) - recordsBytes);
   writer.tag(FETCHED_PARTITIONS, WireType.LENGTH);
   writer.unsigned(partitionBytes);
-  writer.bytes.set(head, writer.at);
-  writer.at += head.length;
+  writer.bytes.set(fields, writer.at);
+  writer.at += fields.length;
   if (recordsBytes > 0) {
     writer.tag(FETCHED_RECORDS, WireType.LENGTH);
     writer.unsigned(recordsBytes);
   }
-  return { message: writer.bytes, records: writer.bytes.subarray(writer.at) };
+  return writer.bytes;
+}
+
+function reserve(partition: Omit<M.FetchedPartition, "records">, recordsBytes: number): ReservedFetchResponse {
+  const front = head(partition, recordsBytes);
+  const message = Buffer.allocUnsafe(front.length + recordsBytes);
+  message.set(front);
+  return { message, records: message.subarray(front.length) };
 }
 
 const fetchResponseCodec: FetchResponseCodec = {
   encode: (value) => fetchResponse.encode(value),
   decode: (value) => fetchResponse.decode(value),
+  head,
   reserve,
 };
 

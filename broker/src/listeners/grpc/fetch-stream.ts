@@ -8,18 +8,18 @@ import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { errorRow, wire } from "@tidemark/proto";
 import type { wire as Wire } from "@tidemark/proto";
 import { FetchStream as FetchUseCase, leaderHint } from "../../api/index.ts";
-import type { ApiError, BrokerContext, ClientContext } from "../../api/index.ts";
-import type { FetchedPart } from "../../runtime/index.ts";
+import type { ApiError, BrokerContext, ClientContext, FetchedPart } from "../../api/index.ts";
 import { clientOf, errorOf } from "./door-context.ts";
+import { Frame } from "./frame.ts";
 import { statusOf } from "./status.ts";
 
-type WirePart = Parameters<typeof Wire.fetchResponse.encode>[0]["partitions"][number];
+type WirePart = Parameters<typeof Wire.fetchResponse.head>[0];
 
 /** Bytes handed to the stream and not yet taken by the socket, above which no further message is made. */
 const WRITE_AHEAD_BYTES = 2 * 1024 * 1024;
 
 export class FetchStream {
-  readonly #call: ServerDuplexStream<Buffer, Buffer>;
+  readonly #call: ServerDuplexStream<Buffer, Frame>;
   readonly #context: BrokerContext;
   readonly #client: ClientContext;
   readonly #useCase: FetchUseCase;
@@ -30,7 +30,7 @@ export class FetchStream {
   #isOver = false;
   readonly #onWritten = (): void => this.#onMessageWritten();
 
-  constructor(call: ServerDuplexStream<Buffer, Buffer>, context: BrokerContext, onClosed: (stream: FetchStream) => void) {
+  constructor(call: ServerDuplexStream<Buffer, Frame>, context: BrokerContext, onClosed: (stream: FetchStream) => void) {
     this.#call = call;
     this.#context = context;
     this.#client = clientOf(call);
@@ -58,10 +58,14 @@ export class FetchStream {
       counters.bytesOut += part.records.length;
       if (part.code !== "NONE") counters.fetchErrors++;
     }
-    const message = wire.fetchResponse.encode({ partitions: parts.map((part) => this.#toWire(part)) });
-    this.#aheadSizes.push(message.length);
-    this.#aheadBytes += message.length;
-    this.#call.write(message, this.#onWritten);
+    const frame = new Frame();
+    for (const part of parts) {
+      frame.push(wire.fetchResponse.head(this.#toWire(part), part.records.length));
+      if (part.records.length > 0) frame.push(part.records);
+    }
+    this.#aheadSizes.push(frame.byteLength);
+    this.#aheadBytes += frame.byteLength;
+    this.#call.write(frame, this.#onWritten);
   }
 
   onReadFault(cause: unknown): void {
@@ -119,7 +123,6 @@ export class FetchStream {
       logStartOffset: part.logStartOffset,
       leaderEpoch: part.leaderEpoch,
       leader: hint === null ? null : { ...hint },
-      records: part.records,
     };
   }
 }

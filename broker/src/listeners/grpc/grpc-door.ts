@@ -20,6 +20,8 @@ import { BusyAddressError } from "./busy-address-error.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
 import { asBytes } from "./door-context.ts";
 import { FetchStream } from "./fetch-stream.ts";
+import { asFrame } from "./frame.ts";
+import type { Frame } from "./frame.ts";
 import { Health, HEALTH_CHECK_PATH, HEALTH_WATCH_PATH } from "./health.ts";
 import { ProduceStream } from "./produce-stream.ts";
 import { Reflection, REFLECTION_PATHS } from "./reflection.ts";
@@ -168,7 +170,8 @@ export class GrpcDoor {
   #register(): void {
     const context = this.#context;
     this.#bidi(DATA_SERVICE.produce.path, (call) => this.#openProduce(call));
-    this.#bidi(DATA_SERVICE.fetch.path, (call) => this.#openFetch(call));
+    const openFetch: handleBidiStreamingCall<Buffer, Frame> = (call) => this.#openFetch(call);
+    this.#server.register(DATA_SERVICE.fetch.path, openFetch, asFrame, asBytes, "bidi");
     this.#unary(DATA_SERVICE.getMetadata.path, "GetMetadata", getMetadata(context));
     this.#unary(DATA_SERVICE.initProducerId.path, "InitProducerId", initProducerId(context));
     this.#unary(DATA_SERVICE.listOffsets.path, "ListOffsets", listOffsets(context));
@@ -204,7 +207,7 @@ export class GrpcDoor {
     if (!this.#isOpen) stream.fail(notOpen());
   }
 
-  #openFetch(call: ServerDuplexStream<Buffer, Buffer>): void {
+  #openFetch(call: ServerDuplexStream<Buffer, Frame>): void {
     const stream = new FetchStream(call, this.#context, (ended) => this.#fetchStreams.delete(ended));
     this.#fetchStreams.add(stream);
     if (!this.#isOpen) stream.fail(notOpen());
