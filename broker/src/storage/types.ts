@@ -53,6 +53,16 @@ export interface ReadResult {
   readonly nextOffset: Offset;
 }
 
+/** Whole batches that a read put into memory of its caller's. */
+export interface ReadSpan {
+  /** Bytes put there; 0 when nothing stands below the limit, or when the first batch does not fit. */
+  readonly bytes: number;
+  /** The offset after them, or the asked one. */
+  readonly nextOffset: Offset;
+  /** Size of the batch that contains the asked offset; 0 = there is none below the limit. More than the room: ask again with more. */
+  readonly firstBatchBytes: number;
+}
+
 export type AppendResult =
   | { readonly ok: true; readonly baseOffset: Offset; readonly lastOffset: Offset }
   | { readonly ok: false; readonly code: "KAFKA_STORAGE_ERROR" | "RECORD_LIST_TOO_LARGE"; readonly fault: DiskFault | null };
@@ -85,9 +95,13 @@ export interface PartitionLog {
   readonly sizeBytes: number;
   readonly segmentCount: number;
   readonly latestEpoch: LeaderEpoch;
-  /** Newest record timestamp and the base offset of the batch that has it; null in an empty log. */
+  /** Newest record timestamp of the segments looked at in this life, the active one always; -1 = none. */
   readonly maxTimestamp: number;
+  /** Bytes below the recovery point are bad or missing (15.7): what is good is served, appends answer 56. */
+  readonly isDamaged: boolean;
   events: LogEvents;
+  /** Settings of the topic changed. They hold from the next append on. */
+  reconfigure(config: LogConfig): void;
 
   /** A new leader epoch begins at LEO (5.1(1)). In memory at once, on disk in the background. */
   startEpoch(epoch: LeaderEpoch): void;
@@ -117,13 +131,22 @@ export interface PartitionLog {
   read(offset: Offset, maxBytes: number, limit: Offset): Promise<ReadResult>;
   /** As `read`, at once, when the bytes are near the tail of the active segment (page cache); else null. */
   readTail(offset: Offset, maxBytes: number, limit: Offset): ReadResult | null;
+  /**
+   * As `read`, into `into` from `at` to its end, without a copy or an allocation: for a caller that puts its own framing
+   * before the bytes. `into` belongs to the log until this resolves.
+   */
+  readInto(into: Buffer, at: number, offset: Offset, limit: Offset): Promise<ReadSpan>;
+  /** As `readInto`, at once; null as for `readTail`. */
+  readTailInto(into: Buffer, at: number, offset: Offset, limit: Offset): ReadSpan | null;
   /** First record at or after log start and below `limit` with timestamp >= `timestamp` (12.4). */
   findByTimestamp(timestamp: number, limit: Offset): Promise<{ offset: Offset; timestamp: number } | null>;
   /** The record with the largest timestamp below `limit` (-3 of 12.4). */
   findMaxTimestamp(limit: Offset): Promise<{ offset: Offset; timestamp: number } | null>;
 
-  /** Cuts the log to `offset` as in 5.5. */
+  /** Cuts the log to `offset` as in 5.5; inside a batch, to the base of that batch. Until it resolves appends answer 56. */
   truncateTo(offset: Offset): Promise<void>;
+  /** DeleteRecords (13(4)): the log start rises to `offset` <= high watermark, and that is durable when it resolves. */
+  raiseLogStart(offset: Offset): Promise<void>;
   segments(): readonly { baseOffset: Offset; sizeBytes: Position; path: string }[];
 }
 

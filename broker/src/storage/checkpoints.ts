@@ -1,0 +1,105 @@
+/**
+ * The three checkpoint files of a data directory (2.2): recovery points, log starts, high watermarks, of all its logs.
+ *
+ * A recovery point passes the start of an epoch entry only when that log's epoch file is durable (5.1(2)), and while a
+ * file is written a log may be truncated: what is written is never above what holds at that moment, and whoever lowered a
+ * recovery point waits for a write that began after that (5.5(3)).
+ */
+import { formatOffsets, parseOffsets, readCheckpoint } from "./checkpoint-file.ts";
+import type { OffsetEntries } from "./checkpoint-file.ts";
+import { CheckpointWriter } from "./checkpoint-writer.ts";
+import { removeFile } from "./file-io.ts";
+import type { LogHost } from "./log-host.ts";
+import { TEMP_SUFFIX } from "./safe-write.ts";
+import type { SegmentedLog } from "./segmented-log.ts";
+import { StorageError } from "./storage-error.ts";
+import type { Disk, Logger } from "../ports/index.ts";
+
+const RECOVERY_POINTS = "recovery-point-offset-checkpoint";
+const LOG_STARTS = "log-start-offset-checkpoint";
+const HIGH_WATERMARKS = "replication-offset-checkpoint";
+
+export interface ReadCheckpoints {
+  readonly recoveryPoints: OffsetEntries;
+  /** The file was there and said nothing: what recovery cuts is kept aside (2.6(2)). */
+  readonly areRecoveryPointsMalformed: boolean;
+  readonly logStarts: OffsetEntries;
+  readonly highWatermarks: OffsetEntries;
+}
+
+/** Reads what the last life left. Throws StorageError for a malformed log-start file; the others load as empty. */
+export function readCheckpoints(disk: Disk, directory: string, logger: Logger): ReadCheckpoints {
+  for (const name of [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS]) removeFile(disk, `${directory}/${name}${TEMP_SUFFIX}`);
+  const read = (name: string): OffsetEntries | null => {
+    const path = `${directory}/${name}`;
+    const parsed = readCheckpoint(disk, path, parseOffsets);
+    if (parsed.ok) return parsed.entries;
+    // An empty log start would bring back what DeleteRecords removed.
+    if (name === LOG_STARTS) throw new StorageError("MALFORMED_CHECKPOINT", path, parsed.reason);
+    logger.error("malformed checkpoint file, taken as empty", { path, reason: parsed.reason });
+    return null;
+  };
+  const recoveryPoints = read(RECOVERY_POINTS);
+  return {
+    recoveryPoints: recoveryPoints ?? new Map(),
+    areRecoveryPointsMalformed: recoveryPoints === null,
+    logStarts: read(LOG_STARTS) ?? new Map(),
+    highWatermarks: read(HIGH_WATERMARKS) ?? new Map(),
+  };
+}
+
+export interface CheckpointsOptions {
+  readonly host: LogHost;
+  readonly directory: string;
+  readonly recoveryPointIntervalMs: number;
+  readonly logStartIntervalMs: number;
+  readonly highWatermarkIntervalMs: number;
+  logs(): readonly SegmentedLog[];
+}
+
+export class Checkpoints {
+  readonly recoveryPoints: CheckpointWriter;
+  readonly logStarts: CheckpointWriter;
+  readonly highWatermarks: CheckpointWriter;
+
+  constructor(options: CheckpointsOptions) {
+    const { host, directory, logs } = options;
+    const writer = (name: string, intervalMs: number, content: () => Promise<string>): CheckpointWriter =>
+      new CheckpointWriter({ host, directory, name, intervalMs, content });
+    this.recoveryPoints = writer(RECOVERY_POINTS, options.recoveryPointIntervalMs, () => recoveryPointsOf(logs()));
+    this.logStarts = writer(LOG_STARTS, options.logStartIntervalMs, async () => {
+      const raised = logs().filter((log) => log.logStartOffset > log.firstSegmentBase);
+      return format(raised, (log) => log.logStartOffset);
+    });
+    this.highWatermarks = writer(HIGH_WATERMARKS, options.highWatermarkIntervalMs, async () =>
+      format(logs(), (log) => log.highWatermark),
+    );
+  }
+
+  async writeAll(): Promise<void> {
+    await this.recoveryPoints.write();
+    await this.logStarts.write();
+    await this.highWatermarks.write();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.recoveryPoints.stop(), this.logStarts.stop(), this.highWatermarks.stop()]);
+  }
+}
+
+async function recoveryPointsOf(logs: readonly SegmentedLog[]): Promise<string> {
+  const taken = logs.map((log) => ({ log, offset: log.recoveryPointToKeep }));
+  // One after another: a thousand fsyncs at once would keep every read waiting.
+  for (const { log, offset } of taken) if (!log.isDamaged && log.epochsDirtyFrom < offset) await log.writeEpochs();
+  return formatOffsets(
+    taken.map(({ log, offset }) => ({
+      topic: log.topic,
+      partition: log.partition,
+      offset: Math.min(offset, log.recoveryPointToKeep),
+    })),
+  );
+}
+
+function format(logs: readonly SegmentedLog[], offsetOf: (log: SegmentedLog) => number): string {
+  return formatOffsets(logs.map((log) => ({ topic: log.topic, partition: log.partition, offset: offsetOf(log) })));
+}

@@ -1,0 +1,463 @@
+/**
+ * The data directory: its logs, what concerns all of them (checkpoints, the clean marker, going offline), and the order of
+ * a start (4.1, 4.2) and of a clean stop (4.3).
+ *
+ * Invariants: nothing that stands in the directory is relied upon before the directory was synced once (4.2(1)). No
+ * checkpoint holds an entry for a log that is not there, durably, before a name may be used again: a new topic would
+ * inherit the log start or recovery point of the old one. After a failed sync no marker is written in this life.
+ */
+import { asPartitionId, assert } from "../base/index.ts";
+import type { PartitionId } from "../base/index.ts";
+import { DiskFault } from "../ports/index.ts";
+import type { Disk, Logger, Timers } from "../ports/index.ts";
+import { logKey } from "./checkpoint-file.ts";
+import { Checkpoints, readCheckpoints } from "./checkpoints.ts";
+import type { ReadCheckpoints } from "./checkpoints.ts";
+import { clearSyncFailed, hasSyncFailed, leaveCleanMarker, markSyncFailed, takeCleanMarker } from "./clean-marker.ts";
+import { asideName, parseDirectoryName } from "./directory-names.ts";
+import { isPassing, syncDirectory } from "./file-io.ts";
+import { FilePool } from "./file-pool.ts";
+import type { LogHost } from "./log-host.ts";
+import { loadLog } from "./log-loader.ts";
+import { formatPartitionMetadata, PARTITION_METADATA, readTopicId } from "./partition-metadata.ts";
+import { RecoveryScan } from "./recovery-scan.ts";
+import { safeWrite, synced } from "./safe-write.ts";
+import { SegmentedLog } from "./segmented-log.ts";
+import { SharedWork } from "./shared-work.ts";
+import { StorageError } from "./storage-error.ts";
+import { SyncSlots } from "./sync-slots.ts";
+import type { LogConfig, LogDirectory, LogDirectoryOptions, OpenReport, PartitionLog, ReplicaSpec } from "./types.ts";
+
+/** Logs that are closed at a time, and files of a removed one that go in one turn. */
+const CLOSED_AT_A_TIME = 16;
+const UNLINKED_PER_TURN = 16;
+
+const PROGRESS_EVERY_BYTES = 16 * 1024 * 1024;
+
+/** For replicas on disk that metadata does not know (yet): they are kept as they are, and nobody appends to them. */
+const UNPLACED_CONFIG: LogConfig = {
+  segmentBytes: 2 ** 30,
+  segmentMs: 604_800_000,
+  segmentJitterMs: 0,
+  segmentIndexBytes: 10_485_760,
+  indexIntervalBytes: 4096,
+  flushMessages: Number.MAX_SAFE_INTEGER,
+  flushMs: Number.MAX_SAFE_INTEGER,
+  fileDeleteDelayMs: 60_000,
+  producerIdExpirationMs: 86_400_000,
+  durability: "page-cache",
+};
+
+/** Opens a data directory whose lock is held. Rejects with StorageError or DiskFault; then nothing of it is in use. */
+export async function openLogDirectory(options: LogDirectoryOptions): Promise<LogDirectory> {
+  const directory = new DataDirectory(options);
+  await directory.open();
+  return directory;
+}
+
+class DataDirectory implements LogDirectory {
+  readonly #options: LogDirectoryOptions;
+  readonly #path: string;
+  readonly #disk: Disk;
+  readonly #timers: Timers;
+  readonly #logger: Logger;
+  readonly #host: LogHost;
+  readonly #checkpoints: Checkpoints;
+  readonly #rootSync: SharedWork;
+
+  readonly #logs = new Map<string, SegmentedLog>();
+  /** Logs on disk that no replica was placed for; their checkpoint entries live on with them. */
+  readonly #unplaced = new Map<string, SegmentedLog>();
+  /** Creations and deletions of one name happen one after another. */
+  readonly #changes = new Map<string, Promise<unknown>>();
+
+  #report: OpenReport = { clean: false, previousBrokerEpoch: -1, bytesScanned: 0, bytesCut: 0, logsRecovered: 0 };
+  #isOpening = true;
+  #isClosed = false;
+  #offlineFault: DiskFault | null = null;
+  #hasSyncFailed = false;
+
+  constructor(options: LogDirectoryOptions) {
+    this.#options = options;
+    this.#path = options.path;
+    this.#disk = options.disk;
+    this.#timers = options.timers;
+    this.#logger = options.logger;
+    this.#host = {
+      disk: options.disk,
+      clock: options.clock,
+      timers: options.timers,
+      logger: options.logger,
+      files: new FilePool(options.disk),
+      slots: new SyncSlots(),
+      onRecoveryPointMoved: () => this.#checkpoints.recoveryPoints.markDue(),
+      onHighWatermarkMoved: () => this.#checkpoints.highWatermarks.markDue(),
+      checkpointRecoveryPoints: () => this.#checkpoints.recoveryPoints.write(),
+      checkpointLogStarts: () => this.#checkpoints.logStarts.write(),
+      onSyncFailed: (fault) => this.#onSyncFailed(fault),
+      onIoFault: (fault) => this.#goOffline(fault),
+      supervise: (task) => this.#supervise(task),
+    };
+    this.#checkpoints = new Checkpoints({
+      host: this.#host,
+      directory: this.#path,
+      recoveryPointIntervalMs: options.recoveryCheckpointIntervalMs,
+      logStartIntervalMs: options.logStartCheckpointIntervalMs,
+      highWatermarkIntervalMs: options.highWatermarkCheckpointIntervalMs,
+      logs: () => [...this.#logs.values(), ...this.#unplaced.values()],
+    });
+    this.#rootSync = new SharedWork(() =>
+      synced(this.#host, this.#host.slots.runAsync(() => syncDirectory(this.#disk, this.#path))),
+    );
+  }
+
+  get report(): OpenReport {
+    return this.#report;
+  }
+
+  get isOffline(): boolean {
+    return this.#offlineFault !== null;
+  }
+
+  log(topic: string, partition: PartitionId): PartitionLog | undefined {
+    return this.#logs.get(logKey(topic, partition));
+  }
+
+  logs(): Iterable<PartitionLog> {
+    return this.#logs.values();
+  }
+
+  // ---- start ----
+
+  async open(): Promise<void> {
+    const marker = takeCleanMarker(this.#disk, this.#path);
+    await this.#rootSync.ask();
+    const mustRewrite = hasSyncFailed(this.#disk, this.#path);
+    const checkpoints = readCheckpoints(this.#disk, this.#path, this.#logger);
+    const isClean = marker !== null && !mustRewrite;
+    this.#report = { ...this.#report, clean: isClean, previousBrokerEpoch: marker?.brokerEpoch ?? -1 };
+
+    const { replicas, deleted } = this.#listReplicas();
+    const forgotten = this.#setStraysAside(replicas);
+    const mustFlush = await this.#loadAll(replicas, checkpoints, { isClean, mustRewrite, forgotten });
+    await this.#settleLoaded(mustFlush, mustRewrite);
+    if (mustRewrite || this.#hasStaleEntries(checkpoints, forgotten)) await this.#checkpoints.writeAll();
+    if (mustRewrite) clearSyncFailed(this.#disk, this.#path);
+    if (this.#offlineFault !== null) throw this.#offlineFault;
+
+    this.#isOpening = false;
+    for (const log of this.#all()) log.finishSealed();
+    for (const name of deleted) this.#supervise(this.#removeTree(name));
+  }
+
+  /** The replicas' directories by name, in a fixed order, and those that a deletion left. Throws for any other directory. */
+  #listReplicas(): { replicas: Map<string, { topic: string; partition: PartitionId }>; deleted: string[] } {
+    const replicas = new Map<string, { topic: string; partition: PartitionId }>();
+    const deleted: string[] = [];
+    for (const name of this.#disk.list(this.#path).sort()) {
+      if (!this.#disk.isDirectory(`${this.#path}/${name}`)) continue;
+      const parsed = parseDirectoryName(name);
+      if (parsed.kind === "foreign") {
+        throw new StorageError("FOREIGN_DIRECTORY", `${this.#path}/${name}`, "not the directory of a partition; move it away");
+      }
+      if (parsed.kind === "deleted") deleted.push(name);
+      if (parsed.kind === "replica") replicas.set(name, { topic: parsed.topic, partition: asPartitionId(parsed.partition) });
+    }
+    return { replicas, deleted };
+  }
+
+  /** 2.1(4): what belongs to another topic of the same name is renamed, and its checkpoint entries with it go. */
+  #setStraysAside(replicas: Map<string, { topic: string; partition: PartitionId }>): ReadonlySet<string> {
+    const forgotten = new Set<string>();
+    for (const { topic, partition, topicId } of this.#options.replicas) {
+      const key = logKey(topic, partition);
+      if (!replicas.has(key)) continue;
+      const found = readTopicId(this.#disk, `${this.#path}/${key}`);
+      if (found === null || found === topicId) continue;
+      this.#setAside(topic, partition, found, "stray");
+      replicas.delete(key);
+      forgotten.add(key);
+    }
+    return forgotten;
+  }
+
+  async #loadAll(
+    replicas: ReadonlyMap<string, { topic: string; partition: PartitionId }>,
+    checkpoints: ReadCheckpoints,
+    state: { isClean: boolean; mustRewrite: boolean; forgotten: ReadonlySet<string> },
+  ): Promise<SegmentedLog[]> {
+    const specs = new Map(this.#options.replicas.map((spec) => [logKey(spec.topic, spec.partition), spec]));
+    let bytesScanned = 0;
+    let bytesReported = 0;
+    let logsDone = 0;
+    const tell = (): void => {
+      bytesReported = bytesScanned;
+      this.#options.onProgress?.({ logsDone, logsTotal: replicas.size, bytesScanned });
+    };
+    const scan = new RecoveryScan(this.#timers, (bytes) => {
+      bytesScanned += bytes;
+      if (bytesScanned - bytesReported >= PROGRESS_EVERY_BYTES) tell();
+    });
+
+    const mustFlush: SegmentedLog[] = [];
+    let bytesCut = 0;
+    let logsRecovered = 0;
+    for (const [key, { topic, partition }] of replicas) {
+      const spec = specs.get(key);
+      const directory = `${this.#path}/${key}`;
+      const topicId = readTopicId(this.#disk, directory) ?? spec?.topicId ?? "";
+      const config = spec?.config ?? UNPLACED_CONFIG;
+      const loaded = await loadLog({
+        host: this.#host,
+        directory,
+        config,
+        recoveryPoint: checkpoints.recoveryPoints.get(key) ?? null,
+        keepsCut: checkpoints.areRecoveryPointsMalformed,
+        logStartOffset: checkpoints.logStarts.get(key) ?? null,
+        isClean: state.isClean,
+        mustRewrite: state.mustRewrite,
+        scan,
+      });
+      const log = new SegmentedLog({
+        host: this.#host,
+        directory,
+        topic,
+        partition,
+        topicId,
+        config,
+        loaded,
+        highWatermark: checkpoints.highWatermarks.get(key) ?? null,
+      });
+      if (spec === undefined) this.#logger.warn("a log that metadata does not place here is kept", { directory, topicId });
+      if (log.isDamaged) this.#logger.error("a log is damaged below its recovery point", { directory, end: log.logEndOffset });
+      (spec === undefined ? this.#unplaced : this.#logs).set(key, log);
+      if (loaded.mustFlush) mustFlush.push(log);
+      if (loaded.wasRecovered) logsRecovered += 1;
+      bytesCut += loaded.bytesCut;
+      logsDone += 1;
+      tell();
+    }
+    this.#report = { ...this.#report, bytesScanned, bytesCut, logsRecovered };
+    return mustFlush;
+  }
+
+  /** 4.2(10), and the end of 3.4(3): what has to be on stable storage before anything is reported or appended. */
+  async #settleLoaded(mustFlush: readonly SegmentedLog[], mustRewrite: boolean): Promise<void> {
+    for (const log of this.#all()) {
+      const isNamed = this.#disk.sizeOf(`${log.directory}/${PARTITION_METADATA}`) !== null;
+      if ((!isNamed || mustRewrite) && log.topicId !== "") await this.#writeTopicId(log.directory, log.topicId);
+    }
+    await inGroups([...mustFlush], CLOSED_AT_A_TIME, (log) => log.flush());
+    if (mustRewrite) for (const log of this.#all()) if (!log.isDamaged) await log.writeEpochs();
+    if (mustFlush.length > 0) await this.#rootSync.ask();
+  }
+
+  #hasStaleEntries(checkpoints: ReadCheckpoints, forgotten: ReadonlySet<string>): boolean {
+    const { recoveryPoints, logStarts, highWatermarks } = checkpoints;
+    const isStale = (key: string): boolean => forgotten.has(key) || !(this.#logs.has(key) || this.#unplaced.has(key));
+    return [recoveryPoints, logStarts, highWatermarks].some((entries) => [...entries.keys()].some(isStale));
+  }
+
+  // ---- logs come and go ----
+
+  createLog(spec: ReplicaSpec): Promise<PartitionLog> {
+    return this.#inOrder(logKey(spec.topic, spec.partition), () => this.#createLog(spec));
+  }
+
+  async #createLog(spec: ReplicaSpec): Promise<PartitionLog> {
+    this.#assertUsable();
+    const { topic, partition, topicId, config } = spec;
+    const key = logKey(topic, partition);
+    assert(!this.#logs.has(key), `${key} is there already`);
+    const unplaced = this.#unplaced.get(key);
+    if (unplaced !== undefined && unplaced.topicId === topicId) return this.#place(key, unplaced, config);
+    if (unplaced !== undefined) await this.#takeAway(key, unplaced, "stray");
+
+    const directory = `${this.#path}/${key}`;
+    this.#disk.mkdir(directory);
+    const scan = new RecoveryScan(this.#timers, () => undefined);
+    const empty = { recoveryPoint: null, keepsCut: false, logStartOffset: null, isClean: false, mustRewrite: false };
+    const loaded = await loadLog({ host: this.#host, directory, config, scan, ...empty });
+    // The directory sync of this write also covers the first segment's entry.
+    await this.#writeTopicId(directory, topicId);
+    await this.#rootSync.ask();
+    this.#assertUsable();
+    for (const segment of loaded.segments) segment.entryVersion = 0;
+    const fresh = { ...loaded, isDirectoryDirty: false };
+    const log = new SegmentedLog({ host: this.#host, directory, topic, partition, topicId, config, loaded: fresh, highWatermark: null });
+    this.#logs.set(key, log);
+    return log;
+  }
+
+  /** A log that was there before metadata spoke of it. */
+  async #place(key: string, log: SegmentedLog, config: LogConfig): Promise<PartitionLog> {
+    log.reconfigure(config);
+    const mustSync = config.durability === "group-commit" || config.durability === "fsync-each";
+    if (mustSync && !log.isDamaged) await log.flush();
+    this.#assertUsable();
+    this.#unplaced.delete(key);
+    this.#logs.set(key, log);
+    return log;
+  }
+
+  deleteLog(topic: string, partition: PartitionId): Promise<void> {
+    const key = logKey(topic, partition);
+    return this.#inOrder(key, async () => {
+      const log = this.#logs.get(key) ?? this.#unplaced.get(key);
+      if (log === undefined) return;
+      this.#assertUsable();
+      const name = await this.#takeAway(key, log, "delete");
+      this.#timers.after(log.config.fileDeleteDelayMs, () => {
+        if (!this.#isClosed) this.#supervise(this.#removeTree(name));
+      });
+    });
+  }
+
+  /** Closes a log and renames its directory; when this resolves, nothing reminds of it under its name. */
+  async #takeAway(key: string, log: SegmentedLog, suffix: "delete" | "stray"): Promise<string> {
+    this.#logs.delete(key);
+    this.#unplaced.delete(key);
+    await log.releaseFiles();
+    const name = this.#setAside(log.topic, log.partition, log.topicId, suffix);
+    await this.#rootSync.ask();
+    try {
+      await this.#checkpoints.writeAll();
+    } catch (error: unknown) {
+      if (suffix === "stray" || !(error instanceof DiskFault && isPassing(error))) throw error;
+      // The disk is full, and this is what makes room.
+      await this.#removeTree(name);
+      await this.#checkpoints.writeAll();
+    }
+    return name;
+  }
+
+  #setAside(topic: string, partition: number, topicId: string, suffix: "delete" | "stray"): string {
+    const hex = Buffer.from(topicId, "base64url").toString("hex").padEnd(32, "0").slice(0, 32);
+    for (let attempt = 0; ; attempt += 1) {
+      const unique = attempt === 0 ? hex : hex.slice(0, 24) + attempt.toString(16).padStart(8, "0");
+      const name = asideName(topic, partition, unique, suffix);
+      if (this.#disk.sizeOf(`${this.#path}/${name}`) !== null) continue;
+      this.#disk.rename(`${this.#path}/${logKey(topic, partition)}`, `${this.#path}/${name}`);
+      this.#logger.info("log directory renamed", { topic, partition, name });
+      return name;
+    }
+  }
+
+  /** Removes a renamed directory, a few files a turn. What stays because of a fault is removed at the next start. */
+  async #removeTree(name: string): Promise<void> {
+    const directory = `${this.#path}/${name}`;
+    try {
+      let leftInTurn = UNLINKED_PER_TURN;
+      for (const file of this.#disk.list(directory)) {
+        this.#disk.unlink(`${directory}/${file}`);
+        leftInTurn -= 1;
+        if (leftInTurn > 0) continue;
+        leftInTurn = UNLINKED_PER_TURN;
+        await this.#timers.yieldTurn();
+      }
+      this.#disk.rmdir(directory);
+    } catch (error: unknown) {
+      if (!(error instanceof DiskFault)) throw error;
+      this.#logger.warn("a deleted log could not be removed", { directory, error: error.message });
+    }
+  }
+
+  #writeTopicId(directory: string, topicId: string): Promise<void> {
+    return safeWrite(this.#host, directory, PARTITION_METADATA, formatPartitionMetadata(topicId));
+  }
+
+  async #inOrder<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#changes.get(key) ?? Promise.resolve();
+    const change = before.then(work);
+    const settled = change.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#changes.set(key, settled);
+    try {
+      return await change;
+    } finally {
+      if (this.#changes.get(key) === settled) this.#changes.delete(key);
+    }
+  }
+
+  // ---- stop ----
+
+  async close(brokerEpoch: number): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#changes.values());
+    await this.#checkpoints.stop();
+    let isDurable = true;
+    await inGroups([...this.#all()], CLOSED_AT_A_TIME, async (log) => {
+      if (!(await log.close())) isDurable = false;
+    });
+    if (this.#offlineFault !== null) return;
+    await this.#checkpoints.writeAll();
+    if (!isDurable || this.#hasSyncFailed) {
+      this.#logger.warn("not everything could be synced: the next start will recover", { path: this.#path });
+      return;
+    }
+    await leaveCleanMarker(this.#disk, this.#path, brokerEpoch);
+  }
+
+  // ---- faults ----
+
+  /** 3.4(3): final, and first of all the next life has to know. */
+  #onSyncFailed(fault: DiskFault): void {
+    if (!this.#hasSyncFailed) {
+      this.#hasSyncFailed = true;
+      try {
+        markSyncFailed(this.#disk, this.#path);
+      } catch (error: unknown) {
+        if (!(error instanceof DiskFault)) throw error;
+        this.#logger.error("the failed sync could not be marked", { path: this.#path, error: error.message });
+      }
+    }
+    this.#goOffline(fault);
+  }
+
+  #goOffline(fault: DiskFault): void {
+    if (this.#offlineFault !== null) return;
+    this.#offlineFault = fault;
+    this.#logger.error("the log directory goes offline", { path: this.#path, fault: fault.message });
+    for (const log of this.#all()) log.goOffline();
+    // A start tells by its rejection. Nobody is called from inside a call of his own.
+    if (this.#isOpening || this.#isClosed) return;
+    this.#timers.after(0, () => {
+      if (this.#hasSyncFailed) for (const log of this.#all()) log.events.onSyncFailed(fault);
+      this.#options.onOffline(fault);
+    });
+  }
+
+  #supervise(task: Promise<unknown>): void {
+    task.catch((error: unknown) => {
+      if (error instanceof DiskFault) {
+        this.#goOffline(error);
+        return;
+      }
+      // A broken invariant ends the process; inside a promise it would only be a warning.
+      this.#timers.after(0, () => {
+        throw error;
+      });
+    });
+  }
+
+  #assertUsable(): void {
+    if (this.#offlineFault !== null) throw this.#offlineFault;
+    if (this.#isClosed) throw new StorageError("LOG_UNAVAILABLE", this.#path, "the data directory is closed");
+  }
+
+  *#all(): Iterable<SegmentedLog> {
+    yield* this.#logs.values();
+    yield* this.#unplaced.values();
+  }
+}
+
+/** Runs `work` over all of `items`, at most `count` at a time. */
+async function inGroups<T>(items: T[], count: number, work: (item: T) => Promise<unknown>): Promise<void> {
+  const queue = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of queue) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(count, items.length) }, worker));
+}

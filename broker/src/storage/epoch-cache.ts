@@ -1,0 +1,113 @@
+/**
+ * Which leader epoch began at which offset in this log (5.1). Pure: the file is written by whoever owns the log, in the
+ * background, before the recovery-point checkpoint passes `dirtyFrom`.
+ *
+ * Invariant (ST4): epochs and start offsets strictly ascend, asserted in `add`, the only place that inserts.
+ */
+import { asLeaderEpoch, asOffset, assert } from "../base/index.ts";
+import type { LeaderEpoch, Offset } from "../base/index.ts";
+import type { EpochEntry } from "./checkpoint-file.ts";
+
+const NO_EPOCH = asLeaderEpoch(-1);
+
+export class EpochCache {
+  readonly #entries: EpochEntry[];
+  #latest: LeaderEpoch;
+  /** Lowest start of an entry added or removed since the file was last durable; Infinity = the file is exact. */
+  #dirtyFrom = Number.POSITIVE_INFINITY;
+
+  /** `entries` as parsed from the file: ascending. */
+  constructor(entries: readonly EpochEntry[] = []) {
+    this.#entries = [...entries];
+    this.#latest = this.#lastEpoch();
+  }
+
+  get entries(): readonly EpochEntry[] {
+    return this.#entries;
+  }
+
+  /** -1 = none. */
+  get latest(): LeaderEpoch {
+    return this.#latest;
+  }
+
+  get dirtyFrom(): number {
+    return this.#dirtyFrom;
+  }
+
+  /** The entries as they were at `begun` are durable now; later changes keep their own mark. */
+  beginWrite(): { readonly entries: readonly EpochEntry[]; readonly dirtyFrom: number } {
+    const begun = { entries: [...this.#entries], dirtyFrom: this.#dirtyFrom };
+    this.#dirtyFrom = Number.POSITIVE_INFINITY;
+    return begun;
+  }
+
+  /** The write that `beginWrite` began came to nothing. */
+  writeFailed(begun: { readonly dirtyFrom: number }): void {
+    this.markDirty(begun.dirtyFrom);
+  }
+
+  /** The file may not be exact from `offset` on. */
+  markDirty(offset: number): void {
+    this.#dirtyFrom = Math.min(this.#dirtyFrom, offset);
+  }
+
+  /**
+   * `epoch` begins at `startOffset`; nothing changes if that is known. Entries that the new one contradicts (epoch or
+   * start at or above its own) go first (5.1(2)).
+   */
+  add(epoch: LeaderEpoch, startOffset: Offset): void {
+    assert(epoch >= 0, `epoch ${epoch} begins nowhere`);
+    const last = this.#entries.at(-1);
+    if (last !== undefined && last.epoch === epoch && startOffset >= last.startOffset) return;
+    for (let newest = last; newest !== undefined; newest = this.#entries.at(-1)) {
+      if (newest.epoch < epoch && newest.startOffset < startOffset) break;
+      this.#entries.pop();
+      this.markDirty(newest.startOffset);
+    }
+    this.#entries.push({ epoch, startOffset });
+    this.#latest = epoch;
+    this.markDirty(startOffset);
+  }
+
+  /** Where `epoch` ends, or the answer that comes nearest (5.1(3)); null = undefined there. */
+  endOffsetFor(epoch: LeaderEpoch, logEndOffset: Offset): { epoch: LeaderEpoch; endOffset: Offset } | null {
+    if (epoch < 0) return null;
+    if (epoch === this.#latest) return { epoch, endOffset: logEndOffset };
+    const above = this.#entries.findIndex((entry) => entry.epoch > epoch);
+    const next = this.#entries[above];
+    if (next === undefined) return null;
+    const floor = this.#entries[above - 1];
+    const floorEpoch = floor === undefined ? epoch : asLeaderEpoch(floor.epoch);
+    return { epoch: floorEpoch, endOffset: asOffset(next.startOffset) };
+  }
+
+  /** The log ends at `offset` now: entries that start there or later go, also when the log was not shortened. */
+  truncateEnd(offset: number): void {
+    for (let newest = this.#entries.at(-1); newest !== undefined; newest = this.#entries.at(-1)) {
+      if (newest.startOffset < offset) break;
+      this.#entries.pop();
+      this.markDirty(newest.startOffset);
+    }
+    this.#latest = this.#lastEpoch();
+  }
+
+  /** The log starts at `offset` now: the last entry that starts at or below it stays, and is said to start there. */
+  truncateStart(offset: Offset): void {
+    let floor = -1;
+    while ((this.#entries[floor + 1]?.startOffset ?? Number.POSITIVE_INFINITY) <= offset) floor += 1;
+    const kept = this.#entries[floor];
+    if (kept === undefined || (floor === 0 && kept.startOffset === offset)) return;
+    this.markDirty(this.#entries[0]?.startOffset ?? offset);
+    this.#entries.splice(0, floor + 1, { epoch: kept.epoch, startOffset: offset });
+  }
+
+  clear(): void {
+    this.truncateEnd(0);
+  }
+
+  #lastEpoch(): LeaderEpoch {
+    const last = this.#entries.at(-1);
+    return last === undefined ? NO_EPOCH : asLeaderEpoch(last.epoch);
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * The open log files of a data directory: opened when needed, closed when too many are. A pooled file stands for its path
+ * for as long as its owner wants; the descriptor behind it comes and goes.
+ *
+ * Invariant (3.6): a descriptor is closed only when no operation on it is queued or running. The thread pool would run
+ * such an operation on the next file that gets the number.
+ */
+import { assert } from "../base/index.ts";
+import type { Disk, DiskFault, File } from "../ports/index.ts";
+
+const OPEN_FILES_MAX = 512;
+
+export class FilePool {
+  readonly disk: Disk;
+  readonly #openMax: number;
+  /** In the order of opening, which a file that was used since goes through once more. */
+  readonly #open = new Set<PooledFile>();
+
+  constructor(disk: Disk, openMax = OPEN_FILES_MAX) {
+    this.disk = disk;
+    this.#openMax = openMax;
+  }
+
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** Called by a file that is about to be opened. */
+  makeRoom(): void {
+    // Every file gets one second chance, so two rounds see all of them.
+    for (let left = this.#open.size * 2; left > 0 && this.#open.size >= this.#openMax; left -= 1) {
+      const [oldest] = this.#open;
+      if (oldest === undefined) return;
+      this.#open.delete(oldest);
+      if (oldest.isBusy || oldest.takeSecondChance()) this.#open.add(oldest);
+      else oldest.evict();
+    }
+  }
+
+  opened(file: PooledFile): void {
+    this.#open.add(file);
+  }
+
+  closed(file: PooledFile): void {
+    this.#open.delete(file);
+  }
+}
+
+export class PooledFile {
+  readonly path: string;
+  /** Called when the pool closed the descriptor for want of use. */
+  onEvicted: (() => void) | null = null;
+  readonly #pool: FilePool;
+  #file: File | null = null;
+  #pendingCount = 0;
+  #wasUsed = false;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(pool: FilePool, path: string) {
+    this.#pool = pool;
+    this.path = path;
+  }
+
+  get isBusy(): boolean {
+    return this.#pendingCount > 0;
+  }
+
+  get isOpen(): boolean {
+    return this.#file !== null;
+  }
+
+  /** Makes the file if it is absent. */
+  create(): void {
+    assert(this.#file === null, `${this.path} is open`);
+    this.#openAs("create");
+  }
+
+  get sizeBytes(): number {
+    return this.#used().size;
+  }
+
+  readSync(into: Uint8Array, at: number): number {
+    return this.#used().readSync(into, at);
+  }
+
+  read(into: Uint8Array, at: number, done: (fault: DiskFault | null, bytesRead: number) => void): void {
+    const file = this.#used();
+    this.#pendingCount += 1;
+    file.read(into, at, (fault, bytesRead) => {
+      this.#ended();
+      done(fault, bytesRead);
+    });
+  }
+
+  writevSync(buffers: readonly Uint8Array[], at: number): number {
+    return this.#used().writevSync(buffers, at);
+  }
+
+  datasync(done: (fault: DiskFault | null) => void): void {
+    const file = this.#used();
+    this.#pendingCount += 1;
+    file.datasync((fault) => {
+      this.#ended();
+      done(fault);
+    });
+  }
+
+  truncateSync(sizeBytes: number): void {
+    this.#used().truncateSync(sizeBytes);
+  }
+
+  /** Closes the descriptor, if there is one. Nothing may be pending; the next use opens the path again. */
+  closeSync(): void {
+    if (this.#file === null) return;
+    assert(this.#pendingCount === 0, `${this.path} is in use`);
+    const file = this.#file;
+    this.#file = null;
+    this.#pool.closed(this);
+    file.closeSync();
+  }
+
+  /** Resolves when nothing is pending. The caller has seen to it that nothing new begins. */
+  whenIdle(): Promise<void> {
+    if (this.#pendingCount === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idleWaiters.push(resolve);
+    });
+  }
+
+  /** For the pool: whether the file was used since it was last asked. */
+  takeSecondChance(): boolean {
+    const wasUsed = this.#wasUsed;
+    this.#wasUsed = false;
+    return wasUsed;
+  }
+
+  /** For the pool. */
+  evict(): void {
+    this.closeSync();
+    this.onEvicted?.();
+  }
+
+  #used(): File {
+    this.#wasUsed = true;
+    return this.#file ?? this.#openAs("write");
+  }
+
+  #openAs(mode: "write" | "create"): File {
+    this.#pool.makeRoom();
+    const file = this.#pool.disk.open(this.path, mode);
+    this.#file = file;
+    this.#pool.opened(this);
+    return file;
+  }
+
+  #ended(): void {
+    this.#pendingCount -= 1;
+    if (this.#pendingCount > 0 || this.#idleWaiters.length === 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+}

@@ -1,0 +1,342 @@
+/**
+ * Group commit of one log (15.1(3), (6)): which of its bytes are synced, and who asks for the rest.
+ *
+ * One datasync is in flight per file and covers all that was written before it began; whoever asks meanwhile shares the
+ * next. The synced end is the end of the contiguous synced prefix: a segment counts only when all older ones and its own
+ * directory entry are synced. The recovery point follows it inside the active segment; it passes a sealed one only when
+ * that is finished: file, both indexes, the producer snapshot at its end and the directory are synced (3.3(3)).
+ *
+ * A truncation raises the generation (5.5(2)): a sync that began before it counts for nothing, but its failure still does.
+ * A failed sync is final (3.4(3)): nothing is tried again, nothing moves any more.
+ */
+import { asOffset, assert } from "../base/index.ts";
+import type { Offset } from "../base/index.ts";
+import { DiskFault } from "../ports/index.ts";
+import { isPassing, syncDirectory, syncPath } from "./file-io.ts";
+import type { LogHost } from "./log-host.ts";
+import { synced } from "./safe-write.ts";
+import type { Segment } from "./segment.ts";
+
+export interface GroupSyncDeps {
+  readonly host: LogHost;
+  readonly directory: string;
+  /** Ascending, the active one last; the list of the log itself. */
+  readonly segments: readonly Segment[];
+  /** Path of the producer snapshot at the end of a sealed segment; null when there is none. */
+  snapshotPath(endOffset: Offset): string | null;
+  onSynced(end: Offset): void;
+  onRecoveryPoint(): void;
+}
+
+export interface SyncedState {
+  readonly syncedEnd: Offset;
+  readonly recoveryPoint: Offset;
+  /** Files may have come or gone since the directory was last synced. */
+  readonly isDirectoryDirty: boolean;
+}
+
+/** A segment's sync that is queued or running. */
+interface Flight {
+  /** Somebody asked after it began. */
+  isAskedAgain: boolean;
+}
+
+export class GroupSync {
+  readonly #deps: GroupSyncDeps;
+  #syncedEnd: Offset;
+  #recoveryPoint: Offset;
+  #generation = 0;
+  #hasFailed = false;
+
+  /** Raised by every change of the directory's entries; what a directory sync covers was captured when it began. */
+  #directoryVersion: number;
+  #directorySynced = 0;
+  #directoryFlight: Flight | null = null;
+  readonly #flights = new Map<Segment, Flight>();
+  #isFinishing = false;
+  /** The disk had no room for an index: sealed segments stay unfinished until somebody asks again. */
+  #isFull = false;
+  /** While the log is being cut, no sync begins. */
+  #isHeld = false;
+  #waiters: { readonly isDone: () => boolean; readonly resolve: () => void }[] = [];
+
+  constructor(deps: GroupSyncDeps, state: SyncedState) {
+    this.#deps = deps;
+    this.#syncedEnd = state.syncedEnd;
+    this.#recoveryPoint = state.recoveryPoint;
+    this.#directoryVersion = state.isDirectoryDirty ? 1 : 0;
+  }
+
+  get syncedEnd(): Offset {
+    return this.#syncedEnd;
+  }
+
+  get recoveryPoint(): Offset {
+    return this.#recoveryPoint;
+  }
+
+  /** Files came or went. Answers the version that has to be synced for it to last. */
+  directoryChanged(): number {
+    this.#directoryVersion += 1;
+    return this.#directoryVersion;
+  }
+
+  /** Asks for a sync of everything written. */
+  request(): void {
+    if (!this.#mayBegin) return;
+    const { segments } = this.#deps;
+    for (let slot = segments.length - 1; slot >= 0; slot -= 1) {
+      const segment = segments[slot];
+      if (segment === undefined || (segment.isSealed && segment.isFinished)) break;
+      this.#askFor(segment);
+      if (segment.entryVersion > this.#directorySynced) this.#askForDirectory();
+    }
+  }
+
+  /** A segment was sealed: the work that lets the recovery point pass it begins in the background. */
+  finishSealed(): void {
+    if (this.#isFinishing || !this.#mayBegin || this.#oldestUnfinished() === null) return;
+    this.#isFinishing = true;
+    this.#isFull = false;
+    this.#deps.host.supervise(
+      this.#finishAll().finally(() => {
+        this.#isFinishing = false;
+        this.#settle();
+      }),
+    );
+  }
+
+  /**
+   * Resolves when all that is written now is synced, sealed segments finished and the recovery point at the synced end;
+   * or when that cannot be: after a failed sync, or without room for an index. The recovery point tells.
+   */
+  async flush(): Promise<void> {
+    const end = this.#deps.segments.at(-1)?.writtenEnd ?? this.#syncedEnd;
+    const version = this.#directoryVersion;
+    this.request();
+    if (version > this.#directorySynced) this.#askForDirectory();
+    this.finishSealed();
+    await this.#until(
+      () => this.#syncedEnd >= end && this.#directorySynced >= version && (this.#recoveryPoint >= end || this.#isFull),
+    );
+  }
+
+  /** The log ends at `end` now, in memory. What is in flight counts for nothing; nothing new begins until `release`. */
+  truncate(end: Offset): void {
+    this.#isHeld = true;
+    this.#generation += 1;
+    this.#syncedEnd = asOffset(Math.min(this.#syncedEnd, end));
+    this.#recoveryPoint = asOffset(Math.min(this.#recoveryPoint, end));
+  }
+
+  /** Resolves when nothing is in flight. */
+  async quiesce(): Promise<void> {
+    this.#isHeld = true;
+    await this.#until(() => this.#flights.size === 0 && this.#directoryFlight === null && !this.#isFinishing);
+  }
+
+  release(): void {
+    this.#isHeld = false;
+  }
+
+  /** Syncs the file of `segment` and the directory, whatever else is asked for: after files were cut or removed. */
+  async syncCut(segment: Segment): Promise<void> {
+    const { host, directory } = this.#deps;
+    const version = this.#directoryVersion;
+    await synced(host, host.slots.runAsync(() => syncPath(host.disk, segment.log.path)));
+    await synced(host, host.slots.runAsync(() => syncDirectory(host.disk, directory)));
+    this.#directorySynced = Math.max(this.#directorySynced, version);
+  }
+
+  /** The directory is offline: whoever waits for a sync waits in vain, so the waiting ends. */
+  fail(): void {
+    this.#hasFailed = true;
+    this.#settle();
+  }
+
+  // ---- files ----
+
+  #askFor(segment: Segment): void {
+    if (segment.syncedEnd >= segment.writtenEnd) return;
+    const flight = this.#flights.get(segment);
+    if (flight === undefined) this.#fly(segment);
+    else flight.isAskedAgain = true;
+  }
+
+  #fly(segment: Segment): void {
+    const flight: Flight = { isAskedAgain: false };
+    this.#flights.set(segment, flight);
+    this.#deps.host.slots.run((release) => {
+      // Captured only now: what was written while the slot was waited for is covered, too.
+      const end = segment.writtenEnd;
+      const generation = this.#generation;
+      flight.isAskedAgain = false;
+      this.#start(
+        (done) => segment.log.datasync(done),
+        (isSynced) => {
+          release();
+          this.#flights.delete(segment);
+          if (isSynced && generation === this.#generation) {
+            segment.syncedEnd = end;
+            this.#advance();
+          }
+          if (flight.isAskedAgain && this.#mayBegin) this.#askFor(segment);
+          this.#settle();
+        },
+      );
+    });
+  }
+
+  #askForDirectory(): void {
+    if (this.#directoryFlight !== null) {
+      this.#directoryFlight.isAskedAgain = true;
+      return;
+    }
+    const flight: Flight = { isAskedAgain: false };
+    this.#directoryFlight = flight;
+    const { host, directory } = this.#deps;
+    host.slots.run((release) => {
+      const version = this.#directoryVersion;
+      flight.isAskedAgain = false;
+      this.#start(
+        (done) => host.disk.syncDirectory(directory, done),
+        (isSynced) => {
+          release();
+          this.#directoryFlight = null;
+          if (isSynced) {
+            this.#directorySynced = Math.max(this.#directorySynced, version);
+            this.#advance();
+          }
+          if (flight.isAskedAgain && this.#mayBegin) this.#askForDirectory();
+          this.#settle();
+        },
+      );
+    });
+  }
+
+  get #mayBegin(): boolean {
+    return !this.#isHeld && !this.#hasFailed;
+  }
+
+  /** Runs one sync. `ended` hears whether it counts: after a failure of any, here or in another log, none does. */
+  #start(sync: (done: (fault: DiskFault | null) => void) => void, ended: (isSynced: boolean) => void): void {
+    if (this.#hasFailed) return ended(false);
+    const done = (fault: DiskFault | null): void => {
+      if (fault !== null) this.#failed(fault);
+      ended(!this.#hasFailed);
+    };
+    try {
+      sync(done);
+    } catch (error: unknown) {
+      if (!(error instanceof DiskFault)) throw error;
+      done(error);
+    }
+  }
+
+  // ---- sealed segments ----
+
+  async #finishAll(): Promise<void> {
+    for (let segment = this.#oldestUnfinished(); segment !== null; segment = this.#oldestUnfinished()) {
+      const generation = this.#generation;
+      this.#isFull = !tryFlushIndexes(segment);
+      if (this.#isFull) return;
+      await this.#finish(segment);
+      if (!this.#mayBegin || generation !== this.#generation) return;
+      segment.isFinished = true;
+      segment.dropIndexes();
+      this.#advance();
+    }
+  }
+
+  #oldestUnfinished(): Segment | null {
+    const { segments } = this.#deps;
+    let oldest: Segment | null = null;
+    for (let slot = segments.length - 1; slot >= 0; slot -= 1) {
+      const segment = segments[slot];
+      if (segment === undefined || segment.isFinished) break;
+      if (segment.isSealed) oldest = segment;
+    }
+    return oldest;
+  }
+
+  async #finish(segment: Segment): Promise<void> {
+    const { host } = this.#deps;
+    this.#askFor(segment);
+    const snapshot = this.#deps.snapshotPath(segment.endOffset);
+    for (const path of [segment.offsetIndexPath, segment.timeIndexPath, snapshot]) {
+      if (path === null || !this.#mayBegin) continue;
+      await synced(host, host.slots.runAsync(() => syncPath(host.disk, path)));
+    }
+    const version = this.#directoryVersion;
+    if (version > this.#directorySynced && this.#mayBegin) this.#askForDirectory();
+    await this.#until(
+      () => this.#isHeld || (segment.syncedEnd >= segment.writtenEnd && this.#directorySynced >= version),
+    );
+  }
+
+  // ---- what follows ----
+
+  /** Moves the synced end and the recovery point as far as they may go. */
+  #advance(): void {
+    const { segments } = this.#deps;
+    let slot = segments.length - 1;
+    while (slot > 0 && (segments[slot]?.baseOffset ?? 0) > this.#recoveryPoint) slot -= 1;
+    let end: number = this.#syncedEnd;
+    let recoveryPoint: number = this.#recoveryPoint;
+    let mayPass = true;
+    for (; slot < segments.length; slot += 1) {
+      const segment = segments[slot];
+      if (segment === undefined || segment.entryVersion > this.#directorySynced) break;
+      end = Math.max(end, segment.syncedEnd);
+      if (mayPass && segment.isSealed && segment.isFinished) recoveryPoint = Math.max(recoveryPoint, segment.endOffset);
+      else if (mayPass && !segment.isSealed) recoveryPoint = Math.max(recoveryPoint, segment.syncedEnd);
+      mayPass &&= segment.isFinished;
+      if (!segment.isSealed || segment.syncedEnd < segment.endOffset) break;
+    }
+    if (recoveryPoint > this.#recoveryPoint) {
+      assert(recoveryPoint <= end, "the recovery point passed the synced end");
+      this.#recoveryPoint = asOffset(recoveryPoint);
+      this.#deps.onRecoveryPoint();
+    }
+    if (end > this.#syncedEnd) {
+      this.#syncedEnd = asOffset(end);
+      this.#deps.onSynced(this.#syncedEnd);
+    }
+  }
+
+  #failed(fault: DiskFault): void {
+    this.#hasFailed = true;
+    this.#deps.host.onSyncFailed(fault);
+  }
+
+  // ---- waiting ----
+
+  /** Resolves when `isDone`, or when a sync has failed: whoever waits looks again. */
+  #until(isDone: () => boolean): Promise<void> {
+    if (isDone() || this.#hasFailed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiters.push({ isDone, resolve });
+    });
+  }
+
+  #settle(): void {
+    if (this.#waiters.length === 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (this.#hasFailed || waiter.isDone()) waiter.resolve();
+      else this.#waiters.push(waiter);
+    }
+  }
+}
+
+/** False: the disk is full, and the index files are not whole. */
+function tryFlushIndexes(segment: Segment): boolean {
+  try {
+    segment.flushIndexes();
+    return true;
+  } catch (error: unknown) {
+    if (error instanceof DiskFault && isPassing(error)) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * What a log needs of the data directory it lies in: ports, shared open files and sync slots, and the things that concern
+ * the whole directory (checkpoints that hold every log's offsets, faults that take all of it offline).
+ */
+import type { DiskFault } from "../ports/index.ts";
+import type { Clock, Logger, Timers } from "../ports/index.ts";
+import type { FilePool } from "./file-pool.ts";
+import type { SafeWriteHost } from "./safe-write.ts";
+import type { SyncSlots } from "./sync-slots.ts";
+
+export interface LogHost extends SafeWriteHost {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly files: FilePool;
+  readonly slots: SyncSlots;
+  /** Recovery point, high watermark or log start of some log moved: its checkpoint is due. */
+  onRecoveryPointMoved(): void;
+  onHighWatermarkMoved(): void;
+  /** Resolves when the recovery points of all logs, as they are now or later, are on stable storage. */
+  checkpointRecoveryPoints(): Promise<void>;
+  /** The same for log starts. */
+  checkpointLogStarts(): Promise<void>;
+  /** An operation other than a sync failed, and not for want of space: 3.8(1). */
+  onIoFault(fault: DiskFault): void;
+  /** Watches over work that nobody awaits: a DiskFault takes the directory offline, anything else ends the process. */
+  supervise(task: Promise<unknown>): void;
+}

@@ -1,0 +1,371 @@
+/**
+ * Brings one replica's log up from its directory: after a clean stop by a look at the active segment's tail (4.1), after
+ * any other by a scan of everything from the recovery point on (4.2(3)-(10)).
+ *
+ * A bad batch at or above the recovery point is a torn tail, whatever follows it: unsynced pages survive a power failure
+ * one by one. It is cut, and later segments go. A bad batch below it, or an end below it, is damage (15.7): the log ends
+ * there, and its bytes stay as they are.
+ *
+ * Nothing here moves the recovery point up, and nothing is cut below it.
+ */
+import { asOffset, assert } from "../base/index.ts";
+import type { Offset } from "../base/index.ts";
+import { DiskFault } from "../ports/index.ts";
+import { RELATIVE_OFFSET_MAX } from "./batch-fields.ts";
+import { parseEpochs, readCheckpoint } from "./checkpoint-file.ts";
+import { offsetOfName } from "./directory-names.ts";
+import { EpochCache } from "./epoch-cache.ts";
+import { isPassing, readFullySync, writeFullySync } from "./file-io.ts";
+import { tidyLeftovers } from "./leftovers.ts";
+import type { LogHost } from "./log-host.ts";
+import { slotOf } from "./log-reader.ts";
+import { replayProducers } from "./producer-replay.ts";
+import { ProducerState } from "./producer-state.ts";
+import { RecoveryTarget } from "./recovery-scan.ts";
+import type { RecoveryScan } from "./recovery-scan.ts";
+import { LOG_SUFFIX, Segment } from "./segment.ts";
+import { SnapshotStore } from "./snapshot-store.ts";
+import { StorageError } from "./storage-error.ts";
+import type { LogConfig } from "./types.ts";
+
+export const EPOCH_CHECKPOINT = "leader-epoch-checkpoint";
+
+const REWRITE_CHUNK_BYTES = 1024 * 1024;
+
+/** What the checkpoints and the marker say of this log. */
+export interface LoadOptions {
+  readonly host: LogHost;
+  readonly directory: string;
+  readonly config: LogConfig;
+  /** Null = no entry: everything is looked at. */
+  readonly recoveryPoint: number | null;
+  /** The file of recovery points was malformed: what is cut may be older than a torn tail, and is kept aside (2.6(2)). */
+  readonly keepsCut: boolean;
+  readonly logStartOffset: number | null;
+  readonly isClean: boolean;
+  /** A sync failed in an earlier life: what is written above the recovery point has to be written anew (3.4(3)). */
+  readonly mustRewrite: boolean;
+  readonly scan: RecoveryScan;
+}
+
+export interface LoadedLog {
+  readonly segments: Segment[];
+  readonly epochs: EpochCache;
+  readonly producers: ProducerState;
+  readonly snapshots: SnapshotStore;
+  readonly logStartOffset: Offset;
+  readonly recoveryPoint: Offset;
+  readonly syncedEnd: Offset;
+  readonly isDirectoryDirty: boolean;
+  /** What must stay in the checkpoint although the log ends below it; null = the recovery point itself. */
+  readonly damagedRecoveryPoint: Offset | null;
+  readonly wasRecovered: boolean;
+  /** Something was cut or deleted, or has to be synced before the log reports or appends (4.2(10)). */
+  readonly mustFlush: boolean;
+  readonly bytesCut: number;
+}
+
+export async function loadLog(options: LoadOptions): Promise<LoadedLog> {
+  const loader = new LogLoader(options, await tidyLeftovers(options.host, options.directory));
+  return loader.load();
+}
+
+class LogLoader {
+  readonly #options: LoadOptions;
+  readonly #segments: Segment[];
+  readonly #epochs: EpochCache;
+  readonly #snapshots: SnapshotStore;
+  readonly #nowMs: number;
+  #logStart: Offset;
+  #hasCut = false;
+  #bytesCut = 0;
+
+  constructor(options: LoadOptions, names: readonly string[]) {
+    const { host, directory } = options;
+    this.#options = options;
+    this.#nowMs = host.clock.monotonicNow();
+    this.#segments = this.#openSegments(names);
+    this.#logStart = asOffset(Math.max(options.logStartOffset ?? 0, this.#segments[0]?.baseOffset ?? 0));
+    this.#epochs = readEpochs(options);
+    this.#snapshots = new SnapshotStore(host.disk, directory, names, host.logger);
+  }
+
+  async load(): Promise<LoadedLog> {
+    const { isClean, recoveryPoint, mustRewrite } = this.#options;
+    if (this.#segments.length === 0) this.#startEmpty(this.#logStart);
+    const active = this.#active;
+    if (isClean && !mustRewrite && active.openTail() && active.endOffset === recoveryPoint) return this.#afterCleanStop();
+    return this.#recover();
+  }
+
+  get #active(): Segment {
+    const active = this.#segments.at(-1);
+    assert(active !== undefined, "a log has a segment");
+    return active;
+  }
+
+  /** 4.1: everything is synced, the end is known. */
+  async #afterCleanStop(): Promise<LoadedLog> {
+    const active = this.#active;
+    for (const segment of this.#segments) {
+      segment.syncedEnd = segment.endOffset;
+      segment.isSealed = segment !== active;
+      segment.isFinished = segment !== active;
+    }
+    const end = active.endOffset;
+    if (end < this.#logStart) return this.#recover();
+    this.#settleEdges(end);
+    const producers = await replayProducers(this.#replaySource, end, this.#nowMs);
+    // An idle partition costs neither a descriptor nor the memory of an index.
+    active.dropIndexes();
+    active.log.closeSync();
+    return this.#result({ producers, recoveryPoint: end, wasRecovered: false, isDamaged: false });
+  }
+
+  /** 4.2(5)-(10). */
+  async #recover(): Promise<LoadedLog> {
+    const { host, recoveryPoint: checkpointed, config } = this.#options;
+    const recoveryPoint = asOffset(checkpointed ?? 0);
+    const firstSlot = Math.max(0, slotOf(this.#segments, recoveryPoint));
+    const first = this.#segments[firstSlot];
+    assert(first !== undefined, "a log has a segment");
+    for (const segment of this.#segments.slice(0, firstSlot)) {
+      segment.isSealed = true;
+      segment.isFinished = true;
+      segment.syncedEnd = segment.endOffset;
+    }
+    this.#epochs.truncateEnd(recoveryPoint);
+    // The file is read from the page cache: its newest version need not be durable.
+    this.#epochs.markDirty(recoveryPoint);
+    const before = { ...this.#replaySource, segments: this.#segments.slice(0, firstSlot) };
+    const producers = await replayProducers(before, first.baseOffset, this.#nowMs);
+    const isDamaged = await this.#scanFrom(firstSlot, producers, recoveryPoint);
+
+    let end = this.#active.endOffset;
+    if (!isDamaged && end < this.#logStart) {
+      host.logger.warn("the log ends below its log start and begins there anew", { directory: this.#options.directory, end, logStart: this.#logStart });
+      this.#dropAll();
+      producers.replaceBy(new ProducerState());
+      end = this.#logStart;
+    }
+    this.#settleEdges(end);
+    if (!isDamaged) await this.#keepSnapshots(end, producers);
+    for (const segment of this.#segments.slice(firstSlot)) {
+      segment.syncedEnd = asOffset(Math.max(segment.baseOffset, Math.min(recoveryPoint, segment.endOffset)));
+      segment.entryVersion = 1;
+    }
+    if (this.#options.mustRewrite && !isDamaged) await this.#rewriteFrom(recoveryPoint);
+    const isSynced = config.durability === "group-commit" || config.durability === "fsync-each";
+    return this.#result({ producers, recoveryPoint, wasRecovered: true, isDamaged, mustFlush: isSynced });
+  }
+
+  // ---- segments ----
+
+  #openSegments(names: readonly string[]): Segment[] {
+    const { host, directory } = this.#options;
+    const bases = names
+      .map((name) => offsetOfName(name, LOG_SUFFIX))
+      .filter((base) => base !== null)
+      .sort((left, right) => left - right);
+    return bases.map((base, slot) => {
+      const segment = this.#segment(base);
+      const sizeBytes = host.disk.sizeOf(segment.log.path);
+      if (sizeBytes === null) throw new DiskFault("ENOENT", "sizeOf", `${directory}/${base}`);
+      segment.adopt(sizeBytes, asOffset(bases[slot + 1] ?? base));
+      return segment;
+    });
+  }
+
+  #segment(baseOffset: number): Segment {
+    const { host, directory, config } = this.#options;
+    return new Segment({
+      files: host.files,
+      directory,
+      baseOffset: asOffset(baseOffset),
+      indexIntervalBytes: config.indexIntervalBytes,
+      createdAt: host.clock.wallNow(),
+    });
+  }
+
+  #startEmpty(baseOffset: Offset): void {
+    const segment = this.#segment(baseOffset);
+    segment.create();
+    this.#segments.push(segment);
+    this.#hasCut = true;
+  }
+
+  /** 4.2(7). Newest first, so that what an interruption leaves is a log without a hole. */
+  #dropAll(): void {
+    for (let segment = this.#segments.pop(); segment !== undefined; segment = this.#segments.pop()) {
+      this.#bytesCut += segment.sizeBytes;
+      segment.remove();
+    }
+    this.#epochs.clear();
+    this.#startEmpty(this.#logStart);
+  }
+
+  // ---- the scan ----
+
+  /** Scans from `firstSlot` on and cuts a torn tail. True: what ended the scan is damage. */
+  async #scanFrom(firstSlot: number, producers: ProducerState, recoveryPoint: Offset): Promise<boolean> {
+    const { host, scan } = this.#options;
+    const base = this.#segments[firstSlot]?.baseOffset ?? 0;
+    const target = new RecoveryTarget({ epochs: this.#epochs, producers, end: base, nowMs: this.#nowMs });
+    for (let slot = firstSlot; slot < this.#segments.length; slot += 1) {
+      const segment = this.#segments[slot];
+      const previous = this.#segments[slot - 1];
+      if (segment === undefined) break;
+      if (slot > firstSlot && previous !== undefined && !follows(segment, previous, target.end)) {
+        host.logger.warn("a segment does not begin where the one before ends", { path: segment.log.path, end: target.end });
+        return this.#endBefore(slot, target.end, recoveryPoint);
+      }
+      const fileBytes = segment.writtenBytes;
+      segment.reset();
+      const bad = await scan.run(segment, fileBytes, target);
+      segment.writtenBytes = segment.sizeBytes;
+      segment.writtenEnd = segment.endOffset;
+      if (bad !== null) {
+        host.logger.warn("a batch is bad", { path: segment.log.path, position: segment.sizeBytes, offset: target.end, bad });
+        if (target.end < recoveryPoint) return this.#endBefore(slot + 1, target.end, recoveryPoint);
+        this.#cutSegmentsFrom(slot + 1);
+        this.#cutTail(segment, fileBytes);
+        this.#complete(segment, producers);
+        return false;
+      }
+      segment.isSealed = slot < this.#segments.length - 1;
+      this.#complete(segment, producers);
+    }
+    // Bytes that were synced are missing: the scan could not meet them.
+    return target.end < recoveryPoint;
+  }
+
+  /** The log ends at `end`, before the segment in `slot`: as damage, or because the rest is a torn tail. */
+  #endBefore(slot: number, end: number, recoveryPoint: Offset): boolean {
+    const isDamage = end < recoveryPoint;
+    if (isDamage) this.#segments.splice(slot);
+    else this.#cutSegmentsFrom(slot);
+    this.#active.isSealed = false;
+    return isDamage;
+  }
+
+  #cutSegmentsFrom(slot: number): void {
+    for (let newest = this.#segments.length - 1; newest >= slot; newest -= 1) {
+      const segment = this.#segments.pop();
+      if (segment === undefined) return;
+      this.#bytesCut += segment.writtenBytes;
+      this.#hasCut = true;
+      if (this.#options.keepsCut) segment.setAside();
+      else segment.remove();
+    }
+  }
+
+  #cutTail(segment: Segment, fileBytes: number): void {
+    segment.isSealed = false;
+    segment.log.truncateSync(segment.sizeBytes);
+    this.#bytesCut += fileBytes - segment.sizeBytes;
+    this.#hasCut = true;
+  }
+
+  /** What stands beside the log file is made from what was found in it. A full disk only costs the next start time. */
+  #complete(segment: Segment, producers: ProducerState): void {
+    this.#ifThereIsRoom(() => segment.finishIndexes());
+    if (segment.isSealed) {
+      this.#writeSnapshot(segment.endOffset, producers);
+      segment.dropIndexes();
+    }
+  }
+
+  // ---- what follows ----
+
+  get #replaySource(): { segments: readonly Segment[]; snapshots: SnapshotStore; logStartOffset: Offset } {
+    return { segments: this.#segments, snapshots: this.#snapshots, logStartOffset: this.#logStart };
+  }
+
+  /** 4.2(8), and the first step of (9). */
+  #settleEdges(end: Offset): void {
+    this.#epochs.truncateEnd(end);
+    this.#epochs.truncateStart(this.#logStart);
+    if (this.#snapshots.deleteAbove(end)) this.#hasCut = true;
+    this.#snapshots.deleteAtOrBelow(this.#logStart);
+  }
+
+  /** 4.2(9): snapshots at the end and the last two bases, so that the next recovery has something to begin with. */
+  async #keepSnapshots(end: Offset, producers: ProducerState): Promise<void> {
+    for (const segment of this.#segments.slice(-2)) {
+      const base = segment.baseOffset;
+      if (base <= this.#logStart || this.#snapshots.has(base)) continue;
+      this.#writeSnapshot(base, await replayProducers(this.#replaySource, base, this.#nowMs));
+    }
+    this.#writeSnapshot(end, producers);
+    this.#snapshots.prune(new Set(this.#segments.map((segment) => segment.baseOffset)));
+  }
+
+  #writeSnapshot(offset: Offset, state: ProducerState): void {
+    if (offset > this.#logStart) this.#ifThereIsRoom(() => this.#snapshots.write(offset, state));
+  }
+
+  #ifThereIsRoom(work: () => void): void {
+    try {
+      work();
+    } catch (error: unknown) {
+      if (!(error instanceof DiskFault && isPassing(error))) throw error;
+      this.#options.host.logger.warn("no room beside the log", { operation: error.operation, path: error.path });
+    }
+  }
+
+  /** 3.4(3): the page cache may show bytes that the disk lacks. Written again, the next sync carries them. */
+  async #rewriteFrom(recoveryPoint: Offset): Promise<void> {
+    const { timers } = this.#options.host;
+    const chunk = Buffer.allocUnsafeSlow(REWRITE_CHUNK_BYTES);
+    for (const segment of this.#segments.slice(Math.max(0, slotOf(this.#segments, recoveryPoint)))) {
+      const relative = Math.max(0, recoveryPoint - segment.baseOffset);
+      let position = segment.offsets.floorPosition(relative);
+      while (position < segment.writtenBytes) {
+        const bytes = chunk.subarray(0, Math.min(chunk.length, segment.writtenBytes - position));
+        const length = readFullySync(segment.log, bytes, position);
+        assert(length === bytes.length, `${segment.log.path} became shorter while it was rewritten`);
+        writeFullySync(segment.log, bytes, position);
+        position += length;
+        await timers.yieldTurn();
+      }
+    }
+  }
+
+  #result(outcome: {
+    producers: ProducerState;
+    recoveryPoint: Offset;
+    wasRecovered: boolean;
+    isDamaged: boolean;
+    mustFlush?: boolean;
+  }): LoadedLog {
+    const end = this.#active.endOffset;
+    const recoveryPoint = asOffset(Math.min(outcome.recoveryPoint, end));
+    return {
+      segments: this.#segments,
+      epochs: this.#epochs,
+      producers: outcome.producers,
+      snapshots: this.#snapshots,
+      logStartOffset: this.#logStart,
+      recoveryPoint,
+      syncedEnd: recoveryPoint,
+      isDirectoryDirty: outcome.wasRecovered,
+      damagedRecoveryPoint: outcome.isDamaged ? outcome.recoveryPoint : null,
+      wasRecovered: outcome.wasRecovered,
+      mustFlush: !outcome.isDamaged && (this.#hasCut || outcome.mustFlush === true || this.#options.mustRewrite),
+      bytesCut: this.#bytesCut,
+    };
+  }
+}
+
+/** Whether `segment` begins where the one before ends (ST1), or so far on that it could not have. */
+function follows(segment: Segment, previous: Segment, end: number): boolean {
+  if (segment.baseOffset === end) return true;
+  return segment.baseOffset > end && segment.baseOffset - previous.baseOffset > RELATIVE_OFFSET_MAX;
+}
+
+function readEpochs({ host, directory }: LoadOptions): EpochCache {
+  const path = `${directory}/${EPOCH_CHECKPOINT}`;
+  const parsed = readCheckpoint(host.disk, path, parseEpochs);
+  if (!parsed.ok) throw new StorageError("MALFORMED_CHECKPOINT", path, parsed.reason);
+  return new EpochCache(parsed.entries);
+}

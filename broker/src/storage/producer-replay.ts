@@ -1,0 +1,147 @@
+/**
+ * Producer state from the log's own batches (4.2(9), 5.5(1)): the newest whole snapshot at or below an end, and a replay
+ * of the headers from there. Without a snapshot the replay begins at the log start.
+ *
+ * Also the look-up of 11.1(2): whether a batch with given sequences is in the log, below what the state still knows.
+ */
+import { asOffset } from "../base/index.ts";
+import type { Offset } from "../base/index.ts";
+import { MAX_SEQUENCE, readInt64, sequenceAfter } from "@tidemark/proto";
+import {
+  baseSequenceAt,
+  isControlAt,
+  lastOffsetAt,
+  lastOffsetDeltaAt,
+  maxTimestampAt,
+  producerEpochAt,
+  producerIdAt,
+} from "./batch-fields.ts";
+import { scanHeaders } from "./header-scan.ts";
+import type { HeaderVisitor } from "./header-scan.ts";
+import { slotOf } from "./log-reader.ts";
+import { ProducerState } from "./producer-state.ts";
+import type { Segment } from "./segment.ts";
+import type { SnapshotStore } from "./snapshot-store.ts";
+import type { ProducerBatch } from "./types.ts";
+
+export interface ReplaySource {
+  readonly segments: readonly Segment[];
+  readonly snapshots: SnapshotStore;
+  readonly logStartOffset: Offset;
+}
+
+/** The state up to `end`, as of a load at monotonic time `nowMs`. */
+export async function replayProducers(source: ReplaySource, end: number, nowMs: number): Promise<ProducerState> {
+  const snapshot = source.snapshots.newestAtMost(end, nowMs);
+  // One at or below the log start says nothing that may still be asked.
+  const isUsable = snapshot !== null && snapshot.offset > source.logStartOffset;
+  const state = isUsable ? snapshot.state : new ProducerState();
+  await visitHeaders(source.segments, isUsable ? snapshot.offset : source.logStartOffset, end, (bytes, at) => {
+    replayBatch(state, bytes, at, nowMs);
+    return true;
+  });
+  return state;
+}
+
+/** Takes the batch whose header stands at bytes[at] into the state. */
+export function replayBatch(state: ProducerState, bytes: Buffer, at: number, nowMs: number): void {
+  const producerId = producerIdAt(bytes, at);
+  if (producerId < 0) return;
+  state.update(
+    {
+      producerId,
+      producerEpoch: producerEpochAt(bytes, at),
+      baseSequence: isControlAt(bytes, at) ? -1 : baseSequenceAt(bytes, at),
+      lastOffsetDelta: lastOffsetDeltaAt(bytes, at),
+      maxTimestamp: maxTimestampAt(bytes, at),
+    },
+    readInt64(bytes, at),
+    nowMs,
+  );
+}
+
+export interface WantedBatch {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+}
+
+/** The batch with exactly these sequences; null when none is in [log start, end). Rejects with DiskFault. */
+export async function findProducerBatch(
+  source: ReplaySource,
+  wanted: WantedBatch,
+  end: number,
+): Promise<ProducerBatch | null> {
+  const { from, to } = between(source, wanted, end);
+  let found: ProducerBatch | null = null;
+  await visitHeaders(source.segments, from, to, (bytes, at) => {
+    if (producerIdAt(bytes, at) !== wanted.producerId || baseSequenceAt(bytes, at) !== wanted.firstSequence) return true;
+    if (producerEpochAt(bytes, at) !== wanted.producerEpoch) return true;
+    const lastSequence = sequenceAfter(wanted.firstSequence, lastOffsetDeltaAt(bytes, at));
+    if (lastSequence !== wanted.lastSequence) return true;
+    found = {
+      firstSequence: wanted.firstSequence,
+      lastSequence,
+      baseOffset: asOffset(readInt64(bytes, at)),
+      lastOffset: asOffset(lastOffsetAt(bytes, at)),
+      timestamp: maxTimestampAt(bytes, at),
+    };
+    return false;
+  });
+  return found;
+}
+
+/**
+ * The two kept snapshots around the sequence: each names every producer's last one, so the batch lies behind the newest
+ * that is still below it and before the oldest that has it.
+ */
+function between(source: ReplaySource, wanted: WantedBatch, end: number): { from: number; to: number } {
+  const offsets = source.snapshots.offsets.filter((offset) => offset > source.logStartOffset && offset < end);
+  let low = 0;
+  let high = offsets.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const offset = offsets[middle];
+    const snapshot = offset === undefined ? null : source.snapshots.load(offset, 0);
+    // A snapshot that is not whole says nothing: search without any.
+    if (snapshot === null) return { from: source.logStartOffset, to: end };
+    if (isBelow(snapshot.state, wanted)) low = middle + 1;
+    else high = middle;
+  }
+  return { from: offsets[low - 1] ?? source.logStartOffset, to: offsets[low] ?? end };
+}
+
+/** Whether the state was taken before the wanted batch was appended. */
+function isBelow(state: ProducerState, wanted: WantedBatch): boolean {
+  const producer = state.get(wanted.producerId);
+  if (producer === undefined || producer.producerEpoch < wanted.producerEpoch) return true;
+  if (producer.producerEpoch > wanted.producerEpoch) return false;
+  // Sequences wrap: of two, the one that is less than half the circle ahead is the later one.
+  const ahead = (wanted.lastSequence - producer.lastSequence + MAX_SEQUENCE + 1) % (MAX_SEQUENCE + 1);
+  return ahead > 0 && ahead < (MAX_SEQUENCE + 1) / 2;
+}
+
+/** Shows the headers of the batches in [from, to), segment by segment; `visit` ends it with false. */
+export async function visitHeaders(
+  segments: readonly Segment[],
+  from: number,
+  to: number,
+  visit: HeaderVisitor,
+): Promise<void> {
+  let isWanted = true;
+  const visitWanted: HeaderVisitor = (bytes, at, position) => {
+    if (lastOffsetAt(bytes, at) < from) return true;
+    isWanted = readInt64(bytes, at) < to && visit(bytes, at, position);
+    return isWanted;
+  };
+  const candidates = segments.slice(Math.max(0, slotOf(segments, from)));
+  for (const segment of candidates) {
+    if (!isWanted || segment.baseOffset >= to) return;
+    // An index costs less than the headers in front of a place in the middle.
+    const isFromMiddle = from > segment.baseOffset;
+    if (isFromMiddle) await segment.ready();
+    const start = isFromMiddle ? segment.offsets.floorPosition(from - segment.baseOffset) : 0;
+    await scanHeaders(segment.log, start, segment.writtenBytes, visitWanted);
+  }
+}

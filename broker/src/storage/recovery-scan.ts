@@ -1,0 +1,153 @@
+/**
+ * The loop of recovery (4.2(5)): every batch of a segment, byte for byte, up to the first bad one. It is O(bytes) and
+ * decides how long a crashed broker takes to come back, so it reads large pieces into one slab that is used again, takes
+ * header fields straight from the bytes, and makes no object per batch.
+ *
+ * A batch is bad when fewer bytes are left than its header or than it claims, its size is below the minimum (a zero tail)
+ * or beyond what any batch may have, its format is not v2, its CRC or its counts are wrong, an offset lies below the end
+ * so far, or its leader epoch below that of the batch before. What follows from a bad one is the caller's decision.
+ */
+import { asLeaderEpoch, asOffset } from "../base/index.ts";
+import { BATCH_HEADER_BYTES, BatchField, batchSizeAt, isBatchIntact, MAGIC_V2, readInt64 } from "@tidemark/proto";
+import type { Timers } from "../ports/index.ts";
+import {
+  lastOffsetDeltaAt,
+  leaderEpochAt,
+  maxTimestampAt,
+  producerIdAt,
+  RELATIVE_OFFSET_MAX,
+  STORED_BATCH_BYTES_MAX,
+} from "./batch-fields.ts";
+import type { EpochCache } from "./epoch-cache.ts";
+import { readFullySync } from "./file-io.ts";
+import { replayBatch } from "./producer-replay.ts";
+import type { ProducerState } from "./producer-state.ts";
+import type { Segment } from "./segment.ts";
+import { StorageError } from "./storage-error.ts";
+
+/** What fits the processor's cache is read, checked and forgotten before it goes cold. */
+const SLAB_BYTES = 1024 * 1024;
+
+/** The event loop gets its turn after this many bytes. */
+const YIELD_EVERY_BYTES = 8 * 1024 * 1024;
+
+export type BadBatch = "short" | "size" | "magic" | "crc" | "counts" | "offset" | "epoch";
+
+/** One scan over the segments of one log, or of many logs one after another. */
+export class RecoveryScan {
+  readonly #timers: Timers;
+  readonly #onBytes: (bytes: number) => void;
+  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  #bytesSinceYield = 0;
+
+  constructor(timers: Timers, onBytes: (bytes: number) => void) {
+    this.#timers = timers;
+    this.#onBytes = onBytes;
+  }
+
+  /**
+   * Admits the good batches of the file into `segment`, which was reset, and takes what they say into epochs and
+   * producers. Null: every byte of the file belongs to a good batch. Throws DiskFault, and StorageError for offsets that a
+   * segment cannot hold.
+   */
+  async run(segment: Segment, fileBytes: number, target: RecoveryTarget): Promise<BadBatch | null> {
+    target.begin(segment);
+    let filled = 0;
+    for (let position = 0; position < fileBytes; ) {
+      // [0, filled) of the slab holds the start of the batch at `position`.
+      const wanted = Math.min(this.#slab.length, fileBytes - position) - filled;
+      const read = readFullySync(segment.log, this.#slab.subarray(filled, filled + wanted), position + filled);
+      filled += read;
+      const bad = target.take(this.#slab, filled, fileBytes - position);
+      const taken = target.taken;
+      position += taken;
+      this.#onBytes(taken);
+      if (bad !== null) return bad;
+      if (read < wanted) return position < fileBytes ? "short" : null;
+      this.#slab.copyWithin(0, taken, filled);
+      filled -= taken;
+      if (taken === 0) this.#grow();
+      this.#bytesSinceYield += taken;
+      if (this.#bytesSinceYield >= YIELD_EVERY_BYTES) {
+        this.#bytesSinceYield = 0;
+        await this.#timers.yieldTurn();
+      }
+    }
+    return null;
+  }
+
+  /** The batch is larger than the slab: sizes were checked, so this ends at the largest batch there is. */
+  #grow(): void {
+    const larger = Buffer.allocUnsafeSlow(Math.min(this.#slab.length * 4, STORED_BATCH_BYTES_MAX));
+    this.#slab.copy(larger);
+    this.#slab = larger;
+  }
+}
+
+/** What the batches are taken into. */
+export class RecoveryTarget {
+  readonly #epochs: EpochCache;
+  readonly #producers: ProducerState;
+  readonly #nowMs: number;
+  #segment: Segment | null = null;
+  /** Next offset that may come. */
+  #end: number;
+  #epoch = -1;
+  /** Bytes of good batches in the last piece. */
+  taken = 0;
+
+  constructor(options: { epochs: EpochCache; producers: ProducerState; end: number; nowMs: number }) {
+    this.#epochs = options.epochs;
+    this.#producers = options.producers;
+    this.#end = options.end;
+    this.#nowMs = options.nowMs;
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  begin(segment: Segment): void {
+    this.#segment = segment;
+    this.#end = Math.max(this.#end, segment.baseOffset);
+  }
+
+  /** Takes the whole batches in bytes[0, filled); `left` bytes of the file begin at bytes[0]. */
+  take(bytes: Buffer, filled: number, left: number): BadBatch | null {
+    const segment = this.#segment;
+    this.taken = 0;
+    if (segment === null) return "short";
+    const relativeBase = segment.baseOffset;
+    let at = 0;
+    for (;;) {
+      this.taken = at;
+      if (at === left) return null;
+      if (at + BATCH_HEADER_BYTES > filled) return left - at < BATCH_HEADER_BYTES ? "short" : null;
+      const size = batchSizeAt(bytes, at);
+      if (size < BATCH_HEADER_BYTES || size > STORED_BATCH_BYTES_MAX) return "size";
+      if (size > left - at) return "short";
+      if (bytes[at + BatchField.MAGIC] !== MAGIC_V2) return "magic";
+      if (at + size > filled) return null;
+      if (!isBatchIntact(bytes, at, at + size)) return "crc";
+
+      const baseOffset = readInt64(bytes, at);
+      const lastOffset = baseOffset + lastOffsetDeltaAt(bytes, at);
+      if (lastOffset < baseOffset || !Number.isSafeInteger(lastOffset + 1)) return "counts";
+      if (baseOffset < this.#end) return "offset";
+      const epoch = leaderEpochAt(bytes, at);
+      if (epoch < this.#epoch && epoch >= 0) return "epoch";
+      if (lastOffset - relativeBase > RELATIVE_OFFSET_MAX) {
+        throw new StorageError("SEGMENT_OFFSET_OVERFLOW", segment.log.path, `offset ${lastOffset} is beyond the segment`);
+      }
+
+      if (epoch > this.#epoch) {
+        this.#epoch = epoch;
+        if (epoch > this.#epochs.latest) this.#epochs.add(asLeaderEpoch(epoch), asOffset(baseOffset));
+      }
+      if (producerIdAt(bytes, at) >= 0) replayBatch(this.#producers, bytes, at, this.#nowMs);
+      segment.admit(size, lastOffset, maxTimestampAt(bytes, at));
+      this.#end = lastOffset + 1;
+      at += size;
+    }
+  }
+}

@@ -1,0 +1,465 @@
+/**
+ * One segment: `B.log` with batches back to back, and its two sparse indexes. It knows how far it is appended (queued
+ * bytes included), how far written, and, for group-sync.ts, how far synced.
+ *
+ * Index entries wait in memory and reach their files in large steps, and whole when the segment is sealed or the log
+ * closed: they are trusted only below the recovery point, which passes a segment after its indexes were synced (3.3(3)).
+ * Indexes that are on file may be dropped from memory at any time; they are loaded again when somebody asks.
+ *
+ * Invariants: writtenBytes <= sizeBytes and writtenEnd <= endOffset, equal when nothing is queued; syncedEnd <= writtenEnd.
+ */
+import { asOffset, assert } from "../base/index.ts";
+import type { Ms, Offset } from "../base/index.ts";
+import { BATCH_HEADER_BYTES, NO_TIMESTAMP } from "@tidemark/proto";
+import type { Disk } from "../ports/index.ts";
+import { lastOffsetAt, maxTimestampAt } from "./batch-fields.ts";
+import { offsetName } from "./directory-names.ts";
+import { readFullySync, readWholeFile, removeFile, writeFullySync } from "./file-io.ts";
+import { PooledFile } from "./file-pool.ts";
+import type { FilePool } from "./file-pool.ts";
+import { scanHeaders, scanHeadersSync } from "./header-scan.ts";
+import { OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from "./offset-index.ts";
+import { TIME_INDEX_ENTRY_BYTES, TimeIndex } from "./time-index.ts";
+
+export const LOG_SUFFIX = ".log";
+export const OFFSET_INDEX_SUFFIX = ".index";
+export const TIME_INDEX_SUFFIX = ".timeindex";
+const TXN_INDEX_SUFFIX = ".txnindex";
+/** Every file of a segment; the log first, so that an interrupted removal leaves indexes, which are tidied. */
+export const SEGMENT_SUFFIXES: readonly string[] = [LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX];
+
+const DAMAGED_SUFFIX = ".damaged";
+
+/** Offset index entries that may wait in memory: 2 MiB of log at the default interval. */
+const WAITING_ENTRIES_MAX = 512;
+
+interface Indexes {
+  readonly offsets: OffsetIndex;
+  readonly times: TimeIndex;
+}
+
+/** Where a segment stood, before batches were admitted that may have to go back. */
+export interface SegmentMark {
+  readonly sizeBytes: number;
+  readonly endOffset: Offset;
+  readonly offsetsCount: number;
+  readonly timesCount: number;
+  readonly bytesSinceEntry: number;
+  readonly maxTimestamp: number;
+  readonly maxTimestampOffset: number;
+  readonly firstTimestamp: number | null | undefined;
+}
+
+export interface SegmentOptions {
+  readonly files: FilePool;
+  /** Of the replica. */
+  readonly directory: string;
+  readonly baseOffset: Offset;
+  readonly indexIntervalBytes: number;
+  /** Wall clock; of the load for a file that was there before. */
+  readonly createdAt: Ms;
+}
+
+export class Segment {
+  readonly baseOffset: Offset;
+  readonly log: PooledFile;
+  readonly createdAt: Ms;
+  readonly #disk: Disk;
+  /** Path without suffix. */
+  readonly #stem: string;
+  readonly #indexIntervalBytes: number;
+
+  /** Queued bytes included. */
+  sizeBytes = 0;
+  writtenBytes = 0;
+  /** Next offset, queued batches included. */
+  endOffset: Offset;
+  writtenEnd: Offset;
+
+  /** No more batches come; its end is the base of the next one. */
+  isSealed = false;
+  /** Bytes below are synced. Whether the entry is: `entryVersion` (group-sync.ts). */
+  syncedEnd: Offset;
+  /** Version of the directory that has to be synced before this segment counts; 0 = long since. */
+  entryVersion = 0;
+  /** Sealed, and the file, both indexes and the snapshot at its end are synced: the recovery point may pass. */
+  isFinished = false;
+
+  #indexes: Indexes | null = null;
+  /** Entries of the indexes that are in the files, too. */
+  #offsetsOnFile = 0;
+  #timesOnFile = 0;
+  /** The files have entries behind those, which no longer hold. */
+  #hasStaleTail = false;
+  #bytesSinceEntry = 0;
+  /** Largest timestamp and the last offset of its batch; -1 = none, or not known while `#isMaxKnown` is false. */
+  #maxTimestamp = NO_TIMESTAMP;
+  #maxTimestampOffset: number;
+  #isMaxKnown = true;
+  /** maxTimestamp of the first batch; null = no batch, undefined = not read yet. */
+  #firstTimestamp: number | null | undefined = null;
+
+  constructor(options: SegmentOptions) {
+    this.#disk = options.files.disk;
+    this.#stem = `${options.directory}/${offsetName(options.baseOffset)}`;
+    this.#indexIntervalBytes = options.indexIntervalBytes;
+    this.baseOffset = options.baseOffset;
+    this.createdAt = options.createdAt;
+    this.endOffset = options.baseOffset;
+    this.writtenEnd = options.baseOffset;
+    this.syncedEnd = options.baseOffset;
+    this.#maxTimestampOffset = options.baseOffset;
+    this.log = new PooledFile(options.files, this.#stem + LOG_SUFFIX);
+    this.log.onEvicted = (): void => this.dropIndexes();
+  }
+
+  get offsetIndexPath(): string {
+    return this.#stem + OFFSET_INDEX_SUFFIX;
+  }
+
+  get timeIndexPath(): string {
+    return this.#stem + TIME_INDEX_SUFFIX;
+  }
+
+  /** Makes the files of a new segment. Throws DiskFault; then nothing is left of it. */
+  create(): void {
+    try {
+      this.log.create();
+      assert(this.log.sizeBytes === 0, `${this.log.path} is new and has bytes`);
+      this.#indexes = { offsets: OffsetIndex.empty(), times: TimeIndex.empty() };
+      this.#forgetFiles();
+    } catch (error: unknown) {
+      this.remove();
+      throw error;
+    }
+  }
+
+  /** Takes over what the directory says of a closed segment: its size, and its end from its successor. */
+  adopt(sizeBytes: number, endOffset: Offset): void {
+    this.sizeBytes = sizeBytes;
+    this.writtenBytes = sizeBytes;
+    this.endOffset = endOffset;
+    this.writtenEnd = endOffset;
+    this.#firstTimestamp = sizeBytes === 0 ? null : undefined;
+    this.#isMaxKnown = sizeBytes === 0;
+  }
+
+  // ---- growing ----
+
+  /** A batch is queued, or found by recovery, at the end. The index entry, if one is due, points at it. */
+  admit(batchBytes: number, lastOffset: number, maxTimestamp: number): void {
+    if (this.#firstTimestamp === null) this.#firstTimestamp = maxTimestamp;
+    if (maxTimestamp > this.#maxTimestamp) {
+      this.#maxTimestamp = maxTimestamp;
+      this.#maxTimestampOffset = lastOffset;
+    }
+    if (this.#bytesSinceEntry > this.#indexIntervalBytes) {
+      const indexes = this.#indexes ?? this.#loadOrRebuild();
+      indexes.offsets.add(lastOffset - this.baseOffset, this.sizeBytes);
+      indexes.times.maybeAdd(this.#maxTimestamp, this.#maxTimestampOffset - this.baseOffset);
+      this.#bytesSinceEntry = 0;
+    }
+    this.#bytesSinceEntry += batchBytes;
+    this.sizeBytes += batchBytes;
+    this.endOffset = asOffset(lastOffset + 1);
+  }
+
+  /** What `restore` needs to take back all that is admitted after it; nothing is flushed in between. */
+  mark(): SegmentMark {
+    return {
+      sizeBytes: this.sizeBytes,
+      endOffset: this.endOffset,
+      offsetsCount: this.#indexes?.offsets.count ?? this.#offsetsOnFile,
+      timesCount: this.#indexes?.times.count ?? this.#timesOnFile,
+      bytesSinceEntry: this.#bytesSinceEntry,
+      maxTimestamp: this.#maxTimestamp,
+      maxTimestampOffset: this.#maxTimestampOffset,
+      firstTimestamp: this.#firstTimestamp,
+    };
+  }
+
+  restore(mark: SegmentMark): void {
+    this.sizeBytes = mark.sizeBytes;
+    this.endOffset = mark.endOffset;
+    this.#indexes?.offsets.keep(mark.offsetsCount);
+    this.#indexes?.times.keep(mark.timesCount);
+    this.#bytesSinceEntry = mark.bytesSinceEntry;
+    this.#maxTimestamp = mark.maxTimestamp;
+    this.#maxTimestampOffset = mark.maxTimestampOffset;
+    this.#firstTimestamp = mark.firstTimestamp;
+  }
+
+  /** What was queued is in the file. */
+  written(): void {
+    this.writtenBytes = this.sizeBytes;
+    this.writtenEnd = this.endOffset;
+    const indexes = this.#indexes;
+    if (indexes !== null && indexes.offsets.count - this.#offsetsOnFile >= WAITING_ENTRIES_MAX) this.flushIndexes();
+  }
+
+  /** Whether an index has no room for one more entry (3.3(1)). An empty segment is never full (KAFKA-6388). */
+  isIndexFull(indexBytesMax: number): boolean {
+    if (this.sizeBytes === 0) return false;
+    const offsetEntriesMax = Math.floor(indexBytesMax / OFFSET_INDEX_ENTRY_BYTES);
+    const timeEntriesMax = Math.floor(indexBytesMax / TIME_INDEX_ENTRY_BYTES);
+    const offsetsCount = this.#indexes === null ? this.#offsetsOnFile : this.#indexes.offsets.count;
+    const timesCount = this.#indexes === null ? this.#timesOnFile : this.#indexes.times.count;
+    // The time index keeps a place for the entry that is added when the segment is sealed.
+    return offsetsCount >= offsetEntriesMax || timesCount >= timeEntriesMax - 1;
+  }
+
+  /** maxTimestamp of the first batch; null if there is no batch. Known without a read while the segment is active. */
+  firstTimestamp(): number | null {
+    if (this.#firstTimestamp === undefined) {
+      const bytes = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
+      const isThere = readFullySync(this.log, bytes, 0) === BATCH_HEADER_BYTES;
+      this.#firstTimestamp = isThere ? maxTimestampAt(bytes, 0) : null;
+    }
+    return this.#firstTimestamp;
+  }
+
+  /** Largest timestamp; -1 = none, or a closed segment whose index nobody has loaded yet. */
+  get maxTimestamp(): number {
+    return this.#maxTimestamp;
+  }
+
+  // ---- indexes ----
+
+  /** Loads the indexes, and makes them anew from the log when they are missing or corrupt. Rejects with DiskFault. */
+  async ready(): Promise<void> {
+    if (this.#indexes !== null || this.#load() !== null) return;
+    const rebuild = this.#startRebuild();
+    await scanHeaders(this.log, 0, this.writtenBytes, rebuild.visit);
+    this.#endRebuild(rebuild.scratch);
+  }
+
+  get hasIndexes(): boolean {
+    return this.#indexes !== null;
+  }
+
+  get offsets(): OffsetIndex {
+    return (this.#indexes ?? this.#loadOrRebuild()).offsets;
+  }
+
+  get times(): TimeIndex {
+    return (this.#indexes ?? this.#loadOrRebuild()).times;
+  }
+
+  /** Frees the memory of indexes that are wholly on file. */
+  dropIndexes(): void {
+    const indexes = this.#indexes;
+    if (indexes === null || this.#hasStaleTail) return;
+    if (indexes.offsets.count === this.#offsetsOnFile && indexes.times.count === this.#timesOnFile) this.#indexes = null;
+  }
+
+  /** Begins the indexes and all that is known of the batches anew: recovery admits every batch again. */
+  reset(): void {
+    this.#indexes = { offsets: OffsetIndex.empty(), times: TimeIndex.empty() };
+    this.#forgetFiles();
+    this.#bytesSinceEntry = 0;
+    this.#maxTimestamp = NO_TIMESTAMP;
+    this.#maxTimestampOffset = this.baseOffset;
+    this.#isMaxKnown = true;
+    this.#firstTimestamp = null;
+    this.sizeBytes = 0;
+    this.endOffset = this.baseOffset;
+  }
+
+  /** Writes what waits of both indexes. Throws DiskFault; nothing is lost by that, the next step writes it. */
+  flushIndexes(): void {
+    const indexes = this.#indexes;
+    if (indexes === null) return;
+    const { offsets, times } = indexes;
+    // A file without entries is written too: a missing one would be taken for lost.
+    if (this.#hasStaleTail || this.#offsetsOnFile < offsets.count || offsets.count === 0) {
+      const from = this.#offsetsOnFile;
+      writeTail(this.#disk, this.offsetIndexPath, offsets.encode(from), from * OFFSET_INDEX_ENTRY_BYTES);
+      this.#offsetsOnFile = offsets.count;
+    }
+    if (this.#hasStaleTail || this.#timesOnFile < times.count || times.count === 0) {
+      const from = this.#timesOnFile;
+      writeTail(this.#disk, this.timeIndexPath, times.encode(from), from * TIME_INDEX_ENTRY_BYTES);
+      this.#timesOnFile = times.count;
+    }
+    this.#hasStaleTail = false;
+  }
+
+  /** Completes both index files: a closed segment's time index ends with its largest timestamp. Throws DiskFault. */
+  finishIndexes(): void {
+    const indexes = this.#indexes ?? this.#loadOrRebuild();
+    indexes.times.maybeAdd(this.#maxTimestamp, this.#maxTimestampOffset - this.baseOffset);
+    this.flushIndexes();
+  }
+
+  // ---- shrinking ----
+
+  /** In memory, what was admitted goes back to `position`, where a batch begins whose base offset is `endOffset`. */
+  cut(position: number, endOffset: Offset): void {
+    const indexes = this.#indexes ?? this.#loadOrRebuild();
+    indexes.offsets.truncate(position);
+    indexes.times.truncate(endOffset - this.baseOffset);
+    this.sizeBytes = position;
+    this.endOffset = endOffset;
+    this.writtenBytes = Math.min(this.writtenBytes, position);
+    this.writtenEnd = asOffset(Math.min(this.writtenEnd, endOffset));
+    this.syncedEnd = asOffset(Math.min(this.syncedEnd, endOffset));
+    if (this.#offsetsOnFile > indexes.offsets.count || this.#timesOnFile > indexes.times.count) {
+      this.#offsetsOnFile = Math.min(this.#offsetsOnFile, indexes.offsets.count);
+      this.#timesOnFile = Math.min(this.#timesOnFile, indexes.times.count);
+      this.#hasStaleTail = true;
+    }
+    if (position === 0) this.#firstTimestamp = null;
+    else this.firstTimestamp();
+    this.#recallTail(indexes, position);
+  }
+
+  /** Removes the files. Nothing may be pending on them. */
+  remove(): void {
+    this.log.closeSync();
+    for (const suffix of SEGMENT_SUFFIXES) removeFile(this.#disk, this.#stem + suffix);
+  }
+
+  /** Keeps the log aside as `.damaged` for the operator (2.1(3)); the indexes go. */
+  setAside(): void {
+    this.log.closeSync();
+    this.#disk.rename(this.log.path, this.log.path + DAMAGED_SUFFIX);
+    this.remove();
+  }
+
+  /**
+   * After a clean stop: walks the headers behind the newest index entry and takes over what they say. False when index
+   * and log do not fit together; then recovery has to look at every batch.
+   */
+  openTail(): boolean {
+    const indexes = this.#load();
+    if (indexes === null || indexes.offsets.lastPosition >= Math.max(1, this.writtenBytes)) return false;
+    const end = this.#recallTail(indexes, this.writtenBytes);
+    if (end === null) return false;
+    this.endOffset = asOffset(end);
+    this.writtenEnd = this.endOffset;
+    this.firstTimestamp();
+    return true;
+  }
+
+  /**
+   * Recomputes what only the batches since the newest index entry say (largest timestamp, bytes since) up to position
+   * `to`. Answers the offset they end at; null when they do not end at `to`.
+   */
+  #recallTail(indexes: Indexes, to: number): number | null {
+    const { offsets, times } = indexes;
+    const from = offsets.lastPosition;
+    this.#maxTimestamp = times.lastTimestamp;
+    this.#maxTimestampOffset = this.baseOffset + times.lastRelativeOffset;
+    this.#isMaxKnown = true;
+    this.#bytesSinceEntry = to - from;
+    let end: number = this.baseOffset;
+    const scan = scanHeadersSync(this.log, from, to, (bytes, at, position) => {
+      const lastOffset = lastOffsetAt(bytes, at);
+      if (!Number.isSafeInteger(lastOffset) || lastOffset < end) return false;
+      end = lastOffset + 1;
+      const timestamp = maxTimestampAt(bytes, at);
+      if (position === 0) this.#firstTimestamp = timestamp;
+      if (timestamp > this.#maxTimestamp) {
+        this.#maxTimestamp = timestamp;
+        this.#maxTimestampOffset = lastOffset;
+      }
+      return true;
+    });
+    return scan.isWhole && scan.position === to ? end : null;
+  }
+
+  /** Reads both index files; null when one is missing or corrupt. */
+  #load(): Indexes | null {
+    const offsetBytes = readWholeFile(this.#disk, this.offsetIndexPath);
+    const timeBytes = readWholeFile(this.#disk, this.timeIndexPath);
+    const offsets = offsetBytes === null ? null : OffsetIndex.parse(offsetBytes);
+    const times = timeBytes === null ? null : TimeIndex.parse(timeBytes);
+    if (offsets === null || times === null) return null;
+    this.#indexes = { offsets, times };
+    this.#offsetsOnFile = offsets.count;
+    this.#timesOnFile = times.count;
+    if (!this.#isMaxKnown) {
+      this.#maxTimestamp = times.lastTimestamp;
+      this.#maxTimestampOffset = this.baseOffset + times.lastRelativeOffset;
+      this.#isMaxKnown = true;
+    }
+    return this.#indexes;
+  }
+
+  #loadOrRebuild(): Indexes {
+    const loaded = this.#load();
+    if (loaded !== null) return loaded;
+    const { scratch, visit } = this.#startRebuild();
+    scanHeadersSync(this.log, 0, this.writtenBytes, visit);
+    return this.#endRebuild(scratch);
+  }
+
+  /** Indexes are made anew on the side: this segment may be read, and even grow, meanwhile. */
+  #startRebuild(): { scratch: Rebuild; visit: (bytes: Buffer, at: number, position: number) => boolean } {
+    const scratch = new Rebuild(this.baseOffset, this.#indexIntervalBytes);
+    return { scratch, visit: (bytes, at, position) => scratch.visit(bytes, at, position) };
+  }
+
+  #endRebuild(scratch: Rebuild): Indexes {
+    // Somebody else may have been faster.
+    if (this.#indexes !== null) return this.#indexes;
+    this.#indexes = { offsets: scratch.offsets, times: scratch.times };
+    this.#maxTimestamp = scratch.maxTimestamp;
+    this.#maxTimestampOffset = scratch.maxTimestampOffset;
+    this.#isMaxKnown = true;
+    if (this.isSealed) scratch.times.maybeAdd(scratch.maxTimestamp, scratch.maxTimestampOffset - this.baseOffset);
+    this.#forgetFiles();
+    this.flushIndexes();
+    return this.#indexes;
+  }
+
+  /** Whatever the index files hold, it is replaced when they are written next. */
+  #forgetFiles(): void {
+    this.#offsetsOnFile = 0;
+    this.#timesOnFile = 0;
+    this.#hasStaleTail = true;
+  }
+}
+
+/** Indexes on the way: the rule of `admit`, applied to batches that are already there. */
+class Rebuild {
+  readonly offsets = OffsetIndex.empty();
+  readonly times = TimeIndex.empty();
+  maxTimestamp = NO_TIMESTAMP;
+  maxTimestampOffset: number;
+  readonly #baseOffset: Offset;
+  readonly #intervalBytes: number;
+  #lastEntryAt = 0;
+
+  constructor(baseOffset: Offset, intervalBytes: number) {
+    this.#baseOffset = baseOffset;
+    this.#intervalBytes = intervalBytes;
+    this.maxTimestampOffset = baseOffset;
+  }
+
+  visit(bytes: Buffer, at: number, position: number): boolean {
+    const lastOffset = lastOffsetAt(bytes, at);
+    const timestamp = maxTimestampAt(bytes, at);
+    if (timestamp > this.maxTimestamp) {
+      this.maxTimestamp = timestamp;
+      this.maxTimestampOffset = lastOffset;
+    }
+    if (position - this.#lastEntryAt > this.#intervalBytes) {
+      this.offsets.add(lastOffset - this.#baseOffset, position);
+      this.times.maybeAdd(this.maxTimestamp, this.maxTimestampOffset - this.#baseOffset);
+      this.#lastEntryAt = position;
+    }
+    return true;
+  }
+}
+
+/** Makes `bytes` the end of the file, from `at` on. */
+function writeTail(disk: Disk, path: string, bytes: Buffer, at: number): void {
+  const file = disk.open(path, "create");
+  try {
+    if (bytes.length > 0) writeFullySync(file, bytes, at);
+    if (file.size > at + bytes.length) file.truncateSync(at + bytes.length);
+  } finally {
+    file.closeSync();
+  }
+}

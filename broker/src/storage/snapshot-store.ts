@@ -1,0 +1,104 @@
+/**
+ * The producer snapshots in one replica's directory: which there are, the newest that serves a given end, and the rule of
+ * how long they live (2.5(4)): as long as the segment with that base; of those that name no base only the newest.
+ *
+ * A snapshot that is found belongs to the bytes that are there: before the log is cut below one it is deleted, and the
+ * directory synced before the next append (5.5(1), 4.2(9)). One that is not whole is deleted, an older one serves.
+ */
+import type { Disk, Logger } from "../ports/index.ts";
+import { offsetName, offsetOfName } from "./directory-names.ts";
+import { readWholeFile, removeFile, writeWholeFile } from "./file-io.ts";
+import { decodeProducerSnapshot, encodeProducerSnapshot } from "./producer-snapshot.ts";
+import type { ProducerState } from "./producer-state.ts";
+
+export const SNAPSHOT_SUFFIX = ".snapshot";
+
+export interface LoadedSnapshot {
+  readonly offset: number;
+  readonly state: ProducerState;
+}
+
+export class SnapshotStore {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #logger: Logger;
+  /** Ascending. */
+  #offsets: number[];
+
+  constructor(disk: Disk, directory: string, names: readonly string[], logger: Logger) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#logger = logger;
+    this.#offsets = names
+      .map((name) => offsetOfName(name, SNAPSHOT_SUFFIX))
+      .filter((offset) => offset !== null)
+      .sort((left, right) => left - right);
+  }
+
+  get offsets(): readonly number[] {
+    return this.#offsets;
+  }
+
+  has(offset: number): boolean {
+    return this.#offsets.includes(offset);
+  }
+
+  pathOf(offset: number): string {
+    return `${this.#directory}/${offsetName(offset)}${SNAPSHOT_SUFFIX}`;
+  }
+
+  /** Writes the snapshot, unsynced. Throws DiskFault; then none is left. */
+  write(offset: number, state: ProducerState): void {
+    try {
+      writeWholeFile(this.#disk, this.pathOf(offset), encodeProducerSnapshot(state));
+    } catch (error: unknown) {
+      this.delete(offset);
+      throw error;
+    }
+    if (this.has(offset)) return;
+    this.#offsets.push(offset);
+    this.#offsets.sort((left, right) => left - right);
+  }
+
+  /** The snapshot at exactly `offset`; null when there is none that is whole. */
+  load(offset: number, nowMs: number): LoadedSnapshot | null {
+    const bytes = readWholeFile(this.#disk, this.pathOf(offset));
+    const state = bytes === null ? null : decodeProducerSnapshot(bytes, nowMs);
+    if (state !== null) return { offset, state };
+    this.#logger.warn("producer snapshot is not whole and was deleted", { path: this.pathOf(offset) });
+    this.delete(offset);
+    return null;
+  }
+
+  /** The newest whole one at or below `offset`. */
+  newestAtMost(offset: number, nowMs: number): LoadedSnapshot | null {
+    for (const candidate of this.#offsets.toReversed()) {
+      if (candidate > offset) continue;
+      const loaded = this.load(candidate, nowMs);
+      if (loaded !== null) return loaded;
+    }
+    return null;
+  }
+
+  delete(offset: number): void {
+    removeFile(this.#disk, this.pathOf(offset));
+    this.#offsets = this.#offsets.filter((kept) => kept !== offset);
+  }
+
+  /** Newest first, so that an interruption leaves no hole. True if any went. */
+  deleteAbove(offset: number): boolean {
+    const doomed = this.#offsets.filter((kept) => kept > offset).reverse();
+    for (const gone of doomed) this.delete(gone);
+    return doomed.length > 0;
+  }
+
+  deleteAtOrBelow(offset: number): void {
+    for (const gone of this.#offsets.filter((kept) => kept <= offset)) this.delete(gone);
+  }
+
+  /** Deletes what neither names one of `bases` nor is the newest that does not. */
+  prune(bases: ReadonlySet<number>): void {
+    const baseless = this.#offsets.filter((offset) => !bases.has(offset));
+    for (const gone of baseless.slice(0, -1)) this.delete(gone);
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Failures of storage that are no I/O errors: what stands in the data directory is not what may stand there. Each has a
+ * stable code and names the file. I/O errors are DiskFaults and pass through as they are.
+ */
+export type StorageErrorCode =
+  /** A checkpoint file that must not be guessed at does not parse (2.6(2)). */
+  | "MALFORMED_CHECKPOINT"
+  | "MALFORMED_PARTITION_METADATA"
+  /** A directory whose name is neither a replica's nor one of 2.2 (2.1(4)). */
+  | "FOREIGN_DIRECTORY"
+  /** Offsets reach beyond base + 2^31 - 1: written by a Kafka before 1.1, to be split with its tools. */
+  | "SEGMENT_OFFSET_OVERFLOW"
+  /** The directory belongs to another cluster, or to another node (2.7(3)). */
+  | "INCONSISTENT_CLUSTER_ID"
+  | "INCONSISTENT_NODE_ID"
+  /** The directory holds files and no meta.properties that says whose they are. */
+  | "DIRECTORY_NOT_EMPTY"
+  /** Another process, or another broker of this one, has the directory (2.7). */
+  | "DIRECTORY_LOCKED"
+  | "MALFORMED_META_PROPERTIES"
+  /** The metadata store is missing, incomplete or altered (10.1(9)). */
+  | "METADATA_LOST"
+  /** The log was closed, truncated away or taken offline while the call was under way. */
+  | "LOG_UNAVAILABLE";
+
+export class StorageError extends Error {
+  readonly code: StorageErrorCode;
+  readonly path: string;
+
+  constructor(code: StorageErrorCode, path: string, message: string, options?: { cause?: unknown }) {
+    super(`${message}: ${path}`, options);
+    this.name = "StorageError";
+    this.code = code;
+    this.path = path;
+  }
+}

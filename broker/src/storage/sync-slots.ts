@@ -1,0 +1,51 @@
+/**
+ * How many syncs of one data directory are in flight: fewer than the thread pool has threads, or reads would wait behind
+ * them (performance 1.10). First come, first served; a file never has more than one (group-sync.ts).
+ */
+const SYNCS_IN_FLIGHT_MAX = 3;
+
+export class SyncSlots {
+  #freeCount: number;
+  readonly #waiting: ((release: () => void) => void)[] = [];
+  readonly #release: () => void;
+
+  constructor(count = SYNCS_IN_FLIGHT_MAX) {
+    this.#freeCount = count;
+    this.#release = (): void => {
+      this.#freeCount += 1;
+      this.#startNext();
+    };
+  }
+
+  /** Runs `task` now or when a slot is free. It calls `release` once, when its sync has ended. */
+  run(task: (release: () => void) => void): void {
+    this.#waiting.push(task);
+    this.#startNext();
+  }
+
+  /** The same for a sync that is a promise. */
+  runAsync(sync: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.run((release) => {
+        sync().then(
+          () => {
+            release();
+            resolve();
+          },
+          (error: unknown) => {
+            release();
+            reject(error);
+          },
+        );
+      });
+    });
+  }
+
+  #startNext(): void {
+    if (this.#freeCount === 0) return;
+    const task = this.#waiting.shift();
+    if (task === undefined) return;
+    this.#freeCount -= 1;
+    task(this.#release);
+  }
+}
