@@ -12,6 +12,8 @@ import type { TlsOptions } from "../types.ts";
 import { ProduceStream } from "./produce-stream.ts";
 import type { Settings } from "./settings.ts";
 
+/** Request metadata that carries the client id. */
+const CLIENT_ID_KEY = "tidemark-client-id";
 const WINDOW_BYTES = 8 * 1024 * 1024;
 const KEEPALIVE_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
@@ -61,7 +63,7 @@ export class Connection {
         (message: Request) => method.request.encode(message),
         (bytes: Buffer) => method.response.decode(bytes),
         request,
-        new Metadata(),
+        this.#metadata(),
         { deadline: Date.now() + options.timeoutMs },
         (error, response) => {
           options.signal?.removeEventListener("abort", cancel);
@@ -78,7 +80,7 @@ export class Connection {
   /** A new stream of a method of the data service. It is the caller's: to end, and to handle its errors. */
   open(path: string): ByteStream {
     this.#data ??= this.#channel();
-    return this.#data.makeBidiStreamRequest(path, asIs, asIs, new Metadata());
+    return this.#data.makeBidiStreamRequest(path, asIs, asIs, this.#metadata());
   }
 
   /** The one produce stream of this client and broker, per lane. */
@@ -98,6 +100,13 @@ export class Connection {
     for (const stream of this.#produce.values()) stream.close(reason);
     this.#data?.close();
     this.#control?.close();
+  }
+
+  /** How a client names itself to the broker. */
+  #metadata(): Metadata {
+    const metadata = new Metadata();
+    metadata.set(CLIENT_ID_KEY, this.#settings.clientId);
+    return metadata;
   }
 
   #channel(): GrpcClient {
