@@ -10,7 +10,7 @@ import { closeSync, fdatasync, openSync, rmSync, writevSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Scale } from "../bench.ts";
-import { makeBatches } from "./batches.ts";
+import { fresh, makeBatches } from "./batches.ts";
 import { logConfig, now, openFreshLog } from "./log-harness.ts";
 import { compare, timed, type Row, type Sample } from "./measure.ts";
 import { withScratch } from "./scratch.ts";
@@ -58,7 +58,7 @@ async function appendToLog(
   log.startEpoch(epoch);
   const sample = await timed(async () => {
     for (let sent = 0; sent < count; sent++) {
-      const batch = batches[sent % batches.length] ?? Buffer.alloc(0);
+      const batch = fresh(batches[sent % batches.length]);
       const verdict = validateProducedBatch(batch, limits);
       if (!verdict.ok) throw new Error(verdict.message);
       const result = log.append(batch, verdict.header, epoch, now());

@@ -11,3 +11,8 @@ export function makeBatches(bytes: number, count: number, valueBytes = Math.min(
     return builder.build({});
   });
 }
+
+/** A batch as it came from its producer: the log writes the base offset into the bytes that it is handed. */
+export function fresh(batch: Buffer | undefined): Buffer {
+  return (batch ?? Buffer.alloc(0)).fill(0, 0, 8);
+}

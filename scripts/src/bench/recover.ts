@@ -9,7 +9,7 @@ import { crc32c, validateProducedBatch } from "@tidemark/proto";
 import { closeSync, cpSync, fstatSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Scale } from "../bench.ts";
-import { makeBatches } from "./batches.ts";
+import { fresh, makeBatches } from "./batches.ts";
 import { logConfig, now, openDirectory, openFreshLog, replica } from "./log-harness.ts";
 import { compare, timed, type Row, type Sample } from "./measure.ts";
 import { withScratch } from "./scratch.ts";
@@ -44,7 +44,7 @@ async function writeUnflushed(root: string, batchBytes: number, bytes: number): 
   log.startEpoch(epoch);
   const batches = makeBatches(batchBytes, 64);
   for (let written = 0, sent = 0; written < bytes; sent++) {
-    const batch = batches[sent % batches.length] ?? Buffer.alloc(0);
+    const batch = fresh(batches[sent % batches.length]);
     const verdict = validateProducedBatch(batch, { maxBytes: 32 * 2 ** 20 });
     if (!verdict.ok) throw new Error(verdict.message);
     log.append(batch, verdict.header, epoch, now());
