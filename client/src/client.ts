@@ -2,12 +2,14 @@
  * The client: the connections to a cluster, and the door to producers and readers. It connects at first use. Everything
  * that was made here is closed with it.
  */
+import { type Admin, createAdmin } from "./admin.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { BrokerError, closedError } from "./errors.ts";
 import { limited } from "./pause.ts";
 import { Producer } from "./producer.ts";
 import { Reader } from "./reader.ts";
 import { Cluster } from "./transport/cluster.ts";
+import { optionsFromEnv } from "./environment.ts";
 import { settingsOf } from "./transport/settings.ts";
 import type { CallOptions, ClientOptions, ClusterInfo, ProducerOptions, ReaderOptions, TopicDef } from "./types.ts";
 
@@ -17,6 +19,7 @@ interface Closeable {
 }
 
 export class Client implements AsyncDisposable {
+  readonly admin: Admin;
   readonly #cluster: Cluster;
   readonly #open = new Set<Closeable>();
   #closing: Promise<void> | null = null;
@@ -27,6 +30,16 @@ export class Client implements AsyncDisposable {
    */
   constructor(options: ClientOptions | string) {
     this.#cluster = new Cluster(settingsOf(typeof options === "string" ? { brokers: options } : options));
+    this.admin = createAdmin(this.#cluster);
+  }
+
+  /**
+   * A client as the environment says: TIDEMARK_BROKERS, and for TLS TIDEMARK_TLS_CA, _CERT, _KEY (files), _SERVER_NAME;
+   * TIDEMARK_TLS=true uses the certificates that Node trusts.
+   * @throws BrokerError INVALID_ARGUMENT, or UNSUPPORTED for variables that ask for what this version cannot do
+   */
+  static fromEnv(env: NodeJS.ProcessEnv = process.env): Client {
+    return new Client(optionsFromEnv(env));
   }
 
   /** Connects, and resolves with the cluster as it is. Rejects with CONNECTION_LOST when no broker answers in time. */

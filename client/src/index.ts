@@ -4,6 +4,7 @@
  * keeps the process alive after `close`; no queue is without a bound in bytes. Pure JavaScript; one runtime dependency,
  * grpc-js. Not here: the broker, and native code.
  */
+export type { Admin, TopicAdmin } from "./admin.ts";
 export { Client } from "./client.ts";
 export { codecs, topic } from "./codecs.ts";
 export { AuthError, BrokerError, CodecError, type ErrorCode, FencedError, TimeoutError } from "./errors.ts";

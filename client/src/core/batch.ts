@@ -72,10 +72,26 @@ function isSame(a: Identity, b: Identity | null): boolean {
   return b !== null && a.producerId === b.producerId && a.epoch === b.epoch && a.sequence === b.sequence;
 }
 
+export interface Acked {
+  readonly kind: "acked";
+  /** -1: not known. */
+  readonly baseOffset: number;
+  /** Unix ms; -1: the topic keeps the producer's time. */
+  readonly logAppendTime: number;
+  readonly isDuplicate: boolean;
+}
+
+export interface Refused {
+  readonly kind: "refused";
+  readonly row: ErrorRow;
+  readonly message: string;
+}
+
 /** How a batch ended. */
 export type Outcome =
-  | { readonly kind: "acked"; readonly baseOffset: number; readonly logAppendTime: number; readonly isDuplicate: boolean }
-  | { readonly kind: "refused"; readonly row: ErrorRow; readonly message: string }
+  | Acked
+  /** `mayBeWritten`: not by the attempt that was refused, but by an earlier one. */
+  | (Refused & { readonly mayBeWritten: boolean })
   /** Time ran out, or the producer was closed. */
   | { readonly kind: "expired" | "dropped"; readonly mayBeWritten: boolean; readonly lastError: ErrorRow | null };
 
@@ -89,4 +105,4 @@ export interface Settled<C> {
 }
 
 /** A broker's answer to one batch. */
-export type Answer = Extract<Outcome, { kind: "acked" | "refused" }>;
+export type Answer = Acked | Refused;

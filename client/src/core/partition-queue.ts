@@ -23,6 +23,8 @@
  *     filled (refused, not lost), it is not doubtful any more. If the batch of the gap may itself still turn up on a
  *     connection that we have given up, then so may this one: it ends as "may be written". Never double, never silent;
  *  4. when nothing is in flight and nothing doubtful is left, the rest starts again from sequence 0 of the new epoch.
+ * The first batch of a session goes alone: a broker that does not know a producer lets it start anywhere, so a second
+ * batch would be taken though the first was refused, and the first could only follow it.
  * A sequence error without any gap means that the broker lost what it had acknowledged; the same procedure applies.
  *
  * Without idempotence there are no numbers: batches are sent again after losses and may then be double or out of order.
@@ -30,7 +32,7 @@
 import { type CodecId, type ErrorRow, RecordBatchBuilder, type RecordBytes, type RecordHeader, sequenceAfter } from "@tidemark/proto";
 import { assert } from "./assert.ts";
 import { type BackoffPolicy, backoffMs } from "./backoff.ts";
-import { type Answer, Batch, type Outcome, type Settled } from "./batch.ts";
+import { type Acked, type Answer, Batch, type Outcome, type Settled } from "./batch.ts";
 import { splitBatch } from "./batch-split.ts";
 import { ACKED_UNSEEN, fateOf } from "./produce-errors.ts";
 
@@ -72,6 +74,8 @@ interface Session {
   readonly producerId: number;
   readonly epoch: number;
   nextSequence: number;
+  /** A batch of it was acknowledged. */
+  isProven: boolean;
 }
 
 export class PartitionQueue<C> {
@@ -169,8 +173,9 @@ export class PartitionQueue<C> {
   /** The next batch to put on the wire, in flight from now on; null when there is none, or its time has not come. */
   take(now: number): Batch<C> | null {
     const { options } = this.#shared;
-    if (this.#inFlight.length >= options.maxInFlight || this.#isRegrouping || now < this.#retryAt) return null;
+    if (this.#isRegrouping || now < this.#retryAt) return null;
     if (options.isIdempotent && !this.#beginSession()) return null;
+    if (this.#inFlight.length >= (this.#session?.isProven === false ? 1 : options.maxInFlight)) return null;
     if (this.#mustRenew) {
       const doubtful = this.#waiting.findIndex((batch) => batch.isDoubtful);
       if (doubtful >= 0) return this.#send(doubtful);
@@ -238,7 +243,7 @@ export class PartitionQueue<C> {
   refuseWaiting(row: ErrorRow, message: string): void {
     if (this.#open !== null) this.#seal();
     for (const batch of this.#waiting.splice(0)) {
-      this.#settle(batch, { kind: "refused", row, message });
+      this.#settle(batch, { kind: "refused", row, message, mayBeWritten: batch.isDoubtful });
       this.#leaveGap(batch);
     }
   }
@@ -357,14 +362,15 @@ export class PartitionQueue<C> {
   }
 
   #startSession(producerId: number, epoch: number): void {
-    this.#session = { producerId, epoch, nextSequence: 0 };
+    this.#session = { producerId, epoch, nextSequence: 0, isProven: false };
     this.#sealSequence = this.#waiting.reduce((sequence, batch) => sequenceAfter(sequence, batch.recordsCount), 0);
   }
 
   // ---- answers
 
-  #onAcked(batch: Batch<C>, outcome: Outcome & { kind: "acked" }): void {
+  #onAcked(batch: Batch<C>, outcome: Acked): void {
     this.#failures = 0;
+    if (this.#session !== null) this.#session.isProven = true;
     if (this.#mustRenew && batch.ordinal > this.#gapOrdinal) {
       // The broker takes no batch before the one in front of it: whatever left the gap is in the log.
       this.#mustRenew = false;
@@ -380,7 +386,8 @@ export class PartitionQueue<C> {
     if (fate.mayBeWritten) batch.isDoubtful = true;
     if (fate.kind === "acked-unseen") return this.#onAcked(batch, ACKED_UNSEEN);
     if (batch.isAbandoned) return this.#leaveGap(batch);
-    if (fate.kind === "split" && batch.recordsCount > 1) return this.#split(batch, codec);
+    // Halves of a batch that is in the log would be new batches to the broker, and double.
+    if (fate.kind === "split" && batch.recordsCount > 1 && !batch.isDoubtful) return this.#split(batch, codec);
     if (fate.kind === "sequence") {
       this.#isIdSpent ||= fate.isFenced;
       return this.#onSequenceError(batch, row, now);
@@ -389,7 +396,7 @@ export class PartitionQueue<C> {
       this.#again(batch);
       return this.#backOff(now);
     }
-    this.#settle(batch, { kind: "refused", row, message });
+    this.#settle(batch, { kind: "refused", row, message, mayBeWritten: batch.isDoubtful });
     this.#leaveGap(batch);
   }
 

@@ -1,6 +1,6 @@
 /** What a broker's refusal of a batch means for a producer (semantics 8.2 and 11.1). */
 import type { ErrorName, ErrorRow } from "@tidemark/proto";
-import type { Answer } from "./batch.ts";
+import type { Acked } from "./batch.ts";
 
 export interface Fate {
   /**
@@ -40,4 +40,4 @@ function kindOf(row: ErrorRow, isIdempotent: boolean, isFenced: boolean): Fate["
 }
 
 /** The answer of a broker that knows a batch but not its offsets. */
-export const ACKED_UNSEEN: Answer & { kind: "acked" } = { kind: "acked", baseOffset: -1, logAppendTime: -1, isDuplicate: true };
+export const ACKED_UNSEEN: Acked = { kind: "acked", baseOffset: -1, logAppendTime: -1, isDuplicate: true };

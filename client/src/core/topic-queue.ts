@@ -102,7 +102,7 @@ export class TopicQueue<C> {
 
   /** Fails what is not on its way: the topic does not exist, or may not be used. */
   refuse(row: ErrorRow, message: string): void {
-    this.#settleStaged(this.#staged.splice(0), { kind: "refused", row, message });
+    this.#settleStaged(this.#staged.splice(0), { kind: "refused", row, message, mayBeWritten: false });
     for (const queue of this.#queues) queue.refuseWaiting(row, message);
   }
 
@@ -157,7 +157,7 @@ export class TopicQueue<C> {
       reason = error instanceof Error ? error.message : "the partitioner failed";
     }
     if (queue === undefined) {
-      this.#settleStaged([record], { kind: "refused", row: refusal, message: reason });
+      this.#settleStaged([record], { kind: "refused", row: refusal, message: reason, mayBeWritten: false });
       return;
     }
     this.#shared.load.records -= 1;

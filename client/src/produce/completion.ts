@@ -77,7 +77,10 @@ function errorOf(settled: Settled<Completion>, outcome: Exclude<Outcome, { kind:
     elapsedMs: now - batch.createdAt,
     ...(settled.partition < 0 ? {} : { partition: settled.partition }),
   };
-  if (outcome.kind === "refused") return brokerErrorOf(outcome.row, outcome.message, details);
+  if (outcome.kind === "refused") {
+    const message = outcome.message === "" ? outcome.row.text : outcome.message;
+    return brokerErrorOf(outcome.row, outcome.mayBeWritten ? `${message} (an earlier attempt may be in the log)` : message, details);
+  }
   const last = outcome.lastError;
   const reason = last === null ? "" : `; the last failure was ${last.name}: ${last.text}`;
   const fate = outcome.mayBeWritten ? "may or may not be in the log" : "were not written";
