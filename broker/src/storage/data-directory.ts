@@ -11,6 +11,7 @@ import type { PartitionId } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
 import type { Disk, Logger, Timers } from "../ports/index.ts";
 import { logKey } from "./checkpoint-file.ts";
+import type { OffsetEntries } from "./checkpoint-file.ts";
 import { Checkpoints, readCheckpoints } from "./checkpoints.ts";
 import type { ReadCheckpoints } from "./checkpoints.ts";
 import { clearSyncFailed, hasSyncFailed, leaveCleanMarker, markSyncFailed, takeCleanMarker } from "./clean-marker.ts";
@@ -51,7 +52,12 @@ const UNPLACED_CONFIG: LogConfig = {
 /** Opens a data directory whose lock is held. Rejects with StorageError or DiskFault; then nothing of it is in use. */
 export async function openLogDirectory(options: LogDirectoryOptions): Promise<LogDirectory> {
   const directory = new DataDirectory(options);
-  await directory.open();
+  try {
+    await directory.open();
+  } catch (error: unknown) {
+    if (error instanceof DiskFault || error instanceof StorageError) await directory.abandon();
+    throw error;
+  }
   return directory;
 }
 
@@ -94,6 +100,7 @@ class DataDirectory implements LogDirectory {
       onHighWatermarkMoved: () => this.#checkpoints.highWatermarks.markDue(),
       checkpointRecoveryPoints: () => this.#checkpoints.recoveryPoints.write(),
       checkpointLogStarts: () => this.#checkpoints.logStarts.write(),
+      checkpointHighWatermarks: () => this.#checkpoints.highWatermarks.write(),
       onSyncFailed: (fault) => this.#onSyncFailed(fault),
       onIoFault: (fault) => this.#goOffline(fault),
       supervise: (task) => this.#supervise(task),
@@ -141,13 +148,23 @@ class DataDirectory implements LogDirectory {
     const forgotten = this.#setStraysAside(replicas);
     const mustFlush = await this.#loadAll(replicas, checkpoints, { isClean, mustRewrite, forgotten });
     await this.#settleLoaded(mustFlush, mustRewrite);
-    if (mustRewrite || this.#hasStaleEntries(checkpoints, forgotten)) await this.#checkpoints.writeAll();
+    await this.#mendCheckpoints(checkpoints, forgotten, mustRewrite);
     if (mustRewrite) clearSyncFailed(this.#disk, this.#path);
     if (this.#offlineFault !== null) throw this.#offlineFault;
 
     this.#isOpening = false;
     for (const log of this.#all()) log.finishSealed();
     for (const name of deleted) this.#supervise(this.#removeTree(name));
+  }
+
+  /** The start failed: nothing stays in use. */
+  async abandon(): Promise<void> {
+    this.#isClosed = true;
+    await this.#checkpoints.stop();
+    for (const log of this.#all()) {
+      log.goOffline();
+      await log.releaseFiles();
+    }
   }
 
   /** The replicas' directories by name, in a fixed order, and those that a deletion left. Throws for any other directory. */
@@ -247,15 +264,24 @@ class DataDirectory implements LogDirectory {
       const isNamed = this.#disk.sizeOf(`${log.directory}/${PARTITION_METADATA}`) !== null;
       if ((!isNamed || mustRewrite) && log.topicId !== "") await this.#writeTopicId(log.directory, log.topicId);
     }
-    await inGroups([...mustFlush], CLOSED_AT_A_TIME, (log) => log.flush());
+    await inGroups([...mustFlush], CLOSED_AT_A_TIME, (log) => log.settle());
     if (mustRewrite) for (const log of this.#all()) if (!log.isDamaged) await log.writeEpochs();
     if (mustFlush.length > 0) await this.#rootSync.ask();
   }
 
-  #hasStaleEntries(checkpoints: ReadCheckpoints, forgotten: ReadonlySet<string>): boolean {
-    const { recoveryPoints, logStarts, highWatermarks } = checkpoints;
+  /** Writes what the last life left of checkpoints and this one must not rely on, nor leave for the next. */
+  async #mendCheckpoints(read: ReadCheckpoints, forgotten: ReadonlySet<string>, mustRewrite: boolean): Promise<void> {
+    const { recoveryPoints, logStarts, highWatermarks } = read;
     const isStale = (key: string): boolean => forgotten.has(key) || !(this.#logs.has(key) || this.#unplaced.has(key));
-    return [recoveryPoints, logStarts, highWatermarks].some((entries) => [...entries.keys()].some(isStale));
+    const hasStale = [recoveryPoints, logStarts, highWatermarks].some((entries) => [...entries.keys()].some(isStale));
+    if (mustRewrite || hasStale) return this.#checkpoints.writeAll();
+    const isAnyAbove = (entries: OffsetEntries, offsetOf: (log: SegmentedLog) => number): boolean =>
+      [...this.#all()].some((log) => (entries.get(logKey(log.topic, log.partition)) ?? 0) > offsetOf(log));
+    // Recovery made indexes anew that a checkpointed recovery point may be about to pass, and ends that a high watermark
+    // may lie above: both are lower bounds again before anything is appended.
+    const isClean = this.#report.clean;
+    if (!isClean && isAnyAbove(recoveryPoints, (log) => log.recoveryPointToKeep)) await this.#checkpoints.recoveryPoints.write();
+    if (isAnyAbove(highWatermarks, (log) => log.highWatermark)) await this.#checkpoints.highWatermarks.write();
   }
 
   // ---- logs come and go ----
@@ -278,13 +304,18 @@ class DataDirectory implements LogDirectory {
     const scan = new RecoveryScan(this.#timers, () => undefined);
     const empty = { recoveryPoint: null, keepsCut: false, logStartOffset: null, isClean: false, mustRewrite: false };
     const loaded = await loadLog({ host: this.#host, directory, config, scan, ...empty });
-    // The directory sync of this write also covers the first segment's entry.
-    await this.#writeTopicId(directory, topicId);
-    await this.#rootSync.ask();
-    this.#assertUsable();
     for (const segment of loaded.segments) segment.entryVersion = 0;
     const fresh = { ...loaded, isDirectoryDirty: false };
     const log = new SegmentedLog({ host: this.#host, directory, topic, partition, topicId, config, loaded: fresh, highWatermark: null });
+    try {
+      // The directory sync of this write also covers the first segment's entry.
+      await this.#writeTopicId(directory, topicId);
+      await this.#rootSync.ask();
+      this.#assertUsable();
+    } catch (error: unknown) {
+      if (error instanceof DiskFault || error instanceof StorageError) await log.releaseFiles();
+      throw error;
+    }
     this.#logs.set(key, log);
     return log;
   }

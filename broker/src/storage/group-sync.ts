@@ -3,8 +3,9 @@
  *
  * One datasync is in flight per file and covers all that was written before it began; whoever asks meanwhile shares the
  * next. The synced end is the end of the contiguous synced prefix: a segment counts only when all older ones and its own
- * directory entry are synced. The recovery point follows it inside the active segment; it passes a sealed one only when
- * that is finished: file, both indexes, the producer snapshot at its end and the directory are synced (3.3(3)).
+ * directory entry are synced. The recovery point follows it inside the active segment, but stays below the segment's end:
+ * the next roll could make just that end the base of a segment. It passes a sealed segment only when that is finished:
+ * file, both indexes, the producer snapshot at its end and the directory are synced (3.3(3)).
  *
  * A truncation raises the generation (5.5(2)): a sync that began before it counts for nothing, but its failure still does.
  * A failed sync is final (3.4(3)): nothing is tried again, nothing moves any more.
@@ -22,8 +23,8 @@ export interface GroupSyncDeps {
   readonly directory: string;
   /** Ascending, the active one last; the list of the log itself. */
   readonly segments: readonly Segment[];
-  /** Path of the producer snapshot at the end of a sealed segment; null when there is none. */
-  snapshotPath(endOffset: Offset): string | null;
+  /** Syncs the producer snapshot at the end of a sealed segment, if there is one. Rejects with DiskFault. */
+  syncSnapshot(endOffset: Offset): Promise<void>;
   onSynced(end: Offset): void;
   onRecoveryPoint(): void;
 }
@@ -106,27 +107,31 @@ export class GroupSync {
     );
   }
 
-  /**
-   * Resolves when all that is written now is synced, sealed segments finished and the recovery point at the synced end;
-   * or when that cannot be: after a failed sync, or without room for an index. The recovery point tells.
-   */
-  async flush(): Promise<void> {
+  /** True when all that was written is synced and sealed segments are finished; false when a fault is in the way. */
+  async flush(): Promise<boolean> {
     const end = this.#deps.segments.at(-1)?.writtenEnd ?? this.#syncedEnd;
     const version = this.#directoryVersion;
     this.request();
     if (version > this.#directorySynced) this.#askForDirectory();
     this.finishSealed();
-    await this.#until(
-      () => this.#syncedEnd >= end && this.#directorySynced >= version && (this.#recoveryPoint >= end || this.#isFull),
-    );
+    const isSynced = (): boolean => this.#syncedEnd >= end && this.#directorySynced >= version;
+    await this.#until(() => isSynced() && (this.#isFull || this.#oldestUnfinished() === null));
+    return isSynced() && !this.#hasFailed && !this.#isFull;
   }
 
-  /** The log ends at `end` now, in memory. What is in flight counts for nothing; nothing new begins until `release`. */
+  /** The log is closed and all of it synced, the active segment's indexes included: there is nothing to recover. */
+  complete(): void {
+    const { segments } = this.#deps;
+    this.#recoveryPoint = segments.at(-1)?.endOffset ?? this.#recoveryPoint;
+    assert(this.#recoveryPoint === this.#syncedEnd, "a log is complete when it is synced");
+  }
+
+  /** The log ends at `end` now, in memory, and so does its last segment. What is in flight counts for nothing; nothing new begins until `release`. */
   truncate(end: Offset): void {
     this.#isHeld = true;
     this.#generation += 1;
     this.#syncedEnd = asOffset(Math.min(this.#syncedEnd, end));
-    this.#recoveryPoint = asOffset(Math.min(this.#recoveryPoint, end));
+    this.#recoveryPoint = this.#belowEnd(asOffset(Math.min(this.#recoveryPoint, end)));
   }
 
   /** Resolves when nothing is in flight. */
@@ -262,10 +267,12 @@ export class GroupSync {
   async #finish(segment: Segment): Promise<void> {
     const { host } = this.#deps;
     this.#askFor(segment);
-    const snapshot = this.#deps.snapshotPath(segment.endOffset);
-    for (const path of [segment.offsetIndexPath, segment.timeIndexPath, snapshot]) {
-      if (path === null || !this.#mayBegin) continue;
-      await synced(host, host.slots.runAsync(() => syncPath(host.disk, path)));
+    for (const sync of [
+      () => syncPath(host.disk, segment.offsetIndexPath),
+      () => syncPath(host.disk, segment.timeIndexPath),
+      () => this.#deps.syncSnapshot(segment.endOffset),
+    ]) {
+      if (this.#mayBegin) await synced(host, host.slots.runAsync(sync));
     }
     const version = this.#directoryVersion;
     if (version > this.#directorySynced && this.#mayBegin) this.#askForDirectory();
@@ -289,7 +296,7 @@ export class GroupSync {
       if (segment === undefined || segment.entryVersion > this.#directorySynced) break;
       end = Math.max(end, segment.syncedEnd);
       if (mayPass && segment.isSealed && segment.isFinished) recoveryPoint = Math.max(recoveryPoint, segment.endOffset);
-      else if (mayPass && !segment.isSealed) recoveryPoint = Math.max(recoveryPoint, segment.syncedEnd);
+      else if (mayPass && !segment.isSealed) recoveryPoint = Math.max(recoveryPoint, this.#belowEnd(segment.syncedEnd));
       mayPass &&= segment.isFinished;
       if (!segment.isSealed || segment.syncedEnd < segment.endOffset) break;
     }
@@ -302,6 +309,13 @@ export class GroupSync {
       this.#syncedEnd = asOffset(end);
       this.#deps.onSynced(this.#syncedEnd);
     }
+  }
+
+  /** What the recovery point may be where `offset` is synced. */
+  #belowEnd(offset: Offset): Offset {
+    const active = this.#deps.segments.at(-1);
+    const isEnd = active !== undefined && offset === active.endOffset && offset > active.baseOffset;
+    return isEnd ? asOffset(offset - 1) : offset;
   }
 
   #failed(fault: DiskFault): void {

@@ -19,8 +19,9 @@ export interface LogHost extends SafeWriteHost {
   onHighWatermarkMoved(): void;
   /** Resolves when the recovery points of all logs, as they are now or later, are on stable storage. */
   checkpointRecoveryPoints(): Promise<void>;
-  /** The same for log starts. */
+  /** The same for log starts and high watermarks. */
   checkpointLogStarts(): Promise<void>;
+  checkpointHighWatermarks(): Promise<void>;
   /** An operation other than a sync failed, and not for want of space: 3.8(1). */
   onIoFault(fault: DiskFault): void;
   /** Watches over work that nobody awaits: a DiskFault takes the directory offline, anything else ends the process. */

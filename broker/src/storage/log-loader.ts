@@ -65,9 +65,15 @@ export interface LoadedLog {
   readonly bytesCut: number;
 }
 
+/** Rejects with StorageError or DiskFault; then no file is open. */
 export async function loadLog(options: LoadOptions): Promise<LoadedLog> {
   const loader = new LogLoader(options, await tidyLeftovers(options.host, options.directory));
-  return loader.load();
+  try {
+    return await loader.load();
+  } catch (error: unknown) {
+    if (error instanceof DiskFault || error instanceof StorageError) loader.closeFiles();
+    throw error;
+  }
 }
 
 class LogLoader {
@@ -96,6 +102,10 @@ class LogLoader {
     const active = this.#active;
     if (isClean && !mustRewrite && active.openTail() && active.endOffset === recoveryPoint) return this.#afterCleanStop();
     return this.#recover();
+  }
+
+  closeFiles(): void {
+    for (const segment of this.#segments) segment.log.closeSync();
   }
 
   get #active(): Segment {
@@ -137,6 +147,7 @@ class LogLoader {
     this.#epochs.truncateEnd(recoveryPoint);
     // The file is read from the page cache: its newest version need not be durable.
     this.#epochs.markDirty(recoveryPoint);
+    this.#snapshots.distrustAll();
     const before = { ...this.#replaySource, segments: this.#segments.slice(0, firstSlot) };
     const producers = await replayProducers(before, first.baseOffset, this.#nowMs);
     const isDamaged = await this.#scanFrom(firstSlot, producers, recoveryPoint);
@@ -184,6 +195,7 @@ class LogLoader {
       baseOffset: asOffset(baseOffset),
       indexIntervalBytes: config.indexIntervalBytes,
       createdAt: host.clock.wallNow(),
+      logger: host.logger,
     });
   }
 
@@ -338,8 +350,11 @@ class LogLoader {
     isDamaged: boolean;
     mustFlush?: boolean;
   }): LoadedLog {
-    const end = this.#active.endOffset;
-    const recoveryPoint = asOffset(Math.min(outcome.recoveryPoint, end));
+    const active = this.#active;
+    const end = active.endOffset;
+    // Recovery made the active segment's indexes anew: the next roll must not find the recovery point at its base.
+    const isAtEnd = outcome.wasRecovered && outcome.recoveryPoint >= end && end > active.baseOffset;
+    const recoveryPoint = asOffset(isAtEnd ? end - 1 : Math.min(outcome.recoveryPoint, end));
     return {
       segments: this.#segments,
       epochs: this.#epochs,
@@ -347,7 +362,7 @@ class LogLoader {
       snapshots: this.#snapshots,
       logStartOffset: this.#logStart,
       recoveryPoint,
-      syncedEnd: recoveryPoint,
+      syncedEnd: asOffset(Math.min(outcome.recoveryPoint, end)),
       isDirectoryDirty: outcome.wasRecovered,
       damagedRecoveryPoint: outcome.isDamaged ? outcome.recoveryPoint : null,
       wasRecovered: outcome.wasRecovered,

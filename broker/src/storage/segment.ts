@@ -11,7 +11,7 @@
 import { asOffset, assert } from "../base/index.ts";
 import type { Ms, Offset } from "../base/index.ts";
 import { BATCH_HEADER_BYTES, NO_TIMESTAMP } from "@tidemark/proto";
-import type { Disk } from "../ports/index.ts";
+import type { Disk, Logger } from "../ports/index.ts";
 import { lastOffsetAt, maxTimestampAt } from "./batch-fields.ts";
 import { offsetName } from "./directory-names.ts";
 import { readFullySync, readWholeFile, removeFile, writeFullySync } from "./file-io.ts";
@@ -58,6 +58,7 @@ export interface SegmentOptions {
   readonly indexIntervalBytes: number;
   /** Wall clock; of the load for a file that was there before. */
   readonly createdAt: Ms;
+  readonly logger: Logger;
 }
 
 export class Segment {
@@ -65,6 +66,7 @@ export class Segment {
   readonly log: PooledFile;
   readonly createdAt: Ms;
   readonly #disk: Disk;
+  readonly #logger: Logger;
   /** Path without suffix. */
   readonly #stem: string;
   readonly #indexIntervalBytes: number;
@@ -101,6 +103,7 @@ export class Segment {
 
   constructor(options: SegmentOptions) {
     this.#disk = options.files.disk;
+    this.#logger = options.logger;
     this.#stem = `${options.directory}/${offsetName(options.baseOffset)}`;
     this.#indexIntervalBytes = options.indexIntervalBytes;
     this.baseOffset = options.baseOffset;
@@ -409,7 +412,9 @@ export class Segment {
     this.#isMaxKnown = true;
     if (this.isSealed) scratch.times.maybeAdd(scratch.maxTimestamp, scratch.maxTimestampOffset - this.baseOffset);
     this.#forgetFiles();
-    this.flushIndexes();
+    this.#logger.warn("an index was missing or corrupt and was made anew", { path: this.offsetIndexPath });
+    // Below the recovery point a file is trusted for being synced. Written now it would not be: it stays in memory.
+    if (!this.isFinished) this.flushIndexes();
     return this.#indexes;
   }
 

@@ -106,6 +106,8 @@ export class SegmentedLog implements PartitionLog {
   #cutSync: Promise<void> = Promise.resolve();
   #isTruncating = false;
   #isClosed = false;
+  /** The files are closed and may be renamed. */
+  #isReleased = false;
   #isOffline = false;
   /** The checkpointed recovery point of a damaged log, which ends below it; null = not damaged. */
   readonly #damagedRecoveryPoint: Offset | null;
@@ -151,7 +153,7 @@ export class SegmentedLog implements PartitionLog {
         host,
         directory: this.directory,
         segments: this.#segments,
-        snapshotPath: (offset) => (this.#snapshots.has(offset) ? this.#snapshots.pathOf(offset) : null),
+        syncSnapshot: (offset) => this.#snapshots.sync(offset),
         onSynced: (end) => this.events.onSynced(end),
         onRecoveryPoint: () => host.onRecoveryPointMoved(),
       },
@@ -259,6 +261,7 @@ export class SegmentedLog implements PartitionLog {
   /** Resolves when the epoch file on stable storage says what the cache says now. */
   writeEpochs(): Promise<void> {
     const write = this.#epochWrites.then(async () => {
+      if (this.#isReleased) return;
       const begun = this.#epochs.beginWrite();
       if (begun.dirtyFrom === Number.POSITIVE_INFINITY) return;
       try {
@@ -413,6 +416,7 @@ export class SegmentedLog implements PartitionLog {
       baseOffset: this.#logEndOffset,
       indexIntervalBytes: this.#config.indexIntervalBytes,
       createdAt: this.#host.clock.wallNow(),
+      logger: this.#host.logger,
     });
     try {
       sealed.finishIndexes();
@@ -497,12 +501,16 @@ export class SegmentedLog implements PartitionLog {
     });
   }
 
-  /** Resolves when all that is written is synced and the recovery point is there; false when that cannot be. */
-  async flush(): Promise<boolean> {
-    const end = this.#writtenEnd;
-    this.#syncAskedEnd = end;
-    await this.#sync.flush();
-    return this.#sync.recoveryPoint >= end;
+  /** True when all that is written is synced and sealed segments are finished; false when a fault is in the way. */
+  flush(): Promise<boolean> {
+    this.#syncAskedEnd = this.#writtenEnd;
+    return this.#sync.flush();
+  }
+
+  /** 4.2(10): the log and its directory are synced as recovery left them, whatever counted as synced before. */
+  async settle(): Promise<void> {
+    await this.#sync.syncCut(this.#active);
+    await this.flush();
   }
 
   /** Background work after a start: sealed segments that were recovered have to be finished like those just rolled. */
@@ -596,6 +604,7 @@ export class SegmentedLog implements PartitionLog {
     this.#epochs.truncateEnd(end);
     this.#logEndOffset = end;
     this.#writtenEnd = end;
+    const isBelowHighWatermark = end < this.#highWatermark;
     this.#highWatermark = asOffset(Math.min(this.#highWatermark, end));
     this.#syncAskedEnd = Math.min(this.#syncAskedEnd, end);
     kept.cut(position, end);
@@ -605,6 +614,8 @@ export class SegmentedLog implements PartitionLog {
 
     // (3): first the recovery point, then the files, newest first; then both are made to last.
     await this.#host.checkpointRecoveryPoints();
+    // The checkpointed one is a lower bound: above a cut end it would be one no longer, once the log grew again.
+    if (isBelowHighWatermark) await this.#host.checkpointHighWatermarks();
     await this.#sync.quiesce();
     await this.#cutSync;
     for (const segment of doomed.reverse()) {
@@ -644,15 +655,20 @@ export class SegmentedLog implements PartitionLog {
     if (this.#turnFault === null) this.#writeQueue();
     this.#isClosed = true;
     this.#flushTimer?.cancel();
-    const isDurable = this.isDamaged || (!this.#isOffline && (!this.#isTouched || (await this.#makeAllDurable())));
-    await this.releaseFiles();
-    return isDurable;
+    try {
+      return this.isDamaged || (!this.#isOffline && (!this.#isTouched || (await this.#makeAllDurable())));
+    } catch (error: unknown) {
+      if (!(error instanceof DiskFault)) throw error;
+      this.#host.onIoFault(error);
+      return false;
+    } finally {
+      await this.releaseFiles();
+    }
   }
 
   async #makeAllDurable(): Promise<boolean> {
     const host = this.#host;
     const active = this.#active;
-    const snapshot = this.#snapshots.pathOf(this.#logEndOffset);
     const roomFault = this.#attempt(() => {
       active.finishIndexes();
       this.#writeSnapshot();
@@ -661,16 +677,22 @@ export class SegmentedLog implements PartitionLog {
     this.#snapshots.prune(new Set(this.#segments.map(({ baseOffset }) => baseOffset)));
     this.#sync.directoryChanged();
     if (!(await this.flush())) return false;
-    for (const path of [active.offsetIndexPath, active.timeIndexPath, snapshot]) {
-      if (host.disk.sizeOf(path) !== null) await synced(host, host.slots.runAsync(() => syncPath(host.disk, path)));
+    for (const path of [active.offsetIndexPath, active.timeIndexPath]) {
+      await synced(host, host.slots.runAsync(() => syncPath(host.disk, path)));
+    }
+    for (const offset of this.#snapshots.unsynced) {
+      await synced(host, host.slots.runAsync(() => this.#snapshots.sync(offset)));
     }
     await this.writeEpochs();
+    if (this.#isOffline) return false;
+    this.#sync.complete();
     return true;
   }
 
   /** Closes the files when nothing is pending on them; nothing is read or written any more. */
   async releaseFiles(): Promise<void> {
     this.#isClosed = true;
+    this.#isReleased = true;
     this.#flushTimer?.cancel();
     await this.#sync.quiesce();
     await this.#epochWrites;

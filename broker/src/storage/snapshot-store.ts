@@ -7,7 +7,7 @@
  */
 import type { Disk, Logger } from "../ports/index.ts";
 import { offsetName, offsetOfName } from "./directory-names.ts";
-import { readWholeFile, removeFile, writeWholeFile } from "./file-io.ts";
+import { readWholeFile, removeFile, syncPath, writeWholeFile } from "./file-io.ts";
 import { decodeProducerSnapshot, encodeProducerSnapshot } from "./producer-snapshot.ts";
 import type { ProducerState } from "./producer-state.ts";
 
@@ -24,6 +24,8 @@ export class SnapshotStore {
   readonly #logger: Logger;
   /** Ascending. */
   #offsets: number[];
+  /** Those that may be in the page cache only. */
+  readonly #unsynced = new Set<number>();
 
   constructor(disk: Disk, directory: string, names: readonly string[], logger: Logger) {
     this.#disk = disk;
@@ -55,6 +57,7 @@ export class SnapshotStore {
       this.delete(offset);
       throw error;
     }
+    this.#unsynced.add(offset);
     if (this.has(offset)) return;
     this.#offsets.push(offset);
     this.#offsets.sort((left, right) => left - right);
@@ -80,7 +83,24 @@ export class SnapshotStore {
     return null;
   }
 
+  /** The last life ended without a sync: what it left may be in the page cache only. */
+  distrustAll(): void {
+    for (const offset of this.#offsets) this.#unsynced.add(offset);
+  }
+
+  /** Syncs the snapshot at `offset`, if there is one that needs it. Rejects with DiskFault. */
+  async sync(offset: number): Promise<void> {
+    if (!this.#unsynced.has(offset)) return;
+    await syncPath(this.#disk, this.pathOf(offset));
+    this.#unsynced.delete(offset);
+  }
+
+  get unsynced(): readonly number[] {
+    return [...this.#unsynced];
+  }
+
   delete(offset: number): void {
+    this.#unsynced.delete(offset);
     removeFile(this.#disk, this.pathOf(offset));
     this.#offsets = this.#offsets.filter((kept) => kept !== offset);
   }
