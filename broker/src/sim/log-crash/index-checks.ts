@@ -1,7 +1,8 @@
 /**
  * ST8 for the sparse indexes: every entry of `.index` and `.timeindex` names a batch that is there, in order, and a closed
  * segment's time index ends with its largest timestamp. How dense the entries are is the log's choice; a lookup that goes
- * wrong for want of one shows in the reads of the run.
+ * wrong for want of one shows in the reads of the run. Index files are trusted only below the recovery point, which passes a
+ * segment when they are complete (3.3(3)); before that they may lag behind, or hold entries of a cut tail.
  */
 import type { SimDisk } from "../sim-disk.ts";
 import { contentOf } from "./log-image.ts";
@@ -11,10 +12,13 @@ import { ensure } from "./violation.ts";
 const OFFSET_ENTRY_BYTES = 8;
 const TIME_ENTRY_BYTES = 12;
 
-export function checkIndexes(medium: SimDisk, image: LogImage): void {
+/** Looks at the segments that end at or below `recoveryPoint`; at all of them, the active one included, after a clean stop. */
+export function checkIndexes(medium: SimDisk, image: LogImage, recoveryPoint: number): void {
   image.segments.forEach((segment, slot) => {
+    const next = image.segments[slot + 1]?.baseOffset ?? Number.POSITIVE_INFINITY;
+    if (next > recoveryPoint) return;
     checkOffsetIndex(medium, segment);
-    checkTimeIndex(medium, segment, slot < image.segments.length - 1);
+    checkTimeIndex(medium, segment);
   });
 }
 
@@ -38,7 +42,7 @@ function checkOffsetIndex(medium: SimDisk, segment: ImageSegment): void {
   }
 }
 
-function checkTimeIndex(medium: SimDisk, segment: ImageSegment, isClosed: boolean): void {
+function checkTimeIndex(medium: SimDisk, segment: ImageSegment): void {
   const file = medium.fileAt(`${segment.stem}.timeindex`);
   if (file === undefined) return;
   const bytes = contentOf(file);
@@ -57,7 +61,7 @@ function checkTimeIndex(medium: SimDisk, segment: ImageSegment, isClosed: boolea
     ensure(timestamp > last, "ST8", () => `${where}: ${timestamp} follows ${last}`);
     last = timestamp;
   }
-  if (!isClosed || segment.batches.length === 0) return;
+  if (segment.batches.length === 0) return;
   const largest = Math.max(...segment.batches.map((batch) => batch.header.maxTimestamp));
   ensure(last === largest, "ST8", () => `${where}: closed with ${last}, the largest timestamp is ${largest}`);
 }

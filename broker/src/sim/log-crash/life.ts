@@ -36,6 +36,8 @@ export type LifeEnd = (typeof LIFE_END)[keyof typeof LIFE_END];
 
 /** Virtual time after which a life that has not ended is stuck. */
 const LIFE_MS_MAX = 3_600_000;
+/** Events after which a life is going round in circles. */
+const LIFE_EVENTS_MAX = 200_000;
 const SYNC_FAILED = `${DATA_PATH}/.sync-failed`;
 
 export interface LifeOptions {
@@ -127,19 +129,19 @@ export class Life {
       this.assertFault(error);
       return null;
     }
-    const wasClean = marker !== null && !hadSyncFailed;
-    ensure(directory.report.clean === wasClean, "ST7", () => `the start says clean: ${directory.report.clean}, the marker says ${wasClean}`);
-    if (wasClean) {
-      const epoch = (JSON.parse(marker) as { brokerEpoch: number }).brokerEpoch;
-      ensure(directory.report.previousBrokerEpoch === epoch && state.markerEpoch === epoch, "9(4)", () => {
-        return `the marker says ${marker}, the last stop was given ${state.markerEpoch}, the report says ${directory.report.previousBrokerEpoch}`;
-      });
-    } else {
-      ensure(directory.report.previousBrokerEpoch === -1, "9(4)", () => `broker epoch ${directory.report.previousBrokerEpoch} without a marker`);
-    }
+    this.#checkReport(directory, hadSyncFailed ? null : marker);
     state.markerEpoch = null;
     if (!this.isOffline) await this.#checkOpened(directory, hadSyncFailed);
     return directory;
+  }
+
+  #checkReport({ report }: LogDirectory, marker: string | null): void {
+    const epoch = marker === null ? null : epochOf(marker);
+    // A marker that a power failure left without its bytes was made when everything was synced; whether to trust it is open.
+    const isTorn = marker !== null && epoch === null;
+    ensure(isTorn || report.clean === (marker !== null), "ST7", () => `the start says clean: ${report.clean}, the marker is ${marker}`);
+    ensure(report.previousBrokerEpoch === (epoch ?? -1), "9(4)", () => `the marker is ${marker}, the report says ${report.previousBrokerEpoch}`);
+    ensure(epoch === null || epoch === this.state.markerEpoch, "9(4)", () => `the marker is ${marker}, the last stop was given ${this.state.markerEpoch}`);
   }
 
   /** What a start has found is what stands on the medium; in the synced modes, and after a failed sync, it is safe. */
@@ -250,8 +252,10 @@ export class Life {
     );
     const deadlineMs = world.nowMs + LIFE_MS_MAX;
     await world.settle();
+    let events = 0;
     while (!outcome.isSettled && !medium.isDown) {
       this.#assertWhole();
+      ensure(++events < LIFE_EVENTS_MAX, "RE15", () => `${events} events and no end after ${world.nowMs.toFixed(0)} ms`);
       if (await world.step(deadlineMs)) continue;
       if (!outcome.isSettled && !medium.isDown) throw new InvariantViolation("RE15", `nothing moves after ${world.nowMs.toFixed(0)} ms`);
     }
@@ -285,4 +289,10 @@ export class Life {
     const logger: Logger = { debug: ignore, info: ignore, warn: tell, error: tell, child: () => logger };
     return logger;
   }
+}
+
+/** Broker epoch of a clean-shutdown marker; null when it is not whole. */
+function epochOf(marker: string): number | null {
+  const found = /^\{"version":0,"brokerEpoch":(-?\d+)\}$/.exec(marker);
+  return found === null ? null : Number(found[1]);
 }

@@ -28,7 +28,7 @@ export function checkLog(state: RunState, shadow: ShadowLog, log: PartitionLog):
   ensure(image.batches.length === expected.length && image.batches.every((batch, i) => expected[i]?.bytes.equals(batch.bytes) === true), "ST9", () => {
     return `${shadow.name}: the files do not hold the bytes that were appended`;
   });
-  checkIndexes(state.medium, image);
+  checkIndexes(state.medium, image, log.recoveryPoint);
   for (const [slot, [epoch]] of epochsOf(image.batches).entries()) {
     const end = epochsOf(image.batches)[slot + 1]?.[1] ?? shadow.endOffset;
     if (end <= log.logStartOffset) continue;

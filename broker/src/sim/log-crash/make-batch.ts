@@ -41,7 +41,8 @@ export class BatchMaker {
     const slot = random.below(this.#epochs.length);
     if (random.chance(0.02)) this.#epochs[slot] = (this.#epochs[slot] ?? 0) + 1;
     const producerId = 1000 + slot;
-    const producerEpoch = this.#epochs[slot] ?? 0;
+    // A leader refuses an epoch below the known one (11.1(3)): a new life goes on where the log stands.
+    const producerEpoch = Math.max(this.#epochs[slot] ?? 0, log.producer(producerId)?.producerEpoch ?? 0);
     const baseSequence = this.#nextSequence(log, shadow, producerId, producerEpoch);
     return { bytes: this.#builder.build({ producerId, producerEpoch, baseSequence }), timestamps };
   }

@@ -3,6 +3,7 @@
  * Read by log-image.ts, never through the log.
  */
 import { asOffset } from "../../base/index.ts";
+import { checkIndexes } from "./index-checks.ts";
 import { epochsOf, parseEpochs, parseOffsets, readLogImage, textAt } from "./log-image.ts";
 import type { LogImage } from "./log-image.ts";
 import { DATA_PATH, pathOf } from "./run-state.ts";
@@ -21,10 +22,11 @@ export function checkMedium(state: RunState, after: "process" | "power", wasClea
   for (const shadow of state.shadows.values()) {
     checkCreated(state, shadow);
     const image = ownImage(state, shadow);
-    if (wasClean) {
+    if (wasClean && shadow.isCreated) {
       ensure(image !== null && image.endOffset === shadow.endOffset && image.isWhole, "clean stop keeps all", () => {
         return `${shadow.name} ends at ${image?.endOffset}, ${shadow.endOffset} before the stop`;
       });
+      checkIndexes(medium, image, Number.POSITIVE_INFINITY);
     }
     shadow.resolve(image?.batches ?? [], after);
     if (image === null) continue;
@@ -77,6 +79,7 @@ function readRecoveryPoints(state: RunState): Map<string, number> | null {
   const text = textAt(state.medium, RECOVERY_POINTS);
   if (text === null) return null;
   const offsets = parseOffsets(text);
+  if (state.damagedTexts.has(text)) return offsets;
   ensure(offsets !== null, "ST6", () => `the recovery points are malformed: ${JSON.stringify(text)}`);
   return offsets;
 }
@@ -164,6 +167,7 @@ export function damageFiles(state: RunState): void {
   const file = medium.fileAt(path);
   if (file === undefined || file.sizeBytes === 0) return;
   file.flipBit(random.below(file.sizeBytes), 7);
+  state.damagedTexts.add(textAt(medium, path) ?? "");
   state.count("damage checkpoint malformed");
   state.world.note("damage: malformed", path);
 }

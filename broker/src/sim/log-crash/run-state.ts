@@ -28,6 +28,8 @@ export class RunState {
   /** Replicas that metadata places here, by directory name. Metadata itself never forgets. */
   readonly shadows = new Map<string, ShadowLog>();
   readonly counts = new Map<string, number>();
+  /** Checkpoints as damage has left them: these may be malformed, also when a lost rename brings one back. */
+  readonly damagedTexts = new Set<string>();
   life = 0;
   /** Broker epoch in the marker that the last clean stop left; null when it left none, or a later start took it. */
   markerEpoch: number | null = null;

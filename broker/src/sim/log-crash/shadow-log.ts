@@ -108,7 +108,6 @@ export class ShadowLog {
   /** A cut to `offset` begins: from now on everything above may be gone, and all of it may still be there. */
   beginCut(offset: number): void {
     const boundary = this.boundaryAt(offset);
-    this.highWatermarkMax = Math.min(this.highWatermarkMax, offset);
     this.writtenEnd = Math.min(this.writtenEnd, boundary);
     this.durableEnd = Math.min(this.durableEnd, boundary);
     this.generation += 1;
@@ -118,6 +117,8 @@ export class ShadowLog {
   finishCut(offset: number, survivesKill: boolean): void {
     const boundary = this.boundaryAt(offset);
     this.beginCut(boundary);
+    // Until then the checkpoint may still hold the old one, over batches that are still there.
+    this.highWatermarkMax = Math.min(this.highWatermarkMax, boundary);
     const kept = this.batches.filter((batch) => batch.lastOffset < boundary);
     this.#lose(this.batches.slice(kept.length));
     this.alternatives.push({ batches: this.batches, survivesKill });
