@@ -115,7 +115,7 @@ export class GroupSync {
     if (version > this.#directorySynced) this.#askForDirectory();
     this.finishSealed();
     const isSynced = (): boolean => this.#syncedEnd >= end && this.#directorySynced >= version;
-    await this.#until(() => isSynced() && (this.#isFull || this.#oldestUnfinished() === null));
+    await this.#until(() => this.#hasFailed || (isSynced() && (this.#isFull || this.#oldestUnfinished() === null)));
     return isSynced() && !this.#hasFailed && !this.#isFull;
   }
 
@@ -137,6 +137,7 @@ export class GroupSync {
   /** Resolves when nothing is in flight. */
   async quiesce(): Promise<void> {
     this.#isHeld = true;
+    this.#settle();
     await this.#until(() => this.#flights.size === 0 && this.#directoryFlight === null && !this.#isFinishing);
   }
 
@@ -277,7 +278,7 @@ export class GroupSync {
     const version = this.#directoryVersion;
     if (version > this.#directorySynced && this.#mayBegin) this.#askForDirectory();
     await this.#until(
-      () => this.#isHeld || (segment.syncedEnd >= segment.writtenEnd && this.#directorySynced >= version),
+      () => !this.#mayBegin || (segment.syncedEnd >= segment.writtenEnd && this.#directorySynced >= version),
     );
   }
 
@@ -325,9 +326,8 @@ export class GroupSync {
 
   // ---- waiting ----
 
-  /** Resolves when `isDone`, or when a sync has failed: whoever waits looks again. */
   #until(isDone: () => boolean): Promise<void> {
-    if (isDone() || this.#hasFailed) return Promise.resolve();
+    if (isDone()) return Promise.resolve();
     return new Promise((resolve) => {
       this.#waiters.push({ isDone, resolve });
     });
@@ -338,7 +338,7 @@ export class GroupSync {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) {
-      if (this.#hasFailed || waiter.isDone()) waiter.resolve();
+      if (waiter.isDone()) waiter.resolve();
       else this.#waiters.push(waiter);
     }
   }

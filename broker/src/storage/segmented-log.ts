@@ -596,7 +596,6 @@ export class SegmentedLog implements PartitionLog {
     // (1), (2): in memory, in one stretch.
     this.#view.generation += 1;
     this.#reader.forget();
-    this.#sync.truncate(end);
     const doomed = this.#segments.splice(slot + 1);
     this.#active = kept;
     kept.isSealed = false;
@@ -608,6 +607,7 @@ export class SegmentedLog implements PartitionLog {
     this.#highWatermark = asOffset(Math.min(this.#highWatermark, end));
     this.#syncAskedEnd = Math.min(this.#syncAskedEnd, end);
     kept.cut(position, end);
+    this.#sync.truncate(end);
     // For whoever asks meanwhile: nothing is known that may be gone.
     const before = [...this.#producers.producers()];
     for (const { producerId } of before) this.#producers.restore(producerId, undefined);
