@@ -156,6 +156,7 @@ export class Life {
       shadow.isCreated = true;
       shadow.logStart = Math.max(shadow.logStart, log.logStartOffset);
       if (this.isOffline) continue;
+      if (shadow.endOffset < log.logStartOffset) shadow.beginAnewAt(log.logStartOffset);
       checkLog(this.state, shadow, log);
       ensure(log.highWatermark <= Math.max(shadow.highWatermarkMax, log.logStartOffset), "high watermark", () => {
         return `${shadow.name}: high watermark ${log.highWatermark} after the start, never above ${shadow.highWatermarkMax} before`;

@@ -50,7 +50,9 @@ export class BatchMaker {
   #nextSequence(log: PartitionLog, shadow: ShadowLog, producerId: number, producerEpoch: number): number {
     const known = log.producer(producerId);
     const last = shadow.batchesOf(producerId).at(-1);
-    ensure(known?.lastSequence === last?.lastSequence && known?.producerEpoch === last?.producerEpoch, "ST8", () => {
+    const isForgotten = known === undefined && last !== undefined && last.lastOffset < log.logStartOffset;
+    const isSame = known?.lastSequence === last?.lastSequence && known?.producerEpoch === last?.producerEpoch;
+    ensure(isSame || isForgotten, "ST8", () => {
       return `${shadow.name}: producer ${producerId} is at ${known?.producerEpoch}/${known?.lastSequence}, its last batch is ${last?.producerEpoch}/${last?.lastSequence}`;
     });
     if (known === undefined) return this.#random.pick([0, 7, 2 ** 31 - 3]);

@@ -28,7 +28,7 @@ export function checkMedium(state: RunState, after: "process" | "power", wasClea
       });
       checkIndexes(medium, image, Number.POSITIVE_INFINITY);
     }
-    shadow.resolve(image?.batches ?? [], after);
+    shadow.resolve(image?.batches ?? [], image?.endOffset ?? 0, after);
     if (image === null) continue;
     const recoveryPoint = recoveryPoints?.get(shadow.name) ?? 0;
     ensure(image.endOffset >= recoveryPoint, "ST3", () => {
@@ -195,5 +195,5 @@ function flipAboveRecoveryPoint(state: RunState, shadow: ShadowLog, image: LogIm
   shadow.durableEnd = Math.min(shadow.durableEnd, batch.baseOffset);
   shadow.beginCut(batch.baseOffset);
   const left = readLogImage(state.medium, image.path, shadow.logStartMax);
-  shadow.resolve(left?.batches ?? [], "process");
+  shadow.resolve(left?.batches ?? [], left?.endOffset ?? 0, "process");
 }

@@ -57,6 +57,8 @@ export class ShadowLog {
   /** What DeleteRecords has answered, and the most it has been asked for: segments below may be gone. */
   logStart = 0;
   logStartMax = 0;
+  /** Where the log begins while it has no batch: 4.2(7) begins it anew at its log start. */
+  emptyAt = 0;
   /** Largest high watermark the owner has set. */
   highWatermarkMax = 0;
   leaderEpoch = 0;
@@ -81,12 +83,8 @@ export class ShadowLog {
   }
 
   get endOffset(): number {
-    return endOf(this.batches);
-  }
-
-  /** Batches that a reader may ask for. */
-  get readable(): readonly ShadowBatch[] {
-    return this.batches.filter((batch) => batch.lastOffset >= this.logStart);
+    const last = this.batches.at(-1);
+    return last === undefined ? this.emptyAt : last.lastOffset + 1;
   }
 
   /** A batch enters the log. Nothing that was cut before can come back from here on. */
@@ -97,7 +95,7 @@ export class ShadowLog {
 
   /** Greatest batch boundary at or below `offset`. */
   boundaryAt(offset: number): number {
-    let boundary = 0;
+    let boundary = Math.min(this.emptyAt, offset);
     for (const batch of this.batches) {
       if (batch.lastOffset >= offset) break;
       boundary = batch.lastOffset + 1;
@@ -129,13 +127,14 @@ export class ShadowLog {
    * What a start has found becomes the history. `found` are the stored batches in order; they must be a prefix of the
    * history or of one that may come back, less what lies below a raised log start.
    */
-  resolve(found: readonly FoundBatch[], after: "process" | "power"): void {
+  resolve(found: readonly FoundBatch[], foundEnd: number, after: "process" | "power"): void {
     const candidates = [this.batches, ...this.alternatives.filter((other) => other.survivesKill || after === "power").map((other) => other.batches)];
     const history = candidates.find((candidate) => isPrefix(found, candidate, this.logStartMax));
     ensure(history !== undefined, "clean prefix", () => this.#whyNot(found));
     const all = new Set<ShadowBatch>(candidates.flat());
     // What DeleteRecords took with its segment stays in the shadow, so that offsets go on where they were.
     const last = found.at(-1);
+    if (last === undefined) this.emptyAt = foundEnd;
     this.batches = last === undefined ? [] : history.filter((batch) => batch.baseOffset <= last.baseOffset);
     for (const batch of this.batches) all.delete(batch);
     this.#lose([...all]);
@@ -147,6 +146,16 @@ export class ShadowLog {
       return `${this.name} ends at ${end}, ${required} was ${after === "power" ? "synced" : "written"}`;
     });
     this.writtenEnd = end;
+  }
+
+  /** 4.2(7): the log ended below its log start, and a start began it there anew. */
+  beginAnewAt(offset: number): void {
+    this.#lose(this.batches);
+    this.batches = [];
+    this.emptyAt = offset;
+    this.writtenEnd = offset;
+    this.durableEnd = Math.min(this.durableEnd, offset);
+    this.generation += 1;
   }
 
   /** Batches of one producer's newest epoch, in order. */
@@ -205,10 +214,6 @@ export function isSameProducerBatch(a: ShadowBatch, b: ShadowBatch): boolean {
     a.firstSequence === b.firstSequence &&
     a.lastSequence === b.lastSequence
   );
-}
-
-export function endOf(batches: readonly ShadowBatch[]): number {
-  return (batches.at(-1)?.lastOffset ?? -1) + 1;
 }
 
 function isPrefix(found: readonly FoundBatch[], history: readonly ShadowBatch[], logStart: number): boolean {

@@ -178,6 +178,8 @@ export class Workload {
     const end = log.logEndOffset;
     const from = this.#random.chance(0.7) ? Math.max(log.logStartOffset, end - 10) : log.logStartOffset;
     const offset = this.#random.between(from, end);
+    // A log start inside a batch: cutting that batch is an unclean restart of the log at another offset, not a truncation.
+    if (shadow.boundaryAt(offset) < log.logStartOffset) return;
     this.#state.world.note("truncate", shadow.name, offset, end);
     this.#state.count("truncation");
     shadow.beginCut(offset);
