@@ -2,7 +2,8 @@
  * The codecs that come with the SDK, and `topic()`. Numbers are big-endian, byte for byte what Kafka's Java serializers
  * write (IntegerSerializer, LongSerializer, DoubleSerializer, UUIDSerializer writes text, so `uuid` does too).
  *
- * No codec but `bytes` and `nullable` decodes null: a tombstone read through `string` is a CODEC error, not an empty text.
+ * Values that are null (tombstones) are for `bytes` and `nullable` only: read through another codec they are a CODEC error,
+ * not a made-up value.
  */
 import { validateTopicName } from "@tidemark/proto";
 import { CodecError, invalidArgument } from "./errors.ts";
@@ -19,7 +20,8 @@ const bytes: Codec<Bytes | null> = {
 const string: Codec<string> = {
   contentType: "text/plain; charset=utf-8",
   encode: (value) => Buffer.from(value),
-  decode: (value, context) => asBuffer(present(value, context)).toString(),
+  // Keys are optional: a record without one has the empty text for a key. Its `raw.key` tells the two apart.
+  decode: (value, context) => (value === null && context.part === "key" ? "" : asBuffer(present(value, context)).toString()),
 };
 
 const int32: Codec<number> = fixed(4, {
@@ -72,8 +74,7 @@ function nullable<T>(inner: Codec<T>): Codec<T | null> {
 export const codecs = { bytes, string, json, int32, int64, double, uuid, nullable } as const;
 
 /**
- * Names a topic and says what its keys and values are. Keys are text by default, or absent (`null` is read as an empty
- * key only through `codecs.nullable`); values are bytes.
+ * Names a topic and says what its keys and values are: text keys and values of bytes by default.
  * @throws BrokerError INVALID_ARGUMENT when the name is not legal
  */
 export function topic<K = string, V = Bytes>(name: string, options: { key?: Codec<K>; value?: Codec<V> } = {}): TopicDef<K, V> {
@@ -82,23 +83,15 @@ export function topic<K = string, V = Bytes>(name: string, options: { key?: Code
   return Object.freeze({
     name,
     // The defaults of K and V are the types of these two codecs; naming other types without a codec is the caller's error.
-    key: options.key ?? (DEFAULT_KEY as unknown as Codec<K>),
+    key: options.key ?? (string as unknown as Codec<K>),
     value: options.value ?? (bytes as unknown as Codec<V>),
   });
 }
 
-/** Text keys, which many records do not have: an absent key is read as the empty text. */
-const DEFAULT_KEY: Codec<string> = {
-  contentType: "text/plain; charset=utf-8",
-  encode: (value) => Buffer.from(value),
-  decode: (value) => (value === null ? "" : asBuffer(value).toString()),
-};
-
-/** Codecs whose encoding is the UTF-8 of the text: the producer writes it straight into the batch. */
+/** The codec whose encoding is the UTF-8 of the text: the producer writes it straight into the batch. */
 export function isTextCodec(codec: unknown): boolean {
-  return TEXT_CODECS.has(codec);
+  return codec === string;
 }
-const TEXT_CODECS: ReadonlySet<unknown> = new Set([string, DEFAULT_KEY]);
 
 /** The codec whose encoding is the value itself. */
 export function isBytesCodec(codec: unknown): boolean {

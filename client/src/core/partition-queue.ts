@@ -134,9 +134,14 @@ export class PartitionQueue<C> {
     return Math.min(inFlight, this.#waiting[0]?.ordinal ?? this.#open?.ordinal ?? Number.POSITIVE_INFINITY);
   }
 
-  /** Whether a batch is being filled: keyless records go where one is. */
-  get isFilling(): boolean {
-    return this.#open !== null;
+  /** Whether a batch is being filled that the record fits into. */
+  hasRoomFor(key: RecordBytes, value: RecordBytes, headers: readonly RecordHeader[] | null): boolean {
+    return this.#open !== null && this.#fits(key, value, headers);
+  }
+
+  /** Nothing more comes into the batch that is being filled. */
+  sealOpen(): void {
+    if (this.#open !== null) this.#seal();
   }
 
   /** Whether a producer id is needed before anything can be taken. */
@@ -241,7 +246,7 @@ export class PartitionQueue<C> {
 
   /** Fails what is not on its way, for a reason that will not pass (the topic does not exist). */
   refuseWaiting(row: ErrorRow, message: string): void {
-    if (this.#open !== null) this.#seal();
+    this.sealOpen();
     for (const batch of this.#waiting.splice(0)) {
       this.#settle(batch, { kind: "refused", row, message, mayBeWritten: batch.isDoubtful });
       this.#leaveGap(batch);

@@ -82,7 +82,7 @@ export class TopicQueue<C> {
     completion: C | null,
     now: number,
   ): boolean {
-    const chosen = this.#staged.length > 0 ? undefined : this.#choose(partition, key, value);
+    const chosen = this.#staged.length > 0 ? undefined : this.#choose(partition, key, value, headers);
     if (chosen === undefined) {
       if (!Number.isSafeInteger(timestamp)) throw new RangeError(`not a timestamp in ms: ${timestamp}`);
       this.#stage({ partition, timestamp, key, value, headers, completion, createdAt: now, sizeBytes: stagedBytes(key, value, headers) });
@@ -118,10 +118,12 @@ export class TopicQueue<C> {
   }
 
   /** The queue of the record; undefined when the partition is not known. */
-  #choose(partition: number, key: Encoded, value: Encoded): PartitionQueue<C> | undefined {
+  #choose(partition: number, key: Encoded, value: Encoded, headers: readonly RecordHeader[] | null): PartitionQueue<C> | undefined {
     const queues = this.#queues;
     if (partition !== ANY_PARTITION || queues.length === 0) return queues[partition];
-    if (this.#choice === "default") return key === null ? this.#stickyQueue() : queues[partitionForKey(bytesOf(key), queues.length)];
+    if (this.#choice === "default") {
+      return key === null ? this.#stickyQueue(value, headers) : queues[partitionForKey(bytesOf(key), queues.length)];
+    }
     if (this.#choice === "round-robin") {
       this.#sticky += 1;
       return queues[this.#sticky % queues.length];
@@ -133,10 +135,11 @@ export class TopicQueue<C> {
   }
 
   /** Keyless records fill one batch after the other, each in the next partition (KIP-480). */
-  #stickyQueue(): PartitionQueue<C> | undefined {
+  #stickyQueue(value: Encoded, headers: readonly RecordHeader[] | null): PartitionQueue<C> | undefined {
     const queues = this.#queues;
     const current = queues[this.#sticky % queues.length];
-    if (current?.isFilling === true) return current;
+    if (current?.hasRoomFor(null, value, headers) === true) return current;
+    current?.sealOpen();
     this.#sticky += 1;
     return queues[this.#sticky % queues.length];
   }
@@ -152,7 +155,7 @@ export class TopicQueue<C> {
     let queue: PartitionQueue<C> | undefined;
     let reason = `partition ${partition} of topic ${this.name} does not exist; it has ${this.#queues.length}`;
     try {
-      queue = this.#choose(partition, key, value);
+      queue = this.#choose(partition, key, value, headers);
     } catch (error: unknown) {
       reason = error instanceof Error ? error.message : "the partitioner failed";
     }

@@ -80,10 +80,9 @@ export class BatchSender implements StreamUser {
     this.schedule();
   }
 
-  onStreamError(error: BrokerError): void {
+  onStreamError(): void {
     // The leader may be another one by now.
     for (const queue of this.#accumulator.queues()) this.#stale.add(queue.topic);
-    this.#cluster.settings.logger.warn({ code: error.code, message: error.message }, "the produce stream ended");
     this.schedule();
   }
 

@@ -17,8 +17,6 @@ const CLIENT_ID_KEY = "tidemark-client-id";
 const WINDOW_BYTES = 8 * 1024 * 1024;
 const KEEPALIVE_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
-const RECONNECT_INITIAL_MS = 50;
-const RECONNECT_MAX_MS = 1_000;
 
 /** A bidirectional stream of encoded messages. */
 export type ByteStream = ClientDuplexStream<Buffer, Buffer>;
@@ -110,7 +108,7 @@ export class Connection {
   }
 
   #channel(): GrpcClient {
-    const { tls, clientId } = this.#settings;
+    const { tls, clientId, retry } = this.#settings;
     const options: ChannelOptions = {
       "grpc.primary_user_agent": clientId,
       "grpc.use_local_subchannel_pool": 1,
@@ -118,8 +116,8 @@ export class Connection {
       "grpc.enable_retries": 0,
       "grpc.enable_http_proxy": 0,
       "grpc.service_config_disable_resolution": 1,
-      "grpc.initial_reconnect_backoff_ms": RECONNECT_INITIAL_MS,
-      "grpc.max_reconnect_backoff_ms": RECONNECT_MAX_MS,
+      "grpc.initial_reconnect_backoff_ms": retry.initialMs,
+      "grpc.max_reconnect_backoff_ms": retry.maxMs,
       "grpc.keepalive_time_ms": KEEPALIVE_MS,
       "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
       "grpc.max_receive_message_length": GRPC_MAX_RECEIVE_BYTES,

@@ -28,7 +28,7 @@ export interface Ticket {
 export interface StreamUser {
   onRoom(): void;
   /** The stream could not be opened, or ended. */
-  onStreamError(error: BrokerError): void;
+  onStreamError(): void;
 }
 
 export interface Outgoing {
@@ -165,6 +165,7 @@ export class ProduceStream {
   #ended(call: ByteStream, error: BrokerError): void {
     if (call !== this.#call) return;
     this.#call = null;
+    this.#logEnd(error);
     this.#isOpen = false;
     this.#isBlocked = false;
     this.#credit = 0;
@@ -175,7 +176,16 @@ export class ProduceStream {
     for (const { ticket } of lost) ticket.onLost(error);
     this.#isWanted = false;
     if (!this.#isClosed) this.#startPause();
-    for (const user of this.#users) user.onStreamError(error);
+    for (const user of this.#users) user.onStreamError();
+  }
+
+  /** A loss is told once; that the broker is still away is not news. */
+  #logEnd(error: BrokerError): void {
+    const { logger } = this.#settings;
+    const fields = { broker: this.#connection.address, code: error.code, message: error.message, attempt: this.#failures + 1 };
+    if (this.#isClosed) return;
+    if (this.#isOpen || this.#failures === 0) logger.warn(fields, "the produce stream ended");
+    else logger.debug(fields, "the produce stream could not be opened");
   }
 
   /** What is wanted during the pause is opened at its end. */

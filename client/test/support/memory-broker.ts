@@ -98,7 +98,7 @@ export class MemoryBroker {
   }
 
   async start(): Promise<void> {
-    const server = new Server({ "grpc.max_receive_message_length": 40 * 1024 * 1024, "grpc.enable_channelz": 0 });
+    const server = new Server({ "grpc.max_receive_message_length": 40 * 1024 * 1024 });
     const unary = <Request, Response>(method: MethodDescription<Request, Response>) => definition(method);
     server.addService(
       {
