@@ -15,7 +15,7 @@ import type { ByteStream } from "./connection.ts";
 import type { Settings } from "./settings.ts";
 
 /** How much later than the broker's own timeout an answer may come. */
-const ANSWER_GRACE_MS = 5_000;
+const ANSWER_GRACE_MAX_MS = 5_000;
 
 /** One request under way. */
 export interface Ticket {
@@ -211,7 +211,8 @@ export class ProduceStream {
     }
     const [oldest] = this.#pending.values();
     if (oldest === undefined) return;
-    const limit = this.#settings.requestTimeoutMs + ANSWER_GRACE_MS;
+    const { requestTimeoutMs } = this.#settings;
+    const limit = requestTimeoutMs + Math.min(requestTimeoutMs, ANSWER_GRACE_MAX_MS);
     const left = Math.max(oldest.sentAt + limit - performance.now(), 0);
     this.#watchdog = setTimeout(() => this.#checkOldest(call, limit), left);
   }

@@ -55,6 +55,10 @@ export class MemoryBroker {
   onProduce: (partitions: readonly ProducePartition[], index: number) => Verdict = () => ({ kind: "serve" });
   /** Produce requests seen, over all streams and restarts. */
   produceRequests = 0;
+  /** Called before a subscription is looked at, once. */
+  beforeFetch: (() => void) | null = null;
+  /** Bytes of records sent to readers. */
+  fetchedBytes = 0;
   readonly calls = { metadata: 0, initProducerId: 0, streams: 0, fetchStreams: 0 };
   #server: Server | null = null;
   #port = 0;
@@ -95,6 +99,27 @@ export class MemoryBroker {
       while (cursor.next()) found.push({ key: cursor.keyText, value: cursor.valueText ?? "", offset: cursor.offset, timestamp: cursor.timestamp });
     }
     return found;
+  }
+
+  get openFetchStreams(): number {
+    return this.#fetchStreams.size;
+  }
+
+  /** Credit that readers have granted and that is not used, over all streams. */
+  get fetchCredit(): number {
+    return [...this.#fetchStreams.values()].reduce((sum, { credit }) => sum + credit, 0);
+  }
+
+  /** Everything before `offset` is gone. */
+  trim(topic: string, offset: number): void {
+    const model = this.partition(topic);
+    model.logStart = offset;
+    model.batches = model.batches.filter((batch) => readBatchHeader(batch, 0).nextOffset > offset);
+  }
+
+  /** Resolves once `condition` holds; the test's own time limit ends the waiting. */
+  async settled(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
   }
 
   async start(): Promise<void> {
@@ -212,6 +237,8 @@ export class MemoryBroker {
       const request: FetchRequest = wire.fetchRequest.decode(bytes);
       state.credit += request.creditBytes;
       for (const id of request.unsubscribe) state.subscriptions.delete(id);
+      if (request.subscribe.length > 0) this.beforeFetch?.();
+      if (request.subscribe.length > 0) this.beforeFetch = null;
       for (const one of request.subscribe) state.subscriptions.set(one.subscriptionId, { request: one, position: one.offset, sentHighWatermark: -1 });
       this.#feed(call, state);
     });
@@ -232,7 +259,7 @@ export class MemoryBroker {
         continue;
       }
       for (;;) {
-        const records = state.credit > 0 ? model.read(subscription.position, maxBytes === 0 ? 1024 * 1024 : maxBytes) : [];
+        const records = state.credit > 0 ? model.read(subscription.position, Math.min(state.credit, maxBytes === 0 ? 1024 * 1024 : maxBytes)) : [];
         if (records.length === 0) {
           if (subscription.sentHighWatermark < model.highWatermark) call.write(message(id, subscription.position, model, {}));
           subscription.sentHighWatermark = model.highWatermark;
@@ -242,6 +269,7 @@ export class MemoryBroker {
         call.write(message(id, subscription.position, model, { records: bytes }));
         subscription.sentHighWatermark = model.highWatermark;
         state.credit -= bytes.length;
+        this.fetchedBytes += bytes.length;
         subscription.position = nextOffset(records);
       }
     }
