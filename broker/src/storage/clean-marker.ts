@@ -1,16 +1,20 @@
 /**
- * Two small files that tell the next start how this life ended:
+ * Small files that tell the next start how this life ended:
  *
  * `.kafka_cleanshutdown`, `{"version":0,"brokerEpoch":N}`: everything is loaded and synced, nothing has to be looked at
  * (ST7). Written as the last step of a clean stop, removed durably before anything is opened (4.2(1)).
- * `.sync-failed`, empty: a sync failed in this life, and pages may only look written (3.4(3)). Never synced itself: a
- * power failure takes it together with those pages.
+ * `.sync-failed`, empty: a sync failed in this life, and pages may only look written (3.4(3)).
+ * `.cut-pending`, empty: a log was being cut (5.5, 3.1(12), 4.2(6)). The file is shorter for whoever looks, but until it is
+ * synced a power failure may bring pages of the old tail back, under newer ones: a start syncs all logs first.
+ *
+ * The last two are never synced themselves: what they speak of is in the page cache, and goes with it.
  */
 import type { Disk } from "../ports/index.ts";
 import { readWholeFile, removeFile, syncDirectory, syncPath, writeWholeFile } from "./file-io.ts";
 
 const CLEAN_MARKER = ".kafka_cleanshutdown";
 const SYNC_FAILED = ".sync-failed";
+const CUT_PENDING = ".cut-pending";
 const NO_BROKER_EPOCH = -1;
 
 export interface CleanMarker {
@@ -47,4 +51,16 @@ export function markSyncFailed(disk: Disk, directory: string): void {
 
 export function clearSyncFailed(disk: Disk, directory: string): void {
   removeFile(disk, `${directory}/${SYNC_FAILED}`);
+}
+
+export function isCutPending(disk: Disk, directory: string): boolean {
+  return disk.sizeOf(`${directory}/${CUT_PENDING}`) !== null;
+}
+
+export function markCutPending(disk: Disk, directory: string): void {
+  disk.open(`${directory}/${CUT_PENDING}`, "create").closeSync();
+}
+
+export function clearCutPending(disk: Disk, directory: string): void {
+  removeFile(disk, `${directory}/${CUT_PENDING}`);
 }

@@ -14,7 +14,16 @@ import { logKey } from "./checkpoint-file.ts";
 import type { OffsetEntries } from "./checkpoint-file.ts";
 import { Checkpoints, readCheckpoints } from "./checkpoints.ts";
 import type { ReadCheckpoints } from "./checkpoints.ts";
-import { clearSyncFailed, hasSyncFailed, leaveCleanMarker, markSyncFailed, takeCleanMarker } from "./clean-marker.ts";
+import {
+  clearCutPending,
+  clearSyncFailed,
+  hasSyncFailed,
+  isCutPending,
+  leaveCleanMarker,
+  markCutPending,
+  markSyncFailed,
+  takeCleanMarker,
+} from "./clean-marker.ts";
 import { asideName, parseDirectoryName } from "./directory-names.ts";
 import { isPassing, syncDirectory } from "./file-io.ts";
 import { FilePool } from "./file-pool.ts";
@@ -82,6 +91,8 @@ class DataDirectory implements LogDirectory {
   #isClosed = false;
   #offlineFault: DiskFault | null = null;
   #hasSyncFailed = false;
+  /** Cuts of all logs that are not synced yet. */
+  #cutsPending = 0;
 
   constructor(options: LogDirectoryOptions) {
     this.#options = options;
@@ -101,6 +112,8 @@ class DataDirectory implements LogDirectory {
       checkpointRecoveryPoints: () => this.#checkpoints.recoveryPoints.write(),
       checkpointLogStarts: () => this.#checkpoints.logStarts.write(),
       checkpointHighWatermarks: () => this.#checkpoints.highWatermarks.write(),
+      beginCut: () => this.#beginCut(),
+      endCut: () => this.#endCut(),
       onSyncFailed: (fault) => this.#onSyncFailed(fault),
       onIoFault: (fault) => this.#goOffline(fault),
       supervise: (task) => this.#supervise(task),
@@ -140,16 +153,19 @@ class DataDirectory implements LogDirectory {
     const marker = takeCleanMarker(this.#disk, this.#path);
     await this.#rootSync.ask();
     const mustRewrite = hasSyncFailed(this.#disk, this.#path);
+    const mustSync = isCutPending(this.#disk, this.#path);
     const checkpoints = readCheckpoints(this.#disk, this.#path, this.#logger);
-    const isClean = marker !== null && !mustRewrite;
+    const isClean = marker !== null && !mustRewrite && !mustSync;
     this.#report = { ...this.#report, clean: isClean, previousBrokerEpoch: marker?.brokerEpoch ?? -1 };
 
     const { replicas, deleted } = this.#listReplicas();
     const forgotten = this.#setStraysAside(replicas);
-    const mustFlush = await this.#loadAll(replicas, checkpoints, { isClean, mustRewrite, forgotten });
+    const mustFlush = await this.#loadAll(replicas, checkpoints, { isClean, mustRewrite, mustSync });
     await this.#settleLoaded(mustFlush, mustRewrite);
     await this.#mendCheckpoints(checkpoints, forgotten, mustRewrite);
     if (mustRewrite) clearSyncFailed(this.#disk, this.#path);
+    this.#cutsPending = 0;
+    clearCutPending(this.#disk, this.#path);
     if (this.#offlineFault !== null) throw this.#offlineFault;
 
     this.#isOpening = false;
@@ -201,7 +217,7 @@ class DataDirectory implements LogDirectory {
   async #loadAll(
     replicas: ReadonlyMap<string, { topic: string; partition: PartitionId }>,
     checkpoints: ReadCheckpoints,
-    state: { isClean: boolean; mustRewrite: boolean; forgotten: ReadonlySet<string> },
+    state: { isClean: boolean; mustRewrite: boolean; mustSync: boolean },
   ): Promise<SegmentedLog[]> {
     const specs = new Map(this.#options.replicas.map((spec) => [logKey(spec.topic, spec.partition), spec]));
     let bytesScanned = 0;
@@ -231,8 +247,7 @@ class DataDirectory implements LogDirectory {
         recoveryPoint: checkpoints.recoveryPoints.get(key) ?? null,
         keepsCut: checkpoints.areRecoveryPointsMalformed,
         logStartOffset: checkpoints.logStarts.get(key) ?? null,
-        isClean: state.isClean,
-        mustRewrite: state.mustRewrite,
+        ...state,
         scan,
       });
       const log = new SegmentedLog({
@@ -302,7 +317,7 @@ class DataDirectory implements LogDirectory {
     const directory = `${this.#path}/${key}`;
     this.#disk.mkdir(directory);
     const scan = new RecoveryScan(this.#timers, () => undefined);
-    const empty = { recoveryPoint: null, keepsCut: false, logStartOffset: null, isClean: false, mustRewrite: false };
+    const empty = { recoveryPoint: null, keepsCut: false, logStartOffset: null, isClean: false, mustRewrite: false, mustSync: false };
     const loaded = await loadLog({ host: this.#host, directory, config, scan, ...empty });
     for (const segment of loaded.segments) segment.entryVersion = 0;
     const fresh = { ...loaded, isDirectoryDirty: false };
@@ -429,6 +444,18 @@ class DataDirectory implements LogDirectory {
       return;
     }
     await leaveCleanMarker(this.#disk, this.#path, brokerEpoch);
+  }
+
+  // ---- cuts ----
+
+  #beginCut(): void {
+    if (this.#cutsPending === 0) markCutPending(this.#disk, this.#path);
+    this.#cutsPending += 1;
+  }
+
+  #endCut(): void {
+    this.#cutsPending -= 1;
+    if (this.#cutsPending === 0) clearCutPending(this.#disk, this.#path);
   }
 
   // ---- faults ----

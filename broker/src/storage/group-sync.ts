@@ -152,6 +152,8 @@ export class GroupSync {
     await synced(host, host.slots.runAsync(() => syncPath(host.disk, segment.log.path)));
     await synced(host, host.slots.runAsync(() => syncDirectory(host.disk, directory)));
     this.#directorySynced = Math.max(this.#directorySynced, version);
+    this.#advance();
+    this.#settle();
   }
 
   /** The directory is offline: whoever waits for a sync waits in vain, so the waiting ends. */

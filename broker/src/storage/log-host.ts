@@ -22,6 +22,12 @@ export interface LogHost extends SafeWriteHost {
   /** The same for log starts and high watermarks. */
   checkpointLogStarts(): Promise<void>;
   checkpointHighWatermarks(): Promise<void>;
+  /**
+   * Something is about to be cut, and cut and synced: a start that finds a cut under way syncs every log before it is
+   * appended to. What a kill leaves of a cut is seen by nobody else, and a power failure may still undo it.
+   */
+  beginCut(): void;
+  endCut(): void;
   /** An operation other than a sync failed, and not for want of space: 3.8(1). */
   onIoFault(fault: DiskFault): void;
   /** Watches over work that nobody awaits: a DiskFault takes the directory offline, anything else ends the process. */

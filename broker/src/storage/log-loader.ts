@@ -45,6 +45,8 @@ export interface LoadOptions {
   readonly isClean: boolean;
   /** A sync failed in an earlier life: what is written above the recovery point has to be written anew (3.4(3)). */
   readonly mustRewrite: boolean;
+  /** An earlier life was killed while it cut some log: nothing that looks cut is known to be. */
+  readonly mustSync: boolean;
   readonly scan: RecoveryScan;
 }
 
@@ -97,10 +99,10 @@ class LogLoader {
   }
 
   async load(): Promise<LoadedLog> {
-    const { isClean, recoveryPoint, mustRewrite } = this.#options;
+    const { isClean, recoveryPoint } = this.#options;
     if (this.#segments.length === 0) this.#startEmpty(this.#logStart);
     const active = this.#active;
-    if (isClean && !mustRewrite && active.openTail() && active.endOffset === recoveryPoint) return this.#afterCleanStop();
+    if (isClean && active.openTail() && active.endOffset === recoveryPoint) return this.#afterCleanStop();
     return this.#recover();
   }
 
@@ -166,8 +168,10 @@ class LogLoader {
       segment.entryVersion = 1;
     }
     if (this.#options.mustRewrite && !isDamaged) await this.#rewriteFrom(recoveryPoint);
+    // Without a recovery point nothing says that the directory ever reached stable storage: its making may have been cut off.
+    const isNew = recoveryPoint === 0;
     const isSynced = config.durability === "group-commit" || config.durability === "fsync-each";
-    return this.#result({ producers, recoveryPoint, wasRecovered: true, isDamaged, mustFlush: isSynced });
+    return this.#result({ producers, recoveryPoint, wasRecovered: true, isDamaged, mustFlush: isSynced || isNew });
   }
 
   // ---- segments ----
@@ -206,8 +210,15 @@ class LogLoader {
     this.#hasCut = true;
   }
 
+  /** Files are about to be cut or removed. */
+  #beginCut(): void {
+    if (!this.#hasCut) this.#options.host.beginCut();
+    this.#hasCut = true;
+  }
+
   /** 4.2(7). Newest first, so that what an interruption leaves is a log without a hole. */
   #dropAll(): void {
+    this.#beginCut();
     for (let segment = this.#segments.pop(); segment !== undefined; segment = this.#segments.pop()) {
       this.#bytesCut += segment.sizeBytes;
       segment.remove();
@@ -264,18 +275,18 @@ class LogLoader {
     for (let newest = this.#segments.length - 1; newest >= slot; newest -= 1) {
       const segment = this.#segments.pop();
       if (segment === undefined) return;
+      this.#beginCut();
       this.#bytesCut += segment.writtenBytes;
-      this.#hasCut = true;
       if (this.#options.keepsCut) segment.setAside();
       else segment.remove();
     }
   }
 
   #cutTail(segment: Segment, fileBytes: number): void {
+    this.#beginCut();
     segment.isSealed = false;
     segment.log.truncateSync(segment.sizeBytes);
     this.#bytesCut += fileBytes - segment.sizeBytes;
-    this.#hasCut = true;
   }
 
   /** What stands beside the log file is made from what was found in it. A full disk only costs the next start time. */
@@ -297,7 +308,8 @@ class LogLoader {
   #settleEdges(end: Offset): void {
     this.#epochs.truncateEnd(end);
     this.#epochs.truncateStart(this.#logStart);
-    if (this.#snapshots.deleteAbove(end)) this.#hasCut = true;
+    if (this.#snapshots.offsets.some((offset) => offset > end)) this.#beginCut();
+    this.#snapshots.deleteAbove(end);
     this.#snapshots.deleteAtOrBelow(this.#logStart);
   }
 
@@ -366,7 +378,7 @@ class LogLoader {
       isDirectoryDirty: outcome.wasRecovered,
       damagedRecoveryPoint: outcome.isDamaged ? outcome.recoveryPoint : null,
       wasRecovered: outcome.wasRecovered,
-      mustFlush: !outcome.isDamaged && (this.#hasCut || outcome.mustFlush === true || this.#options.mustRewrite),
+      mustFlush: !outcome.isDamaged && (this.#hasCut || outcome.mustFlush === true || this.#options.mustRewrite || this.#options.mustSync),
       bytesCut: this.#bytesCut,
     };
   }

@@ -80,6 +80,8 @@ export class SegmentedLog implements PartitionLog {
   #config: LogConfig;
   readonly #segments: Segment[];
   #active: Segment;
+  /** Segments that a truncation has taken out and not yet removed. */
+  #doomed: readonly Segment[] = [];
   readonly #epochs: EpochCache;
   readonly #producers: ProducerState;
   readonly #snapshots: SnapshotStore;
@@ -368,6 +370,7 @@ export class SegmentedLog implements PartitionLog {
   #cutFile(segment: Segment): void {
     this.#isCutPending = true;
     try {
+      this.#host.beginCut();
       segment.log.truncateSync(segment.writtenBytes);
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
@@ -388,6 +391,7 @@ export class SegmentedLog implements PartitionLog {
   async #syncCutFile(segment: Segment): Promise<void> {
     await synced(this.#host, this.#host.slots.runAsync(() => syncPath(this.#host.disk, segment.log.path)));
     this.#isCutPending = false;
+    this.#host.endCut();
   }
 
   // ---- roll ----
@@ -561,10 +565,11 @@ export class SegmentedLog implements PartitionLog {
     assert(offset <= this.#highWatermark, `log start ${offset} would pass the high watermark ${this.#highWatermark}`);
     if (offset > this.#logStartOffset) {
       this.#logStartOffset = offset;
-      this.#epochs.truncateStart(offset);
       this.#isTouched = true;
     }
     await this.#host.checkpointLogStarts();
+    // Not before: a crash may bring the old log start back, and with it offsets whose epochs are asked for.
+    this.#epochs.truncateStart(offset);
   }
 
   /** 5.5. */
@@ -592,11 +597,13 @@ export class SegmentedLog implements PartitionLog {
     const slot = Math.max(0, slotOf(this.#segments, end));
     const kept = this.#segments[slot];
     assert(kept !== undefined, "a log has a segment");
+    const producers = await replayProducers(this.#replaySource, end, this.#host.clock.monotonicNow());
 
     // (1), (2): in memory, in one stretch.
     this.#view.generation += 1;
     this.#reader.forget();
     const doomed = this.#segments.splice(slot + 1);
+    this.#doomed = doomed;
     this.#active = kept;
     kept.isSealed = false;
     kept.isFinished = false;
@@ -608,9 +615,8 @@ export class SegmentedLog implements PartitionLog {
     this.#syncAskedEnd = Math.min(this.#syncAskedEnd, end);
     kept.cut(position, end);
     this.#sync.truncate(end);
-    // For whoever asks meanwhile: nothing is known that may be gone.
-    const before = [...this.#producers.producers()];
-    for (const { producerId } of before) this.#producers.restore(producerId, undefined);
+    this.#producers.replaceBy(producers);
+    this.#drawJitter();
 
     // (3): first the recovery point, then the files, newest first; then both are made to last.
     await this.#host.checkpointRecoveryPoints();
@@ -618,7 +624,8 @@ export class SegmentedLog implements PartitionLog {
     if (isBelowHighWatermark) await this.#host.checkpointHighWatermarks();
     await this.#sync.quiesce();
     await this.#cutSync;
-    for (const segment of doomed.reverse()) {
+    this.#host.beginCut();
+    for (let segment = doomed.pop(); segment !== undefined; segment = doomed.pop()) {
       await segment.log.whenIdle();
       segment.remove();
     }
@@ -628,8 +635,7 @@ export class SegmentedLog implements PartitionLog {
     this.#snapshots.deleteAbove(end);
     this.#sync.directoryChanged();
     await this.#sync.syncCut(kept);
-    this.#producers.replaceBy(await replayProducers(this.#replaySource, end, this.#host.clock.monotonicNow()));
-    this.#drawJitter();
+    this.#host.endCut();
     this.#sync.release();
     this.#sync.finishSealed();
   }
@@ -697,9 +703,9 @@ export class SegmentedLog implements PartitionLog {
     await this.#sync.quiesce();
     await this.#epochWrites;
     await this.#cutSync.catch(() => undefined);
-    for (const segment of this.#segments) {
-      await segment.log.whenIdle();
-      segment.log.closeSync();
+    for (const { log } of [...this.#segments, ...this.#doomed]) {
+      await log.whenIdle();
+      log.closeSync();
     }
   }
 

@@ -105,11 +105,8 @@ export class SnapshotStore {
     this.#offsets = this.#offsets.filter((kept) => kept !== offset);
   }
 
-  /** Newest first, so that an interruption leaves no hole. True if any went. */
-  deleteAbove(offset: number): boolean {
-    const doomed = this.#offsets.filter((kept) => kept > offset).reverse();
-    for (const gone of doomed) this.delete(gone);
-    return doomed.length > 0;
+  deleteAbove(offset: number): void {
+    for (const gone of this.#offsets.filter((kept) => kept > offset)) this.delete(gone);
   }
 
   deleteAtOrBelow(offset: number): void {
