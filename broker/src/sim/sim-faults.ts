@@ -20,7 +20,7 @@ export type DiskOperation =
 
 /**
  * A DiskFault of that kind; or `short`: fewer bytes than asked; `stall`: an operation off the loop takes `stallMs`; `lie`:
- * it reports success and has done nothing (a sync).
+ * it reports success and has done nothing (syncs, `rename`, `unlink`).
  */
 export type FaultEffect = DiskFaultKind | "short" | "stall" | "lie";
 

@@ -53,7 +53,7 @@ export class SimMount implements Disk {
   }
 
   rename(from: string, to: string): void {
-    this.#enter("rename", from);
+    if (this.#enter("rename", from)?.effect === "lie") return;
     const source = this.#disk.tree.place("rename", from);
     const target = this.#disk.tree.place("rename", to);
     if (source.node === undefined) throw new DiskFault("ENOENT", "rename", from);
@@ -69,7 +69,7 @@ export class SimMount implements Disk {
   }
 
   unlink(path: string): void {
-    this.#enter("unlink", path);
+    if (this.#enter("unlink", path)?.effect === "lie") return;
     const { parent, name, node } = this.#disk.tree.place("unlink", path);
     if (node === undefined) throw new DiskFault("ENOENT", "unlink", path);
     if (node.kind === "directory") throw new DiskFault("other", "unlink", path);

@@ -64,11 +64,55 @@ export const MUTATIONS: readonly Mutation[] = [
     lies: [{ operation: "datasync", effect: "lie", path: /index$/, times: ALWAYS }],
   },
   {
+    name: "the clean marker is never removed",
+    rule: "4.2(1)",
+    seedsMax: 50,
+    lies: [{ operation: "unlink", effect: "lie", path: /cleanshutdown$/, times: ALWAYS }],
+  },
+  {
+    name: "segments behind a cut are never removed",
+    rule: "5.5(3)",
+    seedsMax: 100,
+    lies: [{ operation: "unlink", effect: "lie", path: /\.log$/, times: ALWAYS }],
+  },
+  {
+    name: "producer snapshots behind a cut are never removed",
+    rule: "4.2(9), 5.5(1)",
+    seedsMax: 300,
+    lies: [{ operation: "unlink", effect: "lie", path: /\.snapshot$/, times: ALWAYS }],
+  },
+  {
+    name: "the epoch file is never replaced",
+    rule: "5.1(2)",
+    seedsMax: 100,
+    lies: [{ operation: "rename", effect: "lie", path: /leader-epoch-checkpoint/, times: ALWAYS }],
+  },
+  {
+    name: "recovery points are not lowered before a cut",
+    rule: "5.5(3)",
+    seedsMax: 200,
+    lies: [{ operation: "rename", effect: "lie", path: /recovery-point-offset-checkpoint/, skipCount: 3, times: ALWAYS }],
+  },
+  {
+    name: "raised log starts are not written",
+    rule: "13(4)",
+    seedsMax: 200,
+    lies: [{ operation: "rename", effect: "lie", path: /log-start-offset-checkpoint/, times: ALWAYS }],
+  },
+  {
     name: ".sync-failed is left out",
     rule: "3.4(3)",
     seedsMax: 3000,
     beforeRestart: (medium) => {
       removeEntry(medium, ".sync-failed");
+    },
+  },
+  {
+    name: "a cut that was not yet synced is forgotten by the next start",
+    rule: "4.2(10)",
+    seedsMax: 3000,
+    beforeRestart: (medium) => {
+      removeEntry(medium, ".cut-pending");
     },
   },
   {

@@ -42,6 +42,7 @@ export class Workload {
   /** Makes what metadata wants and the start did not find, and begins a leader epoch everywhere. */
   async begin(): Promise<void> {
     for (const shadow of this.#state.shadows.values()) {
+      shadow.isBusy = false;
       if (this.#life.isOffline) return;
       if (this.#directory.log(shadow.topic, specOf(shadow).partition) === undefined) await this.#create(shadow);
       shadow.leaderEpoch += 1;
@@ -185,11 +186,9 @@ export class Workload {
     shadow.beginCut(offset);
     shadow.isBusy = true;
     this.#inBackground(log.truncateTo(asOffset(offset)), (isDone) => {
+      // Half cut, it is left alone for the rest of this life.
+      if (!isDone) return;
       shadow.isBusy = false;
-      if (!isDone) {
-        this.#life.isOffline = true;
-        return;
-      }
       shadow.finishCut(offset, false);
       shadow.leaderEpoch += 1;
       this.#state.world.note("truncated", shadow.name, log.logEndOffset);
@@ -204,8 +203,8 @@ export class Workload {
     shadow.logStartMax = Math.max(shadow.logStartMax, offset);
     shadow.isBusy = true;
     this.#inBackground(log.raiseLogStart(asOffset(offset)), (isDone) => {
-      shadow.isBusy = false;
       if (!isDone) return;
+      shadow.isBusy = false;
       shadow.logStart = Math.max(shadow.logStart, offset);
       ensure(log.logStartOffset === shadow.logStart, "13(4)", () => `${shadow.name}: log start ${log.logStartOffset}, raised to ${shadow.logStart}`);
     });
@@ -224,10 +223,7 @@ export class Workload {
     this.#state.count("topic deleted");
     this.#state.world.note("delete", extra.name);
     const isDone = await this.#attempt(() => this.#directory.deleteLog("u", specOf(extra).partition));
-    if (!isDone) {
-      this.#life.isOffline = true;
-      return;
-    }
+    if (!isDone) return;
     ensure(this.#life.disk.sizeOf(`${DATA_PATH}/u-0`) === null, "3.6", () => "the name of a deleted replica is not free");
     if (random.chance(0.5)) await this.#create(this.#state.newShadow("u", 0));
   }
@@ -240,8 +236,9 @@ export class Workload {
       ensure(log.logEndOffset === 0 && log.topicId === shadow.topicId, "createLog", () => `${shadow.name}: new, but it ends at ${log.logEndOffset}`);
       this.#life.followSyncs(shadow, log);
     });
+    if (!isDone) return;
     shadow.isBusy = false;
-    if (isDone) shadow.isCreated = true;
+    shadow.isCreated = true;
   }
 
   #checkNow({ shadow, log }: OpenLog): void {
