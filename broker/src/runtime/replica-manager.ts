@@ -98,7 +98,11 @@ export class ReplicaManager {
 
   /** Leads what `image` says, now that the broker is registered in it. */
   async start(image: ClusterImage): Promise<void> {
-    for (const topic of image.topics.values()) this.#follow(topic);
+    for (const topic of image.topics.values()) {
+      // The registration has raised the epochs since the logs were opened: it is these that are led.
+      this.#want(topic);
+      this.#follow(topic);
+    }
     await this.#settled();
   }
 
