@@ -58,6 +58,12 @@ const UNPLACED_CONFIG: LogConfig = {
   durability: "page-cache",
 };
 
+/** What a start has to bring to stable storage before it resolves: whole logs, and directories of logs just made. */
+interface UnsettledLogs {
+  readonly mustFlush: SegmentedLog[];
+  readonly isNew: SegmentedLog[];
+}
+
 /** Opens a data directory whose lock is held. Rejects with StorageError or DiskFault; then nothing of it is in use. */
 export async function openLogDirectory(options: LogDirectoryOptions): Promise<LogDirectory> {
   const directory = new DataDirectory(options);
@@ -160,8 +166,8 @@ class DataDirectory implements LogDirectory {
 
     const { replicas, deleted } = this.#listReplicas();
     const forgotten = this.#setStraysAside(replicas);
-    const mustFlush = await this.#loadAll(replicas, checkpoints, { isClean, mustRewrite, mustSync });
-    await this.#settleLoaded(mustFlush, mustRewrite);
+    const unsettled = await this.#loadAll(replicas, checkpoints, { isClean, mustRewrite, mustSync });
+    await this.#settleLoaded(unsettled, mustRewrite);
     await this.#mendCheckpoints(checkpoints, forgotten, mustRewrite);
     if (mustRewrite) clearSyncFailed(this.#disk, this.#path);
     this.#cutsPending = 0;
@@ -218,7 +224,7 @@ class DataDirectory implements LogDirectory {
     replicas: ReadonlyMap<string, { topic: string; partition: PartitionId }>,
     checkpoints: ReadCheckpoints,
     state: { isClean: boolean; mustRewrite: boolean; mustSync: boolean },
-  ): Promise<SegmentedLog[]> {
+  ): Promise<UnsettledLogs> {
     const specs = new Map(this.#options.replicas.map((spec) => [logKey(spec.topic, spec.partition), spec]));
     let bytesScanned = 0;
     let bytesReported = 0;
@@ -232,7 +238,7 @@ class DataDirectory implements LogDirectory {
       if (bytesScanned - bytesReported >= PROGRESS_EVERY_BYTES) tell();
     });
 
-    const mustFlush: SegmentedLog[] = [];
+    const unsettled: UnsettledLogs = { mustFlush: [], isNew: [] };
     let bytesCut = 0;
     let logsRecovered = 0;
     for (const [key, { topic, partition }] of replicas) {
@@ -263,23 +269,27 @@ class DataDirectory implements LogDirectory {
       if (spec === undefined) this.#logger.warn("a log that metadata does not place here is kept", { directory, topicId });
       if (log.isDamaged) this.#logger.error("a log is damaged below its recovery point", { directory, end: log.logEndOffset });
       (spec === undefined ? this.#unplaced : this.#logs).set(key, log);
-      if (loaded.mustFlush) mustFlush.push(log);
+      if (loaded.mustFlush) unsettled.mustFlush.push(log);
+      else if (loaded.isNew) unsettled.isNew.push(log);
       if (loaded.wasRecovered) logsRecovered += 1;
       bytesCut += loaded.bytesCut;
       logsDone += 1;
       tell();
     }
     this.#report = { ...this.#report, bytesScanned, bytesCut, logsRecovered };
-    return mustFlush;
+    return unsettled;
   }
 
   /** 4.2(10), and the end of 3.4(3): what has to be on stable storage before anything is reported or appended. */
-  async #settleLoaded(mustFlush: readonly SegmentedLog[], mustRewrite: boolean): Promise<void> {
+  async #settleLoaded({ mustFlush, isNew }: UnsettledLogs, mustRewrite: boolean): Promise<void> {
     for (const log of this.#all()) {
       const isNamed = this.#disk.sizeOf(`${log.directory}/${PARTITION_METADATA}`) !== null;
       if ((!isNamed || mustRewrite) && log.topicId !== "") await this.#writeTopicId(log.directory, log.topicId);
     }
-    await inGroups([...mustFlush], CLOSED_AT_A_TIME, (log) => log.settle());
+    await inGroups(mustFlush, CLOSED_AT_A_TIME, (log) => log.settle());
+    await inGroups(isNew, CLOSED_AT_A_TIME, ({ directory }) =>
+      synced(this.#host, this.#host.slots.runAsync(() => syncDirectory(this.#disk, directory))),
+    );
     if (mustRewrite) for (const log of this.#all()) if (!log.isDamaged) await log.writeEpochs();
     if (mustFlush.length > 0) await this.#rootSync.ask();
   }

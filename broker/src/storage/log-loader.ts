@@ -64,6 +64,8 @@ export interface LoadedLog {
   readonly wasRecovered: boolean;
   /** Something was cut or deleted, or has to be synced before the log reports or appends (4.2(10)). */
   readonly mustFlush: boolean;
+  /** Nothing says that the directory ever reached stable storage: its making may have been cut off. */
+  readonly isNew: boolean;
   readonly bytesCut: number;
 }
 
@@ -168,10 +170,8 @@ class LogLoader {
       segment.entryVersion = 1;
     }
     if (this.#options.mustRewrite && !isDamaged) await this.#rewriteFrom(recoveryPoint);
-    // Without a recovery point nothing says that the directory ever reached stable storage: its making may have been cut off.
-    const isNew = recoveryPoint === 0;
     const isSynced = config.durability === "group-commit" || config.durability === "fsync-each";
-    return this.#result({ producers, recoveryPoint, wasRecovered: true, isDamaged, mustFlush: isSynced || isNew });
+    return this.#result({ producers, recoveryPoint, wasRecovered: true, isDamaged, mustFlush: isSynced });
   }
 
   // ---- segments ----
@@ -379,6 +379,7 @@ class LogLoader {
       damagedRecoveryPoint: outcome.isDamaged ? outcome.recoveryPoint : null,
       wasRecovered: outcome.wasRecovered,
       mustFlush: !outcome.isDamaged && (this.#hasCut || outcome.mustFlush === true || this.#options.mustRewrite || this.#options.mustSync),
+      isNew: outcome.wasRecovered && outcome.recoveryPoint === 0,
       bytesCut: this.#bytesCut,
     };
   }

@@ -240,6 +240,11 @@ export class Segment {
     return this.#indexes !== null;
   }
 
+  /** As `ready`, at once: for the active segment, before a batch is admitted. Throws DiskFault. */
+  loadIndexes(): void {
+    if (this.#indexes === null) this.#loadOrRebuild();
+  }
+
   get offsets(): OffsetIndex {
     return (this.#indexes ?? this.#loadOrRebuild()).offsets;
   }

@@ -287,7 +287,10 @@ export class SegmentedLog implements PartitionLog {
       const fault = this.#roll();
       if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
     }
-    if (this.#queue.isEmpty) this.#beginTurn();
+    if (this.#queue.isEmpty) {
+      const fault = this.#beginTurn();
+      if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
+    }
 
     const baseOffset = this.#logEndOffset;
     const lastOffset = asOffset(baseOffset + header.lastOffsetDelta);
@@ -303,9 +306,12 @@ export class SegmentedLog implements PartitionLog {
     return { ok: true, baseOffset, lastOffset };
   }
 
-  #beginTurn(): void {
+  #beginTurn(): DiskFault | null {
     this.#turnNowMs = this.#host.clock.monotonicNow();
+    // An idle log has dropped its indexes.
+    const fault = this.#active.hasIndexes ? null : this.#attempt(() => this.#active.loadIndexes());
     this.#turnMark = this.#active.mark();
+    return fault;
   }
 
   writeAppended(): DiskFault | null {
@@ -470,10 +476,9 @@ export class SegmentedLog implements PartitionLog {
     firstSequence: number,
     lastSequence: number,
   ): Promise<ProducerBatch | null> {
-    this.#assertReadable();
     const { generation } = this.#view;
     const wanted = { producerId, producerEpoch, firstSequence, lastSequence };
-    const found = await findProducerBatch(this.#replaySource, wanted, this.#writtenEnd);
+    const found = await this.#watched(() => findProducerBatch(this.#replaySource, wanted, this.#writtenEnd));
     if (generation !== this.#view.generation) throw this.#unavailable("the log was cut while a batch was looked for");
     return found;
   }
@@ -524,34 +529,41 @@ export class SegmentedLog implements PartitionLog {
 
   // ---- reads ----
 
-  async read(offset: Offset, maxBytes: number, limit: Offset): Promise<ReadResult> {
-    this.#assertReadable();
-    return this.#reader.read(offset, maxBytes, this.#readLimit(limit));
+  read(offset: Offset, maxBytes: number, limit: Offset): Promise<ReadResult> {
+    return this.#watched(() => this.#reader.read(offset, maxBytes, this.#readLimit(limit)));
   }
 
   readTail(offset: Offset, maxBytes: number, limit: Offset): ReadResult | null {
     this.#assertReadable();
-    return this.#reader.readTail(offset, maxBytes, this.#readLimit(limit));
+    return orElsewhere(() => this.#reader.readTail(offset, maxBytes, this.#readLimit(limit)));
   }
 
-  async readInto(into: Buffer, at: number, offset: Offset, limit: Offset): Promise<ReadSpan> {
-    this.#assertReadable();
-    return this.#reader.readInto(into, at, offset, this.#readLimit(limit));
+  readInto(into: Buffer, at: number, offset: Offset, limit: Offset): Promise<ReadSpan> {
+    return this.#watched(() => this.#reader.readInto(into, at, offset, this.#readLimit(limit)));
   }
 
   readTailInto(into: Buffer, at: number, offset: Offset, limit: Offset): ReadSpan | null {
     this.#assertReadable();
-    return this.#reader.readTailInto(into, at, offset, this.#readLimit(limit));
+    return orElsewhere(() => this.#reader.readTailInto(into, at, offset, this.#readLimit(limit)));
   }
 
-  async findByTimestamp(timestamp: number, limit: Offset): Promise<FoundRecord | null> {
-    this.#assertReadable();
-    return findByTimestamp(this.#view, timestamp, this.#logStartOffset, this.#readLimit(limit));
+  findByTimestamp(timestamp: number, limit: Offset): Promise<FoundRecord | null> {
+    return this.#watched(() => findByTimestamp(this.#view, timestamp, this.#logStartOffset, this.#readLimit(limit)));
   }
 
-  async findMaxTimestamp(limit: Offset): Promise<FoundRecord | null> {
+  findMaxTimestamp(limit: Offset): Promise<FoundRecord | null> {
+    return this.#watched(() => findMaxTimestamp(this.#view, this.#logStartOffset, this.#readLimit(limit)));
+  }
+
+  /** A read that meets an I/O error takes the directory offline (3.8(1)), and rejects all the same. */
+  async #watched<T>(read: () => Promise<T>): Promise<T> {
     this.#assertReadable();
-    return findMaxTimestamp(this.#view, this.#logStartOffset, this.#readLimit(limit));
+    try {
+      return await read();
+    } catch (error: unknown) {
+      if (error instanceof DiskFault && !isPassing(error) && !this.#isClosed) this.#host.onIoFault(error);
+      throw error;
+    }
   }
 
   /** Nothing unwritten leaves the log (3.1(9)), and nothing at all while it is cut. */
@@ -734,6 +746,16 @@ export class SegmentedLog implements PartitionLog {
 
   #unavailable(message: string): StorageError {
     return new StorageError("LOG_UNAVAILABLE", this.directory, message);
+  }
+}
+
+/** Off the event loop the same read is tried again, and says what is wrong. */
+function orElsewhere<T>(readTail: () => T | null): T | null {
+  try {
+    return readTail();
+  } catch (error: unknown) {
+    if (error instanceof DiskFault) return null;
+    throw error;
   }
 }
 
