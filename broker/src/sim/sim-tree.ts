@@ -51,6 +51,8 @@ export class SimTree {
   #directoryCount = 1;
   #pending: EntryOperation[] = [];
   #order = 0;
+  /** Paths taken apart; a log names the same few over and over. */
+  readonly #names = new Map<string, readonly string[]>();
 
   constructor(mode: DirectoryMode) {
     this.mode = mode;
@@ -67,10 +69,10 @@ export class SimTree {
 
   /** Resolves `path`; ENOENT when a directory on the way is absent, `other` when it is a file. */
   place(operation: string, path: string): Place {
-    const names = path.split("/").filter((name) => name !== "" && name !== ".");
+    const names = this.#namesOf(path);
     let directory = this.root;
-    for (const name of names.slice(0, -1)) {
-      const next = directory.written.get(name);
+    for (let depth = 0; depth < names.length - 1; depth++) {
+      const next = directory.written.get(names[depth] ?? "");
       if (next === undefined) throw new DiskFault("ENOENT", operation, path);
       if (next.kind === "file") throw new DiskFault("other", operation, path);
       directory = next;
@@ -83,8 +85,7 @@ export class SimTree {
   /** What stands at `path`, or undefined: never a fault. */
   find(path: string): TreeNode | undefined {
     let node: TreeNode | undefined = this.root;
-    for (const name of path.split("/")) {
-      if (name === "" || name === ".") continue;
+    for (const name of this.#namesOf(path)) {
       if (node === undefined || node.kind === "file") return undefined;
       node = node.written.get(name);
     }
@@ -94,8 +95,7 @@ export class SimTree {
   /** True when every entry on the way to `path` would survive a power failure, as what it is now. */
   isEntrySynced(path: string): boolean {
     let node: TreeNode | undefined = this.root;
-    for (const name of path.split("/")) {
-      if (name === "" || name === ".") continue;
+    for (const name of this.#namesOf(path)) {
       if (node === undefined || node.kind === "file") return false;
       const next: TreeNode | undefined = node.written.get(name);
       if (next === undefined || node.synced.get(name) !== next || this.#isPending(node, name)) return false;
@@ -173,6 +173,14 @@ export class SimTree {
     visit(this.root);
     for (const { changes } of this.#pending) for (const { node } of changes) if (node !== null) visit(node);
     return files;
+  }
+
+  #namesOf(path: string): readonly string[] {
+    const known = this.#names.get(path);
+    if (known !== undefined) return known;
+    const names = path.split("/").filter((name) => name !== "" && name !== ".");
+    this.#names.set(path, names);
+    return names;
   }
 
   #isPending(directory: Directory, name: string): boolean {

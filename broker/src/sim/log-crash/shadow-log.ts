@@ -131,13 +131,11 @@ export class ShadowLog {
     const candidates = [this.batches, ...this.alternatives.filter((other) => other.survivesKill || after === "power").map((other) => other.batches)];
     const history = candidates.find((candidate) => isPrefix(found, candidate, this.logStartMax));
     ensure(history !== undefined, "clean prefix", () => this.#whyNot(found));
-    const all = new Set<ShadowBatch>(candidates.flat());
     // What DeleteRecords took with its segment stays in the shadow, so that offsets go on where they were.
     const last = found.at(-1);
     if (last === undefined) this.emptyAt = foundEnd;
     this.batches = last === undefined ? [] : history.filter((batch) => batch.baseOffset <= last.baseOffset);
-    for (const batch of this.batches) all.delete(batch);
-    this.#lose([...all]);
+    for (const candidate of candidates) this.#lose(candidate.filter((batch, i) => this.batches[i] !== batch));
     this.alternatives = [];
     this.generation += 1;
     const end = this.endOffset;
