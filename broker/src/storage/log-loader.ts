@@ -244,6 +244,7 @@ class LogLoader {
       }
       const fileBytes = segment.writtenBytes;
       segment.reset();
+      target.skipTo(segment.baseOffset);
       const bad = await scan.run(segment, fileBytes, target);
       segment.writtenBytes = segment.sizeBytes;
       segment.writtenEnd = segment.endOffset;

@@ -1,14 +1,14 @@
 /**
  * The loop of recovery (4.2(5)): every batch of a segment, byte for byte, up to the first bad one. It is O(bytes) and
  * decides how long a crashed broker takes to come back, so it reads large pieces into one slab that is used again, takes
- * header fields straight from the bytes, and makes no object per batch.
+ * header fields straight from the bytes, makes no object per batch, and checks the CRCs of a piece together (span-crc.ts).
  *
  * A batch is bad when fewer bytes are left than its header or than it claims, its size is below the minimum (a zero tail)
  * or beyond what any batch may have, its format is not v2, its CRC or its counts are wrong, an offset lies below the end
  * so far, or its leader epoch below that of the batch before. What follows from a bad one is the caller's decision.
  */
 import { asLeaderEpoch, asOffset } from "../base/index.ts";
-import { BATCH_HEADER_BYTES, BatchField, batchSizeAt, isBatchIntact, MAGIC_V2, readInt64 } from "@tidemark/proto";
+import { BATCH_HEADER_BYTES, BatchField, batchSizeAt, crc32c, isBatchIntact, MAGIC_V2, readInt64 } from "@tidemark/proto";
 import type { Timers } from "../ports/index.ts";
 import {
   lastOffsetDeltaAt,
@@ -23,6 +23,7 @@ import { readFullySync } from "./file-io.ts";
 import { replayBatch } from "./producer-replay.ts";
 import type { ProducerState } from "./producer-state.ts";
 import type { Segment } from "./segment.ts";
+import { SpanCrc } from "./span-crc.ts";
 import { StorageError } from "./storage-error.ts";
 
 /** What fits the processor's cache is read, checked and forgotten before it goes cold. */
@@ -33,10 +34,11 @@ const YIELD_EVERY_BYTES = 8 * 1024 * 1024;
 
 export type BadBatch = "short" | "size" | "magic" | "crc" | "counts" | "offset" | "epoch";
 
-/** One scan over the segments of one log, or of many logs one after another. */
+/** Reads the files of one log after another, and hands the pieces to a target. */
 export class RecoveryScan {
   readonly #timers: Timers;
   readonly #onBytes: (bytes: number) => void;
+  readonly #spanCrc = new SpanCrc();
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
   #bytesSinceYield = 0;
 
@@ -51,23 +53,22 @@ export class RecoveryScan {
    * segment cannot hold.
    */
   async run(segment: Segment, fileBytes: number, target: RecoveryTarget): Promise<BadBatch | null> {
-    target.begin(segment);
     let filled = 0;
     for (let position = 0; position < fileBytes; ) {
       // [0, filled) of the slab holds the start of the batch at `position`.
       const wanted = Math.min(this.#slab.length, fileBytes - position) - filled;
       const read = readFullySync(segment.log, this.#slab.subarray(filled, filled + wanted), position + filled);
       filled += read;
-      const bad = target.take(this.#slab, filled, fileBytes - position);
-      const taken = target.taken;
-      position += taken;
-      this.#onBytes(taken);
+      const piece = new RecoveryPiece(this.#slab, filled, fileBytes - position, this.#spanCrc);
+      const bad = target.take(piece, segment);
+      position += target.taken;
+      this.#onBytes(target.taken);
       if (bad !== null) return bad;
       if (read < wanted) return position < fileBytes ? "short" : null;
-      this.#slab.copyWithin(0, taken, filled);
-      filled -= taken;
-      if (taken === 0) this.#grow();
-      this.#bytesSinceYield += taken;
+      this.#slab.copyWithin(0, target.taken, filled);
+      filled -= target.taken;
+      if (target.taken === 0) this.#grow();
+      this.#bytesSinceYield += target.taken;
       if (this.#bytesSinceYield >= YIELD_EVERY_BYTES) {
         this.#bytesSinceYield = 0;
         await this.#timers.yieldTurn();
@@ -84,12 +85,52 @@ export class RecoveryScan {
   }
 }
 
+/** What lies in the slab: whole batches, checked, up to `end`; behind them the start of the next one, or a bad one. */
+class RecoveryPiece {
+  readonly bytes: Buffer;
+  readonly end: number;
+  /** Why the batches end at `end`; null = only because the slab does. */
+  readonly bad: BadBatch | null;
+
+  /** `left` bytes of the file begin at bytes[0], `filled` of them are here. */
+  constructor(bytes: Buffer, filled: number, left: number, spanCrc: SpanCrc) {
+    this.bytes = bytes;
+    spanCrc.reset();
+    let at = 0;
+    let bad: BadBatch | null = null;
+    for (;;) {
+      if (at === left) break;
+      if (at + BATCH_HEADER_BYTES > filled) {
+        if (left - at < BATCH_HEADER_BYTES) bad = "short";
+        break;
+      }
+      const size = batchSizeAt(bytes, at);
+      if (size < BATCH_HEADER_BYTES || size > STORED_BATCH_BYTES_MAX) bad = "size";
+      else if (size > left - at) bad = "short";
+      else if (bytes[at + BatchField.MAGIC] !== MAGIC_V2) bad = "magic";
+      if (bad !== null || at + size > filled) break;
+      spanCrc.appendBytes(bytes, at, at + BatchField.ATTRIBUTES);
+      spanCrc.appendSum(bytes.readUInt32BE(at + BatchField.CRC), size - BatchField.ATTRIBUTES);
+      at += size;
+    }
+    const isIntact = at === 0 || spanCrc.value === crc32c(bytes, 0, at);
+    this.end = isIntact ? at : firstBroken(bytes, at);
+    this.bad = this.end < at ? "crc" : bad;
+  }
+}
+
+/** Where the first batch begins whose own CRC is wrong. */
+function firstBroken(bytes: Buffer, end: number): number {
+  let at = 0;
+  while (at < end && isBatchIntact(bytes, at, at + batchSizeAt(bytes, at))) at += batchSizeAt(bytes, at);
+  return at;
+}
+
 /** What the batches are taken into. */
 export class RecoveryTarget {
   readonly #epochs: EpochCache;
   readonly #producers: ProducerState;
   readonly #nowMs: number;
-  #segment: Segment | null = null;
   /** Next offset that may come. */
   #end: number;
   #epoch = -1;
@@ -107,36 +148,23 @@ export class RecoveryTarget {
     return this.#end;
   }
 
-  begin(segment: Segment): void {
-    this.#segment = segment;
-    this.#end = Math.max(this.#end, segment.baseOffset);
+  /** The log goes on at `baseOffset`, where its next segment begins. */
+  skipTo(baseOffset: number): void {
+    this.#end = Math.max(this.#end, baseOffset);
   }
 
-  /** Takes the whole batches in bytes[0, filled); `left` bytes of the file begin at bytes[0]. */
-  take(bytes: Buffer, filled: number, left: number): BadBatch | null {
-    const segment = this.#segment;
-    this.taken = 0;
-    if (segment === null) return "short";
-    const relativeBase = segment.baseOffset;
+  /** Takes the batches of a piece, up to the first that cannot follow those before. */
+  take({ bytes, end, bad }: RecoveryPiece, segment: Segment): BadBatch | null {
     let at = 0;
-    for (;;) {
+    while (at < end) {
       this.taken = at;
-      if (at === left) return null;
-      if (at + BATCH_HEADER_BYTES > filled) return left - at < BATCH_HEADER_BYTES ? "short" : null;
-      const size = batchSizeAt(bytes, at);
-      if (size < BATCH_HEADER_BYTES || size > STORED_BATCH_BYTES_MAX) return "size";
-      if (size > left - at) return "short";
-      if (bytes[at + BatchField.MAGIC] !== MAGIC_V2) return "magic";
-      if (at + size > filled) return null;
-      if (!isBatchIntact(bytes, at, at + size)) return "crc";
-
       const baseOffset = readInt64(bytes, at);
       const lastOffset = baseOffset + lastOffsetDeltaAt(bytes, at);
       if (lastOffset < baseOffset || !Number.isSafeInteger(lastOffset + 1)) return "counts";
       if (baseOffset < this.#end) return "offset";
       const epoch = leaderEpochAt(bytes, at);
       if (epoch < this.#epoch && epoch >= 0) return "epoch";
-      if (lastOffset - relativeBase > RELATIVE_OFFSET_MAX) {
+      if (lastOffset - segment.baseOffset > RELATIVE_OFFSET_MAX) {
         throw new StorageError("SEGMENT_OFFSET_OVERFLOW", segment.log.path, `offset ${lastOffset} is beyond the segment`);
       }
 
@@ -145,9 +173,12 @@ export class RecoveryTarget {
         if (epoch > this.#epochs.latest) this.#epochs.add(asLeaderEpoch(epoch), asOffset(baseOffset));
       }
       if (producerIdAt(bytes, at) >= 0) replayBatch(this.#producers, bytes, at, this.#nowMs);
+      const size = batchSizeAt(bytes, at);
       segment.admit(size, lastOffset, maxTimestampAt(bytes, at));
       this.#end = lastOffset + 1;
       at += size;
     }
+    this.taken = at;
+    return bad;
   }
 }
