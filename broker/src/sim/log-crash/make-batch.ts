@@ -55,7 +55,8 @@ export class BatchMaker {
     ensure(isSame || isForgotten, "ST8", () => {
       return `${shadow.name}: producer ${producerId} is at ${known?.producerEpoch}/${known?.lastSequence}, its last batch is ${last?.producerEpoch}/${last?.lastSequence}`;
     });
-    if (known === undefined) return this.#random.pick([0, 7, 2 ** 31 - 3]);
+    // Unknown here, a producer may start anywhere (11.1(3)); forgotten, it goes on where it was.
+    if (known === undefined) return last === undefined ? this.#random.pick([0, 7, 2 ** 31 - 3]) : sequenceAfter(last.lastSequence, 1);
     return known.producerEpoch === producerEpoch ? sequenceAfter(known.lastSequence, 1) : 0;
   }
 }
