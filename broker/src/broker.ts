@@ -33,7 +33,7 @@ import {
 } from "./platform/index.ts";
 import type { Clock, DirectoryLocks, Disk, KeyValueStore, Logger, RandomBytes, Timers } from "./ports/index.ts";
 import { DiskFault } from "./ports/index.ts";
-import { BrokerCounters, Controller, ProducerIds, Purgatory, ReplicaManager, RequestBudget, Turn } from "./runtime/index.ts";
+import { BrokerCounters, Controller, ProducerIds, Purgatory, ReplicaManager, RequestBudget, SlabPool, Turn } from "./runtime/index.ts";
 import { claimDirectory, completeBirth, openLogDirectory, openMetadataStore } from "./storage/index.ts";
 import type { ClusterIdentity, OpenReport } from "./storage/index.ts";
 
@@ -299,6 +299,7 @@ export class Broker {
         return { first: firstId, count };
       }),
       budget: new RequestBudget({ maxBytes: config.queuedMaxRequestBytes, maxRequests: config.queuedMaxRequests }),
+      slabs: new SlabPool(),
       errors: new UnknownErrors(this.#logger.child("api")),
       image: () => controller.image,
       grpcEndpointOf: (brokerId, dialledHost) => this.#endpointOf(controller.image, brokerId, dialledHost),

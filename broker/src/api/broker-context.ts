@@ -4,8 +4,10 @@
 import type { BrokerConfig } from "../config/index.ts";
 import type { ClusterImage } from "../metadata/index.ts";
 import type { Clock, Logger } from "../ports/index.ts";
-import type { BrokerCounters, Controller, ProducerIds, Purgatory, ReplicaManager, RequestBudget, Turn } from "../runtime/index.ts";
+import type { BrokerCounters, Controller, ProducerIds, Purgatory, ReplicaManager, RequestBudget, SlabPool, Turn } from "../runtime/index.ts";
 import type { UnknownErrors } from "./api-error.ts";
+
+export type { SlabPool };
 
 export interface BrokerContext {
   readonly config: BrokerConfig;
@@ -18,6 +20,7 @@ export interface BrokerContext {
   readonly controller: Controller;
   readonly producerIds: ProducerIds;
   readonly budget: RequestBudget;
+  readonly slabs: SlabPool;
   readonly counters: BrokerCounters;
   readonly errors: UnknownErrors;
   /** Applied metadata, as of now. */

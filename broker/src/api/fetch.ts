@@ -8,12 +8,12 @@ import type { ErrorName } from "@tidemark/proto";
 import { FETCH_MAX_BYTES_DEFAULT, MAX_PARTITIONS_PER_REQUEST } from "@tidemark/proto";
 import { asOffset } from "../base/index.ts";
 import { FetchSession } from "../runtime/index.ts";
-import type { FetchedPart, FetchSink, Partition } from "../runtime/index.ts";
+import type { FetchedPart, FetchMessage, FetchSink, Partition } from "../runtime/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { findPartition } from "./find-partition.ts";
 
-export type { FetchedPart, FetchSink };
+export type { FetchedPart, FetchMessage, FetchSink };
 
 export interface FetchRequest {
   readonly subscribe: readonly FetchSubscribe[];
@@ -45,7 +45,7 @@ export class FetchStream {
 
   constructor(context: BrokerContext, sink: FetchSink) {
     this.#context = context;
-    this.#session = new FetchSession({ turn: context.turn, sink });
+    this.#session = new FetchSession({ turn: context.turn, slabs: context.slabs, sink });
   }
 
   /** Throws ApiError INVALID_REQUEST, after which the stream is over. */

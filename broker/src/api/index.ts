@@ -9,7 +9,7 @@
  * Not here: encodings and streams (listeners), queues and waiting (runtime). Authorisation and quotas come with users.
  */
 export { ApiError, toApiError, UnknownErrors } from "./api-error.ts";
-export type { BrokerContext, Endpoint } from "./broker-context.ts";
+export type { BrokerContext, Endpoint, SlabPool } from "./broker-context.ts";
 export type { ClientContext } from "./client.ts";
 export type { CreateTopicsOptions, TopicOutcome } from "./create-topics.ts";
 export { createTopicsReady, handleCreateTopics } from "./create-topics.ts";
@@ -18,7 +18,7 @@ export type { ClusterDescription } from "./describe-cluster.ts";
 export { handleDescribeCluster } from "./describe-cluster.ts";
 export type { DescribedTopic, PartitionDescription, TopicDescription } from "./describe-topics.ts";
 export { describeTopic, handleDescribeTopics } from "./describe-topics.ts";
-export type { FetchedPart, FetchRequest, FetchSink, FetchSubscribe } from "./fetch.ts";
+export type { FetchedPart, FetchMessage, FetchRequest, FetchSink, FetchSubscribe } from "./fetch.ts";
 export { FetchStream } from "./fetch.ts";
 export type { Metadata, MetadataRequest, MetadataTopic } from "./get-metadata.ts";
 export { handleGetMetadata, partitionCode } from "./get-metadata.ts";

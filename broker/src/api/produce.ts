@@ -25,6 +25,8 @@ export interface ProduceRequest {
   /** 0: the broker's default. */
   readonly timeoutMs: number;
   readonly partitions: readonly ProducePartition[];
+  /** The memory of the records is free again: each batch is written or refused. Called once, after the call has returned. */
+  readonly onTaken: () => void;
 }
 
 export interface ProducePartition {
@@ -52,7 +54,7 @@ export interface ProduceResult {
 export type ProduceDone = (results: readonly ProduceResult[]) => void;
 
 export function handleProduce(context: BrokerContext, request: ProduceRequest, client: ClientContext, done: ProduceDone): void {
-  new ProduceCall(context, client, done).start(request);
+  new ProduceCall(context, client, request.onTaken, done).start(request);
 }
 
 /** One request under way. It keeps no reference to the request: a parked answer must not pin the batches' bytes. */
@@ -60,6 +62,7 @@ class ProduceCall implements AppendOwner {
   readonly #context: BrokerContext;
   readonly #client: ClientContext;
   readonly #done: ProduceDone;
+  readonly #onTaken: () => void;
   /** By slot; null where none was found. */
   readonly #partitions: (Partition | null)[] = [];
   readonly #results: ProduceResult[] = [];
@@ -71,9 +74,10 @@ class ProduceCall implements AppendOwner {
   #hasFailed = false;
   #isStarted = false;
 
-  constructor(context: BrokerContext, client: ClientContext, done: ProduceDone) {
+  constructor(context: BrokerContext, client: ClientContext, onTaken: () => void, done: ProduceDone) {
     this.#context = context;
     this.#client = client;
+    this.#onTaken = onTaken;
     this.#done = done;
   }
 
@@ -92,10 +96,10 @@ class ProduceCall implements AppendOwner {
       if (malformed !== null) this.#refuse(slot, "INVALID_REQUEST", malformed);
       else this.#startPart(slot, part, request.acks, deadline);
     }
-    if (partitions.length === 0) budget.give(0);
-    // Refused to the last batch, or empty: the answer still comes after this call.
-    if (this.#unanswered === 0) turn.work(() => this.#finish());
     this.#isStarted = true;
+    // Refused to the last batch, or empty: what follows still comes after this call.
+    if (this.#untaken === 0) turn.work(() => this.#giveBack());
+    if (this.#unanswered === 0) turn.work(() => this.#finish());
   }
 
   #startPart(slot: number, part: ProducePartition, acks: Acks, deadline: AppendTask["deadline"]): void {
@@ -134,7 +138,12 @@ class ProduceCall implements AppendOwner {
 
   onAppendTaken(): void {
     this.#untaken--;
-    if (this.#untaken === 0) this.#context.budget.give(this.#bytes);
+    if (this.#untaken === 0 && this.#isStarted) this.#giveBack();
+  }
+
+  #giveBack(): void {
+    this.#context.budget.give(this.#bytes);
+    this.#onTaken();
   }
 
   onAppendDone(task: AppendTask): void {

@@ -3,25 +3,27 @@
  * A stream is what KIP-227 builds with sessions: the state lives here, so an idle subscription costs nothing and records
  * leave when the high watermark moves.
  *
- * A subscription is idle (nothing below the watermark), ready (in the ring), or reading (bytes on their way from disk). The ring
- * is served round robin, one message's worth each, so that neither a hot nor a lagging partition starves the rest. Bytes at
- * the tail are taken at once; others are read beside, and the subscription rests meanwhile, so its records stay in order.
+ * A subscription is idle (nothing below the watermark), ready (in the ring), or reading (bytes on their way from disk). The
+ * ring is served round robin, one message's worth each, so that neither a hot nor a lagging partition starves the rest. Bytes
+ * at the tail are read at once, those of one message into one slab; others are read beside, and the subscription rests
+ * meanwhile, so its records stay in order.
  *
- * Credit (data.proto): reads are bounded by it, but the first batch of a read is whole and may overdraw. What a read may take is
- * set aside when it starts. The first answer of a subscription, errors, and a moved watermark need no credit.
+ * Credit (data.proto): reads are bounded by it, but the first batch of a read is whole and may overdraw. What a read may take
+ * is set aside when it starts. The first answer of a subscription, errors, and a moved watermark need no credit.
  *
  * Invariants: records of one subscription leave in offset order without overlap or gap; nothing at or beyond the high
  * watermark is handed out; an error is the last thing said of a subscription.
  */
+import { BATCH_HEADER_BYTES } from "@tidemark/proto";
 import type { ErrorName } from "@tidemark/proto";
 import { assert } from "../base/index.ts";
 import type { LeaderEpoch, Offset } from "../base/index.ts";
-import type { ReadResult } from "../storage/index.ts";
+import type { ReadSpan } from "../storage/index.ts";
 import type { Partition, PartitionWatcher } from "./partition.ts";
+import { SLAB_BYTES } from "./slab-pool.ts";
+import type { SlabPool } from "./slab-pool.ts";
 import type { Turn } from "./turn.ts";
 
-/** Parts are gathered into one message up to this many bytes of records. */
-const MESSAGE_BYTES = 1024 * 1024;
 const NO_RECORDS = Buffer.alloc(0);
 
 /** What is said of one subscription in one message. */
@@ -36,13 +38,41 @@ export interface FetchedPart {
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
   readonly leaderEpoch: number;
+  /** In memory that is lent: see FetchMessage. */
   readonly records: Buffer;
+}
+
+/** Parts that leave together. Their records lie in slabs, which go back by `release` when the bytes have been copied. */
+export class FetchMessage {
+  readonly parts: FetchedPart[] = [];
+  /** Of records. */
+  bytes = 0;
+  readonly #slabs: Buffer[] = [];
+  readonly #pool: SlabPool;
+
+  constructor(pool: SlabPool) {
+    this.#pool = pool;
+  }
+
+  push(part: FetchedPart): void {
+    this.parts.push(part);
+    this.bytes += part.records.length;
+  }
+
+  borrow(slab: Buffer): void {
+    this.#slabs.push(slab);
+  }
+
+  /** Nobody looks at the records any more. */
+  release(): void {
+    for (const slab of this.#slabs.splice(0)) this.#pool.give(slab);
+  }
 }
 
 export interface FetchSink {
   /** False: `send` must wait until `FetchSession.onWritable`. */
   readonly isWritable: boolean;
-  send(parts: readonly FetchedPart[]): void;
+  send(message: FetchMessage): void;
   /** A read failed; the subscription is told KAFKA_STORAGE_ERROR, the cause is for the log. */
   onReadFault(cause: unknown): void;
 }
@@ -55,31 +85,35 @@ export interface SubscribeOptions {
   readonly maxBytes: number;
 }
 
+/** Said, and not sent yet. */
+interface DuePart {
+  readonly part: FetchedPart;
+  readonly slab: Buffer | null;
+}
+
 export class FetchSession {
   readonly #turn: Turn;
+  readonly #slabs: SlabPool;
   readonly #sink: FetchSink;
   readonly #subscriptions = new Map<number, Subscription>();
   /** Subscriptions that may have something to say, first in first out. */
   #ring: Subscription[] = [];
-  /** Said already, but the sink was full: errors of partitions that closed, and reads that came back. */
-  #due: FetchedPart[] = [];
+  /** Errors, and reads that came back, for the next message. */
+  #due: DuePart[] = [];
   /** Bytes that may still be sent. Below 0 after a batch that overdrew it. */
   #credit = 0;
   #isPumpAsked = false;
   #isClosed = false;
   readonly #pump = (): void => this.#pumpOnce();
 
-  constructor(options: { turn: Turn; sink: FetchSink }) {
+  constructor(options: { turn: Turn; slabs: SlabPool; sink: FetchSink }) {
     this.#turn = options.turn;
+    this.#slabs = options.slabs;
     this.#sink = options.sink;
   }
 
   get credit(): number {
     return this.#credit;
-  }
-
-  has(subscriptionId: number): boolean {
-    return this.#subscriptions.has(subscriptionId);
   }
 
   /** The caller has checked topic, leadership and epoch; the offset is checked with every read. */
@@ -88,12 +122,12 @@ export class FetchSession {
     const subscription = new Subscription(options, this);
     this.#subscriptions.set(options.subscriptionId, subscription);
     options.partition.watch(subscription);
-    this.#makeReady(subscription);
+    this.onReadable(subscription);
   }
 
   /** Says that a subscription could not be made. */
   refuse(part: FetchedPart): void {
-    this.#due.push(part);
+    this.#due.push({ part, slab: null });
     this.#askForPump();
   }
 
@@ -117,6 +151,7 @@ export class FetchSession {
   close(): void {
     this.#isClosed = true;
     for (const subscription of [...this.#subscriptions.values()]) this.#end(subscription);
+    for (const { slab } of this.#due) if (slab !== null) this.#slabs.give(slab);
     this.#ring = [];
     this.#due = [];
   }
@@ -124,7 +159,9 @@ export class FetchSession {
   // ---- called by subscriptions ----
 
   onReadable(subscription: Subscription): void {
-    if (!subscription.isReading && !subscription.isInRing) this.#makeReady(subscription);
+    if (subscription.isReading || subscription.isInRing) return;
+    this.#enqueue(subscription);
+    this.#askForPump();
   }
 
   onPartitionClosed(subscription: Subscription, code: ErrorName): void {
@@ -142,76 +179,100 @@ export class FetchSession {
   #pumpOnce(): void {
     this.#isPumpAsked = false;
     while (!this.#isClosed && this.#sink.isWritable) {
-      const parts = this.#gather();
-      if (parts.length === 0) return;
-      this.#sink.send(parts);
+      const message = this.#gather();
+      if (message.parts.length === 0) {
+        message.release();
+        return;
+      }
+      this.#sink.send(message);
     }
   }
 
-  /** One message: what is due, then one round of the ring, until it holds MESSAGE_BYTES. Empty: nothing can be said now. */
-  #gather(): FetchedPart[] {
-    const parts: FetchedPart[] = [];
-    let bytes = 0;
-    while (this.#due.length > 0 && bytes < MESSAGE_BYTES) {
-      const part = this.#due.shift();
-      if (part === undefined) break;
-      parts.push(part);
-      bytes += part.records.length;
+  /** One message: what is due, then one round of the ring, until it holds a slab's worth. Empty: nothing can be said now. */
+  #gather(): FetchMessage {
+    const message = new FetchMessage(this.#slabs);
+    while (this.#due.length > 0 && message.bytes < SLAB_BYTES) {
+      const due = this.#due.shift();
+      if (due === undefined) break;
+      message.push(due.part);
+      if (due.slab !== null) message.borrow(due.slab);
     }
-    for (let rest = this.#ring.length; rest > 0 && bytes < MESSAGE_BYTES; rest--) {
+    const room = new Room(this.#slabs, SLAB_BYTES - message.bytes);
+    for (let rest = this.#ring.length; rest > 0 && room.left >= BATCH_HEADER_BYTES; rest--) {
       const subscription = this.#ring.shift();
       if (subscription === undefined) break;
       subscription.isInRing = false;
-      const part = subscription.isEnded ? null : this.#serve(subscription);
-      if (part === null) continue;
-      parts.push(part);
-      bytes += part.records.length;
+      const part = subscription.isEnded ? null : this.#serve(subscription, room);
+      if (part !== null) message.push(part);
     }
-    return parts;
+    for (const slab of room.slabs) message.borrow(slab);
+    return message;
   }
 
-  /** One turn of one subscription: something to say, or null when it reads, waits for credit, or has nothing. */
-  #serve(subscription: Subscription): FetchedPart | null {
-    const { partition } = subscription;
-    const { position } = subscription;
+  /** One turn of one subscription: something to say, or null when it reads, waits for credit or room, or has nothing. */
+  #serve(subscription: Subscription, room: Room): FetchedPart | null {
+    const { partition, position } = subscription;
     // 12.1(4): read once, before the data (5.2(3)).
     if (position < partition.logStartOffset || position > partition.logEndOffset) {
-      return this.#failNow(
-        subscription,
-        "OFFSET_OUT_OF_RANGE",
-        `offset ${position} lies outside the log, which holds ${partition.logStartOffset} to ${partition.logEndOffset}`,
-      );
+      const range = `${partition.logStartOffset} to ${partition.logEndOffset}`;
+      return this.#failNow(subscription, "OFFSET_OUT_OF_RANGE", `offset ${position} lies outside the log, which holds ${range}`);
     }
-    if (position >= partition.highWatermark) return subscription.saysSomethingNew() ? subscription.say(NO_RECORDS) : null;
+    if (position >= partition.highWatermark) return subscription.hasNews() ? subscription.say(NO_RECORDS) : null;
     if (this.#credit <= 0) {
       const greeting = subscription.isGreeted ? null : subscription.say(NO_RECORDS);
       this.#enqueue(subscription);
       return greeting;
     }
-    const maxBytes = Math.min(subscription.maxBytes, this.#credit);
-    const atTail = partition.readTail(position, maxBytes);
-    if (atTail === null) {
-      this.#read(subscription, maxBytes);
-      return null;
-    }
-    this.#credit -= atTail.records.length;
-    return this.#advance(subscription, atTail);
+    return this.#serveFromTail(subscription, room);
   }
 
-  #read(subscription: Subscription, maxBytes: number): void {
+  #serveFromTail(subscription: Subscription, room: Room): FetchedPart | null {
+    const { partition, position } = subscription;
+    let wanted = this.#wantedBytes(subscription);
+    for (;;) {
+      const at = room.at;
+      const into = room.open(wanted);
+      const span = partition.readTailInto(into, at, position);
+      if (span === null) {
+        this.#read(subscription, wanted);
+        return null;
+      }
+      if (span.bytes > 0) {
+        room.use(span.bytes);
+        this.#credit -= span.bytes;
+        return this.#advance(subscription, into.subarray(at, at + span.bytes), span);
+      }
+      if (span.firstBatchBytes === 0) return this.#failNow(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
+      assert(span.firstBatchBytes > into.length - at, "a read left out a batch that fits");
+      // The first batch is whole: in this message's slab, in one of its own size, or with the next message.
+      if (!room.makeRoomFor(span.firstBatchBytes)) {
+        this.#enqueueFirst(subscription);
+        room.close();
+        return null;
+      }
+      wanted = span.firstBatchBytes;
+    }
+  }
+
+  #wantedBytes(subscription: Subscription): number {
+    return Math.max(BATCH_HEADER_BYTES, Math.min(subscription.maxBytes, this.#credit));
+  }
+
+  /** Off the event loop, into a slab of its own: several may come back at any time. */
+  #read(subscription: Subscription, wanted: number): void {
     subscription.isReading = true;
-    this.#credit -= maxBytes;
-    subscription.partition.read(subscription.position, maxBytes).then(
-      (result) => {
-        this.#credit += maxBytes - result.records.length;
+    this.#credit -= wanted;
+    const slab = this.#slabs.take(wanted);
+    subscription.partition.readInto(slab.subarray(0, wanted), 0, subscription.position).then(
+      (span) => {
+        this.#credit += wanted;
         subscription.isReading = false;
-        if (subscription.isEnded) return;
-        this.#due.push(this.#advance(subscription, result));
-        this.#askForPump();
+        this.#onRead(subscription, slab, span);
       },
       (cause: unknown) => {
-        this.#credit += maxBytes;
+        this.#credit += wanted;
         subscription.isReading = false;
+        this.#slabs.give(slab);
         if (subscription.isEnded) return;
         this.#sink.onReadFault(cause);
         this.#fail(subscription, "KAFKA_STORAGE_ERROR", "the log could not be read");
@@ -219,18 +280,31 @@ export class FetchSession {
     );
   }
 
-  #advance(subscription: Subscription, result: ReadResult): FetchedPart {
-    assert(result.nextOffset > subscription.position, "a read below the high watermark found nothing");
-    const part = subscription.say(result.records);
-    subscription.position = result.nextOffset;
+  #onRead(subscription: Subscription, slab: Buffer, span: ReadSpan): void {
+    if (subscription.isEnded) {
+      this.#slabs.give(slab);
+      return;
+    }
+    if (span.bytes > 0) {
+      this.#credit -= span.bytes;
+      this.#due.push({ part: this.#advance(subscription, slab.subarray(0, span.bytes), span), slab });
+      this.#askForPump();
+      return;
+    }
+    this.#slabs.give(slab);
+    if (span.firstBatchBytes > 0) this.#read(subscription, span.firstBatchBytes);
+    else this.#fail(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
+  }
+
+  #advance(subscription: Subscription, records: Buffer, span: ReadSpan): FetchedPart {
+    assert(span.nextOffset > subscription.position, "a read did not advance");
+    const part = subscription.say(records);
+    subscription.position = span.nextOffset;
     if (subscription.position < subscription.partition.highWatermark) this.#enqueue(subscription);
     return part;
   }
 
-  #makeReady(subscription: Subscription): void {
-    this.#enqueue(subscription);
-    this.#askForPump();
-  }
+  // ---- the ring ----
 
   /** To the end of the ring, without asking for the pump: it runs already, or waits for credit. */
   #enqueue(subscription: Subscription): void {
@@ -239,8 +313,15 @@ export class FetchSession {
     this.#ring.push(subscription);
   }
 
+  #enqueueFirst(subscription: Subscription): void {
+    subscription.isInRing = true;
+    this.#ring.unshift(subscription);
+  }
+
+  // ---- ends ----
+
   #fail(subscription: Subscription, code: ErrorName, message: string): void {
-    this.#due.push(this.#failNow(subscription, code, message));
+    this.#due.push({ part: this.#failNow(subscription, code, message), slab: null });
     this.#askForPump();
   }
 
@@ -254,6 +335,65 @@ export class FetchSession {
     subscription.isEnded = true;
     subscription.partition.unwatch(subscription);
     this.#subscriptions.delete(subscription.subscriptionId);
+  }
+}
+
+const DAMAGED = "the log is damaged at this offset";
+
+/** The memory of one message: one slab that its parts fill one behind the other, or one buffer for a batch beyond that. */
+class Room {
+  readonly slabs: Buffer[] = [];
+  readonly #pool: SlabPool;
+  #slab: Buffer | null = null;
+  #at = 0;
+  #left: number;
+
+  constructor(pool: SlabPool, bytes: number) {
+    this.#pool = pool;
+    this.#left = bytes;
+  }
+
+  /** Where the next part begins. */
+  get at(): number {
+    return this.#at;
+  }
+
+  get left(): number {
+    return this.#left;
+  }
+
+  /** The slab, cut so that at most `bytes` can be put behind `at`. Taken when first needed. */
+  open(bytes: number): Buffer {
+    if (this.#slab === null) {
+      this.#slab = this.#pool.take(SLAB_BYTES);
+      this.slabs.push(this.#slab);
+    }
+    return this.#slab.subarray(0, this.#at + Math.min(bytes, this.#left));
+  }
+
+  use(bytes: number): void {
+    this.#at += bytes;
+    this.#left -= bytes;
+  }
+
+  /** False: the batch must wait for the next message. An empty room grows to any batch. */
+  makeRoomFor(bytes: number): boolean {
+    if (bytes <= this.#left) return true;
+    if (this.#at > 0) return false;
+    const own = this.#pool.take(bytes);
+    if (this.#slab !== null) {
+      this.#pool.give(this.#slab);
+      this.slabs.length = 0;
+    }
+    this.#slab = own;
+    this.slabs.push(own);
+    this.#left = Math.max(bytes, SLAB_BYTES);
+    return true;
+  }
+
+  /** No more parts in this message. */
+  close(): void {
+    this.#left = 0;
   }
 }
 
@@ -291,7 +431,7 @@ class Subscription implements PartitionWatcher {
     this.#session.onPartitionClosed(this, code);
   }
 
-  saysSomethingNew(): boolean {
+  hasNews(): boolean {
     return this.#highWatermarkSaid !== this.partition.highWatermark;
   }
 

@@ -14,7 +14,7 @@ export { AppendTask } from "./append-task.ts";
 export { BrokerCounters } from "./counters.ts";
 export * from "./controller.ts";
 export type { FetchedPart, FetchSink, SubscribeOptions } from "./fetch-session.ts";
-export { FetchSession } from "./fetch-session.ts";
+export { FetchMessage, FetchSession } from "./fetch-session.ts";
 export type { PartitionSettings, PartitionWatcher } from "./partition.ts";
 export { Partition } from "./partition.ts";
 export type { ProducerIdBlock } from "./producer-ids.ts";
@@ -25,5 +25,6 @@ export type { ReplicaManagerDeps, ReplicaManagerOptions } from "./replica-manage
 export { ReplicaManager } from "./replica-manager.ts";
 export type { RequestBudgetLimits } from "./request-budget.ts";
 export { RequestBudget } from "./request-budget.ts";
+export { SLAB_BYTES, SlabPool } from "./slab-pool.ts";
 export type { TurnJob } from "./turn.ts";
 export { Turn } from "./turn.ts";

@@ -21,7 +21,7 @@ import type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId } from "../base/ind
 import type { Clock, DiskFault } from "../ports/index.ts";
 import { checkProducer, PartitionLeader } from "../replication/index.ts";
 import type { KnownBatch, LeaderEffect, Membership } from "../replication/index.ts";
-import type { PartitionLog, ReadResult } from "../storage/index.ts";
+import type { PartitionLog, ReadSpan } from "../storage/index.ts";
 import type { AppendTask } from "./append-task.ts";
 import { ParkedQueue } from "./parked-queue.ts";
 import type { Purgatory } from "./purgatory.ts";
@@ -157,13 +157,14 @@ export class Partition {
     return this.#closedCode;
   }
 
-  /** Bytes near the tail, at once; null: only `read` can tell. Never beyond the high watermark. */
-  readTail(offset: Offset, maxBytes: number): ReadResult | null {
-    return this.#log.readTail(offset, maxBytes, this.#leader.highWatermark);
+  /** Whole batches from `offset` on into `into`, from `at` to its end; null: they are not near the tail, `readInto` gets them. */
+  readTailInto(into: Buffer, at: number, offset: Offset): ReadSpan | null {
+    return this.#log.readTailInto(into, at, offset, this.#leader.highWatermark);
   }
 
-  read(offset: Offset, maxBytes: number): Promise<ReadResult> {
-    return this.#log.read(offset, maxBytes, this.#leader.highWatermark);
+  /** `into` is the log's until it resolves. Neither hands out anything at or beyond the high watermark. */
+  readInto(into: Buffer, at: number, offset: Offset): Promise<ReadSpan> {
+    return this.#log.readInto(into, at, offset, this.#leader.highWatermark);
   }
 
   findByTimestamp(timestamp: number): Promise<{ offset: Offset; timestamp: number } | null> {

@@ -7,10 +7,12 @@ import { expect } from "chai";
 import { BatchField, DATA_SERVICE, errorCode, uuidFromText } from "@tidemark/proto";
 import type { ErrorName } from "@tidemark/proto";
 import type { Broker } from "../../src/index.ts";
+import { MemoryDisk } from "../../src/platform/index.ts";
 import { batch, spoiled } from "./support/batches.ts";
 import { failed, RawClient } from "./support/raw-client.ts";
 import type { RawProduceStream } from "./support/raw-client.ts";
-import { startMemoryBroker } from "./support/test-broker.ts";
+import { HeldSyncs } from "./support/held-syncs.ts";
+import { startBroker, startMemoryBroker } from "./support/test-broker.ts";
 
 describe("bad input at the gRPC door", () => {
   let broker: Broker;
@@ -241,18 +243,27 @@ describe("bad input at the gRPC door", () => {
       }
     });
 
-    it("requests without credit: INVALID_REQUEST, the stream ends", async () => {
-      const greedy = client.produceStream();
-      await greedy.opened();
+    it("requests without credit: INVALID_REQUEST, the stream ends; with credit nothing is lost", async () => {
+      const syncs = new HeldSyncs(new MemoryDisk());
+      const slow = await startBroker({}, { memory: true, world: { disk: syncs.disk } });
+      const own = new RawClient(slow.grpcAddress);
+      await own.createTopic("held", { config: { "tidemark.durability": "group-commit" } });
+      const greedy = own.produceStream();
+      let credit = await greedy.opened();
+      syncs.hold();
       const records = batch({ values: ["x".repeat(900_000)] });
-      // Far beyond the 8 MiB of credit before any answer can have come back.
-      for (let i = 0; i < 40; i++) greedy.send({ partitions: [{ topic: "absent", partition: 0, topicId: Buffer.alloc(0), records }] });
-      for (;;) {
-        const outcome = await greedy.next().catch((ended: unknown) => ended);
-        if (typeof outcome === "object" && outcome !== null && "correlationId" in outcome) continue;
-        expect(outcome).to.have.nested.property("error.name", "INVALID_REQUEST");
-        break;
+      const request = { partitions: [{ topic: "held", partition: 0, topicId: Buffer.alloc(0), records }] };
+      let sent = 0;
+      for (; credit > 0; sent++) {
+        greedy.send(request);
+        credit -= records.length;
       }
+      greedy.send(request);
+      expect((await greedy.ended).error).to.deep.include({ name: "INVALID_REQUEST" });
+      syncs.release();
+      expect((await own.listOffset("held", -1)).offset).to.be.at.most(sent);
+      own.close();
+      await slow.stop();
     });
 
     it("a subscription id used twice: INVALID_REQUEST, the stream ends", async () => {
@@ -283,13 +294,10 @@ describe("bad input at the gRPC door", () => {
   });
 
   describe("sockets", () => {
-    const [host = "", port = ""] = "127.0.0.1:0".split(":");
-    void port;
-
     /** Writes to a fresh connection and waits for its end. */
     function abuse(write: (socket: net.Socket) => void): Promise<void> {
       return new Promise((resolve) => {
-        const socket = net.connect(Number(broker.grpcAddress.split(":")[1]), host, () => write(socket));
+        const socket = net.connect(Number(broker.grpcAddress.split(":")[1]), "127.0.0.1", () => write(socket));
         socket.on("error", () => undefined);
         socket.on("data", () => undefined);
         socket.on("close", () => resolve());

@@ -1,12 +1,13 @@
-/** What the parts of the gRPC door share: the broker behind it, and what each learns of its client. */
+/** What the parts of the gRPC door share: what it learns of its clients, and how errors become coded ones. */
 import type { Metadata } from "@grpc/grpc-js";
+import type { IncomingHttpHeaders } from "node:http2";
 import { toApiError } from "../../api/index.ts";
 import type { ApiError, BrokerContext, ClientContext } from "../../api/index.ts";
 
 /** Request metadata by which a client names itself. */
 const CLIENT_ID_KEY = "tidemark-client-id";
 
-/** The parts of a call that tell of its client, whatever the shape of the call. */
+/** The parts of a call of grpc-js that tell of its client, whatever the shape of the call. */
 interface SurfaceCall {
   readonly metadata: Metadata;
   getHost(): string;
@@ -15,6 +16,11 @@ interface SurfaceCall {
 export function clientOf(call: SurfaceCall): ClientContext {
   const [clientId] = call.metadata.get(CLIENT_ID_KEY);
   return { clientId: clientId === undefined ? "" : String(clientId), dialledHost: hostOf(call.getHost()) };
+}
+
+export function clientFrom(headers: IncomingHttpHeaders): ClientContext {
+  const clientId = headers[CLIENT_ID_KEY];
+  return { clientId: typeof clientId === "string" ? clientId : "", dialledHost: hostOf(headers[":authority"] ?? headers.host) };
 }
 
 /** The host of an `:authority`: "broker-1:9192", "[::1]:9192"; null when it has none. */

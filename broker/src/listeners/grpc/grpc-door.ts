@@ -1,17 +1,17 @@
 /**
  * The gRPC door: sockets, limits and life cycle of the server, and which handler answers which path.
  *
- * Messages pass through grpc-js as bytes; produce, fetch and the small data calls are coded by hand (@tidemark/proto),
- * admin and reflection load their codecs at the first call. The door accepts connections itself and hands them to
- * grpc-js, so that a busy port is an error with a code, and limits hold before a byte is parsed.
+ * Produce and fetch run on their bare HTTP/2 streams (stream-call.ts), everything else through grpc-js, as bytes: the small data
+ * calls are coded by hand (@tidemark/proto), admin and reflection load their codecs at the first call. The door accepts
+ * connections itself and hands them on, so that a busy port is an error with a code, and limits hold before a byte is parsed.
  *
  * Closing: no new connections, produce streams finish what they took in, everything else ends, then what is left is cut.
  */
 import net from "node:net";
 import type { AddressInfo, Socket } from "node:net";
-import type { ServerHttp2Session } from "node:http2";
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
-import type { handleBidiStreamingCall, handleServerStreamingCall, ServerDuplexStream } from "@grpc/grpc-js";
+import type { handleBidiStreamingCall, handleServerStreamingCall } from "@grpc/grpc-js";
 import { ADMIN_METHODS, DATA_SERVICE, GRPC_MAX_RECEIVE_BYTES, GRPC_MAX_SEND_BYTES } from "@tidemark/proto";
 import { ApiError } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
@@ -20,12 +20,12 @@ import { BusyAddressError } from "./busy-address-error.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
 import { asBytes } from "./door-context.ts";
 import { FetchStream } from "./fetch-stream.ts";
-import { asFrame } from "./frame.ts";
-import type { Frame } from "./frame.ts";
+import { IdleTimeout } from "./idle-timeout.ts";
 import { Health, HEALTH_CHECK_PATH, HEALTH_WATCH_PATH } from "./health.ts";
 import { ProduceStream } from "./produce-stream.ts";
 import { Reflection, REFLECTION_PATHS } from "./reflection.ts";
-import { onSessions, raiseStreamWindow } from "./server-internals.ts";
+import { divert, raiseStreamWindow } from "./server-internals.ts";
+import { isGrpc, StreamCall } from "./stream-call.ts";
 import { getMetadata, initProducerId, listOffsets, unary } from "./unary.ts";
 import type { BytesCall, UnaryHandler } from "./unary.ts";
 
@@ -74,7 +74,6 @@ export class GrpcDoor {
       "grpc-node.max_session_memory": MAX_SESSION_MEMORY_MB,
       "grpc.max_connection_age_ms": HALF_A_DAY_MS,
       "grpc.max_connection_age_grace_ms": 60_000,
-      ...(config.connectionsMaxIdleMs === 0 ? {} : { "grpc.max_connection_idle_ms": config.connectionsMaxIdleMs }),
       "grpc.keepalive_time_ms": 30_000,
       "grpc.keepalive_timeout_ms": 10_000,
       "grpc.enable_channelz": 0,
@@ -82,7 +81,13 @@ export class GrpcDoor {
     this.#register();
     raiseStreamWindow(this.#server);
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    onSessions(this.#server, (session) => this.#onSession(session));
+    divert(this.#server, {
+      streams: new Map([
+        [DATA_SERVICE.produce.path, (stream, headers) => this.#openProduce(stream, headers)],
+        [DATA_SERVICE.fetch.path, (stream, headers) => this.#openFetch(stream, headers)],
+      ]),
+      onSession: (session) => this.#onSession(session),
+    });
     this.#listener = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) => {
       if (!this.#limits.admit(socket)) return;
       this.#sockets.add(socket);
@@ -162,6 +167,8 @@ export class GrpcDoor {
     this.#sessions.add(session);
     session.on("error", () => session.destroy());
     session.once("close", () => this.#sessions.delete(session));
+    const { connectionsMaxIdleMs } = this.#context.config;
+    if (connectionsMaxIdleMs > 0) new IdleTimeout(session, connectionsMaxIdleMs);
     if (this.#isClosing) session.close();
   }
 
@@ -169,9 +176,6 @@ export class GrpcDoor {
 
   #register(): void {
     const context = this.#context;
-    this.#bidi(DATA_SERVICE.produce.path, (call) => this.#openProduce(call));
-    const openFetch: handleBidiStreamingCall<Buffer, Frame> = (call) => this.#openFetch(call);
-    this.#server.register(DATA_SERVICE.fetch.path, openFetch, asFrame, asBytes, "bidi");
     this.#unary(DATA_SERVICE.getMetadata.path, "GetMetadata", getMetadata(context));
     this.#unary(DATA_SERVICE.initProducerId.path, "InitProducerId", initProducerId(context));
     this.#unary(DATA_SERVICE.listOffsets.path, "ListOffsets", listOffsets(context));
@@ -201,16 +205,18 @@ export class GrpcDoor {
     this.#server.register(path, handler, asBytes, asBytes, "bidi");
   }
 
-  #openProduce(call: ServerDuplexStream<Buffer, Buffer>): void {
-    const stream = new ProduceStream(call, this.#context, (ended) => this.#produceStreams.delete(ended));
-    this.#produceStreams.add(stream);
-    if (!this.#isOpen) stream.fail(notOpen());
+  #openProduce(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    if (!isGrpc(stream, headers)) return;
+    const call = new StreamCall(stream, headers, this.#context.slabs);
+    if (!this.#isOpen) return call.fail(notOpen());
+    this.#produceStreams.add(new ProduceStream(call, this.#context, (ended) => this.#produceStreams.delete(ended)));
   }
 
-  #openFetch(call: ServerDuplexStream<Buffer, Frame>): void {
-    const stream = new FetchStream(call, this.#context, (ended) => this.#fetchStreams.delete(ended));
-    this.#fetchStreams.add(stream);
-    if (!this.#isOpen) stream.fail(notOpen());
+  #openFetch(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    if (!isGrpc(stream, headers)) return;
+    const call = new StreamCall(stream, headers, this.#context.slabs);
+    if (!this.#isOpen) return call.fail(notOpen());
+    this.#fetchStreams.add(new FetchStream(call, this.#context, (ended) => this.#fetchStreams.delete(ended)));
   }
 }
 

@@ -6,18 +6,16 @@
  * contract and loses the stream.
  *
  * Reading stops while the broker's request budget is spent (11.4) or the client does not read its answers; what was read is
- * finished. When the client ends its side, the stream ends after the last answer.
+ * finished. When the client ends its side, the stream ends after the last answer. Answers of one turn leave together.
  */
-import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { Acks as WireAcks, Durability, errorRow, PRODUCE_CREDIT_BYTES, wire } from "@tidemark/proto";
-import type { wire as Wire } from "@tidemark/proto";
 import { ApiError, handleProduce } from "../../api/index.ts";
-import type { BrokerContext, ClientContext, ProduceRequest, ProduceResult } from "../../api/index.ts";
-import { clientOf, errorOf } from "./door-context.ts";
-import { statusOf } from "./status.ts";
+import type { BrokerContext, ProduceRequest, ProduceResult } from "../../api/index.ts";
+import { errorOf } from "./door-context.ts";
+import type { StreamCall, StreamListener } from "./stream-call.ts";
 
-type WireRequest = ReturnType<typeof Wire.produceRequest.decode>;
-type WireResult = Parameters<typeof Wire.produceResponse.encode>[0]["results"][number];
+type WireRequest = ReturnType<typeof wire.produceRequest.decode>;
+type WireResult = Parameters<typeof wire.produceResponse.encode>[0]["results"][number];
 
 const acksByWire = new Map<number, ProduceRequest["acks"]>([
   [WireAcks.UNSPECIFIED, "all"],
@@ -33,160 +31,180 @@ const wireDurability = {
   "fsync-each": Durability.FSYNC_EACH,
 } as const;
 
-export class ProduceStream {
-  readonly #call: ServerDuplexStream<Buffer, Buffer>;
+/** Answers not yet taken by the socket, above which no further request is read. */
+const WRITE_AHEAD_BYTES = 256 * 1024;
+
+export class ProduceStream implements StreamListener {
+  readonly #call: StreamCall;
   readonly #context: BrokerContext;
-  readonly #client: ClientContext;
   readonly #onClosed: (stream: ProduceStream) => void;
   /** Requests without an answer. */
   #unanswered = 0;
   /** What the client may still send; one request may take it below 0. */
   #credit = PRODUCE_CREDIT_BYTES;
-  /** Credit of ACKS_NONE that waits for the end of the turn. */
+  /** Answers for the end of the turn, and the credit of ACKS_NONE among them. */
+  #answers: Buffer[] = [];
   #creditDue = 0;
-  #isCreditAsked = false;
+  #isFlushAsked = false;
   /** The client has ended its side, or the broker stops: no more requests, answers still leave. */
   #isEnding = false;
-  #isOver = false;
+  #isPaused = false;
   #isBudgetAwaited = false;
-  #isDrainAwaited = false;
-  readonly #sendCredit = (): void => this.#flushCredit();
+  readonly #flush = (): void => this.#flushAnswers();
+  readonly #onWritten = (): void => this.#maybeResume();
   readonly #onBudget = (): void => {
     this.#isBudgetAwaited = false;
     this.#maybeResume();
   };
 
-  constructor(call: ServerDuplexStream<Buffer, Buffer>, context: BrokerContext, onClosed: (stream: ProduceStream) => void) {
+  constructor(call: StreamCall, context: BrokerContext, onClosed: (stream: ProduceStream) => void) {
     this.#call = call;
     this.#context = context;
-    this.#client = clientOf(call);
     this.#onClosed = onClosed;
     context.counters.produceStreams++;
-    call.on("data", (bytes: Buffer) => this.#onMessage(bytes));
-    call.on("end", () => this.end());
-    call.on("cancelled", () => this.#close());
-    call.on("close", () => this.#close());
-    call.on("error", () => this.#close());
-    call.on("drain", () => {
-      this.#isDrainAwaited = false;
-      this.#maybeResume();
-    });
-    this.#send(wire.produceResponse.encode({ correlationId: 0, results: [], creditBytes: PRODUCE_CREDIT_BYTES }));
+    this.#answer(wire.produceResponse.encode({ correlationId: 0, results: [], creditBytes: PRODUCE_CREDIT_BYTES }));
+    call.listen(this);
   }
 
   /** No more requests; the stream ends after the last answer. */
   end(): void {
-    if (this.#isOver || this.#isEnding) return;
     this.#isEnding = true;
     this.#maybeFinish();
   }
 
-  /** Ends the stream now; unanswered requests stay so. */
+  /** Ends the stream behind the answers that are due; other requests stay unanswered. */
   fail(error: ApiError): void {
-    if (this.#isOver) return;
-    const call = this.#call;
-    this.#close();
-    call.emit("error", statusOf(error));
+    this.#sendAnswers();
+    this.#call.fail(error);
   }
 
-  get isQuiet(): boolean {
-    return this.#unanswered === 0;
+  onEnd(): void {
+    this.end();
   }
 
-  #onMessage(bytes: Buffer): void {
-    if (this.#isOver || this.#isEnding) return;
+  onClosed(): void {
+    this.#context.counters.produceStreams--;
+    this.#onClosed(this);
+  }
+
+  // ---- requests ----
+
+  onMessage(message: Buffer, slab: Buffer | null): void {
+    if (this.#isEnding) return;
     try {
-      this.#onRequest(wire.produceRequest.decode(bytes));
+      this.#onRequest(wire.produceRequest.decode(message), slab);
     } catch (thrown: unknown) {
       this.fail(errorOf(thrown, "Produce", this.#context));
     }
   }
 
-  #onRequest(request: WireRequest): void {
+  #onRequest(request: WireRequest, slab: Buffer | null): void {
     if (this.#credit <= 0) throw new ApiError("INVALID_REQUEST", "the request was sent without credit");
     let taken = 0;
     for (const { records } of request.partitions) taken += records.length;
-    this.#credit -= taken;
+    const { correlationId } = request;
     const acks = acksByWire.get(request.acks);
     if (acks === undefined) {
       const refused = request.partitions.map(() => refusal("INVALID_REQUIRED_ACKS"));
-      this.#credit += taken;
-      this.#send(wire.produceResponse.encode({ correlationId: request.correlationId, results: refused, creditBytes: taken }));
+      this.#answer(wire.produceResponse.encode({ correlationId, results: refused, creditBytes: taken }));
       return;
     }
+    this.#credit -= taken;
     this.#unanswered++;
-    this.#dispatch(request, acks, taken);
+    this.#dispatch(request, acks, taken, slab);
     if (this.#context.budget.isExhausted) this.#awaitBudget();
   }
 
   /** Apart from `#onRequest`, so that the answer's closure holds numbers and not the request with its bytes. */
-  #dispatch(request: WireRequest, acks: ProduceRequest["acks"], taken: number): void {
-    const { timeoutMs, partitions } = request;
-    handleProduce(this.#context, { acks, timeoutMs, partitions }, this.#client, this.#answerTo(request.correlationId, acks, taken));
+  #dispatch(request: WireRequest, acks: ProduceRequest["acks"], taken: number, slab: Buffer | null): void {
+    const { timeoutMs, partitions, correlationId } = request;
+    const onTaken = slab === null ? noSlab : this.#giver(slab);
+    handleProduce(this.#context, { acks, timeoutMs, partitions, onTaken }, this.#call.client, this.#answerTo(correlationId, acks, taken));
   }
+
+  #giver(slab: Buffer): () => void {
+    return () => this.#context.slabs.give(slab);
+  }
+
+  // ---- answers ----
 
   #answerTo(correlationId: number, acks: ProduceRequest["acks"], taken: number): (results: readonly ProduceResult[]) => void {
     return (results) => {
       this.#unanswered--;
-      if (this.#isOver) return;
+      if (this.#call.isOver) return;
       this.#credit += taken;
       if (acks === "none") this.#answerNone(results, taken);
-      else this.#send(wire.produceResponse.encode({ correlationId, results: results.map(toWire), creditBytes: taken }));
-      this.#maybeFinish();
+      else this.#answer(wire.produceResponse.encode({ correlationId, results: results.map(toWire), creditBytes: taken }));
     };
   }
 
   /** 8.1: no answer, and on any error the end of the stream, so that the client refreshes its metadata. */
   #answerNone(results: readonly ProduceResult[], taken: number): void {
     const failed = results.find(({ code }) => code !== "NONE");
-    if (failed !== undefined) return this.fail(new ApiError(failed.code, failed.message));
+    if (failed !== undefined) {
+      this.fail(new ApiError(failed.code, failed.message));
+      return;
+    }
     this.#creditDue += taken;
-    if (this.#isCreditAsked) return;
-    this.#isCreditAsked = true;
-    this.#context.turn.flush(this.#sendCredit);
+    this.#askForFlush();
   }
 
-  #flushCredit(): void {
-    this.#isCreditAsked = false;
-    if (this.#isOver || this.#creditDue === 0) return;
-    const creditBytes = this.#creditDue;
-    this.#creditDue = 0;
-    this.#send(wire.produceResponse.encode({ correlationId: 0, results: [], creditBytes }));
+  #answer(message: Buffer): void {
+    this.#answers.push(message);
+    this.#askForFlush();
+  }
+
+  #askForFlush(): void {
+    if (this.#isFlushAsked) return;
+    this.#isFlushAsked = true;
+    this.#context.turn.flush(this.#flush);
+  }
+
+  #flushAnswers(): void {
+    this.#isFlushAsked = false;
+    this.#sendAnswers();
+    if (this.#call.aheadBytes > WRITE_AHEAD_BYTES) this.#pause();
     this.#maybeFinish();
   }
 
-  #send(message: Buffer): void {
-    if (this.#call.write(message)) return;
-    this.#isDrainAwaited = true;
-    this.#call.pause();
+  #sendAnswers(): void {
+    if (this.#creditDue > 0) {
+      this.#answers.push(wire.produceResponse.encode({ correlationId: 0, results: [], creditBytes: this.#creditDue }));
+      this.#creditDue = 0;
+    }
+    const call = this.#call;
+    call.cork();
+    for (const message of this.#answers.splice(0)) call.send([message], this.#onWritten);
+    call.uncork();
   }
 
+  // ---- flow and end ----
+
   #awaitBudget(): void {
-    this.#call.pause();
+    this.#pause();
     if (this.#isBudgetAwaited) return;
     this.#isBudgetAwaited = true;
     this.#context.budget.whenFree(this.#onBudget);
   }
 
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#call.pause();
+  }
+
   #maybeResume(): void {
-    if (this.#isOver || this.#isBudgetAwaited || this.#isDrainAwaited) return;
+    if (!this.#isPaused || this.#isBudgetAwaited || this.#call.isOver || this.#call.aheadBytes > WRITE_AHEAD_BYTES) return;
+    this.#isPaused = false;
     this.#call.resume();
   }
 
   #maybeFinish(): void {
-    if (!this.#isEnding || this.#isOver || this.#unanswered > 0 || this.#isCreditAsked) return;
-    const call = this.#call;
-    this.#close();
-    call.end();
-  }
-
-  #close(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#context.counters.produceStreams--;
-    this.#onClosed(this);
+    if (this.#isEnding && this.#unanswered === 0 && !this.#isFlushAsked) this.#call.end();
   }
 }
+
+function noSlab(): void {}
 
 function toWire(result: ProduceResult): WireResult {
   return {

@@ -1,20 +1,26 @@
 /**
- * The two places where this door reaches into grpc-js, because a server offers no option for its receive windows: it ignores
- * `grpc-node.flow_control_window`, and with HTTP/2's default of 64 KiB per stream and connection, what clients push is capped at
- * 64 KiB per round trip. Asserted at start: another version of grpc-js may have moved them.
+ * The two private fields of a grpc-js server that this door reaches for. Asserted at start: another version may have moved them.
+ *
+ * Windows: a server ignores `grpc-node.flow_control_window`, and with HTTP/2's default of 64 KiB per stream and connection, what
+ * clients push is capped at 64 KiB per round trip. Streams: the methods that carry records are served on their bare HTTP/2
+ * streams (stream-call.ts), all others by grpc-js.
  */
-import type { Server } from "@grpc/grpc-js";
-import type { ServerHttp2Session } from "node:http2";
 import type { EventEmitter } from "node:events";
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Server } from "@grpc/grpc-js";
 
 /** What one stream may have on its way to us. */
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
 /** What all streams of a connection may have together. */
 const CONNECTION_WINDOW_BYTES = 32 * 1024 * 1024;
 
-interface Internals {
-  readonly commonServerOptions: { settings?: { initialWindowSize?: number } };
-  readonly http2Servers: ReadonlyMap<EventEmitter, unknown>;
+export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+export interface Diversion {
+  /** By path: streams that grpc-js does not see. */
+  readonly streams: ReadonlyMap<string, StreamHandler>;
+  /** Every connection, its window raised. */
+  onSession(session: ServerHttp2Session): void;
 }
 
 /** Raises the window of streams. Before the first connection injector is made: it copies the settings. */
@@ -23,22 +29,39 @@ export function raiseStreamWindow(server: Server): void {
   commonServerOptions.settings = { ...commonServerOptions.settings, initialWindowSize: STREAM_WINDOW_BYTES };
 }
 
-/** Calls `onSession` for every connection, its window raised. After the connection injector is made. */
-export function onSessions(server: Server, onSession: (session: ServerHttp2Session) => void): void {
+/** Puts `diversion` before grpc-js. After the connection injector is made. */
+export function divert(server: Server, diversion: Diversion): void {
   const http2Servers = [...internalsOf(server).http2Servers.keys()];
   if (http2Servers.length === 0) throw new Error(`${MISFIT}: the server has no HTTP/2 server`);
   for (const http2Server of http2Servers) {
     http2Server.on("session", (session: ServerHttp2Session) => {
       session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-      onSession(session);
+      diversion.onSession(session);
     });
+    divertStreams(http2Server, diversion.streams);
     // A session that fails ends by itself; without a listener the reason would be nobody's.
     http2Server.on("sessionError", () => undefined);
     http2Server.on("error", () => undefined);
   }
 }
 
+function divertStreams(http2Server: EventEmitter, handlers: ReadonlyMap<string, StreamHandler>): void {
+  const listeners = http2Server.listeners("stream");
+  if (listeners.length === 0) throw new Error(`${MISFIT}: nobody serves its streams`);
+  http2Server.removeAllListeners("stream");
+  http2Server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => {
+    const handler = handlers.get(headers[":path"] ?? "");
+    if (handler !== undefined) handler(stream, headers);
+    else for (const listener of listeners) Reflect.apply(listener, http2Server, [stream, headers, ...rest]);
+  });
+}
+
 const MISFIT = "this version of @grpc/grpc-js is not the one that the gRPC door was built for";
+
+interface Internals {
+  readonly commonServerOptions: { settings?: { initialWindowSize?: number } };
+  readonly http2Servers: ReadonlyMap<EventEmitter, unknown>;
+}
 
 function internalsOf(server: Server): Internals {
   const commonServerOptions: unknown = Reflect.get(server, "commonServerOptions");

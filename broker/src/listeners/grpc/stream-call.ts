@@ -1,0 +1,173 @@
+/**
+ * One streaming gRPC call on its bare HTTP/2 stream (grpc/doc/PROTOCOL-HTTP2.md), for the two methods that carry records.
+ * grpc-js would concatenate each message into fresh memory on the way in and copy it into a fresh frame on the way out; here
+ * messages are put together in slabs, and records are written from the memory they were read into.
+ *
+ * It answers headers at once, hands messages to its listener while that reads, writes messages given in pieces, and ends with a
+ * status in trailers. Request headers of other features (deadlines, message compression) have no meaning here: clients end
+ * streams by themselves, and batches are compressed already.
+ *
+ * Invariants: the listener hears of no message after the call is over, and of its end exactly once.
+ */
+import http2 from "node:http2";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { ERROR_DETAIL_TRAILER, GRPC_MAX_RECEIVE_BYTES } from "@tidemark/proto";
+import type { ApiError, ClientContext, SlabPool } from "../../api/index.ts";
+import { clientFrom } from "./door-context.ts";
+import { MessageReader } from "./message-reader.ts";
+import { statusOf } from "./status.ts";
+
+export interface StreamListener {
+  /** `slab`, if any, goes back to the pool when nobody looks at `message` any more. */
+  onMessage(message: Buffer, slab: Buffer | null): void;
+  /** The client has ended its side. */
+  onEnd(): void;
+  /** The call is over, for whatever reason. Once. */
+  onClosed(): void;
+}
+
+const GRPC_OK = 0;
+const CONTENT_TYPE = "application/grpc";
+const RESPONSE_HEADERS: OutgoingHttpHeaders = {
+  ":status": 200,
+  "content-type": "application/grpc+proto",
+  "grpc-accept-encoding": "identity",
+};
+
+/** Whether a stream speaks gRPC at all; if not it is answered 415, as grpc-js does. */
+export function isGrpc(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
+  if (headers["content-type"]?.startsWith(CONTENT_TYPE) === true) return true;
+  stream.on("error", () => undefined);
+  stream.respond({ ":status": http2.constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE }, { endStream: true });
+  return false;
+}
+
+export class StreamCall {
+  readonly client: ClientContext;
+  readonly #stream: ServerHttp2Stream;
+  readonly #slabs: SlabPool;
+  #listener: StreamListener | null = null;
+  #aheadBytes = 0;
+  #isOver = false;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, slabs: SlabPool) {
+    this.#stream = stream;
+    this.#slabs = slabs;
+    this.client = clientFrom(headers);
+    // An error comes with a close, which says all there is to say.
+    stream.on("error", () => undefined);
+    stream.once("close", () => this.#close());
+    stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
+  }
+
+  /** Bytes written and not yet taken by the socket. */
+  get aheadBytes(): number {
+    return this.#aheadBytes;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Begins to hand out messages. */
+  listen(listener: StreamListener): void {
+    this.#listener = listener;
+    const reader = new MessageReader({
+      maxBytes: GRPC_MAX_RECEIVE_BYTES,
+      slabs: this.#slabs,
+      onMessage: (message, slab) => {
+        if (this.#isOver) return;
+        listener.onMessage(message, slab);
+      },
+    });
+    this.#stream.on("data", (chunk: Buffer) => {
+      if (this.#isOver) return;
+      try {
+        reader.push(chunk);
+      } catch (error: unknown) {
+        this.fail(error as ApiError);
+      }
+    });
+    this.#stream.once("end", () => {
+      if (!this.#isOver) listener.onEnd();
+    });
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  /**
+   * Sends one message, given in pieces. `onWritten` is called when their memory is free again; never when the stream breaks off
+   * before.
+   */
+  send(pieces: readonly Uint8Array[], onWritten: () => void): void {
+    if (this.#isOver) return;
+    let length = 0;
+    for (const piece of pieces) length += piece.length;
+    const prefix = Buffer.allocUnsafe(5);
+    prefix.writeUInt8(0, 0);
+    prefix.writeUInt32BE(length, 1);
+    const size = length + prefix.length;
+    this.#aheadBytes += size;
+    const stream = this.#stream;
+    stream.cork();
+    let last: Uint8Array = prefix;
+    for (const piece of pieces) {
+      stream.write(last);
+      last = piece;
+    }
+    stream.write(last, (error) => {
+      this.#aheadBytes -= size;
+      if (error === null || error === undefined) onWritten();
+    });
+    stream.uncork();
+  }
+
+  /** Holds back what is sent until `uncork`, so that the messages of one turn leave together. */
+  cork(): void {
+    this.#stream.cork();
+  }
+
+  uncork(): void {
+    this.#stream.uncork();
+  }
+
+  /** Ends the call well, behind everything that was sent. */
+  end(): void {
+    this.#finish({ "grpc-status": GRPC_OK });
+  }
+
+  /** Ends the call with a coded error, behind everything that was sent. */
+  fail(error: ApiError): void {
+    const { code, details, metadata } = statusOf(error);
+    const [detail] = metadata.get(ERROR_DETAIL_TRAILER);
+    this.#finish({
+      "grpc-status": code,
+      "grpc-message": encodeURI(details),
+      [ERROR_DETAIL_TRAILER]: Buffer.from(detail ?? "").toString("base64"),
+    });
+  }
+
+  #finish(trailers: OutgoingHttpHeaders): void {
+    if (this.#isOver) return;
+    const stream = this.#stream;
+    if (!stream.destroyed && !stream.closed) {
+      stream.once("wantTrailers", () => stream.sendTrailers(trailers));
+      stream.end();
+    }
+    // What the client still sends is read and dropped, or the stream would never close.
+    stream.resume();
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#listener?.onClosed();
+  }
+}
