@@ -89,8 +89,13 @@ export class Checkpoints {
 
 async function recoveryPointsOf(logs: readonly SegmentedLog[]): Promise<string> {
   const taken = logs.map((log) => ({ log, offset: log.recoveryPointToKeep }));
-  // One after another: a thousand fsyncs at once would keep every read waiting.
-  for (const { log, offset } of taken) if (!log.isDamaged && log.epochsDirtyFrom < offset) await log.writeEpochs();
+  for (const { log, offset } of taken) {
+    // Asked again when the write begins: a log that was cut meanwhile must not lose entries of its file that the recovery
+    // point on disk has passed, until that is lowered.
+    const isPassed = (): boolean => log.epochsDirtyFrom < Math.min(offset, log.recoveryPointToKeep);
+    // One after another: a thousand fsyncs at once would keep every read waiting.
+    if (!log.isDamaged && isPassed()) await log.writeEpochs(isPassed);
+  }
   return formatOffsets(
     taken.map(({ log, offset }) => ({
       topic: log.topic,

@@ -92,13 +92,17 @@ export class EpochCache {
     this.#latest = this.#lastEpoch();
   }
 
-  /** The log starts at `offset` now: the last entry that starts at or below it stays, and is said to start there. */
+  /**
+   * The log starts at `offset` now: the last entry that starts at or below it stays, and is said to start there.
+   *
+   * The file does not become due by this: a start does it again. Were it due, a truncation could find it so below the
+   * recovery point on disk, and write it without the entries that this one still needs (5.1(2), 5.5(3)).
+   */
   truncateStart(offset: Offset): void {
     let floor = -1;
     while ((this.#entries[floor + 1]?.startOffset ?? Number.POSITIVE_INFINITY) <= offset) floor += 1;
     const kept = this.#entries[floor];
     if (kept === undefined || (floor === 0 && kept.startOffset === offset)) return;
-    this.markDirty(this.#entries[0]?.startOffset ?? offset);
     this.#entries.splice(0, floor + 1, { epoch: kept.epoch, startOffset: offset });
   }
 

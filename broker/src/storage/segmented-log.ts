@@ -260,10 +260,13 @@ export class SegmentedLog implements PartitionLog {
     return this.#epochs.dirtyFrom;
   }
 
-  /** Resolves when the epoch file on stable storage says what the cache says now. */
-  writeEpochs(): Promise<void> {
+  /**
+   * Resolves when the epoch file on stable storage says what the cache says now. Writes go one after another; `isWanted`
+   * is asked when the turn of this one has come.
+   */
+  writeEpochs(isWanted: () => boolean = () => true): Promise<void> {
     const write = this.#epochWrites.then(async () => {
-      if (this.#isReleased) return;
+      if (this.#isReleased || !isWanted()) return;
       const begun = this.#epochs.beginWrite();
       if (begun.dirtyFrom === Number.POSITIVE_INFINITY) return;
       try {

@@ -136,7 +136,8 @@ export class ShadowLog {
     if (last === undefined) this.emptyAt = foundEnd;
     this.batches = last === undefined ? [] : history.filter((batch) => batch.baseOffset <= last.baseOffset);
     for (const candidate of candidates) this.#lose(candidate.filter((batch, i) => this.batches[i] !== batch));
-    this.alternatives = [];
+    // What a kill left cut may not be cut on the medium yet.
+    this.alternatives = after === "power" ? [] : candidates.map((batches) => ({ batches, survivesKill: false }));
     this.generation += 1;
     const end = this.endOffset;
     const required = after === "power" ? this.durableEnd : this.writtenEnd;
