@@ -35,16 +35,11 @@ export class EpochCache {
     return this.#dirtyFrom;
   }
 
-  /** The entries as they were at `begun` are durable now; later changes keep their own mark. */
+  /** A write of the file begins: what it will hold, and the mark to put back (`markDirty`) if it comes to nothing. */
   beginWrite(): { readonly entries: readonly EpochEntry[]; readonly dirtyFrom: number } {
     const begun = { entries: [...this.#entries], dirtyFrom: this.#dirtyFrom };
     this.#dirtyFrom = Number.POSITIVE_INFINITY;
     return begun;
-  }
-
-  /** The write that `beginWrite` began came to nothing. */
-  writeFailed(begun: { readonly dirtyFrom: number }): void {
-    this.markDirty(begun.dirtyFrom);
   }
 
   /** The file may not be exact from `offset` on. */

@@ -38,8 +38,9 @@ export type BadBatch = "short" | "size" | "magic" | "crc" | "counts" | "offset" 
 export class RecoveryScan {
   readonly #timers: Timers;
   readonly #onBytes: (bytes: number) => void;
-  readonly #spanCrc = new SpanCrc();
-  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  /** Both are made for the first bytes there are to scan: a new log has none. */
+  #spanCrc: SpanCrc | null = null;
+  #slab = Buffer.alloc(0);
   #bytesSinceYield = 0;
 
   constructor(timers: Timers, onBytes: (bytes: number) => void) {
@@ -53,6 +54,9 @@ export class RecoveryScan {
    * segment cannot hold.
    */
   async run(segment: Segment, fileBytes: number, target: RecoveryTarget): Promise<BadBatch | null> {
+    if (fileBytes === 0) return null;
+    if (this.#slab.length === 0) this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    this.#spanCrc ??= new SpanCrc();
     let filled = 0;
     for (let position = 0; position < fileBytes; ) {
       // [0, filled) of the slab holds the start of the batch at `position`.
