@@ -12,11 +12,11 @@ import { type RecordHeader, validateTopicName } from "@tidemark/proto";
 import { Accumulator, isPassed, type Mark } from "./core/accumulator.ts";
 import { ANY_PARTITION, type Encoded, type TopicQueue } from "./core/topic-queue.ts";
 import { type Duration, parseDuration } from "./duration.ts";
-import { BrokerError, CodecError, closedError, invalidArgument, TimeoutError } from "./errors.ts";
+import { abortedError, BrokerError, CodecError, closedError, invalidArgument, TimeoutError } from "./errors.ts";
 import { type Limits, limited } from "./pause.ts";
 import { ResultCollector } from "./produce/batch-result.ts";
 import { BatchSender } from "./produce/batch-sender.ts";
-import { type Completion, complete, type OnDone, Settler } from "./produce/completion.ts";
+import { type Completion, complete, newPromise, type OnDone, refuse, Told } from "./produce/completion.ts";
 import { Inflow } from "./produce/inflow.ts";
 import { producerSettingsOf } from "./produce/producer-settings.ts";
 import { RecordEncoder } from "./produce/record-encoder.ts";
@@ -25,6 +25,7 @@ import type { Cluster } from "./transport/cluster.ts";
 import type { BatchResult, Bytes, CallOptions, ProducerOptions, ProducerRecord, RecordMetadata, TopicDef } from "./types.ts";
 
 const CLOSE_TIMEOUT_MS = 30_000;
+const CLOCK_RECORDS = 64;
 
 /** What a producer keeps per topic definition. */
 interface Slot<K, V> {
@@ -52,8 +53,11 @@ export class Producer implements AsyncDisposable {
   /** Encodings under way, in all slots. */
   readonly #encodings = new Set<Promise<void>>();
 
-  /** Monotonic ms of this turn of the event loop; 0 = not looked yet. */
-  #turnNow = 0;
+  /** Monotonic ms and Unix ms as last looked at: once per turn, and again after CLOCK_RECORDS records of one turn. */
+  #monotonicNow = 0;
+  #wallNow = 0;
+  /** Records until the clocks are looked at again. */
+  #clockLeft = 0;
   readonly #flushes = new Set<Flush>();
   /** The first failure that nobody was told of. */
   #untold: BrokerError | null = null;
@@ -89,16 +93,16 @@ export class Producer implements AsyncDisposable {
   send<K, V>(topic: TopicDef<K, V>, record: ProducerRecord<K, V>, options?: CallOptions): Promise<RecordMetadata>;
   send(topic: string, record: ProducerRecord<Bytes | string | null, Bytes | string>, options?: CallOptions): Promise<RecordMetadata>;
   send<K, V>(topic: TopicDef<K, V> | string, record: ProducerRecord<K, V>, options?: CallOptions): Promise<RecordMetadata> {
-    const settler = new Settler();
     try {
       this.#assertOpen();
       const slot = this.#slot(topic);
-      if (options === undefined && this.#room.isFree) this.#put(slot, record, settler);
-      else return this.#sendWithin(slot, record, { settler, limits: limitsOf(options) });
+      if (options !== undefined || !this.#room.isFree) return this.#sendWithin(slot, record, limitsOf(options));
+      const { promise, resolve } = newPromise();
+      this.#put(slot, record, resolve);
+      return promise;
     } catch (error: unknown) {
-      settler.reject(BrokerError.from(error));
+      return Promise.reject(BrokerError.from(error));
     }
-    return settler.promise;
   }
 
   /** Sends many records; resolves, never rejects, when the fate of each is known or the limits ended. */
@@ -112,8 +116,8 @@ export class Producer implements AsyncDisposable {
       try {
         this.#assertOpen();
         if (end === null && !this.#room.isFree) await this.#room.wait(limits, "sending many records");
-        if (limits.signal?.aborted === true) throw new BrokerError("ABORTED", "sending many records was aborted", { cause: limits.signal.reason });
-        if (end === null) this.#put(slot, record, onDone);
+        if (limits.signal?.aborted === true) throw abortedError(limits.signal, "sending many records");
+        if (end === null) this.#put(slot, record, new Told(onDone));
         else onDone(end);
       } catch (error: unknown) {
         const failure = BrokerError.from(error);
@@ -143,7 +147,7 @@ export class Producer implements AsyncDisposable {
     if (slot.encoding !== null || key instanceof Promise || value instanceof Promise) {
       throw new CodecError(`topic ${topic.name} has an asynchronous codec: use send`, { topic: topic.name });
     }
-    this.#append(slot, record, key, value, onDone ?? null);
+    this.#append(slot, record, key, value, onDone === undefined ? null : new Told(onDone));
     return true;
   }
 
@@ -272,8 +276,7 @@ export class Producer implements AsyncDisposable {
       this.#append(slot, record, key, value, completion);
     } catch (error: unknown) {
       await later.before;
-      if (completion instanceof Settler) completion.reject(BrokerError.from(error));
-      else completion(BrokerError.from(error));
+      refuse(completion, BrokerError.from(error));
     }
   }
 
@@ -283,32 +286,40 @@ export class Producer implements AsyncDisposable {
     if (partition !== undefined && !(Number.isSafeInteger(partition) && partition >= 0)) {
       throw invalidArgument(`a partition is a whole number from 0, not ${partition}`);
     }
-    const at = timestamp === undefined ? Date.now() : typeof timestamp === "number" ? timestamp : timestamp.getTime();
-    if (this.#turnNow === 0) this.#turnNow = performance.now();
+    this.#clockLeft -= 1;
+    if (this.#clockLeft < 0) this.#readClocks();
+    const at = timestamp === undefined ? this.#wallNow : typeof timestamp === "number" ? timestamp : timestamp.getTime();
     try {
-      slot.queue.append(partition ?? ANY_PARTITION, at, key, value, headers, completion, this.#turnNow);
+      slot.queue.append(partition ?? ANY_PARTITION, at, key, value, headers, completion, this.#monotonicNow);
     } catch (error: unknown) {
       throw invalidArgument(error instanceof Error ? error.message : "the record could not be taken", { cause: error });
     }
     this.#sender.schedule();
   }
 
-  #sendWithin<K, V>(slot: Slot<K, V>, record: ProducerRecord<K, V>, call: { settler: Settler; limits: Limits }): Promise<RecordMetadata> {
-    const { settler, limits } = call;
-    if (limits.signal?.aborted === true) throw new BrokerError("ABORTED", "sending was aborted", { cause: limits.signal.reason });
+  /** Asking for the time costs as much as encoding a small record. */
+  #readClocks(): void {
+    this.#monotonicNow = performance.now();
+    this.#wallNow = Date.now();
+    this.#clockLeft = CLOCK_RECORDS;
+  }
+
+  #sendWithin<K, V>(slot: Slot<K, V>, record: ProducerRecord<K, V>, limits: Limits): Promise<RecordMetadata> {
+    if (limits.signal?.aborted === true) throw abortedError(limits.signal, "sending");
+    const { promise, resolve } = newPromise();
     let isTaken = false;
     const take = (): void => {
       isTaken = true;
       try {
-        this.#put(slot, record, settler);
+        this.#put(slot, record, resolve);
       } catch (error: unknown) {
-        settler.reject(BrokerError.from(error));
+        refuse(resolve, BrokerError.from(error));
       }
     };
     let leave = (): void => {};
     if (this.#room.isFree) take();
-    else leave = this.#room.enter(take, settler.reject);
-    return limited(settler.promise, limits, { what: "sending", outcome: () => (isTaken ? "unknown" : "not-sent"), onEnd: leave });
+    else leave = this.#room.enter(take, (error) => refuse(resolve, error));
+    return limited(promise, limits, { what: "sending", outcome: () => (isTaken ? "unknown" : "not-sent"), onEnd: leave });
   }
 
   /** One record of a stream. */
@@ -318,7 +329,7 @@ export class Producer implements AsyncDisposable {
     if (!this.#room.isFree) await this.#room.wait(limits, "piping records");
     inflow.begin();
     try {
-      this.#put(slot, record, inflow.onDone);
+      this.#put(slot, record, inflow.completion);
     } catch (error: unknown) {
       inflow.cancel();
       throw error;
@@ -328,7 +339,7 @@ export class Producer implements AsyncDisposable {
   // ---- telling what came of them
 
   #onProgress(): void {
-    this.#turnNow = 0;
+    this.#clockLeft = 0;
     const settled = this.#accumulator.takeSettled();
     const now = settled.length === 0 ? 0 : performance.now();
     for (const one of settled) {

@@ -34,11 +34,9 @@ function takeRecords<C>(
   if (whole.identity !== null) {
     half.identity = { ...whole.identity, sequence: sequenceAfter(whole.identity.sequence, part.from) };
   }
-  for (const [index, slot] of whole.slots.entries()) {
-    const completion = whole.completions[index];
-    const timestamp = whole.timestamps[index];
-    const isHere = slot >= part.from && slot < part.from + part.count;
-    if (isHere && completion !== undefined && timestamp !== undefined) half.complete(completion, slot - part.from, timestamp);
+  for (const [index, completion] of whole.completions.entries()) {
+    const slot = whole.slotOf(index) - part.from;
+    if (slot >= 0 && slot < part.count) half.complete(completion, slot, whole.timestamps[index] ?? -1);
   }
   return half;
 }

@@ -25,11 +25,12 @@ export class Batch<C> {
   sizeBytes = 0;
   records: Buffer = EMPTY;
 
-  /** Who waits for which record: `slots[i]` is the place in the batch of the record that `completions[i]` is about. */
+  /** Who waits for records, in the order of these. */
   readonly completions: C[] = [];
-  readonly slots: number[] = [];
   /** Timestamps of those records, Unix ms. */
   readonly timestamps: number[] = [];
+  /** Places in the batch of those records; null while every record has a completion, and the places are 0, 1, 2 … */
+  #slots: number[] | null = null;
 
   /** Given when it is first sent; null before, and after its producer's session was renewed. */
   identity: Identity | null = null;
@@ -48,10 +49,17 @@ export class Batch<C> {
     this.createdAt = createdAt;
   }
 
+  /** The record at `slot` has a completion. Slots rise. */
   complete(completion: C, slot: number, timestamp: number): void {
-    this.completions.push(completion);
-    this.slots.push(slot);
+    const index = this.completions.push(completion) - 1;
     this.timestamps.push(timestamp);
+    if (this.#slots === null && slot !== index) this.#slots = Array.from({ length: index }, (_, at) => at);
+    this.#slots?.push(slot);
+  }
+
+  /** The place in the batch of the record that `completions[index]` is about. */
+  slotOf(index: number): number {
+    return this.#slots === null ? index : (this.#slots[index] ?? index);
   }
 
   /** Makes the header say what `identity` says. The header is part of what the CRC covers, so this costs a pass. */

@@ -8,24 +8,38 @@ import type { RecordMetadata } from "../types.ts";
 
 export type OnDone = (error: BrokerError | null, metadata?: RecordMetadata) => void;
 
-/** The two ends of the promise that `send` returned. */
-export class Settler {
-  readonly promise: Promise<RecordMetadata>;
-  // Set by the executor, which runs inside the constructor of the promise.
-  resolve: (metadata: RecordMetadata) => void = nothing;
-  reject: (error: BrokerError) => void = nothing;
+/** Settles the promise that `send` returned; given a promise that rejects, it rejects. */
+export type Resolve = (metadata: RecordMetadata | Promise<RecordMetadata>) => void;
 
-  constructor() {
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
+/** A callback that was given to `enqueue`. */
+export class Told {
+  readonly onDone: OnDone;
+
+  constructor(onDone: OnDone) {
+    this.onDone = onDone;
   }
 }
 
-const nothing = (): void => {};
+/** A bare function is a Resolve: the commonest completion is no object at all. */
+export type Completion = Resolve | Told;
 
-export type Completion = OnDone | Settler;
+let captured: Resolve | null = null;
+const capture = (resolve: Resolve): void => {
+  captured = resolve;
+};
+
+/** A promise and the function that settles it, without a closure: this runs for every record that is sent. */
+export function newPromise(): { readonly promise: Promise<RecordMetadata>; readonly resolve: Resolve } {
+  const promise = new Promise<RecordMetadata>(capture);
+  if (captured === null) throw new Error("a promise runs its executor at once");
+  return { promise, resolve: captured };
+}
+
+/** Ends a completion with an error. */
+export function refuse(completion: Completion, error: BrokerError): void {
+  if (typeof completion === "function") completion(Promise.reject(error));
+  else call(completion.onDone, error);
+}
 
 /** Tells everybody who asked about a record of the batch. Returns the error, if it is one. */
 export function complete(settled: Settled<Completion>, now: number): BrokerError | null {
@@ -33,26 +47,22 @@ export function complete(settled: Settled<Completion>, now: number): BrokerError
   const { completions } = batch;
   if (outcome.kind !== "acked") {
     const error = errorOf(settled, outcome, now);
-    for (const completion of completions) {
-      if (completion instanceof Settler) completion.reject(error);
-      else call(completion, error);
-    }
+    for (const completion of completions) refuse(completion, error);
     return error;
   }
-  const { slots, timestamps } = batch;
+  const { timestamps } = batch;
   const { baseOffset, logAppendTime, isDuplicate } = outcome;
   for (let index = 0; index < completions.length; index += 1) {
     const completion = completions[index];
-    const slot = slots[index] ?? 0;
     const metadata = {
       topic,
       partition,
-      offset: baseOffset < 0 ? -1 : baseOffset + slot,
+      offset: baseOffset < 0 ? -1 : baseOffset + batch.slotOf(index),
       timestamp: logAppendTime < 0 ? (timestamps[index] ?? -1) : logAppendTime,
       duplicate: isDuplicate,
     };
-    if (completion instanceof Settler) completion.resolve(metadata);
-    else if (completion !== undefined) call(completion, null, metadata);
+    if (typeof completion === "function") completion(metadata);
+    else if (completion !== undefined) call(completion.onDone, null, metadata);
   }
   return null;
 }

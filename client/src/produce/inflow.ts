@@ -1,5 +1,6 @@
 /** One stream of records into a producer: counts what is under way, remembers the first failure, knows when all is told. */
 import type { BrokerError } from "../errors.ts";
+import { Told } from "./completion.ts";
 
 export class Inflow {
   /** Records that arrived. */
@@ -9,12 +10,12 @@ export class Inflow {
   #onIdle: (() => void) | null = null;
 
   /** The completion of every record of the stream. */
-  readonly onDone = (error: BrokerError | null): void => {
+  readonly completion = new Told((error) => {
     this.#open -= 1;
     if (error === null) this.sent += 1;
     else this.#failure ??= error;
     if (this.#open === 0) this.#onIdle?.();
-  };
+  });
 
   /** A record is on its way. */
   begin(): void {

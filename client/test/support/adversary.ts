@@ -185,7 +185,7 @@ export class Adversary {
   #note({ batch, outcome }: Settled<number>): void {
     for (const [index, record] of batch.completions.entries()) {
       if (this.outcomes.has(record)) throw new Error(`record ${record} was told twice`);
-      if (outcome.kind === "acked") this.outcomes.set(record, { kind: "acked", offset: outcome.baseOffset + (batch.slots[index] ?? 0) });
+      if (outcome.kind === "acked") this.outcomes.set(record, { kind: "acked", offset: outcome.baseOffset + batch.slotOf(index) });
       else this.outcomes.set(record, outcome.mayBeWritten ? { kind: "unknown" } : { kind: "not-written" });
     }
   }
