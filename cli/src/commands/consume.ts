@@ -9,6 +9,7 @@ import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { requireOutput } from "../global-flags.ts";
+import { useNativeParts } from "../native-parts.ts";
 import { ChunkWriter } from "../output/chunk-writer.ts";
 import { formatMs, plural } from "../output/units.ts";
 import { type FromPosition, resolveMoment, type UntilPosition } from "../parse/position.ts";
@@ -31,6 +32,7 @@ const EMPTY = Buffer.alloc(0);
 export async function consume(context: CommandContext, request: ConsumeRequest): Promise<ExitCode> {
   const topicName = requireTopicName(request.topic);
   const render = createRenderer(context);
+  await useNativeParts();
   await withClient(context, async (client) => {
     const { codecs, topic } = await import("@tidemark/client");
     const watchdog = new IdleWatchdog(context);

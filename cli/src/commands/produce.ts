@@ -12,6 +12,7 @@ import { withClient } from "../client-session.ts";
 import { type CommandContext, isJson, note } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, toFailure, usageFailure } from "../failure.ts";
+import { useNativeParts } from "../native-parts.ts";
 import { Progress } from "../output/progress.ts";
 import { formatBytes, formatCount, formatMs, plural } from "../output/units.ts";
 import { Delivery } from "../records/delivery.ts";
@@ -49,6 +50,7 @@ export async function produce(context: CommandContext, request: ProduceRequest):
   if (inputs.some((input) => input.name === "-") && context.stdin.isTTY === true) {
     note(context, "reading records from the terminal, one a line; Ctrl-D ends");
   }
+  await useNativeParts();
   return withClient(context, async (client) => {
     const producer = client.producer({
       acks: request.acks,

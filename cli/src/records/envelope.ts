@@ -35,17 +35,21 @@ export interface ConsumedRecord {
   readonly headers: Iterable<readonly [string, Uint8Array | null]>;
 }
 
-export interface Envelope {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
-  readonly timestamp: number;
-  readonly timestampType: "create" | "append";
+/** Key, value and headers as text. */
+export interface EnvelopeBody {
   readonly key: string | null;
   readonly keyEncoding: TextEncoding | null;
   readonly value: string | null;
   readonly valueEncoding: TextEncoding | null;
   readonly headers: readonly EnvelopeHeader[];
+}
+
+export interface Envelope extends EnvelopeBody {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly timestampType: "create" | "append";
 }
 
 /** A record to produce; an absent partition or timestamp is chosen by the producer. */
@@ -58,6 +62,11 @@ export interface RecordToProduce {
 }
 
 export function toEnvelope(record: ConsumedRecord): Envelope {
+  const { topic, partition, offset, timestamp, timestampType } = record;
+  return { topic, partition, offset, timestamp, timestampType, ...envelopeBody(record) };
+}
+
+export function envelopeBody(record: Pick<ConsumedRecord, "key" | "value" | "headers">): EnvelopeBody {
   const [key, keyEncoding] = toText(record.key);
   const [value, valueEncoding] = toText(record.value);
   const headers: EnvelopeHeader[] = [];
@@ -65,18 +74,7 @@ export function toEnvelope(record: ConsumedRecord): Envelope {
     const [text, encoding] = toText(bytes);
     headers.push({ name, value: text, encoding });
   }
-  return {
-    topic: record.topic,
-    partition: record.partition,
-    offset: record.offset,
-    timestamp: record.timestamp,
-    timestampType: record.timestampType,
-    key,
-    keyEncoding,
-    value,
-    valueEncoding,
-    headers,
-  };
+  return { key, keyEncoding, value, valueEncoding, headers };
 }
 
 /** @throws CliFailure USAGE naming the part of the envelope that is wrong. */

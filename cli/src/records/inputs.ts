@@ -2,7 +2,7 @@
  * Where `produce` reads from: standard input or files, one after the other. All files are looked at before the first
  * record is sent, so a misspelt name costs nothing.
  */
-import { createReadStream, statSync } from "node:fs";
+import { createReadStream, type Stats, statSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { CliFailure } from "../failure.ts";
 
@@ -31,10 +31,16 @@ export function totalBytesOf(inputs: readonly Input[]): number | null {
   return total;
 }
 
-function fileInput(path: string): Input {
+/** @throws CliFailure FILE_NOT_FOUND, or EISDIR for a directory */
+export function requireFile(path: string): Stats {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) throw new CliFailure("FILE_NOT_FOUND", `${path}: no such file`);
   if (stat.isDirectory()) throw new CliFailure("EISDIR", `${path} is a directory; name its files`);
+  return stat;
+}
+
+function fileInput(path: string): Input {
+  const stat = requireFile(path);
   return {
     name: path,
     sizeBytes: stat.isFile() ? stat.size : null,

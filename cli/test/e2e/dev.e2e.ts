@@ -62,7 +62,7 @@ describe("tidemark dev", () => {
     const second = await run(["dev", "--data-dir", data, "--grpc-port", "0", "--http-port", "0"]);
     expect(second.code).to.equal(4);
     expect(second.stderr).to.match(/^error: DIRECTORY_LOCKED: /);
-    expect(second.stderr).to.include(`pid ${broker.process.pid}`);
+    expect(second.stderr).to.include(`process id ${broker.process.pid}`);
     expect(second.stdout.length).to.equal(0);
     expect(await broker.run(["produce", "t"], { stdin: "still alive\n" })).to.include({ code: 0 });
   });

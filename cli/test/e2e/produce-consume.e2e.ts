@@ -89,8 +89,9 @@ describe("tidemark produce and consume", () => {
     await broker.run(["topics", "create", "tail"]);
     const child = start(["consume", "tail", "--from", "start", "-n", "2", "-b", broker.address]);
     const ended = finished(child);
+    const shown = once(child.stdout, "data");
     await broker.run(["produce", "tail"], { stdin: "first\n" });
-    const [first] = await once(child.stdout, "data");
+    const [first] = await shown;
     expect(String(first)).to.equal("first\n");
     await broker.run(["produce", "tail"], { stdin: "second\n" });
     expect(await ended).to.include({ code: 0 });
