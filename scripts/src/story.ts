@@ -22,6 +22,8 @@ import { produceThroughSdk, readThroughSdk } from "./story/through-sdk.ts";
 
 const CLI_TOPIC = "story-cli";
 const SDK_TOPIC = "story-sdk";
+/** Lines of real files (source maps) go beyond a megabyte. */
+const TOPIC_CONFIG = { "max.message.bytes": String(16 * 1024 * 1024) };
 
 interface Options {
   readonly lines: number;
@@ -65,7 +67,9 @@ async function tell(): Promise<Chapter[]> {
   const startMs = await broker.start();
   say(`broker ready at ${broker.address} after ${Math.round(startMs)} ms`);
   await using client = new Client({ brokers: broker.address });
-  for (const name of [CLI_TOPIC, SDK_TOPIC]) await client.admin.topics.create({ name, partitions: options.partitions });
+  for (const name of [CLI_TOPIC, SDK_TOPIC]) {
+    await client.admin.topics.create({ name, partitions: options.partitions, config: TOPIC_CONFIG });
+  }
   return [
     await cliIn(client, text),
     await cliOut("out through the command line", text),

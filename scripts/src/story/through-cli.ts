@@ -180,8 +180,11 @@ async function feed(child: ChildProcess, bytes: Buffer): Promise<void> {
   const { stdin } = child;
   if (stdin === null || stdin.destroyed || stdin.write(bytes)) return;
   await new Promise<void>((resolve) => {
-    stdin.once("drain", resolve);
-    stdin.once("close", resolve);
+    const go = (): void => {
+      stdin.off("drain", go).off("close", go);
+      resolve();
+    };
+    stdin.on("drain", go).on("close", go);
   });
 }
 
