@@ -6,6 +6,7 @@
  */
 export type { BrokerOptions, BrokerWorld, FatalFault } from "./broker.ts";
 export { Broker, BrokerStartError, createBroker } from "./broker.ts";
+export { tuneProcess } from "./process-tuning.ts";
 export { BusyAddressError } from "./listeners/grpc/index.ts";
 export type { BrokerConfig } from "./config/index.ts";
 export type { OpenReport } from "./storage/index.ts";

@@ -23,7 +23,8 @@ export interface BrokerRun extends LoadedConfig {
 }
 
 export async function runBroker(context: CommandContext, run: BrokerRun): Promise<ExitCode> {
-  const { createBroker } = await import("@tidemark/broker");
+  const { createBroker, tuneProcess } = await import("@tidemark/broker");
+  tuneProcess();
   const end = new Ending(context.signal);
   const broker = await createBroker({ config: run.config, memory: run.isMemory, onFatal: (fault) => end.onFatal(fault) });
   try {
