@@ -2,14 +2,31 @@
  * The admin door: the cluster and its topics. Its codec (proto-loader) is imported at the first call, so that producers
  * and readers never pay for it. Results come per item; the first item that failed is thrown, with all failures as cause.
  */
-import { type AdminCalls, type AdminMethod, ADMIN_METHODS, errorRow, Isolation, OffsetAt, type TopicDescription as WireTopic, type TopicResult } from "@tidemark/proto";
+import {
+  type AdminCalls,
+  type AdminMethod,
+  ADMIN_METHODS,
+  errorRow,
+  Isolation,
+  OffsetAt,
+  type TopicDescription as WireTopic,
+  type TopicResult,
+} from "@tidemark/proto";
 import { parseDuration } from "./duration.ts";
 import { BrokerError, brokerErrorOf, invalidArgument } from "./errors.ts";
 import type { Limits } from "./pause.ts";
 import type { Cluster } from "./transport/cluster.ts";
 import type { UnaryMethod } from "./transport/connection.ts";
 import { listOffsets } from "./transport/list-offsets.ts";
-import type { CallOptions, ClusterInfo, ConfigEntry, Offset, TopicDescription, TopicSpec, TopicSummary } from "./types.ts";
+import type {
+  CallOptions,
+  ClusterInfo,
+  ConfigEntry,
+  Offset,
+  TopicDescription,
+  TopicSpec,
+  TopicSummary,
+} from "./types.ts";
 
 /** How long a topic may take to become ready when the caller sets no limit. */
 const CREATE_TIMEOUT_MS = 30_000;
@@ -45,10 +62,12 @@ export function createAdmin(cluster: Cluster): Admin {
     topics: Object.freeze({
       list: (options?: CallOptions & { internal?: boolean }) => listTopics(cluster, options),
       describe: (name: string, options?: CallOptions) => describeTopic(cluster, name, options),
-      create: (spec: TopicSpec | readonly TopicSpec[], options?: Parameters<TopicAdmin["create"]>[1]) => createTopics(cluster, "name" in spec ? [spec] : spec, options),
+      create: (spec: TopicSpec | readonly TopicSpec[], options?: Parameters<TopicAdmin["create"]>[1]) =>
+        createTopics(cluster, "name" in spec ? [spec] : spec, options),
       delete: (names: string | readonly string[], options?: Parameters<TopicAdmin["delete"]>[1]) =>
         deleteTopics(cluster, typeof names === "string" ? [names] : names, options),
-      offsets: (name: string, at: "earliest" | "latest" | Date, options?: CallOptions) => offsetsAt(cluster, name, at, options),
+      offsets: (name: string, at: "earliest" | "latest" | Date, options?: CallOptions) =>
+        offsetsAt(cluster, name, at, options),
     }),
   });
 }
@@ -58,44 +77,84 @@ async function describeCluster(cluster: Cluster, options: CallOptions = {}): Pro
   return {
     clusterId,
     controllerId,
-    brokers: brokers.map(({ id, host, port, rack, alive }) => ({ id, host, port, alive, ...(rack === "" ? {} : { rack }) })),
+    brokers: brokers.map(({ id, host, port, rack, alive }) => ({
+      id,
+      host,
+      port,
+      alive,
+      ...(rack === "" ? {} : { rack }),
+    })),
   };
 }
 
-async function* listTopics(cluster: Cluster, options: CallOptions & { internal?: boolean } = {}): AsyncIterableIterator<TopicSummary> {
-  const { topics } = await call(cluster, "listTopics", { includeInternal: options.internal ?? false }, limitsOf(options));
-  for (const { name, partitions, replicas, internal, bytes } of topics) yield { name, partitions, replicas, internal, bytes };
+async function* listTopics(
+  cluster: Cluster,
+  options: CallOptions & { internal?: boolean } = {},
+): AsyncIterableIterator<TopicSummary> {
+  const { topics } = await call(
+    cluster,
+    "listTopics",
+    { includeInternal: options.internal ?? false },
+    limitsOf(options),
+  );
+  for (const { name, partitions, replicas, internal, bytes } of topics)
+    yield { name, partitions, replicas, internal, bytes };
 }
 
 async function describeTopic(cluster: Cluster, name: string, options: CallOptions = {}): Promise<TopicDescription> {
   const { results } = await call(cluster, "describeTopics", { names: [name] }, limitsOf(options));
   throwFailed(results, () => true);
   const [topic] = described(results);
-  if (topic === undefined) throw new BrokerError("CONNECTION_LOST", `the broker did not answer for topic ${name}`, { topic: name });
+  if (topic === undefined)
+    throw new BrokerError("CONNECTION_LOST", `the broker did not answer for topic ${name}`, { topic: name });
   return topic;
 }
 
-async function createTopics(cluster: Cluster, specs: readonly TopicSpec[], options: Parameters<TopicAdmin["create"]>[1] = {}): Promise<TopicDescription[]> {
+async function createTopics(
+  cluster: Cluster,
+  specs: readonly TopicSpec[],
+  options: Parameters<TopicAdmin["create"]>[1] = {},
+): Promise<TopicDescription[]> {
   const { validateOnly = false, ifNotExists = false, wait = true } = options;
   const limits = limitsOf(options);
   const timeoutMs = wait ? Math.ceil(limits.timeoutMs ?? CREATE_TIMEOUT_MS) : 1;
   const request = { topics: specs.map(newTopic), validateOnly, timeoutMs };
-  const { results } = await call(cluster, "createTopics", request, { ...limits, timeoutMs: limits.timeoutMs ?? CREATE_TIMEOUT_MS });
-  throwFailed(results, (row) => !(ifNotExists && row.name === "TOPIC_ALREADY_EXISTS") && !(!wait && row.name === "REQUEST_TIMED_OUT"));
+  const { results } = await call(cluster, "createTopics", request, {
+    ...limits,
+    timeoutMs: limits.timeoutMs ?? CREATE_TIMEOUT_MS,
+  });
+  throwFailed(
+    results,
+    (row) => !(ifNotExists && row.name === "TOPIC_ALREADY_EXISTS") && !(!wait && row.name === "REQUEST_TIMED_OUT"),
+  );
   const topics = new Map(described(results).map((topic) => [topic.name, topic]));
   const descriptions: TopicDescription[] = [];
   for (const { name } of specs) descriptions.push(topics.get(name) ?? (await describeTopic(cluster, name, options)));
   return descriptions;
 }
 
-async function deleteTopics(cluster: Cluster, names: readonly string[], options: Parameters<TopicAdmin["delete"]>[1] = {}): Promise<void> {
+async function deleteTopics(
+  cluster: Cluster,
+  names: readonly string[],
+  options: Parameters<TopicAdmin["delete"]>[1] = {},
+): Promise<void> {
   const limits = limitsOf(options);
-  const { results } = await call(cluster, "deleteTopics", { names: [...names], timeoutMs: Math.ceil(limits.timeoutMs ?? 0) }, limits);
+  const { results } = await call(
+    cluster,
+    "deleteTopics",
+    { names: [...names], timeoutMs: Math.ceil(limits.timeoutMs ?? 0) },
+    limits,
+  );
   for (const name of names) cluster.forget(name);
   throwFailed(results, (row) => !(options.ifExists === true && row.name === "UNKNOWN_TOPIC_OR_PARTITION"));
 }
 
-async function offsetsAt(cluster: Cluster, topic: string, at: "earliest" | "latest" | Date, options: CallOptions = {}): Promise<ReadonlyMap<number, Offset>> {
+async function offsetsAt(
+  cluster: Cluster,
+  topic: string,
+  at: "earliest" | "latest" | Date,
+  options: CallOptions = {},
+): Promise<ReadonlyMap<number, Offset>> {
   const limits = limitsOf(options);
   const isolation = Isolation.READ_UNCOMMITTED;
   const known = await cluster.requireTopic(topic, limits);
@@ -121,7 +180,9 @@ async function call<Method extends AdminMethod>(
 }
 
 /** The codec of a method: loaded with the first admin call of the process. */
-async function methodOf<Method extends AdminMethod>(method: Method): Promise<UnaryMethod<AdminCalls[Method]["request"], AdminCalls[Method]["response"]>> {
+async function methodOf<Method extends AdminMethod>(
+  method: Method,
+): Promise<UnaryMethod<AdminCalls[Method]["request"], AdminCalls[Method]["response"]>> {
   const { loadAdminService } = await import("@tidemark/proto/control");
   const path = ADMIN_METHODS[method];
   const definition = Object.values(loadAdminService()).find((one) => one.path === path);
@@ -135,7 +196,10 @@ async function methodOf<Method extends AdminMethod>(method: Method): Promise<Una
 }
 
 function limitsOf(options: CallOptions): Limits {
-  return { signal: options.signal, timeoutMs: options.timeout === undefined ? undefined : parseDuration(options.timeout, "timeout") };
+  return {
+    signal: options.signal,
+    timeoutMs: options.timeout === undefined ? undefined : parseDuration(options.timeout, "timeout"),
+  };
 }
 
 // ---- results

@@ -46,7 +46,11 @@ export class Client implements AsyncDisposable {
   async ready(options: CallOptions = {}): Promise<ClusterInfo> {
     this.#assertOpen();
     const timeoutMs = options.timeout === undefined ? undefined : parseDuration(options.timeout, "timeout");
-    await limited(this.#cluster.refresh([], { create: false }), { signal: options.signal, timeoutMs }, { what: "connecting", outcome: () => "not-sent" });
+    await limited(
+      this.#cluster.refresh([], { create: false }),
+      { signal: options.signal, timeoutMs },
+      { what: "connecting", outcome: () => "not-sent" },
+    );
     const { info } = this.#cluster;
     if (info === null) throw new BrokerError("CONNECTION_LOST", "no broker told of its cluster");
     return info;
@@ -55,7 +59,11 @@ export class Client implements AsyncDisposable {
   /** @throws BrokerError INVALID_ARGUMENT */
   producer(options: ProducerOptions = {}): Producer {
     this.#assertOpen();
-    const producer: Producer = new Producer({ cluster: this.#cluster, options, onClosed: () => this.#open.delete(producer) });
+    const producer: Producer = new Producer({
+      cluster: this.#cluster,
+      options,
+      onClosed: () => this.#open.delete(producer),
+    });
     this.#open.add(producer);
     return producer;
   }
@@ -63,7 +71,12 @@ export class Client implements AsyncDisposable {
   /** @throws BrokerError INVALID_ARGUMENT */
   reader<K, V>(topic: TopicDef<K, V>, options: ReaderOptions = {}): Reader<K, V> {
     this.#assertOpen();
-    const reader: Reader<K, V> = new Reader({ cluster: this.#cluster, topic, options, onClosed: () => this.#open.delete(reader) });
+    const reader: Reader<K, V> = new Reader({
+      cluster: this.#cluster,
+      topic,
+      options,
+      onClosed: () => this.#open.delete(reader),
+    });
     this.#open.add(reader);
     return reader;
   }

@@ -21,7 +21,8 @@ const string: Codec<string> = {
   contentType: "text/plain; charset=utf-8",
   encode: (value) => Buffer.from(value),
   // Keys are optional: a record without one has the empty text for a key. Its `raw.key` tells the two apart.
-  decode: (value, context) => (value === null && context.part === "key" ? "" : asBuffer(present(value, context)).toString()),
+  decode: (value, context) =>
+    value === null && context.part === "key" ? "" : asBuffer(present(value, context)).toString(),
 };
 
 const int32: Codec<number> = fixed(4, {
@@ -77,7 +78,10 @@ export const codecs = { bytes, string, json, int32, int64, double, uuid, nullabl
  * Names a topic and says what its keys and values are: text keys and values of bytes by default.
  * @throws BrokerError INVALID_ARGUMENT when the name is not legal
  */
-export function topic<K = string, V = Bytes>(name: string, options: { key?: Codec<K>; value?: Codec<V> } = {}): TopicDef<K, V> {
+export function topic<K = string, V = Bytes>(
+  name: string,
+  options: { key?: Codec<K>; value?: Codec<V> } = {},
+): TopicDef<K, V> {
   const reason = validateTopicName(name);
   if (reason !== null) throw invalidArgument(`the topic name ${reason}`, { topic: name });
   return Object.freeze({
@@ -108,14 +112,16 @@ function fixed<T>(size: number, access: { write(into: Buffer, value: T): void; r
     },
     decode: (value, context) => {
       const from = asBuffer(present(value, context));
-      if (from.length !== size) throw new CodecError(`the ${context.part} has ${from.length} bytes where its codec wants ${size}`);
+      if (from.length !== size)
+        throw new CodecError(`the ${context.part} has ${from.length} bytes where its codec wants ${size}`);
       return access.read(from);
     },
   };
 }
 
 function present(value: Bytes | null, context: CodecContext): Bytes {
-  if (value === null) throw new CodecError(`the ${context.part} is null; wrap the codec in codecs.nullable to allow that`);
+  if (value === null)
+    throw new CodecError(`the ${context.part} is null; wrap the codec in codecs.nullable to allow that`);
   return value;
 }
 
@@ -142,12 +148,15 @@ function validate<T>(schema: StandardSchema<T>, value: unknown): T | Promise<T> 
 /** A Standard Schema result is `{ value }` or `{ issues }`; the schema vouches for the type of the value. */
 function outputOf<T>(result: unknown): T {
   if (typeof result === "object" && result !== null) {
-    if ("issues" in result && Array.isArray(result.issues)) throw new CodecError(`the value breaks its schema: ${issuesText(result.issues)}`);
+    if ("issues" in result && Array.isArray(result.issues))
+      throw new CodecError(`the value breaks its schema: ${issuesText(result.issues)}`);
     if ("value" in result) return result.value as T;
   }
   throw new CodecError("the schema's validate() returned neither a value nor issues");
 }
 
 function issuesText(issues: readonly unknown[]): string {
-  return issues.map((issue) => (typeof issue === "object" && issue !== null && "message" in issue ? String(issue.message) : "")).join("; ");
+  return issues
+    .map((issue) => (typeof issue === "object" && issue !== null && "message" in issue ? String(issue.message) : ""))
+    .join("; ");
 }

@@ -25,7 +25,9 @@ const MS_PER_UNIT: ReadonlyMap<string, number> = new Map([
 export function parseDuration(span: Duration, name: string): number {
   const ms = typeof span === "number" ? span : parseText(span);
   if (!Number.isFinite(ms) || ms < 0) {
-    throw invalidArgument(`${name} must be a duration of 0 or more, such as 250, "250ms" or "5s", and is ${JSON.stringify(span)}`);
+    throw invalidArgument(
+      `${name} must be a duration of 0 or more, such as 250, "250ms" or "5s", and is ${JSON.stringify(span)}`,
+    );
   }
   return ms;
 }

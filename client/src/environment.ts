@@ -8,7 +8,8 @@ export function optionsFromEnv(env: NodeJS.ProcessEnv): ClientOptions {
   const brokers = env["TIDEMARK_BROKERS"];
   if (brokers === undefined || brokers.trim() === "") throw invalidArgument("TIDEMARK_BROKERS is not set");
   const login = Object.keys(env).find((name) => name.startsWith("TIDEMARK_SASL_"));
-  if (login !== undefined) throw new BrokerError("UNSUPPORTED", `${login} is set, and this version of the client cannot log in`);
+  if (login !== undefined)
+    throw new BrokerError("UNSUPPORTED", `${login} is set, and this version of the client cannot log in`);
   const tls = tlsFromEnv(env);
   return { brokers, ...(tls === null ? {} : { tls }) };
 }
@@ -25,7 +26,8 @@ function tlsFromEnv(env: NodeJS.ProcessEnv): TlsOptions | boolean | null {
     ...(serverName === undefined ? {} : { serverName }),
   };
   const flag = env["TIDEMARK_TLS"];
-  if (flag !== undefined && flag !== "true" && flag !== "false") throw invalidArgument(`TIDEMARK_TLS is true or false, not ${JSON.stringify(flag)}`);
+  if (flag !== undefined && flag !== "true" && flag !== "false")
+    throw invalidArgument(`TIDEMARK_TLS is true or false, not ${JSON.stringify(flag)}`);
   if (flag === "false") return false;
   if (Object.keys(given).length > 0) return given;
   return flag === "true" ? true : null;

@@ -49,7 +49,10 @@ const TRANSACTION_ABORTABLE = 120;
 
 /** Codes that a client has of its own: whether the same call may succeed later, whether the object is done for, a hint. */
 const CLIENT_CODES: ReadonlyMap<string, { retriable: boolean; fatal: boolean; hint: string }> = new Map([
-  ["TIMEOUT", { retriable: true, fatal: false, hint: "Check that the brokers are up and reachable, or raise the timeout." }],
+  [
+    "TIMEOUT",
+    { retriable: true, fatal: false, hint: "Check that the brokers are up and reachable, or raise the timeout." },
+  ],
   ["CONNECTION_LOST", { retriable: true, fatal: false, hint: "Check the address, and that the broker is up." }],
   ["BUFFER_FULL", { retriable: true, fatal: false, hint: "Await ready() before the next record." }],
   ["CLOSED", { retriable: false, fatal: true, hint: "Create a new client, producer or reader." }],
@@ -120,14 +123,45 @@ export class BrokerError extends Error {
     if (BrokerError.is(e)) return e;
     if (e instanceof ProtoError) return brokerErrorOf(errorRow(e.code), e.message, { ...details, cause: e });
     if (isCallError(e)) return fromCallError(e, details);
-    if (e instanceof Error && e.name === "AbortError") return new BrokerError("ABORTED", e.message, { ...details, cause: e });
+    if (e instanceof Error && e.name === "AbortError")
+      return new BrokerError("ABORTED", e.message, { ...details, cause: e });
     return new BrokerError("INTERNAL", e instanceof Error ? e.message : describe(e), { ...details, cause: e });
   }
 
   /** Everything but the stack, ready for a log line. */
   toJSON(): object {
-    const { name, message, code, kafkaCode, grpcCode, retriable, fatal, broker, topic, partition, attempts, elapsedMs, hint, docs } = this;
-    return { name, message, code, kafkaCode, grpcCode, retriable, fatal, broker, topic, partition, attempts, elapsedMs, hint, docs };
+    const {
+      name,
+      message,
+      code,
+      kafkaCode,
+      grpcCode,
+      retriable,
+      fatal,
+      broker,
+      topic,
+      partition,
+      attempts,
+      elapsedMs,
+      hint,
+      docs,
+    } = this;
+    return {
+      name,
+      message,
+      code,
+      kafkaCode,
+      grpcCode,
+      retriable,
+      fatal,
+      broker,
+      topic,
+      partition,
+      attempts,
+      elapsedMs,
+      hint,
+      docs,
+    };
   }
 }
 
@@ -205,7 +239,9 @@ interface CallError {
 }
 
 function isCallError(e: unknown): e is Error & CallError {
-  return e instanceof Error && "code" in e && typeof e.code === "number" && "details" in e && typeof e.details === "string";
+  return (
+    e instanceof Error && "code" in e && typeof e.code === "number" && "details" in e && typeof e.details === "string"
+  );
 }
 
 /** The coded error in the trailer, when the broker sent one; else what the status itself tells. */
@@ -215,7 +251,10 @@ function fromCallError(e: Error & CallError, details: ErrorDetails): BrokerError
   if (Buffer.isBuffer(trailer)) {
     try {
       const detail = wire.errorDetail.decode(trailer);
-      const place = { ...(detail.topic === "" ? {} : { topic: detail.topic }), ...(detail.partition < 0 ? {} : { partition: detail.partition }) };
+      const place = {
+        ...(detail.topic === "" ? {} : { topic: detail.topic }),
+        ...(detail.partition < 0 ? {} : { partition: detail.partition }),
+      };
       return brokerErrorOf(errorRow(detail.code), detail.message, { ...all, ...place, retriable: detail.retriable });
     } catch {
       // A trailer that cannot be read tells nothing; the status still does.

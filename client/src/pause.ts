@@ -10,7 +10,9 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
     }
     const onAbort = (): void => {
       clearTimeout(timer);
-      reject(signal === undefined ? new BrokerError("ABORTED", "waiting was aborted") : abortedError(signal, "waiting"));
+      reject(
+        signal === undefined ? new BrokerError("ABORTED", "waiting was aborted") : abortedError(signal, "waiting"),
+      );
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", onAbort);
@@ -42,8 +44,14 @@ export function limited<T>(
       told.onEnd?.();
       reject(error);
     };
-    const onAbort = (): void => end(signal === undefined ? new BrokerError("ABORTED", told.what) : abortedError(signal, told.what));
-    const onTime = (): void => end(new TimeoutError(`${told.what} took longer than ${timeoutMs} ms`, told.outcome(), { elapsedMs: timeoutMs ?? 0 }));
+    const onAbort = (): void =>
+      end(signal === undefined ? new BrokerError("ABORTED", told.what) : abortedError(signal, told.what));
+    const onTime = (): void =>
+      end(
+        new TimeoutError(`${told.what} took longer than ${timeoutMs} ms`, told.outcome(), {
+          elapsedMs: timeoutMs ?? 0,
+        }),
+      );
     const timer = timeoutMs === undefined ? null : setTimeout(onTime, timeoutMs);
     const release = (): void => {
       if (timer !== null) clearTimeout(timer);

@@ -22,7 +22,15 @@ import { producerSettingsOf } from "./produce/producer-settings.ts";
 import { RecordEncoder } from "./produce/record-encoder.ts";
 import { Room } from "./produce/room.ts";
 import type { Cluster } from "./transport/cluster.ts";
-import type { BatchResult, Bytes, CallOptions, ProducerOptions, ProducerRecord, RecordMetadata, TopicDef } from "./types.ts";
+import type {
+  BatchResult,
+  Bytes,
+  CallOptions,
+  ProducerOptions,
+  ProducerRecord,
+  RecordMetadata,
+  TopicDef,
+} from "./types.ts";
 
 const CLOSE_TIMEOUT_MS = 30_000;
 const CLOCK_RECORDS = 64;
@@ -91,8 +99,16 @@ export class Producer implements AsyncDisposable {
    * @throws BrokerError: what the retries could not mend; TimeoutError; CodecError
    */
   send<K, V>(topic: TopicDef<K, V>, record: ProducerRecord<K, V>, options?: CallOptions): Promise<RecordMetadata>;
-  send(topic: string, record: ProducerRecord<Bytes | string | null, Bytes | string>, options?: CallOptions): Promise<RecordMetadata>;
-  send<K, V>(topic: TopicDef<K, V> | string, record: ProducerRecord<K, V>, options?: CallOptions): Promise<RecordMetadata> {
+  send(
+    topic: string,
+    record: ProducerRecord<Bytes | string | null, Bytes | string>,
+    options?: CallOptions,
+  ): Promise<RecordMetadata>;
+  send<K, V>(
+    topic: TopicDef<K, V> | string,
+    record: ProducerRecord<K, V>,
+    options?: CallOptions,
+  ): Promise<RecordMetadata> {
     try {
       this.#assertOpen();
       const slot = this.#slot(topic);
@@ -106,7 +122,11 @@ export class Producer implements AsyncDisposable {
   }
 
   /** Sends many records; resolves, never rejects, when the fate of each is known or the limits ended. */
-  async sendAll<K, V>(topic: TopicDef<K, V>, records: Iterable<ProducerRecord<K, V>>, options?: CallOptions): Promise<BatchResult> {
+  async sendAll<K, V>(
+    topic: TopicDef<K, V>,
+    records: Iterable<ProducerRecord<K, V>>,
+    options?: CallOptions,
+  ): Promise<BatchResult> {
     const slot = this.#slot(topic);
     const limits = limitsOf(options);
     const collector = new ResultCollector();
@@ -181,7 +201,11 @@ export class Producer implements AsyncDisposable {
   }
 
   /** Sends what `source` yields, as fast as there is room; resolves when all of it has arrived. Stops at the first failure. */
-  async pipe<K, V>(topic: TopicDef<K, V>, source: AsyncIterable<ProducerRecord<K, V>>, options?: CallOptions): Promise<{ sent: number }> {
+  async pipe<K, V>(
+    topic: TopicDef<K, V>,
+    source: AsyncIterable<ProducerRecord<K, V>>,
+    options?: CallOptions,
+  ): Promise<{ sent: number }> {
     const slot = this.#slot(topic);
     const limits = limitsOf(options);
     const inflow = new Inflow();
@@ -235,7 +259,11 @@ export class Producer implements AsyncDisposable {
     const name = typeof topic === "string" ? topic : topic.name;
     const reason = validateTopicName(name);
     if (reason !== null) throw invalidArgument(`the topic name ${reason}`, { topic: name });
-    const slot: Slot<K, V> = { queue: this.#accumulator.topic(name), encoder: new RecordEncoder(topic), encoding: null };
+    const slot: Slot<K, V> = {
+      queue: this.#accumulator.topic(name),
+      encoder: new RecordEncoder(topic),
+      encoding: null,
+    };
     const kept = slot as unknown as Slot<never, never>;
     if (typeof topic === "string") this.#slotsByName.set(topic, kept);
     else this.#slots.set(topic, kept);
@@ -280,7 +308,13 @@ export class Producer implements AsyncDisposable {
     }
   }
 
-  #append<K, V>(slot: Slot<K, V>, record: ProducerRecord<K, V>, key: Encoded, value: Encoded, completion: Completion | null): void {
+  #append<K, V>(
+    slot: Slot<K, V>,
+    record: ProducerRecord<K, V>,
+    key: Encoded,
+    value: Encoded,
+    completion: Completion | null,
+  ): void {
     const { partition, timestamp } = record;
     const headers: readonly RecordHeader[] | null = record.headers === undefined ? null : slot.encoder.headers(record);
     if (partition !== undefined && !(Number.isSafeInteger(partition) && partition >= 0)) {
@@ -288,7 +322,8 @@ export class Producer implements AsyncDisposable {
     }
     this.#clockLeft -= 1;
     if (this.#clockLeft < 0) this.#readClocks();
-    const at = timestamp === undefined ? this.#wallNow : typeof timestamp === "number" ? timestamp : timestamp.getTime();
+    const at =
+      timestamp === undefined ? this.#wallNow : typeof timestamp === "number" ? timestamp : timestamp.getTime();
     try {
       slot.queue.append(partition ?? ANY_PARTITION, at, key, value, headers, completion, this.#monotonicNow);
     } catch (error: unknown) {
@@ -319,7 +354,11 @@ export class Producer implements AsyncDisposable {
     let leave = (): void => {};
     if (this.#room.isFree) take();
     else leave = this.#room.enter(take, (error) => refuse(resolve, error));
-    return limited(promise, limits, { what: "sending", outcome: () => (isTaken ? "unknown" : "not-sent"), onEnd: leave });
+    return limited(promise, limits, {
+      what: "sending",
+      outcome: () => (isTaken ? "unknown" : "not-sent"),
+      onEnd: leave,
+    });
   }
 
   /** One record of a stream. */
@@ -395,7 +434,10 @@ export class Producer implements AsyncDisposable {
 
 function limitsOf(options: CallOptions | undefined): Limits {
   if (options === undefined) return NO_LIMITS;
-  return { signal: options.signal, timeoutMs: options.timeout === undefined ? undefined : parseDuration(options.timeout, "timeout") };
+  return {
+    signal: options.signal,
+    timeoutMs: options.timeout === undefined ? undefined : parseDuration(options.timeout, "timeout"),
+  };
 }
 
 const NO_LIMITS: Limits = {};

@@ -35,7 +35,12 @@ export class Reader<K, V> implements AsyncIterable<ConsumerRecord<K, V>>, AsyncD
   readonly #waiting: Waiting<ConsumerRecord<K, V>>[] = [];
 
   /** Made by `Client.reader()`. */
-  constructor(deps: { readonly cluster: Cluster; readonly topic: TopicDef<K, V>; readonly options: ReaderOptions; readonly onClosed: () => void }) {
+  constructor(deps: {
+    readonly cluster: Cluster;
+    readonly topic: TopicDef<K, V>;
+    readonly options: ReaderOptions;
+    readonly onClosed: () => void;
+  }) {
     this.#topic = deps.topic.name;
     this.#decoder = new RecordDecoder(deps.topic);
     this.#signal = deps.options.signal;

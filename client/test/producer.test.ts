@@ -47,10 +47,17 @@ describe("producer over a socket", () => {
 
     it("keeps the order of calls when encodings take their time", async () => {
       const slow = topic("words", {
-        value: { encode: async (value: string) => (await new Promise((resolve) => setImmediate(resolve)), Buffer.from(value)), decode: String },
+        value: {
+          encode: async (value: string) => (await new Promise((resolve) => setImmediate(resolve)), Buffer.from(value)),
+          decode: String,
+        },
       });
       const mixed = topic("words", {
-        value: { encode: (value: string) => (value.endsWith("7") ? Promise.resolve().then(() => Buffer.from(value)) : Buffer.from(value)), decode: String },
+        value: {
+          encode: (value: string) =>
+            value.endsWith("7") ? Promise.resolve().then(() => Buffer.from(value)) : Buffer.from(value),
+          decode: String,
+        },
       });
       const producer = client.producer();
       await Promise.all(numbered(10).map((record) => producer.send(slow, record)));
@@ -69,29 +76,46 @@ describe("producer over a socket", () => {
       const producer = client.producer({ batchBytes: 300 });
       const keyless = topic("many", { value: codecs.string });
       await Promise.all(numbered(400).map((record) => producer.send(keyless, record)));
-      for (let partition = 0; partition < 4; partition += 1) expect(broker.records("many", partition).length).to.be.greaterThan(50);
+      for (let partition = 0; partition < 4; partition += 1)
+        expect(broker.records("many", partition).length).to.be.greaterThan(50);
     });
 
     it("asks a partitioner of the user's own, and fails the record when it answers nonsense", async () => {
       const keyless = topic("many", { value: codecs.string });
-      const producer = client.producer({ partitioner: ({ value, partitions }) => (value?.length === 1 ? (partitions.at(-1) ?? 0) : 99) });
+      const producer = client.producer({
+        partitioner: ({ value, partitions }) => (value?.length === 1 ? (partitions.at(-1) ?? 0) : 99),
+      });
       expect((await producer.send(keyless, { value: "x" })).partition).to.equal(3);
       expect(await rejection(producer.send(keyless, { value: "long" }))).to.include({ code: "INVALID_ARGUMENT" });
     });
 
     it("carries keys, nulls, headers and timestamps", async () => {
       const producer = client.producer();
-      await producer.send("words", { key: Buffer.from("k"), value: "v", headers: { a: "1", b: Buffer.from("2"), c: null }, timestamp: new Date(5) });
+      await producer.send("words", {
+        key: Buffer.from("k"),
+        value: "v",
+        headers: { a: "1", b: Buffer.from("2"), c: null },
+        timestamp: new Date(5),
+      });
       await producer.send(words, { key: "t", value: null });
       const records = await client.reader(topic("words", { key: codecs.bytes, value: codecs.bytes })).toArray();
       expect(records[0]?.raw.key?.toString()).to.equal("k");
-      expect([...(records[0]?.headers ?? [])].map(([name, value]) => [name, value === null ? null : String(value)])).to.deep.equal([["a", "1"], ["b", "2"], ["c", null]]);
+      expect(
+        [...(records[0]?.headers ?? [])].map(([name, value]) => [name, value === null ? null : String(value)]),
+      ).to.deep.equal([
+        ["a", "1"],
+        ["b", "2"],
+        ["c", null],
+      ]);
       expect(records[0]?.timestamp).to.equal(5);
       expect(records[1]?.value).to.equal(null);
     });
 
     it("is refused for a topic that does not exist, once asking again has not helped", async () => {
-      await using hasty = new Client({ brokers: broker.address, retry: { initialDelay: 5, maxDelay: 50, budget: 200 } });
+      await using hasty = new Client({
+        brokers: broker.address,
+        retry: { initialDelay: 5, maxDelay: 50, budget: 200 },
+      });
       const error = await rejection(hasty.producer().send("nowhere", { value: "x" }));
       expect(error).to.include({ code: "UNKNOWN_TOPIC_OR_PARTITION", topic: "nowhere", fatal: false });
       expect(broker.calls.metadata).to.be.greaterThan(1);
@@ -109,8 +133,12 @@ describe("producer over a socket", () => {
 
     it("is refused for a partition that does not exist, and for a name that is none", async () => {
       const producer = client.producer();
-      expect(await rejection(producer.send(words, { value: "x", partition: 7 }))).to.include({ code: "UNKNOWN_TOPIC_OR_PARTITION" });
-      expect(await rejection(producer.send(words, { value: "x", partition: -1 }))).to.include({ code: "INVALID_ARGUMENT" });
+      expect(await rejection(producer.send(words, { value: "x", partition: 7 }))).to.include({
+        code: "UNKNOWN_TOPIC_OR_PARTITION",
+      });
+      expect(await rejection(producer.send(words, { value: "x", partition: -1 }))).to.include({
+        code: "INVALID_ARGUMENT",
+      });
       expect(await rejection(producer.send("../x", { value: "x" }))).to.include({ code: "INVALID_ARGUMENT" });
     });
 
@@ -192,7 +220,11 @@ describe("producer over a socket", () => {
     });
 
     it("lets go of the connection, and takes another, when a broker falls silent", async () => {
-      await using impatient = new Client({ brokers: broker.address, retry: { initialDelay: 5, maxDelay: 50 }, timeouts: { request: 50 } });
+      await using impatient = new Client({
+        brokers: broker.address,
+        retry: { initialDelay: 5, maxDelay: 50 },
+        timeouts: { request: 50 },
+      });
       broker.onProduce = (_, index) => (index === 0 ? { kind: "swallow", append: true } : { kind: "serve" });
       const sent = await impatient.producer().send(words, { value: "once" });
       expect(sent.duplicate).to.equal(true);
@@ -213,7 +245,9 @@ describe("producer over a socket", () => {
     });
 
     it("refuses options that contradict each other", () => {
-      expect(() => client.producer({ acks: "leader", idempotent: true })).to.throw(BrokerError).with.property("code", "INVALID_ARGUMENT");
+      expect(() => client.producer({ acks: "leader", idempotent: true }))
+        .to.throw(BrokerError)
+        .with.property("code", "INVALID_ARGUMENT");
       expect(() => client.producer({ maxInFlight: 6 })).to.throw("maxInFlight");
       expect(() => client.producer({ linger: -1 })).to.throw("linger");
     });
@@ -221,9 +255,16 @@ describe("producer over a socket", () => {
     for (const compression of ["gzip", "snappy", "lz4"] as const) {
       it(`squeezes batches with ${compression}, and reads them`, async () => {
         const text = "to be or not to be ".repeat(20);
-        await client.producer({ compression }).sendAll(words, Array.from({ length: 100 }, () => ({ value: text })));
-        expect(broker.partition("words").batches.reduce((sum, batch) => sum + batch.length, 0)).to.be.lessThan(text.length * 20);
-        expect((await client.reader(words).toArray()).map(({ value }) => value)).to.deep.equal(Array.from({ length: 100 }, () => text));
+        await client.producer({ compression }).sendAll(
+          words,
+          Array.from({ length: 100 }, () => ({ value: text })),
+        );
+        expect(broker.partition("words").batches.reduce((sum, batch) => sum + batch.length, 0)).to.be.lessThan(
+          text.length * 20,
+        );
+        expect((await client.reader(words).toArray()).map(({ value }) => value)).to.deep.equal(
+          Array.from({ length: 100 }, () => text),
+        );
       });
     }
   });
@@ -234,7 +275,9 @@ describe("producer over a socket", () => {
       const records: ProducerRecord<string, string>[] = [{ value: "a" }, { value: "b", partition: 9 }, { value: "c" }];
       const result = await producer.sendAll(words, records);
       expect(result.ok.map(({ offset }) => offset)).to.deep.equal([0, 1]);
-      expect(result.failed.map(({ index, error }) => [index, error.code])).to.deep.equal([[1, "UNKNOWN_TOPIC_OR_PARTITION"]]);
+      expect(result.failed.map(({ index, error }) => [index, error.code])).to.deep.equal([
+        [1, "UNKNOWN_TOPIC_OR_PARTITION"],
+      ]);
       expect(() => result.throwIfFailed()).to.throw(BrokerError);
     });
 
@@ -252,7 +295,12 @@ describe("producer over a socket", () => {
     it("takes records without promises and tells of each when asked", async () => {
       const producer = client.producer();
       const offsets: number[] = [];
-      for (const record of numbered(100)) expect(producer.enqueue(words, record, (error, metadata) => offsets.push(error === null ? (metadata?.offset ?? -1) : -1))).to.equal(true);
+      for (const record of numbered(100))
+        expect(
+          producer.enqueue(words, record, (error, metadata) =>
+            offsets.push(error === null ? (metadata?.offset ?? -1) : -1),
+          ),
+        ).to.equal(true);
       await producer.flush();
       expect(offsets).to.deep.equal(Array.from({ length: 100 }, (_, index) => index));
       expect(producer.buffered).to.deep.equal({ records: 0, bytes: 0 });
@@ -279,7 +327,9 @@ describe("producer over a socket", () => {
     });
 
     it("refuses an asynchronous codec", () => {
-      const slow = topic("words", { value: { encode: (value: string) => Promise.resolve(Buffer.from(value)), decode: String } });
+      const slow = topic("words", {
+        value: { encode: (value: string) => Promise.resolve(Buffer.from(value)), decode: String },
+      });
       expect(() => client.producer().enqueue(slow, { value: "x" })).to.throw(CodecError);
     });
   });
@@ -319,7 +369,9 @@ describe("producer over a socket", () => {
 
     it("stops a source that yields nothing when its caller gives up", async () => {
       const controller = new AbortController();
-      const silent: AsyncIterable<{ value: string }> = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
+      const silent: AsyncIterable<{ value: string }> = {
+        [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }),
+      };
       const piped = client.producer().pipe(words, silent, { signal: controller.signal });
       controller.abort(new Error("enough"));
       expect(await rejection(piped)).to.include({ code: "ABORTED" });
@@ -337,7 +389,9 @@ describe("producer over a socket", () => {
       const producer = client.producer({ maxBuffered: { bytes: 100 } });
       const controller = new AbortController();
       controller.abort();
-      expect(await rejection(producer.send(words, { value: "x" }, { signal: controller.signal }))).to.include({ code: "ABORTED" });
+      expect(await rejection(producer.send(words, { value: "x" }, { signal: controller.signal }))).to.include({
+        code: "ABORTED",
+      });
       broker.onProduce = () => ({ kind: "swallow", append: true });
       const full = producer.send(words, { value: "x".repeat(200) }).catch(() => {});
       const late = await rejection(producer.send(words, { value: "late" }, { timeout: 100 }));

@@ -22,21 +22,37 @@ describe("reader over a socket", () => {
   });
 
   /** v0, v1 …: `batch` records in each batch, record i at Unix ms 1000 + i. */
-  async function fill(count: number, batch = count, producer: Producer = client.producer({ linger: 0 })): Promise<void> {
+  async function fill(
+    count: number,
+    batch = count,
+    producer: Producer = client.producer({ linger: 0 }),
+  ): Promise<void> {
     for (let from = 0; from < count; from += batch) {
-      const records = Array.from({ length: Math.min(batch, count - from) }, (_, index) => ({ value: `v${from + index}`, timestamp: 1_000 + from + index }));
+      const records = Array.from({ length: Math.min(batch, count - from) }, (_, index) => ({
+        value: `v${from + index}`,
+        timestamp: 1_000 + from + index,
+      }));
       (await producer.sendAll(words, records)).throwIfFailed();
     }
   }
 
   const values = (records: readonly ConsumerRecord<unknown, string>[]): string[] => records.map(({ value }) => value);
-  const expected = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, index) => `v${from + index}`);
+  const expected = (from: number, to: number): string[] =>
+    Array.from({ length: to - from }, (_, index) => `v${from + index}`);
 
   it("reads from the start to the end of the log and ends", async () => {
     await fill(10);
     const records = await client.reader(words).toArray();
     expect(values(records)).to.deep.equal(expected(0, 10));
-    expect(records[3]).to.include({ topic: "words", partition: 0, offset: 3, timestamp: 1_003, timestampType: "create", key: "", deliveryAttempt: 1 });
+    expect(records[3]).to.include({
+      topic: "words",
+      partition: 0,
+      offset: 3,
+      timestamp: 1_003,
+      timestampType: "create",
+      key: "",
+      deliveryAttempt: 1,
+    });
     expect(records[3]?.raw).to.deep.equal({ key: null, value: Buffer.from("v3") });
     expect(JSON.parse(JSON.stringify(records[3]))).to.deep.include({ offset: 3, value: "v3", headers: [] });
   });
@@ -47,14 +63,26 @@ describe("reader over a socket", () => {
 
   it("begins and ends inside batches", async () => {
     await fill(100, 25);
-    for (const [from, to] of [[0, 100], [3, 4], [24, 26], [25, 50], [99, 100], [10, 10], [60, 40]] as const) {
-      expect(values(await client.reader(words, { from, to }).toArray()), `${from} to ${to}`).to.deep.equal(expected(from, Math.max(from, to)));
+    for (const [from, to] of [
+      [0, 100],
+      [3, 4],
+      [24, 26],
+      [25, 50],
+      [99, 100],
+      [10, 10],
+      [60, 40],
+    ] as const) {
+      expect(values(await client.reader(words, { from, to }).toArray()), `${from} to ${to}`).to.deep.equal(
+        expected(from, Math.max(from, to)),
+      );
     }
   });
 
   it("begins and ends at times", async () => {
     await fill(50, 10);
-    expect(values(await client.reader(words, { from: new Date(1_017), to: new Date(1_033) }).toArray())).to.deep.equal(expected(17, 33));
+    expect(values(await client.reader(words, { from: new Date(1_017), to: new Date(1_033) }).toArray())).to.deep.equal(
+      expected(17, 33),
+    );
     expect(values(await client.reader(words, { from: new Date(99_999) }).toArray())).to.deep.equal([]);
     expect(values(await client.reader(words, { to: new Date(99_999) }).toArray())).to.deep.equal(expected(0, 50));
   });
@@ -75,16 +103,30 @@ describe("reader over a socket", () => {
   it("follows until a time that has not come", async () => {
     await fill(5);
     const read = client.reader(words, { follow: true, to: new Date(5_000) }).toArray();
-    await client.producer().sendAll(words, [{ value: "v5", timestamp: 4_999 }, { value: "beyond", timestamp: 5_000 }]);
+    await client.producer().sendAll(words, [
+      { value: "v5", timestamp: 4_999 },
+      { value: "beyond", timestamp: 5_000 },
+    ]);
     expect(values(await read)).to.deep.equal(expected(0, 6));
   });
 
   it("reads partitions in their own order, from where each is told", async () => {
     const producer = client.producer();
     for (let partition = 0; partition < 3; partition += 1) {
-      await producer.sendAll(many, Array.from({ length: 10 }, (_, index) => ({ value: `${partition}:${index}`, partition })));
+      await producer.sendAll(
+        many,
+        Array.from({ length: 10 }, (_, index) => ({ value: `${partition}:${index}`, partition })),
+      );
     }
-    const records = await client.reader(many, { from: new Map([[0, 8], [2, 5]]), to: new Map([[2, 7]]) }).toArray();
+    const records = await client
+      .reader(many, {
+        from: new Map([
+          [0, 8],
+          [2, 5],
+        ]),
+        to: new Map([[2, 7]]),
+      })
+      .toArray();
     expect(records.filter(({ partition }) => partition === 0).map(({ offset }) => offset)).to.deep.equal([8, 9]);
     expect(records.filter(({ partition }) => partition === 1)).to.deep.equal([]);
     expect(records.filter(({ partition }) => partition === 2).map(({ offset }) => offset)).to.deep.equal([5, 6]);
@@ -96,7 +138,11 @@ describe("reader over a socket", () => {
     await fill(200, 10);
     const seen: string[] = [];
     let restarts = 0;
-    for await (const { value, offset } of client.reader(words, { follow: true, limit: 300, prefetch: { bytes: 200 } })) {
+    for await (const { value, offset } of client.reader(words, {
+      follow: true,
+      limit: 300,
+      prefetch: { bytes: 200 },
+    })) {
       seen.push(value);
       if (offset === 20) broker.cutStreams();
       if (offset === 60) void broker.restart().then(() => (restarts += 1));
@@ -109,7 +155,10 @@ describe("reader over a socket", () => {
   it("holds the broker back when it is not asked for records", async () => {
     const value = "x".repeat(1_000);
     const producer = client.producer({ batchBytes: 2_000 });
-    await producer.sendAll(words, Array.from({ length: 2_000 }, () => ({ value })));
+    await producer.sendAll(
+      words,
+      Array.from({ length: 600 }, () => ({ value })),
+    );
     const iterator = client.reader(words, { prefetch: { bytes: 50_000 } })[Symbol.asyncIterator]();
     await iterator.next();
     await broker.settled(() => broker.fetchCredit <= 0);
@@ -142,16 +191,36 @@ describe("reader over a socket", () => {
     controller.abort(new Error("enough"));
     expect(await rejection(waiting)).to.include({ code: "ABORTED" });
     expect(await iterator.next()).to.deep.equal({ done: true, value: undefined });
-    expect(await rejection(client.reader(words, { signal: controller.signal }).toArray())).to.include({ code: "ABORTED" });
+    expect(await rejection(client.reader(words, { signal: controller.signal }).toArray())).to.include({
+      code: "ABORTED",
+    });
   });
 
   it("says what is wrong with an offset, a partition, a topic or an option", async () => {
     await fill(5);
-    expect(await rejection(client.reader(words, { from: 6 }).toArray())).to.include({ code: "OFFSET_OUT_OF_RANGE", kafkaCode: 1, topic: "words", partition: 0 });
-    expect(await rejection(client.reader(words, { partitions: [4] }).toArray())).to.include({ code: "UNKNOWN_TOPIC_OR_PARTITION" });
-    expect(await rejection(client.reader(topic("nowhere")).toArray())).to.include({ code: "UNKNOWN_TOPIC_OR_PARTITION", topic: "nowhere" });
-    for (const options of [{ from: -1 }, { to: 1.5 }, { limit: -1 }, { prefetch: { bytes: 0 } }, { from: new Date(Number.NaN) }]) {
-      expect(() => client.reader(words, options)).to.throw(BrokerError).with.property("code", "INVALID_ARGUMENT");
+    expect(await rejection(client.reader(words, { from: 6 }).toArray())).to.include({
+      code: "OFFSET_OUT_OF_RANGE",
+      kafkaCode: 1,
+      topic: "words",
+      partition: 0,
+    });
+    expect(await rejection(client.reader(words, { partitions: [4] }).toArray())).to.include({
+      code: "UNKNOWN_TOPIC_OR_PARTITION",
+    });
+    expect(await rejection(client.reader(topic("nowhere")).toArray())).to.include({
+      code: "UNKNOWN_TOPIC_OR_PARTITION",
+      topic: "nowhere",
+    });
+    for (const options of [
+      { from: -1 },
+      { to: 1.5 },
+      { limit: -1 },
+      { prefetch: { bytes: 0 } },
+      { from: new Date(Number.NaN) },
+    ]) {
+      expect(() => client.reader(words, options))
+        .to.throw(BrokerError)
+        .with.property("code", "INVALID_ARGUMENT");
     }
   });
 
@@ -178,10 +247,15 @@ describe("reader over a socket", () => {
   it("waits for asynchronous codecs, and keeps order", async () => {
     await fill(20, 5);
     const slow = topic("words", {
-      value: { encode: (value: string) => Buffer.from(value), decode: async (bytes) => (await new Promise((resolve) => setImmediate(resolve)), String(bytes)) },
+      value: {
+        encode: (value: string) => Buffer.from(value),
+        decode: async (bytes) => (await new Promise((resolve) => setImmediate(resolve)), String(bytes)),
+      },
     });
     expect(values(await client.reader(slow).toArray())).to.deep.equal(expected(0, 20));
-    const failing = topic("words", { value: { encode: (value: string) => Buffer.from(value), decode: () => Promise.reject(new Error("no")) } });
+    const failing = topic("words", {
+      value: { encode: (value: string) => Buffer.from(value), decode: () => Promise.reject(new Error("no")) },
+    });
     const error = await rejection(client.reader(failing).toArray());
     expect(error).to.be.instanceOf(CodecError).with.property("message").that.includes("record 0 of words-0");
   });

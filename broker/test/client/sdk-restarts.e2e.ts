@@ -24,7 +24,10 @@ describe("the SDK and a broker that goes and comes", function () {
     broker = await BrokerProcess.start({ "log.dirs": directory, listeners: `GRPC://${broker.grpcAddress}` });
   }
 
-  for (const [how, end] of [["kill -9", () => broker.kill()], ["a clean stop", () => broker.stop()]] as const) {
+  for (const [how, end] of [
+    ["kill -9", () => broker.kill()],
+    ["a clean stop", () => broker.stop()],
+  ] as const) {
     it(`loses nothing and doubles nothing that was acknowledged, through ${how} in the middle`, async () => {
       await using client = new Client({ brokers: broker.grpcAddress });
       await client.admin.topics.create({ name: "words", partitions: 1 });
@@ -39,7 +42,9 @@ describe("the SDK and a broker that goes and comes", function () {
       await comeBack();
       await Promise.all(sends);
       expect(acknowledged).to.equal(30_000);
-      expect((await read).map(({ value, offset }) => [offset, value])).to.deep.equal(values.map((value, index) => [index, value]));
+      expect((await read).map(({ value, offset }) => [offset, value])).to.deep.equal(
+        values.map((value, index) => [index, value]),
+      );
       const again = await client.reader(words).toArray();
       expect(again.map(({ value }) => value)).to.deep.equal(values);
     });

@@ -46,8 +46,14 @@ describe("the SDK and a broker", () => {
     expect(sent).to.deep.equal({ topic: "words", partition: 0, offset: 0, timestamp: 42, duplicate: false });
     await producer.send(words, { value: null });
     const records = await client.reader(topic("words", { key: codecs.bytes, value: codecs.bytes })).toArray();
-    expect(records.map(({ key, value, offset }) => [key?.toString(), value?.toString(), offset])).to.deep.equal([["k", "v", 0], [undefined, undefined, 1]]);
-    expect([...(records[0]?.headers ?? [])].map(([name, value]) => [name, value?.toString()])).to.deep.equal([["a", "1"], ["b", undefined]]);
+    expect(records.map(({ key, value, offset }) => [key?.toString(), value?.toString(), offset])).to.deep.equal([
+      ["k", "v", 0],
+      [undefined, undefined, 1],
+    ]);
+    expect([...(records[0]?.headers ?? [])].map(([name, value]) => [name, value?.toString()])).to.deep.equal([
+      ["a", "1"],
+      ["b", undefined],
+    ]);
   });
 
   it("keeps order and count over many batches in flight, however they are handed over", async () => {
@@ -56,16 +62,27 @@ describe("the SDK and a broker", () => {
     const sends = values.slice(0, 3_000).map((value) => producer.send(words, { value }));
     for (const value of values.slice(3_000, 6_000)) while (!producer.enqueue(words, { value })) await producer.ready();
     await Promise.all(sends);
-    const rest = await producer.sendAll(words, values.slice(6_000).map((value) => ({ value })));
+    const rest = await producer.sendAll(
+      words,
+      values.slice(6_000).map((value) => ({ value })),
+    );
     expect(rest.failed).to.deep.equal([]);
     expect((await client.reader(words).toArray()).map(({ value }) => value)).to.deep.equal(values);
   });
 
   for (const compression of ["none", "gzip", "snappy", "lz4"] as const) {
     it(`carries batches squeezed with ${compression}`, async () => {
-      const values = Array.from({ length: 500 }, (_, index) => `${index} ${"all work and no play ".repeat(index % 20)}`);
-      await client.producer({ compression }).sendAll(words, values.map((value) => ({ value })));
-      expect((await client.reader(words, { from: 250 }).toArray()).map(({ value }) => value)).to.deep.equal(values.slice(250));
+      const values = Array.from(
+        { length: 500 },
+        (_, index) => `${index} ${"all work and no play ".repeat(index % 20)}`,
+      );
+      await client.producer({ compression }).sendAll(
+        words,
+        values.map((value) => ({ value })),
+      );
+      expect((await client.reader(words, { from: 250 }).toArray()).map(({ value }) => value)).to.deep.equal(
+        values.slice(250),
+      );
     });
   }
 
@@ -73,8 +90,13 @@ describe("the SDK and a broker", () => {
     await client.admin.topics.delete("words");
     await client.admin.topics.create({ name: "words", partitions: 1, config: { "max.message.bytes": "2000" } });
     const values = Array.from({ length: 400 }, (_, index) => `v${index}`);
-    const result = await client.producer().sendAll(words, [...values.slice(0, 200), "x".repeat(3_000), ...values.slice(200)].map((value) => ({ value })));
-    expect(result.failed.map(({ index, error }) => [index, error.code, error.kafkaCode])).to.deep.equal([[200, "RECORD_TOO_LARGE", 10]]);
+    const result = await client.producer().sendAll(
+      words,
+      [...values.slice(0, 200), "x".repeat(3_000), ...values.slice(200)].map((value) => ({ value })),
+    );
+    expect(result.failed.map(({ index, error }) => [index, error.code, error.kafkaCode])).to.deep.equal([
+      [200, "RECORD_TOO_LARGE", 10],
+    ]);
     expect((await client.reader(words).toArray()).map(({ value }) => value)).to.deep.equal(values);
   });
 
@@ -88,15 +110,20 @@ describe("the SDK and a broker", () => {
 
   it("finds offsets by time, and reads between them", async () => {
     const producer = client.producer();
-    await producer.sendAll(words, Array.from({ length: 100 }, (_, index) => ({ value: `v${index}`, timestamp: 1_000 + index })));
-    const { offsets } = client.admin.topics;
-    expect([await offsets("words", "earliest"), await offsets("words", "latest"), await offsets("words", new Date(1_050))]).to.deep.equal([
-      new Map([[0, 0]]),
-      new Map([[0, 100]]),
-      new Map([[0, 50]]),
-    ]);
+    await producer.sendAll(
+      words,
+      Array.from({ length: 100 }, (_, index) => ({ value: `v${index}`, timestamp: 1_000 + index })),
+    );
+    const { topics } = client.admin;
+    expect([
+      await topics.offsets("words", "earliest"),
+      await topics.offsets("words", "latest"),
+      await topics.offsets("words", new Date(1_050)),
+    ]).to.deep.equal([new Map([[0, 0]]), new Map([[0, 100]]), new Map([[0, 50]])]);
     const read = await client.reader(words, { from: new Date(1_010), to: new Date(1_020) }).toArray();
-    expect(read.map(({ timestamp }) => timestamp)).to.deep.equal(Array.from({ length: 10 }, (_, index) => 1_010 + index));
+    expect(read.map(({ timestamp }) => timestamp)).to.deep.equal(
+      Array.from({ length: 10 }, (_, index) => 1_010 + index),
+    );
   });
 
   it("manages topics", async () => {
@@ -105,9 +132,18 @@ describe("the SDK and a broker", () => {
     expect(created).to.include({ name: "orders", partitions: 2, replicas: 1, internal: false });
     expect(created?.id).to.have.length(22);
     expect(created?.config.find(({ name }) => name === "retention.ms")).to.include({ value: "1000", source: "topic" });
-    expect(created?.detail.map(({ partition, leader }) => [partition, leader])).to.deep.equal([[0, 1], [1, 1]]);
-    expect(await rejection(topics.create({ name: "orders" }))).to.include({ code: "TOPIC_ALREADY_EXISTS", kafkaCode: 36, topic: "orders" });
-    expect((await topics.create({ name: "orders", partitions: 9 }, { ifNotExists: true }))[0]?.id).to.equal(created?.id);
+    expect(created?.detail.map(({ partition, leader }) => [partition, leader])).to.deep.equal([
+      [0, 1],
+      [1, 1],
+    ]);
+    expect(await rejection(topics.create({ name: "orders" }))).to.include({
+      code: "TOPIC_ALREADY_EXISTS",
+      kafkaCode: 36,
+      topic: "orders",
+    });
+    expect((await topics.create({ name: "orders", partitions: 9 }, { ifNotExists: true }))[0]?.id).to.equal(
+      created?.id,
+    );
     expect(await rejection(topics.create({ name: "a/b" }))).to.include({ code: "INVALID_ARGUMENT" });
     await topics.create({ name: "dry" }, { validateOnly: true }).catch(() => []);
     const names: string[] = [];

@@ -29,7 +29,14 @@
  *
  * Without idempotence there are no numbers: batches are sent again after losses and may then be double or out of order.
  */
-import { type CodecId, type ErrorRow, RecordBatchBuilder, type RecordBytes, type RecordHeader, sequenceAfter } from "@tidemark/proto";
+import {
+  type CodecId,
+  type ErrorRow,
+  RecordBatchBuilder,
+  type RecordBytes,
+  type RecordHeader,
+  sequenceAfter,
+} from "@tidemark/proto";
 import { assert } from "./assert.ts";
 import { type BackoffPolicy, backoffMs } from "./backoff.ts";
 import { type Acked, type Answer, Batch, type Outcome, type Settled } from "./batch.ts";
@@ -146,7 +153,9 @@ export class PartitionQueue<C> {
 
   /** Whether a producer id is needed before anything can be taken. */
   get wantsProducerId(): boolean {
-    return this.#shared.options.isIdempotent && this.#session === null && this.#shared.producerId === null && !this.isEmpty;
+    return (
+      this.#shared.options.isIdempotent && this.#session === null && this.#shared.producerId === null && !this.isEmpty
+    );
   }
 
   /**
@@ -259,7 +268,8 @@ export class PartitionQueue<C> {
     const hasWork = this.#waiting.length > 0 || this.#open !== null;
     let at = Number.POSITIVE_INFINITY;
     if (hasWork && now < this.#retryAt) at = this.#retryAt;
-    else if (this.#waiting.length === 0 && this.#open !== null && !this.#isRipe(now)) at = this.#open.createdAt + this.#lingerMs();
+    else if (this.#waiting.length === 0 && this.#open !== null && !this.#isRipe(now))
+      at = this.#open.createdAt + this.#lingerMs();
     const inFlight = this.#inFlight.find((batch) => !batch.isAbandoned);
     const oldest = Math.min(
       inFlight?.createdAt ?? Number.POSITIVE_INFINITY,
@@ -422,7 +432,9 @@ export class PartitionQueue<C> {
   #isBehindOthers(batch: Batch<C>): boolean {
     const isFirst = (other: Batch<C>): boolean => other.ordinal < batch.ordinal;
     if (this.#inFlight.some(isFirst)) return true;
-    return this.#waiting.some((other) => isFirst(other) && other.identity !== null && (!this.#mustRenew || other.isDoubtful));
+    return this.#waiting.some(
+      (other) => isFirst(other) && other.identity !== null && (!this.#mustRenew || other.isDoubtful),
+    );
   }
 
   /** The batch leaves without success. What does that mean for those behind it? */

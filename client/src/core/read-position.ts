@@ -28,7 +28,9 @@ export interface Fetched {
 }
 
 /** Records that were taken in; null: the answer is not for where the reader stands, or the bytes are no batches. */
-export type Taken = { readonly ok: true; readonly recordsCount: number } | { readonly ok: false; readonly isCorrupt: boolean };
+export type Taken =
+  | { readonly ok: true; readonly recordsCount: number }
+  | { readonly ok: false; readonly isCorrupt: boolean };
 
 export class ReadPosition {
   readonly partition: number;
@@ -93,7 +95,8 @@ export class ReadPosition {
       if (records.length - at < BATCH_HEADER_BYTES) return CORRUPT;
       const size = batchSizeAt(records, at);
       const header = readBatchHeader(records, at);
-      if (size < BATCH_HEADER_BYTES || size > records.length - at || !Number.isSafeInteger(header.nextOffset)) return CORRUPT;
+      if (size < BATCH_HEADER_BYTES || size > records.length - at || !Number.isSafeInteger(header.nextOffset))
+        return CORRUPT;
       if (header.nextOffset <= nextOffset) return CORRUPT;
       nextOffset = header.nextOffset;
       recordsCount += header.recordsCount;

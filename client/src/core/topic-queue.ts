@@ -85,7 +85,16 @@ export class TopicQueue<C> {
     const chosen = this.#staged.length > 0 ? undefined : this.#choose(partition, key, value, headers);
     if (chosen === undefined) {
       if (!Number.isSafeInteger(timestamp)) throw new RangeError(`not a timestamp in ms: ${timestamp}`);
-      this.#stage({ partition, timestamp, key, value, headers, completion, createdAt: now, sizeBytes: stagedBytes(key, value, headers) });
+      this.#stage({
+        partition,
+        timestamp,
+        key,
+        value,
+        headers,
+        completion,
+        createdAt: now,
+        sizeBytes: stagedBytes(key, value, headers),
+      });
       return false;
     }
     chosen.append(timestamp, key, value, headers, completion, now);
@@ -95,7 +104,8 @@ export class TopicQueue<C> {
 
   /** The partitions as the cluster knows them now. Their number only grows; staged records find their places. */
   onPartitions(count: number, refusal: ErrorRow): void {
-    while (this.#queues.length < count) this.#queues.push(new PartitionQueue(this.name, this.#queues.length, this.#shared));
+    while (this.#queues.length < count)
+      this.#queues.push(new PartitionQueue(this.name, this.#queues.length, this.#shared));
     this.#partitions = this.#queues.map((queue) => queue.partition);
     for (const record of this.#staged.splice(0)) this.#unstage(record, refusal);
   }
@@ -118,7 +128,12 @@ export class TopicQueue<C> {
   }
 
   /** The queue of the record; undefined when the partition is not known. */
-  #choose(partition: number, key: Encoded, value: Encoded, headers: readonly RecordHeader[] | null): PartitionQueue<C> | undefined {
+  #choose(
+    partition: number,
+    key: Encoded,
+    value: Encoded,
+    headers: readonly RecordHeader[] | null,
+  ): PartitionQueue<C> | undefined {
     const queues = this.#queues;
     if (partition !== ANY_PARTITION || queues.length === 0) return queues[partition];
     if (this.#choice === "default") {
@@ -128,7 +143,12 @@ export class TopicQueue<C> {
       this.#sticky += 1;
       return queues[this.#sticky % queues.length];
     }
-    const chosen = this.#choice({ topic: this.name, key: bytesOrNull(key), value: bytesOrNull(value), partitions: this.#partitions });
+    const chosen = this.#choice({
+      topic: this.name,
+      key: bytesOrNull(key),
+      value: bytesOrNull(value),
+      partitions: this.#partitions,
+    });
     const queue = queues[chosen];
     if (queue === undefined) throw new RangeError(`the partitioner chose partition ${chosen} of ${queues.length}`);
     return queue;

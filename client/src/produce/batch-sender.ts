@@ -62,7 +62,12 @@ export class BatchSender implements StreamUser {
   /** The same for topics whose metadata may be out of date: while a leader is being chosen, asking faster does not help. */
   #refreshAgainAt = 0;
 
-  constructor(deps: { cluster: Cluster; accumulator: Accumulator<Completion>; options: SenderOptions; onProgress: () => void }) {
+  constructor(deps: {
+    cluster: Cluster;
+    accumulator: Accumulator<Completion>;
+    options: SenderOptions;
+    onProgress: () => void;
+  }) {
     this.#cluster = deps.cluster;
     this.#accumulator = deps.accumulator;
     this.#options = deps.options;
@@ -248,7 +253,11 @@ export class BatchSender implements StreamUser {
       return;
     }
     this.#unknownSince.delete(name);
-    this.#accumulator.refuseTopic(name, refusal.row, refusal.message === "" ? `topic ${name}: ${refusal.row.text}` : refusal.message);
+    this.#accumulator.refuseTopic(
+      name,
+      refusal.row,
+      refusal.message === "" ? `topic ${name}: ${refusal.row.text}` : refusal.message,
+    );
   }
 
   #askProducerId(): void {

@@ -89,14 +89,22 @@ function errorOf(settled: Settled<Completion>, outcome: Exclude<Outcome, { kind:
   };
   if (outcome.kind === "refused") {
     const message = outcome.message === "" ? outcome.row.text : outcome.message;
-    return brokerErrorOf(outcome.row, outcome.mayBeWritten ? `${message} (an earlier attempt may be in the log)` : message, details);
+    return brokerErrorOf(
+      outcome.row,
+      outcome.mayBeWritten ? `${message} (an earlier attempt may be in the log)` : message,
+      details,
+    );
   }
   const last = outcome.lastError;
   const reason = last === null ? "" : `; the last failure was ${last.name}: ${last.text}`;
   const fate = outcome.mayBeWritten ? "may or may not be in the log" : "were not written";
   const what = outcome.kind === "dropped" ? "the producer was closed" : "time ran out";
-  return new TimeoutError(`${what}: ${batch.recordsCount} records for ${place} ${fate}${reason}`, outcome.mayBeWritten ? "unknown" : "not-sent", {
-    ...details,
-    ...(last === null ? {} : { kafkaCode: last.code }),
-  });
+  return new TimeoutError(
+    `${what}: ${batch.recordsCount} records for ${place} ${fate}${reason}`,
+    outcome.mayBeWritten ? "unknown" : "not-sent",
+    {
+      ...details,
+      ...(last === null ? {} : { kafkaCode: last.code }),
+    },
+  );
 }

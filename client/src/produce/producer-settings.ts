@@ -26,10 +26,15 @@ export function producerSettingsOf(options: ProducerOptions, client: Settings): 
   if (isIdempotent && acks !== "all") throw invalidArgument(`an idempotent producer needs acks "all", not "${acks}"`);
   const compression = oneOf(options.compression ?? "none", CODEC_NAMES, "compression");
   const codec = CODEC_NAMES.indexOf(compression);
-  if (codec !== 0 && codec !== 1 && codec !== 2 && codec !== 3 && codec !== 4) throw invalidArgument(`no codec "${compression}"`);
+  if (codec !== 0 && codec !== 1 && codec !== 2 && codec !== 3 && codec !== 4)
+    throw invalidArgument(`no codec "${compression}"`);
   return {
     acks,
-    bufferBytes: whole(options.maxBuffered?.bytes ?? BUFFER_BYTES, { name: "maxBuffered.bytes", from: 1, to: Number.MAX_SAFE_INTEGER }),
+    bufferBytes: whole(options.maxBuffered?.bytes ?? BUFFER_BYTES, {
+      name: "maxBuffered.bytes",
+      from: 1,
+      to: Number.MAX_SAFE_INTEGER,
+    }),
     choice: options.partitioner ?? "default",
     queue: {
       batchBytes: whole(options.batchBytes ?? BATCH_BYTES, { name: "batchBytes", from: 1, to: MAX_MESSAGE_BYTES_MAX }),
@@ -38,7 +43,9 @@ export function producerSettingsOf(options: ProducerOptions, client: Settings): 
       codec,
       isIdempotent,
       deliveryTimeoutMs:
-        options.deliveryTimeout === undefined ? client.deliveryTimeoutMs : parseDuration(options.deliveryTimeout, "deliveryTimeout"),
+        options.deliveryTimeout === undefined
+          ? client.deliveryTimeoutMs
+          : parseDuration(options.deliveryTimeout, "deliveryTimeout"),
       retry: client.retry,
       random: Math.random,
     },

@@ -52,13 +52,22 @@ export class RecordEncoder<K, V> {
     if (typeof content === "string" && (kind === "text" || this.#key === null)) return content;
     if (content instanceof Uint8Array && kind === "bytes") return content;
     if (content === null) return null;
-    throw new CodecError(`the ${part} of a record for ${this.#topic} is ${typeof content} where its codec takes ${kind}`, { topic: this.#topic });
+    throw new CodecError(
+      `the ${part} of a record for ${this.#topic} is ${typeof content} where its codec takes ${kind}`,
+      { topic: this.#topic },
+    );
   }
 
-  #encode<T>(codec: Codec<T> | null, content: T, part: "key" | "value", record: ProducerRecord<K, V>): Encoded | Promise<Encoded> {
+  #encode<T>(
+    codec: Codec<T> | null,
+    content: T,
+    part: "key" | "value",
+    record: ProducerRecord<K, V>,
+  ): Encoded | Promise<Encoded> {
     if (codec === null) throw new CodecError(`the ${part} of a record for ${this.#topic} has no codec`);
     try {
-      const headers = record.headers === undefined ? HeaderList.NONE : new HeaderList(encodeHeaders(record.headers) ?? []);
+      const headers =
+        record.headers === undefined ? HeaderList.NONE : new HeaderList(encodeHeaders(record.headers) ?? []);
       const encoded = codec.encode(content, { topic: this.#topic, part, headers });
       if (!(encoded instanceof Promise)) return encoded;
       return encoded.catch((error: unknown) => {
@@ -71,7 +80,10 @@ export class RecordEncoder<K, V> {
 
   #failed(part: string, cause: unknown): CodecError {
     const reason = cause instanceof Error ? cause.message : "its codec failed";
-    return new CodecError(`the ${part} of a record for ${this.#topic} could not be encoded: ${reason}`, { topic: this.#topic, cause });
+    return new CodecError(`the ${part} of a record for ${this.#topic} could not be encoded: ${reason}`, {
+      topic: this.#topic,
+      cause,
+    });
   }
 }
 

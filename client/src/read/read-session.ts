@@ -7,7 +7,14 @@
  * A reader that follows waits for its brokers for ever, as it waits for records. One that reads to an end gives up after
  * the delivery timeout without progress.
  */
-import { errorRow, type ErrorRow, type FetchedPartition, type FetchSubscribe, Isolation, OffsetAt } from "@tidemark/proto";
+import {
+  errorRow,
+  type ErrorRow,
+  type FetchedPartition,
+  type FetchSubscribe,
+  Isolation,
+  OffsetAt,
+} from "@tidemark/proto";
 import { backoffMs } from "../core/backoff.ts";
 import { ReadBuffer } from "../core/read-buffer.ts";
 import { ReadPosition } from "../core/read-position.ts";
@@ -61,7 +68,12 @@ export class ReadSession implements FetchListener {
   #patience: NodeJS.Timeout | null = null;
   #isClosed = false;
 
-  constructor(deps: { readonly cluster: Cluster; readonly topic: string; readonly settings: ReaderSettings; readonly onNews: () => void }) {
+  constructor(deps: {
+    readonly cluster: Cluster;
+    readonly topic: string;
+    readonly settings: ReaderSettings;
+    readonly onNews: () => void;
+  }) {
     this.#cluster = deps.cluster;
     this.#topic = deps.topic;
     this.#settings = deps.settings;
@@ -71,7 +83,9 @@ export class ReadSession implements FetchListener {
 
   /** Everything was handed out. */
   get isDone(): boolean {
-    return this.buffer.isExhausted || (this.#areFollowedKnown && this.#followed.every(({ position }) => position.isDone));
+    return (
+      this.buffer.isExhausted || (this.#areFollowedKnown && this.#followed.every(({ position }) => position.isDone))
+    );
   }
 
   start(): void {
@@ -126,7 +140,10 @@ export class ReadSession implements FetchListener {
     this.#dropStream(stream);
     for (const followed of lane.byId.values()) followed.stream = null;
     this.#cluster.forget(this.#topic);
-    this.#cluster.settings.logger.warn({ topic: this.#topic, code: error.code, message: error.message }, "a fetch stream ended");
+    this.#cluster.settings.logger.warn(
+      { topic: this.#topic, code: error.code, message: error.message },
+      "a fetch stream ended",
+    );
     if (error.retriable) this.#attachLater(error);
     else this.#fail(error);
   }
@@ -134,11 +151,13 @@ export class ReadSession implements FetchListener {
   #onRecords(stream: FetchStream, broker: number, followed: Followed, fetched: FetchedPartition): void {
     const { position } = followed;
     const { fetchOffset, records, leaderEpoch } = fetched;
-    const visibleEnd = this.#settings.isolation === Isolation.READ_COMMITTED ? fetched.lastStableOffset : fetched.highWatermark;
+    const visibleEnd =
+      this.#settings.isolation === Isolation.READ_COMMITTED ? fetched.lastStableOffset : fetched.highWatermark;
     const taken = position.onFetched({ fetchOffset, visibleEnd, records });
     if (!taken.ok) {
       stream.grant(records.length, false);
-      if (taken.isCorrupt) this.#fail(this.#error(errorRow("CORRUPT_MESSAGE"), "the broker sent what is no record batch", position));
+      if (taken.isCorrupt)
+        this.#fail(this.#error(errorRow("CORRUPT_MESSAGE"), "the broker sent what is no record batch", position));
       return;
     }
     if (records.length === 0) return;
@@ -210,7 +229,11 @@ export class ReadSession implements FetchListener {
     const signal = this.#stop.signal;
     const topic = await this.#cluster.requireTopic(this.#topic, { signal });
     if (this.#topicId !== null && !this.#topicId.equals(topic.id)) {
-      throw new BrokerError("UNKNOWN_TOPIC_OR_PARTITION", `topic ${this.#topic} was deleted, and made anew under its name`, { topic: this.#topic });
+      throw new BrokerError(
+        "UNKNOWN_TOPIC_OR_PARTITION",
+        `topic ${this.#topic} was deleted, and made anew under its name`,
+        { topic: this.#topic },
+      );
     }
     if (!this.#areFollowedKnown) await this.#findPositions(topic.leaders.length);
     this.#topicId = topic.id;
@@ -225,10 +248,15 @@ export class ReadSession implements FetchListener {
     }
     if (this.#isClosed) return;
     const creditBytes = Math.ceil(this.#settings.prefetchBytes / Math.max(new Set(topic.leaders).size, 1));
-    for (const [leader, group] of wanted) this.#subscribe(leader, group, { creditBytes, topicId: topic.id, leaderEpochs: topic.leaderEpochs });
+    for (const [leader, group] of wanted)
+      this.#subscribe(leader, group, { creditBytes, topicId: topic.id, leaderEpochs: topic.leaderEpochs });
   }
 
-  #subscribe(leader: number, group: Followed[], options: { creditBytes: number; topicId: Buffer; leaderEpochs: readonly number[] }): void {
+  #subscribe(
+    leader: number,
+    group: Followed[],
+    options: { creditBytes: number; topicId: Buffer; leaderEpochs: readonly number[] },
+  ): void {
     const stream = this.#streamByBroker.get(leader) ?? this.#openStream(leader, options.creditBytes);
     const lane = this.#streams.get(stream);
     if (lane === undefined) return;
@@ -254,10 +282,15 @@ export class ReadSession implements FetchListener {
 
   #openStream(leader: number, shareBytes: number): FetchStream {
     const connection = this.#cluster.broker(leader);
-    if (connection === undefined) throw new BrokerError("CONNECTION_LOST", `the address of broker ${leader} is not known`);
+    if (connection === undefined)
+      throw new BrokerError("CONNECTION_LOST", `the address of broker ${leader} is not known`);
     const buffered = this.#bufferedBytes.get(leader) ?? 0;
     const { connectTimeoutMs } = this.#cluster.settings;
-    const stream = new FetchStream(connection, this, { shareBytes, creditBytes: Math.max(shareBytes - buffered, 0), connectTimeoutMs });
+    const stream = new FetchStream(connection, this, {
+      shareBytes,
+      creditBytes: Math.max(shareBytes - buffered, 0),
+      connectTimeoutMs,
+    });
     this.#streams.set(stream, { broker: leader, byId: new Map(), nextId: 1 });
     this.#streamByBroker.set(leader, stream);
     return stream;
@@ -276,7 +309,10 @@ export class ReadSession implements FetchListener {
       () => this.#attach(),
       () => {},
     );
-    this.#cluster.settings.logger.debug({ topic: this.#topic, code: error.code, attempt: this.#failures }, "reading goes on after a pause");
+    this.#cluster.settings.logger.debug(
+      { topic: this.#topic, code: error.code, attempt: this.#failures },
+      "reading goes on after a pause",
+    );
   }
 
   // ---- where to begin and to end
@@ -289,7 +325,8 @@ export class ReadSession implements FetchListener {
     for (const partition of partitions) {
       const start = starts.get(partition) ?? 0;
       const end = ends.get(partition) ?? Number.POSITIVE_INFINITY;
-      const untilTimestamp = to.kind === "time" && end === Number.POSITIVE_INFINITY ? to.timestamp : Number.POSITIVE_INFINITY;
+      const untilTimestamp =
+        to.kind === "time" && end === Number.POSITIVE_INFINITY ? to.timestamp : Number.POSITIVE_INFINITY;
       const position = new ReadPosition({ partition, from: start, to: end, untilTimestamp, follow });
       this.#followed.push({ position, startsAtEarliest: boundOf(from, partition).kind === "earliest", stream: null });
     }
@@ -301,10 +338,14 @@ export class ReadSession implements FetchListener {
     if (partitions === "all") return Array.from({ length: count }, (_, partition) => partition);
     const missing = partitions.find((partition) => partition >= count);
     if (missing !== undefined) {
-      throw new BrokerError("UNKNOWN_TOPIC_OR_PARTITION", `topic ${this.#topic} has ${count} partitions, and no partition ${missing}`, {
-        topic: this.#topic,
-        partition: missing,
-      });
+      throw new BrokerError(
+        "UNKNOWN_TOPIC_OR_PARTITION",
+        `topic ${this.#topic} has ${count} partitions, and no partition ${missing}`,
+        {
+          topic: this.#topic,
+          partition: missing,
+        },
+      );
     }
     return [...partitions];
   }
@@ -316,12 +357,14 @@ export class ReadSession implements FetchListener {
     for (const partition of partitions) {
       const own = boundOf(bound, partition);
       if (own.kind === "offset") offsets.set(partition, own.offset);
-      else if (own.kind !== "none") byTimestamp.set(timestampOf(own), [...(byTimestamp.get(timestampOf(own)) ?? []), partition]);
+      else if (own.kind !== "none")
+        byTimestamp.set(timestampOf(own), [...(byTimestamp.get(timestampOf(own)) ?? []), partition]);
     }
     for (const [timestamp, asked] of byTimestamp) {
       const found = await this.#offsets(asked, timestamp);
       const missing = asked.filter((partition) => (found.get(partition) ?? -1) < 0);
-      const late = missing.length > 0 && otherwise !== null ? await this.#offsets(missing, otherwise) : new Map<number, number>();
+      const late =
+        missing.length > 0 && otherwise !== null ? await this.#offsets(missing, otherwise) : new Map<number, number>();
       for (const partition of asked) {
         const offset = late.get(partition) ?? found.get(partition) ?? -1;
         if (offset >= 0) offsets.set(partition, offset);
@@ -332,7 +375,11 @@ export class ReadSession implements FetchListener {
 
   #offsets(partitions: readonly number[], timestamp: number): Promise<Map<number, number>> {
     const { isolation } = this.#settings;
-    return listOffsets(this.#cluster, { topic: this.#topic, partitions, timestamp, isolation }, { signal: this.#stop.signal });
+    return listOffsets(
+      this.#cluster,
+      { topic: this.#topic, partitions, timestamp, isolation },
+      { signal: this.#stop.signal },
+    );
   }
 
   // ---- giving up
@@ -354,12 +401,20 @@ export class ReadSession implements FetchListener {
     const { deliveryTimeoutMs } = this.#cluster.settings;
     if (this.#settings.follow) return;
     const left = this.#progressAt + deliveryTimeoutMs - performance.now();
-    this.#patience = setTimeout(() => {
-      const isWaiting = this.buffer.recordsCount === 0 && !this.isDone;
-      if (!isWaiting) this.#progressAt = performance.now();
-      if (performance.now() - this.#progressAt < deliveryTimeoutMs) this.#watchPatience();
-      else this.#fail(new TimeoutError(`reading ${this.#topic} made no progress for ${deliveryTimeoutMs} ms`, "unknown", { topic: this.#topic }));
-    }, Math.max(left, 1));
+    this.#patience = setTimeout(
+      () => {
+        const isWaiting = this.buffer.recordsCount === 0 && !this.isDone;
+        if (!isWaiting) this.#progressAt = performance.now();
+        if (performance.now() - this.#progressAt < deliveryTimeoutMs) this.#watchPatience();
+        else
+          this.#fail(
+            new TimeoutError(`reading ${this.#topic} made no progress for ${deliveryTimeoutMs} ms`, "unknown", {
+              topic: this.#topic,
+            }),
+          );
+      },
+      Math.max(left, 1),
+    );
   }
 }
 

@@ -12,7 +12,11 @@ export type Bound =
   | { readonly kind: "latest" }
   | { readonly kind: "time"; readonly timestamp: number }
   | { readonly kind: "none" }
-  | { readonly kind: "map"; readonly offsets: ReadonlyMap<number, number>; readonly otherwise: { readonly kind: "earliest" } | { readonly kind: "none" } };
+  | {
+      readonly kind: "map";
+      readonly offsets: ReadonlyMap<number, number>;
+      readonly otherwise: { readonly kind: "earliest" } | { readonly kind: "none" };
+    };
 
 export interface ReaderSettings {
   readonly partitions: readonly number[] | "all";
@@ -42,14 +46,19 @@ export function readerSettingsOf(options: ReaderOptions): ReaderSettings {
   };
 }
 
-function boundOf(bound: NonNullable<ReaderOptions["from"]> | NonNullable<ReaderOptions["to"]>, name: "from" | "to"): Bound {
+function boundOf(
+  bound: NonNullable<ReaderOptions["from"]> | NonNullable<ReaderOptions["to"]>,
+  name: "from" | "to",
+): Bound {
   if (bound === "earliest" || bound === "latest") return { kind: bound };
   if (bound === "end") return { kind: "latest" };
   if (typeof bound === "number") return { kind: "offset", offset: whole(bound, name, 0) };
   if (bound instanceof Date) return { kind: "time", timestamp: whole(bound.getTime(), name, 0) };
-  if (!(bound instanceof Map)) throw invalidArgument(`${name} is an offset, a Date, a Map of offsets or a word, not ${JSON.stringify(bound)}`);
+  if (!(bound instanceof Map))
+    throw invalidArgument(`${name} is an offset, a Date, a Map of offsets or a word, not ${JSON.stringify(bound)}`);
   const offsets = new Map<number, number>();
-  for (const [partition, offset] of bound) offsets.set(whole(partition, `a partition of ${name}`, 0), whole(offset, `an offset of ${name}`, 0));
+  for (const [partition, offset] of bound)
+    offsets.set(whole(partition, `a partition of ${name}`, 0), whole(offset, `an offset of ${name}`, 0));
   return { kind: "map", offsets, otherwise: name === "from" ? { kind: "earliest" } : { kind: "none" } };
 }
 

@@ -29,14 +29,21 @@ export class RecordDecoder<K, V> {
     try {
       const key = this.#part(this.#topic.key, this.#keyKind, "key", rawKey, cursor);
       const value = this.#part(this.#topic.value, this.#valueKind, "value", rawValue, cursor);
-      if (!(key instanceof Promise) && !(value instanceof Promise)) return new ReadRecord(place, cursor, rawKey, rawValue, key, value);
+      if (!(key instanceof Promise) && !(value instanceof Promise))
+        return new ReadRecord(place, cursor, rawKey, rawValue, key, value);
       return whenDecoded(new ReadRecord(place, cursor, rawKey, rawValue, key, value));
     } catch (error: unknown) {
       throw undecodable(new ReadRecord(place, cursor, rawKey, rawValue, rawKey, rawValue), error);
     }
   }
 
-  #part<T>(codec: Codec<T>, kind: Kind, part: "key" | "value", raw: Buffer | null, cursor: RecordCursor): T | Promise<T> {
+  #part<T>(
+    codec: Codec<T>,
+    kind: Kind,
+    part: "key" | "value",
+    raw: Buffer | null,
+    cursor: RecordCursor,
+  ): T | Promise<T> {
     // The codecs of these two kinds are known: their values are the bytes themselves, or their text.
     if (kind === "bytes") return raw as unknown as T;
     if (kind === "text" && raw !== null) return raw.toString() as unknown as T;
@@ -63,5 +70,10 @@ async function whenDecoded<K, V>(record: ReadRecord<K | Promise<K>, V | Promise<
 function undecodable(record: ConsumerRecord, cause: unknown): CodecError {
   const { topic, partition, offset } = record;
   const reason = cause instanceof Error ? cause.message : "its codec failed";
-  return new CodecError(`record ${offset} of ${topic}-${partition} could not be decoded: ${reason}`, { topic, partition, cause, record });
+  return new CodecError(`record ${offset} of ${topic}-${partition} could not be decoded: ${reason}`, {
+    topic,
+    partition,
+    cause,
+    record,
+  });
 }

@@ -37,7 +37,7 @@ export class Cluster {
   #wanted = new Map<string, boolean>();
   #nextRefresh: Promise<void> | null = null;
   #refreshing: Promise<void> = Promise.resolve();
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   constructor(settings: Settings) {
     this.settings = settings;
@@ -88,14 +88,17 @@ export class Cluster {
     for (let attempt = 1; ; attempt += 1) {
       const known = this.#topics.get(name);
       if (known !== undefined) return known;
-      await limited(this.refresh([name], { create: false }), budget, { what: `looking for topic ${name}`, outcome: () => "not-sent" });
+      await limited(this.refresh([name], { create: false }), budget, {
+        what: `looking for topic ${name}`,
+        outcome: () => "not-sent",
+      });
       const refusal = this.#refusals.get(name);
       if (refusal === undefined) continue;
       const elapsedMs = performance.now() - startedAt;
       if (!refusal.row.retriable || elapsedMs >= this.unknownTopicPatienceMs) {
         throw brokerErrorOf(refusal.row, refusal.message, { topic: name, attempts: attempt, elapsedMs });
       }
-      await pause(backoffMs(this.settings.retry, attempt, Math.random()), budget.signal);
+      await this.pause(backoffMs(this.settings.retry, attempt, Math.random()), budget.signal);
     }
   }
 
@@ -115,22 +118,33 @@ export class Cluster {
       const left = startedAt + budgetMs - performance.now();
       const connection = budget.broker === undefined ? this.#next() : (this.broker(budget.broker) ?? this.#next());
       try {
-        return await connection.call(method, request, { timeoutMs: Math.max(Math.min(left, this.#attemptMs(budget)), 1), signal: budget.signal });
+        return await connection.call(method, request, {
+          timeoutMs: Math.max(Math.min(left, this.#attemptMs(budget)), 1),
+          signal: budget.signal,
+        });
       } catch (error: unknown) {
         const failure = BrokerError.from(error);
-        if (budget.signal?.aborted === true) throw new BrokerError("ABORTED", "the call was aborted", { cause: budget.signal.reason });
+        if (budget.signal?.aborted === true)
+          throw new BrokerError("ABORTED", "the call was aborted", { cause: budget.signal.reason });
         const elapsedMs = performance.now() - startedAt;
         const delay = backoffMs(this.settings.retry, Math.ceil(attempt / this.#candidates().length), Math.random());
-        if (this.#isClosed || !failure.retriable) throw failure;
-        if (elapsedMs + delay >= budgetMs) throw exhausted(failure, { attempts: attempt, elapsedMs, address: connection.address });
+        if (this.#closing.signal.aborted || !failure.retriable) throw failure;
+        if (elapsedMs + delay >= budgetMs)
+          throw exhausted(failure, { attempts: attempt, elapsedMs, address: connection.address });
         // The other candidates are asked at once, the same ones again after a pause.
-        if (attempt % this.#candidates().length === 0) await pause(delay, budget.signal);
+        if (attempt % this.#candidates().length === 0) await this.pause(delay, budget.signal);
       }
     }
   }
 
+  /** Waits between two attempts; ends early, with ABORTED, when the signal is aborted or the client closes. */
+  pause(ms: number, signal?: AbortSignal): Promise<void> {
+    const closing = this.#closing.signal;
+    return pause(ms, signal === undefined ? closing : AbortSignal.any([signal, closing]));
+  }
+
   close(): void {
-    this.#isClosed = true;
+    this.#closing.abort(closedError("client"));
     for (const connection of this.#connections.values()) connection.close(closedError("client"));
     this.#connections.clear();
   }
@@ -142,7 +156,7 @@ export class Cluster {
   }
 
   #connection(address: string): Connection {
-    if (this.#isClosed) throw closedError("client");
+    if (this.#closing.signal.aborted) throw closedError("client");
     let connection = this.#connections.get(address);
     if (connection === undefined) {
       connection = new Connection(address, this.settings);
@@ -166,7 +180,7 @@ export class Cluster {
     const wanted = this.#wanted;
     this.#wanted = new Map();
     this.#nextRefresh = null;
-    if (this.#isClosed) throw closedError("client");
+    if (this.#closing.signal.aborted) throw closedError("client");
     const creating = [...wanted].filter(([, create]) => create).map(([name]) => name);
     const asking = [...wanted].filter(([, create]) => !create).map(([name]) => name);
     if (creating.length > 0) await this.#ask(creating, true);
@@ -174,14 +188,22 @@ export class Cluster {
   }
 
   async #ask(topics: string[], allowAutoTopicCreation: boolean): Promise<void> {
-    const response = await this.call(DATA_SERVICE.getMetadata, { topics, allTopics: false, allowAutoTopicCreation }, {});
+    const response = await this.call(
+      DATA_SERVICE.getMetadata,
+      { topics, allTopics: false, allowAutoTopicCreation },
+      {},
+    );
     this.#apply(response);
   }
 
   #apply(response: MetadataResponse): void {
     this.#addresses.clear();
     for (const broker of response.brokers) this.#addresses.set(broker.id, addressOf(broker));
-    this.#info = { clusterId: response.clusterId, controllerId: response.controllerId, brokers: response.brokers.map(brokerInfo) };
+    this.#info = {
+      clusterId: response.clusterId,
+      controllerId: response.controllerId,
+      brokers: response.brokers.map(brokerInfo),
+    };
     for (const topic of response.topics) this.#applyTopic(topic);
     const inUse = new Set(this.#candidates());
     for (const [address, connection] of this.#connections) {
@@ -207,7 +229,10 @@ export class Cluster {
     // A copy of the id: the rest of the message need not stay in memory for it.
     this.#topics.set(topic.name, { name: topic.name, id: Buffer.from(topic.topicId), leaders, leaderEpochs });
     if (topic.created) {
-      this.settings.logger.info({ event: "topic-created", topic: topic.name, partitions: leaders.length }, "the topic was created by its first use");
+      this.settings.logger.info(
+        { event: "topic-created", topic: topic.name, partitions: leaders.length },
+        "the topic was created by its first use",
+      );
     }
   }
 }
@@ -220,7 +245,14 @@ function brokerInfo(broker: { id: number; host: string; port: number; rack: stri
 /** The last failure, told as what it was after all attempts. */
 function exhausted(failure: BrokerError, tries: { attempts: number; elapsedMs: number; address: string }): BrokerError {
   const { attempts, elapsedMs, address } = tries;
-  const details = { cause: failure, attempts, elapsedMs, ...(failure.kafkaCode === undefined ? {} : { kafkaCode: failure.kafkaCode }) };
+  const details = {
+    cause: failure,
+    attempts,
+    elapsedMs,
+    ...(failure.kafkaCode === undefined ? {} : { kafkaCode: failure.kafkaCode }),
+  };
   const message = `${address}: ${failure.message} (${attempts} attempts in ${Math.round(elapsedMs)} ms)`;
-  return failure instanceof TimeoutError ? new TimeoutError(message, failure.outcome, details) : new BrokerError(failure.code, message, details);
+  return failure instanceof TimeoutError
+    ? new TimeoutError(message, failure.outcome, details)
+    : new BrokerError(failure.code, message, details);
 }

@@ -5,7 +5,13 @@
  *
  * Messages cross grpc-js as Buffers: the codecs of @tidemark/proto are called here and in the streams, not by grpc-js.
  */
-import { type ChannelOptions, Client as GrpcClient, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
+import {
+  type ChannelOptions,
+  Client as GrpcClient,
+  type ClientDuplexStream,
+  credentials,
+  Metadata,
+} from "@grpc/grpc-js";
 import { GRPC_MAX_RECEIVE_BYTES, GRPC_MAX_SEND_BYTES, type MessageCodec } from "@tidemark/proto";
 import { BrokerError, invalidArgument } from "../errors.ts";
 import type { TlsOptions } from "../types.ts";
@@ -52,7 +58,8 @@ export class Connection {
     request: Request,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
   ): Promise<Response> {
-    if (this.#isClosed) return Promise.reject(new BrokerError("CONNECTION_LOST", `the connection to ${this.address} is closed`));
+    if (this.#isClosed)
+      return Promise.reject(new BrokerError("CONNECTION_LOST", `the connection to ${this.address} is closed`));
     this.#control ??= this.#channel();
     const client = this.#control;
     return new Promise<Response>((resolve, reject) => {
@@ -66,7 +73,8 @@ export class Connection {
         (error, response) => {
           options.signal?.removeEventListener("abort", cancel);
           if (error !== null) reject(BrokerError.from(error));
-          else if (response === undefined) reject(new BrokerError("CONNECTION_LOST", `${this.address} ended ${method.path} without an answer`));
+          else if (response === undefined)
+            reject(new BrokerError("CONNECTION_LOST", `${this.address} ended ${method.path} without an answer`));
           else resolve(response);
         },
       );
@@ -123,7 +131,9 @@ export class Connection {
       "grpc.max_receive_message_length": GRPC_MAX_RECEIVE_BYTES,
       "grpc.max_send_message_length": GRPC_MAX_SEND_BYTES,
       "grpc-node.flow_control_window": WINDOW_BYTES,
-      ...(tls?.serverName === undefined ? {} : { "grpc.ssl_target_name_override": tls.serverName, "grpc.default_authority": tls.serverName }),
+      ...(tls?.serverName === undefined
+        ? {}
+        : { "grpc.ssl_target_name_override": tls.serverName, "grpc.default_authority": tls.serverName }),
     };
     return new GrpcClient(this.address, tls === null ? credentials.createInsecure() : tlsCredentials(tls), options);
   }

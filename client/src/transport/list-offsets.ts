@@ -2,7 +2,7 @@
 import { DATA_SERVICE, errorRow, type ListOffsetsResult } from "@tidemark/proto";
 import { backoffMs } from "../core/backoff.ts";
 import { BrokerError, brokerErrorOf } from "../errors.ts";
-import { type Limits, pause } from "../pause.ts";
+import type { Limits } from "../pause.ts";
 import type { Cluster } from "./cluster.ts";
 
 export interface OffsetQuestion {
@@ -15,20 +15,26 @@ export interface OffsetQuestion {
 }
 
 /** The first offset at or after the timestamp, by partition; -1 where there is none. */
-export async function listOffsets(cluster: Cluster, question: OffsetQuestion, limits: Limits): Promise<Map<number, number>> {
+export async function listOffsets(
+  cluster: Cluster,
+  question: OffsetQuestion,
+  limits: Limits,
+): Promise<Map<number, number>> {
   const { topic } = question;
   const startedAt = performance.now();
   const offsets = new Map<number, number>();
   for (let attempt = 1; ; attempt += 1) {
     const known = await cluster.requireTopic(topic, limits);
     const missing = question.partitions.filter((partition) => !offsets.has(partition));
-    const failures = await Promise.all([...byLeader(known.leaders, missing)].map((group) => ask(cluster, question, group, { offsets, limits })));
+    const failures = await Promise.all(
+      [...byLeader(known.leaders, missing)].map((group) => ask(cluster, question, group, { offsets, limits })),
+    );
     const failure = failures.find((one) => one !== null);
     if (failure === undefined || failure === null) return offsets;
     const delay = backoffMs(cluster.settings.retry, attempt, Math.random());
     const isOver = performance.now() - startedAt + delay >= (limits.timeoutMs ?? cluster.settings.retryBudgetMs);
     if (!failure.retriable || isOver) throw failure;
-    await pause(delay, limits.signal);
+    await cluster.pause(delay, limits.signal);
     cluster.forget(topic);
   }
 }
@@ -58,7 +64,10 @@ async function ask(
   const failures: BrokerError[] = [];
   for (const [index, partition] of partitions.entries()) {
     const result: ListOffsetsResult | undefined = response.results[index];
-    if (result === undefined) failures.push(new BrokerError("CONNECTION_LOST", "the broker answered for fewer partitions than were asked", { topic }));
+    if (result === undefined)
+      failures.push(
+        new BrokerError("CONNECTION_LOST", "the broker answered for fewer partitions than were asked", { topic }),
+      );
     else if (result.errorCode === 0) call.offsets.set(partition, result.offset);
     else failures.push(brokerErrorOf(errorRow(result.errorCode), result.errorMessage, { topic, partition }));
   }

@@ -121,7 +121,9 @@ export class ProduceStream {
     this.#call = call;
     call.on("data", (bytes: Buffer) => this.#onMessage(call, bytes));
     call.on("error", (error: unknown) => this.#ended(call, BrokerError.from(error)));
-    call.on("end", () => this.#ended(call, new BrokerError("CONNECTION_LOST", `${this.#connection.address} ended the produce stream`)));
+    call.on("end", () =>
+      this.#ended(call, new BrokerError("CONNECTION_LOST", `${this.#connection.address} ended the produce stream`)),
+    );
     this.#armWatchdog();
   }
 
@@ -182,7 +184,12 @@ export class ProduceStream {
   /** A loss is told once; that the broker is still away is not news. */
   #logEnd(error: BrokerError): void {
     const { logger } = this.#settings;
-    const fields = { broker: this.#connection.address, code: error.code, message: error.message, attempt: this.#failures + 1 };
+    const fields = {
+      broker: this.#connection.address,
+      code: error.code,
+      message: error.message,
+      attempt: this.#failures + 1,
+    };
     if (this.#isClosed) return;
     if (this.#isOpen || this.#failures === 0) logger.warn(fields, "the produce stream ended");
     else logger.debug(fields, "the produce stream could not be opened");
@@ -206,7 +213,10 @@ export class ProduceStream {
     const call = this.#call;
     if (call === null) return;
     if (!this.#isOpen) {
-      this.#watchdog = setTimeout(() => this.#onSilence(call, "did not open the produce stream"), this.#settings.connectTimeoutMs);
+      this.#watchdog = setTimeout(
+        () => this.#onSilence(call, "did not open the produce stream"),
+        this.#settings.connectTimeoutMs,
+      );
       return;
     }
     const [oldest] = this.#pending.values();

@@ -56,7 +56,10 @@ const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error:
 
 function parseBootstrap(brokers: string | readonly string[]): string[] {
   const given = typeof brokers === "string" ? [brokers] : brokers;
-  const addresses = given.flatMap((entry) => entry.split(",")).map((entry) => entry.trim()).filter((entry) => entry !== "");
+  const addresses = given
+    .flatMap((entry) => entry.split(","))
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
   if (addresses.length === 0) throw invalidArgument('brokers must name at least one broker as "host:port"');
   return addresses.map(withPort);
 }

@@ -23,7 +23,10 @@ const take = fc.constant<Step>({ kind: "take" });
 const serve = fc.constant<Step>({ kind: "serve" });
 const breakdown = fc.record({ kind: fc.constant("break" as const), served: fc.integer({ min: 0, max: 3 }) });
 const zombie = fc.record({ kind: fc.constant("zombie" as const), pick: fc.nat(3) });
-const wait = fc.record({ kind: fc.constant("wait" as const), ms: fc.constantFrom(1, 5, 50, DELIVERY_TIMEOUT_MS / 2, DELIVERY_TIMEOUT_MS) });
+const wait = fc.record({
+  kind: fc.constant("wait" as const),
+  ms: fc.constantFrom(1, 5, 50, DELIVERY_TIMEOUT_MS / 2, DELIVERY_TIMEOUT_MS),
+});
 
 /** Anything at all. */
 const mixed = fc.array(
@@ -63,13 +66,18 @@ function judge(adversary: Adversary): void {
   expect(new Set(log).size, "nothing is double").to.equal(log.length);
   expect(log, "order is kept").to.deep.equal([...log].sort((a, b) => a - b));
   for (const [record, outcome] of adversary.outcomes) {
-    if (outcome.kind === "acked") expect(log[outcome.offset], `record ${record} is where it was said to be`).to.equal(record);
-    if (outcome.kind === "not-written") expect(log, `record ${record} was said not to be written`).not.to.include(record);
+    if (outcome.kind === "acked")
+      expect(log[outcome.offset], `record ${record} is where it was said to be`).to.equal(record);
+    if (outcome.kind === "not-written")
+      expect(log, `record ${record} was said not to be written`).not.to.include(record);
   }
 }
 
 describe("partition queue", () => {
-  for (const [name, steps] of [["anything may happen", mixed], ["batches run out of time one after the other", runningOutOfTime]] as const) {
+  for (const [name, steps] of [
+    ["anything may happen", mixed],
+    ["batches run out of time one after the other", runningOutOfTime],
+  ] as const) {
     it(`loses nothing, doubles nothing and keeps order when ${name}`, () => {
       fc.assert(
         fc.property(steps, (run) => {
@@ -105,7 +113,12 @@ describe("partition queue", () => {
 
   it("does not double a batch whose predecessor ran out of time and turns up late", () => {
     const adversary = olderAndYounger(0);
-    const steps: Step[] = [{ kind: "take" }, { kind: "serve" }, { kind: "zombie", pick: 0 }, { kind: "zombie", pick: 0 }];
+    const steps: Step[] = [
+      { kind: "take" },
+      { kind: "serve" },
+      { kind: "zombie", pick: 0 },
+      { kind: "zombie", pick: 0 },
+    ];
     for (const step of steps) adversary.run(step);
     adversary.settle();
     judge(adversary);
@@ -120,30 +133,48 @@ describe("partition queue", () => {
     expect(adversary.outcomes.get(2)).to.deep.equal({ kind: "acked", offset: 2 });
     adversary.run({ kind: "append", count: 1 });
     adversary.settle();
-    expect(adversary.identities().map(({ epoch, sequence }) => [epoch, sequence])).to.deep.equal([[0, 0], [0, 1], [0, 2], [0, 3]]);
+    expect(adversary.identities().map(({ epoch, sequence }) => [epoch, sequence])).to.deep.equal([
+      [0, 0],
+      [0, 1],
+      [0, 2],
+      [0, 3],
+    ]);
   });
 
   it("begins a new epoch from 0 behind a batch that was refused for good", () => {
     const adversary = new Adversary();
     adversary.run({ kind: "append", count: 1 });
     adversary.settle();
-    for (const step of Array.from({ length: 3 }, (): Step[] => [{ kind: "append", count: 1 }, { kind: "take" }]).flat()) adversary.run(step);
+    for (const step of Array.from({ length: 3 }, (): Step[] => [{ kind: "append", count: 1 }, { kind: "take" }]).flat())
+      adversary.run(step);
     adversary.run({ kind: "refuse", error: "INVALID_RECORD", append: false });
     adversary.settle();
     judge(adversary);
     expect(adversary.records()).to.deep.equal([0, 2, 3]);
-    expect(adversary.identities().map(({ epoch, sequence }) => [epoch, sequence])).to.deep.equal([[0, 0], [1, 0], [1, 1]]);
+    expect(adversary.identities().map(({ epoch, sequence }) => [epoch, sequence])).to.deep.equal([
+      [0, 0],
+      [1, 0],
+      [1, 1],
+    ]);
   });
 
   it("gives the number of a refused batch to the next one when nothing was sent behind it", () => {
     const adversary = new Adversary();
     adversary.run({ kind: "append", count: 1 });
     adversary.settle();
-    for (const step of [{ kind: "append", count: 1 }, { kind: "take" }, { kind: "refuse", error: "INVALID_RECORD", append: false }, { kind: "append", count: 1 }] as const) {
+    for (const step of [
+      { kind: "append", count: 1 },
+      { kind: "take" },
+      { kind: "refuse", error: "INVALID_RECORD", append: false },
+      { kind: "append", count: 1 },
+    ] as const) {
       adversary.run(step);
     }
     adversary.settle();
-    expect(adversary.identities().map(({ epoch, sequence }) => [epoch, sequence])).to.deep.equal([[0, 0], [0, 1]]);
+    expect(adversary.identities().map(({ epoch, sequence }) => [epoch, sequence])).to.deep.equal([
+      [0, 0],
+      [0, 1],
+    ]);
   });
 
   it("sends a batch that is too large in halves, in order, with the sequence it had", () => {
@@ -168,7 +199,10 @@ describe("partition queue", () => {
     adversary.giveProducerId(8);
     adversary.settle();
     judge(adversary);
-    expect(adversary.identities().map(({ producerId, sequence }) => [producerId, sequence])).to.deep.equal([[7, 0], [8, 0]]);
+    expect(adversary.identities().map(({ producerId, sequence }) => [producerId, sequence])).to.deep.equal([
+      [7, 0],
+      [8, 0],
+    ]);
   });
 
   it("delivers at least once, and tells everybody, without idempotence", () => {
@@ -180,7 +214,8 @@ describe("partition queue", () => {
         expect(adversary.load).to.deep.equal({ records: 0, bytes: 0 });
         expect(adversary.outcomes.size).to.equal(adversary.taken);
         const log = adversary.records();
-        for (const [record, outcome] of adversary.outcomes) if (outcome.kind === "acked") expect(log[outcome.offset]).to.equal(record);
+        for (const [record, outcome] of adversary.outcomes)
+          if (outcome.kind === "acked") expect(log[outcome.offset]).to.equal(record);
         expect(adversary.identities().every(({ producerId }) => producerId === -1)).to.equal(true);
       }),
       { numRuns: RUNS / 4 },

@@ -32,7 +32,10 @@ export const DELIVERY_TIMEOUT_MS = 1_000;
 export class Adversary {
   readonly log = new PartitionModel();
   /** By record number: how it ended. */
-  readonly outcomes = new Map<number, { kind: "acked"; offset: number } | { kind: "not-written" } | { kind: "unknown" }>();
+  readonly outcomes = new Map<
+    number,
+    { kind: "acked"; offset: number } | { kind: "not-written" } | { kind: "unknown" }
+  >();
   taken = 0;
   readonly #shared: Shared<number>;
   readonly #queue: PartitionQueue<number>;
@@ -141,7 +144,12 @@ export class Adversary {
     const sent = this.#live.shift();
     if (sent === undefined) return false;
     const outcome = this.#append(sent);
-    if (outcome.ok) this.#queue.onAnswer(sent.batch, { kind: "acked", baseOffset: outcome.baseOffset, logAppendTime: -1, isDuplicate: outcome.isDuplicate }, this.#now);
+    if (outcome.ok)
+      this.#queue.onAnswer(
+        sent.batch,
+        { kind: "acked", baseOffset: outcome.baseOffset, logAppendTime: -1, isDuplicate: outcome.isDuplicate },
+        this.#now,
+      );
     else this.#queue.onAnswer(sent.batch, { kind: "refused", row: errorRow(outcome.error), message: "" }, this.#now);
     return true;
   }
@@ -185,7 +193,8 @@ export class Adversary {
   #note({ batch, outcome }: Settled<number>): void {
     for (const [index, record] of batch.completions.entries()) {
       if (this.outcomes.has(record)) throw new Error(`record ${record} was told twice`);
-      if (outcome.kind === "acked") this.outcomes.set(record, { kind: "acked", offset: outcome.baseOffset + batch.slotOf(index) });
+      if (outcome.kind === "acked")
+        this.outcomes.set(record, { kind: "acked", offset: outcome.baseOffset + batch.slotOf(index) });
       else this.outcomes.set(record, outcome.mayBeWritten ? { kind: "unknown" } : { kind: "not-written" });
     }
   }

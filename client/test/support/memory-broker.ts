@@ -6,7 +6,14 @@
  * Faults: `onProduce` decides about each produce request before or after it takes effect (delay, drop the stream, answer
  * with an error), `stop` and `start` take the port away and give it back with the log kept.
  */
-import { type sendUnaryData, Server, ServerCredentials, type ServerDuplexStream, type ServerUnaryCall, status } from "@grpc/grpc-js";
+import {
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  status,
+} from "@grpc/grpc-js";
 import {
   Acks,
   DATA_SERVICE,
@@ -78,7 +85,10 @@ export class MemoryBroker {
   }
 
   create(name: string, partitions: number): void {
-    this.topics.set(name, Array.from({ length: partitions }, () => new PartitionModel()));
+    this.topics.set(
+      name,
+      Array.from({ length: partitions }, () => new PartitionModel()),
+    );
   }
 
   partition(topic: string, partition = 0): PartitionModel {
@@ -96,7 +106,13 @@ export class MemoryBroker {
     const found: { key: string | null; value: string; offset: number; timestamp: number }[] = [];
     for (const batch of this.partition(topic, partition).batches) {
       const cursor = new RecordCursor(batch);
-      while (cursor.next()) found.push({ key: cursor.keyText, value: cursor.valueText ?? "", offset: cursor.offset, timestamp: cursor.timestamp });
+      while (cursor.next())
+        found.push({
+          key: cursor.keyText,
+          value: cursor.valueText ?? "",
+          offset: cursor.offset,
+          timestamp: cursor.timestamp,
+        });
     }
     return found;
   }
@@ -136,16 +152,20 @@ export class MemoryBroker {
       {
         produce: (call: Duplex) => this.#produce(call),
         fetch: (call: Duplex) => this.#fetch(call),
-        getMetadata: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => done(null, this.#metadata(wire.metadataRequest.decode(call.request))),
+        getMetadata: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) =>
+          done(null, this.#metadata(wire.metadataRequest.decode(call.request))),
         initProducerId: (_: unknown, done: sendUnaryData<Buffer>) => {
           this.calls.initProducerId += 1;
           done(null, wire.initProducerIdResponse.encode({ producerId: this.#nextProducerId++, producerEpoch: 0 }));
         },
-        listOffsets: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => done(null, this.#listOffsets(wire.listOffsetsRequest.decode(call.request))),
+        listOffsets: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) =>
+          done(null, this.#listOffsets(wire.listOffsetsRequest.decode(call.request))),
       },
     );
     this.#port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(`127.0.0.1:${this.#port}`, ServerCredentials.createInsecure(), (error, port) => (error === null ? resolve(port) : reject(error)));
+      server.bindAsync(`127.0.0.1:${this.#port}`, ServerCredentials.createInsecure(), (error, port) =>
+        error === null ? resolve(port) : reject(error),
+      );
     });
     this.#server = server;
   }
@@ -197,7 +217,13 @@ export class MemoryBroker {
       const answer = (): void => {
         if (!this.#produceStreams.has(call)) return;
         const isSilent = request.acks === Acks.NONE;
-        call.write(wire.produceResponse.encode({ correlationId: isSilent ? 0 : correlationId, results: isSilent ? [] : results, creditBytes }));
+        call.write(
+          wire.produceResponse.encode({
+            correlationId: isSilent ? 0 : correlationId,
+            results: isSilent ? [] : results,
+            creditBytes,
+          }),
+        );
       };
       if (verdict.kind === "serve" && verdict.afterMs !== undefined) setTimeout(answer, verdict.afterMs);
       else answer();
@@ -239,7 +265,8 @@ export class MemoryBroker {
       for (const id of request.unsubscribe) state.subscriptions.delete(id);
       if (request.subscribe.length > 0) this.beforeFetch?.();
       if (request.subscribe.length > 0) this.beforeFetch = null;
-      for (const one of request.subscribe) state.subscriptions.set(one.subscriptionId, { request: one, position: one.offset, sentHighWatermark: -1 });
+      for (const one of request.subscribe)
+        state.subscriptions.set(one.subscriptionId, { request: one, position: one.offset, sentHighWatermark: -1 });
       this.#feed(call, state);
     });
   }
@@ -252,16 +279,25 @@ export class MemoryBroker {
     for (const [id, subscription] of state.subscriptions) {
       const { topic, partition, maxBytes } = subscription.request;
       const model = this.topics.get(topic)?.[partition];
-      const isOutside = model !== undefined && (subscription.position < model.logStart || subscription.position > model.highWatermark);
+      const isOutside =
+        model !== undefined && (subscription.position < model.logStart || subscription.position > model.highWatermark);
       if (model === undefined || isOutside) {
         state.subscriptions.delete(id);
-        call.write(message(id, subscription.position, model, { error: isOutside ? "OFFSET_OUT_OF_RANGE" : "UNKNOWN_TOPIC_OR_PARTITION" }));
+        call.write(
+          message(id, subscription.position, model, {
+            error: isOutside ? "OFFSET_OUT_OF_RANGE" : "UNKNOWN_TOPIC_OR_PARTITION",
+          }),
+        );
         continue;
       }
       for (;;) {
-        const records = state.credit > 0 ? model.read(subscription.position, Math.min(state.credit, maxBytes === 0 ? 1024 * 1024 : maxBytes)) : [];
+        const records =
+          state.credit > 0
+            ? model.read(subscription.position, Math.min(state.credit, maxBytes === 0 ? 1024 * 1024 : maxBytes))
+            : [];
         if (records.length === 0) {
-          if (subscription.sentHighWatermark < model.highWatermark) call.write(message(id, subscription.position, model, {}));
+          if (subscription.sentHighWatermark < model.highWatermark)
+            call.write(message(id, subscription.position, model, {}));
           subscription.sentHighWatermark = model.highWatermark;
           break;
         }
@@ -291,11 +327,24 @@ export class MemoryBroker {
         errorMessage: "",
         internal: false,
         created: isCreated,
-        partitions: (models ?? []).map((_, partition) => ({ partition, errorCode: 0, leaderId: BROKER_ID, leaderEpoch: 0, replicas: [1], isr: [1] })),
+        partitions: (models ?? []).map((_, partition) => ({
+          partition,
+          errorCode: 0,
+          leaderId: BROKER_ID,
+          leaderEpoch: 0,
+          replicas: [1],
+          isr: [1],
+        })),
       };
     });
     const brokers = [{ id: BROKER_ID, host: "127.0.0.1", port: this.#port, rack: "" }];
-    return wire.metadataResponse.encode({ clusterId: "memory", controllerId: BROKER_ID, metadataOffset: 1, brokers, topics });
+    return wire.metadataResponse.encode({
+      clusterId: "memory",
+      controllerId: BROKER_ID,
+      metadataOffset: 1,
+      brokers,
+      topics,
+    });
   }
 
   #listOffsets(request: ListOffsetsRequest): Buffer {
@@ -315,7 +364,15 @@ export class MemoryBroker {
 function definition<Request, Response>(method: MethodDescription<Request, Response>) {
   const asIs = (bytes: Buffer): Buffer => bytes;
   const { path, requestStream, responseStream } = method;
-  return { path, requestStream, responseStream, requestSerialize: asIs, requestDeserialize: asIs, responseSerialize: asIs, responseDeserialize: asIs };
+  return {
+    path,
+    requestStream,
+    responseStream,
+    requestSerialize: asIs,
+    requestDeserialize: asIs,
+    responseSerialize: asIs,
+    responseDeserialize: asIs,
+  };
 }
 
 function cut(call: Duplex): void {
@@ -323,10 +380,24 @@ function cut(call: Duplex): void {
 }
 
 function refusal(error: ErrorName): ProducePartitionResult {
-  return { errorCode: errorCode(error), errorMessage: "", baseOffset: 0, logAppendTime: -1, logStartOffset: 0, duplicate: false, durability: 0, leader: null };
+  return {
+    errorCode: errorCode(error),
+    errorMessage: "",
+    baseOffset: 0,
+    logAppendTime: -1,
+    logStartOffset: 0,
+    duplicate: false,
+    durability: 0,
+    leader: null,
+  };
 }
 
-function message(id: number, fetchOffset: number, model: PartitionModel | undefined, content: { records?: Buffer; error?: ErrorName }): Buffer {
+function message(
+  id: number,
+  fetchOffset: number,
+  model: PartitionModel | undefined,
+  content: { records?: Buffer; error?: ErrorName },
+): Buffer {
   const highWatermark = model?.highWatermark ?? 0;
   const partition = {
     subscriptionId: id,
@@ -347,4 +418,3 @@ function nextOffset(batches: readonly Buffer[]): number {
   const last = batches.at(-1);
   return last === undefined ? 0 : readBatchHeader(last, 0).nextOffset;
 }
-

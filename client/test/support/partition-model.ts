@@ -38,9 +38,11 @@ export class PartitionModel {
       const same = known.batches.find((one) => one.sequence === sequence && one.count === count);
       if (same !== undefined) return { ok: true, baseOffset: same.baseOffset, isDuplicate: true };
       const last = known.batches.at(-1);
-      if (last !== undefined && (last.sequence + last.count) % SEQUENCES !== sequence) return { ok: false, error: "OUT_OF_ORDER_SEQUENCE_NUMBER" };
+      if (last !== undefined && (last.sequence + last.count) % SEQUENCES !== sequence)
+        return { ok: false, error: "OUT_OF_ORDER_SEQUENCE_NUMBER" };
     }
-    if (known !== undefined && epoch > known.epoch && sequence !== 0) return { ok: false, error: "OUT_OF_ORDER_SEQUENCE_NUMBER" };
+    if (known !== undefined && epoch > known.epoch && sequence !== 0)
+      return { ok: false, error: "OUT_OF_ORDER_SEQUENCE_NUMBER" };
     const baseOffset = this.#store(batch, count);
     const entry = { sequence, count, baseOffset };
     if (known !== undefined && epoch === known.epoch) known.batches.push(entry);

@@ -1,0 +1,50 @@
+/** Durations, addresses and the environment, as people write them. */
+import { expect } from "chai";
+import { BrokerError, Client } from "../src/index.ts";
+import { type Duration, parseDuration } from "../src/duration.ts";
+import { optionsFromEnv } from "../src/environment.ts";
+import { addressOf, settingsOf } from "../src/transport/settings.ts";
+
+describe("options", () => {
+  it("take spans of time with and without a unit", () => {
+    const spans: [Duration, number][] = [
+      [250, 250],
+      ["250ms", 250],
+      ["5s", 5_000],
+      ["1.5s", 1_500],
+      ["2m", 120_000],
+      ["1h", 3_600_000],
+      ["7d", 604_800_000],
+    ];
+    for (const [span, ms] of spans) expect(parseDuration(span, "x")).to.equal(ms);
+    for (const span of [-1, Number.NaN, Number.POSITIVE_INFINITY])
+      expect(() => parseDuration(span, "linger")).to.throw(BrokerError, "linger");
+    for (const text of ["", "5", "s", "5 s", "-5s", "5w"])
+      expect(() => parseDuration(text as Duration, "linger")).to.throw(BrokerError, "linger");
+  });
+
+  it("take brokers as text, with commas, or as a list, with the port where there is none", () => {
+    const bootstrap = (brokers: string | string[]): readonly string[] => settingsOf({ brokers }).bootstrap;
+    expect(bootstrap("a:1, b")).to.deep.equal(["a:1", "b:9192"]);
+    expect(bootstrap(["a:1", "[::1]:2"])).to.deep.equal(["a:1", "[::1]:2"]);
+    for (const brokers of ["", ",", "a:x", "a:0", "a:70000", "http://a:1", "a b"])
+      expect(() => bootstrap(brokers), brokers).to.throw(BrokerError);
+    expect(addressOf({ host: "::1", port: 5 })).to.equal("[::1]:5");
+  });
+
+  it("come from the environment, which may not ask for what cannot be done", () => {
+    expect(optionsFromEnv({ TIDEMARK_BROKERS: "a:1" })).to.deep.equal({ brokers: "a:1" });
+    expect(optionsFromEnv({ TIDEMARK_BROKERS: "a:1", TIDEMARK_TLS: "true" })).to.deep.equal({
+      brokers: "a:1",
+      tls: true,
+    });
+    expect(() => optionsFromEnv({})).to.throw("TIDEMARK_BROKERS");
+    expect(() => optionsFromEnv({ TIDEMARK_BROKERS: "a:1", TIDEMARK_SASL_USERNAME: "me" }))
+      .to.throw(BrokerError)
+      .with.property("code", "UNSUPPORTED");
+    expect(() => optionsFromEnv({ TIDEMARK_BROKERS: "a:1", TIDEMARK_TLS_CA: "/does/not/exist" })).to.throw(
+      "TIDEMARK_TLS_CA",
+    );
+    expect(() => new Client({ brokers: "a:1", retry: { jitter: 2 } })).to.throw("jitter");
+  });
+});
