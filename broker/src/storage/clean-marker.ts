@@ -28,7 +28,8 @@ export function takeCleanMarker(disk: Disk, directory: string): CleanMarker | nu
   const bytes = readWholeFile(disk, path);
   if (bytes === null) return null;
   disk.unlink(path);
-  const match = /"brokerEpoch"\s*:\s*(\d{1,16})\b/u.exec(bytes.toString("utf8"));
+  // The whole of it: a power failure may have left the first digits of another epoch.
+  const match = /^\s*\{[^{}]*"brokerEpoch"\s*:\s*(\d{1,16})\s*[,}]/u.exec(bytes.toString("utf8"));
   const brokerEpoch = match === null ? NO_BROKER_EPOCH : Number(match[1]);
   return { brokerEpoch: Number.isSafeInteger(brokerEpoch) ? brokerEpoch : NO_BROKER_EPOCH };
 }

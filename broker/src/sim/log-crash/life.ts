@@ -11,7 +11,7 @@ import type { SimProcess } from "../sim-world.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
 import { injectFault } from "./fault-menu.ts";
 import { textAt } from "./log-image.ts";
-import { checkDuplicates, checkLog } from "./log-checks.ts";
+import { checkDuplicates, checkLog, checkRead } from "./log-checks.ts";
 import { BatchMaker } from "./make-batch.ts";
 import { CLEAN_MARKER, checkRecoveryPoints, checkSynced } from "./medium-checks.ts";
 import { OrderObserver } from "./order-observer.ts";
@@ -156,6 +156,14 @@ export class Life {
       shadow.isCreated = true;
       shadow.logStart = Math.max(shadow.logStart, log.logStartOffset);
       if (this.isOffline) continue;
+      if (shadow.damagedAt !== null) {
+        ensure(log.isDamaged && log.logEndOffset === shadow.damagedAt, "15.7", () => {
+          return `${shadow.name}: damaged at ${shadow.damagedAt}; it says ${log.isDamaged ? "so" : "nothing"} and ends at ${log.logEndOffset}`;
+        });
+        await checkRead(this.state.random, shadow, log);
+        continue;
+      }
+      ensure(!log.isDamaged, "15.7", () => `${shadow.name} is said to be damaged`);
       if (shadow.endOffset < log.logStartOffset) shadow.beginAnewAt(log.logStartOffset);
       checkLog(this.state, shadow, log);
       ensure(log.highWatermark <= Math.max(shadow.highWatermarkMax, log.logStartOffset), "high watermark", () => {
@@ -190,12 +198,15 @@ export class Life {
       ensure(marker === null, "ST7", () => `a marker ${marker} after a failed sync`);
     }
     if (marker === null) {
-      ensure(this.hadFault, "ST7", () => "no marker after a clean stop");
+      const isAnyDamaged = [...state.shadows.values()].some((shadow) => shadow.damagedAt !== null);
+      ensure(this.hadFault || isAnyDamaged, "ST7", () => "no marker after a clean stop");
       return LIFE_END.UNCLEAN;
     }
     ensure(marker === `{"version":0,"brokerEpoch":${brokerEpoch}}`, "ST7", () => `the marker says ${marker}`);
-    for (const shadow of state.shadows.values()) if (shadow.isCreated) checkSynced(state, shadow, shadow.endOffset, "ST7");
-    for (const shadow of state.shadows.values()) shadow.durableEnd = shadow.endOffset;
+    for (const shadow of state.shadows.values()) {
+      if (shadow.isCreated && shadow.damagedAt === null) checkSynced(state, shadow, shadow.endOffset, "ST7");
+      shadow.durableEnd = shadow.endOffset;
+    }
     return LIFE_END.CLEAN;
   }
 

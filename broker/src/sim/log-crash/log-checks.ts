@@ -2,9 +2,11 @@
  * What a log answers, against the shadow and against a rebuild from its files: contents, ends, epochs, producers, look-ups
  * (ST1, ST4, ST8, ST9, 11.1(2), 12.4). Asked at rest: everything appended is written, nothing is being cut.
  */
+import { BATCH_HEADER_BYTES } from "@tidemark/proto";
 import { asLeaderEpoch, asOffset } from "../../base/index.ts";
 import type { SeededRandom } from "../../base/index.ts";
-import type { PartitionLog } from "../../storage/types.ts";
+import type { Offset } from "../../base/index.ts";
+import type { PartitionLog, ReadSpan } from "../../storage/types.ts";
 import { checkIndexes } from "./index-checks.ts";
 import { epochsOf } from "./log-image.ts";
 import { ownImage } from "./medium-checks.ts";
@@ -123,8 +125,28 @@ export async function checkRead(random: SeededRandom, shadow: ShadowLog, log: Pa
   const generation = shadow.generation;
   const tail = log.readTail(offset, maxBytes, limit);
   if (tail !== null) checkServed(shadow, offset, maxBytes, limit, tail);
+  await checkReadInto(shadow, log, offset, maxBytes);
   const result = await log.read(offset, maxBytes, limit);
   if (shadow.generation === generation) checkServed(shadow, offset, maxBytes, limit, result);
+}
+
+/** The same into memory of the reader's, behind some bytes of its own. */
+async function checkReadInto(shadow: ShadowLog, log: PartitionLog, offset: Offset, room: number): Promise<void> {
+  const limit = log.writtenEndOffset;
+  const generation = shadow.generation;
+  const own = 7;
+  // Room for a header at least: with less the size of the first batch cannot be told.
+  const into = Buffer.alloc(own + Math.max(BATCH_HEADER_BYTES, Math.min(room, 100_000)));
+  const check = (span: ReadSpan): void => {
+    ensure(into.subarray(0, own).every((byte) => byte === 0), "ST9", () => `${shadow.name}: bytes of the reader's were overwritten`);
+    const isTooLarge = span.firstBatchBytes > into.length - own;
+    if (isTooLarge) ensure(span.bytes === 0, "ST9", () => `${shadow.name}: ${span.bytes} bytes of a batch of ${span.firstBatchBytes}`);
+    else checkServed(shadow, offset, into.length, limit, { records: into.subarray(own, own + span.bytes), nextOffset: span.nextOffset });
+  };
+  const tail = log.readTailInto(into, own, offset, limit);
+  if (tail !== null) check(tail);
+  const span = await log.readInto(into, own, offset, limit);
+  if (shadow.generation === generation) check(span);
 }
 
 function checkServed(shadow: ShadowLog, offset: number, maxBytes: number, limit: number, served: { records: Buffer; nextOffset: number }): void {

@@ -22,6 +22,10 @@ export function checkMedium(state: RunState, after: "process" | "power", wasClea
   for (const shadow of state.shadows.values()) {
     checkCreated(state, shadow);
     const image = ownImage(state, shadow);
+    if (shadow.damagedAt !== null) {
+      ensure(image?.endOffset === shadow.damagedAt, "15.7", () => `${shadow.name}: damaged at ${shadow.damagedAt}, it ends at ${image?.endOffset} now`);
+      continue;
+    }
     if (wasClean && shadow.isCreated) {
       ensure(image !== null && image.endOffset === shadow.endOffset && image.isWhole, "clean stop keeps all", () => {
         return `${shadow.name} ends at ${image?.endOffset}, ${shadow.endOffset} before the stop`;
@@ -90,6 +94,7 @@ export function checkRecoveryPoints(state: RunState): void {
   for (const shadow of state.shadows.values()) {
     const recoveryPoint = offsets?.get(shadow.name) ?? 0;
     // A start that begins the log anew at its log start (4.2(7)) may say so before the runner has seen it.
+    if (shadow.damagedAt !== null) continue;
     const beginsAnew = shadow.endOffset < recoveryPoint && recoveryPoint <= shadow.logStartMax;
     if (recoveryPoint > 0 && shadow.isCreated && !beginsAnew) checkSynced(state, shadow, recoveryPoint, "ST3");
   }
@@ -142,7 +147,7 @@ export function damageFiles(state: RunState): void {
   const { random, medium } = state;
   const isClean = medium.fileAt(CLEAN_MARKER) !== undefined;
   for (const shadow of state.shadows.values()) {
-    const image = ownImage(state, shadow);
+    const image = shadow.damagedAt === null ? ownImage(state, shadow) : null;
     if (image === null) continue;
     const snapshots = image.names.filter((name) => name.endsWith(".snapshot"));
     if (snapshots.length > 0 && random.chance(0.3)) flipBit(state, `${image.path}/${random.pick(snapshots)}`);
@@ -162,9 +167,13 @@ export function damageFiles(state: RunState): void {
         }
       }
     }
-    if (random.chance(0.2)) flipAboveRecoveryPoint(state, shadow, image);
+    const draw = random.float();
+    if (draw < 0.2) flipAboveRecoveryPoint(state, shadow, image);
+    else if (draw < 0.25) flipBelowRecoveryPoint(state, shadow, image);
   }
-  if (isClean || !random.chance(0.2)) return;
+  // Without recovery points rot below them passes for a torn tail (2.6(2)): not both in one run.
+  const isAnyDamaged = [...state.shadows.values()].some((shadow) => shadow.damagedAt !== null);
+  if (isClean || isAnyDamaged || !random.chance(0.2)) return;
   const path = random.pick([RECOVERY_POINTS, HIGH_WATERMARKS]);
   const file = medium.fileAt(path);
   if (file === undefined || file.sizeBytes === 0) return;
@@ -180,6 +189,22 @@ function flipBit(state: RunState, path: string): void {
   file.flipBit(state.random.below(file.sizeBytes), state.random.below(8));
   state.count("damage snapshot bit");
   state.world.note("damage: bit", path);
+}
+
+/** Rot of synced bytes where recovery looks: from here on the replica is damaged (4.2(6), 15.7). */
+function flipBelowRecoveryPoint(state: RunState, shadow: ShadowLog, image: LogImage): void {
+  const { random } = state;
+  const recoveryPoint = readRecoveryPoints(state)?.get(shadow.name) ?? 0;
+  const scanned = image.segments.findLast((segment) => segment.baseOffset <= recoveryPoint);
+  const candidates = (scanned?.batches ?? []).filter((batch) => batch.header.lastOffset < recoveryPoint && batch.baseOffset >= shadow.logStartMax);
+  if (scanned === undefined || candidates.length === 0 || state.damagedTexts.size > 0) return;
+  const batch = random.pick(candidates);
+  scanned.file.flipBit(batch.position + random.between(16, batch.bytes.length - 1), random.below(8));
+  state.count("damage below the recovery point");
+  state.world.note("damage below the recovery point", shadow.name, batch.baseOffset);
+  shadow.damagedAt = batch.baseOffset;
+  shadow.beginCut(batch.baseOffset);
+  shadow.finishCut(batch.baseOffset, false);
 }
 
 /** Rot where recovery looks: the log then ends before it, and the shadow expects no more. */

@@ -61,7 +61,7 @@ export class OrderObserver implements DiskObserver {
 
   #checkAllSynced(): void {
     for (const shadow of this.#state.shadows.values()) {
-      if (!shadow.isCreated) continue;
+      if (!shadow.isCreated || shadow.damagedAt !== null) continue;
       checkSynced(this.#state, shadow, shadow.endOffset, "ST7");
       const directory = this.#state.medium.tree.find(pathOf(shadow));
       if (directory?.kind !== "directory") continue;

@@ -66,6 +66,8 @@ export class ShadowLog {
   isCreated = false;
   /** An asynchronous change is under way: the owner leaves the log alone until it ends. */
   isBusy = false;
+  /** Base offset of a batch below the recovery point that rot has made bad (15.7); the log ends there for good. */
+  damagedAt: number | null = null;
   /** Rises with every cut: what was begun before counts for nothing. */
   generation = 0;
   /** Batches that are no longer in the log: none of them may be taken for a duplicate. Newest last, bounded. */
@@ -137,7 +139,8 @@ export class ShadowLog {
     this.batches = last === undefined ? [] : history.filter((batch) => batch.baseOffset <= last.baseOffset);
     for (const candidate of candidates) this.#lose(candidate.filter((batch, i) => this.batches[i] !== batch));
     // What a kill left cut may not be cut on the medium yet.
-    this.alternatives = after === "power" ? [] : candidates.map((batches) => ({ batches, survivesKill: false }));
+    const undone = new Set([...candidates, ...this.alternatives.map((other) => other.batches)]);
+    this.alternatives = after === "power" ? [] : [...undone].map((batches) => ({ batches, survivesKill: false }));
     this.generation += 1;
     const end = this.endOffset;
     const required = after === "power" ? this.durableEnd : this.writtenEnd;

@@ -47,6 +47,7 @@ export class Workload {
       if (this.#directory.log(shadow.topic, specOf(shadow).partition) === undefined) await this.#create(shadow);
       shadow.leaderEpoch += 1;
     }
+    for (const shadow of this.#state.shadows.values()) if (shadow.damagedAt !== null) this.#checkRefuses(shadow);
     for (const { shadow, log } of this.#logs()) {
       this.#life.followSyncs(shadow, log);
       if (this.#random.chance(0.8)) log.startEpoch(asLeaderEpoch(shadow.leaderEpoch));
@@ -100,7 +101,8 @@ export class Workload {
   #logs(): OpenLog[] {
     const open: OpenLog[] = [];
     for (const shadow of this.#state.shadows.values()) {
-      const log = shadow.isBusy ? undefined : this.#directory.log(shadow.topic, specOf(shadow).partition);
+      // A damaged replica waits for an operator; that it refuses appends is asked once.
+      const log = shadow.isBusy || shadow.damagedAt !== null ? undefined : this.#directory.log(shadow.topic, specOf(shadow).partition);
       if (log !== undefined) open.push({ shadow, log });
     }
     return open;
@@ -159,6 +161,14 @@ export class Workload {
     if (result.code === "RECORD_LIST_TOO_LARGE") ensure(isTooLarge, "3.1(6)", () => `${shadow.name}: ${bytes.length} bytes refused as too large`);
     else ensure(this.#life.hadFault, "append", () => `${shadow.name}: refused with ${result.code}, ${result.fault?.message}; nothing was injected`);
     return false;
+  }
+
+  #checkRefuses(shadow: ShadowLog): void {
+    const log = this.#directory.log(shadow.topic, specOf(shadow).partition);
+    if (log === undefined) return;
+    const { bytes } = this.#life.batches.make(log, shadow, this.#life.now());
+    const result = log.append(bytes, readBatchHeader(bytes, 0), asLeaderEpoch(shadow.leaderEpoch), this.#life.now());
+    ensure(!result.ok && result.code === "KAFKA_STORAGE_ERROR", "15.7", () => `${shadow.name} is damaged and takes an append`);
   }
 
   #startEpoch({ shadow, log }: OpenLog): void {
