@@ -266,7 +266,8 @@ class LogLoader {
   /** The log ends at `end`, before the segment in `slot`: as damage, or because the rest is a torn tail. */
   #endBefore(slot: number, end: number, recoveryPoint: Offset): boolean {
     const isDamage = end < recoveryPoint;
-    if (isDamage) this.#segments.splice(slot);
+    // What follows damage stays on disk as it is, and nobody holds it open.
+    if (isDamage) for (const gone of this.#segments.splice(slot)) gone.log.closeSync();
     else this.#cutSegmentsFrom(slot);
     this.#active.isSealed = false;
     return isDamage;
