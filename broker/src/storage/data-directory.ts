@@ -450,7 +450,7 @@ class DataDirectory implements LogDirectory {
     if (this.#offlineFault !== null) return;
     await this.#checkpoints.writeAll();
     if (!isDurable || this.#hasSyncFailed) {
-      this.#logger.warn("not everything could be synced: the next start will recover", { path: this.#path });
+      this.#logger.warn("no clean marker: a log is damaged or could not be synced; the next start recovers", { path: this.#path });
       return;
     }
     await leaveCleanMarker(this.#disk, this.#path, brokerEpoch);

@@ -163,9 +163,11 @@ export class LogReader {
     return this.#measure(place, target, readFullySync(place.segment.log, target, place.position), offset, limit);
   }
 
-  /** Not beyond what is written: more may stand in the file, half written. */
+  /** Not beyond what is written: more may stand in the file, half written. Room for less than a header tells its size only. */
   #target({ segment, position }: Place, into: Buffer, at: number): Buffer {
-    return into.subarray(at, Math.min(into.length, at + segment.writtenBytes - position));
+    const leftBytes = segment.writtenBytes - position;
+    if (into.length - at < BATCH_HEADER_BYTES) return Buffer.allocUnsafe(Math.min(BATCH_HEADER_BYTES, leftBytes));
+    return into.subarray(at, Math.min(into.length, at + leftBytes));
   }
 
   /** How much of what was read is whole batches below the limit. */

@@ -5,7 +5,8 @@
  *
  * A batch is bad when fewer bytes are left than its header or than it claims, its size is below the minimum (a zero tail)
  * or beyond what any batch may have, its format is not v2, its CRC or its counts are wrong, an offset lies below the end
- * so far, or its leader epoch below that of the batch before. What follows from a bad one is the caller's decision.
+ * so far or beyond what the segment can index, or its leader epoch below that of the batch before. What follows from a bad
+ * one is the caller's decision.
  */
 import { asLeaderEpoch, asOffset } from "../base/index.ts";
 import { BATCH_HEADER_BYTES, BatchField, batchSizeAt, crc32c, isBatchIntact, MAGIC_V2, readInt64 } from "@tidemark/proto";
@@ -24,7 +25,6 @@ import { replayBatch } from "./producer-replay.ts";
 import type { ProducerState } from "./producer-state.ts";
 import type { Segment } from "./segment.ts";
 import { SpanCrc } from "./span-crc.ts";
-import { StorageError } from "./storage-error.ts";
 
 /** What fits the processor's cache is read, checked and forgotten before it goes cold. */
 const SLAB_BYTES = 1024 * 1024;
@@ -50,8 +50,7 @@ export class RecoveryScan {
 
   /**
    * Admits the good batches of the file into `segment`, which was reset, and takes what they say into epochs and
-   * producers. Null: every byte of the file belongs to a good batch. Throws DiskFault, and StorageError for offsets that a
-   * segment cannot hold.
+   * producers. Null: every byte of the file belongs to a good batch. Throws DiskFault.
    */
   async run(segment: Segment, fileBytes: number, target: RecoveryTarget): Promise<BadBatch | null> {
     if (fileBytes === 0) return null;
@@ -165,12 +164,10 @@ export class RecoveryTarget {
       const baseOffset = readInt64(bytes, at);
       const lastOffset = baseOffset + lastOffsetDeltaAt(bytes, at);
       if (lastOffset < baseOffset || !Number.isSafeInteger(lastOffset + 1)) return "counts";
-      if (baseOffset < this.#end) return "offset";
+      // Further on than a segment can say is no gap of compaction: the offset lies outside the CRC.
+      if (baseOffset < this.#end || lastOffset - segment.baseOffset > RELATIVE_OFFSET_MAX) return "offset";
       const epoch = leaderEpochAt(bytes, at);
       if (epoch < this.#epoch && epoch >= 0) return "epoch";
-      if (lastOffset - segment.baseOffset > RELATIVE_OFFSET_MAX) {
-        throw new StorageError("SEGMENT_OFFSET_OVERFLOW", segment.log.path, `offset ${lastOffset} is beyond the segment`);
-      }
 
       if (epoch > this.#epoch) {
         this.#epoch = epoch;

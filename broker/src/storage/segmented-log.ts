@@ -668,16 +668,15 @@ export class SegmentedLog implements PartitionLog {
 
   // ---- the end ----
 
-  /**
-   * Clean stop: everything on stable storage (4.3), then the files are closed. False when that could not be, and no marker
-   * may say so.
-   */
+  /** Clean stop (4.3): everything on stable storage, then the files are closed. False: no marker may say so. */
   async close(): Promise<boolean> {
     if (this.#turnFault === null) this.#writeQueue();
     this.#isClosed = true;
     this.#flushTimer?.cancel();
     try {
-      return this.isDamaged || (!this.#isOffline && (!this.#isTouched || (await this.#makeAllDurable())));
+      // After a clean stop nobody would look at the bytes again, and the damage would be forgotten.
+      if (this.isDamaged || this.#isOffline) return false;
+      return !this.#isTouched || (await this.#makeAllDurable());
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
       this.#host.onIoFault(error);

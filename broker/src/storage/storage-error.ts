@@ -8,8 +8,6 @@ export type StorageErrorCode =
   | "MALFORMED_PARTITION_METADATA"
   /** A directory whose name is neither a replica's nor one of 2.2 (2.1(4)). */
   | "FOREIGN_DIRECTORY"
-  /** Offsets reach beyond base + 2^31 - 1: written by a Kafka before 1.1, to be split with its tools. */
-  | "SEGMENT_OFFSET_OVERFLOW"
   /** The directory belongs to another cluster, or to another node (2.7(3)). */
   | "INCONSISTENT_CLUSTER_ID"
   | "INCONSISTENT_NODE_ID"

@@ -77,11 +77,12 @@ export class StorageMachine {
       isSettled = true;
     });
     settled.catch(() => undefined);
-    for (;;) {
+    for (let idleTurns = 0; idleTurns < 5; idleTurns += 1) {
       await new Promise((resolve) => setImmediate(resolve));
       if (isSettled) return settled;
-      if (!(await this.world.step())) throw new Error("nothing moves, and the promise is not settled");
+      if (await this.world.step()) idleTurns = 0;
     }
+    throw new Error("nothing moves, and the promise is not settled");
   }
 
   /** What `promise` rejects with. */

@@ -1,0 +1,157 @@
+/** The data directory when the disk refuses at a bad moment: what is made or removed then can be made or removed later. */
+import { expect } from "chai";
+import {
+  append,
+  asOffset,
+  asPartitionId,
+  DATA,
+  makeBatch,
+  OTHER_ID,
+  queue,
+  readAll,
+  specOf,
+  StorageMachine,
+} from "./support/storage-machine.ts";
+
+const P0 = asPartitionId(0);
+const LOG_FILE = /\.log$/u;
+/** Segments that one read does not see to the end, and that no index shortens. */
+const LONG = { segmentBytes: 30_000, indexIntervalBytes: 1_000_000 };
+
+describe("DataDirectory on a disk that refuses", () => {
+  for (const operation of ["open", "write", "rename"] as const) {
+    for (let skipCount = 0; skipCount < 3; skipCount += 1) {
+      it(`makes a log that could not be made before, for want of room (${operation} ${skipCount + 1})`, async () => {
+        const machine = new StorageMachine();
+        const directory = await machine.open();
+        machine.medium.faults.add({ operation, effect: "ENOSPC", path: /\/t-0\//u, skipCount });
+        const first = await machine.run(directory.createLog(specOf()).then(() => "made", () => "refused"));
+        machine.medium.faults.removeAll();
+        if (first === "refused") await machine.run(directory.createLog(specOf()));
+        expect(machine.offline).to.equal(null);
+        const log = directory.log("t", P0);
+        if (log === undefined) throw new Error("no log");
+        append(log);
+        expect((await readAll(machine, log)).length).to.be.greaterThan(0);
+      });
+    }
+  }
+
+  it("frees the name of a log that could not be renamed before", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await machine.fresh();
+    append(log);
+    machine.medium.faults.add({ operation: "rename", effect: "ENOSPC", path: /t-0 |t-0$/u });
+    await machine.failure(directory.deleteLog("t", P0));
+    expect(directory.log("t", P0), "no longer served").to.equal(undefined);
+    const fresh = await machine.run(directory.createLog(specOf({}, "t", 0, OTHER_ID)));
+    expect(fresh.logEndOffset).to.equal(0);
+    append(fresh);
+    await machine.run(directory.close(1));
+    const again = await machine.open(specOf({}, "t", 0, OTHER_ID));
+    expect(again.log("t", P0)?.logEndOffset).to.equal(1);
+  });
+
+  it("lets a new topic inherit no checkpoint of the old one, although the disk was full when that went", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await machine.fresh({ durability: "group-commit" });
+    for (let i = 0; i < 20; i += 1) append(log);
+    await machine.synced(log);
+    log.highWatermark = log.logEndOffset;
+    await machine.run(log.raiseLogStart(asOffset(15)));
+    await machine.letPass(10_000);
+    machine.medium.faults.add({ operation: "write", effect: "ENOSPC", path: /checkpoint\.tmp$/u, times: 2 });
+    await machine.failure(directory.deleteLog("t", P0));
+    const spec = specOf({ durability: "group-commit" }, "t", 0, OTHER_ID);
+    const fresh = await machine.run(directory.createLog(spec));
+    append(fresh);
+    await machine.synced(fresh);
+    machine.restart("power");
+    const again = (await machine.open(spec)).log("t", P0);
+    expect(again).to.include({ logStartOffset: 0, logEndOffset: 1, isDamaged: false });
+  });
+
+  it("stays online when there is no room for the mark of a cut, and appends once there is (3.8(2))", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    append(log);
+    machine.medium.faults.add({ operation: "write", effect: "ENOSPC", path: LOG_FILE });
+    machine.medium.faults.add({ operation: "open", effect: "ENOSPC", path: /\.cut-pending$/u });
+    queue(log);
+    expect(log.writeAppended()?.kind).to.equal("ENOSPC");
+    await machine.letPass(60_000);
+    expect(machine.offline).to.equal(null);
+    expect(append(log)).to.equal(1);
+    expect((await readAll(machine, log)).length).to.equal(2 * makeBatch().length);
+  });
+
+  it("takes a want of file descriptors at a sync for no failed sync", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    append(log);
+    machine.medium.faults.add({ operation: "open", effect: "EMFILE", path: /index$|snapshot$|checkpoint(\.tmp)?$/u, times: 3 });
+    while (log.segmentCount < 3) append(log);
+    await machine.letPass(60_000);
+    expect(machine.offline).to.equal(null);
+    expect(machine.names(DATA)).to.not.include(".sync-failed");
+    while (log.segmentCount < 4) append(log);
+    await machine.letPass(60_000);
+    expect(log.recoveryPoint).to.be.greaterThan(0);
+  });
+
+  it("does not take a read that a truncation overtook for a broken disk (5.5(2))", async () => {
+    for (let seed = 1; seed <= 20; seed += 1) {
+      const machine = new StorageMachine({ seed });
+      const { log } = await machine.fresh(LONG);
+      while (log.segmentCount < 4) append(log);
+      await machine.letPass(1_000);
+      const reads = [
+        ...Array.from({ length: 20 }, () => log.read(asOffset(log.logEndOffset - 20), 10_000, log.writtenEndOffset)),
+        ...Array.from({ length: 5 }, () => log.findByTimestamp(5_000, log.writtenEndOffset)),
+        ...Array.from({ length: 5 }, () => log.findMaxTimestamp(log.writtenEndOffset)),
+        ...Array.from({ length: 5 }, () => log.findProducerBatch(5, 0, 0, 0)),
+      ].map((read) => read.then(() => undefined, () => undefined));
+      const cut = log.truncateTo(asOffset(3));
+      await machine.run(Promise.all([cut, ...reads]));
+      expect(machine.offline, `seed ${seed}`).to.equal(null);
+      expect(append(log)).to.equal(3);
+    }
+  });
+
+  it("counts everything as synced that is left after a truncation, whatever sync it overtook (5.5(2))", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh({ durability: "group-commit" });
+    for (let i = 0; i < 6; i += 1) append(log);
+    machine.medium.faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 500 });
+    log.sync();
+    await machine.run(log.truncateTo(asOffset(4)));
+    expect(log.logEndOffset).to.equal(4);
+    await machine.letPass(1_000);
+    expect(log.syncedEndOffset).to.equal(4);
+  });
+
+  it("closes cleanly under a truncation", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await machine.fresh();
+    while (log.segmentCount < 3) append(log);
+    const cut = log.truncateTo(asOffset(2)).catch(() => undefined);
+    await machine.run(Promise.all([directory.close(1), cut]));
+    const again = await machine.again();
+    expect(again.log.logEndOffset).to.equal(2);
+  });
+
+  it("closes the files of a log only when nobody reads it any more (3.6)", async () => {
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const machine = new StorageMachine({ seed });
+      const { directory, log } = await machine.fresh(LONG);
+      while (log.segmentCount < 4) append(log);
+      await machine.letPass(1_000);
+      const reads = Array.from({ length: 10 }, (_, i) => log.read(asOffset(i * 100), 10_000, log.writtenEndOffset).catch(() => undefined));
+      const searches = Array.from({ length: 3 }, () => log.findProducerBatch(5, 0, 0, 0).catch(() => undefined));
+      await machine.run(Promise.all([directory.deleteLog("t", P0), ...reads, ...searches]));
+      await machine.letPass(10);
+      expect(machine.medium.openFilesCount, `seed ${seed}`).to.equal(0);
+      expect(machine.offline).to.equal(null);
+    }
+  });
+});
