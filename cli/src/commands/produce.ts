@@ -6,7 +6,7 @@
  * and the message says up to where everything is safe: exit code 8, or the failure's own code if nothing was written.
  * A signal ends it the same way: what was handed over is awaited for a while and reported.
  */
-import type { Producer, ProducerRecord, TopicDef } from "@tidemark/client";
+import type { Producer, TopicDef } from "@tidemark/client";
 import { MAX_MESSAGE_BYTES_MAX } from "@tidemark/proto";
 import { withClient } from "../client-session.ts";
 import { type CommandContext, isJson, note } from "../command-context.ts";
@@ -45,7 +45,7 @@ const STOP_FLUSH_MS = 10_000;
 export async function produce(context: CommandContext, request: ProduceRequest): Promise<ExitCode> {
   const topicName = requireTopicName(request.topic);
   const readRecord = createReader(request);
-  const isOneTombstone = request.tombstone === true && request.key !== undefined && request.file === undefined;
+  const isOneTombstone = request.tombstone === true && request.key !== undefined && request.file === undefined && request.format === "lines";
   const inputs = isOneTombstone ? [] : findInputs(request.file ?? ["-"], context.stdin);
   if (inputs.some((input) => input.name === "-") && context.stdin.isTTY === true) {
     note(context, "reading records from the terminal, one a line; Ctrl-D ends");
@@ -61,7 +61,7 @@ export async function produce(context: CommandContext, request: ProduceRequest):
     const run = new ProduceRun(context, producer, await byteTopic(topicName), request);
     const progress = new Progress(context, () => run.state(totalBytesOf(inputs)));
     try {
-      const stoppedBy = isOneTombstone ? await run.sendTombstone() : await run.sendAll(inputs, readRecord);
+      const stoppedBy = isOneTombstone ? await run.sendTombstone(readRecord) : await run.sendAll(inputs, readRecord);
       return finish(context, request, run, stoppedBy);
     } finally {
       progress.stop();
@@ -110,9 +110,9 @@ class ProduceRun {
     return stoppedBy;
   }
 
-  async sendTombstone(): Promise<Error | null> {
+  async sendTombstone(readRecord: RecordReader): Promise<Error | null> {
     this.delivery.beginInput("--tombstone");
-    await this.#send({ ...noMore(this.#request), key: Buffer.from(this.#request.key ?? "") });
+    await this.#sendPiece(Buffer.alloc(0), readRecord);
     await this.#settle();
     return null;
   }
@@ -202,7 +202,7 @@ class ProduceRun {
   /** False: the producer is full and has not taken it. */
   #tryEnqueue(record: RecordToProduce): boolean {
     const slot = this.delivery.handedOver;
-    const isTaken = this.#producer.enqueue(this.#topic, toProducerRecord(record), (error, metadata) =>
+    const isTaken = this.#producer.enqueue(this.#topic, record, (error, metadata) =>
       this.delivery.settle(slot, error, metadata?.duplicate === true),
     );
     if (isTaken) this.delivery.handOver();
@@ -272,34 +272,12 @@ function createReader(request: ProduceRequest): RecordReader {
   if (request.tombstone === true && request.format === "bytes") throw usageFailure("--tombstone does not go with -f bytes");
   return createRecordReader(request.format, {
     key: request.key === undefined ? null : Buffer.from(request.key),
-    headers: headersOf(request),
-    partition: partitionOf(request),
+    headers: (request.header ?? []).map(([name, value]) => [name, Buffer.from(value)] as const),
+    partition: typeof request.partition === "number" ? request.partition : null,
     keySeparator: request.keySeparator === undefined ? null : Buffer.from(request.keySeparator),
     isTombstone: request.tombstone === true,
     keepsPartition: request.partition !== false,
   });
-}
-
-function noMore(request: ProduceRequest): RecordToProduce {
-  return { key: null, value: null, headers: headersOf(request), partition: partitionOf(request), timestamp: null };
-}
-
-function headersOf(request: ProduceRequest): RecordToProduce["headers"] {
-  return (request.header ?? []).map(([name, value]) => [name, Buffer.from(value)] as const);
-}
-
-function partitionOf(request: ProduceRequest): number | null {
-  return typeof request.partition === "number" ? request.partition : null;
-}
-
-function toProducerRecord(record: RecordToProduce): ProducerRecord<Uint8Array | null, Uint8Array | null> {
-  return {
-    key: record.key,
-    value: record.value,
-    ...(record.partition === null ? {} : { partition: record.partition }),
-    ...(record.timestamp === null ? {} : { timestamp: record.timestamp }),
-    ...(record.headers.length === 0 ? {} : { headers: record.headers }),
-  };
 }
 
 async function byteTopic(name: string): Promise<TopicDef<Uint8Array | null, Uint8Array | null>> {

@@ -52,13 +52,15 @@ export interface Envelope extends EnvelopeBody {
   readonly timestampType: "create" | "append";
 }
 
-/** A record to produce; an absent partition or timestamp is chosen by the producer. */
+export type RecordHeader = readonly [name: string, value: Uint8Array | null];
+
+/** A record to produce, in the SDK's own shape; an absent partition or timestamp is chosen by the producer. */
 export interface RecordToProduce {
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  readonly headers: readonly (readonly [string, Uint8Array | null])[];
-  readonly partition: number | null;
-  readonly timestamp: number | null;
+  key: Uint8Array | null;
+  value: Uint8Array | null;
+  headers?: readonly RecordHeader[];
+  partition?: number;
+  timestamp?: number;
 }
 
 export function toEnvelope(record: ConsumedRecord): Envelope {
@@ -85,13 +87,17 @@ export function parseEnvelope(line: Uint8Array): RecordToProduce {
   if (envelope["value"] === undefined) {
     throw usageFailure("the envelope has no `value`", "write \"value\":null for a tombstone; -f lines sends lines as they are");
   }
-  return {
+  const record: RecordToProduce = {
     key: fromText(envelope["key"] ?? null, envelope["keyEncoding"], "key"),
     value: fromText(envelope["value"], envelope["valueEncoding"], "value"),
-    headers: parseHeaders(envelope["headers"]),
-    partition: wholeNumber(envelope["partition"], "partition"),
-    timestamp: wholeNumber(envelope["timestamp"], "timestamp"),
   };
+  const headers = parseHeaders(envelope["headers"]);
+  const partition = wholeNumber(envelope["partition"], "partition");
+  const timestamp = wholeNumber(envelope["timestamp"], "timestamp");
+  if (headers.length > 0) record.headers = headers;
+  if (partition !== null) record.partition = partition;
+  if (timestamp !== null) record.timestamp = timestamp;
+  return record;
 }
 
 const ENVELOPE_NAMES: ReadonlySet<string> = new Set([
@@ -128,7 +134,7 @@ function fromText(text: unknown, encoding: unknown, name: string): Buffer | null
   return bytes;
 }
 
-function parseHeaders(headers: unknown): RecordToProduce["headers"] {
+function parseHeaders(headers: unknown): readonly RecordHeader[] {
   if (headers === undefined || headers === null) return [];
   if (!Array.isArray(headers)) throw usageFailure("`headers` is not a list");
   return headers.map((item: unknown, slot) => {
