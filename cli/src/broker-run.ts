@@ -28,7 +28,8 @@ export async function runBroker(context: CommandContext, run: BrokerRun): Promis
   const end = new Ending(context.signal);
   const broker = await createBroker({ config: run.config, memory: run.isMemory, onFatal: (fault) => end.onFatal(fault) });
   try {
-    await broker.start();
+    // The SDK is loaded while the broker waits for its disk.
+    await Promise.all([broker.start(), import("@tidemark/client")]);
   } catch (error: unknown) {
     throw explainStartFailure(error, run.portHint);
   }
