@@ -1,4 +1,5 @@
 /** The producer over a real socket, against the in-test broker. */
+import zlib from "node:zlib";
 import { expect } from "chai";
 import { BrokerError, Client, CodecError, codecs, type ProducerRecord, TimeoutError, topic } from "../src/index.ts";
 import { MemoryBroker } from "./support/memory-broker.ts";
@@ -250,6 +251,13 @@ describe("producer over a socket", () => {
         .with.property("code", "INVALID_ARGUMENT");
       expect(() => client.producer({ maxInFlight: 6 })).to.throw("maxInFlight");
       expect(() => client.producer({ linger: -1 })).to.throw("linger");
+    });
+
+    it("refuses a codec that this process does not have, before there is a record", function () {
+      if ("zstdCompressSync" in zlib) this.skip();
+      expect(() => client.producer({ compression: "zstd" }))
+        .to.throw(BrokerError)
+        .with.property("code", "UNSUPPORTED");
     });
 
     for (const compression of ["gzip", "snappy", "lz4"] as const) {

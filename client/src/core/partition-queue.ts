@@ -11,41 +11,20 @@
  * flight has been answered or lost ("regrouping"); then all go again in order, those that were sent with the sequence
  * numbers they had. So a broker sees no gap that is not one, and knows duplicates.
  *
- * Sequences (semantics 11.1): a batch gets its number when it is first taken. Number and records must stay one for ever,
- * and numbers must not have holes, or the broker refuses all that follows (45). A batch that leaves without an answer of
- * success (its time ran out, or it was refused for good) gives its number back when nothing was sent behind it and it is
- * certainly not in the log. Otherwise it leaves a *gap*, and the session must be *renewed*: the same producer id, the next
- * epoch, sequences from 0. A newer epoch also fences whatever is left of the older one on a dying connection. But a batch
- * that may be in the log must not be sent under a new identity: that would double it. So before a renewal
- *  1. nothing new is taken, and every doubtful batch is sent again as it was;
- *  2. success tells that it is there, and that everything before it is: an open gap is filled, the session goes on;
- *  3. a sequence error for the first of them tells that it is not there. If the gap before it is one that can never be
- *     filled (refused, not lost), it is not doubtful any more. If the batch of the gap may itself still turn up on a
- *     connection that we have given up, then so may this one: it ends as "may be written". Never double, never silent;
- *  4. when nothing is in flight and nothing doubtful is left, the rest starts again from sequence 0 of the new epoch.
- * The first batch of a session goes alone: a broker that does not know a producer lets it start anywhere, so a second
- * batch would be taken though the first was refused, and the first could only follow it.
- * A sequence error without any gap means that the broker lost what it had acknowledged; the same procedure applies.
+ * Numbers: producer-session.ts says when a batch gets one, and what happens when one is lost. Here it is applied.
  *
  * Without idempotence there are no numbers: batches are sent again after losses and may then be double or out of order.
  */
-import {
-  type CodecId,
-  type ErrorRow,
-  RecordBatchBuilder,
-  type RecordBytes,
-  type RecordHeader,
-  sequenceAfter,
-} from "@tidemark/proto";
+import { type CodecId, type ErrorRow, RecordBatchBuilder, type RecordBytes, type RecordHeader } from "@tidemark/proto";
 import { assert } from "./assert.ts";
 import { type BackoffPolicy, backoffMs } from "./backoff.ts";
 import { type Acked, type Answer, Batch, type Outcome, type Settled } from "./batch.ts";
 import { splitBatch } from "./batch-split.ts";
 import { ACKED_UNSEEN, fateOf } from "./produce-errors.ts";
+import { type ProducerId, ProducerSession } from "./producer-session.ts";
 
 /** Longest wait of a batch for company when its partition is busy. */
 export const ADAPTIVE_LINGER_MS = 5;
-const MAX_EPOCH = 32_767;
 /** What a record takes beyond key and value, without headers: an upper bound. */
 const RECORD_OVERHEAD_BYTES = 40;
 const UTF8_BYTES_PER_CHARACTER_MAX = 3;
@@ -73,16 +52,7 @@ export interface Shared<C> {
   /** While true, no batch waits for company. */
   isFlushing: boolean;
   /** Ids to begin sessions with; null while none is known. */
-  producerId: { readonly id: number; readonly epoch: number } | null;
-}
-
-/** A producer's state at one partition: what the next batch will say. */
-interface Session {
-  readonly producerId: number;
-  readonly epoch: number;
-  nextSequence: number;
-  /** A batch of it was acknowledged. */
-  isProven: boolean;
+  producerId: ProducerId | null;
 }
 
 export class PartitionQueue<C> {
@@ -92,6 +62,7 @@ export class PartitionQueue<C> {
   isListed = false;
 
   readonly #shared: Shared<C>;
+  readonly #session = new ProducerSession();
   readonly #builder = new RecordBatchBuilder();
   #batchBytes: number;
   /** Records in `#builder`; null when it is empty. */
@@ -101,17 +72,6 @@ export class PartitionQueue<C> {
   /** In the order of their ordinals. */
   readonly #inFlight: Batch<C>[] = [];
   #nextOrdinal = 0;
-
-  #session: Session | null = null;
-  /** Predicted sequence of the next batch to be sealed: right unless something goes wrong, and then restamped. */
-  #sealSequence = 0;
-  #mustRenew = false;
-  /** Another producer's epoch was seen: the renewal takes another id. */
-  #isIdSpent = false;
-  /** A batch that may be in the log left without an answer; 3. of the header. */
-  #hasOpenGap = false;
-  /** Ordinal of the last batch that left a gap. */
-  #gapOrdinal = -1;
 
   /** After a failure, until nothing is in flight. */
   #isRegrouping = false;
@@ -153,9 +113,8 @@ export class PartitionQueue<C> {
 
   /** Whether a producer id is needed before anything can be taken. */
   get wantsProducerId(): boolean {
-    return (
-      this.#shared.options.isIdempotent && this.#session === null && this.#shared.producerId === null && !this.isEmpty
-    );
+    const { options, producerId } = this.#shared;
+    return options.isIdempotent && !this.#session.hasBegun && producerId === null && !this.isEmpty;
   }
 
   /**
@@ -189,13 +148,12 @@ export class PartitionQueue<C> {
     const { options } = this.#shared;
     if (this.#isRegrouping || now < this.#retryAt) return null;
     if (options.isIdempotent && !this.#beginSession()) return null;
-    if (this.#inFlight.length >= (this.#session?.isProven === false ? 1 : options.maxInFlight)) return null;
-    if (this.#mustRenew) {
+    if (this.#inFlight.length >= (options.isIdempotent && !this.#session.isProven ? 1 : options.maxInFlight))
+      return null;
+    if (this.#session.mustRenew) {
       const doubtful = this.#waiting.findIndex((batch) => batch.isDoubtful);
       if (doubtful >= 0) return this.#send(doubtful);
-      if (this.#inFlight.length > 0) return null;
-      this.#renew();
-      if (!this.#beginSession()) return null;
+      if (this.#inFlight.length > 0 || !this.#renewSession()) return null;
     }
     if (this.#waiting.length === 0) {
       if (!this.#isRipe(now)) return null;
@@ -217,7 +175,7 @@ export class PartitionQueue<C> {
     this.#land(batch);
     batch.isDoubtful = true;
     batch.lastError = error;
-    if (batch.isAbandoned) this.#leaveGap(batch);
+    if (batch.isAbandoned) this.#session.onLeft(batch);
     else this.#again(batch);
     this.#endRegrouping();
   }
@@ -236,7 +194,7 @@ export class PartitionQueue<C> {
       if (batch === undefined || batch.createdAt > oldest) break;
       this.#waiting.shift();
       this.#settle(batch, { kind: "expired", mayBeWritten: batch.isDoubtful, lastError: batch.lastError });
-      this.#leaveGap(batch);
+      this.#session.onLeft(batch);
     }
     if (this.#open !== null && this.#open.createdAt <= oldest) this.#discardOpen("expired");
   }
@@ -258,7 +216,7 @@ export class PartitionQueue<C> {
     this.sealOpen();
     for (const batch of this.#waiting.splice(0)) {
       this.#settle(batch, { kind: "refused", row, message, mayBeWritten: batch.isDoubtful });
-      this.#leaveGap(batch);
+      this.#session.onLeft(batch);
     }
   }
 
@@ -306,16 +264,17 @@ export class PartitionQueue<C> {
     batch.recordsCount = builder.recordsCount;
     batch.sizeBytes = builder.sizeBytes;
     const { codec } = this.#shared.options;
-    const session = this.#session;
-    if (session === null) {
-      batch.records = builder.build({ codec });
-    } else {
-      const { producerId, epoch } = session;
-      const sequence = this.#sealSequence;
-      batch.records = builder.build({ codec, producerId, producerEpoch: epoch, baseSequence: sequence });
-      batch.stamp = { producerId, epoch, sequence };
-      this.#sealSequence = sequenceAfter(sequence, batch.recordsCount);
-    }
+    const stamp = this.#session.predict(batch.recordsCount);
+    batch.stamp = stamp;
+    batch.records =
+      stamp === null
+        ? builder.build({ codec })
+        : builder.build({
+            codec,
+            producerId: stamp.producerId,
+            producerEpoch: stamp.epoch,
+            baseSequence: stamp.sequence,
+          });
     this.#open = null;
     this.#waiting.push(batch);
   }
@@ -332,20 +291,12 @@ export class PartitionQueue<C> {
 
   // ---- sending
 
-  #send(index: number): Batch<C> | null {
+  #send(index: number): Batch<C> {
     const batch = this.#waiting[index];
     assert(batch !== undefined, "what is sent was waiting");
     this.#waiting.splice(index, 1);
-    const session = this.#session;
-    if (session !== null) {
-      if (batch.identity === null) {
-        const { producerId, epoch, nextSequence } = session;
-        batch.identity = { producerId, epoch, sequence: nextSequence };
-        session.nextSequence = sequenceAfter(nextSequence, batch.recordsCount);
-        if (this.#waiting.length === 0) this.#sealSequence = session.nextSequence;
-      }
-      batch.restamp();
-    }
+    this.#session.assign(batch, this.#waiting.length === 0);
+    batch.restamp();
     batch.attempts += 1;
     insertByOrdinal(this.#inFlight, batch);
     return batch;
@@ -353,44 +304,24 @@ export class PartitionQueue<C> {
 
   /** Whether there is a session; begins one when a producer id is known. */
   #beginSession(): boolean {
-    if (this.#session !== null) return true;
-    const given = this.#shared.producerId;
-    if (given === null) return false;
-    this.#startSession(given.id, given.epoch);
-    return true;
+    const { producerId } = this.#shared;
+    if (!this.#session.hasBegun && producerId !== null) this.#session.begin(producerId, this.#waiting);
+    return this.#session.hasBegun;
   }
 
-  /** 4. of the header: nothing is in flight and nothing doubtful. */
-  #renew(): void {
-    const session = this.#session;
-    assert(session !== null && this.#inFlight.length === 0, "a session is renewed when nothing of it is on its way");
-    for (const batch of this.#waiting) batch.identity = null;
-    this.#mustRenew = false;
-    this.#hasOpenGap = false;
-    if (session.epoch < MAX_EPOCH && !this.#isIdSpent) {
-      this.#startSession(session.producerId, session.epoch + 1);
-      return;
-    }
-    this.#isIdSpent = false;
-    this.#session = null;
-    if (this.#shared.producerId?.id === session.producerId) this.#shared.producerId = null;
-  }
-
-  #startSession(producerId: number, epoch: number): void {
-    this.#session = { producerId, epoch, nextSequence: 0, isProven: false };
-    this.#sealSequence = this.#waiting.reduce((sequence, batch) => sequenceAfter(sequence, batch.recordsCount), 0);
+  /** Nothing is in flight and nothing doubtful. False: another producer id is needed. */
+  #renewSession(): boolean {
+    const { producerId } = this.#session;
+    if (this.#session.renew(this.#waiting)) return true;
+    if (this.#shared.producerId?.id === producerId) this.#shared.producerId = null;
+    return this.#beginSession();
   }
 
   // ---- answers
 
   #onAcked(batch: Batch<C>, outcome: Acked): void {
     this.#failures = 0;
-    if (this.#session !== null) this.#session.isProven = true;
-    if (this.#mustRenew && batch.ordinal > this.#gapOrdinal) {
-      // The broker takes no batch before the one in front of it: whatever left the gap is in the log.
-      this.#mustRenew = false;
-      this.#hasOpenGap = false;
-    }
+    this.#session.onAcked(batch);
     if (!batch.isAbandoned) this.#settle(batch, outcome);
   }
 
@@ -400,30 +331,27 @@ export class PartitionQueue<C> {
     batch.lastError = row;
     if (fate.mayBeWritten) batch.isDoubtful = true;
     if (fate.kind === "acked-unseen") return this.#onAcked(batch, ACKED_UNSEEN);
-    if (batch.isAbandoned) return this.#leaveGap(batch);
+    if (batch.isAbandoned) return this.#session.onLeft(batch);
     // Halves of a batch that is in the log would be new batches to the broker, and double.
     if (fate.kind === "split" && batch.recordsCount > 1 && !batch.isDoubtful) return this.#split(batch, codec);
-    if (fate.kind === "sequence") {
-      this.#isIdSpent ||= fate.isFenced;
-      return this.#onSequenceError(batch, row, now);
-    }
+    if (fate.kind === "sequence") return this.#onSequenceError(batch, row, now);
     if (fate.kind === "retry") {
       this.#again(batch);
       return this.#backOff(now);
     }
     this.#settle(batch, { kind: "refused", row, message, mayBeWritten: batch.isDoubtful });
-    this.#leaveGap(batch);
+    this.#session.onLeft(batch);
   }
 
-  /** 2. and 3. of the header. */
+  /** 3. of the session's header: the batch was not appended, because its number is not the next one there. */
   #onSequenceError(batch: Batch<C>, row: ErrorRow, now: number): void {
     if (this.#isBehindOthers(batch)) return this.#again(batch);
-    if (batch.isDoubtful && this.#hasOpenGap) {
+    if (batch.isDoubtful && this.#session.hasOpenGap) {
       this.#settle(batch, { kind: "expired", mayBeWritten: true, lastError: row });
-      return this.#leaveGap(batch);
+      return this.#session.onLeft(batch);
     }
     batch.isDoubtful = false;
-    this.#mustRenew = true;
+    this.#session.onBroken({ isFenced: fateOf(row, true).isFenced });
     this.#again(batch);
     this.#backOff(now);
   }
@@ -433,22 +361,8 @@ export class PartitionQueue<C> {
     const isFirst = (other: Batch<C>): boolean => other.ordinal < batch.ordinal;
     if (this.#inFlight.some(isFirst)) return true;
     return this.#waiting.some(
-      (other) => isFirst(other) && other.identity !== null && (!this.#mustRenew || other.isDoubtful),
+      (other) => isFirst(other) && other.identity !== null && (!this.#session.mustRenew || other.isDoubtful),
     );
-  }
-
-  /** The batch leaves without success. What does that mean for those behind it? */
-  #leaveGap(batch: Batch<C>): void {
-    const session = this.#session;
-    if (session === null || batch.identity === null) return;
-    const isLast = sequenceAfter(batch.identity.sequence, batch.recordsCount) === session.nextSequence;
-    if (isLast && !batch.isDoubtful) {
-      session.nextSequence = batch.identity.sequence;
-      return;
-    }
-    this.#mustRenew = true;
-    this.#hasOpenGap ||= batch.isDoubtful;
-    this.#gapOrdinal = Math.max(this.#gapOrdinal, batch.ordinal);
   }
 
   #split(batch: Batch<C>, codec: CodecId): void {

@@ -1,9 +1,9 @@
 /** What a producer's options mean in numbers, and which of them contradict each other. */
-import { CODEC_NAMES, MAX_MESSAGE_BYTES_MAX } from "@tidemark/proto";
+import { CODEC_NAMES, codecByName, type CodecName, MAX_MESSAGE_BYTES_MAX } from "@tidemark/proto";
 import type { QueueOptions } from "../core/partition-queue.ts";
 import type { PartitionerChoice } from "../core/topic-queue.ts";
 import { parseDuration } from "../duration.ts";
-import { invalidArgument } from "../errors.ts";
+import { BrokerError, invalidArgument } from "../errors.ts";
 import type { Settings } from "../transport/settings.ts";
 import type { ProducerOptions } from "../types.ts";
 
@@ -19,7 +19,7 @@ export interface ProducerSettings {
   readonly queue: QueueOptions;
 }
 
-/** @throws BrokerError INVALID_ARGUMENT naming the option */
+/** @throws BrokerError INVALID_ARGUMENT naming the option; UNSUPPORTED for a codec that is not there */
 export function producerSettingsOf(options: ProducerOptions, client: Settings): ProducerSettings {
   const acks = oneOf(options.acks ?? "all", ["all", "leader", "none"], "acks");
   const isIdempotent = options.idempotent ?? acks === "all";
@@ -28,6 +28,7 @@ export function producerSettingsOf(options: ProducerOptions, client: Settings): 
   const codec = CODEC_NAMES.indexOf(compression);
   if (codec !== 0 && codec !== 1 && codec !== 2 && codec !== 3 && codec !== 4)
     throw invalidArgument(`no codec "${compression}"`);
+  assertCodecWorks(compression);
   return {
     acks,
     bufferBytes: whole(options.maxBuffered?.bytes ?? BUFFER_BYTES, {
@@ -50,6 +51,15 @@ export function producerSettingsOf(options: ProducerOptions, client: Settings): 
       random: Math.random,
     },
   };
+}
+
+/** A codec that this process does not have is told now, not with the first batch. */
+function assertCodecWorks(name: CodecName): void {
+  try {
+    codecByName(name).compress(Buffer.alloc(0));
+  } catch (error: unknown) {
+    throw BrokerError.from(error);
+  }
 }
 
 function whole(value: number, bounds: { readonly name: string; readonly from: number; readonly to: number }): number {

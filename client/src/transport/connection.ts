@@ -13,7 +13,7 @@ import {
   Metadata,
 } from "@grpc/grpc-js";
 import { GRPC_MAX_RECEIVE_BYTES, GRPC_MAX_SEND_BYTES, type MessageCodec } from "@tidemark/proto";
-import { BrokerError, invalidArgument } from "../errors.ts";
+import { BrokerError } from "../errors.ts";
 import type { TlsOptions } from "../types.ts";
 import { ProduceStream } from "./produce-stream.ts";
 import type { Settings } from "./settings.ts";
@@ -142,7 +142,6 @@ export class Connection {
 const asIs = (bytes: Buffer): Buffer => bytes;
 
 function tlsCredentials(tls: TlsOptions): ReturnType<typeof credentials.createSsl> {
-  if ((tls.cert === undefined) !== (tls.key === undefined)) throw invalidArgument("tls.cert and tls.key come together");
   const verify = { rejectUnauthorized: tls.rejectUnauthorized ?? true };
   return credentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert), verify);
 }

@@ -100,6 +100,7 @@ export class ProduceStream {
     if (!call.write(bytes, outgoing.wantsAnswer ? undefined : onWritten)) {
       this.#isBlocked = true;
       call.once("drain", () => {
+        if (call !== this.#call) return;
         this.#isBlocked = false;
         this.#tellRoom();
       });

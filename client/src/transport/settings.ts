@@ -38,7 +38,7 @@ export function settingsOf(options: ClientOptions): Settings {
   return {
     bootstrap: parseBootstrap(options.brokers),
     clientId: options.clientId ?? "tidemark",
-    tls: options.tls === true ? {} : options.tls === false ? null : (options.tls ?? null),
+    tls: tlsOf(options.tls ?? false),
     connectTimeoutMs: parseDuration(timeouts.connect ?? CONNECT_TIMEOUT_MS, "timeouts.connect"),
     requestTimeoutMs: parseDuration(timeouts.request ?? REQUEST_TIMEOUT_MS, "timeouts.request"),
     deliveryTimeoutMs: parseDuration(timeouts.delivery ?? DELIVERY_TIMEOUT_MS, "timeouts.delivery"),
@@ -53,6 +53,12 @@ export function settingsOf(options: ClientOptions): Settings {
 }
 
 const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+function tlsOf(tls: boolean | TlsOptions): TlsOptions | null {
+  if (typeof tls === "boolean") return tls ? {} : null;
+  if ((tls.cert === undefined) !== (tls.key === undefined)) throw invalidArgument("tls.cert and tls.key come together");
+  return tls;
+}
 
 function parseBootstrap(brokers: string | readonly string[]): string[] {
   const given = typeof brokers === "string" ? [brokers] : brokers;

@@ -58,6 +58,7 @@ export class MemoryBroker {
   readonly topics = new Map<string, PartitionModel[]>();
   /** Topics made on first use get so many partitions; 0 = none are made. */
   autoCreatePartitions = 0;
+  credentials = ServerCredentials.createInsecure();
   maxBatchBytes = 1_048_588;
   onProduce: (partitions: readonly ProducePartition[], index: number) => Verdict = () => ({ kind: "serve" });
   /** Produce requests seen, over all streams and restarts. */
@@ -163,7 +164,7 @@ export class MemoryBroker {
       },
     );
     this.#port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(`127.0.0.1:${this.#port}`, ServerCredentials.createInsecure(), (error, port) =>
+      server.bindAsync(`127.0.0.1:${this.#port}`, this.credentials, (error, port) =>
         error === null ? resolve(port) : reject(error),
       );
     });

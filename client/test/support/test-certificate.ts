@@ -1,0 +1,24 @@
+/**
+ * A self-signed certificate for 127.0.0.1 and "broker.test", for tests of this package only. Made with
+ * openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=tidemark-test
+ *   -addext subjectAltName=DNS:broker.test,IP:127.0.0.1
+ */
+export const TEST_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBpDCCAUugAwIBAgIUdy6mG4OBtvAAvpB7CymE9KsLGfowCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNdGlkZW1hcmstdGVzdDAgFw0yNjExMjExODE1MTNaGA8yMTI2
+MTAyODE4MTUxM1owGDEWMBQGA1UEAwwNdGlkZW1hcmstdGVzdDBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABDR3VQPD8L0CK0ZCCIfVyuH0YaMDHX/thiZKA65A4shz
+dLPaF4v8TLSaV1EwkNN89x6V7vMzlfOOF1PHxNoRNmWjcTBvMB0GA1UdDgQWBBRJ
+k1TlPRVRzSM1sY2V9xfU+BEtpzAfBgNVHSMEGDAWgBRJk1TlPRVRzSM1sY2V9xfU
++BEtpzAPBgNVHRMBAf8EBTADAQH/MBwGA1UdEQQVMBOCC2Jyb2tlci50ZXN0hwR/
+AAABMAoGCCqGSM49BAMCA0cAMEQCIFfbrgV3lj5ISs0duOfdxZmm8oX/i4MV6DUy
+Zpqi0udHAiBuPhrMB+EyB8ECjHhzKlvMNVhWIDlu9IekVvXpt5dv+Q==
+-----END CERTIFICATE-----
+`;
+
+export const TEST_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgClW4EigQVSpXROTl
+GzCyvDvdUN35QvxOn0KcT4umuaahRANCAAQ0d1UDw/C9AitGQgiH1crh9GGjAx1/
+7YYmSgOuQOLIc3Sz2heL/Ey0mldRMJDTfPcele7zM5XzjhdTx8TaETZl
+-----END PRIVATE KEY-----
+`;
