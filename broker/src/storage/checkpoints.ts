@@ -29,7 +29,8 @@ export interface ReadCheckpoints {
 
 /** Reads what the last life left. Throws StorageError for a malformed log-start file; the others load as empty. */
 export function readCheckpoints(disk: Disk, directory: string, logger: Logger): ReadCheckpoints {
-  for (const name of [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS]) removeFile(disk, `${directory}/${name}${TEMP_SUFFIX}`);
+  for (const name of [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS])
+    removeFile(disk, `${directory}/${name}${TEMP_SUFFIX}`);
   const read = (name: string): OffsetEntries | null => {
     const path = `${directory}/${name}`;
     const parsed = readCheckpoint(disk, path, parseOffsets);

@@ -89,6 +89,8 @@ class DataDirectory implements LogDirectory {
   readonly #logs = new Map<string, SegmentedLog>();
   /** Logs on disk that no replica was placed for; their checkpoint entries live on with them. */
   readonly #unplaced = new Map<string, SegmentedLog>();
+  /** Names whose checkpoint entries of a log that went may still be on disk. */
+  readonly #haunted = new Set<string>();
   /** Creations and deletions of one name happen one after another. */
   readonly #changes = new Map<string, Promise<unknown>>();
 
@@ -133,7 +135,10 @@ class DataDirectory implements LogDirectory {
       logs: () => [...this.#logs.values(), ...this.#unplaced.values()],
     });
     this.#rootSync = new SharedWork(() =>
-      synced(this.#host, this.#host.slots.runAsync(() => syncDirectory(this.#disk, this.#path))),
+      synced(
+        this.#host,
+        this.#host.slots.runAsync(() => syncDirectory(this.#disk, this.#path)),
+      ),
     );
   }
 
@@ -197,10 +202,15 @@ class DataDirectory implements LogDirectory {
       if (!this.#disk.isDirectory(`${this.#path}/${name}`)) continue;
       const parsed = parseDirectoryName(name);
       if (parsed.kind === "foreign") {
-        throw new StorageError("FOREIGN_DIRECTORY", `${this.#path}/${name}`, "not the directory of a partition; move it away");
+        throw new StorageError(
+          "FOREIGN_DIRECTORY",
+          `${this.#path}/${name}`,
+          "not the directory of a partition; move it away",
+        );
       }
       if (parsed.kind === "deleted") deleted.push(name);
-      if (parsed.kind === "replica") replicas.set(name, { topic: parsed.topic, partition: asPartitionId(parsed.partition) });
+      if (parsed.kind === "replica")
+        replicas.set(name, { topic: parsed.topic, partition: asPartitionId(parsed.partition) });
     }
     return { replicas, deleted };
   }
@@ -266,8 +276,10 @@ class DataDirectory implements LogDirectory {
         loaded,
         highWatermark: checkpoints.highWatermarks.get(key) ?? null,
       });
-      if (spec === undefined) this.#logger.warn("a log that metadata does not place here is kept", { directory, topicId });
-      if (log.isDamaged) this.#logger.error("a log is damaged below its recovery point", { directory, end: log.logEndOffset });
+      if (spec === undefined)
+        this.#logger.warn("a log that metadata does not place here is kept", { directory, topicId });
+      if (log.isDamaged)
+        this.#logger.error("a log is damaged below its recovery point", { directory, end: log.logEndOffset });
       (spec === undefined ? this.#unplaced : this.#logs).set(key, log);
       if (loaded.mustFlush) unsettled.mustFlush.push(log);
       else if (loaded.isNew) unsettled.isNew.push(log);
@@ -288,7 +300,10 @@ class DataDirectory implements LogDirectory {
     }
     await inGroups(mustFlush, CLOSED_AT_A_TIME, (log) => log.settle());
     await inGroups(isNew, CLOSED_AT_A_TIME, ({ directory }) =>
-      synced(this.#host, this.#host.slots.runAsync(() => syncDirectory(this.#disk, directory))),
+      synced(
+        this.#host,
+        this.#host.slots.runAsync(() => syncDirectory(this.#disk, directory)),
+      ),
     );
     if (mustRewrite) for (const log of this.#all()) if (!log.isDamaged) await log.writeEpochs();
     if (mustFlush.length > 0) await this.#rootSync.ask();
@@ -305,7 +320,8 @@ class DataDirectory implements LogDirectory {
     // Recovery made indexes anew that a checkpointed recovery point may be about to pass, and ends that a high watermark
     // may lie above: both are lower bounds again before anything is appended.
     const isClean = this.#report.clean;
-    if (!isClean && isAnyAbove(recoveryPoints, (log) => log.recoveryPointToKeep)) await this.#checkpoints.recoveryPoints.write();
+    if (!isClean && isAnyAbove(recoveryPoints, (log) => log.recoveryPointToKeep))
+      await this.#checkpoints.recoveryPoints.write();
     if (isAnyAbove(highWatermarks, (log) => log.highWatermark)) await this.#checkpoints.highWatermarks.write();
   }
 
@@ -323,15 +339,45 @@ class DataDirectory implements LogDirectory {
     const unplaced = this.#unplaced.get(key);
     if (unplaced !== undefined && unplaced.topicId === topicId) return this.#place(key, unplaced, config);
     if (unplaced !== undefined) await this.#takeAway(key, unplaced, "stray");
+    if (this.#haunted.has(key)) await this.#exorcise(key);
 
     const directory = `${this.#path}/${key}`;
     this.#disk.mkdir(directory);
+    try {
+      const log = await this.#makeLog(directory, spec);
+      this.#logs.set(key, log);
+      return log;
+    } catch (error: unknown) {
+      // The name has to be free when somebody tries again.
+      if (this.#offlineFault === null) await this.#removeTree(key);
+      throw error;
+    }
+  }
+
+  async #makeLog(directory: string, spec: ReplicaSpec): Promise<SegmentedLog> {
+    const { topic, partition, topicId, config } = spec;
     const scan = new RecoveryScan(this.#timers, () => undefined);
-    const empty = { recoveryPoint: null, keepsCut: false, logStartOffset: null, isClean: false, mustRewrite: false, mustSync: false };
+    const empty = {
+      recoveryPoint: null,
+      keepsCut: false,
+      logStartOffset: null,
+      isClean: false,
+      mustRewrite: false,
+      mustSync: false,
+    };
     const loaded = await loadLog({ host: this.#host, directory, config, scan, ...empty });
     for (const segment of loaded.segments) segment.entryVersion = 0;
     const fresh = { ...loaded, isDirectoryDirty: false };
-    const log = new SegmentedLog({ host: this.#host, directory, topic, partition, topicId, config, loaded: fresh, highWatermark: null });
+    const log = new SegmentedLog({
+      host: this.#host,
+      directory,
+      topic,
+      partition,
+      topicId,
+      config,
+      loaded: fresh,
+      highWatermark: null,
+    });
     try {
       // The directory sync of this write also covers the first segment's entry.
       await this.#writeTopicId(directory, topicId);
@@ -341,7 +387,6 @@ class DataDirectory implements LogDirectory {
       if (error instanceof DiskFault || error instanceof StorageError) await log.releaseFiles();
       throw error;
     }
-    this.#logs.set(key, log);
     return log;
   }
 
@@ -372,19 +417,28 @@ class DataDirectory implements LogDirectory {
   /** Closes a log and renames its directory; when this resolves, nothing reminds of it under its name. */
   async #takeAway(key: string, log: SegmentedLog, suffix: "delete" | "stray"): Promise<string> {
     this.#logs.delete(key);
-    this.#unplaced.delete(key);
+    // Until the name is free: if the rename fails, whoever wants the name tries it again.
+    this.#unplaced.set(key, log);
+    this.#haunted.add(key);
     await log.releaseFiles();
     const name = this.#setAside(log.topic, log.partition, log.topicId, suffix);
+    this.#unplaced.delete(key);
     await this.#rootSync.ask();
     try {
-      await this.#checkpoints.writeAll();
+      await this.#exorcise(key);
     } catch (error: unknown) {
       if (suffix === "stray" || !(error instanceof DiskFault && isPassing(error))) throw error;
       // The disk is full, and this is what makes room.
       await this.#removeTree(name);
-      await this.#checkpoints.writeAll();
+      await this.#exorcise(key);
     }
     return name;
+  }
+
+  /** No checkpoint says anything of a log that went under this name, or a new one would take it for its own. */
+  async #exorcise(key: string): Promise<void> {
+    await this.#checkpoints.writeAll();
+    this.#haunted.delete(key);
   }
 
   #setAside(topic: string, partition: number, topicId: string, suffix: "delete" | "stray"): string {
@@ -450,7 +504,9 @@ class DataDirectory implements LogDirectory {
     if (this.#offlineFault !== null) return;
     await this.#checkpoints.writeAll();
     if (!isDurable || this.#hasSyncFailed) {
-      this.#logger.warn("no clean marker: a log is damaged or could not be synced; the next start recovers", { path: this.#path });
+      this.#logger.warn("no clean marker: a log is damaged or could not be synced; the next start recovers", {
+        path: this.#path,
+      });
       return;
     }
     await leaveCleanMarker(this.#disk, this.#path, brokerEpoch);

@@ -47,7 +47,12 @@ export function* dumpSegment(disk: Disk, path: string): Generator<DumpedBatch | 
         yield { kind: "bad", position, reason: step.reason, bytesLeft: file.size - position };
         return;
       }
-      yield { kind: "batch", position, header: step.header, records: () => decodeRecords(bytes, 0, { verifyCrc: false }) };
+      yield {
+        kind: "batch",
+        position,
+        header: step.header,
+        records: () => decodeRecords(bytes, 0, { verifyCrc: false }),
+      };
       position += step.header.sizeBytes;
     }
   } finally {
@@ -68,8 +73,14 @@ function readBatch(file: File, position: number): Buffer {
 }
 
 export type DumpedFile =
-  | { readonly kind: "offset-index"; readonly entries: readonly { readonly offset: number; readonly position: number }[] }
-  | { readonly kind: "time-index"; readonly entries: readonly { readonly timestamp: number; readonly offset: number }[] }
+  | {
+      readonly kind: "offset-index";
+      readonly entries: readonly { readonly offset: number; readonly position: number }[];
+    }
+  | {
+      readonly kind: "time-index";
+      readonly entries: readonly { readonly timestamp: number; readonly offset: number }[];
+    }
   | {
       readonly kind: "producer-snapshot";
       readonly entries: readonly {
@@ -114,14 +125,19 @@ export function dumpFile(disk: Disk, path: string): DumpedFile {
   if (offsetOfName(name, SNAPSHOT_SUFFIX) !== null) {
     const state = bytes === null ? null : decodeProducerSnapshot(bytes, 0);
     if (state === null) throw corrupt();
-    const entries = [...state.producers()].map(({ producerId, producerEpoch, lastSequence, batches, lastTimestamp }) => ({
-      producerId,
-      producerEpoch,
-      lastSequence,
-      lastOffset: batches.at(-1)?.lastOffset ?? -1,
-      lastTimestamp,
-    }));
+    const entries = [...state.producers()].map(
+      ({ producerId, producerEpoch, lastSequence, batches, lastTimestamp }) => ({
+        producerId,
+        producerEpoch,
+        lastSequence,
+        lastOffset: batches.at(-1)?.lastOffset ?? -1,
+        lastTimestamp,
+      }),
+    );
     return { kind: "producer-snapshot", entries };
   }
-  throw new ProtoError("INVALID_REQUEST", `${name} is no file of a segment (${LOG_SUFFIX}, ${OFFSET_INDEX_SUFFIX}, ${TIME_INDEX_SUFFIX}, ${SNAPSHOT_SUFFIX})`);
+  throw new ProtoError(
+    "INVALID_REQUEST",
+    `${name} is no file of a segment (${LOG_SUFFIX}, ${OFFSET_INDEX_SUFFIX}, ${TIME_INDEX_SUFFIX}, ${SNAPSHOT_SUFFIX})`,
+  );
 }

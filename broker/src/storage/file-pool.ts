@@ -6,7 +6,8 @@
  * such an operation on the next file that gets the number.
  */
 import { assert } from "../base/index.ts";
-import type { Disk, DiskFault, File } from "../ports/index.ts";
+import { DiskFault } from "../ports/index.ts";
+import type { Disk, File } from "../ports/index.ts";
 
 const OPEN_FILES_MAX = 512;
 
@@ -54,6 +55,7 @@ export class PooledFile {
   #file: File | null = null;
   #pendingCount = 0;
   #wasUsed = false;
+  #isRetired = false;
   #idleWaiters: (() => void)[] = [];
 
   constructor(pool: FilePool, path: string) {
@@ -127,6 +129,16 @@ export class PooledFile {
     });
   }
 
+  /**
+   * Resolves when the descriptor is closed for good, before the file is removed or renamed. Whoever is still on the way
+   * through it meets ENOENT with the next step; opened again, the path could be another file.
+   */
+  async retire(): Promise<void> {
+    this.#isRetired = true;
+    await this.whenIdle();
+    this.closeSync();
+  }
+
   /** For the pool: whether the file was used since it was last asked. */
   takeSecondChance(): boolean {
     const wasUsed = this.#wasUsed;
@@ -141,6 +153,7 @@ export class PooledFile {
   }
 
   #used(): File {
+    if (this.#isRetired) throw new DiskFault("ENOENT", "open", this.path);
     this.#wasUsed = true;
     return this.#file ?? this.#openAs("write");
   }

@@ -143,16 +143,30 @@ export class GroupSync {
 
   release(): void {
     this.#isHeld = false;
+    // Who asked meanwhile was not heard.
+    this.request();
   }
 
   /** Syncs the file of `segment` and the directory, whatever else is asked for: after files were cut or removed. */
   async syncCut(segment: Segment): Promise<void> {
     const { host, directory } = this.#deps;
     const version = this.#directoryVersion;
-    await synced(host, host.slots.runAsync(() => syncPath(host.disk, segment.log.path)));
-    await synced(host, host.slots.runAsync(() => syncDirectory(host.disk, directory)));
-    this.#directorySynced = Math.max(this.#directorySynced, version);
-    this.#advance();
+    const generation = this.#generation;
+    const end = segment.writtenEnd;
+    await synced(
+      host,
+      host.slots.runAsync(() => syncPath(host.disk, segment.log.path)),
+    );
+    await synced(
+      host,
+      host.slots.runAsync(() => syncDirectory(host.disk, directory)),
+    );
+    // Behind a failed sync of the same pages this one proves nothing (3.4(3)).
+    if (!this.#hasFailed) {
+      if (generation === this.#generation) segment.syncedEnd = end;
+      this.#directorySynced = Math.max(this.#directorySynced, version);
+      this.#advance();
+    }
     this.#settle();
   }
 

@@ -29,7 +29,11 @@ export function scanHeadersSync(file: Readable, from: number, to: number, visit:
   while (!walk.isDone) {
     const want = walk.wantBytes();
     if (want > bytes.length) bytes = Buffer.allocUnsafe(want);
-    walk.feed(bytes, readFullySync(file, want === bytes.length ? bytes : bytes.subarray(0, want), walk.position), visit);
+    walk.feed(
+      bytes,
+      readFullySync(file, want === bytes.length ? bytes : bytes.subarray(0, want), walk.position),
+      visit,
+    );
   }
   return walk;
 }

@@ -34,9 +34,14 @@ export async function tidyLeftovers(host: SafeWriteHost, directory: string): Pro
   const swapped = basesOf(names, LOG_SUFFIX + SWAP_SUFFIX);
   if (swapped.length > 0) {
     const from = Math.min(...swapped);
-    const to = Math.max(...[...names].filter((name) => name.endsWith(LOG_SUFFIX + SWAP_SUFFIX)).map((name) => endOf(disk, `${directory}/${name}`)));
+    const to = Math.max(
+      ...[...names]
+        .filter((name) => name.endsWith(LOG_SUFFIX + SWAP_SUFFIX))
+        .map((name) => endOf(disk, `${directory}/${name}`)),
+    );
     for (const name of [...names]) {
-      const isOriginal = SEGMENT_SUFFIXES.some((suffix) => name.endsWith(suffix)) && baseOf(name) >= from && baseOf(name) < to;
+      const isOriginal =
+        SEGMENT_SUFFIXES.some((suffix) => name.endsWith(suffix)) && baseOf(name) >= from && baseOf(name) < to;
       if (isOriginal) remove(name);
     }
     await synced(host, syncDirectory(disk, directory));

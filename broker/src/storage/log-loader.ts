@@ -158,7 +158,11 @@ class LogLoader {
 
     let end = this.#active.endOffset;
     if (!isDamaged && end < this.#logStart) {
-      host.logger.warn("the log ends below its log start and begins there anew", { directory: this.#options.directory, end, logStart: this.#logStart });
+      host.logger.warn("the log ends below its log start and begins there anew", {
+        directory: this.#options.directory,
+        end,
+        logStart: this.#logStart,
+      });
       this.#dropAll();
       producers.replaceBy(new ProducerState());
       end = this.#logStart;
@@ -239,7 +243,10 @@ class LogLoader {
       const previous = this.#segments[slot - 1];
       if (segment === undefined) break;
       if (slot > firstSlot && previous !== undefined && !follows(segment, previous, target.end)) {
-        host.logger.warn("a segment does not begin where the one before ends", { path: segment.log.path, end: target.end });
+        host.logger.warn("a segment does not begin where the one before ends", {
+          path: segment.log.path,
+          end: target.end,
+        });
         return this.#endBefore(slot, target.end, recoveryPoint);
       }
       const fileBytes = segment.writtenBytes;
@@ -249,7 +256,12 @@ class LogLoader {
       segment.writtenBytes = segment.sizeBytes;
       segment.writtenEnd = segment.endOffset;
       if (bad !== null) {
-        host.logger.warn("a batch is bad", { path: segment.log.path, position: segment.sizeBytes, offset: target.end, bad });
+        host.logger.warn("a batch is bad", {
+          path: segment.log.path,
+          position: segment.sizeBytes,
+          offset: target.end,
+          bad,
+        });
         if (target.end < recoveryPoint) return this.#endBefore(slot + 1, target.end, recoveryPoint);
         this.#cutSegmentsFrom(slot + 1);
         this.#cutTail(segment, fileBytes);
@@ -380,7 +392,9 @@ class LogLoader {
       isDirectoryDirty: outcome.wasRecovered,
       damagedRecoveryPoint: outcome.isDamaged ? outcome.recoveryPoint : null,
       wasRecovered: outcome.wasRecovered,
-      mustFlush: !outcome.isDamaged && (this.#hasCut || outcome.mustFlush === true || this.#options.mustRewrite || this.#options.mustSync),
+      mustFlush:
+        !outcome.isDamaged &&
+        (this.#hasCut || outcome.mustFlush === true || this.#options.mustRewrite || this.#options.mustSync),
       isNew: outcome.wasRecovered && outcome.recoveryPoint === 0,
       bytesCut: this.#bytesCut,
     };

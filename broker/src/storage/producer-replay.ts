@@ -76,7 +76,8 @@ export async function findProducerBatch(
   const { from, to } = between(source, wanted, end);
   let found: ProducerBatch | null = null;
   await visitHeaders(source.segments, from, to, (bytes, at) => {
-    if (producerIdAt(bytes, at) !== wanted.producerId || baseSequenceAt(bytes, at) !== wanted.firstSequence) return true;
+    if (producerIdAt(bytes, at) !== wanted.producerId || baseSequenceAt(bytes, at) !== wanted.firstSequence)
+      return true;
     if (producerEpochAt(bytes, at) !== wanted.producerEpoch) return true;
     const lastSequence = sequenceAfter(wanted.firstSequence, lastOffsetDeltaAt(bytes, at));
     if (lastSequence !== wanted.lastSequence) return true;

@@ -108,7 +108,8 @@ export class ProducerState {
   /** Forgets producers that wrote nothing since `beforeMs`, but for those in a transaction (11.1(4)). */
   expire(beforeMs: number): void {
     for (const producer of this.#producers.values()) {
-      if (producer.writtenAtMs < beforeMs && producer.currentTxnFirstOffset < 0) this.#producers.delete(producer.producerId);
+      if (producer.writtenAtMs < beforeMs && producer.currentTxnFirstOffset < 0)
+        this.#producers.delete(producer.producerId);
     }
   }
 }

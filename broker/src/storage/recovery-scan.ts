@@ -9,7 +9,15 @@
  * one is the caller's decision.
  */
 import { asLeaderEpoch, asOffset } from "../base/index.ts";
-import { BATCH_HEADER_BYTES, BatchField, batchSizeAt, crc32c, isBatchIntact, MAGIC_V2, readInt64 } from "@tidemark/proto";
+import {
+  BATCH_HEADER_BYTES,
+  BatchField,
+  batchSizeAt,
+  crc32c,
+  isBatchIntact,
+  MAGIC_V2,
+  readInt64,
+} from "@tidemark/proto";
 import type { Timers } from "../ports/index.ts";
 import {
   lastOffsetDeltaAt,

@@ -26,7 +26,12 @@ export const OFFSET_INDEX_SUFFIX = ".index";
 export const TIME_INDEX_SUFFIX = ".timeindex";
 const TXN_INDEX_SUFFIX = ".txnindex";
 /** Every file of a segment; the log first, so that an interrupted removal leaves indexes, which are tidied. */
-export const SEGMENT_SUFFIXES: readonly string[] = [LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX];
+export const SEGMENT_SUFFIXES: readonly string[] = [
+  LOG_SUFFIX,
+  OFFSET_INDEX_SUFFIX,
+  TIME_INDEX_SUFFIX,
+  TXN_INDEX_SUFFIX,
+];
 
 const DAMAGED_SUFFIX = ".damaged";
 
@@ -257,7 +262,8 @@ export class Segment {
   dropIndexes(): void {
     const indexes = this.#indexes;
     if (indexes === null || this.#hasStaleTail) return;
-    if (indexes.offsets.count === this.#offsetsOnFile && indexes.times.count === this.#timesOnFile) this.#indexes = null;
+    if (indexes.offsets.count === this.#offsetsOnFile && indexes.times.count === this.#timesOnFile)
+      this.#indexes = null;
   }
 
   /** Begins the indexes and all that is known of the batches anew: recovery admits every batch again. */

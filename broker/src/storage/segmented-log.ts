@@ -52,6 +52,9 @@ const NEVER = Number.MAX_SAFE_INTEGER;
 /** Producers are looked through for expired ones this often, and only while batches come (Kafka's check interval). */
 const EXPIRY_CHECK_MS = 600_000;
 
+/** How long the cut of a failed write waits for room, each time. */
+const CUT_RETRY_MS = 1_000;
+
 const UNAVAILABLE: AppendResult = Object.freeze({ ok: false, code: "KAFKA_STORAGE_ERROR", fault: null });
 const TOO_LARGE: AppendResult = Object.freeze({ ok: false, code: "RECORD_LIST_TOO_LARGE", fault: null });
 
@@ -107,6 +110,8 @@ export class SegmentedLog implements PartitionLog {
   #isCutPending = false;
   #cutSync: Promise<void> = Promise.resolve();
   #isTruncating = false;
+  /** The newest one: files are not closed under it. */
+  #truncation: Promise<void> = Promise.resolve();
   #isClosed = false;
   /** The files are closed and may be renamed. */
   #isReleased = false;
@@ -201,7 +206,10 @@ export class SegmentedLog implements PartitionLog {
 
   set highWatermark(offset: Offset) {
     if (offset === this.#highWatermark) return;
-    assert(offset >= this.#logStartOffset && offset <= this.#logEndOffset, `high watermark ${offset} is outside the log`);
+    assert(
+      offset >= this.#logStartOffset && offset <= this.#logEndOffset,
+      `high watermark ${offset} is outside the log`,
+    );
     this.#highWatermark = offset;
     this.#host.onHighWatermarkMoved();
   }
@@ -378,8 +386,8 @@ export class SegmentedLog implements PartitionLog {
 
   #cutFile(segment: Segment): void {
     this.#isCutPending = true;
+    if (this.#attempt(() => this.#host.beginCut()) !== null) return this.#cutFileLater();
     try {
-      this.#host.beginCut();
       segment.log.truncateSync(segment.writtenBytes);
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
@@ -390,6 +398,15 @@ export class SegmentedLog implements PartitionLog {
     this.#host.supervise(this.#cutSync);
   }
 
+  /** No room even for the mark of a cut: until there is, the file stays longer than the log, and nothing is appended. */
+  #cutFileLater(): void {
+    this.#host.timers.after(CUT_RETRY_MS, () => {
+      if (this.#isClosed || this.#isOffline) return;
+      if (this.#isTruncating) this.#cutFileLater();
+      else this.#cutFile(this.#active);
+    });
+  }
+
   /** The leader that writes here keeps its epoch: it begins at the lower end now. */
   #cutEpochsBack(end: Offset): void {
     const epoch = this.#epochs.latest;
@@ -398,7 +415,10 @@ export class SegmentedLog implements PartitionLog {
   }
 
   async #syncCutFile(segment: Segment): Promise<void> {
-    await synced(this.#host, this.#host.slots.runAsync(() => syncPath(this.#host.disk, segment.log.path)));
+    await synced(
+      this.#host,
+      this.#host.slots.runAsync(() => syncPath(this.#host.disk, segment.log.path)),
+    );
     this.#isCutPending = false;
     this.#host.endCut();
   }
@@ -473,17 +493,14 @@ export class SegmentedLog implements PartitionLog {
     return this.#producers.get(producerId);
   }
 
-  async findProducerBatch(
+  findProducerBatch(
     producerId: number,
     producerEpoch: number,
     firstSequence: number,
     lastSequence: number,
   ): Promise<ProducerBatch | null> {
-    const { generation } = this.#view;
     const wanted = { producerId, producerEpoch, firstSequence, lastSequence };
-    const found = await this.#watched(() => findProducerBatch(this.#replaySource, wanted, this.#writtenEnd));
-    if (generation !== this.#view.generation) throw this.#unavailable("the log was cut while a batch was looked for");
-    return found;
+    return this.#searched(() => findProducerBatch(this.#replaySource, wanted, this.#writtenEnd));
   }
 
   get #replaySource(): ReplaySource {
@@ -551,20 +568,33 @@ export class SegmentedLog implements PartitionLog {
   }
 
   findByTimestamp(timestamp: number, limit: Offset): Promise<FoundRecord | null> {
-    return this.#watched(() => findByTimestamp(this.#view, timestamp, this.#logStartOffset, this.#readLimit(limit)));
+    return this.#searched(() => findByTimestamp(this.#view, timestamp, this.#logStartOffset, this.#readLimit(limit)));
   }
 
   findMaxTimestamp(limit: Offset): Promise<FoundRecord | null> {
-    return this.#watched(() => findMaxTimestamp(this.#view, this.#logStartOffset, this.#readLimit(limit)));
+    return this.#searched(() => findMaxTimestamp(this.#view, this.#logStartOffset, this.#readLimit(limit)));
+  }
+
+  /** What was found before a truncation need not be there after it (5.5(2)). */
+  async #searched<T>(search: () => Promise<T>): Promise<T> {
+    const { generation } = this.#view;
+    const found = await this.#watched(search);
+    if (generation !== this.#view.generation) throw this.#unavailable("the log was cut while it was searched");
+    return found;
   }
 
   /** A read that meets an I/O error takes the directory offline (3.8(1)), and rejects all the same. */
   async #watched<T>(read: () => Promise<T>): Promise<T> {
     this.#assertReadable();
+    const { generation } = this.#view;
     try {
       return await read();
     } catch (error: unknown) {
-      if (error instanceof DiskFault && !isPassing(error) && !this.#isClosed) this.#host.onIoFault(error);
+      if (!(error instanceof DiskFault)) throw error;
+      // Files go with a truncation, and with the log; that is nothing the disk did.
+      const wentAway = error.kind === "ENOENT" && (this.#isClosed || generation !== this.#view.generation);
+      if (wentAway) throw this.#unavailable("the log was cut or closed while it was read");
+      if (!isPassing(error) && !this.#isClosed) this.#host.onIoFault(error);
       throw error;
     }
   }
@@ -597,7 +627,7 @@ export class SegmentedLog implements PartitionLog {
     this.#isTouched = true;
     try {
       if (offset >= this.#logEndOffset) this.#epochs.truncateEnd(offset);
-      else await this.#truncate(offset);
+      else await (this.#truncation = this.#truncate(offset));
     } catch (error: unknown) {
       // Half cut, the log is nothing that may be appended to: the directory goes offline, a start will mend it.
       if (error instanceof DiskFault) this.#host.onIoFault(error);
@@ -641,7 +671,7 @@ export class SegmentedLog implements PartitionLog {
     await this.#cutSync;
     this.#host.beginCut();
     for (let segment = doomed.pop(); segment !== undefined; segment = doomed.pop()) {
-      await segment.log.whenIdle();
+      await segment.log.retire();
       segment.remove();
     }
     await kept.log.whenIdle();
@@ -670,9 +700,12 @@ export class SegmentedLog implements PartitionLog {
 
   /** Clean stop (4.3): everything on stable storage, then the files are closed. False: no marker may say so. */
   async close(): Promise<boolean> {
+    // Taken away, and only its name could not be freed.
+    if (this.#isReleased) return true;
     if (this.#turnFault === null) this.#writeQueue();
     this.#isClosed = true;
     this.#flushTimer?.cancel();
+    await this.#truncation.catch(() => undefined);
     try {
       // After a clean stop nobody would look at the bytes again, and the damage would be forgotten.
       if (this.isDamaged || this.#isOffline) return false;
@@ -698,10 +731,16 @@ export class SegmentedLog implements PartitionLog {
     this.#sync.directoryChanged();
     if (!(await this.flush())) return false;
     for (const path of [active.offsetIndexPath, active.timeIndexPath]) {
-      await synced(host, host.slots.runAsync(() => syncPath(host.disk, path)));
+      await synced(
+        host,
+        host.slots.runAsync(() => syncPath(host.disk, path)),
+      );
     }
     for (const offset of this.#snapshots.unsynced) {
-      await synced(host, host.slots.runAsync(() => this.#snapshots.sync(offset)));
+      await synced(
+        host,
+        host.slots.runAsync(() => this.#snapshots.sync(offset)),
+      );
     }
     await this.writeEpochs();
     if (this.#isOffline) return false;
@@ -712,14 +751,14 @@ export class SegmentedLog implements PartitionLog {
   /** Closes the files when nothing is pending on them; nothing is read or written any more. */
   async releaseFiles(): Promise<void> {
     this.#isClosed = true;
-    this.#isReleased = true;
     this.#flushTimer?.cancel();
+    await this.#truncation.catch(() => undefined);
+    this.#isReleased = true;
     await this.#sync.quiesce();
     await this.#epochWrites;
     await this.#cutSync.catch(() => undefined);
     for (const { log } of [...this.#segments, ...this.#doomed]) {
-      await log.whenIdle();
-      log.closeSync();
+      await log.retire();
     }
   }
 

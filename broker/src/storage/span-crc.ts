@@ -41,7 +41,8 @@ export class SpanCrc {
   appendBytes(bytes: Uint8Array, from: number, to: number): void {
     const table = this.#byteTable;
     let state = ~this.#crc;
-    for (let index = from; index < to; index += 1) state = at(table, (state ^ (bytes[index] as number)) & 0xff) ^ (state >>> 8);
+    for (let index = from; index < to; index += 1)
+      state = at(table, (state ^ (bytes[index] as number)) & 0xff) ^ (state >>> 8);
     this.#crc = ~state;
   }
 

@@ -65,7 +65,11 @@ export interface ReadSpan {
 
 export type AppendResult =
   | { readonly ok: true; readonly baseOffset: Offset; readonly lastOffset: Offset }
-  | { readonly ok: false; readonly code: "KAFKA_STORAGE_ERROR" | "RECORD_LIST_TOO_LARGE"; readonly fault: DiskFault | null };
+  | {
+      readonly ok: false;
+      readonly code: "KAFKA_STORAGE_ERROR" | "RECORD_LIST_TOO_LARGE";
+      readonly fault: DiskFault | null;
+    };
 
 /** What the log tells its owner. Called from I/O callbacks, never from inside a call of the owner. */
 export interface LogEvents {
@@ -122,7 +126,12 @@ export interface PartitionLog {
 
   producer(producerId: number): ProducerEntry | undefined;
   /** 11.1(2): looks for a batch with exactly these sequences below the last known one, reading headers only. */
-  findProducerBatch(producerId: number, producerEpoch: number, firstSequence: number, lastSequence: number): Promise<ProducerBatch | null>;
+  findProducerBatch(
+    producerId: number,
+    producerEpoch: number,
+    firstSequence: number,
+    lastSequence: number,
+  ): Promise<ProducerBatch | null>;
 
   /** Asks for a sync of everything written. One in flight per file; what comes meanwhile shares the next (15.1(3)). */
   sync(): void;

@@ -105,6 +105,8 @@ describe("DataDirectory on a disk that refuses", () => {
       const { log } = await machine.fresh(LONG);
       while (log.segmentCount < 4) append(log);
       await machine.letPass(1_000);
+      // The first step through the last segment ends behind the removal of the file.
+      machine.medium.faults.add({ operation: "read", effect: "stall", path: LOG_FILE, times: 4, skipCount: seed, stallMs: 300 });
       const reads = [
         ...Array.from({ length: 20 }, () => log.read(asOffset(log.logEndOffset - 20), 10_000, log.writtenEndOffset)),
         ...Array.from({ length: 5 }, () => log.findByTimestamp(5_000, log.writtenEndOffset)),

@@ -3,7 +3,18 @@ import { SeededRandom } from "../../src/base/index.ts";
 import { SimulatedCrash } from "../../src/sim/index.ts";
 import { safeWrite } from "../../src/storage/safe-write.ts";
 import type { StorageError } from "../../src/storage/index.ts";
-import { append, asOffset, asPartitionId, DATA, makeBatch, OTHER_ID, readAll, specOf, StorageMachine, TOPIC_ID } from "./support/storage-machine.ts";
+import {
+  append,
+  asOffset,
+  asPartitionId,
+  DATA,
+  makeBatch,
+  OTHER_ID,
+  readAll,
+  specOf,
+  StorageMachine,
+  TOPIC_ID,
+} from "./support/storage-machine.ts";
 
 const P = `${DATA}/t-0`;
 const HEX = Buffer.from(TOPIC_ID, "base64url").toString("hex");
@@ -150,7 +161,9 @@ describe("data directory: checkpoints", () => {
       append(log, makeBatch(), epoch);
       append(log, makeBatch(), epoch);
     }
-    expect(machine.disk.sizeOf(`${P}/leader-epoch-checkpoint`), "nothing is fsynced when a leader is chosen").to.equal(null);
+    expect(machine.disk.sizeOf(`${P}/leader-epoch-checkpoint`), "nothing is fsynced when a leader is chosen").to.equal(
+      null,
+    );
     await machine.synced(log);
     await machine.letPass(6000);
     expect(machine.text(`${P}/leader-epoch-checkpoint`)).to.equal("0\n3\n1 0\n2 2\n3 4\n");
@@ -181,7 +194,9 @@ describe("data directory: checkpoints", () => {
       void write;
       await machine.letPass(100);
       machine.restart(round % 3 === 0 ? "process" : "power");
-      expect(machine.text(`${DATA}/file`)).to.be.oneOf(isDone ? ["new content, longer"] : ["old content", "new content, longer"]);
+      expect(machine.text(`${DATA}/file`)).to.be.oneOf(
+        isDone ? ["new content, longer"] : ["old content", "new content, longer"],
+      );
     }
   });
 });

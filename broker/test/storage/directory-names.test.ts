@@ -13,8 +13,10 @@ describe("names in the data directory (2.1)", () => {
     expect(parseDirectoryName(`t-0.${HEX}-delete`).kind).to.equal("deleted");
     expect(parseDirectoryName(`t-0.${HEX}-stray`).kind).to.equal("aside");
     expect(parseDirectoryName(`t-0.${HEX}-future`).kind).to.equal("aside");
-    for (const name of [".hidden", "lost+found", "tidemark-lock", "tidemark-metadata"]) expect(parseDirectoryName(name).kind).to.equal("aside");
-    for (const name of ["t", "t-", "t-x", "-0", "t-00", "t-01", "t-99999999999", "a b-0"]) expect(parseDirectoryName(name).kind, name).to.equal("foreign");
+    for (const name of [".hidden", "lost+found", "tidemark-lock", "tidemark-metadata"])
+      expect(parseDirectoryName(name).kind).to.equal("aside");
+    for (const name of ["t", "t-", "t-x", "-0", "t-00", "t-01", "t-99999999999", "a b-0"])
+      expect(parseDirectoryName(name).kind, name).to.equal("foreign");
   });
 
   it("caps a renamed directory at 255 characters by cutting the topic", () => {
@@ -26,7 +28,12 @@ describe("names in the data directory (2.1)", () => {
   it("writes base offsets in 20 digits", () => {
     expect(offsetName(42)).to.equal("00000000000000000042");
     expect(offsetOfName("00000000000000000042.log", ".log")).to.equal(42);
-    for (const name of ["42.log", "00000000000000000042.index", "0000000000000000004x.log", "99999999999999999999.log"]) {
+    for (const name of [
+      "42.log",
+      "00000000000000000042.index",
+      "0000000000000000004x.log",
+      "99999999999999999999.log",
+    ]) {
       expect(offsetOfName(name, ".log"), name).to.equal(null);
     }
   });

@@ -17,18 +17,31 @@ describe("epoch cache (5.1)", () => {
     cache.add(asLeaderEpoch(1), asOffset(0));
     cache.add(asLeaderEpoch(1), asOffset(5));
     cache.add(asLeaderEpoch(3), asOffset(9));
-    expect(entriesOf(cache)).to.deep.equal([[1, 0], [3, 9]]);
+    expect(entriesOf(cache)).to.deep.equal([
+      [1, 0],
+      [3, 9],
+    ]);
     expect(cache.latest).to.equal(3);
   });
 
   it("first removes what the new entry contradicts", () => {
     const cache = cacheOf([1, 0], [2, 10], [5, 20]);
     cache.add(asLeaderEpoch(3), asOffset(15));
-    expect(entriesOf(cache)).to.deep.equal([[1, 0], [2, 10], [3, 15]]);
+    expect(entriesOf(cache)).to.deep.equal([
+      [1, 0],
+      [2, 10],
+      [3, 15],
+    ]);
     cache.add(asLeaderEpoch(4), asOffset(10));
-    expect(entriesOf(cache)).to.deep.equal([[1, 0], [4, 10]]);
+    expect(entriesOf(cache)).to.deep.equal([
+      [1, 0],
+      [4, 10],
+    ]);
     cache.add(asLeaderEpoch(4), asOffset(7));
-    expect(entriesOf(cache)).to.deep.equal([[1, 0], [4, 7]]);
+    expect(entriesOf(cache)).to.deep.equal([
+      [1, 0],
+      [4, 7],
+    ]);
   });
 
   it("answers where an epoch ends", () => {
@@ -53,10 +66,16 @@ describe("epoch cache (5.1)", () => {
   it("keeps the last entry at or below a raised log start", () => {
     const cache = cacheOf([1, 0], [2, 10], [3, 20]);
     cache.truncateStart(asOffset(15));
-    expect(entriesOf(cache)).to.deep.equal([[2, 15], [3, 20]]);
+    expect(entriesOf(cache)).to.deep.equal([
+      [2, 15],
+      [3, 20],
+    ]);
     cache.truncateStart(asOffset(15));
     cache.truncateStart(asOffset(3));
-    expect(entriesOf(cache)).to.deep.equal([[2, 15], [3, 20]]);
+    expect(entriesOf(cache)).to.deep.equal([
+      [2, 15],
+      [3, 20],
+    ]);
   });
 
   it("knows from where on its file is out of date (P61)", () => {
@@ -95,7 +114,9 @@ describe("epoch cache (5.1)", () => {
             epochs.push(epoch);
           }
         }
-        const starts = epochs.map((e, offset) => [e, offset] as [number, number]).filter(([e, offset]) => epochs[offset - 1] !== e);
+        const starts = epochs
+          .map((e, offset) => [e, offset] as [number, number])
+          .filter(([e, offset]) => epochs[offset - 1] !== e);
         expect(entriesOf(cache)).to.deep.equal(starts);
         for (const asked of new Set(epochs)) {
           const end = epochs.findIndex((e) => e > asked);

@@ -44,11 +44,23 @@ describe("producer state", () => {
 describe("producer snapshot", () => {
   it("has Kafka's bytes", () => {
     const state = new ProducerState();
-    state.update({ producerId: 4000, producerEpoch: 3, baseSequence: 10, lastOffsetDelta: 4, maxTimestamp: 1_700_000_000_123 }, 200, 0);
+    state.update(
+      { producerId: 4000, producerEpoch: 3, baseSequence: 10, lastOffsetDelta: 4, maxTimestamp: 1_700_000_000_123 },
+      200,
+      0,
+    );
     const bytes = encodeProducerSnapshot(state);
     expect(bytes.subarray(0, 2).toString("hex")).to.equal("0001");
     expect(bytes.subarray(6).toString("hex")).to.equal(
-      "00000001" + "0000000000000fa0" + "0003" + "0000000e" + "00000000000000cc" + "00000004" + "0000018bcfe5687b" + "ffffffff" + "ffffffffffffffff",
+      "00000001" +
+        "0000000000000fa0" +
+        "0003" +
+        "0000000e" +
+        "00000000000000cc" +
+        "00000004" +
+        "0000018bcfe5687b" +
+        "ffffffff" +
+        "ffffffffffffffff",
     );
     expect(bytes).to.have.length(10 + 46);
   });
@@ -59,7 +71,9 @@ describe("producer snapshot", () => {
     state.update(mark(5, 3, 2), 13, 0);
     const loaded = decodeProducerSnapshot(encodeProducerSnapshot(state), 50)?.get(5);
     expect(loaded?.olderInLog).to.equal(true);
-    expect(loaded?.batches).to.deep.equal([{ firstSequence: 3, lastSequence: 4, baseOffset: 13, lastOffset: 14, timestamp: 77 }]);
+    expect(loaded?.batches).to.deep.equal([
+      { firstSequence: 3, lastSequence: 4, baseOffset: 13, lastOffset: 14, timestamp: 77 },
+    ]);
     expect(loaded?.writtenAtMs).to.equal(50);
   });
 

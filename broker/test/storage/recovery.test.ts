@@ -1,6 +1,15 @@
 import { expect } from "chai";
 import { SeededRandom } from "../../src/base/index.ts";
-import { append, asOffset, DATA, fileBytes, makeBatch, readAll, specOf, StorageMachine } from "./support/storage-machine.ts";
+import {
+  append,
+  asOffset,
+  DATA,
+  fileBytes,
+  makeBatch,
+  readAll,
+  specOf,
+  StorageMachine,
+} from "./support/storage-machine.ts";
 import type { StorageError } from "../../src/storage/index.ts";
 
 const P = `${DATA}/t-0`;
@@ -113,7 +122,8 @@ describe("recovery (4.2)", () => {
 
   it("rebuilds indexes, epochs and producers from the batches (ST8)", async () => {
     const { machine } = await dead(60);
-    for (const name of machine.names()) if (!name.endsWith(".log") && name !== "partition.metadata") machine.disk.unlink(`${P}/${name}`);
+    for (const name of machine.names())
+      if (!name.endsWith(".log") && name !== "partition.metadata") machine.disk.unlink(`${P}/${name}`);
     const { log } = await machine.again();
     expect(log.producer(5)?.lastSequence).to.equal(59 * 3 + 2);
     expect(log.latestEpoch).to.equal(1);
@@ -196,7 +206,13 @@ describe("start after a clean stop (4.1)", () => {
     await machine.run(directory.close(7));
     machine.restart("power");
     const { directory: again, log: reopened } = await machine.again();
-    expect(again.report).to.deep.equal({ clean: true, previousBrokerEpoch: 7, bytesScanned: 0, bytesCut: 0, logsRecovered: 0 });
+    expect(again.report).to.deep.equal({
+      clean: true,
+      previousBrokerEpoch: 7,
+      bytesScanned: 0,
+      bytesCut: 0,
+      logsRecovered: 0,
+    });
     expect([reopened.logEndOffset, reopened.syncedEndOffset, reopened.recoveryPoint]).to.deep.equal([end, end, end]);
     expect(machine.medium.openFilesCount).to.equal(0);
     expect(reopened.producer(5)?.lastSequence).to.equal(59);
@@ -221,7 +237,10 @@ describe("start after a clean stop (4.1)", () => {
     for (let i = 0; i < 60; i += 1) append(log);
     await machine.run(directory.close(7));
     for (const name of machine.names().filter((candidate) => candidate.endsWith("index"))) {
-      machine.put(`${P}/${name}`, Buffer.concat([machine.bytes(`${P}/${name}`), Buffer.alloc(name.endsWith(".index") ? 800 : 1200)]));
+      machine.put(
+        `${P}/${name}`,
+        Buffer.concat([machine.bytes(`${P}/${name}`), Buffer.alloc(name.endsWith(".index") ? 800 : 1200)]),
+      );
     }
     machine.restart("process");
     const reopened = (await machine.again()).log;

@@ -2,7 +2,17 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { SeededRandom } from "../../src/base/index.ts";
 import { RecordCursor } from "@tidemark/proto";
-import { append, asMs, asOffset, DATA, fileBytes, makeBatch, queue, readAll, StorageMachine } from "./support/storage-machine.ts";
+import {
+  append,
+  asMs,
+  asOffset,
+  DATA,
+  fileBytes,
+  makeBatch,
+  queue,
+  readAll,
+  StorageMachine,
+} from "./support/storage-machine.ts";
 
 const P = `${DATA}/t-0`;
 const base = (offset: number): string => String(offset).padStart(20, "0");
@@ -131,7 +141,9 @@ describe("log: files are Kafka's", () => {
     for (let batch = perEntry; batch < 12; batch += perEntry) expected.push([batch, batch * size]);
     expect(offsets).to.deep.equal(expected);
     const times = machine.bytes(`${P}/${base(0)}.timeindex`);
-    expect([Number(times.readBigInt64BE(times.length - 12)), times.readInt32BE(times.length - 4)]).to.deep.equal([1011, 11]);
+    expect([Number(times.readBigInt64BE(times.length - 12)), times.readInt32BE(times.length - 4)]).to.deep.equal([
+      1011, 11,
+    ]);
   });
 
   it("leaves partition.metadata, a snapshot at the end, and the epochs", async () => {
@@ -169,7 +181,8 @@ describe("log: reads", () => {
     const random = new SeededRandom(5);
     const machine = new StorageMachine();
     const { directory, log } = await machine.fresh();
-    for (let i = 0; i < 120; i += 1) append(log, makeBatch({ records: 1 + random.below(4), valueBytes: random.below(150) }));
+    for (let i = 0; i < 120; i += 1)
+      append(log, makeBatch({ records: 1 + random.below(4), valueBytes: random.below(150) }));
     await machine.run(directory.close(1));
     machine.restart("process");
     const again = (await machine.again()).log;
@@ -199,7 +212,10 @@ describe("log: reads", () => {
   it("finds records by time as a scan does (12.4, P27)", async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 60 }),
+        fc.array(fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 4 }), {
+          minLength: 1,
+          maxLength: 60,
+        }),
         fc.array(fc.integer({ min: -1, max: 410 }), { minLength: 1, maxLength: 8 }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         async (batches, asked, part) => {
@@ -304,7 +320,11 @@ describe("log: truncation (5.5)", () => {
       const { log } = await machine.fresh();
       const ends: number[] = [0];
       for (let i = 0; i < 40; i += 1) {
-        append(log, makeBatch({ records: 1 + random.below(3), producerId: 1 + random.below(2), baseSequence: i }), Math.floor(i / 10));
+        append(
+          log,
+          makeBatch({ records: 1 + random.below(3), producerId: 1 + random.below(2), baseSequence: i }),
+          Math.floor(i / 10),
+        );
         ends.push(log.logEndOffset);
       }
       const before = fileBytes(machine, log);
