@@ -296,6 +296,11 @@ export class Partition {
       this.#leader.onCut(this.#log.logEndOffset);
       this.#onFault(fault);
     }
+    // A fault, of this write or of a roll before it, ends the leadership in this very stretch: nobody is parked any more.
+    if (this.#closedCode !== "NONE") {
+      for (const task of tasks.splice(0)) this.#refuse(task, this.#closedCode);
+      return;
+    }
     if (this.#countsSynced) this.#log.sync();
     this.#perform(this.#leader.onEndOffset(this.#countedEnd()));
 
@@ -388,8 +393,8 @@ export class Partition {
   }
 
   #onFault(fault: DiskFault): void {
-    // A full disk fails what it failed and no more (3.8(2)).
-    if (fault.kind !== "ENOSPC") this.#deps.onDiskFault(fault);
+    // A full disk, or a want of file descriptors, fails what it failed and no more (3.8(2)).
+    if (fault.kind !== "ENOSPC" && fault.kind !== "EMFILE") this.#deps.onDiskFault(fault);
   }
 
   #expire(task: AppendTask, queue: ParkedQueue): void {

@@ -81,6 +81,8 @@ export interface BenchOptions {
   readonly durability?: LogConfig["durability"];
   readonly log?: Partial<LogConfig>;
   readonly membership?: Partial<{ replicas: number[]; isr: number[]; minIsr: number }>;
+  /** As the replica manager does: a fault ends the leadership in the stretch that met it. */
+  readonly closesOnFault?: boolean;
 }
 
 export class PartitionBench {
@@ -222,9 +224,14 @@ export class PartitionBench {
     };
     const partition = new Partition(
       { log: opened, settings, brokerId: asBrokerId(1), leaderEpoch: asLeaderEpoch(this.#epoch++), membership: members },
-      { clock: process, turn, purgatory, onDiskFault: (fault) => this.diskFaults.push(fault) },
+      { clock: process, turn, purgatory, onDiskFault: (fault) => this.#onDiskFault(fault) },
     );
     this.#life = { process, directory, log: opened, turn, purgatory, partition };
+  }
+
+  #onDiskFault(fault: DiskFault): void {
+    this.diskFaults.push(fault);
+    if (this.#options.closesOnFault === true) this.partition.close("KAFKA_STORAGE_ERROR");
   }
 
   get #current(): Life {
