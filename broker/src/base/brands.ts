@@ -21,32 +21,37 @@ export type PartitionId = Brand<"PartitionId">;
 /** Milliseconds: a span, or a point on the clock that the value came from. */
 export type Ms = Brand<"Ms">;
 
+/** Apart from the checks, so that a message is made only when it is needed: they run for every batch. */
+function refuse(message: string): never {
+  assert(false, message);
+}
+
 export function asOffset(value: number): Offset {
-  assert(Number.isSafeInteger(value) && value >= 0, `not an offset: ${value}`);
+  if (!(Number.isSafeInteger(value) && value >= 0)) refuse(`not an offset: ${value}`);
   return value as Offset;
 }
 
 export function asPosition(value: number): Position {
-  assert(Number.isSafeInteger(value) && value >= 0, `not a file position: ${value}`);
+  if (!(Number.isSafeInteger(value) && value >= 0)) refuse(`not a file position: ${value}`);
   return value as Position;
 }
 
 export function asLeaderEpoch(value: number): LeaderEpoch {
-  assert((value | 0) === value && value >= -1, `not a leader epoch: ${value}`);
+  if (!((value | 0) === value && value >= -1)) refuse(`not a leader epoch: ${value}`);
   return value as LeaderEpoch;
 }
 
 export function asBrokerId(value: number): BrokerId {
-  assert((value | 0) === value && value >= -1, `not a broker id: ${value}`);
+  if (!((value | 0) === value && value >= -1)) refuse(`not a broker id: ${value}`);
   return value as BrokerId;
 }
 
 export function asPartitionId(value: number): PartitionId {
-  assert((value | 0) === value && value >= 0, `not a partition: ${value}`);
+  if (!((value | 0) === value && value >= 0)) refuse(`not a partition: ${value}`);
   return value as PartitionId;
 }
 
 export function asMs(value: number): Ms {
-  assert(Number.isFinite(value), `not milliseconds: ${value}`);
+  if (!Number.isFinite(value)) refuse(`not milliseconds: ${value}`);
   return value as Ms;
 }
