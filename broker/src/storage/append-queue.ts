@@ -73,8 +73,9 @@ export class AppendQueue {
   }
 
   clear(): void {
-    this.#batches.length = 0;
-    this.#buffers.length = 0;
+    // Popped, and not cut to length 0: that would give the memory back, and the next turn wants it again.
+    while (this.#batches.length > 0) this.#batches.pop();
+    while (this.#buffers.length > 0) this.#buffers.pop();
     this.#sizeBytes = 0;
   }
 }

@@ -206,10 +206,7 @@ export class SegmentedLog implements PartitionLog {
 
   set highWatermark(offset: Offset) {
     if (offset === this.#highWatermark) return;
-    assert(
-      offset >= this.#logStartOffset && offset <= this.#logEndOffset,
-      `high watermark ${offset} is outside the log`,
-    );
+    assert(offset >= this.#logStartOffset && offset <= this.#logEndOffset, "the high watermark lies inside the log");
     this.#highWatermark = offset;
     this.#host.onHighWatermarkMoved();
   }
