@@ -14,7 +14,6 @@ export interface GlobalFlags {
   readonly isVerbose: boolean;
   /** Of one request or wait; null: the command's own default. */
   readonly timeoutMs: number | null;
-  readonly hasColor: boolean;
   readonly isYes: boolean;
 }
 

@@ -12,7 +12,7 @@ import { StdoutClosed } from "./output/chunk-writer.ts";
 import { createProgram, EXAMPLES } from "./program.ts";
 import { watchStopSignals } from "./signals.ts";
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main(withVersionCommand(process.argv.slice(2)));
 await drained(process.stdout);
 await drained(process.stderr);
 // Standard input may still be open, and nothing else may keep a finished command alive.
@@ -51,6 +51,11 @@ function isAbort(error: unknown): boolean {
   return error.name === "AbortError" || ("code" in error && error.code === "ABORTED");
 }
 
+/** `tidemark --version`, which everybody tries first. */
+function withVersionCommand(args: string[]): string[] {
+  return args[0] === "--version" || args[0] === "-V" ? ["version", ...args.slice(1)] : args;
+}
+
 function createContext(flags: GlobalFlags, signal: AbortSignal): CommandContext {
   return { env: process.env, stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, flags, signal };
 }
@@ -61,7 +66,6 @@ interface RawGlobalFlags {
   readonly quiet?: boolean;
   readonly verbose?: boolean;
   readonly timeout?: number;
-  readonly color: boolean;
   readonly headers: boolean;
   readonly yes?: boolean;
 }
@@ -75,7 +79,6 @@ function readFlags(command: Command): GlobalFlags {
     isQuiet: raw.quiet === true,
     isVerbose: raw.verbose === true,
     timeoutMs: raw.timeout ?? null,
-    hasColor: raw.color && pc.isColorSupported,
     isYes: raw.yes === true,
   };
 }

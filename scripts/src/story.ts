@@ -50,6 +50,10 @@ const options = readOptions();
 const folder = mkdtempSync(join(tmpdir(), "tidemark-story-"));
 const broker = new MortalBroker(folder);
 let chapters: Chapter[] = [];
+// The broker does not outlive its story.
+process.on("SIGINT", () => process.exit(130));
+process.on("SIGTERM", () => process.exit(143));
+process.on("exit", () => void broker.kill());
 try {
   chapters = await tell();
 } finally {

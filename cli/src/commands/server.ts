@@ -3,14 +3,24 @@
  * order of precedence from weak to strong. It stays in the foreground until SIGTERM or SIGINT stops it cleanly.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { loadBrokerConfig } from "../broker-config.ts";
+import { type LoadedConfig, loadBrokerConfig } from "../broker-config.ts";
 import { runBroker } from "../broker-run.ts";
-import type { CommandContext } from "../command-context.ts";
+import { type CommandContext, isJson, note } from "../command-context.ts";
 import type { ExitCode } from "../exit-codes.ts";
 
 export interface ServerStartRequest {
   readonly config?: string;
   readonly set?: readonly (readonly [string, string])[];
+}
+
+/** What the broker runs with and where each value came from: what was set, with -v also the defaults. Secrets are redacted. */
+function announceSettings(context: CommandContext, { sources }: LoadedConfig): void {
+  const shown = [...sources].filter(([, { source }]) => source !== "default" || context.flags.isVerbose);
+  if (isJson(context.flags)) {
+    note(context, JSON.stringify({ event: "settings", settings: Object.fromEntries(shown) }));
+    return;
+  }
+  for (const [key, { value, source }] of shown) note(context, `${key}=${value} (${source})`);
 }
 
 /** Read when --config names no other; it may be absent. */
@@ -23,5 +33,6 @@ export async function startServer(context: CommandContext, request: ServerStartR
     flags: Object.fromEntries(request.set ?? []),
     ...(path === null ? {} : { file: { path, text: readFileSync(path, "utf8") } }),
   });
+  announceSettings(context, loaded);
   return runBroker(context, { ...loaded, isMemory: false, topics: [], portHint: () => "stop that process, or choose another port in `listeners`" });
 }

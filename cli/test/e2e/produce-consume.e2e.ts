@@ -98,7 +98,7 @@ describe("tidemark produce and consume", () => {
   });
 
   it("compresses with every codec", async () => {
-    for (const codec of ["none", "gzip", "snappy", "lz4"]) {
+    for (const codec of ["none", "gzip", "snappy", "lz4", "zstd"]) {
       await broker.run(["produce", `codec-${codec}`, "--compress", codec], { stdin: "same\n".repeat(1_000) });
       expect(await read(`codec-${codec}`)).to.equal("same\n".repeat(1_000));
     }
@@ -127,6 +127,15 @@ describe("tidemark produce and consume", () => {
     const { code, stderr } = await ended;
     expect(code).to.equal(130);
     expect(stderr).to.include("produced 1 record to interrupted");
+  });
+
+  it("ends with 130 when a tail is interrupted", async () => {
+    await broker.run(["produce", "tailed"], { stdin: "seen\n" });
+    const child = start(["consume", "tailed", "--from", "start", "-b", broker.address]);
+    const ended = finished(child);
+    await once(child.stdout, "data");
+    child.kill("SIGINT");
+    expect(await ended).to.include({ code: 130, stderr: "" });
   });
 
   it("ends with 3 for an unknown topic, and creates none by reading", async () => {

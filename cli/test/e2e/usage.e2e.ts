@@ -27,6 +27,8 @@ describe("tidemark without a broker", () => {
   it("suggests the command and the flag that were meant", async () => {
     const command = await run(["prodce", "orders"]);
     expect(command).to.include({ code: 2, stderr: "error: USAGE: unknown command 'prodce'\nhint: did you mean produce?\nsee: tidemark explain USAGE\n" });
+    const nested = await run(["topics", "lst"]);
+    expect(nested).to.include({ code: 2, stderr: "error: USAGE: unknown command 'lst'\nhint: did you mean list?\nsee: tidemark explain USAGE\n" });
     const flag = await run(["consume", "orders", "--form", "start"]);
     expect(flag).to.include({ code: 2, stderr: "error: USAGE: unknown option '--form'\nhint: did you mean --from?\nsee: tidemark explain USAGE\n" });
   });
@@ -91,7 +93,9 @@ describe("tidemark without a broker", () => {
   });
 
   it("prints its version as JSON", async () => {
-    const { stdout } = await run(["version", "-o", "json"]);
-    expect(JSON.parse(stdout.toString())).to.have.all.keys("tidemark", "node", "platform");
+    for (const args of [["version"], ["--version"]]) {
+      const { stdout } = await run([...args, "-o", "json"]);
+      expect(JSON.parse(stdout.toString())).to.have.all.keys("tidemark", "node", "platform");
+    }
   });
 });

@@ -19,7 +19,6 @@ const FLAGS: GlobalFlags = {
   isQuiet: false,
   isVerbose: false,
   timeoutMs: 200,
-  hasColor: false,
   isYes: false,
 };
 

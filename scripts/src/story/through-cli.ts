@@ -16,6 +16,8 @@ import { launcher, type MortalBroker } from "./mortal-broker.ts";
 /** File names per process, well below the system's limit for a command line. */
 const FILES_PER_PROCESS = 400;
 const LF = 0x0a;
+/** A producer may start while the broker is down, and waits for it as long as for an answer. */
+const PATIENCE = "60s";
 const PIECE_BYTES = 64 * 1024;
 const PROGRESS_POLL_MS = 20;
 const PROGRESS_MS_MAX = 60_000;
@@ -189,7 +191,7 @@ async function feed(child: ChildProcess, bytes: Buffer): Promise<void> {
 }
 
 function tidemark(broker: MortalBroker, args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [launcher, ...args, "-b", broker.address], { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [launcher, ...args, "-b", broker.address, "--timeout", PATIENCE], { stdio: ["pipe", "pipe", "pipe"] });
   // A process that ends early closes the pipe; its exit code is looked at.
   child.stdin.on("error", () => undefined);
   return child;
