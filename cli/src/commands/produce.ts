@@ -62,6 +62,7 @@ export async function produce(context: CommandContext, request: ProduceRequest):
     const progress = new Progress(context, () => run.state(totalBytesOf(inputs)));
     try {
       const stoppedBy = isOneTombstone ? await run.sendTombstone(readRecord) : await run.sendAll(inputs, readRecord);
+      progress.stop();
       return finish(context, request, run, stoppedBy);
     } finally {
       progress.stop();
@@ -222,12 +223,10 @@ class ProduceRun {
 
 function finish(context: CommandContext, request: ProduceRequest, run: ProduceRun, stoppedBy: Error | null): ExitCode {
   const { delivery } = run;
-  const elapsedMs = performance.now() - run.startedAtMs;
-  report(context, request, run, elapsedMs);
-  if (context.signal.aborted) return ExitCode.OK;
   const failed = delivery.firstFailed;
   const error = failed === null ? stoppedBy : failed.error;
-  if (error === null) return ExitCode.OK;
+  if (error === null || delivery.acknowledged > 0) report(context, request, run);
+  if (error === null || context.signal.aborted) return ExitCode.OK;
   const failure = toFailure(error);
   const place = failed === null ? null : delivery.describeSlot(failed.slot);
   if (delivery.acknowledged === 0) {
@@ -251,7 +250,8 @@ function partialSentence(delivery: Delivery, failure: CliFailure, place: string 
   return `${done}, ${formatCount(delivery.failed)} failed; all before ${place} are written, which failed with ${failure.code}: ${failure.message}`;
 }
 
-function report(context: CommandContext, request: ProduceRequest, run: ProduceRun, elapsedMs: number): void {
+function report(context: CommandContext, request: ProduceRequest, run: ProduceRun): void {
+  const elapsedMs = performance.now() - run.startedAtMs;
   const { acknowledged, duplicates, handedOver } = run.delivery;
   if (isJson(context.flags)) {
     const event = { event: "produced", topic: request.topic, records: acknowledged, duplicates, unanswered: handedOver - acknowledged - run.delivery.failed, bytes: run.bytesRead, elapsedMs: Math.round(elapsedMs) };

@@ -106,7 +106,7 @@ async function forEachName(names: readonly string[], act: (name: string) => Prom
       failures.push({ name, failure: toFailure(error) });
     }
   }
-  print();
+  if (failures.length < names.length) print();
   const [first] = failures;
   if (first === undefined) return;
   if (failures.length === names.length) throw first.failure;
