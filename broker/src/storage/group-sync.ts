@@ -18,6 +18,9 @@ import type { LogHost } from "./log-host.ts";
 import { synced } from "./safe-write.ts";
 import type { Segment } from "./segment.ts";
 
+/** After this long, what found no room or no descriptor is tried again. */
+const RETRY_MS = 1000;
+
 export interface GroupSyncDeps {
   readonly host: LogHost;
   readonly directory: string;
@@ -55,8 +58,8 @@ export class GroupSync {
   #directoryFlight: Flight | null = null;
   readonly #flights = new Map<Segment, Flight>();
   #isFinishing = false;
-  /** The disk had no room for an index: sealed segments stay unfinished until somebody asks again. */
-  #isFull = false;
+  /** There was no room for an index, or no descriptor: what was not synced for that is tried again after a while. */
+  #isWanting = false;
   /** While the log is being cut, no sync begins. */
   #isHeld = false;
   #waiters: { readonly isDone: () => boolean; readonly resolve: () => void }[] = [];
@@ -98,7 +101,6 @@ export class GroupSync {
   finishSealed(): void {
     if (this.#isFinishing || !this.#mayBegin || this.#oldestUnfinished() === null) return;
     this.#isFinishing = true;
-    this.#isFull = false;
     this.#deps.host.supervise(
       this.#finishAll().finally(() => {
         this.#isFinishing = false;
@@ -114,9 +116,10 @@ export class GroupSync {
     this.request();
     if (version > this.#directorySynced) this.#askForDirectory();
     this.finishSealed();
-    const isSynced = (): boolean => this.#syncedEnd >= end && this.#directorySynced >= version;
-    await this.#until(() => this.#hasFailed || (isSynced() && (this.#isFull || this.#oldestUnfinished() === null)));
-    return isSynced() && !this.#hasFailed && !this.#isFull;
+    const isDone = (): boolean =>
+      this.#syncedEnd >= end && this.#directorySynced >= version && this.#oldestUnfinished() === null;
+    await this.#until(() => this.#hasFailed || this.#isWanting || isDone());
+    return !this.#hasFailed && isDone();
   }
 
   /** The log is closed and all of it synced, the active segment's indexes included: there is nothing to recover. */
@@ -251,8 +254,22 @@ export class GroupSync {
       sync(done);
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
-      done(error);
+      // The file could not be opened: nothing was synced, and nothing failed to be.
+      if (isPassing(error)) this.#tryLater();
+      else this.#deps.host.onIoFault(error);
+      ended(false);
     }
+  }
+
+  #tryLater(): void {
+    if (this.#isWanting) return;
+    this.#isWanting = true;
+    this.#settle();
+    this.#deps.host.timers.after(RETRY_MS, () => {
+      this.#isWanting = false;
+      this.request();
+      this.finishSealed();
+    });
   }
 
   // ---- sealed segments ----
@@ -260,9 +277,13 @@ export class GroupSync {
   async #finishAll(): Promise<void> {
     for (let segment = this.#oldestUnfinished(); segment !== null; segment = this.#oldestUnfinished()) {
       const generation = this.#generation;
-      this.#isFull = !tryFlushIndexes(segment);
-      if (this.#isFull) return;
-      await this.#finish(segment);
+      try {
+        if (segment.flushIndexes()) this.directoryChanged();
+        await this.#finish(segment);
+      } catch (error: unknown) {
+        if (!(error instanceof DiskFault && isPassing(error))) throw error;
+        return this.#tryLater();
+      }
       if (!this.#mayBegin || generation !== this.#generation) return;
       segment.isFinished = true;
       segment.dropIndexes();
@@ -357,16 +378,5 @@ export class GroupSync {
       if (waiter.isDone()) waiter.resolve();
       else this.#waiters.push(waiter);
     }
-  }
-}
-
-/** False: the disk is full, and the index files are not whole. */
-function tryFlushIndexes(segment: Segment): boolean {
-  try {
-    segment.flushIndexes();
-    return true;
-  } catch (error: unknown) {
-    if (error instanceof DiskFault && isPassing(error)) return false;
-    throw error;
   }
 }

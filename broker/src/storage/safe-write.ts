@@ -27,12 +27,12 @@ export async function safeWrite(host: SafeWriteHost, directory: string, name: st
   await synced(host, syncDirectory(disk, directory));
 }
 
-/** Passes a sync on; its failure is reported first. */
+/** Passes a sync on; its failure is reported first. A file that could not even be opened was not synced in vain. */
 export async function synced(host: SafeWriteHost, sync: Promise<void>): Promise<void> {
   try {
     await sync;
   } catch (error: unknown) {
-    if (error instanceof DiskFault) host.onSyncFailed(error);
+    if (error instanceof DiskFault && error.operation !== "open") host.onSyncFailed(error);
     throw error;
   }
 }

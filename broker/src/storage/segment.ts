@@ -279,23 +279,30 @@ export class Segment {
     this.endOffset = this.baseOffset;
   }
 
-  /** Writes what waits of both indexes. Throws DiskFault; nothing is lost by that, the next step writes it. */
-  flushIndexes(): void {
+  /**
+   * Writes what waits of both indexes; true if there was anything, and maybe a new file. Throws DiskFault; nothing is lost
+   * by that, the next step writes it.
+   */
+  flushIndexes(): boolean {
     const indexes = this.#indexes;
-    if (indexes === null) return;
+    if (indexes === null) return false;
     const { offsets, times } = indexes;
+    let hasWritten = false;
     // A file without entries is written too: a missing one would be taken for lost.
     if (this.#hasStaleTail || this.#offsetsOnFile < offsets.count || offsets.count === 0) {
       const from = this.#offsetsOnFile;
       writeTail(this.#disk, this.offsetIndexPath, offsets.encode(from), from * OFFSET_INDEX_ENTRY_BYTES);
       this.#offsetsOnFile = offsets.count;
+      hasWritten = true;
     }
     if (this.#hasStaleTail || this.#timesOnFile < times.count || times.count === 0) {
       const from = this.#timesOnFile;
       writeTail(this.#disk, this.timeIndexPath, times.encode(from), from * TIME_INDEX_ENTRY_BYTES);
       this.#timesOnFile = times.count;
+      hasWritten = true;
     }
     this.#hasStaleTail = false;
+    return hasWritten;
   }
 
   /** Completes both index files: a closed segment's time index ends with its largest timestamp. Throws DiskFault. */

@@ -448,20 +448,11 @@ export class SegmentedLog implements PartitionLog {
       createdAt: this.#host.clock.wallNow(),
       logger: this.#host.logger,
     });
-    try {
-      sealed.finishIndexes();
-      segment.create();
-      try {
-        this.#writeSnapshot();
-      } catch (error: unknown) {
-        segment.remove();
-        throw error;
-      }
-    } catch (error: unknown) {
-      if (!(error instanceof DiskFault)) throw error;
-      if (!isPassing(error)) this.#host.onIoFault(error);
-      return error;
-    }
+    // Without room for indexes it goes on: they are written when the segment is finished. So it does without a snapshot.
+    this.#attempt(() => sealed.finishIndexes());
+    const createFault = this.#attempt(() => segment.create());
+    if (createFault !== null) return createFault;
+    this.#attempt(() => this.#writeSnapshot());
     sealed.isSealed = true;
     this.#segments.push(segment);
     this.#active = segment;
@@ -661,12 +652,12 @@ export class SegmentedLog implements PartitionLog {
     this.#drawJitter();
 
     // (3): first the recovery point, then the files, newest first; then both are made to last.
-    await this.#host.checkpointRecoveryPoints();
+    await this.#untilThereIsRoom(() => this.#host.checkpointRecoveryPoints());
     // The checkpointed one is a lower bound: above a cut end it would be one no longer, once the log grew again.
-    if (isBelowHighWatermark) await this.#host.checkpointHighWatermarks();
+    if (isBelowHighWatermark) await this.#untilThereIsRoom(() => this.#host.checkpointHighWatermarks());
     await this.#sync.quiesce();
     await this.#cutSync;
-    this.#host.beginCut();
+    await this.#untilThereIsRoom(async () => this.#host.beginCut());
     for (let segment = doomed.pop(); segment !== undefined; segment = doomed.pop()) {
       await segment.log.retire();
       segment.remove();
@@ -680,6 +671,20 @@ export class SegmentedLog implements PartitionLog {
     this.#host.endCut();
     this.#sync.release();
     this.#sync.finishSealed();
+  }
+
+  /** A truncation cannot be left half done: on a full disk it waits, and appends with it. */
+  async #untilThereIsRoom(work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error: unknown) {
+        if (!(error instanceof DiskFault && isPassing(error)) || this.#isClosed || this.#isOffline) throw error;
+        await new Promise<void>((resolve) => {
+          this.#host.timers.after(CUT_RETRY_MS, resolve);
+        });
+      }
+    }
   }
 
   /** Where the batch begins that contains `offset`, and its base; or `offset` itself where a batch ends before it. */

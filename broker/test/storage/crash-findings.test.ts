@@ -1,6 +1,14 @@
 /** Faults that the crash runner (npm run crash) has found, each as the short story it comes down to. */
 import { expect } from "chai";
-import { append, asLeaderEpoch, asOffset, asPartitionId, DATA, specOf, StorageMachine } from "./support/storage-machine.ts";
+import {
+  append,
+  asLeaderEpoch,
+  asOffset,
+  asPartitionId,
+  DATA,
+  specOf,
+  StorageMachine,
+} from "./support/storage-machine.ts";
 
 const P = `${DATA}/t-0`;
 

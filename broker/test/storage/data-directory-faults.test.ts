@@ -25,7 +25,12 @@ describe("DataDirectory on a disk that refuses", () => {
         const machine = new StorageMachine();
         const directory = await machine.open();
         machine.medium.faults.add({ operation, effect: "ENOSPC", path: /\/t-0\//u, skipCount });
-        const first = await machine.run(directory.createLog(specOf()).then(() => "made", () => "refused"));
+        const first = await machine.run(
+          directory.createLog(specOf()).then(
+            () => "made",
+            () => "refused",
+          ),
+        );
         machine.medium.faults.removeAll();
         if (first === "refused") await machine.run(directory.createLog(specOf()));
         expect(machine.offline).to.equal(null);
@@ -89,7 +94,12 @@ describe("DataDirectory on a disk that refuses", () => {
     const machine = new StorageMachine();
     const { log } = await machine.fresh();
     append(log);
-    machine.medium.faults.add({ operation: "open", effect: "EMFILE", path: /index$|snapshot$|checkpoint(\.tmp)?$/u, times: 3 });
+    machine.medium.faults.add({
+      operation: "open",
+      effect: "EMFILE",
+      path: /index$|snapshot$|checkpoint(\.tmp)?$/u,
+      times: 3,
+    });
     while (log.segmentCount < 3) append(log);
     await machine.letPass(60_000);
     expect(machine.offline).to.equal(null);
@@ -106,13 +116,25 @@ describe("DataDirectory on a disk that refuses", () => {
       while (log.segmentCount < 4) append(log);
       await machine.letPass(1_000);
       // The first step through the last segment ends behind the removal of the file.
-      machine.medium.faults.add({ operation: "read", effect: "stall", path: LOG_FILE, times: 4, skipCount: seed, stallMs: 300 });
+      machine.medium.faults.add({
+        operation: "read",
+        effect: "stall",
+        path: LOG_FILE,
+        times: 4,
+        skipCount: seed,
+        stallMs: 300,
+      });
       const reads = [
         ...Array.from({ length: 20 }, () => log.read(asOffset(log.logEndOffset - 20), 10_000, log.writtenEndOffset)),
         ...Array.from({ length: 5 }, () => log.findByTimestamp(5_000, log.writtenEndOffset)),
         ...Array.from({ length: 5 }, () => log.findMaxTimestamp(log.writtenEndOffset)),
         ...Array.from({ length: 5 }, () => log.findProducerBatch(5, 0, 0, 0)),
-      ].map((read) => read.then(() => undefined, () => undefined));
+      ].map((read) =>
+        read.then(
+          () => undefined,
+          () => undefined,
+        ),
+      );
       const cut = log.truncateTo(asOffset(3));
       await machine.run(Promise.all([cut, ...reads]));
       expect(machine.offline, `seed ${seed}`).to.equal(null);
@@ -148,7 +170,9 @@ describe("DataDirectory on a disk that refuses", () => {
       const { directory, log } = await machine.fresh(LONG);
       while (log.segmentCount < 4) append(log);
       await machine.letPass(1_000);
-      const reads = Array.from({ length: 10 }, (_, i) => log.read(asOffset(i * 100), 10_000, log.writtenEndOffset).catch(() => undefined));
+      const reads = Array.from({ length: 10 }, (_, i) =>
+        log.read(asOffset(i * 100), 10_000, log.writtenEndOffset).catch(() => undefined),
+      );
       const searches = Array.from({ length: 3 }, () => log.findProducerBatch(5, 0, 0, 0).catch(() => undefined));
       await machine.run(Promise.all([directory.deleteLog("t", P0), ...reads, ...searches]));
       await machine.letPass(10);
