@@ -3,11 +3,11 @@
  * through the SDK's reader. The log was written in the same run, so that it is in the page cache.
  */
 import { Client } from "@tidemark/client";
-import { DATA_SERVICE, Isolation } from "@tidemark/proto";
+import { DATA_SERVICE, Isolation, type FetchResponse } from "@tidemark/proto";
 import type { Scale } from "../bench.ts";
 import type { BrokerProcess } from "./broker-process.ts";
 import { compare, type Row, type Sample } from "./measure.ts";
-import { dial, measured, produceBatches, produceRecords, withBroker } from "./produce.ts";
+import { dial, measured, openStream, produceBatches, produceRecords, withBroker } from "./produce.ts";
 import { RawGrpc } from "./raw-grpc.ts";
 
 const windowBytes = 8 * 2 ** 20;
@@ -50,8 +50,7 @@ export async function* fetch({ bytes, records, pairs }: Scale): AsyncGenerator<R
 /** Takes the whole partition through one subscription, granting credit as messages arrive. */
 async function fetchBatches(broker: BrokerProcess, maxBytes: number): Promise<Sample> {
   const client = dial(broker);
-  const { path, request, response } = DATA_SERVICE.fetch;
-  const stream = client.makeBidiStreamRequest(path, request.encode, (message: Buffer) => response.decode(message));
+    const stream = openStream(client, DATA_SERVICE.fetch);
   try {
     return await measured(
       broker,
@@ -59,7 +58,7 @@ async function fetchBatches(broker: BrokerProcess, maxBytes: number): Promise<Sa
         new Promise<void>((resolve, reject) => {
           let highWatermark = Number.POSITIVE_INFINITY;
           stream.on("error", reject);
-          stream.on("data", (answer: ReturnType<typeof response.decode>) => {
+          stream.on("data", (answer: FetchResponse) => {
             let taken = 0;
             for (const part of answer.partitions) {
               if (part.errorCode !== 0) reject(new Error(`fetch failed: ${part.errorCode} ${part.errorMessage}`));

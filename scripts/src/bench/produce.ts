@@ -2,9 +2,9 @@
  * `produce`: whole batches over the gRPC produce stream beside raw grpc-js streams of the same message size, and records
  * through the SDK. The broker is a process of its own; acks=all.
  */
-import { Client as GrpcClient, credentials } from "@grpc/grpc-js";
+import { Client as GrpcClient, credentials, type ClientDuplexStream } from "@grpc/grpc-js";
 import { Client } from "@tidemark/client";
-import { Acks, DATA_SERVICE } from "@tidemark/proto";
+import { Acks, DATA_SERVICE, type MessageCodec, type ProduceResponse } from "@tidemark/proto";
 import { randomBytes } from "node:crypto";
 import type { Scale } from "../bench.ts";
 import { makeBatches } from "./batches.ts";
@@ -82,8 +82,7 @@ export async function produceBatches(broker: BrokerProcess, batchBytes: number, 
   await createTopic(broker, "page-cache");
   const batches = makeBatches(batchBytes, 32);
   const client = dial(broker);
-  const { path, request, response } = DATA_SERVICE.produce;
-  const stream = client.makeBidiStreamRequest(path, request.encode, (message: Buffer) => response.decode(message));
+    const stream = openStream(client, DATA_SERVICE.produce);
   try {
     return await measured(
       broker,
@@ -102,7 +101,7 @@ export async function produceBatches(broker: BrokerProcess, batchBytes: number, 
             }
           };
           stream.on("error", reject);
-          stream.on("data", (answer: ReturnType<typeof response.decode>) => {
+          stream.on("data", (answer: ProduceResponse) => {
             credit += answer.creditBytes;
             for (const { errorCode, errorMessage } of answer.results) {
               if (errorCode !== 0) reject(new Error(`produce failed: ${errorCode} ${errorMessage}`));
@@ -118,6 +117,18 @@ export async function produceBatches(broker: BrokerProcess, batchBytes: number, 
     stream.end();
     client.close();
   }
+}
+
+/** A stream of a data service's method, with the hand-written codec of its messages. */
+export function openStream<Request, Response>(
+  client: GrpcClient,
+  { path, request, response }: { path: string; request: MessageCodec<Request>; response: MessageCodec<Response> },
+): ClientDuplexStream<Request, Response> {
+  return client.makeBidiStreamRequest(
+    path,
+    (message: Request) => request.encode(message),
+    (bytes: Buffer) => response.decode(bytes),
+  );
 }
 
 export function dial(broker: BrokerProcess): GrpcClient {
