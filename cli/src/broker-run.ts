@@ -23,13 +23,13 @@ export interface BrokerRun extends LoadedConfig {
 }
 
 export async function runBroker(context: CommandContext, run: BrokerRun): Promise<ExitCode> {
-  const { createBroker, tuneProcess } = await import("@tidemark/broker");
+  // Together, since both wait for files more than they compute; the SDK is for the proof.
+  const [{ createBroker, tuneProcess }] = await Promise.all([import("@tidemark/broker"), import("@tidemark/client")]);
   tuneProcess();
   const end = new Ending(context.signal);
   const broker = await createBroker({ config: run.config, memory: run.isMemory, onFatal: (fault) => end.onFatal(fault) });
   try {
-    // The SDK is loaded while the broker waits for its disk.
-    await Promise.all([broker.start(), import("@tidemark/client")]);
+    await broker.start();
   } catch (error: unknown) {
     throw explainStartFailure(error, run.portHint);
   }
