@@ -30,7 +30,13 @@ export class CheckpointWriter {
   constructor(options: CheckpointWriterOptions) {
     this.#options = options;
     const { host, directory, name } = options;
-    this.#write = new SharedWork(async () => safeWrite(host, directory, name, await options.content()));
+    this.#write = new SharedWork(async () => {
+      const content = await options.content();
+      const fault = host.offlineFault();
+      // It may have left a log half changed in memory; what the disk has is right.
+      if (fault !== null) throw fault;
+      await safeWrite(host, directory, name, content);
+    });
   }
 
   /** Something moved: the file is written when the interval has passed. */

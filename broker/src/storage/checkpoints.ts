@@ -64,7 +64,8 @@ export class Checkpoints {
   readonly highWatermarks: CheckpointWriter;
 
   constructor(options: CheckpointsOptions) {
-    const { host, directory, logs } = options;
+    const { host, directory } = options;
+    const logs = (): readonly SegmentedLog[] => options.logs();
     const writer = (name: string, intervalMs: number, content: () => Promise<string>): CheckpointWriter =>
       new CheckpointWriter({ host, directory, name, intervalMs, content });
     this.recoveryPoints = writer(RECOVERY_POINTS, options.recoveryPointIntervalMs, () => recoveryPointsOf(logs()));
@@ -97,11 +98,14 @@ async function recoveryPointsOf(logs: readonly SegmentedLog[]): Promise<string> 
     // One after another: a thousand fsyncs at once would keep every read waiting.
     if (!log.isDamaged && isPassed()) await log.writeEpochs(isPassed);
   }
+  // An epoch file that could not be written, in a directory that went offline, holds the recovery point back.
+  const mayBe = (log: SegmentedLog): number =>
+    log.isDamaged ? log.recoveryPointToKeep : Math.min(log.recoveryPointToKeep, log.epochsDirtyFrom);
   return formatOffsets(
     taken.map(({ log, offset }) => ({
       topic: log.topic,
       partition: log.partition,
-      offset: Math.min(offset, log.recoveryPointToKeep),
+      offset: Math.min(offset, mayBe(log)),
     })),
   );
 }

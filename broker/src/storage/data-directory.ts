@@ -9,7 +9,7 @@
 import { asPartitionId, assert } from "../base/index.ts";
 import type { PartitionId } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
-import type { Disk, Logger, Timers } from "../ports/index.ts";
+import type { Disk, Logger, TimerHandle, Timers } from "../ports/index.ts";
 import { logKey } from "./checkpoint-file.ts";
 import type { OffsetEntries } from "./checkpoint-file.ts";
 import { Checkpoints, readCheckpoints } from "./checkpoints.ts";
@@ -41,6 +41,9 @@ import type { LogConfig, LogDirectory, LogDirectoryOptions, OpenReport, Partitio
 /** Logs that are closed at a time, and files of a removed one that go in one turn. */
 const CLOSED_AT_A_TIME = 16;
 const UNLINKED_PER_TURN = 16;
+
+/** Until the mark of a failed sync is tried again. */
+const MARK_RETRY_MS = 100;
 
 const PROGRESS_EVERY_BYTES = 16 * 1024 * 1024;
 
@@ -99,6 +102,7 @@ class DataDirectory implements LogDirectory {
   #isClosed = false;
   #offlineFault: DiskFault | null = null;
   #hasSyncFailed = false;
+  #markRetry: TimerHandle | null = null;
   /** Cuts of all logs that are not synced yet. */
   #cutsPending = 0;
 
@@ -124,6 +128,7 @@ class DataDirectory implements LogDirectory {
       endCut: () => this.#endCut(),
       onSyncFailed: (fault) => this.#onSyncFailed(fault),
       onIoFault: (fault) => this.#goOffline(fault),
+      offlineFault: () => this.#offlineFault,
       supervise: (task) => this.#supervise(task),
     };
     this.#checkpoints = new Checkpoints({
@@ -187,6 +192,7 @@ class DataDirectory implements LogDirectory {
   /** The start failed: nothing stays in use. */
   async abandon(): Promise<void> {
     this.#isClosed = true;
+    if (this.#hasSyncFailed) this.#markSyncFailed();
     await this.#checkpoints.stop();
     for (const log of this.#all()) {
       log.goOffline();
@@ -495,6 +501,7 @@ class DataDirectory implements LogDirectory {
 
   async close(brokerEpoch: number): Promise<void> {
     this.#isClosed = true;
+    if (this.#hasSyncFailed) this.#markSyncFailed();
     await Promise.all(this.#changes.values());
     await this.#checkpoints.stop();
     let isDurable = true;
@@ -530,14 +537,21 @@ class DataDirectory implements LogDirectory {
   #onSyncFailed(fault: DiskFault): void {
     if (!this.#hasSyncFailed) {
       this.#hasSyncFailed = true;
-      try {
-        markSyncFailed(this.#disk, this.#path);
-      } catch (error: unknown) {
-        if (!(error instanceof DiskFault)) throw error;
-        this.#logger.error("the failed sync could not be marked", { path: this.#path, error: error.message });
-      }
+      this.#markSyncFailed();
     }
     this.#goOffline(fault);
+  }
+
+  /** Without the mark a mere restart would believe its page cache: it is tried until it succeeds, at last by the stop. */
+  #markSyncFailed(): void {
+    this.#markRetry?.cancel();
+    try {
+      markSyncFailed(this.#disk, this.#path);
+    } catch (error: unknown) {
+      if (!(error instanceof DiskFault)) throw error;
+      this.#logger.error("the failed sync could not be marked", { path: this.#path, error: error.message });
+      if (!this.#isClosed) this.#markRetry = this.#timers.after(MARK_RETRY_MS, () => this.#markSyncFailed());
+    }
   }
 
   #goOffline(fault: DiskFault): void {

@@ -13,8 +13,10 @@ const NO_EPOCH = asLeaderEpoch(-1);
 export class EpochCache {
   readonly #entries: EpochEntry[];
   #latest: LeaderEpoch;
-  /** Lowest start of an entry added or removed since the file was last durable; Infinity = the file is exact. */
+  /** Lowest start of an entry added or removed since the newest write of the file began. */
   #dirtyFrom = Number.POSITIVE_INFINITY;
+  /** The same of what the write under way brings to the file. */
+  #writingFrom = Number.POSITIVE_INFINITY;
 
   /** `entries` as parsed from the file: ascending. */
   constructor(entries: readonly EpochEntry[] = []) {
@@ -31,15 +33,22 @@ export class EpochCache {
     return this.#latest;
   }
 
+  /** Lowest start of an entry that the file does not have right; Infinity = it is exact. */
   get dirtyFrom(): number {
-    return this.#dirtyFrom;
+    return Math.min(this.#dirtyFrom, this.#writingFrom);
   }
 
-  /** A write of the file begins: what it will hold, and the mark to put back (`markDirty`) if it comes to nothing. */
-  beginWrite(): { readonly entries: readonly EpochEntry[]; readonly dirtyFrom: number } {
-    const begun = { entries: [...this.#entries], dirtyFrom: this.#dirtyFrom };
+  /** A write of the file begins. What is not exact stays so until `endWrite`. Writes do not overlap. */
+  beginWrite(): readonly EpochEntry[] {
+    this.#writingFrom = this.#dirtyFrom;
     this.#dirtyFrom = Number.POSITIVE_INFINITY;
-    return begun;
+    return [...this.#entries];
+  }
+
+  /** The write is on stable storage, or came to nothing. */
+  endWrite(isDurable: boolean): void {
+    if (!isDurable) this.markDirty(this.#writingFrom);
+    this.#writingFrom = Number.POSITIVE_INFINITY;
   }
 
   /** The file may not be exact from `offset` on. */

@@ -24,7 +24,7 @@ export async function tidyLeftovers(host: SafeWriteHost, directory: string): Pro
   };
 
   const firstCleaned = Math.min(...basesOf(names, `${LOG_SUFFIX}.cleaned`));
-  for (const name of [...names]) {
+  for (const name of names) {
     const isOver = name.endsWith(".deleted") || name.endsWith(".cleaned") || name.endsWith(TEMP_SUFFIX);
     // A swap at or above a segment that was still being cleaned belongs to a split that was not finished.
     const isUnfinished = name.endsWith(SWAP_SUFFIX) && baseOf(name) >= firstCleaned;
@@ -39,7 +39,7 @@ export async function tidyLeftovers(host: SafeWriteHost, directory: string): Pro
         .filter((name) => name.endsWith(LOG_SUFFIX + SWAP_SUFFIX))
         .map((name) => endOf(disk, `${directory}/${name}`)),
     );
-    for (const name of [...names]) {
+    for (const name of names) {
       const isOriginal =
         SEGMENT_SUFFIXES.some((suffix) => name.endsWith(suffix)) && baseOf(name) >= from && baseOf(name) < to;
       if (isOriginal) remove(name);
@@ -60,7 +60,7 @@ export async function tidyLeftovers(host: SafeWriteHost, directory: string): Pro
 function removeOrphanedIndexes(names: ReadonlySet<string>, remove: (name: string) => void): void {
   for (const suffix of SEGMENT_SUFFIXES) {
     if (suffix === LOG_SUFFIX) continue;
-    for (const name of [...names]) {
+    for (const name of names) {
       if (offsetOfName(name, suffix) === null) continue;
       if (!names.has(name.slice(0, -suffix.length) + LOG_SUFFIX)) remove(name);
     }

@@ -15,6 +15,7 @@ import { RELATIVE_OFFSET_MAX } from "./batch-fields.ts";
 import { parseEpochs, readCheckpoint } from "./checkpoint-file.ts";
 import { offsetOfName } from "./directory-names.ts";
 import { EpochCache } from "./epoch-cache.ts";
+import { EPOCH_CHECKPOINT } from "./epoch-file.ts";
 import { isPassing, readFullySync, writeFullySync } from "./file-io.ts";
 import { tidyLeftovers } from "./leftovers.ts";
 import type { LogHost } from "./log-host.ts";
@@ -27,8 +28,6 @@ import { LOG_SUFFIX, Segment } from "./segment.ts";
 import { SnapshotStore } from "./snapshot-store.ts";
 import { StorageError } from "./storage-error.ts";
 import type { LogConfig } from "./types.ts";
-
-export const EPOCH_CHECKPOINT = "leader-epoch-checkpoint";
 
 const REWRITE_CHUNK_BYTES = 1024 * 1024;
 

@@ -18,18 +18,17 @@ import { DiskFault } from "../ports/index.ts";
 import type { TimerHandle } from "../ports/index.ts";
 import { AppendQueue } from "./append-queue.ts";
 import { RELATIVE_OFFSET_MAX } from "./batch-fields.ts";
-import { formatEpochs } from "./checkpoint-file.ts";
 import type { EpochCache } from "./epoch-cache.ts";
+import { EpochFile } from "./epoch-file.ts";
 import { isPassing, syncPath } from "./file-io.ts";
 import { GroupSync } from "./group-sync.ts";
 import type { LogHost } from "./log-host.ts";
-import { EPOCH_CHECKPOINT } from "./log-loader.ts";
 import type { LoadedLog } from "./log-loader.ts";
 import { LogReader, slotOf } from "./log-reader.ts";
 import { findProducerBatch, replayProducers } from "./producer-replay.ts";
 import type { ReplaySource } from "./producer-replay.ts";
 import type { ProducerState } from "./producer-state.ts";
-import { safeWrite, synced } from "./safe-write.ts";
+import { synced } from "./safe-write.ts";
 import { Segment } from "./segment.ts";
 import type { SegmentMark } from "./segment.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
@@ -86,6 +85,7 @@ export class SegmentedLog implements PartitionLog {
   /** Segments that a truncation has taken out and not yet removed. */
   #doomed: readonly Segment[] = [];
   readonly #epochs: EpochCache;
+  readonly #epochFile: EpochFile;
   readonly #producers: ProducerState;
   readonly #snapshots: SnapshotStore;
   readonly #sync: GroupSync;
@@ -124,8 +124,6 @@ export class SegmentedLog implements PartitionLog {
   #syncAskedEnd: number;
   #flushTimer: TimerHandle | null = null;
   #nextExpiryAtMs: number;
-  /** Writes of the epoch file, one after another. */
-  #epochWrites: Promise<void> = Promise.resolve();
   /** `segment.ms` less this segment's jitter. */
   #rollAfterMs = NEVER;
 
@@ -141,6 +139,7 @@ export class SegmentedLog implements PartitionLog {
     this.#active = lastOf(loaded.segments);
     this.#view = { segments: this.#segments, generation: 0 };
     this.#epochs = loaded.epochs;
+    this.#epochFile = new EpochFile(host, options.directory, loaded.epochs);
     this.#producers = loaded.producers;
     this.#snapshots = loaded.snapshots;
     this.#logStartOffset = loaded.logStartOffset;
@@ -265,24 +264,10 @@ export class SegmentedLog implements PartitionLog {
     return this.#epochs.dirtyFrom;
   }
 
-  /**
-   * Resolves when the epoch file on stable storage says what the cache says now. Writes go one after another; `isWanted`
-   * is asked when the turn of this one has come.
-   */
+  /** Resolves when the epoch file is exact, or `isWanted` says no when its turn has come (epoch-file.ts). */
   writeEpochs(isWanted: () => boolean = () => true): Promise<void> {
-    const write = this.#epochWrites.then(async () => {
-      if (this.#isReleased || !isWanted()) return;
-      const begun = this.#epochs.beginWrite();
-      if (begun.dirtyFrom === Number.POSITIVE_INFINITY) return;
-      try {
-        await safeWrite(this.#host, this.directory, EPOCH_CHECKPOINT, formatEpochs(begun.entries));
-      } catch (error: unknown) {
-        this.#epochs.markDirty(begun.dirtyFrom);
-        throw error;
-      }
-    });
-    this.#epochWrites = write.catch(() => undefined);
-    return write;
+    // Offline, a fault may have left the cache half changed, and what the disk has is right.
+    return this.#epochFile.write(() => !this.#isReleased && !this.#isOffline && isWanted());
   }
 
   // ---- append ----
@@ -757,7 +742,7 @@ export class SegmentedLog implements PartitionLog {
     await this.#truncation.catch(() => undefined);
     this.#isReleased = true;
     await this.#sync.quiesce();
-    await this.#epochWrites;
+    await this.#epochFile.settled();
     await this.#cutSync.catch(() => undefined);
     for (const { log } of [...this.#segments, ...this.#doomed]) {
       await log.retire();

@@ -23,7 +23,7 @@ export async function findByTimestamp(
   start: Offset,
   limit: Offset,
 ): Promise<FoundRecord | null> {
-  for (const segment of [...log.segments]) {
+  for (const segment of log.segments.slice()) {
     if (segment.endOffset <= start) continue;
     if (segment.baseOffset >= limit) break;
     await segment.ready();
@@ -47,7 +47,7 @@ export async function findByTimestamp(
 /** The earliest of the records in [start, limit) with the largest timestamp. */
 export async function findMaxTimestamp(log: ReadableLog, start: Offset, limit: Offset): Promise<FoundRecord | null> {
   let best: FoundRecord | null = null;
-  for (const segment of [...log.segments]) {
+  for (const segment of log.segments.slice()) {
     if (segment.endOffset <= start) continue;
     if (segment.baseOffset >= limit) break;
     await segment.ready();

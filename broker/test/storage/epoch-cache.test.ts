@@ -85,11 +85,14 @@ describe("epoch cache (5.1)", () => {
     expect(cache.dirtyFrom).to.equal(30);
     cache.truncateEnd(10);
     expect(cache.dirtyFrom).to.equal(10);
-    const begun = cache.beginWrite();
-    expect(cache.dirtyFrom).to.equal(Number.POSITIVE_INFINITY);
+    cache.beginWrite();
+    expect(cache.dirtyFrom, "not before it is durable").to.equal(10);
     cache.add(asLeaderEpoch(5), asOffset(12));
-    cache.markDirty(begun.dirtyFrom);
-    expect(cache.dirtyFrom).to.equal(10);
+    cache.endWrite(true);
+    expect(cache.dirtyFrom).to.equal(12);
+    cache.beginWrite();
+    cache.endWrite(false);
+    expect(cache.dirtyFrom).to.equal(12);
   });
 
   it("equals a slow oracle over any history of batches and cuts (ST4)", () => {

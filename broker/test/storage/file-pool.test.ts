@@ -34,7 +34,7 @@ describe("file pool", () => {
     expect(machine.medium.openFilesCount, "all six are busy").to.equal(6);
     expect(() => files[0]?.closeSync()).to.throw("in use");
     await machine.letPass(100);
-    expect(synced.sort()).to.deep.equal([0, 1, 2, 3, 4, 5]);
+    expect(synced.sort((left, right) => left - right)).to.deep.equal([0, 1, 2, 3, 4, 5]);
     files[0]?.closeSync();
     expect(textOf(files[0] as PooledFile)).to.equal("file 0");
     expect(machine.medium.openFilesCount).to.be.at.most(3);
