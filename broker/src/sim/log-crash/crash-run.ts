@@ -77,6 +77,10 @@ async function runLives(state: RunState, open: OpenLogDirectory): Promise<void> 
     const end = await life.run();
     state.count(`life ${end}`, 1);
     const kind = random.chance(0.5) ? "process" : "power";
+    if (life.leftNoMark && kind === "process") {
+      state.count("run ended: a failed sync is not marked");
+      return;
+    }
     state.world.note(`restart after ${kind}`, end, state.life);
     medium.faults.removeAll();
     medium.observer = null;

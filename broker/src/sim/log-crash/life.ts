@@ -13,7 +13,7 @@ import { injectFault } from "./fault-menu.ts";
 import { textAt } from "./log-image.ts";
 import { checkDuplicates, checkLog, checkRead } from "./log-checks.ts";
 import { BatchMaker } from "./make-batch.ts";
-import { CLEAN_MARKER, checkRecoveryPoints, checkSynced } from "./medium-checks.ts";
+import { CLEAN_MARKER, checkRecoveryPoints, checkSynced, SYNC_FAILED } from "./medium-checks.ts";
 import { OrderObserver } from "./order-observer.ts";
 import { DATA_PATH, specOf } from "./run-state.ts";
 import type { RunState } from "./run-state.ts";
@@ -38,7 +38,6 @@ export type LifeEnd = (typeof LIFE_END)[keyof typeof LIFE_END];
 const LIFE_MS_MAX = 3_600_000;
 /** Events after which a life is going round in circles. */
 const LIFE_EVENTS_MAX = 200_000;
-const SYNC_FAILED = `${DATA_PATH}/.sync-failed`;
 
 export interface LifeOptions {
   /** Nothing is injected and nothing crashes: the start must succeed and so must the stop. */
@@ -75,6 +74,14 @@ export class Life {
   /** Some operation of this life was made to fail. */
   get hadFault(): boolean {
     return this.state.medium.faults.failuresCount > this.#faultsBefore;
+  }
+
+  /**
+   * A sync failed and the mark of it could not be made, or the life ended while it was: a second fault, against which
+   * nothing helps if only the process is gone (3.4(3)).
+   */
+  get leftNoMark(): boolean {
+    return this.#observer.hasTriedToMark && this.state.medium.fileAt(SYNC_FAILED) === undefined;
   }
 
   async run(): Promise<LifeEnd> {

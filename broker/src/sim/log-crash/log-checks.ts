@@ -22,7 +22,7 @@ export function checkLog(state: RunState, shadow: ShadowLog, log: PartitionLog):
   checkEnds(shadow, log);
   const image = ownImage(state, shadow);
   ensure(image !== null, "created replicas survive", () => `${shadow.name} has no directory of its topic id`);
-  ensure(image.isWhole && image.endOffset === log.writtenEndOffset, "ST1", () => {
+  ensure((image.isWhole || shadow.mayHaveTail) && image.endOffset === log.writtenEndOffset, "ST1", () => {
     return `${shadow.name}: the files hold whole batches to ${image.endOffset}${image.isWhole ? "" : " and more behind"}, the log says ${log.writtenEndOffset}`;
   });
   const first = image.batches[0]?.baseOffset ?? shadow.endOffset;

@@ -13,6 +13,7 @@ import { ensure } from "./violation.ts";
 
 export const RECOVERY_POINTS = `${DATA_PATH}/recovery-point-offset-checkpoint`;
 export const HIGH_WATERMARKS = `${DATA_PATH}/replication-offset-checkpoint`;
+export const SYNC_FAILED = `${DATA_PATH}/.sync-failed`;
 export const CLEAN_MARKER = `${DATA_PATH}/.kafka_cleanshutdown`;
 
 /** After a crash or a stop: history, recovery points, epoch files, creation. The shadows then hold what was found. */

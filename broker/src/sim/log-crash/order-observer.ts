@@ -4,7 +4,7 @@
  */
 import type { DiskObserver } from "../sim-disk.ts";
 import type { DiskOperation } from "../sim-faults.ts";
-import { CLEAN_MARKER, checkSynced, RECOVERY_POINTS } from "./medium-checks.ts";
+import { CLEAN_MARKER, checkSynced, RECOVERY_POINTS, SYNC_FAILED } from "./medium-checks.ts";
 import { DATA_PATH, pathOf } from "./run-state.ts";
 import type { RunState } from "./run-state.ts";
 import { ensure } from "./violation.ts";
@@ -17,6 +17,8 @@ export class OrderObserver implements DiskObserver {
   readonly #report: (check: () => void) => void;
   /** The recovery points on disk have changed since the owner last looked. */
   haveRecoveryPointsChanged = false;
+  /** The log has tried to mark a failed sync. */
+  hasTriedToMark = false;
 
   constructor(state: RunState, report: (check: () => void) => void) {
     this.#state = state;
@@ -25,6 +27,7 @@ export class OrderObserver implements DiskObserver {
 
   onAsked(operation: DiskOperation, path: string): void {
     if (operation !== "open" && operation !== "read") return;
+    if (path === SYNC_FAILED) this.hasTriedToMark = true;
     if (!path.endsWith(".log")) return;
     this.#report(() => {
       this.#checkMarkerIsGone(path);

@@ -66,6 +66,8 @@ export class ShadowLog {
   isCreated = false;
   /** An asynchronous change is under way: the owner leaves the log alone until it ends. */
   isBusy = false;
+  /** A write failed and nothing was appended since: what it left behind the end may still have to be cut off. */
+  mayHaveTail = false;
   /** Base offset of a batch below the recovery point that rot has made bad (15.7); the log ends there for good. */
   damagedAt: number | null = null;
   /** Rises with every cut: what was begun before counts for nothing. */

@@ -43,6 +43,7 @@ export class Workload {
   async begin(): Promise<void> {
     for (const shadow of this.#state.shadows.values()) {
       shadow.isBusy = false;
+      shadow.mayHaveTail = false;
       if (this.#life.isOffline) return;
       if (this.#directory.log(shadow.topic, specOf(shadow).partition) === undefined) await this.#create(shadow);
       shadow.leaderEpoch += 1;
@@ -123,8 +124,10 @@ export class Workload {
       ensure(log.writtenEndOffset === shadow.endOffset && log.logEndOffset === shadow.endOffset, "3.1(9)", () => {
         return `${shadow.name}: written to ${log.writtenEndOffset} of ${log.logEndOffset}, appended to ${shadow.endOffset}`;
       });
+      if (shadow.endOffset > before) shadow.mayHaveTail = false;
       shadow.writtenEnd = shadow.endOffset;
     } else {
+      shadow.mayHaveTail = true;
       this.#state.count("write cut back");
       ensure(this.#life.hadFault, "3.1(12)", () => `${shadow.name}: a write failed and nothing was injected: ${fault?.message}`);
       const end = log.logEndOffset;
