@@ -11,7 +11,10 @@ export interface LoadedConfig {
 }
 
 /** @throws CliFailure INVALID_CONFIG with every problem that was found */
-export async function loadBrokerConfig(context: CommandContext, input: Omit<LoadInput, "env" | "hostName">): Promise<LoadedConfig> {
+export async function loadBrokerConfig(
+  context: CommandContext,
+  input: Omit<LoadInput, "env" | "hostName">,
+): Promise<LoadedConfig> {
   const { loadConfig } = await import("@tidemark/broker/config");
   const result = loadConfig({ ...input, env: context.env, hostName: hostname() });
   if (!result.ok) {

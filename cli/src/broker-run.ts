@@ -27,7 +27,11 @@ export async function runBroker(context: CommandContext, run: BrokerRun): Promis
   const [{ createBroker, tuneProcess }] = await Promise.all([import("@tidemark/broker"), import("@tidemark/client")]);
   tuneProcess();
   const end = new Ending(context.signal);
-  const broker = await createBroker({ config: run.config, memory: run.isMemory, onFatal: (fault) => end.onFatal(fault) });
+  const broker = await createBroker({
+    config: run.config,
+    memory: run.isMemory,
+    onFatal: (fault) => end.onFatal(fault),
+  });
   try {
     await broker.start();
   } catch (error: unknown) {

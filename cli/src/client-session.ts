@@ -58,5 +58,7 @@ function topicCreation(fields: object): { topic: string; partitions: number } | 
   const event: unknown = Reflect.get(fields, "event");
   const topic: unknown = Reflect.get(fields, "topic");
   const partitions: unknown = Reflect.get(fields, "partitions");
-  return event === "topic-created" && typeof topic === "string" && typeof partitions === "number" ? { topic, partitions } : null;
+  return event === "topic-created" && typeof topic === "string" && typeof partitions === "number"
+    ? { topic, partitions }
+    : null;
 }

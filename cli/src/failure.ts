@@ -79,7 +79,8 @@ export function toFailure(error: unknown): CliFailure {
     }
     if (code === "ENOENT") return new CliFailure("FILE_NOT_FOUND", fileSentence(error), { cause: error });
     if (code !== null && /^E[A-Z0-9]+$/.test(code)) return new CliFailure(code, fileSentence(error), { cause: error });
-    if (code !== null && /^[A-Z][A-Z_]+$/.test(code) && !code.startsWith("ERR_")) return new CliFailure(code, sentence(error.message, code), { cause: error });
+    if (code !== null && /^[A-Z][A-Z_]+$/.test(code) && !code.startsWith("ERR_"))
+      return new CliFailure(code, sentence(error.message, code), { cause: error });
     return new CliFailure("INTERNAL", error.message, {
       hint: "this is a defect of tidemark; run again with -v and report the stack",
       cause: error,
@@ -111,7 +112,8 @@ export function renderFailure(failure: CliFailure, options: { asJson: boolean; v
 
 function stackOf(failure: CliFailure): string[] {
   const stacks: string[] = [];
-  for (let error: unknown = failure; error instanceof Error; error = error.cause) stacks.push(error.stack ?? String(error));
+  for (let error: unknown = failure; error instanceof Error; error = error.cause)
+    stacks.push(error.stack ?? String(error));
   return stacks;
 }
 

@@ -28,14 +28,18 @@ export function outputFormat(flags: GlobalFlags): Exclude<OutputFormat, "raw"> {
 export function requireOutput<F extends OutputFormat>(flags: GlobalFlags, allowed: readonly F[], standard: F): F {
   if (flags.output === null) return standard;
   const format = allowed.find((candidate) => candidate === flags.output);
-  if (format === undefined) throw usageFailure(`-o ${flags.output} is not an output of this command`, `it has ${allowed.join(", ")}`);
+  if (format === undefined)
+    throw usageFailure(`-o ${flags.output} is not an output of this command`, `it has ${allowed.join(", ")}`);
   return format;
 }
 
 /** Precedence: flag, environment, default. Blank entries are dropped, so a trailing comma does no harm. */
 export function resolveBrokers(flag: string | undefined, env: Readonly<Record<string, string | undefined>>): string[] {
   for (const text of [flag, env["TIDEMARK_BROKERS"]]) {
-    const brokers = (text ?? "").split(",").map((part) => part.trim()).filter((part) => part !== "");
+    const brokers = (text ?? "")
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
     if (brokers.length > 0) return brokers;
   }
   return [DEFAULT_BROKER];

@@ -99,10 +99,19 @@ function reportFailure(error: unknown, args: readonly string[]): ExitCode {
     }
   }
   const failure = error instanceof CommanderError ? commanderFailure(error) : toFailure(error);
-  const asJson = args.some((arg, slot) => /^(-o|--output)$/.test(args[slot - 1] ?? "") ? /json$/.test(arg) : /^(-o|--output=)(nd)?json$/.test(arg));
+  const asJson = asksForJson(args);
   const isVerbose = args.includes("-v") || args.includes("--verbose");
   process.stderr.write(colored(renderFailure(failure, { asJson, verbose: isVerbose }), args));
   return failure.exitCode;
+}
+
+/** Read from the raw arguments: the failure may be that they could not be parsed. */
+function asksForJson(args: readonly string[]): boolean {
+  const formats = args.map((arg, slot) => {
+    const before = args[slot - 1];
+    return before === "-o" || before === "--output" ? arg : /^(?:-o|--output=)(.+)/.exec(arg)?.[1];
+  });
+  return formats.some((format) => format === "json" || format === "ndjson");
 }
 
 /** `error: unknown command 'prodce'` LF `(Did you mean produce?)` in our own form. */

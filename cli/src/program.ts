@@ -65,10 +65,18 @@ function addDev(program: Command, launch: Launch): void {
   program
     .command("dev")
     .description("run a broker for development; Ctrl-C stops it cleanly")
-    .addOption(parsed("--brokers <n>", "how many brokers", (text) => parseWholeNumber(text, { min: 1, max: 100 })).default(1))
+    .addOption(
+      parsed("--brokers <n>", "how many brokers", (text) => parseWholeNumber(text, { min: 1, max: 100 })).default(1),
+    )
     .addOption(new Option("--memory", "keep everything in memory; gone at the end").conflicts("dataDir"))
     .option("--data-dir <dir>", "where the log lives (default: .tidemark)")
-    .addOption(repeated("--topic <name:partitions:replicas>", "create a topic that is not there yet; repeatable", parseTopicSpec))
+    .addOption(
+      repeated(
+        "--topic <name:partitions:replicas>",
+        "create a topic that is not there yet; repeatable",
+        parseTopicSpec,
+      ),
+    )
     .addOption(parsed("--grpc-port <port>", "gRPC door; 0 = any free one", parsePort).default(9192))
     .addOption(parsed("--http-port <port>", "HTTP door (health, metrics); 0 = any free one", parsePort).default(9292))
     .action((options: DevRequest, command: Command) =>
@@ -106,20 +114,32 @@ function addTopics(program: Command, launch: Launch): void {
   topics
     .command("create <topic...>")
     .description("create topics")
-    .addOption(parsed("-p, --partitions <n>", "partitions of each (default: the broker's)", (text) => parseWholeNumber(text, { min: 1 })))
-    .addOption(parsed("-r, --replicas <n>", "replicas of each (default: the broker's)", (text) => parseWholeNumber(text, { min: 1, max: 32_767 })))
+    .addOption(
+      parsed("-p, --partitions <n>", "partitions of each (default: the broker's)", (text) =>
+        parseWholeNumber(text, { min: 1 }),
+      ),
+    )
+    .addOption(
+      parsed("-r, --replicas <n>", "replicas of each (default: the broker's)", (text) =>
+        parseWholeNumber(text, { min: 1, max: 32_767 }),
+      ),
+    )
     .addOption(repeated("-c, --config <key=value>", "a setting of the topic; repeatable", parsePair))
     .option("--if-not-exists", "one that exists already is no error")
     .option("--dry-run", "check, but create nothing")
     .action((names: string[], options: Omit<CreateTopicsRequest, "names">, command: Command) =>
-      launch(command, async (context) => (await import("./commands/topics.ts")).createTopics(context, { names, ...options })),
+      launch(command, async (context) =>
+        (await import("./commands/topics.ts")).createTopics(context, { names, ...options }),
+      ),
     );
   topics
     .command("delete <topic...>")
     .description("delete topics with all their records")
     .option("--if-exists", "one that does not exist is no error")
     .action((names: string[], options: Omit<DeleteTopicsRequest, "names">, command: Command) =>
-      launch(command, async (context) => (await import("./commands/topics.ts")).deleteTopics(context, { names, ...options })),
+      launch(command, async (context) =>
+        (await import("./commands/topics.ts")).deleteTopics(context, { names, ...options }),
+      ),
     );
 }
 
@@ -127,20 +147,34 @@ function addProduce(program: Command, launch: Launch): void {
   program
     .command("produce <topic>")
     .description("write records from standard input or files")
-    .addOption(new Option("-f, --format <format>", "what a record is: a line, a line of JSON, a whole input").choices(INPUT_FORMATS).default("lines"))
+    .addOption(
+      new Option("-f, --format <format>", "what a record is: a line, a line of JSON, a whole input")
+        .choices(INPUT_FORMATS)
+        .default("lines"),
+    )
     .option("-k, --key <key>", "key of every record")
     .addOption(repeated("-H, --header <name=value>", "header of every record; repeatable", parsePair))
     .addOption(parsed("-p, --partition <n>", "partition of every record (default: chosen by key)", parsePartition))
     .option("--key-separator <text>", "in a line, the key stands before the first of these")
-    .addOption(new Option("--acks <acks>", "who must have it before it counts").choices(["all", "leader", "none"]).default("all"))
-    .addOption(new Option("--compress <codec>", "compression of the batches").choices(["none", "gzip", "snappy", "lz4", "zstd"]).default("none"))
+    .addOption(
+      new Option("--acks <acks>", "who must have it before it counts")
+        .choices(["all", "leader", "none"])
+        .default("all"),
+    )
+    .addOption(
+      new Option("--compress <codec>", "compression of the batches")
+        .choices(["none", "gzip", "snappy", "lz4", "zstd"])
+        .default("none"),
+    )
     .option("--tombstone", "records without a value: for -k KEY, or for every line as key")
     .addOption(parsed("--rate <n/s>", "no faster than this", parseRate))
     .addOption(repeated("--file <path>", "read from a file instead, `-` is standard input; repeatable", (path) => path))
     .option("--no-partition", "with ndjson: let the key choose, whatever the envelope says")
     .addHelpText("after", PRODUCE_HELP)
     .action((topic: string, options: Omit<ProduceRequest, "topic">, command: Command) =>
-      launch(command, async (context) => (await import("./commands/produce.ts")).produce(context, { topic, ...options })),
+      launch(command, async (context) =>
+        (await import("./commands/produce.ts")).produce(context, { topic, ...options }),
+      ),
     );
 }
 
@@ -153,13 +187,17 @@ function addConsume(program: Command, launch: Launch): void {
   program
     .command("consume <topic>")
     .description("read records; from the end and on, unless told otherwise")
-    .addOption(parsed("--from <position>", "start, end, an offset N, the last -N of each partition, @TIME, @-5m", parseFrom))
+    .addOption(
+      parsed("--from <position>", "start, end, an offset N, the last -N of each partition, @TIME, @-5m", parseFrom),
+    )
     .addOption(parsed("--until <position>", "end, an offset N (not read), or @TIME; else it goes on", parseUntil))
     .addOption(parsed("-n, --count <n>", "stop after this many records", (text) => parseWholeNumber(text, { min: 1 })))
     .addOption(parsed("-p, --partitions <list>", "only these partitions, such as 0,1", parsePartitions))
     .addHelpText("after", CONSUME_HELP)
     .action((topic: string, options: Omit<ConsumeRequest, "topic">, command: Command) =>
-      launch(command, async (context) => (await import("./commands/consume.ts")).consume(context, { topic, ...options })),
+      launch(command, async (context) =>
+        (await import("./commands/consume.ts")).consume(context, { topic, ...options }),
+      ),
     );
 }
 
@@ -176,9 +214,13 @@ function addLogs(program: Command, launch: Launch): void {
     .option("--records", "also each record")
     .option("--deep", "decompress batches to count and check their records")
     .option("--verify", "check every CRC; exit code 9 if one is wrong")
-    .addOption(parsed("--offset <n>", "begin at the batch with this offset", (text) => parseWholeNumber(text, { min: 0 })))
+    .addOption(
+      parsed("--offset <n>", "begin at the batch with this offset", (text) => parseWholeNumber(text, { min: 0 })),
+    )
     .action((files: string[], options: Omit<DumpSegmentRequest, "files">, command: Command) =>
-      launch(command, async (context) => (await import("./commands/logs.ts")).dumpSegment(context, { files, ...options })),
+      launch(command, async (context) =>
+        (await import("./commands/logs.ts")).dumpSegment(context, { files, ...options }),
+      ),
     );
 }
 

@@ -46,6 +46,9 @@ export async function proveReady(broker: Broker, options: ReadyProofOptions): Pr
   });
   const [read] = await reader.toArray();
   if (read?.value !== proof) {
-    throw new CliFailure("NOT_READY", `a record went in at offset ${sent.offset} of ${READY_TOPIC} and did not come out again`);
+    throw new CliFailure(
+      "NOT_READY",
+      `a record went in at offset ${sent.offset} of ${READY_TOPIC} and did not come out again`,
+    );
   }
 }

@@ -7,7 +7,13 @@ const plain = { asJson: false, verbose: false };
 
 /** An error in the shape of the SDK's, as another copy of the package would make it. */
 function sdkError(code: string): Error {
-  return Object.assign(new Error("no such topic"), { code, retriable: false, hint: "create it", topic: "orders", kafkaCode: 3 });
+  return Object.assign(new Error("no such topic"), {
+    code,
+    retriable: false,
+    hint: "create it",
+    topic: "orders",
+    kafkaCode: 3,
+  });
 }
 
 describe("failures", () => {
@@ -22,14 +28,26 @@ describe("failures", () => {
   });
 
   it("take the exit code from their own code", () => {
-    const codes = ["UNKNOWN_TOPIC_OR_PARTITION", "TOPIC_ALREADY_EXISTS", "AUTHORIZATION_FAILED", "CONNECTION_LOST", "TIMEOUT", "PARTIAL", "RECORD_TOO_LARGE"];
+    const codes = [
+      "UNKNOWN_TOPIC_OR_PARTITION",
+      "TOPIC_ALREADY_EXISTS",
+      "AUTHORIZATION_FAILED",
+      "CONNECTION_LOST",
+      "TIMEOUT",
+      "PARTIAL",
+      "RECORD_TOO_LARGE",
+    ];
     expect(codes.map((code) => toFailure(sdkError(code)).exitCode)).to.deep.equal([3, 4, 5, 6, 7, 8, 1]);
   });
 
   it("keep the code of a system error and name its path", () => {
-    const missing = toFailure(Object.assign(new Error("ENOENT: no such file or directory, open 'x'"), { code: "ENOENT", path: "x" }));
+    const missing = toFailure(
+      Object.assign(new Error("ENOENT: no such file or directory, open 'x'"), { code: "ENOENT", path: "x" }),
+    );
     expect(missing).to.include({ code: "FILE_NOT_FOUND", message: "x: no such file or directory", exitCode: 3 });
-    const denied = toFailure(Object.assign(new Error("EACCES: permission denied, open 'x'"), { code: "EACCES", path: "x" }));
+    const denied = toFailure(
+      Object.assign(new Error("EACCES: permission denied, open 'x'"), { code: "EACCES", path: "x" }),
+    );
     expect(denied).to.include({ code: "EACCES", message: "x: permission denied", exitCode: 1 });
   });
 
@@ -37,7 +55,9 @@ describe("failures", () => {
     const failure = toFailure(new TypeError("x is not a function"));
     expect(failure).to.include({ code: "INTERNAL", exitCode: 1 });
     expect(renderFailure(failure, plain)).to.not.include("at ");
-    expect(renderFailure(failure, { asJson: false, verbose: true })).to.include("TypeError: x is not a function\n    at ");
+    expect(renderFailure(failure, { asJson: false, verbose: true })).to.include(
+      "TypeError: x is not a function\n    at ",
+    );
     expect(toFailure("text").message).to.equal("text");
   });
 

@@ -117,9 +117,13 @@ class IdleWatchdog {
   /** @throws CliFailure TIMEOUT when it was this that ended the read */
   check(): void {
     if (!this.#isFired) return;
-    throw new CliFailure("TIMEOUT", `nothing more arrived within ${formatMs(this.#timeoutMs ?? 0)}; ${plural(this.#count, "record")} read`, {
-      details: { records: this.#count },
-    });
+    throw new CliFailure(
+      "TIMEOUT",
+      `nothing more arrived within ${formatMs(this.#timeoutMs ?? 0)}; ${plural(this.#count, "record")} read`,
+      {
+        details: { records: this.#count },
+      },
+    );
   }
 
   #look(): void {

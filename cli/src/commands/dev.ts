@@ -23,14 +23,20 @@ const DATA_DIRECTORY = ".tidemark";
 
 export async function dev(context: CommandContext, request: DevRequest): Promise<ExitCode> {
   if (request.brokers !== 1) {
-    throw new CliFailure("NOT_IN_THIS_VERSION", `--brokers ${request.brokers}: several brokers in one process come in a later version`, {
-      hint: "leave the flag out to run one broker",
-    });
+    throw new CliFailure(
+      "NOT_IN_THIS_VERSION",
+      `--brokers ${request.brokers}: several brokers in one process come in a later version`,
+      {
+        hint: "leave the flag out to run one broker",
+      },
+    );
   }
   const topics = request.topic ?? [];
   for (const topic of topics) requireTopicName(topic.name);
   const portHint = (port: number): string =>
-    port === request.httpPort ? "stop that process, or add --http-port 0 for any free port" : "stop that process, or add --grpc-port 0 for any free port";
+    port === request.httpPort
+      ? "stop that process, or add --http-port 0 for any free port"
+      : "stop that process, or add --grpc-port 0 for any free port";
   const loaded = await loadBrokerConfig(context, {
     profile: "dev",
     flags: {

@@ -53,7 +53,14 @@ export function findExplanations(code: string): Explanation[] {
 }
 
 function allExplanations(): Explanation[] {
-  const own = OWN_CODES.map((row) => ({ code: row.code, number: null, sdkCode: null, retriable: null, text: row.text, hint: row.hint }));
+  const own = OWN_CODES.map((row) => ({
+    code: row.code,
+    number: null,
+    sdkCode: null,
+    retriable: null,
+    text: row.text,
+    hint: row.hint,
+  }));
   return [...own, ...ERROR_TABLE.map(fromTable)];
 }
 
@@ -63,12 +70,20 @@ function fromSystem([code, text]: [string, string]): Explanation {
 }
 
 function fromTable(row: ErrorRow): Explanation {
-  return { code: row.name, number: row.code, sdkCode: row.clientCode, retriable: row.retriable, text: row.text, hint: row.hint };
+  return {
+    code: row.name,
+    number: row.code,
+    sdkCode: row.clientCode,
+    retriable: row.retriable,
+    text: row.text,
+    hint: row.hint,
+  };
 }
 
 function renderExplanation(row: Explanation): string {
   const lines = [row.number === null ? row.code : `${row.code} (${row.number})`, `  ${row.text}`];
   if (row.hint !== "") lines.push(`  What to do: ${row.hint}`);
-  if (row.retriable !== null) lines.push(`  Retrying ${row.retriable ? "may help" : "does not help"}; the SDK calls it ${row.sdkCode}.`);
+  if (row.retriable !== null)
+    lines.push(`  Retrying ${row.retriable ? "may help" : "does not help"}; the SDK calls it ${row.sdkCode}.`);
   return `${lines.join("\n")}\n`;
 }

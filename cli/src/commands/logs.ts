@@ -15,7 +15,15 @@ import { requireOutput } from "../global-flags.ts";
 import { useNativeParts } from "../native-parts.ts";
 import { ChunkWriter } from "../output/chunk-writer.ts";
 import { plural } from "../output/units.ts";
-import { batchLine, batchShape, damageLine, damageShape, type DamageShape, recordLine, recordShape } from "../records/dump-shapes.ts";
+import {
+  batchLine,
+  batchShape,
+  damageLine,
+  damageShape,
+  type DamageShape,
+  recordLine,
+  recordShape,
+} from "../records/dump-shapes.ts";
 import { requireFile } from "../records/inputs.ts";
 
 export interface DumpSegmentRequest {
@@ -54,10 +62,14 @@ export async function dumpSegment(context: CommandContext, request: DumpSegmentR
   }
   const [first] = damaged;
   if (first === undefined || request.verify !== true) return ExitCode.OK;
-  throw new CliFailure("CORRUPT_SEGMENT", `${damaged.length} of ${plural(request.files.length, "file")} damaged; ${first.file} at byte ${first.position}: ${first.reason}`, {
-    exitCode: ExitCode.UNHEALTHY,
-    details: { damaged },
-  });
+  throw new CliFailure(
+    "CORRUPT_SEGMENT",
+    `${damaged.length} of ${plural(request.files.length, "file")} damaged; ${first.file} at byte ${first.position}: ${first.reason}`,
+    {
+      exitCode: ExitCode.UNHEALTHY,
+      details: { damaged },
+    },
+  );
 }
 
 type DumpTools = Awaited<ReturnType<typeof openTools>>;
@@ -130,7 +142,14 @@ class Dump {
   }
 
   async #entries(path: string): Promise<FileVerdict> {
-    const verdict = { kind: "verdict", file: path, batches: 0, records: 0, firstOffset: null, lastOffset: null } as const;
+    const verdict = {
+      kind: "verdict",
+      file: path,
+      batches: 0,
+      records: 0,
+      firstOffset: null,
+      lastOffset: null,
+    } as const;
     let dumped: DumpedFile;
     try {
       dumped = this.#tools.read(path);
@@ -142,7 +161,8 @@ class Dump {
       return { ...verdict, entries: 0, damage };
     }
     if (this.#request.verify !== true) {
-      for (const entry of dumped.entries) await this.#show({ kind: dumped.kind, file: path, ...entry }, () => entryLine(entry));
+      for (const entry of dumped.entries)
+        await this.#show({ kind: dumped.kind, file: path, ...entry }, () => entryLine(entry));
     }
     return { ...verdict, entries: dumped.entries.length, damage: null };
   }
@@ -156,23 +176,32 @@ class Dump {
   }
 }
 
-type OpenedRecords = { readonly ok: true; readonly records: readonly DecodedRecord[] } | { readonly ok: false; readonly damage: DamageShape };
+type OpenedRecords =
+  | { readonly ok: true; readonly records: readonly DecodedRecord[] }
+  | { readonly ok: false; readonly damage: DamageShape };
 
 function openRecords(file: string, batch: DumpedBatch): OpenedRecords {
   try {
     return { ok: true, records: batch.records() };
   } catch (error: unknown) {
     const { code, message } = toFailure(error);
-    return { ok: false, damage: { kind: "damage", file, position: batch.position, reason: `${code}: ${message}`, bytesLeft: null } };
+    return {
+      ok: false,
+      damage: { kind: "damage", file, position: batch.position, reason: `${code}: ${message}`, bytesLeft: null },
+    };
   }
 }
 
 function verdictLine(verdict: FileVerdict): string {
   const { file, batches, records, entries, firstOffset, lastOffset, damage } = verdict;
-  const content = file.endsWith(".log") ? `${plural(batches, "batch")}, ${plural(records, "record")}${firstOffset === null ? "" : `, offsets ${firstOffset}..${String(lastOffset)}`}` : plural(entries, "entry");
+  const content = file.endsWith(".log")
+    ? `${plural(batches, "batch")}, ${plural(records, "record")}${firstOffset === null ? "" : `, offsets ${firstOffset}..${String(lastOffset)}`}`
+    : plural(entries, "entry");
   return `${file}: ${content}, ${damage === null ? "whole" : damageLine(damage)}`;
 }
 
 function entryLine(entry: object): string {
-  return Object.entries(entry).map(([name, value]) => `${name} ${String(value)}`).join("  ");
+  return Object.entries(entry)
+    .map(([name, value]) => `${name} ${String(value)}`)
+    .join("  ");
 }

@@ -45,7 +45,8 @@ const STOP_FLUSH_MS = 10_000;
 export async function produce(context: CommandContext, request: ProduceRequest): Promise<ExitCode> {
   const topicName = requireTopicName(request.topic);
   const readRecord = createReader(request);
-  const isOneTombstone = request.tombstone === true && request.key !== undefined && request.file === undefined && request.format === "lines";
+  const isOneTombstone =
+    request.tombstone === true && request.key !== undefined && request.file === undefined && request.format === "lines";
   const inputs = isOneTombstone ? [] : findInputs(request.file ?? ["-"], context.stdin);
   if (inputs.some((input) => input.name === "-") && context.stdin.isTTY === true) {
     note(context, "reading records from the terminal, one a line; Ctrl-D ends");
@@ -164,7 +165,10 @@ class ProduceRun {
       size += chunk.length;
       this.bytesRead += chunk.length;
       if (size > MAX_MESSAGE_BYTES_MAX) {
-        throw new CliFailure("RECORD_TOO_LARGE", `the input is larger than ${formatBytes(MAX_MESSAGE_BYTES_MAX)}, and no broker takes such a record`);
+        throw new CliFailure(
+          "RECORD_TOO_LARGE",
+          `the input is larger than ${formatBytes(MAX_MESSAGE_BYTES_MAX)}, and no broker takes such a record`,
+        );
       }
     }
     await this.#sendPiece(Buffer.concat(chunks, size), readRecord);
@@ -187,7 +191,8 @@ class ProduceRun {
   }
 
   #send(record: RecordToProduce): Promise<void> | null {
-    if (this.#pacer !== null) return this.#pacer.next(this.#context.signal).then(() => this.#enqueue(record) ?? undefined);
+    if (this.#pacer !== null)
+      return this.#pacer.next(this.#context.signal).then(() => this.#enqueue(record) ?? undefined);
     return this.#enqueue(record);
   }
 
@@ -239,7 +244,13 @@ function finish(context: CommandContext, request: ProduceRequest, run: ProduceRu
   }
   throw new CliFailure("PARTIAL", partialSentence(delivery, failure, place), {
     hint: failure.hint ?? undefined,
-    details: { acknowledged: delivery.acknowledged, failed: delivery.failed, firstFailed: place, code: failure.code, ...failure.details },
+    details: {
+      acknowledged: delivery.acknowledged,
+      failed: delivery.failed,
+      firstFailed: place,
+      code: failure.code,
+      ...failure.details,
+    },
     cause: error,
   });
 }
@@ -254,22 +265,36 @@ function report(context: CommandContext, request: ProduceRequest, run: ProduceRu
   const elapsedMs = performance.now() - run.startedAtMs;
   const { acknowledged, duplicates, handedOver } = run.delivery;
   if (isJson(context.flags)) {
-    const event = { event: "produced", topic: request.topic, records: acknowledged, duplicates, unanswered: handedOver - acknowledged - run.delivery.failed, bytes: run.bytesRead, elapsedMs: Math.round(elapsedMs) };
+    const event = {
+      event: "produced",
+      topic: request.topic,
+      records: acknowledged,
+      duplicates,
+      unanswered: handedOver - acknowledged - run.delivery.failed,
+      bytes: run.bytesRead,
+      elapsedMs: Math.round(elapsedMs),
+    };
     note(context, JSON.stringify(event));
     return;
   }
   const rate = formatCount(acknowledged / Math.max(elapsedMs / 1_000, 0.001));
   const retried = duplicates === 0 ? "" : `, ${plural(duplicates, "record")} found there by a retry`;
-  note(context, `produced ${formatCount(acknowledged)} record${acknowledged === 1 ? "" : "s"} to ${request.topic}: ${formatBytes(run.bytesRead)} in ${formatMs(elapsedMs)}, ${rate} records/s${retried}`);
+  note(
+    context,
+    `produced ${formatCount(acknowledged)} record${acknowledged === 1 ? "" : "s"} to ${request.topic}: ${formatBytes(run.bytesRead)} in ${formatMs(elapsedMs)}, ${rate} records/s${retried}`,
+  );
 }
 
 function createReader(request: ProduceRequest): RecordReader {
   const isLines = request.format === "lines";
   if (request.keySeparator !== undefined && !isLines) throw usageFailure("--key-separator goes with -f lines only");
   if (request.keySeparator === "") throw usageFailure("--key-separator is empty");
-  if (request.keySeparator !== undefined && request.key !== undefined) throw usageFailure("-k and --key-separator both set the key");
-  if (request.keySeparator !== undefined && request.tombstone === true) throw usageFailure("a tombstone has no value: --key-separator makes no sense with --tombstone");
-  if (request.tombstone === true && request.format === "bytes") throw usageFailure("--tombstone does not go with -f bytes");
+  if (request.keySeparator !== undefined && request.key !== undefined)
+    throw usageFailure("-k and --key-separator both set the key");
+  if (request.keySeparator !== undefined && request.tombstone === true)
+    throw usageFailure("a tombstone has no value: --key-separator makes no sense with --tombstone");
+  if (request.tombstone === true && request.format === "bytes")
+    throw usageFailure("--tombstone does not go with -f bytes");
   return createRecordReader(request.format, {
     key: request.key === undefined ? null : Buffer.from(request.key),
     headers: (request.header ?? []).map(([name, value]) => [name, Buffer.from(value)] as const),

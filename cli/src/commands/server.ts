@@ -34,5 +34,10 @@ export async function startServer(context: CommandContext, request: ServerStartR
     ...(path === null ? {} : { file: { path, text: readFileSync(path, "utf8") } }),
   });
   announceSettings(context, loaded);
-  return runBroker(context, { ...loaded, isMemory: false, topics: [], portHint: () => "stop that process, or choose another port in `listeners`" });
+  return runBroker(context, {
+    ...loaded,
+    isMemory: false,
+    topics: [],
+    portHint: () => "stop that process, or choose another port in `listeners`",
+  });
 }

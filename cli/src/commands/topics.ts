@@ -41,7 +41,11 @@ const SUMMARY_COLUMNS: readonly Column<TopicSummary>[] = [
 export async function listTopics(context: CommandContext, request: ListTopicsRequest): Promise<ExitCode> {
   const topics = await withClient(context, async (client) => {
     const found: TopicSummary[] = [];
-    for await (const topic of client.admin.topics.list({ internal: request.internal === true, ...callOptions(context) })) found.push(topic);
+    for await (const topic of client.admin.topics.list({
+      internal: request.internal === true,
+      ...callOptions(context),
+    }))
+      found.push(topic);
     return found;
   });
   topics.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -49,12 +53,19 @@ export async function listTopics(context: CommandContext, request: ListTopicsReq
   return ExitCode.OK;
 }
 
-export async function describeTopics(context: CommandContext, request: { readonly names: readonly string[] }): Promise<ExitCode> {
+export async function describeTopics(
+  context: CommandContext,
+  request: { readonly names: readonly string[] },
+): Promise<ExitCode> {
   const described: TopicDescription[] = [];
   await withClient(context, (client) =>
-    forEachName(request.names, async (name) => {
-      described.push(await client.admin.topics.describe(name, callOptions(context)));
-    }, () => printDescriptions(context, described)),
+    forEachName(
+      request.names,
+      async (name) => {
+        described.push(await client.admin.topics.describe(name, callOptions(context)));
+      },
+      () => printDescriptions(context, described),
+    ),
   );
   return ExitCode.OK;
 }
@@ -62,9 +73,13 @@ export async function describeTopics(context: CommandContext, request: { readonl
 export async function createTopics(context: CommandContext, request: CreateTopicsRequest): Promise<ExitCode> {
   const created: TopicDescription[] = [];
   await withClient(context, (client) =>
-    forEachName(request.names, async (name) => {
-      created.push(...(await createOne(context, client, name, request)));
-    }, () => printRows(context, created.map(summaryOf), SUMMARY_COLUMNS)),
+    forEachName(
+      request.names,
+      async (name) => {
+        created.push(...(await createOne(context, client, name, request)));
+      },
+      () => printRows(context, created.map(summaryOf), SUMMARY_COLUMNS),
+    ),
   );
   if (request.dryRun === true) note(context, "nothing was created (--dry-run)");
   return ExitCode.OK;
@@ -81,7 +96,12 @@ export async function deleteTopics(context: CommandContext, request: DeleteTopic
   return ExitCode.OK;
 }
 
-function createOne(context: CommandContext, client: Client, name: string, request: CreateTopicsRequest): Promise<TopicDescription[]> {
+function createOne(
+  context: CommandContext,
+  client: Client,
+  name: string,
+  request: CreateTopicsRequest,
+): Promise<TopicDescription[]> {
   const spec: TopicSpec = {
     name,
     ...(request.partitions === undefined ? {} : { partitions: request.partitions }),
@@ -96,7 +116,11 @@ function createOne(context: CommandContext, client: Client, name: string, reques
 }
 
 /** Does all it can, prints what was done, then fails if something did. */
-async function forEachName(names: readonly string[], act: (name: string) => Promise<void>, print: () => void = () => undefined): Promise<void> {
+async function forEachName(
+  names: readonly string[],
+  act: (name: string) => Promise<void>,
+  print: () => void = () => undefined,
+): Promise<void> {
   for (const name of names) requireTopicName(name);
   const failures: { readonly name: string; readonly failure: CliFailure }[] = [];
   for (const name of names) {
@@ -110,9 +134,15 @@ async function forEachName(names: readonly string[], act: (name: string) => Prom
   const [first] = failures;
   if (first === undefined) return;
   if (failures.length === names.length) throw first.failure;
-  throw new CliFailure("PARTIAL", `${names.length - failures.length} of ${names.length} topics done; ${first.name}: ${first.failure.message}`, {
-    details: { failed: failures.map(({ name, failure }) => ({ topic: name, code: failure.code, message: failure.message })) },
-  });
+  throw new CliFailure(
+    "PARTIAL",
+    `${names.length - failures.length} of ${names.length} topics done; ${first.name}: ${first.failure.message}`,
+    {
+      details: {
+        failed: failures.map(({ name, failure }) => ({ topic: name, code: failure.code, message: failure.message })),
+      },
+    },
+  );
 }
 
 /** On a terminal the name has to be typed; elsewhere only --yes will do. */
@@ -124,7 +154,9 @@ async function confirmDeletion(context: CommandContext, names: readonly string[]
   const terminal = createInterface({ input: context.stdin, output: context.stderr });
   try {
     for (const name of names) {
-      const answer = await terminal.question(`Delete ${name} with all its records? Type its name: `, { signal: context.signal });
+      const answer = await terminal.question(`Delete ${name} with all its records? Type its name: `, {
+        signal: context.signal,
+      });
       if (answer.trim() !== name) throw new CliFailure("DECLINED", `${name} was not deleted`);
     }
   } finally {
@@ -142,27 +174,43 @@ function printDescriptions(context: CommandContext, topics: readonly TopicDescri
 
 function renderDescription(topic: TopicDescription, hasHeaders: boolean): string {
   const head = `topic ${topic.name}  id ${topic.id}  partitions ${topic.partitions}  replicas ${topic.replicas}  size ${formatBytes(topic.bytes)}\n`;
-  const partitions = renderTable(topic.detail, [
-    { title: "partition", cell: (row) => row.partition },
-    { title: "leader", cell: (row) => row.leader ?? "none" },
-    { title: "replicas", cell: (row) => row.replicas.join(",") },
-    { title: "isr", cell: (row) => row.isr.join(",") },
-    { title: "start", cell: (row) => row.start },
-    { title: "high watermark", cell: (row) => row.highWatermark },
-  ], hasHeaders);
+  const partitions = renderTable(
+    topic.detail,
+    [
+      { title: "partition", cell: (row) => row.partition },
+      { title: "leader", cell: (row) => row.leader ?? "none" },
+      { title: "replicas", cell: (row) => row.replicas.join(",") },
+      { title: "isr", cell: (row) => row.isr.join(",") },
+      { title: "start", cell: (row) => row.start },
+      { title: "high watermark", cell: (row) => row.highWatermark },
+    ],
+    hasHeaders,
+  );
   const own = topic.config.filter((entry) => entry.source === "topic");
-  const settings = renderTable(own, [
-    { title: "setting", cell: (row) => row.name },
-    { title: "value", cell: (row) => row.value ?? "" },
-  ], hasHeaders);
+  const settings = renderTable(
+    own,
+    [
+      { title: "setting", cell: (row) => row.name },
+      { title: "value", cell: (row) => row.value ?? "" },
+    ],
+    hasHeaders,
+  );
   return head + partitions + (own.length === 0 ? "" : settings);
 }
 
 /** The stable JSON shape of a topic in a list, whatever else the SDK's object carries. */
 function summaryOf(topic: TopicSummary): TopicSummary {
-  return { name: topic.name, partitions: topic.partitions, replicas: topic.replicas, internal: topic.internal, bytes: topic.bytes };
+  return {
+    name: topic.name,
+    partitions: topic.partitions,
+    replicas: topic.replicas,
+    internal: topic.internal,
+    bytes: topic.bytes,
+  };
 }
 
 function callOptions(context: CommandContext): { signal: AbortSignal; timeout?: number } {
-  return context.flags.timeoutMs === null ? { signal: context.signal } : { signal: context.signal, timeout: context.flags.timeoutMs };
+  return context.flags.timeoutMs === null
+    ? { signal: context.signal }
+    : { signal: context.signal, timeout: context.flags.timeoutMs };
 }

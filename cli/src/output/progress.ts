@@ -45,7 +45,9 @@ export class Progress {
     const isBounded = this.#read().totalBytes !== null;
     this.#bar = new cliProgress.SingleBar({
       stream: context.stderr,
-      format: isBounded ? "{bar} {percentage}%  {bytes}  {rate} records/s  {eta_formatted} left" : "{bytes}  {records} records  {rate} records/s",
+      format: isBounded
+        ? "{bar} {percentage}%  {bytes}  {rate} records/s  {eta_formatted} left"
+        : "{bytes}  {records} records  {rate} records/s",
       barCompleteChar: "█",
       barIncompleteChar: "░",
       clearOnComplete: true,

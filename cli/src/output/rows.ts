@@ -12,19 +12,31 @@ export interface Column<R> {
   readonly cell: (row: R) => string | number;
 }
 
-export function printRows<R extends object>(context: CommandContext, rows: readonly R[], columns: readonly Column<R>[]): void {
+export function printRows<R extends object>(
+  context: CommandContext,
+  rows: readonly R[],
+  columns: readonly Column<R>[],
+): void {
   const format = outputFormat(context.flags);
-  const text = format === "table" ? renderTable(rows, columns, context.flags.hasHeaders) : renderJson(context, format, rows);
+  const text =
+    format === "table" ? renderTable(rows, columns, context.flags.hasHeaders) : renderJson(context, format, rows);
   if (text !== "") context.stdout.write(text);
 }
 
 export function renderTable<R>(rows: readonly R[], columns: readonly Column<R>[], hasHeaders: boolean): string {
   const cells = rows.map((row) => columns.map((column) => column.cell(row)));
   const isNumeric = columns.map((_, slot) => cells.length > 0 && cells.every((line) => typeof line[slot] === "number"));
-  const lines: (string | number)[][] = hasHeaders ? [columns.map((column) => column.title.toUpperCase()), ...cells] : cells;
+  const lines: (string | number)[][] = hasHeaders
+    ? [columns.map((column) => column.title.toUpperCase()), ...cells]
+    : cells;
   const widths = columns.map((_, slot) => Math.max(0, ...lines.map((line) => String(line[slot]).length)));
   return lines
-    .map((line) => line.map((cell, slot) => pad(String(cell), widths[slot] ?? 0, isNumeric[slot] === true)).join("  ").trimEnd())
+    .map((line) =>
+      line
+        .map((cell, slot) => pad(String(cell), widths[slot] ?? 0, isNumeric[slot] === true))
+        .join("  ")
+        .trimEnd(),
+    )
     .map((line) => `${line}\n`)
     .join("");
 }

@@ -10,7 +10,9 @@ export function parseWholeNumber(text: string, range: { min: number; max?: numbe
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= range.min && value <= max)) {
     throw usageFailure(
-      range.max === undefined ? `expected a whole number from ${range.min} up` : `expected a whole number from ${range.min} to ${max}`,
+      range.max === undefined
+        ? `expected a whole number from ${range.min} up`
+        : `expected a whole number from ${range.min} to ${max}`,
     );
   }
   return value;

@@ -21,7 +21,8 @@ export function findPortOwner(port: number, procRoot = "/proc"): PortOwner | nul
     if (!/^\d+$/.test(pid)) continue;
     for (const fd of readNames(`${procRoot}/${pid}/fd`)) {
       const inode = /^socket:\[(\d+)\]$/.exec(readLink(`${procRoot}/${pid}/fd/${fd}`))?.[1];
-      if (inode !== undefined && inodes.has(inode)) return { pid: Number(pid), command: readCommand(`${procRoot}/${pid}/cmdline`) };
+      if (inode !== undefined && inodes.has(inode))
+        return { pid: Number(pid), command: readCommand(`${procRoot}/${pid}/cmdline`) };
     }
   }
   return null;

@@ -72,8 +72,13 @@ export function damageShape(file: string, damage: DumpedDamage): DamageShape {
 }
 
 export function batchLine(batch: BatchShape): string {
-  const marks = [batch.isTransactional ? "transactional" : "", batch.isControl ? "control" : "", batch.timestampType === "append" ? "append-time" : ""];
-  const producer = batch.producerId < 0 ? "none" : `${batch.producerId} epoch ${batch.producerEpoch} sequence ${batch.baseSequence}`;
+  const marks = [
+    batch.isTransactional ? "transactional" : "",
+    batch.isControl ? "control" : "",
+    batch.timestampType === "append" ? "append-time" : "",
+  ];
+  const producer =
+    batch.producerId < 0 ? "none" : `${batch.producerId} epoch ${batch.producerEpoch} sequence ${batch.baseSequence}`;
   const parts = [
     `position ${batch.position}`,
     `offsets ${batch.baseOffset}..${batch.lastOffset}`,
@@ -92,7 +97,9 @@ export function batchLine(batch: BatchShape): string {
 export function recordLine(record: RecordShape): string {
   const text = (value: string | null, encoding: string | null): string =>
     value === null ? "null" : encoding === "base64" ? `base64 ${value}` : JSON.stringify(value);
-  const headers = record.headers.map((header) => `${JSON.stringify(header.name)}=${text(header.value, header.encoding)}`);
+  const headers = record.headers.map(
+    (header) => `${JSON.stringify(header.name)}=${text(header.value, header.encoding)}`,
+  );
   const suffix = headers.length === 0 ? "" : `  headers ${headers.join(" ")}`;
   return `  offset ${record.offset}  time ${timeText(record.timestamp)}  key ${text(record.key, record.keyEncoding)}  value ${text(record.value, record.valueEncoding)}${suffix}`;
 }

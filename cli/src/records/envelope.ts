@@ -85,7 +85,10 @@ export function parseEnvelope(line: Uint8Array): RecordToProduce {
   const envelope = asObject(parseJson(asBuffer(line).toString("utf8")), "the line");
   refuseUnknownNames(envelope, ENVELOPE_NAMES, "");
   if (envelope["value"] === undefined) {
-    throw usageFailure("the envelope has no `value`", "write \"value\":null for a tombstone; -f lines sends lines as they are");
+    throw usageFailure(
+      "the envelope has no `value`",
+      'write "value":null for a tombstone; -f lines sends lines as they are',
+    );
   }
   const record: RecordToProduce = {
     key: fromText(envelope["key"] ?? null, envelope["keyEncoding"], "key"),
@@ -157,7 +160,8 @@ function wholeNumber(value: unknown, name: string): number | null {
 
 /** A lone surrogate has no UTF-8 form; encoding it would store another character. */
 function utf8Bytes(text: string, name: string): Buffer {
-  if (/\p{Surrogate}/u.test(text)) throw usageFailure(`\`${name}\` holds half a surrogate pair, which has no UTF-8 form`);
+  if (/\p{Surrogate}/u.test(text))
+    throw usageFailure(`\`${name}\` holds half a surrogate pair, which has no UTF-8 form`);
   return Buffer.from(text, "utf8");
 }
 

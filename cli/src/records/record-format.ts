@@ -38,7 +38,11 @@ export function createRecordReader(format: InputFormat, settings: RecordSettings
 }
 
 /** Runs once per line: literals only, since spreading objects here costs more than all the rest. */
-export function recordOf(key: Uint8Array | null, value: Uint8Array | null, { partition, headers }: RecordSettings): RecordToProduce {
+export function recordOf(
+  key: Uint8Array | null,
+  value: Uint8Array | null,
+  { partition, headers }: RecordSettings,
+): RecordToProduce {
   if (headers.length === 0) return partition === null ? { key, value } : { key, value, partition };
   return partition === null ? { key, value, headers } : { key, value, headers, partition };
 }

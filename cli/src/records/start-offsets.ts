@@ -24,5 +24,7 @@ async function lastOffsets(client: Client, topic: string, count: number): Promis
     client.admin.topics.offsets(topic, "earliest"),
     client.admin.topics.offsets(topic, "latest"),
   ]);
-  return new Map([...latest].map(([partition, end]) => [partition, Math.max(earliest.get(partition) ?? 0, end - count)]));
+  return new Map(
+    [...latest].map(([partition, end]) => [partition, Math.max(earliest.get(partition) ?? 0, end - count)]),
+  );
 }

@@ -25,7 +25,9 @@ describe("topics delete", () => {
     const code = codeOf(deleteTopics(context, { names: ["orders"] }));
     context.stdin.write("orders\n");
     expect(await code).to.equal("CONNECTION_LOST");
-    expect(await codeOf(deleteTopics(testContext({ flags: { isYes: true } }), { names: ["orders"] }))).to.equal("CONNECTION_LOST");
+    expect(await codeOf(deleteTopics(testContext({ flags: { isYes: true } }), { names: ["orders"] }))).to.equal(
+      "CONNECTION_LOST",
+    );
   });
 
   it("refuses where nobody can be asked", async () => {

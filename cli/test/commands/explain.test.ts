@@ -10,7 +10,9 @@ describe("explain", () => {
   it("knows every code that the command line throws", () => {
     const files = readdirSync(sources, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
     const thrown = files.flatMap((path) =>
-      [...readFileSync(join(sources, path), "utf8").matchAll(/new CliFailure\(\s*"([A-Z_]+)"/g)].map((match) => match[1] ?? ""),
+      [...readFileSync(join(sources, path), "utf8").matchAll(/new CliFailure\(\s*"([A-Z_]+)"/g)].map(
+        (match) => match[1] ?? "",
+      ),
     );
     expect(thrown.length).to.be.above(10);
     expect(thrown.filter((code) => findExplanations(code).length === 0)).to.deep.equal([]);

@@ -27,7 +27,12 @@ describe("tidemark dev", () => {
     expect(only?.grpc).to.match(/^127\.0\.0\.1:[1-9]\d*$/);
     expect(only?.http).to.match(/^127\.0\.0\.1:[1-9]\d*$/);
     const listed = await broker.run(["topics", "list", "--no-headers"]);
-    expect(listed.stdout.toString().split("\n").map((line) => line.split(/ +/).slice(0, 2).join(" "))).to.deep.equal(["audit 1", "orders 6", ""]);
+    expect(
+      listed.stdout
+        .toString()
+        .split("\n")
+        .map((line) => line.split(/ +/).slice(0, 2).join(" ")),
+    ).to.deep.equal(["audit 1", "orders 6", ""]);
     const { stdout } = await broker.stop();
     expect(stdout.toString().trim().split("\n")).to.have.lengthOf(1);
   });
@@ -36,7 +41,9 @@ describe("tidemark dev", () => {
     const child = start(["dev", "--memory", "--grpc-port", "0", "--http-port", "0"]);
     const ended = finished(child);
     const [line] = await once(child.stdout, "data");
-    expect(String(line)).to.match(/^ready: broker 1 of cluster \S{22}  grpc 127\.0\.0\.1:\d+  http 127\.0\.0\.1:\d+\n$/);
+    expect(String(line)).to.match(
+      /^ready: broker 1 of cluster \S{22}  grpc 127\.0\.0\.1:\d+  http 127\.0\.0\.1:\d+\n$/,
+    );
     child.kill("SIGTERM");
     expect(await ended).to.include({ code: 143 });
   });
@@ -90,7 +97,9 @@ describe("tidemark dev", () => {
   });
 
   it("refuses settings that make no sense, naming key and value", async () => {
-    const refused = await run(["dev", "--memory", "--grpc-port", "0", "--http-port", "0"], { env: { TIDEMARK_LOG_SEGMENT_BYTES: "many" } });
+    const refused = await run(["dev", "--memory", "--grpc-port", "0", "--http-port", "0"], {
+      env: { TIDEMARK_LOG_SEGMENT_BYTES: "many" },
+    });
     expect(refused.code).to.equal(2);
     expect(refused.stderr).to.match(/^error: INVALID_CONFIG: log\.segment\.bytes=many: /);
   });
@@ -98,8 +107,13 @@ describe("tidemark dev", () => {
   it("runs a production broker from a file, the environment and --set", async () => {
     const config = scratch.join("server.properties");
     const { writeFileSync } = await import("node:fs");
-    writeFileSync(config, `node.id=7\nlog.dirs=${scratch.join("data")}\nlisteners=GRPC://127.0.0.1:0,HTTP://127.0.0.1:0\nnum.partitions=2\n`);
-    const child = start(["server", "start", "--config", config, "--set", "num.partitions=4", "-o", "json"], { env: { KAFKA_NUM_PARTITIONS: "3" } });
+    writeFileSync(
+      config,
+      `node.id=7\nlog.dirs=${scratch.join("data")}\nlisteners=GRPC://127.0.0.1:0,HTTP://127.0.0.1:0\nnum.partitions=2\n`,
+    );
+    const child = start(["server", "start", "--config", config, "--set", "num.partitions=4", "-o", "json"], {
+      env: { KAFKA_NUM_PARTITIONS: "3" },
+    });
     const ended = finished(child);
     const [line] = await once(child.stdout, "data");
     const ready = JSON.parse(String(line));

@@ -15,24 +15,42 @@ describe("tidemark logs dump-segment", () => {
     await broker.run(["produce", "t", "--compress", "gzip", "-H", "h=1"], { stdin: "squeezed\n".repeat(50) });
     await broker.stop();
     segment = scratch.join("data/t-0/00000000000000000000.log");
-    files = readdirSync(scratch.join("data/t-0")).filter((name) => /\.(log|index|timeindex|snapshot)$/.test(name)).map((name) => scratch.join(`data/t-0/${name}`));
+    files = readdirSync(scratch.join("data/t-0"))
+      .filter((name) => /\.(log|index|timeindex|snapshot)$/.test(name))
+      .map((name) => scratch.join(`data/t-0/${name}`));
   });
   after(() => scratch.remove());
 
   const linesOf = (finished: Finished): Record<string, unknown>[] =>
-    finished.stdout.toString().trim().split("\n").map((line) => JSON.parse(line));
+    finished.stdout
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
 
   it("shows batches with the keys of the golden file, and the records in them", async () => {
     const [batch, ...records] = linesOf(await run(["logs", "dump-segment", segment, "--records", "-o", "json"]));
     const shape: object = JSON.parse(readFileSync(golden, "utf8"));
     expect(Object.keys(batch ?? {})).to.deep.equal(Object.keys(shape));
-    expect(batch).to.include({ kind: "batch", position: 0, baseOffset: 0, lastOffset: 2, recordsCount: 3, codec: "none", baseSequence: 0 });
-    expect(records.slice(0, 3).map((record) => [record["key"], record["value"], record["valueEncoding"]])).to.deep.equal([
+    expect(batch).to.include({
+      kind: "batch",
+      position: 0,
+      baseOffset: 0,
+      lastOffset: 2,
+      recordsCount: 3,
+      codec: "none",
+      baseSequence: 0,
+    });
+    expect(
+      records.slice(0, 3).map((record) => [record["key"], record["value"], record["valueEncoding"]]),
+    ).to.deep.equal([
       ["k", "v", "utf8"],
       ["\x80", "\xff", "utf8"],
       [null, "plain", "utf8"],
     ]);
-    expect(records.filter((record) => record["kind"] === "record" && record["value"] === "squeezed")).to.have.lengthOf(50);
+    expect(records.filter((record) => record["kind"] === "record" && record["value"] === "squeezed")).to.have.lengthOf(
+      50,
+    );
   });
 
   it("begins at the batch with an offset", async () => {
@@ -58,7 +76,9 @@ describe("tidemark logs dump-segment", () => {
     writeFileSync(damaged, bytes);
     const verified = await run(["logs", "dump-segment", damaged, "--verify", "-o", "json"]);
     expect(verified.code).to.equal(9);
-    expect(linesOf(verified)[0]).to.deep.include({ batches: 1, records: 3 }).and.have.nested.property("damage.position", second);
+    expect(linesOf(verified)[0])
+      .to.deep.include({ batches: 1, records: 3 })
+      .and.have.nested.property("damage.position", second);
     expect(JSON.parse(verified.stderr)).to.include({ code: "CORRUPT_SEGMENT", exitCode: 9 });
     const shown = await run(["logs", "dump-segment", damaged]);
     expect(shown.stdout.toString()).to.match(new RegExp(`\nposition ${second}  DAMAGED: crc, \\d+ bytes`));

@@ -17,18 +17,33 @@ describe("tidemark produce and consume", () => {
 
   /** Everything in `topic`, as raw lines. */
   async function read(topic: string, flags: readonly string[] = []): Promise<string> {
-    const { code, stdout, stderr } = await broker.run(["consume", topic, "--from", "start", "--until", "end", ...flags]);
+    const { code, stdout, stderr } = await broker.run([
+      "consume",
+      topic,
+      "--from",
+      "start",
+      "--until",
+      "end",
+      ...flags,
+    ]);
     expect(stderr).to.equal("");
     expect(code).to.equal(0);
     return stdout.toString("latin1");
   }
 
   async function envelopes(topic: string): Promise<Record<string, unknown>[]> {
-    return (await read(topic, ["-o", "ndjson"])).trim().split("\n").map((line) => JSON.parse(Buffer.from(line, "latin1").toString()));
+    return (await read(topic, ["-o", "ndjson"]))
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(Buffer.from(line, "latin1").toString()));
   }
 
   it("brings lines back as bytes: CR, empty lines, half a megabyte, no last LF", async () => {
-    const text = Buffer.concat([Buffer.from("a\r\n\n\xff\xfe\n", "latin1"), Buffer.alloc(512 * 1024, "x"), Buffer.from("\nlast")]);
+    const text = Buffer.concat([
+      Buffer.from("a\r\n\n\xff\xfe\n", "latin1"),
+      Buffer.alloc(512 * 1024, "x"),
+      Buffer.from("\nlast"),
+    ]);
     const produced = await broker.run(["produce", "lines"], { stdin: text });
     expect(produced.code).to.equal(0);
     expect(produced.stderr).to.match(/^created topic lines \(1 partition\)\nproduced 5 records to lines: /);
@@ -45,7 +60,10 @@ describe("tidemark produce and consume", () => {
     const empty = scratch.join("empty");
     writeFileSync(one, "1\n2");
     writeFileSync(empty, "");
-    const produced = await broker.run(["produce", "files", "--file", one, "--file", empty, "--file", "-", "--file", one], { stdin: "in\n" });
+    const produced = await broker.run(
+      ["produce", "files", "--file", one, "--file", empty, "--file", "-", "--file", one],
+      { stdin: "in\n" },
+    );
     expect(produced.stderr).to.include("produced 5 records");
     expect(await read("files")).to.equal("1\n2\nin\n1\n2\n");
   });
@@ -53,19 +71,28 @@ describe("tidemark produce and consume", () => {
   it("copies records losslessly: consume -o ndjson | produce -f ndjson", async () => {
     await broker.run(["topics", "create", "source", "-p", "3"]);
     await broker.run(["topics", "create", "copy", "-p", "3"]);
-    await broker.run(["produce", "source", "-p", "2", "--key-separator", "=", "-H", "a=1", "-H", "a=2", "-H", "empty="], {
-      stdin: Buffer.from("k=v\n\x80=\xff\xfe\nno key\n=empty key\nempty value=\n", "latin1"),
-    });
+    await broker.run(
+      ["produce", "source", "-p", "2", "--key-separator", "=", "-H", "a=1", "-H", "a=2", "-H", "empty="],
+      {
+        stdin: Buffer.from("k=v\n\x80=\xff\xfe\nno key\n=empty key\nempty value=\n", "latin1"),
+      },
+    );
     await broker.run(["produce", "source", "-p", "0", "--tombstone", "-k", "gone"]);
     const before = await envelopes("source");
-    const copied = await broker.run(["produce", "copy", "-f", "ndjson"], { stdin: before.map((line) => `${JSON.stringify(line)}\n`).join("") });
+    const copied = await broker.run(["produce", "copy", "-f", "ndjson"], {
+      stdin: before.map((line) => `${JSON.stringify(line)}\n`).join(""),
+    });
     expect(copied.stderr).to.include("produced 6 records");
     const place = (line: Record<string, unknown>): string => `${String(line["partition"])}:${String(line["offset"])}`;
     const sorted = (lines: Record<string, unknown>[]): unknown[] =>
       lines.map(({ topic: _topic, ...line }) => line).sort((a, b) => (place(a) < place(b) ? -1 : 1));
     const after = await envelopes("copy");
     expect(sorted(after)).to.deep.equal(sorted(before));
-    expect(before.find((line) => line["key"] === "gone")).to.include({ value: null, valueEncoding: null, partition: 0 });
+    expect(before.find((line) => line["key"] === "gone")).to.include({
+      value: null,
+      valueEncoding: null,
+      partition: 0,
+    });
     expect(before.find((line) => line["valueEncoding"] === "base64")).to.include({ key: "gA==", value: "//4=" });
   });
 
@@ -167,7 +194,9 @@ describe("tidemark produce and consume", () => {
     const { code, stderr, stdout } = await broker.run(["topics", "create", "p1", "p2", "-o", "ndjson"]);
     expect(code).to.equal(8);
     expect(JSON.parse(stdout.toString())).to.include({ name: "p2" });
-    expect(JSON.parse(stderr)).to.include({ code: "PARTIAL" }).and.have.nested.property("details.failed[0].code", "TOPIC_ALREADY_EXISTS");
+    expect(JSON.parse(stderr))
+      .to.include({ code: "PARTIAL" })
+      .and.have.nested.property("details.failed[0].code", "TOPIC_ALREADY_EXISTS");
   });
 
   it("creates nothing on a dry run", async () => {
@@ -177,13 +206,24 @@ describe("tidemark produce and consume", () => {
 
   it("ends with 7 when nothing arrives within --timeout", async () => {
     await broker.run(["topics", "create", "silent"]);
-    const { code, stderr } = await broker.run(["consume", "silent", "--from", "start", "-n", "1", "--timeout", "300ms"]);
+    const { code, stderr } = await broker.run([
+      "consume",
+      "silent",
+      "--from",
+      "start",
+      "-n",
+      "1",
+      "--timeout",
+      "300ms",
+    ]);
     expect(code).to.equal(7);
     expect(stderr).to.match(/^error: TIMEOUT: nothing more arrived within 300 ms; 0 records read\n/);
   });
 
   it("says how far it got when the input goes bad in the middle, and ends with 8", async () => {
-    const { code, stderr } = await broker.run(["produce", "half", "-f", "ndjson", "-o", "json"], { stdin: '{"value":"1"}\n{"value":"2"}\n{"valeu":"3"}\n{"value":"4"}\n' });
+    const { code, stderr } = await broker.run(["produce", "half", "-f", "ndjson", "-o", "json"], {
+      stdin: '{"value":"1"}\n{"value":"2"}\n{"valeu":"3"}\n{"value":"4"}\n',
+    });
     expect(code).to.equal(8);
     const error = JSON.parse(stderr.trim().split("\n").at(-1) ?? "");
     expect(error).to.include({ code: "PARTIAL", exitCode: 8 });
@@ -204,19 +244,42 @@ describe("tidemark produce and consume", () => {
 
   it("keeps to a rate", async () => {
     const before = performance.now();
-    expect(await broker.run(["produce", "paced", "--rate", "100/s"], { stdin: "x\n".repeat(60) })).to.include({ code: 0 });
+    expect(await broker.run(["produce", "paced", "--rate", "100/s"], { stdin: "x\n".repeat(60) })).to.include({
+      code: 0,
+    });
     expect(performance.now() - before).to.be.above(550);
   });
 
   it("writes the JSON shapes of topics list and describe", async () => {
     await broker.run(["topics", "create", "shape", "-p", "2", "-c", "retention.ms=1000"]);
     const listed = await broker.run(["topics", "list", "-o", "json"]);
-    const rows = listed.stdout.toString().trim().split("\n").map((line) => JSON.parse(line));
-    expect(rows.find((row) => row.name === "shape")).to.deep.equal({ name: "shape", partitions: 2, replicas: 1, internal: false, bytes: 0 });
+    const rows = listed.stdout
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(rows.find((row) => row.name === "shape")).to.deep.equal({
+      name: "shape",
+      partitions: 2,
+      replicas: 1,
+      internal: false,
+      bytes: 0,
+    });
     const described = await broker.run(["topics", "describe", "shape", "-o", "json"]);
     const topic = JSON.parse(described.stdout.toString());
     expect(topic).to.have.all.keys("name", "partitions", "replicas", "internal", "bytes", "id", "config", "detail");
-    expect(topic.detail[1]).to.deep.equal({ partition: 1, leader: 1, replicas: [1], isr: [1], start: 0, highWatermark: 0, lastStable: 0 });
-    expect(topic.config.find((entry: { name: string }) => entry.name === "retention.ms")).to.include({ value: "1000", source: "topic" });
+    expect(topic.detail[1]).to.deep.equal({
+      partition: 1,
+      leader: 1,
+      replicas: [1],
+      isr: [1],
+      start: 0,
+      highWatermark: 0,
+      lastStable: 0,
+    });
+    expect(topic.config.find((entry: { name: string }) => entry.name === "retention.ms")).to.include({
+      value: "1000",
+      source: "topic",
+    });
   });
 });

@@ -16,7 +16,16 @@ interface Chapter {
 describe("the story, in short", () => {
   it("brings out what was acknowledged, once and in order, through kills and a clean stop", async function () {
     this.timeout(120_000);
-    const args = [story, "--json", "--lines", "4000", "--kills", "2", "--root", resolve(root, "node_modules/typescript")];
+    const args = [
+      story,
+      "--json",
+      "--lines",
+      "4000",
+      "--kills",
+      "2",
+      "--root",
+      resolve(root, "node_modules/typescript"),
+    ];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     let said = "";

@@ -26,18 +26,30 @@ describe("tidemark without a broker", () => {
 
   it("suggests the command and the flag that were meant", async () => {
     const command = await run(["prodce", "orders"]);
-    expect(command).to.include({ code: 2, stderr: "error: USAGE: unknown command 'prodce'\nhint: did you mean produce?\nsee: tidemark explain USAGE\n" });
+    expect(command).to.include({
+      code: 2,
+      stderr: "error: USAGE: unknown command 'prodce'\nhint: did you mean produce?\nsee: tidemark explain USAGE\n",
+    });
     const nested = await run(["topics", "lst"]);
-    expect(nested).to.include({ code: 2, stderr: "error: USAGE: unknown command 'lst'\nhint: did you mean list?\nsee: tidemark explain USAGE\n" });
+    expect(nested).to.include({
+      code: 2,
+      stderr: "error: USAGE: unknown command 'lst'\nhint: did you mean list?\nsee: tidemark explain USAGE\n",
+    });
     const flag = await run(["consume", "orders", "--form", "start"]);
-    expect(flag).to.include({ code: 2, stderr: "error: USAGE: unknown option '--form'\nhint: did you mean --from?\nsee: tidemark explain USAGE\n" });
+    expect(flag).to.include({
+      code: 2,
+      stderr: "error: USAGE: unknown option '--form'\nhint: did you mean --from?\nsee: tidemark explain USAGE\n",
+    });
   });
 
   it("names the flag whose value is wrong, and says it as JSON with -o json", async () => {
     const { code, stderr, stdout } = await run(["consume", "orders", "--from", "yesterday", "-o", "json"]);
     expect(code).to.equal(2);
     expect(stdout.length).to.equal(0);
-    expect(JSON.parse(stderr)).to.include({ code: "USAGE", exitCode: 2 }).and.have.property("message").that.includes("--from");
+    expect(JSON.parse(stderr))
+      .to.include({ code: "USAGE", exitCode: 2 })
+      .and.have.property("message")
+      .that.includes("--from");
   });
 
   it("refuses several brokers in one sentence", async () => {
@@ -61,7 +73,11 @@ describe("tidemark without a broker", () => {
   });
 
   it("ends with 6 when nobody listens", async () => {
-    for (const args of [["produce", "orders"], ["consume", "orders", "--from", "start"], ["topics", "list"]]) {
+    for (const args of [
+      ["produce", "orders"],
+      ["consume", "orders", "--from", "start"],
+      ["topics", "list"],
+    ]) {
       const { code, stderr, stdout } = await run([...args, "-b", "127.0.0.1:1", "--timeout", "1s"]);
       expect(code, args.join(" ")).to.equal(6);
       expect(stderr).to.match(/^error: CONNECTION_LOST: .*127\.0\.0\.1:1/);
@@ -87,7 +103,11 @@ describe("tidemark without a broker", () => {
     const byNumber = await run(["explain", "6"]);
     expect(byNumber.stdout.toString()).to.include("NOT_LEADER_OR_FOLLOWER (6)");
     const bySdkName = await run(["explain", "record_too_large", "-o", "ndjson"]);
-    const codes = bySdkName.stdout.toString().trim().split("\n").map((line) => JSON.parse(line).code);
+    const codes = bySdkName.stdout
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).code);
     expect(codes).to.deep.equal(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
     expect(await run(["explain", "NONSENSE"])).to.include({ code: 3 });
   });

@@ -44,7 +44,8 @@ describe("ChunkWriter", () => {
   it("passes a line larger than a chunk on whole", async () => {
     const sink = new SlowSink(false);
     const writer = new ChunkWriter(sink, { chunkBytes: 8 });
-    for (const line of ["ab", "x".repeat(100), "", "cd"]) if (!writer.appendLine(Buffer.from(line))) await writer.ready();
+    for (const line of ["ab", "x".repeat(100), "", "cd"])
+      if (!writer.appendLine(Buffer.from(line))) await writer.ready();
     await writer.end();
     expect(sink.text).to.equal(`ab\n${"x".repeat(100)}\n\ncd\n`);
   });

@@ -7,7 +7,9 @@ import { parseFrom, parseUntil, resolveMoment } from "../../src/parse/position.t
 
 function refuses(parse: (text: string) => unknown, texts: readonly string[]): void {
   for (const text of texts) {
-    expect(() => parse(text), JSON.stringify(text)).to.throw(CliFailure).with.property("code", "USAGE");
+    expect(() => parse(text), JSON.stringify(text))
+      .to.throw(CliFailure)
+      .with.property("code", "USAGE");
   }
 }
 
@@ -25,7 +27,10 @@ describe("command line values", () => {
     expect(parseFrom("0")).to.deep.equal({ kind: "offset", offset: 0 });
     expect(parseFrom("-25")).to.deep.equal({ kind: "last", count: 25 });
     expect(parseFrom("@1772366400000")).to.deep.equal({ kind: "time", at: { kind: "unix", ms: 1_772_366_400_000 } });
-    expect(parseFrom("@2026-03-01T12:00:00Z")).to.deep.equal({ kind: "time", at: { kind: "unix", ms: 1_772_366_400_000 } });
+    expect(parseFrom("@2026-03-01T12:00:00Z")).to.deep.equal({
+      kind: "time",
+      at: { kind: "unix", ms: 1_772_366_400_000 },
+    });
     expect(parseFrom("@-5m")).to.deep.equal({ kind: "time", at: { kind: "ago", ms: 300_000 } });
     refuses(parseFrom, ["", "begin", "1.5", "--5", "@", "@yesterday", "@-5", "9007199254740992"]);
   });

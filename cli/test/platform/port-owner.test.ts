@@ -33,7 +33,10 @@ describe("findPortOwner", () => {
   });
 
   it("answers null for connections, other ports, owners out of sight and systems without /proc", () => {
-    writeFileSync(join(root, "net/tcp"), `${HEADER}\n${socketLine(9_192, "01", 555)}\n${socketLine(9_193, "0A", 556)}\n`);
+    writeFileSync(
+      join(root, "net/tcp"),
+      `${HEADER}\n${socketLine(9_192, "01", 555)}\n${socketLine(9_193, "0A", 556)}\n`,
+    );
     expect(findPortOwner(9_192, root)).to.equal(null);
     expect(findPortOwner(9_193, root)).to.equal(null);
     expect(findPortOwner(9_192, join(root, "nowhere"))).to.equal(null);

@@ -40,7 +40,10 @@ describe("record envelope", () => {
   });
 
   it("brings every record back to the byte", () => {
-    const bytes = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.string({ unit: "binary", maxLength: 20 }).map((text) => new TextEncoder().encode(text)));
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }),
+      fc.string({ unit: "binary", maxLength: 20 }).map((text) => new TextEncoder().encode(text)),
+    );
     const maybe = fc.option(bytes, { nil: null });
     const headers = fc.array(fc.tuple(fc.string({ unit: "binary" }), maybe), { maxLength: 3 });
     fc.assert(
@@ -50,7 +53,9 @@ describe("record envelope", () => {
         const back = parse(line);
         expect(back.key).to.deep.equal(key === null ? null : Buffer.from(key));
         expect(back.value).to.deep.equal(value === null ? null : Buffer.from(value));
-        expect(back.headers ?? []).to.deep.equal(list.map(([name, header]) => [name, header === null ? null : Buffer.from(header)]));
+        expect(back.headers ?? []).to.deep.equal(
+          list.map(([name, header]) => [name, header === null ? null : Buffer.from(header)]),
+        );
         expect(back).to.include({ partition, timestamp });
       }),
     );
@@ -81,7 +86,10 @@ describe("record envelope", () => {
       '{"value":"x","headers":[{"value":"b"}]}',
       '{"value":"x","headers":[{"name":"a","vlaue":"b"}]}',
     ];
-    for (const line of lines) expect(() => parse(line), line).to.throw(CliFailure).with.property("code", "USAGE");
+    for (const line of lines)
+      expect(() => parse(line), line)
+        .to.throw(CliFailure)
+        .with.property("code", "USAGE");
     expect(() => parseEnvelope(Buffer.from([0x22, 0xff, 0x22]))).to.throw(CliFailure, /UTF-8/);
   });
 });

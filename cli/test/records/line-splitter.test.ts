@@ -40,7 +40,9 @@ describe("LineSplitter", () => {
   });
 
   it("splits alike however the bytes are cut into chunks", () => {
-    const bytes = fc.uint8Array({ maxLength: 60 }).map((array) => Buffer.from(array.map((byte) => (byte % 5 === 0 ? 0x0a : byte))));
+    const bytes = fc
+      .uint8Array({ maxLength: 60 })
+      .map((array) => Buffer.from(array.map((byte) => (byte % 5 === 0 ? 0x0a : byte))));
     fc.assert(
       fc.property(fc.array(bytes, { maxLength: 8 }), (chunks) => {
         expect(split(chunks)).to.deep.equal(oracle(Buffer.concat(chunks)));

@@ -2,9 +2,20 @@ import { expect } from "chai";
 import type { RecordToProduce } from "../../src/records/envelope.ts";
 import { createRecordReader, type InputFormat, type RecordSettings } from "../../src/records/record-format.ts";
 
-const plain: RecordSettings = { key: null, headers: [], partition: null, keySeparator: null, isTombstone: false, keepsPartition: true };
+const plain: RecordSettings = {
+  key: null,
+  headers: [],
+  partition: null,
+  keySeparator: null,
+  isTombstone: false,
+  keepsPartition: true,
+};
 
-function read(format: InputFormat, input: string, settings: Partial<RecordSettings> = {}): Pick<RecordToProduce, "key" | "value"> & object {
+function read(
+  format: InputFormat,
+  input: string,
+  settings: Partial<RecordSettings> = {},
+): Pick<RecordToProduce, "key" | "value"> & object {
   const record = createRecordReader(format, { ...plain, ...settings })(Buffer.from(input));
   if (record === null) throw new Error("no record");
   return { ...record, key: record.key === null ? null : record.key, value: record.value };
@@ -41,7 +52,13 @@ describe("record formats", () => {
     expect(read("ndjson", line, { keepsPartition: false })).to.not.have.property("partition");
     const overridden = read("ndjson", line, { key: Buffer.from("K"), partition: 1, headers: [["b", null]] });
     expect(text(overridden.key)).to.equal("K");
-    expect(overridden).to.deep.include({ partition: 1, headers: [["a", Buffer.from("1")], ["b", null]] });
+    expect(overridden).to.deep.include({
+      partition: 1,
+      headers: [
+        ["a", Buffer.from("1")],
+        ["b", null],
+      ],
+    });
   });
 
   it("ndjson: blank lines hold no record", () => {

@@ -37,5 +37,5 @@ export function testContext(options: { isTerminal?: boolean; flags?: Partial<Glo
 /** What was written to a stream so far. */
 export function textOf(stream: TestStream): string {
   const chunk: unknown = stream.read();
-  return chunk === null ? "" : String(chunk);
+  return Buffer.isBuffer(chunk) ? chunk.toString("utf8") : "";
 }

@@ -55,7 +55,12 @@ export async function finished(child: TidemarkProcess): Promise<Finished> {
 export interface ReadyEvent {
   readonly event: "ready";
   readonly clusterId: string;
-  readonly brokers: readonly { readonly id: number; readonly pid: number; readonly grpc: string; readonly http: string }[];
+  readonly brokers: readonly {
+    readonly id: number;
+    readonly pid: number;
+    readonly grpc: string;
+    readonly http: string;
+  }[];
 }
 
 /** `tidemark dev -o json` on free ports, up and ready. */

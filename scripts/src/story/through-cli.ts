@@ -191,7 +191,9 @@ async function feed(child: ChildProcess, bytes: Buffer): Promise<void> {
 }
 
 function tidemark(broker: MortalBroker, args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [launcher, ...args, "-b", broker.address, "--timeout", PATIENCE], { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [launcher, ...args, "-b", broker.address, "--timeout", PATIENCE], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   // A process that ends early closes the pipe; its exit code is looked at.
   child.stdin.on("error", () => undefined);
   return child;
