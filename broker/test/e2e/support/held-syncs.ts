@@ -30,7 +30,7 @@ export class HeldSyncs {
 }
 
 /** `target` with some of its methods replaced; the others, and its private fields, stay its own. */
-function overriding<T extends object>(target: T, overrides: Partial<T>): T {
+export function overriding<T extends object>(target: T, overrides: Partial<T>): T {
   return new Proxy(target, {
     get: (_, key) => {
       if (key in overrides) return Reflect.get(overrides, key);

@@ -1,0 +1,68 @@
+/** Messages out of chunks: however the bytes are cut, the same messages come out; what breaks the framing is refused. */
+import { expect } from "chai";
+import fc from "fast-check";
+import { MessageReader } from "../../../src/listeners/grpc/message-reader.ts";
+import { SlabPool } from "../../../src/runtime/index.ts";
+
+function framed(message: Uint8Array, compressed = 0): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt8(compressed, 0);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+describe("MessageReader", () => {
+  it("finds the same messages however the bytes are cut", () => {
+    const messages = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 });
+    const cuts = fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(messages, cuts, (sent, sizes) => {
+        const slabs = new SlabPool();
+        const received: string[] = [];
+        const reader = new MessageReader({
+          maxBytes: 1_000,
+          slabs,
+          onMessage: (message, slab) => {
+            received.push(message.toString("hex"));
+            if (slab !== null) slabs.give(slab);
+          },
+        });
+        const stream = Buffer.concat(sent.map((message) => framed(message)));
+        for (let at = 0, turn = 0; at < stream.length; turn++) {
+          const size = sizes[turn % sizes.length] ?? 1;
+          reader.push(Buffer.from(stream.subarray(at, at + size)));
+          at += size;
+        }
+        expect(received).to.deep.equal(sent.map((message) => Buffer.from(message).toString("hex")));
+        expect(reader.isInside).to.equal(false);
+      }),
+    );
+  });
+
+  it("copies nothing when a message lies in one chunk", () => {
+    const chunk = framed(Buffer.from("whole"));
+    let seen: Buffer | null = null;
+    new MessageReader({ maxBytes: 100, slabs: new SlabPool(), onMessage: (message) => (seen = message) }).push(chunk);
+    expect(seen).to.have.property("buffer", chunk.buffer);
+  });
+
+  it("refuses a message above its bound by the prefix alone, before anything of it is kept", () => {
+    const reader = new MessageReader({ maxBytes: 100, slabs: new SlabPool(), onMessage: () => undefined });
+    const prefix = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
+    expect(() => reader.push(prefix)).to.throw(/4294967295 bytes/).with.property("code", "MESSAGE_TOO_LARGE");
+  });
+
+  it("refuses a compressed message", () => {
+    const reader = new MessageReader({ maxBytes: 100, slabs: new SlabPool(), onMessage: () => undefined });
+    expect(() => reader.push(framed(Buffer.from("x"), 1))).to.throw(/compressed/).with.property("code", "UNSUPPORTED_VERSION");
+  });
+
+  it("takes no memory on the word of a length", () => {
+    const slabs = new SlabPool();
+    let taken = 0;
+    const counting = { take: (bytes: number) => ((taken += bytes), slabs.take(bytes)), give: (slab: Buffer) => slabs.give(slab), keptBytes: 0 };
+    const reader = new MessageReader({ maxBytes: 40 * 1024 * 1024, slabs: counting as unknown as SlabPool, onMessage: () => undefined });
+    reader.push(Buffer.from([0, 0x02, 0x00, 0x00, 0x00, 1, 2, 3]));
+    expect(taken).to.equal(0);
+  });
+});

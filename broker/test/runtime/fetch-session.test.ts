@@ -1,0 +1,192 @@
+/** Fetch sessions over real logs on the simulated disk: every record once, in order, within the credit; slabs come back. */
+import { expect } from "chai";
+import fc from "fast-check";
+import { RecordCursor } from "@tidemark/proto";
+import { asOffset } from "../../src/base/index.ts";
+import { FetchSession, SLAB_BYTES, SlabPool } from "../../src/runtime/index.ts";
+import type { FetchedPart, FetchMessage, FetchSink } from "../../src/runtime/index.ts";
+import { PartitionBench } from "./support/partition-bench.ts";
+
+/** A reader's end: takes a message at a time, and lets it go when it is told to. */
+class Reader implements FetchSink {
+  readonly session: FetchSession;
+  readonly slabs = new SlabPool();
+  readonly parts: (Omit<FetchedPart, "records"> & { values: string[]; bytes: number })[] = [];
+  readonly #held: FetchMessage[] = [];
+  readonly faults: unknown[] = [];
+  maxAhead = 1;
+  isHolding = false;
+
+  constructor(bench: PartitionBench) {
+    this.session = new FetchSession({ turn: bench.turn, slabs: this.slabs, sink: this });
+  }
+
+  get isWritable(): boolean {
+    return this.#held.length < this.maxAhead;
+  }
+
+  send(message: FetchMessage): void {
+    if (!this.isWritable) throw new Error("sent to a full sink");
+    for (const { records, ...part } of message.parts) {
+      const values: string[] = [];
+      const cursor = new RecordCursor(Buffer.from(records), { verifyCrc: true });
+      while (cursor.next()) if (cursor.offset >= part.fetchOffset) values.push(cursor.value?.toString() ?? "null");
+      this.parts.push({ ...part, values, bytes: records.length });
+    }
+    this.#held.push(message);
+    if (!this.isHolding) this.letGo();
+  }
+
+  letGo(): void {
+    for (const message of this.#held.splice(0)) message.release();
+    this.session.onWritable();
+  }
+
+  onReadFault(cause: unknown): void {
+    this.faults.push(cause);
+  }
+
+  get values(): string[] {
+    return this.parts.flatMap(({ values }) => values);
+  }
+}
+
+describe("FetchSession", () => {
+  it("answers at once where the log stands, and sends what comes later", async () => {
+    const bench = await PartitionBench.open();
+    const reader = new Reader(bench);
+    reader.session.grant(1_000_000);
+    reader.session.subscribe({ subscriptionId: 7, partition: bench.partition, offset: asOffset(0), maxBytes: SLAB_BYTES });
+    await bench.turnEnds();
+    expect(reader.parts).to.have.length(1);
+    expect(reader.parts[0]).to.deep.include({ subscriptionId: 7, code: "NONE", highWatermark: 0, bytes: 0 });
+    bench.append({ values: ["a", "b"] });
+    await bench.turnEnds();
+    expect(reader.values).to.deep.equal(["a", "b"]);
+    expect(reader.parts.at(-1)).to.deep.include({ fetchOffset: 0, highWatermark: 2 });
+  });
+
+  it("says nothing while nothing happens", async () => {
+    const bench = await PartitionBench.open();
+    const reader = new Reader(bench);
+    reader.session.grant(1_000_000);
+    reader.session.subscribe({ subscriptionId: 1, partition: bench.partition, offset: asOffset(0), maxBytes: SLAB_BYTES });
+    await bench.world.runFor(60_000);
+    expect(reader.parts).to.have.length(1);
+  });
+
+  it("hands out nothing above the high watermark", async () => {
+    const bench = await PartitionBench.open({ durability: "group-commit" });
+    bench.disk.faults.add({ operation: "datasync", effect: "stall", path: /\.log$/u, stallMs: 500 });
+    const reader = new Reader(bench);
+    reader.session.grant(1_000_000);
+    reader.session.subscribe({ subscriptionId: 1, partition: bench.partition, offset: asOffset(0), maxBytes: SLAB_BYTES });
+    bench.append({ values: ["unsynced"] }, "leader");
+    await bench.turnEnds();
+    expect(reader.values).to.deep.equal([]);
+    await bench.world.runFor(2_000);
+    expect(reader.values).to.deep.equal(["unsynced"]);
+  });
+
+  it("refuses offsets outside the log, and takes the end itself (12.1(4))", async () => {
+    const bench = await PartitionBench.open();
+    bench.append({ values: ["a"] });
+    await bench.turnEnds();
+    const reader = new Reader(bench);
+    for (const [i, offset] of [2, 1].entries()) {
+      reader.session.subscribe({ subscriptionId: i, partition: bench.partition, offset: asOffset(offset), maxBytes: SLAB_BYTES });
+    }
+    await bench.turnEnds();
+    expect(reader.parts.map(({ code }) => code)).to.deep.equal(["OFFSET_OUT_OF_RANGE", "NONE"]);
+  });
+
+  it("says the end of a leadership last, and nothing after it", async () => {
+    const bench = await PartitionBench.open();
+    const reader = new Reader(bench);
+    reader.session.grant(1_000_000);
+    reader.session.subscribe({ subscriptionId: 1, partition: bench.partition, offset: asOffset(0), maxBytes: SLAB_BYTES });
+    bench.append({ values: ["a"] });
+    await bench.turnEnds();
+    bench.partition.close("NOT_LEADER_OR_FOLLOWER");
+    await bench.world.runFor(1_000);
+    expect(reader.parts.at(-1)?.code).to.equal("NOT_LEADER_OR_FOLLOWER");
+  });
+
+  it("answers 56 when the log cannot be read, and the process lives", async () => {
+    const bench = await PartitionBench.open();
+    bench.append({ values: ["x".repeat(5_000)] });
+    await bench.turnEnds();
+    bench.disk.faults.add({ operation: "read", effect: "EMFILE", probability: 1 });
+    const reader = new Reader(bench);
+    reader.session.grant(1_000_000);
+    reader.session.subscribe({ subscriptionId: 1, partition: bench.partition, offset: asOffset(0), maxBytes: SLAB_BYTES });
+    await bench.world.runFor(1_000);
+    expect(reader.parts.at(-1)?.code).to.equal("KAFKA_STORAGE_ERROR");
+  });
+
+  it("sends every record once and in order, within the credit but for one batch, whatever credit and sink do", async () => {
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ kind: fc.constant("append" as const), sizes: fc.array(fc.integer({ min: 1, max: 3_000 }), { minLength: 1, maxLength: 5 }) }) },
+      { weight: 4, arbitrary: fc.record({ kind: fc.constant("grant" as const), bytes: fc.integer({ min: 1, max: 20_000 }) }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant("hold" as const), isHolding: fc.boolean() }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 0, max: 50 }) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("subscribe" as const), from: fc.double({ min: 0, max: 1, noNaN: true }), maxBytes: fc.integer({ min: 1, max: 5_000 }) }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.nat(1_000), async (steps, seed) => {
+        const bench = await PartitionBench.open({ seed, log: { segmentBytes: 20_000, indexIntervalBytes: 500 } });
+        const reader = new Reader(bench);
+        const written: string[] = [];
+        const starts = new Map<number, number>();
+        let granted = 0;
+        let largestBatch = 0;
+        for (const event of steps) {
+          if (event.kind === "append") {
+            const values = event.sizes.map((size, i) => `${written.length + i}:${"v".repeat(size)}`);
+            written.push(...values);
+            largestBatch = Math.max(largestBatch, 100 + values.join("").length + 12 * values.length);
+            bench.append({ values });
+            await bench.turnEnds();
+          } else if (event.kind === "grant") {
+            granted += event.bytes;
+            reader.session.grant(event.bytes);
+          } else if (event.kind === "hold") {
+            reader.isHolding = event.isHolding;
+            if (!event.isHolding) reader.letGo();
+          } else if (event.kind === "wait") {
+            await bench.world.runFor(event.ms);
+          } else {
+            const id = starts.size + 1;
+            const offset = Math.floor(event.from * written.length);
+            starts.set(id, offset);
+            reader.session.subscribe({ subscriptionId: id, partition: bench.partition, offset: asOffset(offset), maxBytes: event.maxBytes });
+          }
+          const sent = reader.parts.reduce((sum, { bytes }) => sum + bytes, 0);
+          // Reads beside may each have set their first batch against the same last byte of credit.
+          expect(sent).to.be.at.most(granted + largestBatch * Math.max(1, starts.size));
+        }
+        reader.isHolding = false;
+        reader.letGo();
+        reader.session.grant(100_000_000);
+        await bench.world.runFor(10_000);
+        for (const [id, from] of starts) {
+          const values = reader.parts.filter(({ subscriptionId }) => subscriptionId === id).flatMap(({ values: own }) => own);
+          expect(values).to.deep.equal(written.slice(from));
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it("serves a hot and a lagging subscription in turns", async () => {
+    const bench = await PartitionBench.open();
+    for (let i = 0; i < 60; i++) bench.append({ values: [`${i}:${"x".repeat(1_000)}`] });
+    await bench.turnEnds();
+    const reader = new Reader(bench);
+    for (const id of [1, 2]) reader.session.subscribe({ subscriptionId: id, partition: bench.partition, offset: asOffset(0), maxBytes: 3_000 });
+    reader.session.grant(10_000_000);
+    await bench.world.runFor(1_000);
+    const order = reader.parts.filter(({ bytes }) => bytes > 0).map(({ subscriptionId }) => subscriptionId);
+    for (let i = 0; i + 1 < order.length; i++) expect(order[i]).to.not.equal(order[i + 1]);
+  });
+});

@@ -1,0 +1,177 @@
+/** The replica manager over the real log directory on the simulated disk: metadata in, partitions led, in every order. */
+import { expect } from "chai";
+import { SeededRandom } from "../../src/base/index.ts";
+import { loadConfig } from "../../src/config/index.ts";
+import type { BrokerConfig } from "../../src/config/index.ts";
+import { applyEntry, emptyImage } from "../../src/metadata/index.ts";
+import type { ClusterImage, MetadataRecord } from "../../src/metadata/index.ts";
+import type { DiskFault } from "../../src/ports/index.ts";
+import { Purgatory, ReplicaManager, Turn } from "../../src/runtime/index.ts";
+import { SimDisk, SimWorld } from "../../src/sim/index.ts";
+import { openLogDirectory } from "../../src/storage/index.ts";
+import { quietLogger } from "./support/partition-bench.ts";
+
+const PATH = "/data";
+
+function config(): BrokerConfig {
+  const loaded = loadConfig({ profile: "dev", env: {}, flags: {} });
+  if (!loaded.ok) throw new Error("no configuration");
+  return loaded.config;
+}
+
+function topicId(n: number): string {
+  return `${"A".repeat(19)}${String(n).padStart(2, "0")}A`;
+}
+
+/** A cluster of one, whose metadata is written by the test. */
+class Bench {
+  readonly world = new SimWorld(new SeededRandom(1));
+  readonly disk = new SimDisk({ random: new SeededRandom(2), mode: "strict" });
+  readonly offline: DiskFault[] = [];
+  readonly manager: ReplicaManager;
+  image: ClusterImage = emptyImage;
+
+  constructor() {
+    const process = this.world.startProcess();
+    const mount = this.disk.mount(process);
+    mount.mkdir(PATH);
+    this.manager = new ReplicaManager(
+      { config: config(), path: PATH },
+      {
+        disk: mount,
+        clock: process,
+        timers: process,
+        logger: quietLogger,
+        turn: new Turn(process),
+        purgatory: new Purgatory({ clock: process, timers: process }),
+        openLogDirectory,
+        onOffline: (fault) => this.offline.push(fault),
+      },
+    );
+  }
+
+  static async open(): Promise<Bench> {
+    const bench = new Bench();
+    bench.image = applyEntry(emptyImage, 1, [
+      { type: "clusterCreated", clusterId: topicId(99) },
+      {
+        type: "brokerRegistered",
+        brokerId: 1,
+        brokerEpoch: 1,
+        incarnationId: topicId(98),
+        directoryId: topicId(97),
+        listeners: [],
+        rack: null,
+      },
+    ]).image;
+    await bench.drive(bench.manager.open(bench.image));
+    await bench.drive(bench.manager.start(bench.image));
+    return bench;
+  }
+
+  /** Commits one entry: applied here in the same stretch. */
+  commit(...records: MetadataRecord[]): void {
+    const { image, delta } = applyEntry(this.image, this.image.metadataOffset + 1, records);
+    this.image = image;
+    this.manager.onMetadata(delta, image);
+  }
+
+  create(name: string, id: number, partitions = 1): void {
+    const made: MetadataRecord[] = [{ type: "topicCreated", topicId: topicId(id), name, internal: false, overrides: {} }];
+    for (let partition = 0; partition < partitions; partition++) {
+      made.push({ type: "partitionCreated", topicId: topicId(id), partition, replicas: [1], isr: [1], leaderId: 1 });
+    }
+    this.commit(...made);
+  }
+
+  delete(id: number): void {
+    this.commit({ type: "topicDeleted", topicId: topicId(id) });
+  }
+
+  async drive<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settle = (): void => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    while (!isSettled) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (!isSettled) await this.world.step();
+    }
+    return promise;
+  }
+}
+
+describe("ReplicaManager", () => {
+  it("leads a new topic once its logs are made, and says when (15.3)", async () => {
+    const bench = await Bench.open();
+    bench.create("tide", 1, 3);
+    expect(bench.manager.find("tide", 0), "not before its log").to.equal(undefined);
+    expect(await bench.drive(bench.manager.whenReady(topicId(1), 30_000))).to.deep.equal([]);
+    for (const partition of [0, 1, 2]) expect(bench.manager.find("tide", partition)?.topicId).to.equal(topicId(1));
+  });
+
+  it("names what is not ready when the time is over, and goes on with it", async () => {
+    const bench = await Bench.open();
+    const fault = bench.disk.faults.add({ operation: "mkdir", effect: "ENOSPC", path: /tide-1/u, probability: 1 });
+    bench.create("tide", 1, 3);
+    expect(await bench.drive(bench.manager.whenReady(topicId(1), 2_000))).to.deep.equal([1]);
+    fault.remove();
+    expect(await bench.drive(bench.manager.whenReady(topicId(1), 30_000))).to.deep.equal([]);
+    expect(bench.manager.find("tide", 1)).to.not.equal(undefined);
+  });
+
+  it("frees the name of a deleted topic and leads the new one with an empty log, whatever the order of the disk", async () => {
+    const bench = await Bench.open();
+    bench.create("tide", 1);
+    await bench.drive(bench.manager.whenReady(topicId(1), 30_000));
+    // Deleted, made, deleted and made again before the disk has done anything.
+    bench.delete(1);
+    expect(bench.manager.find("tide", 0), "gone in the same stretch").to.equal(undefined);
+    bench.create("tide", 2);
+    bench.delete(2);
+    bench.create("tide", 3);
+    expect(await bench.drive(bench.manager.whenReady(topicId(3), 30_000))).to.deep.equal([]);
+    expect(bench.manager.find("tide", 0)).to.deep.include({ topicId: topicId(3), logEndOffset: 0 });
+  });
+
+  it("does not lead a topic that was deleted while its log was made", async () => {
+    const bench = await Bench.open();
+    bench.create("tide", 1);
+    bench.delete(1);
+    await bench.world.runFor(10_000);
+    expect(bench.manager.find("tide", 0)).to.equal(undefined);
+    expect([...bench.manager.partitions()]).to.deep.equal([]);
+  });
+
+  it("takes a new leader epoch as a new leadership", async () => {
+    const bench = await Bench.open();
+    bench.create("tide", 1);
+    await bench.drive(bench.manager.whenReady(topicId(1), 30_000));
+    const before = bench.manager.find("tide", 0);
+    bench.commit({ type: "partitionChanged", topicId: topicId(1), partition: 0, isr: [1], leaderId: 1, leaderEpoch: 1, partitionEpoch: 1 });
+    const after = bench.manager.find("tide", 0);
+    expect(after).to.not.equal(before);
+    expect(after?.leaderEpoch).to.equal(1);
+    expect(before?.closedCode).to.equal("NOT_LEADER_OR_FOLLOWER");
+  });
+
+  it("leads no partition whose leader is gone", async () => {
+    const bench = await Bench.open();
+    bench.create("tide", 1);
+    await bench.drive(bench.manager.whenReady(topicId(1), 30_000));
+    bench.commit({ type: "partitionChanged", topicId: topicId(1), partition: 0, isr: [1], leaderId: -1, leaderEpoch: 1, partitionEpoch: 1 });
+    await bench.world.runFor(1_000);
+    expect(bench.manager.find("tide", 0)).to.equal(undefined);
+  });
+
+  it("closes cleanly, and what it led is answered as led no more", async () => {
+    const bench = await Bench.open();
+    bench.create("tide", 1);
+    await bench.drive(bench.manager.whenReady(topicId(1), 30_000));
+    const partition = bench.manager.find("tide", 0);
+    await bench.drive(bench.manager.stop(1));
+    expect(partition?.closedCode).to.equal("NOT_LEADER_OR_FOLLOWER");
+    expect(bench.disk.fileAt(`${PATH}/.kafka_cleanshutdown`)).to.not.equal(undefined);
+  });
+});
