@@ -42,7 +42,10 @@ async function main(): Promise<void> {
   });
   const runs = wholeNumber("--runs", values.runs);
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : wholeNumber("--seed", values.seed);
-  const workers = Math.min(runs, wholeNumber("--workers", values.workers ?? String(Math.min(2, availableParallelism()))));
+  const workers = Math.min(
+    runs,
+    wholeNumber("--workers", values.workers ?? String(Math.min(2, availableParallelism()))),
+  );
   const tally = newTally();
   const startedMs = performance.now();
   process.stderr.write(`crash: ${runs} runs, seeds ${seed} to ${seed + runs - 1}\n`);
@@ -96,7 +99,9 @@ function report(tally: Tally, seed: number, seconds: number): void {
     `operations  ${tally.operations}`,
     `time        ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s CPU, ${(tally.runs / seconds).toFixed(0)} runs/s, ${((1000 * cpuSeconds) / Math.max(1, tally.runs)).toFixed(2)} ms CPU per run`,
     "what fired:",
-    ...[...tally.counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([what, count]) => `  ${String(count).padStart(8)}  ${what}`),
+    ...[...tally.counts]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([what, count]) => `  ${String(count).padStart(8)}  ${what}`),
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -160,7 +160,11 @@ class RealFile implements File {
     }
   }
 
-  writev(buffers: readonly Uint8Array[], at: number, done: (fault: DiskFault | null, bytesWritten: number) => void): void {
+  writev(
+    buffers: readonly Uint8Array[],
+    at: number,
+    done: (fault: DiskFault | null, bytesWritten: number) => void,
+  ): void {
     this.#assertWritable("written");
     this.#pendingCount += 1;
     this.#isWriteQueued = true;
@@ -254,7 +258,9 @@ function attempt<T>(operation: string, path: string, work: () => T): T {
 function toFault(operation: string, path: string, error: unknown): DiskFault {
   if (error instanceof DiskFault) return error;
   const code = errorCode(error);
-  return new DiskFault((code === null ? undefined : FAULT_KINDS.get(code)) ?? "other", operation, path, { cause: error });
+  return new DiskFault((code === null ? undefined : FAULT_KINDS.get(code)) ?? "other", operation, path, {
+    cause: error,
+  });
 }
 
 function errorCode(error: unknown): string | null {

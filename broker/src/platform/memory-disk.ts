@@ -268,7 +268,11 @@ class MemoryFile implements File {
     return bytes;
   }
 
-  writev(buffers: readonly Uint8Array[], at: number, done: (fault: DiskFault | null, bytesWritten: number) => void): void {
+  writev(
+    buffers: readonly Uint8Array[],
+    at: number,
+    done: (fault: DiskFault | null, bytesWritten: number) => void,
+  ): void {
     this.#assertWritable("written");
     this.#isWriteQueued = true;
     this.#later(() => {

@@ -44,7 +44,8 @@ export class EventHeap {
       let child = 2 * slot + 1;
       if (child >= events.length) break;
       const right = child + 1;
-      if (right < events.length && isBefore(events[right] as ScheduledEvent, events[child] as ScheduledEvent)) child = right;
+      if (right < events.length && isBefore(events[right] as ScheduledEvent, events[child] as ScheduledEvent))
+        child = right;
       if (!isBefore(events[child] as ScheduledEvent, last)) break;
       events[slot] = events[child] as ScheduledEvent;
       slot = child;

@@ -153,7 +153,7 @@ export class PagedFile {
 
   /** The process that waited for them is dead; whether the medium was reached in time shows at the next power failure. */
   abandonSyncs(random: SeededRandom): void {
-    for (const sync of [...this.#inFlight]) {
+    for (const sync of this.#inFlight) {
       if (random.chance(0.5)) this.finishSync(sync);
       else this.#inFlight.delete(sync);
     }
@@ -201,7 +201,8 @@ export class PagedFile {
 
   /** Nothing written, cut, failed or in flight since the images were the same. */
   get #isUntouched(): boolean {
-    if (this.#writtenBytes !== this.#syncedBytes || this.#sizesSinceSync.length > 0 || this.#inFlight.size > 0) return false;
+    if (this.#writtenBytes !== this.#syncedBytes || this.#sizesSinceSync.length > 0 || this.#inFlight.size > 0)
+      return false;
     return this.#written.every((page, number) => page === this.#synced[number]);
   }
 

@@ -63,7 +63,11 @@ export class SimFile implements File {
     return this.#writeNow({ file: this.#file, path: this.path, buffers, at }, rule);
   }
 
-  writev(buffers: readonly Uint8Array[], at: number, done: (fault: DiskFault | null, bytesWritten: number) => void): void {
+  writev(
+    buffers: readonly Uint8Array[],
+    at: number,
+    done: (fault: DiskFault | null, bytesWritten: number) => void,
+  ): void {
     const rule = this.#enter("write");
     this.#assertWritable("written");
     const write: QueuedWrite = { file: this.#file, path: this.path, buffers, at };

@@ -60,7 +60,9 @@ export class SimMount implements Disk {
     if (target.node === source.node) return;
     const isLegal =
       target.node === undefined ||
-      (source.node.kind === "file" ? target.node.kind === "file" : target.node.kind === "directory" && target.node.written.size === 0);
+      (source.node.kind === "file"
+        ? target.node.kind === "file"
+        : target.node.kind === "directory" && target.node.written.size === 0);
     if (!isLegal) throw new DiskFault("other", "rename", to);
     this.#disk.change("rename", `${from} ${to}`, [
       { directory: source.parent, name: source.name, node: null },

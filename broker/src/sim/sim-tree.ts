@@ -184,7 +184,9 @@ export class SimTree {
   }
 
   #isPending(directory: Directory, name: string): boolean {
-    return this.#pending.some(({ changes }) => changes.some((change) => change.directory === directory && change.name === name));
+    return this.#pending.some(({ changes }) =>
+      changes.some((change) => change.directory === directory && change.name === name),
+    );
   }
 
   #commit(isCommitted: (operation: EntryOperation) => boolean): void {

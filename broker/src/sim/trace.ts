@@ -46,7 +46,9 @@ export class Trace {
     for (let number = from; number < this.#count; number++) {
       const event = this.#last[number % REMEMBERED_EVENTS];
       if (event === undefined) continue;
-      lines.push(`#${number} ${event.atMs.toFixed(3)} ms ${event.what} ${event.subject} ${event.first} ${event.second}`);
+      lines.push(
+        `#${number} ${event.atMs.toFixed(3)} ms ${event.what} ${event.subject} ${event.first} ${event.second}`,
+      );
     }
     return lines;
   }

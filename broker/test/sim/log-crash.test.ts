@@ -30,7 +30,14 @@ describe("The log under crashes", function () {
       for (const [what, count] of result.counts) counts.set(what, (counts.get(what) ?? 0) + count);
     }
     // The runs bit: both kinds of crash, clean stops and injected faults took place.
-    for (const what of ["restart after process", "restart after power", "life crashed", "life killed", "life stopped", "truncation"]) {
+    for (const what of [
+      "restart after process",
+      "restart after power",
+      "life crashed",
+      "life killed",
+      "life stopped",
+      "truncation",
+    ]) {
       expect(counts.get(what) ?? 0, what).to.be.greaterThan(20);
     }
     expect([...counts.keys()].some((what) => what.startsWith("datasync EIO"))).to.equal(true);

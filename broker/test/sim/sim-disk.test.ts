@@ -98,7 +98,7 @@ describe("SimDisk after a process crash", () => {
     machine.disk.open("/data/b", "create");
     machine.crash("process");
     expect(machine.content("/data/a")).to.equal("synced and not");
-    expect(machine.disk.list("/data").toSorted()).to.deep.equal(["a", "b"]);
+    expect(machine.disk.list("/data")).to.have.members(["a", "b"]);
   });
 
   it("makes everything of the old life throw SimulatedCrash and never calls back", async () => {
@@ -148,7 +148,7 @@ describe("SimDisk after a process crash", () => {
       machine.crash("process");
       return Promise.resolve(machine.content("/data/a"));
     });
-    expect([...found].toSorted()).to.deep.equal(["", "a", "ab", "abc"]);
+    expect([...found]).to.have.members(["", "a", "ab", "abc"]);
   });
 });
 
@@ -175,11 +175,11 @@ describe("SimDisk after a power failure", () => {
       const sectors: string[] = content.match(/.{512}/gs) ?? [];
       for (const sector of sectors) expect(sector).to.match(/^(o+|n+)$/);
       const letters = sectors.map((sector) => sector.charAt(0)).join("");
-      const [first = "", second = ""] = [letters.slice(0, 8), letters.slice(8)];
+      const [first, second] = [letters.slice(0, 8), letters.slice(8)];
       if (new Set(first).size === 2) torn += 1;
       return new Set(first).size + new Set(second).size === 2 ? first.charAt(0) + second.charAt(0) : "torn";
     });
-    expect([...found].toSorted()).to.deep.equal(["nn", "no", "on", "oo", "torn"]);
+    expect([...found]).to.have.members(["nn", "no", "on", "oo", "torn"]);
     expect(torn).to.be.greaterThan(10);
   });
 
@@ -193,7 +193,7 @@ describe("SimDisk after a power failure", () => {
       machine.crash("power");
       return machine.content("/data/a");
     });
-    expect([...found].toSorted()).to.deep.equal(["s", "s1", "s12", "s\0", "s\0\0"].toSorted());
+    expect([...found]).to.have.members(["s", "s1", "s12", "s\0", "s\0\0"]);
   });
 
   it("may bring back the tail that a truncation cut, under newer bytes", async () => {
@@ -225,7 +225,7 @@ describe("SimDisk after a power failure", () => {
       machine.crash("power");
       return machine.content("/data/a");
     });
-    expect([...found].toSorted()).to.deep.equal(["1000", "1200"]);
+    expect([...found]).to.have.members(["1000", "1200"]);
   });
 
   it("loses an unsynced entry in mode strict though the file is synced; mode journal keeps it", async () => {
@@ -238,7 +238,7 @@ describe("SimDisk after a power failure", () => {
         machine.crash("power");
         return machine.content("/data/a");
       });
-    expect([...(await story("strict"))].toSorted()).to.deep.equal([null, "x"].toSorted());
+    expect([...(await story("strict"))]).to.have.members([null, "x"]);
     expect([...(await story("journal"))]).to.deep.equal(["x"]);
   });
 
@@ -252,7 +252,7 @@ describe("SimDisk after a power failure", () => {
       machine.crash("power");
       return `${machine.content("/data/a") ?? "-"} ${machine.content("/data/t") ?? "-"}`;
     });
-    expect([...found].toSorted()).to.deep.equal(["- -", "new -", "old new"]);
+    expect([...found]).to.have.members(["- -", "new -", "old new"]);
   });
 
   it("loses an unlink that was not synced, and finds the directory renamed or not", async () => {
@@ -266,9 +266,12 @@ describe("SimDisk after a power failure", () => {
       machine.disk.rename("/data/d", "/data/e");
       machine.disk.unlink("/data/e/f");
       machine.crash("power");
-      return machine.disk.list("/data").map((name) => `${name}:${machine.disk.list(`/data/${name}`).join()}`).join(" ");
+      return machine.disk
+        .list("/data")
+        .map((name) => `${name}:${machine.disk.list(`/data/${name}`).join()}`)
+        .join(" ");
     });
-    expect([...found].toSorted()).to.deep.equal(["d:", "d:f", "e:", "e:f"]);
+    expect([...found]).to.have.members(["d:", "d:f", "e:", "e:f"]);
   });
 
   it("commits in mode journal in the order of the operations", async () => {
@@ -278,40 +281,47 @@ describe("SimDisk after a power failure", () => {
       machine.crash("power");
       return Promise.resolve(machine.disk.list("/data").join(""));
     });
-    expect([...found].toSorted()).to.deep.equal(["", "a", "ab", "abc"]);
+    expect([...found]).to.have.members(["", "a", "ab", "abc"]);
   });
 
   it("never says synced of bytes or entries that it then loses", async () => {
     // The oracle of the runner's checks: isSynced and isEntrySynced against what 20 power failures leave of one history.
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1, max: 1e9 }), fc.constantFrom<DirectoryMode>("strict", "journal"), async (seed, mode) => {
-        const said = new Map<string, { from: number; to: number; bytes: string }>();
-        for (let failure = 0; failure < 20; failure++) {
-          const machine = new Machine(seed, mode);
-          const random = new SeededRandom(seed);
-          await randomHistory(machine, random);
-          if (failure === 0) {
-            for (const name of machine.disk.list("/data")) {
-              if (!machine.medium.tree.isEntrySynced(`/data/${name}`)) continue;
-              const content = machine.content(`/data/${name}`) ?? "";
-              const file = machine.medium.fileAt(`/data/${name}`);
-              for (let tries = 0; tries < 4; tries++) {
-                const from = random.below(content.length + 1);
-                const to = random.between(from, content.length);
-                if (file?.isSynced(from, to) === true) said.set(`${name} ${tries}`, { from, to, bytes: content.slice(from, to) });
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 1e9 }),
+        fc.constantFrom<DirectoryMode>("strict", "journal"),
+        async (seed, mode) => {
+          const said = new Map<string, { from: number; to: number; bytes: string }>();
+          for (let failure = 0; failure < 20; failure++) {
+            const machine = new Machine(seed, mode);
+            const random = new SeededRandom(seed);
+            await randomHistory(machine, random);
+            if (failure === 0) {
+              for (const name of machine.disk.list("/data")) {
+                if (!machine.medium.tree.isEntrySynced(`/data/${name}`)) continue;
+                const content = machine.content(`/data/${name}`) ?? "";
+                const file = machine.medium.fileAt(`/data/${name}`);
+                for (let tries = 0; tries < 4; tries++) {
+                  const from = random.below(content.length + 1);
+                  const to = random.between(from, content.length);
+                  if (file?.isSynced(from, to) === true)
+                    said.set(`${name} ${tries}`, { from, to, bytes: content.slice(from, to) });
+                }
               }
             }
+            // Another chance for the failure, the same history before it.
+            machine.medium.faults.removeAll();
+            for (let turn = 0; turn < failure; turn++) machine.medium.shorten(100);
+            machine.crash("power");
+            for (const [key, { from, to, bytes: expected }] of said) {
+              const name = key.split(" ")[0] ?? "";
+              expect(machine.content(`/data/${name}`)?.slice(from, to), `${key} of failure ${failure}`).to.equal(
+                expected,
+              );
+            }
           }
-          // Another chance for the failure, the same history before it.
-          machine.medium.faults.removeAll();
-          for (let turn = 0; turn < failure; turn++) machine.medium.shorten(100);
-          machine.crash("power");
-          for (const [key, { from, to, bytes: expected }] of said) {
-            const name = key.split(" ")[0] ?? "";
-            expect(machine.content(`/data/${name}`)?.slice(from, to), `${key} of failure ${failure}`).to.equal(expected);
-          }
-        }
-      }),
+        },
+      ),
       { numRuns: 25 },
     );
   });
@@ -390,7 +400,7 @@ describe("SimDisk faults", () => {
         return content.charAt(0) + content.charAt(5000);
       });
     expect([...(await story("process"))]).to.deep.equal(["nn"]);
-    expect([...(await story("power"))].toSorted()).to.deep.equal(["nn", "no", "on", "oo"]);
+    expect([...(await story("power"))]).to.have.members(["nn", "no", "on", "oo"]);
   });
 
   it("makes bytes of a failed sync durable again once they are written anew and synced", async () => {
@@ -495,7 +505,7 @@ describe("SimDisk crash at an operation", () => {
       machine.crash("process");
       return Promise.resolve(machine.content("/data/a"));
     });
-    expect([...found].toSorted()).to.deep.equal(["12", "123", "1234", "12345"]);
+    expect([...found]).to.have.members(["12", "123", "1234", "12345"]);
   });
 
   it("counts a sync when it ends, and then does not call back", async () => {
@@ -520,6 +530,6 @@ describe("SimDisk crash at an operation", () => {
       machine.crash("process");
       return machine.disk.list("/data").join();
     });
-    expect([...found].toSorted()).to.deep.equal(["a", "t"]);
+    expect([...found]).to.have.members(["a", "t"]);
   });
 });

@@ -34,7 +34,7 @@ describe("SimWorld", () => {
     const process = world.startProcess();
     const seen: string[] = [];
     const longChain = async (): Promise<void> => {
-      for (let hop = 0; hop < 100; hop++) await undefined;
+      for (let hop = 0; hop < 100; hop++) await Promise.resolve();
       seen.push("chain");
     };
     process.after(1, () => void longChain());

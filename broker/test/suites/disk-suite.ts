@@ -33,7 +33,9 @@ export function diskSuite(name: string, create: () => DiskUnderTest): void {
     });
 
     /** Starts one operation off the loop and waits for its callback. */
-    async function outcome<T>(start: (done: (fault: DiskFault | null, value?: T) => void) => void): Promise<T | undefined> {
+    async function outcome<T>(
+      start: (done: (fault: DiskFault | null, value?: T) => void) => void,
+    ): Promise<T | undefined> {
       let isInCall = true;
       const ended = new Promise<T | undefined>((resolve, reject) => {
         start((fault, value) => {
@@ -214,7 +216,11 @@ export function diskSuite(name: string, create: () => DiskUnderTest): void {
 
       it("does not close under a pending operation", async () => {
         const file = disk.open(at("a"), "create");
-        for (const start of [() => write(file, [bytesOf("a")], 0), () => datasync(file), () => read(file, new Uint8Array(1), 0)]) {
+        for (const start of [
+          () => write(file, [bytesOf("a")], 0),
+          () => datasync(file),
+          () => read(file, new Uint8Array(1), 0),
+        ]) {
           const ended = start();
           expect(() => {
             file.closeSync();
@@ -280,7 +286,7 @@ export function diskSuite(name: string, create: () => DiskUnderTest): void {
         put(at("a"), "22");
         disk.mkdir(at("d"));
         put(at("d/inner"), "3");
-        expect(disk.list(under.root).toSorted()).to.deep.equal(["a", "b", "d"]);
+        expect(disk.list(under.root)).to.have.members(["a", "b", "d"]);
         expect(disk.list(at("d"))).to.deep.equal(["inner"]);
         expect(disk.sizeOf(at("a"))).to.equal(2);
         expect(disk.sizeOf(at("d"))).to.equal(0);
@@ -378,8 +384,14 @@ export function diskSuite(name: string, create: () => DiskUnderTest): void {
 
     it("holds the bytes a plain array would hold, whatever is written and cut", () => {
       const step = fc.oneof(
-        { weight: 4, arbitrary: fc.record({ kind: fc.constant("write" as const), at: fc.nat(20_000), bytes: fc.nat(9000) }) },
-        { weight: 1, arbitrary: fc.record({ kind: fc.constant("cut" as const), at: fc.nat(20_000), bytes: fc.constant(0) }) },
+        {
+          weight: 4,
+          arbitrary: fc.record({ kind: fc.constant("write" as const), at: fc.nat(20_000), bytes: fc.nat(9000) }),
+        },
+        {
+          weight: 1,
+          arbitrary: fc.record({ kind: fc.constant("cut" as const), at: fc.nat(20_000), bytes: fc.constant(0) }),
+        },
       );
       let run = 0;
       fc.assert(

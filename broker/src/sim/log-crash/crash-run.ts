@@ -6,7 +6,7 @@
  * The result of a seed is a function of the seed, the code and the mutation only.
  */
 import { SeededRandom } from "../../base/index.ts";
-import type { OpenLogDirectory } from "../../storage/types.ts";
+import type { OpenLogDirectory } from "../../storage/index.ts";
 import { SimDisk } from "../sim-disk.ts";
 import { SimWorld } from "../sim-world.ts";
 import { LIFE_END, Life } from "./life.ts";
@@ -40,7 +40,11 @@ export interface CrashFailure {
   readonly stack: string;
 }
 
-export async function runLogCrash(seed: number, open: OpenLogDirectory, mutation: Mutation | null = null): Promise<CrashRunResult> {
+export async function runLogCrash(
+  seed: number,
+  open: OpenLogDirectory,
+  mutation: Mutation | null = null,
+): Promise<CrashRunResult> {
   const random = new SeededRandom(seed);
   const options = drawOptions(random.fork("options"));
   const world = new SimWorld(random);

@@ -56,8 +56,15 @@ function checkTimeIndex(medium: SimDisk, segment: ImageSegment): void {
     ensure(batch?.header.maxTimestamp === timestamp, "ST8", () => {
       return `${where}: entry ${at / TIME_ENTRY_BYTES} says ${timestamp} at offset ${offset}; there is ${batch?.header.maxTimestamp ?? "no batch"}`;
     });
-    const earlier = segment.batches.find((other) => other.baseOffset < batch.baseOffset && other.header.maxTimestamp > timestamp);
-    ensure(earlier === undefined, "ST8", () => `${where}: ${timestamp} at ${offset}, but ${earlier?.header.maxTimestamp} is earlier at ${earlier?.baseOffset}`);
+    const earlier = segment.batches.find(
+      (other) => other.baseOffset < batch.baseOffset && other.header.maxTimestamp > timestamp,
+    );
+    ensure(
+      earlier === undefined,
+      "ST8",
+      () =>
+        `${where}: ${timestamp} at ${offset}, but ${earlier?.header.maxTimestamp} is earlier at ${earlier?.baseOffset}`,
+    );
     ensure(timestamp > last, "ST8", () => `${where}: ${timestamp} follows ${last}`);
     last = timestamp;
   }

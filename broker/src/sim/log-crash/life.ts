@@ -6,7 +6,7 @@
 import { asMs, asOffset } from "../../base/index.ts";
 import { DiskFault } from "../../ports/index.ts";
 import type { Disk, Logger } from "../../ports/index.ts";
-import type { LogDirectory, OpenLogDirectory, PartitionLog } from "../../storage/types.ts";
+import type { LogDirectory, OpenLogDirectory, PartitionLog } from "../../storage/index.ts";
 import type { SimProcess } from "../sim-world.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
 import { injectFault } from "./fault-menu.ts";
@@ -146,9 +146,21 @@ export class Life {
     const epoch = marker === null ? null : epochOf(marker);
     // A marker that a power failure left without its bytes was made when everything was synced; whether to trust it is open.
     const isTorn = marker !== null && epoch === null;
-    ensure(isTorn || report.clean === (marker !== null), "ST7", () => `the start says clean: ${report.clean}, the marker is ${marker}`);
-    ensure(report.previousBrokerEpoch === (epoch ?? -1), "9(4)", () => `the marker is ${marker}, the report says ${report.previousBrokerEpoch}`);
-    ensure(epoch === null || epoch === this.state.markerEpoch, "9(4)", () => `the marker is ${marker}, the last stop was given ${this.state.markerEpoch}`);
+    ensure(
+      isTorn || report.clean === (marker !== null),
+      "ST7",
+      () => `the start says clean: ${report.clean}, the marker is ${marker}`,
+    );
+    ensure(
+      report.previousBrokerEpoch === (epoch ?? -1),
+      "9(4)",
+      () => `the marker is ${marker}, the report says ${report.previousBrokerEpoch}`,
+    );
+    ensure(
+      epoch === null || epoch === this.state.markerEpoch,
+      "9(4)",
+      () => `the marker is ${marker}, the last stop was given ${this.state.markerEpoch}`,
+    );
   }
 
   /** What a start has found is what stands on the medium; in the synced modes, and after a failed sync, it is safe. */
@@ -159,7 +171,11 @@ export class Life {
         ensure(!shadow.isCreated, "created replicas survive", () => `${shadow.name} is not there after the start`);
         continue;
       }
-      ensure(log.topicId === shadow.topicId, "RE14", () => `${shadow.name} has topic id ${log.topicId}, should have ${shadow.topicId}`);
+      ensure(
+        log.topicId === shadow.topicId,
+        "RE14",
+        () => `${shadow.name} has topic id ${log.topicId}, should have ${shadow.topicId}`,
+      );
       shadow.isCreated = true;
       shadow.logStart = Math.max(shadow.logStart, log.logStartOffset);
       if (this.isOffline) continue;
@@ -177,7 +193,12 @@ export class Life {
         return `${shadow.name}: high watermark ${log.highWatermark} after the start, never above ${shadow.highWatermarkMax} before`;
       });
       const isSyncedMode = shadow.config.durability === "group-commit" || shadow.config.durability === "fsync-each";
-      if (isSyncedMode) ensure(log.syncedEndOffset === log.logEndOffset, "4.2(10)", () => `${shadow.name}: synced to ${log.syncedEndOffset} of ${log.logEndOffset} after the start`);
+      if (isSyncedMode)
+        ensure(
+          log.syncedEndOffset === log.logEndOffset,
+          "4.2(10)",
+          () => `${shadow.name}: synced to ${log.syncedEndOffset} of ${log.logEndOffset} after the start`,
+        );
       if (isSyncedMode || hadSyncFailed) checkSynced(this.state, shadow, shadow.endOffset, "ST10");
       this.noteSynced(shadow, log);
       await checkDuplicates(shadow, log);
@@ -199,7 +220,8 @@ export class Life {
       this.assertFault(error);
       failed = true;
     }
-    if (!failed) ensure(medium.openFilesCount === 0, "BO3", () => `${medium.openFilesCount} files are open after the stop`);
+    if (!failed)
+      ensure(medium.openFilesCount === 0, "BO3", () => `${medium.openFilesCount} files are open after the stop`);
     const marker = textAt(medium, CLEAN_MARKER);
     if (this.hasSyncFailed || medium.fileAt(SYNC_FAILED) !== undefined) {
       ensure(marker === null, "ST7", () => `a marker ${marker} after a failed sync`);
@@ -219,7 +241,8 @@ export class Life {
 
   /** An operation of the log failed: with the fault that was injected, or a refusal that follows from it. */
   assertFault(error: unknown): void {
-    const isKnown = error instanceof DiskFault || (error instanceof Error && "code" in error && error.name === "StorageError");
+    const isKnown =
+      error instanceof DiskFault || (error instanceof Error && "code" in error && error.name === "StorageError");
     if (!isKnown || !this.hadFault) throw error;
     this.state.count(`refused ${error instanceof DiskFault ? error.kind : error.name}`);
   }
@@ -238,8 +261,16 @@ export class Life {
       onSynced: (end) => {
         this.state.world.note("synced", shadow.name, end);
         this.#guarded(() => {
-          ensure(end <= log.writtenEndOffset, "ST10", () => `${shadow.name}: synced to ${end}, written to ${log.writtenEndOffset}`);
-          ensure(log.syncedEndOffset === asOffset(end), "ST10", () => `${shadow.name}: told synced to ${end}, answers ${log.syncedEndOffset}`);
+          ensure(
+            end <= log.writtenEndOffset,
+            "ST10",
+            () => `${shadow.name}: synced to ${end}, written to ${log.writtenEndOffset}`,
+          );
+          ensure(
+            log.syncedEndOffset === asOffset(end),
+            "ST10",
+            () => `${shadow.name}: told synced to ${end}, answers ${log.syncedEndOffset}`,
+          );
           if (!shadow.isBusy) this.noteSynced(shadow, log);
         });
       },
@@ -274,9 +305,14 @@ export class Life {
     let events = 0;
     while (!outcome.isSettled && !medium.isDown) {
       this.#assertWhole();
-      ensure(++events < LIFE_EVENTS_MAX, "RE15", () => `${events} events and no end after ${world.nowMs.toFixed(0)} ms`);
+      ensure(
+        ++events < LIFE_EVENTS_MAX,
+        "RE15",
+        () => `${events} events and no end after ${world.nowMs.toFixed(0)} ms`,
+      );
       if (await world.step(deadlineMs)) continue;
-      if (!outcome.isSettled && !medium.isDown) throw new InvariantViolation("RE15", `nothing moves after ${world.nowMs.toFixed(0)} ms`);
+      if (!outcome.isSettled && !medium.isDown)
+        throw new InvariantViolation("RE15", `nothing moves after ${world.nowMs.toFixed(0)} ms`);
     }
     this.#assertWhole();
     if (outcome.end !== undefined) return outcome.end;
@@ -303,7 +339,7 @@ export class Life {
   #logger(): Logger {
     const ignore = (): void => undefined;
     const tell = (message: string, fields?: Readonly<Record<string, unknown>>): void => {
-      this.state.world.note("log line", `${message} ${String(fields?.["path"] ?? fields?.["topic"] ?? "")}`);
+      this.state.world.note("log line", `${message} ${textOf(fields?.["path"])}`);
     };
     const logger: Logger = { debug: ignore, info: ignore, warn: tell, error: tell, child: () => logger };
     return logger;
@@ -314,4 +350,8 @@ export class Life {
 function epochOf(marker: string): number | null {
   const found = /^\{"version":0,"brokerEpoch":(-?\d+)\}$/.exec(marker);
   return found === null ? null : Number(found[1]);
+}
+
+function textOf(field: unknown): string {
+  return typeof field === "string" ? field : "";
 }

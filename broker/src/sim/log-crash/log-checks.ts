@@ -6,7 +6,7 @@ import { BATCH_HEADER_BYTES } from "@tidemark/proto";
 import { asLeaderEpoch, asOffset } from "../../base/index.ts";
 import type { SeededRandom } from "../../base/index.ts";
 import type { Offset } from "../../base/index.ts";
-import type { PartitionLog, ReadSpan } from "../../storage/types.ts";
+import type { PartitionLog, ReadSpan } from "../../storage/index.ts";
 import { checkIndexes } from "./index-checks.ts";
 import { epochsOf } from "./log-image.ts";
 import { ownImage } from "./medium-checks.ts";
@@ -27,9 +27,14 @@ export function checkLog(state: RunState, shadow: ShadowLog, log: PartitionLog):
   });
   const first = image.batches[0]?.baseOffset ?? shadow.endOffset;
   const expected = shadow.batches.filter((batch) => batch.baseOffset >= first);
-  ensure(image.batches.length === expected.length && image.batches.every((batch, i) => expected[i]?.bytes.equals(batch.bytes) === true), "ST9", () => {
-    return `${shadow.name}: the files do not hold the bytes that were appended`;
-  });
+  ensure(
+    image.batches.length === expected.length &&
+      image.batches.every((batch, i) => expected[i]?.bytes.equals(batch.bytes) === true),
+    "ST9",
+    () => {
+      return `${shadow.name}: the files do not hold the bytes that were appended`;
+    },
+  );
   checkIndexes(state.medium, image, log.recoveryPoint);
   for (const [slot, [epoch]] of epochsOf(image.batches).entries()) {
     const end = epochsOf(image.batches)[slot + 1]?.[1] ?? shadow.endOffset;
@@ -42,18 +47,39 @@ export function checkLog(state: RunState, shadow: ShadowLog, log: PartitionLog):
   // An epoch that ends where the log starts may be forgotten (4.2(8)).
   const readable = image.batches.filter((batch) => batch.header.lastOffset >= log.logStartOffset);
   const newest = epochsOf(readable).at(-1)?.[0] ?? -1;
-  ensure(log.latestEpoch >= newest && log.latestEpoch <= Math.max(epochsOf(image.batches).at(-1)?.[0] ?? -1, shadow.leaderEpoch), "ST4", () => {
-    return `${shadow.name}: latest epoch ${log.latestEpoch}, batches have ${newest}`;
-  });
+  ensure(
+    log.latestEpoch >= newest &&
+      log.latestEpoch <= Math.max(epochsOf(image.batches).at(-1)?.[0] ?? -1, shadow.leaderEpoch),
+    "ST4",
+    () => {
+      return `${shadow.name}: latest epoch ${log.latestEpoch}, batches have ${newest}`;
+    },
+  );
   for (const producerId of shadow.producerIds()) checkProducer(shadow, log, producerId);
 }
 
 export function checkEnds(shadow: ShadowLog, log: PartitionLog): void {
   const ends = `log start ${log.logStartOffset}, high watermark ${log.highWatermark}, synced ${log.syncedEndOffset}, written ${log.writtenEndOffset}, end ${log.logEndOffset}`;
-  ensure(log.logEndOffset === shadow.endOffset && log.writtenEndOffset === shadow.endOffset, "log end", () => `${shadow.name} should end at ${shadow.endOffset}: ${ends}`);
-  ensure(log.syncedEndOffset <= log.writtenEndOffset && log.recoveryPoint <= log.logEndOffset, "ST10", () => `${shadow.name}: ${ends}`);
-  ensure(log.highWatermark <= log.logEndOffset && log.highWatermark >= log.logStartOffset, "high watermark", () => `${shadow.name}: ${ends}`);
-  ensure(log.logStartOffset >= shadow.logStart && log.logStartOffset <= shadow.logStartMax, "ST5", () => `${shadow.name} should start at ${shadow.logStart}: ${ends}`);
+  ensure(
+    log.logEndOffset === shadow.endOffset && log.writtenEndOffset === shadow.endOffset,
+    "log end",
+    () => `${shadow.name} should end at ${shadow.endOffset}: ${ends}`,
+  );
+  ensure(
+    log.syncedEndOffset <= log.writtenEndOffset && log.recoveryPoint <= log.logEndOffset,
+    "ST10",
+    () => `${shadow.name}: ${ends}`,
+  );
+  ensure(
+    log.highWatermark <= log.logEndOffset && log.highWatermark >= log.logStartOffset,
+    "high watermark",
+    () => `${shadow.name}: ${ends}`,
+  );
+  ensure(
+    log.logStartOffset >= shadow.logStart && log.logStartOffset <= shadow.logStartMax,
+    "ST5",
+    () => `${shadow.name} should start at ${shadow.logStart}: ${ends}`,
+  );
 }
 
 function checkProducer(shadow: ShadowLog, log: PartitionLog, producerId: number): void {
@@ -62,22 +88,54 @@ function checkProducer(shadow: ShadowLog, log: PartitionLog, producerId: number)
   const entry = log.producer(producerId);
   const said = JSON.stringify(entry);
   if (last === undefined || last.lastOffset < log.logStartOffset) {
-    ensure(last !== undefined || entry === undefined, "ST8", () => `${shadow.name}: producer ${producerId} has no batch, the log knows ${said}`);
+    ensure(
+      last !== undefined || entry === undefined,
+      "ST8",
+      () => `${shadow.name}: producer ${producerId} has no batch, the log knows ${said}`,
+    );
     return;
   }
-  ensure(entry !== undefined, "ST8", () => `${shadow.name}: producer ${producerId} is forgotten, it wrote at ${last.baseOffset}`);
-  const isLast = entry.producerEpoch === last.producerEpoch && entry.lastSequence === last.lastSequence && entry.lastOffset === last.lastOffset;
-  ensure(isLast, "ST8", () => `${shadow.name}: producer ${producerId} ended with ${last.producerEpoch}/${last.lastSequence} at ${last.lastOffset}, the log says ${said}`);
+  ensure(
+    entry !== undefined,
+    "ST8",
+    () => `${shadow.name}: producer ${producerId} is forgotten, it wrote at ${last.baseOffset}`,
+  );
+  const isLast =
+    entry.producerEpoch === last.producerEpoch &&
+    entry.lastSequence === last.lastSequence &&
+    entry.lastOffset === last.lastOffset;
+  ensure(
+    isLast,
+    "ST8",
+    () =>
+      `${shadow.name}: producer ${producerId} ended with ${last.producerEpoch}/${last.lastSequence} at ${last.lastOffset}, the log says ${said}`,
+  );
   ensure(entry.batches.length <= REMEMBERED_BATCHES, "ST8", () => `${shadow.name}: ${said}`);
   const tail = expected.slice(-entry.batches.length);
   const isTail = entry.batches.every((batch, i) => {
     const other = tail[i];
-    return other !== undefined && batch.firstSequence === other.firstSequence && batch.lastSequence === other.lastSequence && batch.baseOffset === other.baseOffset;
+    return (
+      other !== undefined &&
+      batch.firstSequence === other.firstSequence &&
+      batch.lastSequence === other.lastSequence &&
+      batch.baseOffset === other.baseOffset
+    );
   });
-  ensure(isTail, "ST8", () => `${shadow.name}: producer ${producerId}: ${said} is not the end of ${JSON.stringify(tail.map(sequences))}`);
+  ensure(
+    isTail,
+    "ST8",
+    () => `${shadow.name}: producer ${producerId}: ${said} is not the end of ${JSON.stringify(tail.map(sequences))}`,
+  );
   if (entry.olderInLog) return;
-  const wanted = Math.min(REMEMBERED_BATCHES, expected.filter((batch) => batch.lastOffset >= log.logStartOffset).length);
-  ensure(entry.batches.length >= wanted, "ST8", () => `${shadow.name}: producer ${producerId}: all of ${said} is said to be known, ${wanted} are in the log`);
+  const wanted = Math.min(
+    REMEMBERED_BATCHES,
+    expected.filter((batch) => batch.lastOffset >= log.logStartOffset).length,
+  );
+  ensure(
+    entry.batches.length >= wanted,
+    "ST8",
+    () => `${shadow.name}: producer ${producerId}: all of ${said} is said to be known, ${wanted} are in the log`,
+  );
 }
 
 /** 11.1(2): the last five batches of each producer are found, and none that is not in the log. */
@@ -95,7 +153,8 @@ export async function checkDuplicates(shadow: ShadowLog, log: PartitionLog): Pro
       });
     }
     for (const batch of shadow.lost) {
-      const mayBeFound = batch.producerId !== producerId || batch.producerEpoch !== entry.producerEpoch || shadow.holds(batch);
+      const mayBeFound =
+        batch.producerId !== producerId || batch.producerEpoch !== entry.producerEpoch || shadow.holds(batch);
       if (mayBeFound) continue;
       const found = await findDuplicate(log, batch);
       if (shadow.generation !== generation) return;
@@ -110,10 +169,17 @@ export async function checkDuplicates(shadow: ShadowLog, log: PartitionLog): Pro
 async function findDuplicate(log: PartitionLog, batch: ShadowBatch): Promise<number | null> {
   const entry = log.producer(batch.producerId);
   if (entry === undefined || entry.producerEpoch !== batch.producerEpoch) return null;
-  const known = entry.batches.find((other) => other.firstSequence === batch.firstSequence && other.lastSequence === batch.lastSequence);
+  const known = entry.batches.find(
+    (other) => other.firstSequence === batch.firstSequence && other.lastSequence === batch.lastSequence,
+  );
   if (known !== undefined) return known.baseOffset;
   if (!entry.olderInLog) return null;
-  const found = await log.findProducerBatch(batch.producerId, batch.producerEpoch, batch.firstSequence, batch.lastSequence);
+  const found = await log.findProducerBatch(
+    batch.producerId,
+    batch.producerEpoch,
+    batch.firstSequence,
+    batch.lastSequence,
+  );
   return found?.baseOffset ?? null;
 }
 
@@ -138,10 +204,23 @@ async function checkReadInto(shadow: ShadowLog, log: PartitionLog, offset: Offse
   // Room for a header at least: with less the size of the first batch cannot be told.
   const into = Buffer.alloc(own + Math.max(BATCH_HEADER_BYTES, Math.min(room, 100_000)));
   const check = (span: ReadSpan): void => {
-    ensure(into.subarray(0, own).every((byte) => byte === 0), "ST9", () => `${shadow.name}: bytes of the reader's were overwritten`);
+    ensure(
+      into.subarray(0, own).every((byte) => byte === 0),
+      "ST9",
+      () => `${shadow.name}: bytes of the reader's were overwritten`,
+    );
     const isTooLarge = span.firstBatchBytes > into.length - own;
-    if (isTooLarge) ensure(span.bytes === 0, "ST9", () => `${shadow.name}: ${span.bytes} bytes of a batch of ${span.firstBatchBytes}`);
-    else checkServed(shadow, offset, into.length, limit, { records: into.subarray(own, own + span.bytes), nextOffset: span.nextOffset });
+    if (isTooLarge)
+      ensure(
+        span.bytes === 0,
+        "ST9",
+        () => `${shadow.name}: ${span.bytes} bytes of a batch of ${span.firstBatchBytes}`,
+      );
+    else
+      checkServed(shadow, offset, into.length, limit, {
+        records: into.subarray(own, own + span.bytes),
+        nextOffset: span.nextOffset,
+      });
   };
   const tail = log.readTailInto(into, own, offset, limit);
   if (tail !== null) check(tail);
@@ -149,7 +228,13 @@ async function checkReadInto(shadow: ShadowLog, log: PartitionLog, offset: Offse
   if (shadow.generation === generation) check(span);
 }
 
-function checkServed(shadow: ShadowLog, offset: number, maxBytes: number, limit: number, served: { records: Buffer; nextOffset: number }): void {
+function checkServed(
+  shadow: ShadowLog,
+  offset: number,
+  maxBytes: number,
+  limit: number,
+  served: { records: Buffer; nextOffset: number },
+): void {
   const where = `${shadow.name}: read from ${offset} below ${limit}, ${maxBytes} bytes`;
   const first = shadow.batches.findIndex((batch) => batch.lastOffset >= offset);
   let at = 0;
@@ -157,13 +242,21 @@ function checkServed(shadow: ShadowLog, offset: number, maxBytes: number, limit:
   while (at < served.records.length) {
     const batch = shadow.batches[slot];
     const part = served.records.subarray(at, at + (batch?.bytes.length ?? 0));
-    ensure(batch?.bytes.equals(part) === true && batch.lastOffset < limit, "ST9", () => `${where}: served ${served.records.length} bytes, at byte ${at} not what was written`);
+    ensure(
+      batch?.bytes.equals(part) === true && batch.lastOffset < limit,
+      "ST9",
+      () => `${where}: served ${served.records.length} bytes, at byte ${at} not what was written`,
+    );
     at += batch.bytes.length;
     slot += 1;
   }
   const batches = slot - first;
   ensure(batches > 0 || offset >= limit, "ST9", () => `${where}: served nothing`);
-  ensure(batches <= 1 || served.records.length <= maxBytes, "ST9", () => `${where}: served ${served.records.length} bytes`);
+  ensure(
+    batches <= 1 || served.records.length <= maxBytes,
+    "ST9",
+    () => `${where}: served ${served.records.length} bytes`,
+  );
   const next = batches > 0 ? (shadow.batches[slot - 1]?.lastOffset ?? -1) + 1 : offset;
   ensure(served.nextOffset === next, "ST9", () => `${where}: next offset ${served.nextOffset}, should be ${next}`);
 }
@@ -172,7 +265,9 @@ function checkServed(shadow: ShadowLog, offset: number, maxBytes: number, limit:
 export async function checkTimeLookups(random: SeededRandom, shadow: ShadowLog, log: PartitionLog): Promise<void> {
   const limit = log.writtenEndOffset;
   const generation = shadow.generation;
-  const records = shadow.batches.flatMap((batch) => batch.timestamps.map((timestamp, i) => ({ offset: batch.baseOffset + i, timestamp })));
+  const records = shadow.batches.flatMap((batch) =>
+    batch.timestamps.map((timestamp, i) => ({ offset: batch.baseOffset + i, timestamp })),
+  );
   const readable = records.filter(({ offset }) => offset >= log.logStartOffset && offset < limit);
   if (readable.length === 0) return;
   const timestamp = random.pick(readable).timestamp + random.pick([-1, 0, 1]);
@@ -185,11 +280,13 @@ export async function checkTimeLookups(random: SeededRandom, shadow: ShadowLog, 
   const largest = Math.max(...readable.map((record) => record.timestamp));
   const newest = await log.findMaxTimestamp(limit);
   if (shadow.generation !== generation) return;
-  const isRight = newest !== null && newest.timestamp === largest && readable.some((record) => record.offset === newest.offset && record.timestamp === largest);
+  const isRight =
+    newest !== null &&
+    newest.timestamp === largest &&
+    readable.some((record) => record.offset === newest.offset && record.timestamp === largest);
   ensure(isRight, "12.4", () => `${shadow.name}: the largest timestamp is ${largest}, found ${JSON.stringify(newest)}`);
 }
 
 function sequences(batch: ShadowBatch): string {
   return `${batch.producerEpoch}/${batch.firstSequence}-${batch.lastSequence}`;
 }
-

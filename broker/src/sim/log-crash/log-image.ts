@@ -62,7 +62,12 @@ export function readLogImage(medium: SimDisk, path: string, logStart: number): L
       const step = validateStoredBatch(bytes, position, bytes.length);
       if (!step.ok || step.header.baseOffset !== endOffset || step.header.partitionLeaderEpoch < leaderEpoch) break;
       const { header } = step;
-      batches.push({ baseOffset: endOffset, position, header, bytes: bytes.subarray(position, position + header.sizeBytes) });
+      batches.push({
+        baseOffset: endOffset,
+        position,
+        header,
+        bytes: bytes.subarray(position, position + header.sizeBytes),
+      });
       position += header.sizeBytes;
       endOffset = header.nextOffset;
       leaderEpoch = header.partitionLeaderEpoch;
@@ -114,7 +119,9 @@ export function parseEpochs(text: string): [epoch: number, start: number][] | nu
 }
 
 /** Epoch entries that the batches give: one at the first batch of each epoch. */
-export function epochsOf(batches: readonly { readonly baseOffset: number; readonly header: BatchHeader }[]): [epoch: number, start: number][] {
+export function epochsOf(
+  batches: readonly { readonly baseOffset: number; readonly header: BatchHeader }[],
+): [epoch: number, start: number][] {
   const entries: [number, number][] = [];
   for (const { baseOffset, header } of batches) {
     if (entries.at(-1)?.[0] !== header.partitionLeaderEpoch) entries.push([header.partitionLeaderEpoch, baseOffset]);

@@ -1,7 +1,7 @@
 /** Batches of a run: real bytes, a few records each, from plain and idempotent producers. */
 import { RecordBatchBuilder, sequenceAfter } from "@tidemark/proto";
 import type { SeededRandom } from "../../base/index.ts";
-import type { PartitionLog } from "../../storage/types.ts";
+import type { PartitionLog } from "../../storage/index.ts";
 import { ensure } from "./violation.ts";
 import type { ShadowLog } from "./shadow-log.ts";
 
@@ -35,7 +35,11 @@ export class BatchMaker {
       timestamps.push(timestamp);
       const size = random.pick([0, 10, 100, random.below(400)]);
       const value = FILLER.subarray(random.below(FILLER.length - size), FILLER.length).subarray(0, size);
-      this.#builder.append(timestamp, random.chance(0.5) ? null : `key ${random.below(8)}`, Buffer.concat([Buffer.from(`#${this.#serial++} `), value]));
+      this.#builder.append(
+        timestamp,
+        random.chance(0.5) ? null : `key ${random.below(8)}`,
+        Buffer.concat([Buffer.from(`#${this.#serial++} `), value]),
+      );
     }
     if (random.chance(0.3)) return { bytes: this.#builder.build(), timestamps };
     const slot = random.below(this.#epochs.length);
@@ -56,7 +60,8 @@ export class BatchMaker {
       return `${shadow.name}: producer ${producerId} is at ${known?.producerEpoch}/${known?.lastSequence}, its last batch is ${last?.producerEpoch}/${last?.lastSequence}`;
     });
     // Unknown here, a producer may start anywhere (11.1(3)); forgotten, it goes on where it was.
-    if (known === undefined) return last === undefined ? this.#random.pick([0, 7, 2 ** 31 - 3]) : sequenceAfter(last.lastSequence, 1);
+    if (known === undefined)
+      return last === undefined ? this.#random.pick([0, 7, 2 ** 31 - 3]) : sequenceAfter(last.lastSequence, 1);
     return known.producerEpoch === producerEpoch ? sequenceAfter(known.lastSequence, 1) : 0;
   }
 }

@@ -24,7 +24,11 @@ export function checkMedium(state: RunState, after: "process" | "power", wasClea
     checkCreated(state, shadow);
     const image = ownImage(state, shadow);
     if (shadow.damagedAt !== null) {
-      ensure(image?.endOffset === shadow.damagedAt, "15.7", () => `${shadow.name}: damaged at ${shadow.damagedAt}, it ends at ${image?.endOffset} now`);
+      ensure(
+        image?.endOffset === shadow.damagedAt,
+        "15.7",
+        () => `${shadow.name}: damaged at ${shadow.damagedAt}, it ends at ${image?.endOffset} now`,
+      );
       continue;
     }
     if (wasClean && shadow.isCreated) {
@@ -69,10 +73,15 @@ function checkEpochFile(state: RunState, shadow: ShadowLog, image: LogImage, rec
   ensure(entries !== null, "ST6", () => `${image.path}/leader-epoch-checkpoint is malformed: ${JSON.stringify(text)}`);
   entries.forEach(([epoch, start], i) => {
     const before = entries[i - 1];
-    ensure(before === undefined || (epoch > before[0] && start > before[1]), "ST4", () => `${image.path}: epochs ${JSON.stringify(entries)}`);
+    ensure(
+      before === undefined || (epoch > before[0] && start > before[1]),
+      "ST4",
+      () => `${image.path}: epochs ${JSON.stringify(entries)}`,
+    );
   });
   // At a raised log start the first entry may stand where it stood or at the log start itself.
-  const isExact = ([, start]: [number, number]): boolean => start < recoveryPoint && (shadow.logStartMax === 0 || start > shadow.logStartMax);
+  const isExact = ([, start]: [number, number]): boolean =>
+    start < recoveryPoint && (shadow.logStartMax === 0 || start > shadow.logStartMax);
   const stored = entries.filter(isExact);
   const exact = epochsOf(image.batches).filter(isExact);
   ensure(JSON.stringify(stored) === JSON.stringify(exact), "ST4", () => {
@@ -102,28 +111,51 @@ export function checkRecoveryPoints(state: RunState): void {
 }
 
 /** Everything below `end` would survive a power failure now: bytes, size and every name on the way. */
-export function checkSynced(state: RunState, shadow: ShadowLog, end: number, invariant: "ST3" | "ST7" | "ST10", from = 0): void {
+export function checkSynced(
+  state: RunState,
+  shadow: ShadowLog,
+  end: number,
+  invariant: "ST3" | "ST7" | "ST10",
+  from = 0,
+): void {
   const { medium } = state;
   const path = pathOf(shadow);
-  ensure(end <= shadow.endOffset, invariant, () => `${shadow.name}: safe to ${end}, but it ends at ${shadow.endOffset}`);
+  ensure(
+    end <= shadow.endOffset,
+    invariant,
+    () => `${shadow.name}: safe to ${end}, but it ends at ${shadow.endOffset}`,
+  );
   const bases = segmentBases(state, path);
   bases.forEach((base, slot) => {
     const next = bases[slot + 1] ?? Number.POSITIVE_INFINITY;
     if (base >= end || next <= from) return;
     const stem = `${path}/${String(base).padStart(20, "0")}`;
     const bytes = bytesBetween(shadow, base, Math.min(end, next));
-    const isSafe = medium.fileAt(`${stem}.log`)?.isSynced(0, bytes) === true && medium.tree.isEntrySynced(`${stem}.log`);
-    ensure(isSafe, invariant, () => `${shadow.name}: said to be safe to ${end}, but ${stem}.log is not synced to byte ${bytes}`);
+    const isSafe =
+      medium.fileAt(`${stem}.log`)?.isSynced(0, bytes) === true && medium.tree.isEntrySynced(`${stem}.log`);
+    ensure(
+      isSafe,
+      invariant,
+      () => `${shadow.name}: said to be safe to ${end}, but ${stem}.log is not synced to byte ${bytes}`,
+    );
     if (invariant === "ST10" || next > end) return;
     for (const suffix of [".index", ".timeindex"]) {
       const file = medium.fileAt(`${stem}${suffix}`);
       if (file === undefined) continue;
       const isIndexSafe = file.isSettled && medium.tree.isEntrySynced(`${stem}${suffix}`);
-      ensure(isIndexSafe, invariant, () => `${shadow.name}: the recovery point ${end} has passed ${stem}${suffix}, which is not synced`);
+      ensure(
+        isIndexSafe,
+        invariant,
+        () => `${shadow.name}: the recovery point ${end} has passed ${stem}${suffix}, which is not synced`,
+      );
     }
   });
   const first = bases[0];
-  ensure(first !== undefined && first <= shadow.logStartMax, invariant, () => `${shadow.name}: the first segment begins at ${first}`);
+  ensure(
+    first !== undefined && first <= shadow.logStartMax,
+    invariant,
+    () => `${shadow.name}: the first segment begins at ${first}`,
+  );
 }
 
 function segmentBases(state: RunState, path: string): number[] {
@@ -136,7 +168,8 @@ function segmentBases(state: RunState, path: string): number[] {
 /** Stored bytes of the offsets [from, to). */
 function bytesBetween(shadow: ShadowLog, from: number, to: number): number {
   let bytes = 0;
-  for (const batch of shadow.batches) if (batch.baseOffset >= from && batch.lastOffset < to) bytes += batch.bytes.length;
+  for (const batch of shadow.batches)
+    if (batch.baseOffset >= from && batch.lastOffset < to) bytes += batch.bytes.length;
   return bytes;
 }
 
@@ -197,7 +230,9 @@ function flipBelowRecoveryPoint(state: RunState, shadow: ShadowLog, image: LogIm
   const { random } = state;
   const recoveryPoint = readRecoveryPoints(state)?.get(shadow.name) ?? 0;
   const scanned = image.segments.findLast((segment) => segment.baseOffset <= recoveryPoint);
-  const candidates = (scanned?.batches ?? []).filter((batch) => batch.header.lastOffset < recoveryPoint && batch.baseOffset >= shadow.logStartMax);
+  const candidates = (scanned?.batches ?? []).filter(
+    (batch) => batch.header.lastOffset < recoveryPoint && batch.baseOffset >= shadow.logStartMax,
+  );
   if (scanned === undefined || candidates.length === 0 || state.damagedTexts.size > 0) return;
   const batch = random.pick(candidates);
   scanned.file.flipBit(batch.position + random.between(16, batch.bytes.length - 1), random.below(8));

@@ -91,7 +91,9 @@ export const MUTATIONS: readonly Mutation[] = [
     name: "recovery points are not lowered before a cut",
     rule: "5.5(3)",
     seedsMax: 200,
-    lies: [{ operation: "rename", effect: "lie", path: /recovery-point-offset-checkpoint/, skipCount: 3, times: ALWAYS }],
+    lies: [
+      { operation: "rename", effect: "lie", path: /recovery-point-offset-checkpoint/, skipCount: 3, times: ALWAYS },
+    ],
   },
   {
     name: "raised log starts are not written",
@@ -136,7 +138,9 @@ function raiseRecoveryPoints(medium: SimDisk): void {
   if (file === undefined || file.sizeBytes === 0) return;
   const bytes = new Uint8Array(file.sizeBytes);
   file.read(bytes, 0);
-  const text = Buffer.from(bytes).toString("latin1").replaceAll(/ (\d+)\n/g, (_, offset: string) => ` ${Number(offset) + 3}\n`);
+  const text = Buffer.from(bytes)
+    .toString("latin1")
+    .replaceAll(/ (\d+)\n/g, (_, offset: string) => ` ${Number(offset) + 3}\n`);
   file.truncate(0);
   file.write(Buffer.from(text, "latin1"), 0);
   file.finishSync(file.beginSync());

@@ -56,10 +56,18 @@ export class OrderObserver implements DiskObserver {
   }
 
   #checkSafe(operation: DiskOperation, path: string, target: string): void {
-    ensure(operation === "rename" || operation === "unlink" || operation === "datasync", "ST6", () => `${operation} of ${path} in place`);
+    ensure(
+      operation === "rename" || operation === "unlink" || operation === "datasync",
+      "ST6",
+      () => `${operation} of ${path} in place`,
+    );
     if (operation !== "rename") return;
     const source = path.split(" ")[0] ?? "";
-    ensure(this.#state.medium.fileAt(source)?.isSettled === true, "ST6", () => `${target} is replaced by a file that is not synced`);
+    ensure(
+      this.#state.medium.fileAt(source)?.isSettled === true,
+      "ST6",
+      () => `${target} is replaced by a file that is not synced`,
+    );
   }
 
   #checkAllSynced(): void {

@@ -3,7 +3,7 @@
  * here, printed with a failure, and never changed later.
  */
 import type { SeededRandom } from "../../base/index.ts";
-import type { LogConfig } from "../../storage/types.ts";
+import type { LogConfig } from "../../storage/index.ts";
 import type { DirectoryMode } from "../sim-tree.ts";
 
 export interface CrashRunOptions {

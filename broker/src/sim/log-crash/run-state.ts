@@ -2,7 +2,7 @@
 import type { SeededRandom } from "../../base/index.ts";
 import { asPartitionId } from "../../base/index.ts";
 import { uuidToText } from "@tidemark/proto";
-import type { ReplicaSpec } from "../../storage/types.ts";
+import type { ReplicaSpec } from "../../storage/index.ts";
 import type { SimDisk } from "../sim-disk.ts";
 import type { SimWorld } from "../sim-world.ts";
 import type { Mutation } from "./mutations.ts";
@@ -68,7 +68,12 @@ export class RunState {
 }
 
 export function specOf(shadow: ShadowLog): ReplicaSpec {
-  return { topic: shadow.topic, partition: asPartitionId(shadow.partition), topicId: shadow.topicId, config: shadow.config };
+  return {
+    topic: shadow.topic,
+    partition: asPartitionId(shadow.partition),
+    topicId: shadow.topicId,
+    config: shadow.config,
+  };
 }
 
 export function pathOf(shadow: ShadowLog): string {

@@ -9,7 +9,7 @@
  */
 import { sequenceAfter } from "@tidemark/proto";
 import type { BatchHeader } from "@tidemark/proto";
-import type { LogConfig } from "../../storage/types.ts";
+import type { LogConfig } from "../../storage/index.ts";
 import { ensure } from "./violation.ts";
 
 export interface ShadowBatch {
@@ -132,7 +132,10 @@ export class ShadowLog {
    * history or of one that may come back, less what lies below a raised log start.
    */
   resolve(found: readonly FoundBatch[], foundEnd: number, after: "process" | "power"): void {
-    const candidates = [this.batches, ...this.alternatives.filter((other) => other.survivesKill || after === "power").map((other) => other.batches)];
+    const candidates = [
+      this.batches,
+      ...this.alternatives.filter((other) => other.survivesKill || after === "power").map((other) => other.batches),
+    ];
     const history = candidates.find((candidate) => isPrefix(found, candidate, this.logStartMax));
     ensure(history !== undefined, "clean prefix", () => this.#whyNot(found));
     // What DeleteRecords took with its segment stays in the shadow, so that offsets go on where they were.
@@ -146,9 +149,13 @@ export class ShadowLog {
     this.generation += 1;
     const end = this.endOffset;
     const required = after === "power" ? this.durableEnd : this.writtenEnd;
-    ensure(end >= required, after === "power" ? "flushed records survive" : "a process crash loses nothing written", () => {
-      return `${this.name} ends at ${end}, ${required} was ${after === "power" ? "synced" : "written"}`;
-    });
+    ensure(
+      end >= required,
+      after === "power" ? "flushed records survive" : "a process crash loses nothing written",
+      () => {
+        return `${this.name} ends at ${end}, ${required} was ${after === "power" ? "synced" : "written"}`;
+      },
+    );
     this.writtenEnd = end;
   }
 
@@ -196,7 +203,13 @@ export class ShadowLog {
 }
 
 /** The batch that `bytes` become when the log stores them at `baseOffset`. `bytes` are patched already. */
-export function shadowBatch(bytes: Buffer, header: BatchHeader, baseOffset: number, leaderEpoch: number, timestamps: readonly number[]): ShadowBatch {
+export function shadowBatch(
+  bytes: Buffer,
+  header: BatchHeader,
+  baseOffset: number,
+  leaderEpoch: number,
+  timestamps: readonly number[],
+): ShadowBatch {
   return {
     baseOffset,
     lastOffset: baseOffset + header.lastOffsetDelta,

@@ -7,7 +7,7 @@ import { readBatchHeader } from "@tidemark/proto";
 import { patchBatch } from "@tidemark/proto";
 import { asLeaderEpoch, asOffset } from "../../base/index.ts";
 import type { SeededRandom } from "../../base/index.ts";
-import type { LogDirectory, PartitionLog } from "../../storage/types.ts";
+import type { LogDirectory, PartitionLog } from "../../storage/index.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
 import { injectFault } from "./fault-menu.ts";
 import type { Life } from "./life.ts";
@@ -81,7 +81,8 @@ export class Workload {
     const open = this.#logs();
     const chosen = open.length === 0 ? undefined : random.pick(open);
     const draw = random.below(100);
-    if (chosen === undefined || draw < 20) await this.#life.process.sleep(random.pick([0, 1, 10, 10, random.below(400)]));
+    if (chosen === undefined || draw < 20)
+      await this.#life.process.sleep(random.pick([0, 1, 10, 10, random.below(400)]));
     else if (draw < 60) this.#append(chosen);
     else if (draw < 66) chosen.log.sync();
     else if (draw < 72) await this.#attempt(() => checkRead(random, chosen.shadow, chosen.log));
@@ -103,7 +104,10 @@ export class Workload {
     const open: OpenLog[] = [];
     for (const shadow of this.#state.shadows.values()) {
       // A damaged replica waits for an operator; that it refuses appends is asked once.
-      const log = shadow.isBusy || shadow.damagedAt !== null ? undefined : this.#directory.log(shadow.topic, specOf(shadow).partition);
+      const log =
+        shadow.isBusy || shadow.damagedAt !== null
+          ? undefined
+          : this.#directory.log(shadow.topic, specOf(shadow).partition);
       if (log !== undefined) open.push({ shadow, log });
     }
     return open;
@@ -111,7 +115,8 @@ export class Workload {
 
   #isOffline(): boolean {
     if (this.#directory.isOffline) this.#life.isOffline = true;
-    if (this.#life.isOffline) ensure(this.#life.hadFault, "offline", () => "the directory went offline and nothing was injected");
+    if (this.#life.isOffline)
+      ensure(this.#life.hadFault, "offline", () => "the directory went offline and nothing was injected");
     return this.#life.isOffline;
   }
 
@@ -129,11 +134,19 @@ export class Workload {
     } else {
       shadow.mayHaveTail = true;
       this.#state.count("write cut back");
-      ensure(this.#life.hadFault, "3.1(12)", () => `${shadow.name}: a write failed and nothing was injected: ${fault?.message}`);
+      ensure(
+        this.#life.hadFault,
+        "3.1(12)",
+        () => `${shadow.name}: a write failed and nothing was injected: ${fault?.message}`,
+      );
       const end = log.logEndOffset;
-      ensure(end >= before && end <= shadow.endOffset && shadow.boundaryAt(end) === end && log.writtenEndOffset === end, "3.1(12)", () => {
-        return `${shadow.name}: after ${fault?.message} it ends at ${end}, written to ${log.writtenEndOffset}; it was written to ${before}, appended to ${shadow.endOffset}`;
-      });
+      ensure(
+        end >= before && end <= shadow.endOffset && shadow.boundaryAt(end) === end && log.writtenEndOffset === end,
+        "3.1(12)",
+        () => {
+          return `${shadow.name}: after ${fault?.message} it ends at ${end}, written to ${log.writtenEndOffset}; it was written to ${before}, appended to ${shadow.endOffset}`;
+        },
+      );
       shadow.finishCut(end, true);
       shadow.writtenEnd = end;
     }
@@ -161,8 +174,14 @@ export class Workload {
     shadow.batches.pop();
     shadow.alternatives = alternatives;
     const isTooLarge = bytes.length > shadow.config.segmentBytes;
-    if (result.code === "RECORD_LIST_TOO_LARGE") ensure(isTooLarge, "3.1(6)", () => `${shadow.name}: ${bytes.length} bytes refused as too large`);
-    else ensure(this.#life.hadFault, "append", () => `${shadow.name}: refused with ${result.code}, ${result.fault?.message}; nothing was injected`);
+    if (result.code === "RECORD_LIST_TOO_LARGE")
+      ensure(isTooLarge, "3.1(6)", () => `${shadow.name}: ${bytes.length} bytes refused as too large`);
+    else
+      ensure(
+        this.#life.hadFault,
+        "append",
+        () => `${shadow.name}: refused with ${result.code}, ${result.fault?.message}; nothing was injected`,
+      );
     return false;
   }
 
@@ -171,7 +190,11 @@ export class Workload {
     if (log === undefined) return;
     const { bytes } = this.#life.batches.make(log, shadow, this.#life.now());
     const result = log.append(bytes, readBatchHeader(bytes, 0), asLeaderEpoch(shadow.leaderEpoch), this.#life.now());
-    ensure(!result.ok && result.code === "KAFKA_STORAGE_ERROR", "15.7", () => `${shadow.name} is damaged and takes an append`);
+    ensure(
+      !result.ok && result.code === "KAFKA_STORAGE_ERROR",
+      "15.7",
+      () => `${shadow.name} is damaged and takes an append`,
+    );
   }
 
   #startEpoch({ shadow, log }: OpenLog): void {
@@ -219,7 +242,11 @@ export class Workload {
       if (!isDone) return;
       shadow.isBusy = false;
       shadow.logStart = Math.max(shadow.logStart, offset);
-      ensure(log.logStartOffset === shadow.logStart, "13(4)", () => `${shadow.name}: log start ${log.logStartOffset}, raised to ${shadow.logStart}`);
+      ensure(
+        log.logStartOffset === shadow.logStart,
+        "13(4)",
+        () => `${shadow.name}: log start ${log.logStartOffset}, raised to ${shadow.logStart}`,
+      );
     });
   }
 
@@ -237,7 +264,11 @@ export class Workload {
     this.#state.world.note("delete", extra.name);
     const isDone = await this.#attempt(() => this.#directory.deleteLog("u", specOf(extra).partition));
     if (!isDone) return;
-    ensure(this.#life.disk.sizeOf(`${DATA_PATH}/u-0`) === null, "3.6", () => "the name of a deleted replica is not free");
+    ensure(
+      this.#life.disk.sizeOf(`${DATA_PATH}/u-0`) === null,
+      "3.6",
+      () => "the name of a deleted replica is not free",
+    );
     if (random.chance(0.5)) await this.#create(this.#state.newShadow("u", 0));
   }
 
@@ -246,7 +277,11 @@ export class Workload {
     shadow.isBusy = true;
     const isDone = await this.#attempt(async () => {
       const log = await this.#directory.createLog(specOf(shadow));
-      ensure(log.logEndOffset === 0 && log.topicId === shadow.topicId, "createLog", () => `${shadow.name}: new, but it ends at ${log.logEndOffset}`);
+      ensure(
+        log.logEndOffset === 0 && log.topicId === shadow.topicId,
+        "createLog",
+        () => `${shadow.name}: new, but it ends at ${log.logEndOffset}`,
+      );
       this.#life.followSyncs(shadow, log);
     });
     if (!isDone) return;
