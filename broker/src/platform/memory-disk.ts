@@ -264,7 +264,8 @@ class MemoryFile implements File {
     this.#assertWritable("written");
     const bytes = this.#content.write(buffers, at);
     if (bytes === 0 && buffers.some((buffer) => buffer.length > 0)) throw new DiskFault("ENOSPC", "write", this.path);
-    this.#sizeBytes = Math.max(this.#sizeBytes, at + bytes);
+    // Nothing written beyond the end leaves no gap behind.
+    if (bytes > 0) this.#sizeBytes = Math.max(this.#sizeBytes, at + bytes);
     return bytes;
   }
 
