@@ -6,8 +6,6 @@
  * and the message says up to where everything is safe: exit code 8, or the failure's own code if nothing was written.
  * A signal ends it the same way: what was handed over is awaited for a while and reported.
  */
-import type { Producer, TopicDef } from "@tidemark/client";
-import { MAX_MESSAGE_BYTES_MAX } from "@tidemark/proto";
 import { withClient } from "../client-session.ts";
 import { type CommandContext, isJson, note } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -15,11 +13,9 @@ import { CliFailure, toFailure, usageFailure } from "../failure.ts";
 import { useNativeParts } from "../native-parts.ts";
 import { Progress } from "../output/progress.ts";
 import { formatBytes, formatCount, formatMs, plural } from "../output/units.ts";
-import { Delivery } from "../records/delivery.ts";
-import type { RecordToProduce } from "../records/envelope.ts";
-import { findInputs, type Input, totalBytesOf } from "../records/inputs.ts";
-import { LineSplitter } from "../records/line-splitter.ts";
-import { Pacer } from "../records/pacer.ts";
+import type { Delivery } from "../records/delivery.ts";
+import { findInputs, totalBytesOf } from "../records/inputs.ts";
+import { type ByteTopic, ProduceRun, STOP_FLUSH_MS } from "../records/produce-run.ts";
 import { createRecordReader, type InputFormat, type RecordReader } from "../records/record-format.ts";
 import { requireTopicName } from "../topic-argument.ts";
 
@@ -39,9 +35,6 @@ export interface ProduceRequest {
   readonly file?: readonly string[];
 }
 
-/** How long a stopped command waits for what is in flight. */
-const STOP_FLUSH_MS = 10_000;
-
 export async function produce(context: CommandContext, request: ProduceRequest): Promise<ExitCode> {
   const topicName = requireTopicName(request.topic);
   const readRecord = createReader(request);
@@ -59,10 +52,22 @@ export async function produce(context: CommandContext, request: ProduceRequest):
       compression: request.compress,
       ...(context.flags.timeoutMs === null ? {} : { deliveryTimeout: context.flags.timeoutMs }),
     });
-    const run = new ProduceRun(context, producer, await byteTopic(topicName), request);
-    const progress = new Progress(context, () => run.state(totalBytesOf(inputs)));
+    const run = new ProduceRun({
+      producer,
+      topic: await byteTopic(topicName),
+      readRecord,
+      isWholeInput: request.format === "bytes",
+      recordsPerSecond: request.rate ?? null,
+      signal: context.signal,
+    });
+    const totalBytes = totalBytesOf(inputs);
+    const progress = new Progress(context, () => ({
+      doneBytes: run.bytesRead,
+      totalBytes,
+      records: run.delivery.acknowledged,
+    }));
     try {
-      const stoppedBy = isOneTombstone ? await run.sendTombstone(readRecord) : await run.sendAll(inputs, readRecord);
+      const stoppedBy = isOneTombstone ? await run.sendTombstone() : await run.sendAll(inputs);
       progress.stop();
       return finish(context, request, run, stoppedBy);
     } finally {
@@ -70,160 +75,6 @@ export async function produce(context: CommandContext, request: ProduceRequest):
       await producer.close({ timeout: STOP_FLUSH_MS });
     }
   });
-}
-
-/** One `produce`: feeds the producer and counts. */
-class ProduceRun {
-  readonly delivery = new Delivery();
-  readonly startedAtMs = performance.now();
-  readonly #context: CommandContext;
-  readonly #producer: Producer;
-  readonly #topic: TopicDef<Uint8Array | null, Uint8Array | null>;
-  readonly #request: ProduceRequest;
-  readonly #pacer: Pacer | null;
-  bytesRead = 0;
-
-  constructor(
-    context: CommandContext,
-    producer: Producer,
-    topic: TopicDef<Uint8Array | null, Uint8Array | null>,
-    request: ProduceRequest,
-  ) {
-    this.#context = context;
-    this.#producer = producer;
-    this.#topic = topic;
-    this.#request = request;
-    this.#pacer = request.rate === undefined ? null : new Pacer(request.rate);
-  }
-
-  /** Sends what the inputs hold and waits until all of it is answered. Returns why reading stopped early, or null. */
-  async sendAll(inputs: readonly Input[], readRecord: RecordReader): Promise<Error | null> {
-    let stoppedBy: Error | null = null;
-    try {
-      for (const input of inputs) {
-        this.delivery.beginInput(input.name);
-        await this.#sendInput(input, readRecord);
-        if (this.#mustStop) break;
-      }
-    } catch (error: unknown) {
-      stoppedBy = error instanceof Error ? error : new Error(String(error));
-    }
-    await this.#settle();
-    return stoppedBy;
-  }
-
-  async sendTombstone(readRecord: RecordReader): Promise<Error | null> {
-    this.delivery.beginInput("--tombstone");
-    await this.#sendPiece(Buffer.alloc(0), readRecord);
-    await this.#settle();
-    return null;
-  }
-
-  state(totalBytes: number | null): { doneBytes: number; totalBytes: number | null; records: number } {
-    return { doneBytes: this.bytesRead, totalBytes, records: this.delivery.acknowledged };
-  }
-
-  get #mustStop(): boolean {
-    return this.delivery.firstFailed !== null || this.#context.signal.aborted;
-  }
-
-  async #sendInput(input: Input, readRecord: RecordReader): Promise<void> {
-    const stream = input.open();
-    // A read that waits for a silent pipe must not outlive the signal.
-    const stop = (): void => void stream.destroy();
-    this.#context.signal.addEventListener("abort", stop, { once: true });
-    try {
-      if (this.#request.format === "bytes") await this.#sendWhole(stream, readRecord);
-      else await this.#sendLines(stream, readRecord);
-    } catch (error: unknown) {
-      if (!this.#context.signal.aborted) throw error;
-    } finally {
-      this.#context.signal.removeEventListener("abort", stop);
-    }
-  }
-
-  async #sendLines(stream: AsyncIterable<Buffer>, readRecord: RecordReader): Promise<void> {
-    const splitter = new LineSplitter({ lineBytesMax: MAX_MESSAGE_BYTES_MAX });
-    for await (const chunk of stream) {
-      this.bytesRead += chunk.length;
-      splitter.feed(chunk);
-      for (let line = splitter.next(); line !== null; line = splitter.next()) {
-        const waits = this.#sendPiece(line, readRecord);
-        if (waits !== null) await waits;
-        if (this.#mustStop) return;
-      }
-    }
-    const last = splitter.finish();
-    if (last !== null) await this.#sendPiece(last, readRecord);
-  }
-
-  async #sendWhole(stream: AsyncIterable<Buffer>, readRecord: RecordReader): Promise<void> {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of stream) {
-      chunks.push(chunk);
-      size += chunk.length;
-      this.bytesRead += chunk.length;
-      if (size > MAX_MESSAGE_BYTES_MAX) {
-        throw new CliFailure(
-          "RECORD_TOO_LARGE",
-          `the input is larger than ${formatBytes(MAX_MESSAGE_BYTES_MAX)}, and no broker takes such a record`,
-        );
-      }
-    }
-    await this.#sendPiece(Buffer.concat(chunks, size), readRecord);
-  }
-
-  /** Null when the next record may follow at once: the common case costs no promise. */
-  #sendPiece(piece: Buffer, readRecord: RecordReader): Promise<void> | null {
-    const record = this.#parse(piece, readRecord);
-    return record === null ? null : this.#send(record);
-  }
-
-  #parse(piece: Buffer, readRecord: RecordReader): RecordToProduce | null {
-    try {
-      return readRecord(piece);
-    } catch (error: unknown) {
-      if (!(error instanceof CliFailure)) throw error;
-      const place = this.delivery.describeSlot(this.delivery.handedOver);
-      throw usageFailure(`${place}: ${error.message}`, error.hint ?? undefined);
-    }
-  }
-
-  #send(record: RecordToProduce): Promise<void> | null {
-    if (this.#pacer !== null)
-      return this.#pacer.next(this.#context.signal).then(() => this.#enqueue(record) ?? undefined);
-    return this.#enqueue(record);
-  }
-
-  #enqueue(record: RecordToProduce): Promise<void> | null {
-    return this.#tryEnqueue(record) ? null : this.#enqueueWhenReady(record);
-  }
-
-  async #enqueueWhenReady(record: RecordToProduce): Promise<void> {
-    do await this.#producer.ready({ signal: this.#context.signal });
-    while (!this.#tryEnqueue(record));
-  }
-
-  /** False: the producer is full and has not taken it. */
-  #tryEnqueue(record: RecordToProduce): boolean {
-    const slot = this.delivery.handedOver;
-    const isTaken = this.#producer.enqueue(this.#topic, record, (error, metadata) =>
-      this.delivery.settle(slot, error, metadata?.duplicate === true),
-    );
-    if (isTaken) this.delivery.handOver();
-    return isTaken;
-  }
-
-  /**
-   * Every record handed over is answered afterwards, well or badly; after a signal only those that were answered soon.
-   * What went wrong was told to the records it happened to, so a failed flush says nothing new.
-   */
-  async #settle(): Promise<void> {
-    const { signal } = this.#context;
-    if (!signal.aborted) await this.#producer.flush({ signal }).catch(() => undefined);
-    if (signal.aborted) await this.#producer.flush({ timeout: STOP_FLUSH_MS }).catch(() => undefined);
-  }
 }
 
 function finish(context: CommandContext, request: ProduceRequest, run: ProduceRun, stoppedBy: Error | null): ExitCode {
@@ -258,7 +109,8 @@ function finish(context: CommandContext, request: ProduceRequest, run: ProduceRu
 function partialSentence(delivery: Delivery, failure: CliFailure, place: string | null): string {
   const done = `${plural(delivery.acknowledged, "record")} acknowledged`;
   if (place === null) return `${done}, then ${failure.message}`;
-  return `${done}, ${formatCount(delivery.failed)} failed; all before ${place} are written, which failed with ${failure.code}: ${failure.message}`;
+  const safe = `all before ${place} are written, which failed with ${failure.code}: ${failure.message}`;
+  return `${done}, ${formatCount(delivery.failed)} failed; ${safe}`;
 }
 
 function report(context: CommandContext, request: ProduceRequest, run: ProduceRun): void {
@@ -279,22 +131,13 @@ function report(context: CommandContext, request: ProduceRequest, run: ProduceRu
   }
   const rate = formatCount(acknowledged / Math.max(elapsedMs / 1_000, 0.001));
   const retried = duplicates === 0 ? "" : `, ${plural(duplicates, "record")} found there by a retry`;
-  note(
-    context,
-    `produced ${formatCount(acknowledged)} record${acknowledged === 1 ? "" : "s"} to ${request.topic}: ${formatBytes(run.bytesRead)} in ${formatMs(elapsedMs)}, ${rate} records/s${retried}`,
-  );
+  const what = `produced ${plural(acknowledged, "record")} to ${request.topic}`;
+  note(context, `${what}: ${formatBytes(run.bytesRead)} in ${formatMs(elapsedMs)}, ${rate} records/s${retried}`);
 }
 
 function createReader(request: ProduceRequest): RecordReader {
-  const isLines = request.format === "lines";
-  if (request.keySeparator !== undefined && !isLines) throw usageFailure("--key-separator goes with -f lines only");
-  if (request.keySeparator === "") throw usageFailure("--key-separator is empty");
-  if (request.keySeparator !== undefined && request.key !== undefined)
-    throw usageFailure("-k and --key-separator both set the key");
-  if (request.keySeparator !== undefined && request.tombstone === true)
-    throw usageFailure("a tombstone has no value: --key-separator makes no sense with --tombstone");
-  if (request.tombstone === true && request.format === "bytes")
-    throw usageFailure("--tombstone does not go with -f bytes");
+  const clash = clashOf(request);
+  if (clash !== null) throw usageFailure(clash);
   return createRecordReader(request.format, {
     key: request.key === undefined ? null : Buffer.from(request.key),
     headers: (request.header ?? []).map(([name, value]) => [name, Buffer.from(value)] as const),
@@ -305,7 +148,19 @@ function createReader(request: ProduceRequest): RecordReader {
   });
 }
 
-async function byteTopic(name: string): Promise<TopicDef<Uint8Array | null, Uint8Array | null>> {
+/** Flags that make no sense together. */
+function clashOf(request: ProduceRequest): string | null {
+  const { format, key, keySeparator } = request;
+  const isTombstone = request.tombstone === true;
+  if (keySeparator === "") return "--key-separator is empty";
+  if (keySeparator !== undefined && format !== "lines") return "--key-separator goes with -f lines only";
+  if (keySeparator !== undefined && key !== undefined) return "-k and --key-separator both set the key";
+  if (keySeparator !== undefined && isTombstone) return "a tombstone has no value for --key-separator to cut off";
+  if (isTombstone && format === "bytes") return "--tombstone does not go with -f bytes";
+  return null;
+}
+
+async function byteTopic(name: string): Promise<ByteTopic> {
   const { codecs, topic } = await import("@tidemark/client");
   return topic(name, { key: codecs.bytes, value: codecs.bytes });
 }
