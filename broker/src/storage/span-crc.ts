@@ -9,23 +9,22 @@
  * does. Several bad ones cancel out with a probability of 2^-32, which is what one CRC promises of any damage.
  */
 const POLYNOMIAL = 0x82f63b78;
-const LOW_BITS = 12;
-const LOW_COUNT = 1 << LOW_BITS;
-/** Batches of up to 32 MiB and a little more. */
-const HIGH_COUNT = 1 << 14;
+
+/** A length is taken apart into digits of this many values; three of them reach beyond the largest batch. */
+const DIGIT_BITS = 10;
+const DIGIT_VALUES = 1 << DIGIT_BITS;
 
 export class SpanCrc {
   readonly #byteTable = buildByteTable();
-  /** x^(8 n) for n < 4096. */
-  readonly #lowFactors: Int32Array;
-  /** x^(8 * 4096 n). */
-  readonly #highFactors: Int32Array;
+  /** x^(8 n * 1024^digit) for n < 1024: what the n bytes of a digit do to the CRC of what stands before them. */
+  readonly #factors: readonly Int32Array[];
   #crc = 0;
 
   constructor() {
-    const byteFactor = 1 << 23; // x^8, reflected: bit 31 is x^0
-    this.#lowFactors = powers(byteFactor, LOW_COUNT + 1);
-    this.#highFactors = powers(at(this.#lowFactors, LOW_COUNT), HIGH_COUNT);
+    const ones = powers(1 << 23, DIGIT_VALUES + 1); // x^8, reflected: bit 31 is x^0
+    const thousands = powers(at(ones, DIGIT_VALUES), DIGIT_VALUES + 1);
+    // 2^20 bytes and more: few values are enough for the last digit.
+    this.#factors = [ones, thousands, powers(at(thousands, DIGIT_VALUES), 64)];
   }
 
   /** Unsigned; of everything appended since `reset`. */
@@ -48,8 +47,13 @@ export class SpanCrc {
 
   /** Appends `length` bytes by their CRC. */
   appendSum(crc: number, length: number): void {
-    let shifted = multiply(at(this.#lowFactors, length & (LOW_COUNT - 1)), this.#crc);
-    if (length >= LOW_COUNT) shifted = multiply(at(this.#highFactors, length >>> LOW_BITS), shifted);
+    let shifted = this.#crc;
+    let left = length;
+    for (const factors of this.#factors) {
+      shifted = multiply(at(factors, left & (DIGIT_VALUES - 1)), shifted);
+      left >>>= DIGIT_BITS;
+      if (left === 0) break;
+    }
     this.#crc = shifted ^ crc;
   }
 }
