@@ -23,7 +23,11 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
     version: parts.version,
     nodeVersion: process.version,
     totals: () => parts.counters,
-    topics: () => [...(parts.image()?.topics.values() ?? [])].map(({ name, partitions }) => ({ topic: name, partitionsCount: partitions.length })),
+    topics: () =>
+      [...(parts.image()?.topics.values() ?? [])].map(({ name, partitions }) => ({
+        topic: name,
+        partitionsCount: partitions.length,
+      })),
     partitions: () => ledPartitions(parts),
     brokersCount: () => parts.image()?.brokers.size ?? 0,
     connections: () => parts.connections(),
@@ -40,7 +44,11 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
   return new Metrics([numbers, ...parts.doors()]);
 }
 
-function* ledPartitions(parts: BrokerMetricsParts): ReturnType<ConstructorParameters<typeof BrokerMetrics>[0]["partitions"]> extends Iterable<infer Row> ? Generator<Row> : never {
+function* ledPartitions(
+  parts: BrokerMetricsParts,
+): ReturnType<ConstructorParameters<typeof BrokerMetrics>[0]["partitions"]> extends Iterable<infer Row>
+  ? Generator<Row>
+  : never {
   for (const partition of parts.replicas()?.partitions() ?? []) {
     yield {
       topic: partition.topic,

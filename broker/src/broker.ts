@@ -33,7 +33,16 @@ import {
 } from "./platform/index.ts";
 import type { Clock, DirectoryLocks, Disk, KeyValueStore, Logger, RandomBytes, Timers } from "./ports/index.ts";
 import { DiskFault } from "./ports/index.ts";
-import { BrokerCounters, Controller, ProducerIds, Purgatory, ReplicaManager, RequestBudget, SlabPool, Turn } from "./runtime/index.ts";
+import {
+  BrokerCounters,
+  Controller,
+  ProducerIds,
+  Purgatory,
+  ReplicaManager,
+  RequestBudget,
+  SlabPool,
+  Turn,
+} from "./runtime/index.ts";
 import { claimDirectory, completeBirth, openLogDirectory, openMetadataStore } from "./storage/index.ts";
 import type { ClusterIdentity, OpenReport } from "./storage/index.ts";
 
@@ -117,7 +126,9 @@ export class Broker {
   #grpc: GrpcDoor | null = null;
   #http: HttpDoor | null = null;
   #report: OpenReport | null = null;
+  /** What a clean marker will say: of the registration, before it of the marker that was found (9(4)). */
   #brokerEpoch = -1;
+  #fault: FatalFault | null = null;
   #starting: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
 
@@ -150,7 +161,9 @@ export class Broker {
   /** "host:port" of the HTTP door; empty before the start, and where there is none. */
   get httpAddress(): string {
     const listener = this.#listener("HTTP");
-    return this.#http === null || listener === undefined ? "" : formatAddress({ host: listener.host, port: this.#http.address.port });
+    return this.#http === null || listener === undefined
+      ? ""
+      : formatAddress({ host: listener.host, port: this.#http.address.port });
   }
 
   get isReady(): boolean {
@@ -187,7 +200,7 @@ export class Broker {
     } catch (cause: unknown) {
       this.#stage = "failed";
       await this.#closeAll();
-      throw startErrorOf(cause);
+      throw this.#fault === null ? startErrorOf(cause) : faultError(this.#fault);
     }
   }
 
@@ -219,6 +232,7 @@ export class Broker {
     this.#waitingFor = ["recovery"];
     const { replicas, context } = this.#createRuntime(controller);
     this.#report = await replicas.open(controller.image, this.#options.onRecovery);
+    if (this.#report.clean) this.#brokerEpoch = this.#report.previousBrokerEpoch;
     this.#closers.push(() => replicas.stop(this.#brokerEpoch));
 
     this.#waitingFor = ["listeners"];
@@ -228,6 +242,7 @@ export class Broker {
     await replicas.start(controller.image);
     controller.onApplied((delta, image) => replicas.onMetadata(delta, image));
     if (this.#config.profile === "dev") await createReadyTopic(context);
+    if (this.#fault !== null) throw faultError(this.#fault);
 
     grpc.open();
     this.#waitingFor = [];
@@ -244,8 +259,13 @@ export class Broker {
 
   async #openController(identity: ClusterIdentity): Promise<Controller> {
     const isUnborn = identity.clusterId === null;
-    const { disk, openStore } = this.#world;
-    const metadata = await openMetadataStore({ path: `${this.#path}/${METADATA_STORE}`, disk, openStore, isUnborn });
+    const { disk } = this.#world;
+    const metadata = await openMetadataStore({
+      path: `${this.#path}/${METADATA_STORE}`,
+      disk,
+      openStore: (path, options) => this.#world.openStore(path, options),
+      isUnborn,
+    });
     const controller = await Controller.open({
       store: metadata,
       clock: this.#world.clock,
@@ -280,7 +300,8 @@ export class Broker {
         purgatory,
         openLogDirectory,
         logger: this.#logger,
-        onOffline: (fault) => this.#fail("DISK_FAULT", `the data directory ${this.#path} failed: ${fault.message}`, fault),
+        onOffline: (fault) =>
+          this.#fail("DISK_FAULT", `the data directory ${this.#path} failed: ${fault.message}`, fault),
       },
     );
     this.#replicas = replicas;
@@ -310,7 +331,10 @@ export class Broker {
   async #openGrpc(context: BrokerContext): Promise<GrpcDoor> {
     const listener = this.#listener("GRPC");
     if (listener === undefined) throw new BrokerStartError("INVALID_CONFIG", "listeners names no GRPC door", undefined);
-    const grpc = new GrpcDoor({ host: listener.host, port: listener.port }, { ...context, logger: this.#logger.child("grpc") });
+    const grpc = new GrpcDoor(
+      { host: listener.host, port: listener.port },
+      { ...context, logger: this.#logger.child("grpc") },
+    );
     await grpc.listen();
     this.#grpc = grpc;
     this.#closers.push(() => grpc.close());
@@ -322,7 +346,11 @@ export class Broker {
     if (listener === undefined) return;
     const { host, port } = listener;
     try {
-      const http = await openHttpDoor({ host, port, idleMs: this.#config.connectionsMaxIdleMs }, this.#view(), this.#logger.child("http"));
+      const http = await openHttpDoor(
+        { host, port, idleMs: this.#config.connectionsMaxIdleMs },
+        this.#view(),
+        this.#logger.child("http"),
+      );
       this.#http = http;
       this.#closers.push(() => http.close());
     } catch (cause: unknown) {
@@ -331,7 +359,9 @@ export class Broker {
   }
 
   async #register(controller: Controller, identity: ClusterIdentity, report: OpenReport): Promise<void> {
-    const listeners = this.#config.listeners.map((listener): Listener => ({ ...listener, port: this.#boundPort(listener) }));
+    const listeners = this.#config.listeners.map(
+      (listener): Listener => ({ ...listener, port: this.#boundPort(listener) }),
+    );
     const { brokerEpoch } = await controller.registerBroker({
       brokerId: this.#config.nodeId,
       incarnationId: uuidToText(this.#world.random(UUID_BYTES)),
@@ -360,10 +390,14 @@ export class Broker {
   /** Once: later faults follow from the first. The doors go; what the disk holds is left to the next start's recovery. */
   #fail(code: string, message: string, cause: unknown): void {
     if (this.#stage === "failed" || this.#stage === "stopped") return;
+    const isStarting = this.#stage === "starting";
     this.#stage = "failed";
     this.#waitingFor = ["failed"];
     this.#logger.error("the broker has failed", { code, reason: message });
     const told = { code, message, exitCode: DISK_FAULT_EXIT, cause };
+    this.#fault = told;
+    // A start tells by its rejection.
+    if (isStarting) return;
     // After the stretch that noticed: whoever waits in it is answered first.
     this.#world.timers.endOfTurn(() => {
       if (this.#options.onFatal === undefined) void this.stop().catch(() => undefined);
@@ -388,7 +422,8 @@ export class Broker {
     const registered = image.brokers.get(brokerId)?.listeners.find(({ name }) => name === "GRPC");
     if (brokerId !== this.#config.nodeId) return registered ?? null;
     const advertised = this.#config.advertisedListeners?.find(({ name }) => name === "GRPC");
-    if (advertised !== undefined) return { host: advertised.host, port: advertised.port === 0 ? this.#ownGrpcPort() : advertised.port };
+    if (advertised !== undefined)
+      return { host: advertised.host, port: advertised.port === 0 ? this.#ownGrpcPort() : advertised.port };
     return { host: dialledHost ?? registered?.host ?? "", port: this.#ownGrpcPort() };
   }
 
@@ -430,7 +465,12 @@ async function createReadyTopic(context: BrokerContext): Promise<void> {
   if (context.image().topics.has(READY_TOPIC)) return;
   const spec = { name: READY_TOPIC, partitions: 1, replicationFactor: 1, assignment: [], config: {}, internal: true };
   const [outcome] = await createTopicsReady(context, [spec], { timeoutMs: 0, isValidateOnly: false });
-  if (outcome !== undefined && outcome.code !== "NONE") throw new BrokerStartError(outcome.code, `the topic ${READY_TOPIC} could not be made: ${outcome.message}`, undefined);
+  if (outcome !== undefined && outcome.code !== "NONE")
+    throw new BrokerStartError(
+      outcome.code,
+      `the topic ${READY_TOPIC} could not be made: ${outcome.message}`,
+      undefined,
+    );
 }
 
 function fileWorld(): BrokerWorld {
@@ -462,6 +502,10 @@ function startErrorOf(cause: unknown): Error {
   if (cause instanceof DiskFault) return new BrokerStartError(cause.kind, `the disk failed: ${cause.message}`, cause);
   if (cause instanceof Error && codeOf(cause) !== undefined) return cause;
   return new BrokerStartError("UNKNOWN_SERVER_ERROR", cause instanceof Error ? cause.message : String(cause), cause);
+}
+
+function faultError({ code, message, cause }: FatalFault): BrokerStartError {
+  return new BrokerStartError(code, message, cause);
 }
 
 function codeOf(thrown: unknown): string | undefined {

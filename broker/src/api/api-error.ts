@@ -28,7 +28,9 @@ export class ApiError extends Error {
 export function toApiError(thrown: unknown, during: string, errors: UnknownErrors): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (thrown instanceof ProtoError) return new ApiError(thrown.code, thrown.message, { cause: thrown });
-  return new ApiError("UNKNOWN_SERVER_ERROR", `${during} failed; error id ${errors.log(during, thrown)}`, { cause: thrown });
+  return new ApiError("UNKNOWN_SERVER_ERROR", `${during} failed; error id ${errors.log(during, thrown)}`, {
+    cause: thrown,
+  });
 }
 
 /** Logs unexpected errors and numbers them, so that a client's report finds its line. */

@@ -4,7 +4,16 @@
 import type { BrokerConfig } from "../config/index.ts";
 import type { ClusterImage } from "../metadata/index.ts";
 import type { Clock, Logger } from "../ports/index.ts";
-import type { BrokerCounters, Controller, ProducerIds, Purgatory, ReplicaManager, RequestBudget, SlabPool, Turn } from "../runtime/index.ts";
+import type {
+  BrokerCounters,
+  Controller,
+  ProducerIds,
+  Purgatory,
+  ReplicaManager,
+  RequestBudget,
+  SlabPool,
+  Turn,
+} from "../runtime/index.ts";
 import type { UnknownErrors } from "./api-error.ts";
 
 export type { SlabPool };

@@ -30,7 +30,10 @@ export async function handleCreateTopics(
   options: CreateTopicsOptions,
 ): Promise<TopicOutcome[]> {
   if (specs.length > MAX_PARTITIONS_PER_REQUEST) {
-    throw new ApiError("INVALID_REQUEST", `a request makes at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${specs.length}`);
+    throw new ApiError(
+      "INVALID_REQUEST",
+      `a request makes at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${specs.length}`,
+    );
   }
   return createTopicsReady(context, specs, options);
 }
@@ -40,9 +43,13 @@ export async function createTopicsReady(
   specs: readonly CreateTopicSpec[],
   options: CreateTopicsOptions,
 ): Promise<TopicOutcome[]> {
-  const results = await context.controller.createTopics(specs, { validateOnly: options.isValidateOnly, ifAbsent: false });
+  const results = await context.controller.createTopics(specs, {
+    validateOnly: options.isValidateOnly,
+    ifAbsent: false,
+  });
   const mustWait = !options.isValidateOnly && context.config.createWait;
-  return Promise.all(results.map((result) => (mustWait ? whenReady(context, result, timeoutOf(options.timeoutMs)) : outcomeOf(result))));
+  if (!mustWait) return results.map(outcomeOf);
+  return Promise.all(results.map((result) => whenReady(context, result, timeoutOf(options.timeoutMs))));
 }
 
 async function whenReady(context: BrokerContext, result: CreateTopicResult, timeoutMs: number): Promise<TopicOutcome> {

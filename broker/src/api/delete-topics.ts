@@ -13,7 +13,10 @@ export interface DeletedTopic {
 /** One result per name, in order. Internal topics stay: INVALID_TOPIC_EXCEPTION. */
 export async function handleDeleteTopics(context: BrokerContext, names: readonly string[]): Promise<DeletedTopic[]> {
   if (names.length > MAX_PARTITIONS_PER_REQUEST) {
-    throw new ApiError("INVALID_REQUEST", `a request deletes at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${names.length}`);
+    throw new ApiError(
+      "INVALID_REQUEST",
+      `a request deletes at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${names.length}`,
+    );
   }
   const { topics } = context.image();
   const isInternal = (name: string): boolean => topics.get(name)?.internal ?? false;

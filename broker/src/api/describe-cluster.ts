@@ -28,7 +28,13 @@ export function handleDescribeCluster(context: BrokerContext, client: ClientCont
     brokers: [...brokers.values()].map(({ brokerId, rack }): ClusterBroker => {
       const endpoint = context.grpcEndpointOf(brokerId, client.dialledHost);
       // One broker is one cluster so far: whoever answers this is alive, and there is nobody else.
-      return { id: brokerId, host: endpoint?.host ?? "", port: endpoint?.port ?? 0, rack: rack ?? "", alive: brokerId === context.config.nodeId };
+      return {
+        id: brokerId,
+        host: endpoint?.host ?? "",
+        port: endpoint?.port ?? 0,
+        rack: rack ?? "",
+        alive: brokerId === context.config.nodeId,
+      };
     }),
   };
 }

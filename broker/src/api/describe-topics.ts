@@ -40,14 +40,18 @@ export interface PartitionDescription {
 /** One description per name, in order. */
 export function handleDescribeTopics(context: BrokerContext, names: readonly string[]): DescribedTopic[] {
   if (names.length > MAX_PARTITIONS_PER_REQUEST) {
-    throw new ApiError("INVALID_REQUEST", `a request describes at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${names.length}`);
+    throw new ApiError(
+      "INVALID_REQUEST",
+      `a request describes at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${names.length}`,
+    );
   }
   const { topics } = context.image();
   return names.map((name) => {
     const topic = topics.get(name);
     if (topic !== undefined) return { name, code: "NONE", message: "", topic: describeTopic(context, topic) };
     const illegal = validateTopicName(name);
-    if (illegal !== null) return { name, code: "INVALID_TOPIC_EXCEPTION", message: `the topic name ${illegal}`, topic: null };
+    if (illegal !== null)
+      return { name, code: "INVALID_TOPIC_EXCEPTION", message: `the topic name ${illegal}`, topic: null };
     return { name, code: "UNKNOWN_TOPIC_OR_PARTITION", message: `there is no topic "${name}"`, topic: null };
   });
 }

@@ -51,7 +51,10 @@ export class FetchStream {
   /** Throws ApiError INVALID_REQUEST, after which the stream is over. */
   handle(request: FetchRequest): void {
     if (request.subscribe.length > MAX_PARTITIONS_PER_REQUEST) {
-      throw new ApiError("INVALID_REQUEST", `a message makes at most ${MAX_PARTITIONS_PER_REQUEST} subscriptions, not ${request.subscribe.length}`);
+      throw new ApiError(
+        "INVALID_REQUEST",
+        `a message makes at most ${MAX_PARTITIONS_PER_REQUEST} subscriptions, not ${request.subscribe.length}`,
+      );
     }
     for (const id of request.unsubscribe) this.#session.unsubscribe(id);
     for (const subscribe of request.subscribe) this.#subscribe(subscribe);

@@ -12,11 +12,17 @@ export type PartitionLookUp =
 /** Bytes of a topic id on the wire; a request may leave it out and go by name alone. */
 const TOPIC_ID_BYTES = 16;
 
-export function findPartition(context: BrokerContext, topic: string, number: number, topicId: Uint8Array | null): PartitionLookUp {
+export function findPartition(
+  context: BrokerContext,
+  topic: string,
+  number: number,
+  topicId: Uint8Array | null,
+): PartitionLookUp {
   const partition = context.replicas.find(topic, number);
   if (partition === undefined) return absent(context, topic, number);
   if (topicId !== null && topicId.length > 0) {
-    if (topicId.length !== TOPIC_ID_BYTES) return refuse("INVALID_REQUEST", `a topic id has ${TOPIC_ID_BYTES} bytes, not ${topicId.length}`);
+    if (topicId.length !== TOPIC_ID_BYTES)
+      return refuse("INVALID_REQUEST", `a topic id has ${TOPIC_ID_BYTES} bytes, not ${topicId.length}`);
     const asked = uuidToText(topicId);
     if (asked !== partition.topicId) {
       return context.image().topicsById.has(asked)
@@ -33,7 +39,10 @@ function absent(context: BrokerContext, topic: string, number: number): Partitio
   const image = context.image().topics.get(topic);
   if (image === undefined) return refuse("UNKNOWN_TOPIC_OR_PARTITION", `there is no topic "${topic}"`);
   if (image.partitions[number] === undefined) {
-    return refuse("UNKNOWN_TOPIC_OR_PARTITION", `topic "${topic}" has partitions 0 to ${image.partitions.length - 1}, not ${number}`);
+    return refuse(
+      "UNKNOWN_TOPIC_OR_PARTITION",
+      `topic "${topic}" has partitions 0 to ${image.partitions.length - 1}, not ${number}`,
+    );
   }
   return refuse(context.replicas.absenceCode, "");
 }

@@ -20,7 +20,12 @@ export interface Metadata {
   readonly clusterId: string;
   readonly controllerId: number;
   readonly metadataOffset: number;
-  readonly brokers: readonly { readonly id: number; readonly host: string; readonly port: number; readonly rack: string }[];
+  readonly brokers: readonly {
+    readonly id: number;
+    readonly host: string;
+    readonly port: number;
+    readonly rack: string;
+  }[];
   readonly topics: readonly MetadataTopic[];
 }
 
@@ -34,9 +39,16 @@ export interface MetadataTopic {
   readonly isCreated: boolean;
 }
 
-export async function handleGetMetadata(context: BrokerContext, request: MetadataRequest, client: ClientContext): Promise<Metadata> {
+export async function handleGetMetadata(
+  context: BrokerContext,
+  request: MetadataRequest,
+  client: ClientContext,
+): Promise<Metadata> {
   if (request.topics.length > MAX_PARTITIONS_PER_REQUEST) {
-    throw new ApiError("INVALID_REQUEST", `a request names at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${request.topics.length}`);
+    throw new ApiError(
+      "INVALID_REQUEST",
+      `a request names at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${request.topics.length}`,
+    );
   }
   const names = [...new Set(request.topics)];
   const created = await autoCreate(context, request, names);
@@ -49,7 +61,13 @@ export async function handleGetMetadata(context: BrokerContext, request: Metadat
     const endpoint = context.grpcEndpointOf(brokerId, client.dialledHost);
     return endpoint === null ? [] : [{ id: brokerId, host: endpoint.host, port: endpoint.port, rack: rack ?? "" }];
   });
-  return { clusterId: image.clusterId, controllerId: image.controllerId, metadataOffset: image.metadataOffset, brokers, topics };
+  return {
+    clusterId: image.clusterId,
+    controllerId: image.controllerId,
+    metadataOffset: image.metadataOffset,
+    brokers,
+    topics,
+  };
 }
 
 /** What a partition without a leader is answered (13(10)). */
@@ -63,7 +81,11 @@ interface Creation {
   readonly isCreated: boolean;
 }
 
-async function autoCreate(context: BrokerContext, request: MetadataRequest, names: readonly string[]): Promise<ReadonlyMap<string, Creation>> {
+async function autoCreate(
+  context: BrokerContext,
+  request: MetadataRequest,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, Creation>> {
   const outcome = new Map<string, Creation>();
   if (!request.allowAutoTopicCreation || !context.config.autoCreateTopicsEnable || request.allTopics) return outcome;
   const { topics } = context.image();
@@ -75,7 +97,11 @@ async function autoCreate(context: BrokerContext, request: MetadataRequest, name
     const isThere = result.code === "TOPIC_ALREADY_EXISTS";
     // Made, but not ready in time: clients wait for a leader and ask again.
     const code = isThere ? "NONE" : result.code === "REQUEST_TIMED_OUT" ? "LEADER_NOT_AVAILABLE" : result.code;
-    outcome.set(result.name, { code, message: result.message, isCreated: result.code === "NONE" || result.code === "REQUEST_TIMED_OUT" });
+    outcome.set(result.name, {
+      code,
+      message: result.message,
+      isCreated: result.code === "NONE" || result.code === "REQUEST_TIMED_OUT",
+    });
   }
   return outcome;
 }
@@ -86,8 +112,21 @@ function topicMetadata(name: string, topic: TopicImage | undefined, creation: Cr
   }
   if (topic !== undefined) return known(topic, creation?.isCreated ?? false);
   const illegal = validateTopicName(name);
-  if (illegal !== null) return { name, code: "INVALID_TOPIC_EXCEPTION", message: `the topic name ${illegal}`, topic: null, isCreated: false };
-  return { name, code: "UNKNOWN_TOPIC_OR_PARTITION", message: `there is no topic "${name}"`, topic: null, isCreated: false };
+  if (illegal !== null)
+    return {
+      name,
+      code: "INVALID_TOPIC_EXCEPTION",
+      message: `the topic name ${illegal}`,
+      topic: null,
+      isCreated: false,
+    };
+  return {
+    name,
+    code: "UNKNOWN_TOPIC_OR_PARTITION",
+    message: `there is no topic "${name}"`,
+    topic: null,
+    isCreated: false,
+  };
 }
 
 function known(topic: TopicImage, isCreated: boolean): MetadataTopic {

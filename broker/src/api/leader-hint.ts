@@ -10,7 +10,12 @@ export interface LeaderHint {
 }
 
 /** Null when there is no leader to name, or its address is not known. */
-export function leaderHint(context: BrokerContext, client: ClientContext, topic: string, partition: number): LeaderHint | null {
+export function leaderHint(
+  context: BrokerContext,
+  client: ClientContext,
+  topic: string,
+  partition: number,
+): LeaderHint | null {
   const image = context.image().topics.get(topic)?.partitions[partition];
   if (image === undefined || image.leaderId < 0) return null;
   const endpoint = context.grpcEndpointOf(image.leaderId, client.dialledHost);

@@ -28,9 +28,15 @@ const LATEST_TIERED = -5;
 const NONE = { offset: -1, timestamp: -1 };
 
 /** In the order of the request. */
-export function handleListOffsets(context: BrokerContext, partitions: readonly ListOffsetsPartition[]): Promise<ListedOffset[]> {
+export function handleListOffsets(
+  context: BrokerContext,
+  partitions: readonly ListOffsetsPartition[],
+): Promise<ListedOffset[]> {
   if (partitions.length > MAX_PARTITIONS_PER_REQUEST) {
-    throw new ApiError("INVALID_REQUEST", `a request names at most ${MAX_PARTITIONS_PER_REQUEST} partitions, not ${partitions.length}`);
+    throw new ApiError(
+      "INVALID_REQUEST",
+      `a request names at most ${MAX_PARTITIONS_PER_REQUEST} partitions, not ${partitions.length}`,
+    );
   }
   return Promise.all(partitions.map((request) => listOffset(context, request)));
 }

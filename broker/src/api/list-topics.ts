@@ -14,7 +14,13 @@ export function handleListTopics(context: BrokerContext, request: { includeInter
   for (const { name, internal, partitions } of context.image().topics.values()) {
     if (internal && !request.includeInternal) continue;
     const replicas = partitions[0]?.replicas.length ?? 0;
-    summaries.push({ name, partitions: partitions.length, replicas, internal, bytes: context.replicas.sizeBytesOf(name) });
+    summaries.push({
+      name,
+      partitions: partitions.length,
+      replicas,
+      internal,
+      bytes: context.replicas.sizeBytesOf(name),
+    });
   }
   return summaries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }

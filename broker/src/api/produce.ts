@@ -53,7 +53,12 @@ export interface ProduceResult {
 /** Called once with the results in the order of the request; never before `handleProduce` has returned. */
 export type ProduceDone = (results: readonly ProduceResult[]) => void;
 
-export function handleProduce(context: BrokerContext, request: ProduceRequest, client: ClientContext, done: ProduceDone): void {
+export function handleProduce(
+  context: BrokerContext,
+  request: ProduceRequest,
+  client: ClientContext,
+  done: ProduceDone,
+): void {
   new ProduceCall(context, client, request.onTaken, done).start(request);
 }
 
@@ -105,7 +110,10 @@ class ProduceCall implements AppendOwner {
   #startPart(slot: number, part: ProducePartition, acks: Acks, deadline: AppendTask["deadline"]): void {
     const found = findPartition(this.#context, part.topic, part.partition, part.topicId);
     if (!found.ok) {
-      const hint = found.code === "NOT_LEADER_OR_FOLLOWER" ? leaderHint(this.#context, this.#client, part.topic, part.partition) : null;
+      const hint =
+        found.code === "NOT_LEADER_OR_FOLLOWER"
+          ? leaderHint(this.#context, this.#client, part.topic, part.partition)
+          : null;
       return this.#refuse(slot, found.code, found.message, hint);
     }
     const { partition } = found;
@@ -116,7 +124,8 @@ class ProduceCall implements AppendOwner {
     const verdict = validateProducedBatch(part.records, { maxBytes: partition.settings.maxMessageBytes });
     if (!verdict.ok) return this.#refuse(slot, verdict.error, verdict.message);
     const { header } = verdict;
-    if (header.isTransactional) return this.#refuse(slot, "INVALID_TXN_STATE", "the batch belongs to a transaction that was not begun here");
+    if (header.isTransactional)
+      return this.#refuse(slot, "INVALID_TXN_STATE", "the batch belongs to a transaction that was not begun here");
     const outOfRange = this.#timestampRefusal(partition, header);
     if (outOfRange !== null) return this.#refuse(slot, "INVALID_TIMESTAMP", outOfRange);
     partition.append(new AppendTask({ owner: this, slot, acks, deadline, bytes: part.records, header }));

@@ -59,7 +59,11 @@ export function checkProducer(known: KnownProducer | undefined, batch: ArrivingB
   // Newest first: a retry is nearly always of one of the last few batches.
   for (let i = known.batches.length - 1; i >= 0; i--) {
     const candidate = known.batches[i];
-    if (candidate !== undefined && candidate.firstSequence === batch.baseSequence && candidate.lastSequence === batch.lastSequence) {
+    if (
+      candidate !== undefined &&
+      candidate.firstSequence === batch.baseSequence &&
+      candidate.lastSequence === batch.lastSequence
+    ) {
       return { kind: "duplicate", batch: candidate };
     }
   }

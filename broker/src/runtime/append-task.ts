@@ -51,7 +51,14 @@ export class AppendTask implements Waiter {
   /** Where a parked task stands, so that its deadline can take it out. Kept by the partition. */
   onExpired: ((task: AppendTask) => void) | null = null;
 
-  constructor(options: { owner: AppendOwner; slot: number; acks: Acks; deadline: Ms; bytes: Buffer; header: BatchHeader }) {
+  constructor(options: {
+    owner: AppendOwner;
+    slot: number;
+    acks: Acks;
+    deadline: Ms;
+    bytes: Buffer;
+    header: BatchHeader;
+  }) {
     this.owner = options.owner;
     this.slot = options.slot;
     this.acks = options.acks;

@@ -150,7 +150,7 @@ export class FetchSession {
   /** The stream is gone. */
   close(): void {
     this.#isClosed = true;
-    for (const subscription of [...this.#subscriptions.values()]) this.#end(subscription);
+    for (const subscription of this.#subscriptions.values()) this.#end(subscription);
     for (const { slab } of this.#due) if (slab !== null) this.#slabs.give(slab);
     this.#ring = [];
     this.#due = [];
@@ -215,7 +215,11 @@ export class FetchSession {
     // 12.1(4): read once, before the data (5.2(3)).
     if (position < partition.logStartOffset || position > partition.logEndOffset) {
       const range = `${partition.logStartOffset} to ${partition.logEndOffset}`;
-      return this.#failNow(subscription, "OFFSET_OUT_OF_RANGE", `offset ${position} lies outside the log, which holds ${range}`);
+      return this.#failNow(
+        subscription,
+        "OFFSET_OUT_OF_RANGE",
+        `offset ${position} lies outside the log, which holds ${range}`,
+      );
     }
     if (position >= partition.highWatermark) return subscription.hasNews() ? subscription.say(NO_RECORDS) : null;
     if (this.#credit <= 0) {

@@ -33,7 +33,6 @@ export interface PartitionSettings {
   readonly isLogAppendTime: boolean;
   readonly timestampBeforeMaxMs: number;
   readonly timestampAfterMaxMs: number;
-  readonly isCompacted: boolean;
   readonly isInternal: boolean;
 }
 
@@ -193,7 +192,12 @@ export class Partition {
 
   /** Nothing queued, looked up or parked. */
   get isQuiet(): boolean {
-    return this.#queue.length === 0 && this.#lookUps.size === 0 && this.#forHighWatermark.length === 0 && this.#forSync.length === 0;
+    return (
+      this.#queue.length === 0 &&
+      this.#lookUps.size === 0 &&
+      this.#forHighWatermark.length === 0 &&
+      this.#forSync.length === 0
+    );
   }
 
   onMetadata(membership: Membership): void {
@@ -378,7 +382,11 @@ export class Partition {
       assert(effect.to <= this.#log.writtenEndOffset, "the high watermark passed the written end");
       this.#log.highWatermark = effect.to;
       const { to } = effect;
-      for (let task = this.#forHighWatermark.takeBelow(to); task !== null; task = this.#forHighWatermark.takeBelow(to)) {
+      for (
+        let task = this.#forHighWatermark.takeBelow(to);
+        task !== null;
+        task = this.#forHighWatermark.takeBelow(to)
+      ) {
         this.#deps.purgatory.release(task);
         this.#answerCommitted(task);
       }
@@ -434,6 +442,9 @@ export class Partition {
 function sequenceMessage(task: AppendTask, log: PartitionLog): string {
   const { header } = task;
   const known = log.producer(header.producerId);
-  const expected = known === undefined ? "" : `; the newest batch here has epoch ${known.producerEpoch} and ends at sequence ${known.lastSequence}`;
+  const expected =
+    known === undefined
+      ? ""
+      : `; the newest batch here has epoch ${known.producerEpoch} and ends at sequence ${known.lastSequence}`;
   return `producer ${header.producerId}, epoch ${header.producerEpoch}, sequences ${header.baseSequence} to ${header.lastSequence}${expected}`;
 }

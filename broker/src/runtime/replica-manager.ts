@@ -116,8 +116,8 @@ export class ReplicaManager {
     await this.#drained();
     for (const partition of this.partitions()) partition.close("NOT_LEADER_OR_FOLLOWER");
     this.#led.clear();
-    for (const wait of [...this.#readyWaits]) wait.end();
-    if (this.#isOffline) return;
+    for (const wait of this.#readyWaits) wait.end();
+    // Offline too: the lock goes to another, and no file or timer of this life may be left. There is no marker then.
     await this.#directory?.close(brokerEpoch);
   }
 
@@ -238,7 +238,8 @@ export class ReplicaManager {
     if (wanted === undefined || partition === undefined || this.#directory === null || this.#isOffline) return;
     try {
       const existing = this.#directory.log(name, asPartitionId(number));
-      if (existing !== undefined && existing.topicId !== wanted.topicId) await this.#directory.deleteLog(name, asPartitionId(number));
+      if (existing !== undefined && existing.topicId !== wanted.topicId)
+        await this.#directory.deleteLog(name, asPartitionId(number));
       if (this.#directory.log(name, asPartitionId(number)) === undefined) {
         await this.#directory.createLog(this.#specOf(wanted, partition));
       }
@@ -252,7 +253,8 @@ export class ReplicaManager {
 
   #retryLater(name: string, number: number): void {
     this.#deps.timers.after(CREATE_RETRY_MS, () => {
-      if (!this.#isStopped && this.#wanted.has(name)) this.#enqueue(name, number, () => this.#makeAndLead(name, number));
+      if (!this.#isStopped && this.#wanted.has(name))
+        this.#enqueue(name, number, () => this.#makeAndLead(name, number));
     });
   }
 
@@ -304,7 +306,11 @@ export class ReplicaManager {
     } catch (cause: unknown) {
       // It stays until the next start, which renames a log that the metadata does not know no more than this one: its
       // topic id is gone for good, so it is never led.
-      this.#deps.logger.error("log could not be deleted", { topic: topic.name, partition: number, cause: String(cause) });
+      this.#deps.logger.error("log could not be deleted", {
+        topic: topic.name,
+        partition: number,
+        cause: String(cause),
+      });
     }
   }
 
@@ -314,22 +320,31 @@ export class ReplicaManager {
     for (const { image } of this.#wanted.values()) {
       if (image.topicId !== topicId) continue;
       return this.#hostedOf(image)
-        .filter((partition) => partition.leaderId === this.#brokerId && this.find(image.name, partition.partition)?.topicId !== topicId)
+        .filter(
+          (partition) =>
+            partition.leaderId === this.#brokerId && this.find(image.name, partition.partition)?.topicId !== topicId,
+        )
         .map((partition) => partition.partition);
     }
     return null;
   }
 
   #checkReady(): void {
-    for (const wait of [...this.#readyWaits]) wait.check();
+    for (const wait of this.#readyWaits) wait.check();
   }
 
   #goOffline(fault: DiskFault): void {
     if (this.#isOffline) return;
     this.#isOffline = true;
-    this.#deps.logger.error("log directory offline", { path: this.#options.path, operation: fault.operation, file: fault.path, kind: fault.kind });
+    this.#deps.logger.error("log directory offline", {
+      path: this.#options.path,
+      operation: fault.operation,
+      file: fault.path,
+      kind: fault.kind,
+    });
     for (const partition of this.partitions()) partition.close("KAFKA_STORAGE_ERROR");
     this.#led.clear();
+    for (const wait of this.#readyWaits) wait.end();
     this.#deps.onOffline(fault);
   }
 
@@ -341,7 +356,10 @@ export class ReplicaManager {
   /** Nothing is queued or parked, or DRAIN_MS are over. */
   async #drained(): Promise<void> {
     const deadline = deadlineAfter(this.#deps.clock, DRAIN_MS);
-    while (this.#deps.clock.monotonicNow() < deadline && [...this.partitions()].some((partition) => !partition.isQuiet)) {
+    while (
+      this.#deps.clock.monotonicNow() < deadline &&
+      [...this.partitions()].some((partition) => !partition.isQuiet)
+    ) {
       await this.#deps.timers.yieldTurn();
     }
   }
@@ -358,7 +376,12 @@ export class ReplicaManager {
 
   #specOf(topic: TopicImage, partition: PartitionImage): ReplicaSpec {
     const config = this.#wanted.get(topic.name)?.config ?? topicConfig(this.#options.config, topic.overrides);
-    return { topic: topic.name, partition: asPartitionId(partition.partition), topicId: topic.topicId, config: config.log };
+    return {
+      topic: topic.name,
+      partition: asPartitionId(partition.partition),
+      topicId: topic.topicId,
+      config: config.log,
+    };
   }
 
   #membershipOf(topic: TopicImage, partition: PartitionImage): Membership {
@@ -420,7 +443,6 @@ function settingsOf({ image, config }: WantedTopic): PartitionSettings {
     isLogAppendTime: config.messageTimestampType === "LogAppendTime",
     timestampBeforeMaxMs: config.messageTimestampBeforeMaxMs,
     timestampAfterMaxMs: config.messageTimestampAfterMaxMs,
-    isCompacted: config.cleanupPolicy.includes("compact"),
     isInternal: image.internal,
   };
 }

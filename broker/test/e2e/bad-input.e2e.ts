@@ -2,6 +2,8 @@
  * What nobody should send, and what it gets: a coded error, nothing written, the process alive. One `it` per kind of bad
  * input; each ends with proof that the broker still takes a good batch and that nothing of the bad one is in the log.
  */
+import { once } from "node:events";
+import http2 from "node:http2";
 import net from "node:net";
 import { expect } from "chai";
 import { BatchField, DATA_SERVICE, errorCode, uuidFromText } from "@tidemark/proto";
@@ -43,39 +45,76 @@ describe("bad input at the gRPC door", () => {
     expect(broker.isReady).to.equal(true);
   });
 
-  async function refused(records: Buffer, code: ErrorName, says: RegExp, options: Parameters<RawProduceStream["produce"]>[2] = {}): Promise<void> {
+  async function refused(
+    records: Buffer,
+    code: ErrorName,
+    says: RegExp,
+    options: Parameters<RawProduceStream["produce"]>[2] = {},
+  ): Promise<void> {
     const result = await producer.produce("bad", records, options);
     expect(result.errorCode, result.errorMessage).to.equal(errorCode(code));
     expect(result.errorMessage).to.match(says);
   }
 
   describe("record batches", () => {
-    it("CRC mismatch: CORRUPT_MESSAGE", () => refused(spoiled(batch(), (bytes) => bytes.writeUInt8(0x55, bytes.length - 1), { keepCrc: true }), "CORRUPT_MESSAGE", /CRC/));
+    it("CRC mismatch: CORRUPT_MESSAGE", () =>
+      refused(
+        spoiled(batch(), (bytes) => bytes.writeUInt8(0x55, bytes.length - 1), { keepCrc: true }),
+        "CORRUPT_MESSAGE",
+        /CRC/,
+      ));
 
     it("truncated batch: CORRUPT_MESSAGE", async () => {
       const whole = batch({ values: ["a".repeat(100)] });
-      for (const length of [17, 40, 61, whole.length - 1]) await refused(whole.subarray(0, length), "CORRUPT_MESSAGE", /header|cut off/);
+      for (const length of [17, 40, 61, whole.length - 1])
+        await refused(whole.subarray(0, length), "CORRUPT_MESSAGE", /header|cut off/);
     });
 
     it("no batch at all: CORRUPT_MESSAGE", () => refused(Buffer.alloc(0), "CORRUPT_MESSAGE", /no record batch/));
 
-    it("more than one batch, and bytes behind one: INVALID_RECORD", () => refused(Buffer.concat([batch(), batch()]), "INVALID_RECORD", /follow the batch/));
+    it("more than one batch, and bytes behind one: INVALID_RECORD", () =>
+      refused(Buffer.concat([batch(), batch()]), "INVALID_RECORD", /follow the batch/));
 
     it("a batch length that lies: CORRUPT_MESSAGE", async () => {
       for (const length of [-1, 0, 48, 2 ** 31 - 1]) {
-        await refused(spoiled(batch(), (bytes) => bytes.writeInt32BE(length, BatchField.BATCH_LENGTH), { keepCrc: true }), "CORRUPT_MESSAGE", /size|cut off/);
+        await refused(
+          spoiled(batch(), (bytes) => bytes.writeInt32BE(length, BatchField.BATCH_LENGTH), { keepCrc: true }),
+          "CORRUPT_MESSAGE",
+          /size|cut off/,
+        );
       }
     });
 
     it("wrong magic: INVALID_RECORD", async () => {
-      for (const magic of [0, 1, 3, -1]) await refused(spoiled(batch(), (bytes) => bytes.writeInt8(magic, BatchField.MAGIC)), "INVALID_RECORD", /magic/);
+      for (const magic of [0, 1, 3, -1])
+        await refused(
+          spoiled(batch(), (bytes) => bytes.writeInt8(magic, BatchField.MAGIC)),
+          "INVALID_RECORD",
+          /magic/,
+        );
     });
 
     it("counts and offsets that disagree: INVALID_RECORD", async () => {
-      await refused(spoiled(batch(), (bytes) => bytes.writeInt32BE(7, BatchField.RECORDS_COUNT)), "INVALID_RECORD", /records/);
-      await refused(spoiled(batch(), (bytes) => bytes.writeInt32BE(7, BatchField.LAST_OFFSET_DELTA)), "INVALID_RECORD", /records/);
-      await refused(spoiled(batch(), (bytes) => bytes.writeInt32BE(-1, BatchField.LAST_OFFSET_DELTA).toString()), "INVALID_RECORD", /records/);
-      await refused(spoiled(batch(), (bytes) => bytes.writeBigInt64BE(5n, BatchField.BASE_OFFSET)), "INVALID_RECORD", /offset 0/);
+      await refused(
+        spoiled(batch(), (bytes) => bytes.writeInt32BE(7, BatchField.RECORDS_COUNT)),
+        "INVALID_RECORD",
+        /records/,
+      );
+      await refused(
+        spoiled(batch(), (bytes) => bytes.writeInt32BE(7, BatchField.LAST_OFFSET_DELTA)),
+        "INVALID_RECORD",
+        /records/,
+      );
+      await refused(
+        spoiled(batch(), (bytes) => bytes.writeInt32BE(-1, BatchField.LAST_OFFSET_DELTA).toString()),
+        "INVALID_RECORD",
+        /records/,
+      );
+      await refused(
+        spoiled(batch(), (bytes) => bytes.writeBigInt64BE(5n, BatchField.BASE_OFFSET)),
+        "INVALID_RECORD",
+        /offset 0/,
+      );
       await refused(
         spoiled(batch(), (bytes) => {
           bytes.writeInt32BE(0x7fff_ffff, BatchField.RECORDS_COUNT);
@@ -86,7 +125,8 @@ describe("bad input at the gRPC door", () => {
       );
     });
 
-    it("above max.message.bytes: MESSAGE_TOO_LARGE", () => refused(batch({ values: ["x".repeat(1_048_588)] }), "MESSAGE_TOO_LARGE", /max\.message\.bytes/));
+    it("above max.message.bytes: MESSAGE_TOO_LARGE", () =>
+      refused(batch({ values: ["x".repeat(1_048_588)] }), "MESSAGE_TOO_LARGE", /max\.message\.bytes/));
 
     it("above segment.bytes: RECORD_LIST_TOO_LARGE", async () => {
       await client.createTopic("small-segments", { config: { "segment.bytes": "1024" } });
@@ -94,23 +134,55 @@ describe("bad input at the gRPC door", () => {
       expect(result.errorCode).to.equal(errorCode("RECORD_LIST_TOO_LARGE"));
     });
 
-    it("control batch from a client: INVALID_RECORD", () => refused(spoiled(batch(), (bytes) => bytes.writeInt16BE(0x20, BatchField.ATTRIBUTES)), "INVALID_RECORD", /control/));
+    it("control batch from a client: INVALID_RECORD", () =>
+      refused(
+        spoiled(batch(), (bytes) => bytes.writeInt16BE(0x20, BatchField.ATTRIBUTES)),
+        "INVALID_RECORD",
+        /control/,
+      ));
 
     it("transactional batch without a transaction: INVALID_TXN_STATE", () =>
-      refused(spoiled(batch({ producerId: 77 }), (bytes) => bytes.writeInt16BE(0x10, BatchField.ATTRIBUTES)), "INVALID_TXN_STATE", /transaction/));
+      refused(
+        spoiled(batch({ producerId: 77 }), (bytes) => bytes.writeInt16BE(0x10, BatchField.ATTRIBUTES)),
+        "INVALID_TXN_STATE",
+        /transaction/,
+      ));
 
     it("unknown codec: UNSUPPORTED_COMPRESSION_TYPE", async () => {
-      for (const codec of [5, 6, 7]) await refused(spoiled(batch(), (bytes) => bytes.writeInt16BE(codec, BatchField.ATTRIBUTES)), "UNSUPPORTED_COMPRESSION_TYPE", /codec/);
+      for (const codec of [5, 6, 7])
+        await refused(
+          spoiled(batch(), (bytes) => bytes.writeInt16BE(codec, BatchField.ATTRIBUTES)),
+          "UNSUPPORTED_COMPRESSION_TYPE",
+          /codec/,
+        );
     });
 
-    it("the append's own time from a client: INVALID_TIMESTAMP", () => refused(spoiled(batch(), (bytes) => bytes.writeInt16BE(0x08, BatchField.ATTRIBUTES)), "INVALID_TIMESTAMP", /time of the append/));
+    it("the append's own time from a client: INVALID_TIMESTAMP", () =>
+      refused(
+        spoiled(batch(), (bytes) => bytes.writeInt16BE(0x08, BatchField.ATTRIBUTES)),
+        "INVALID_TIMESTAMP",
+        /time of the append/,
+      ));
 
-    it("a timestamp far ahead: INVALID_TIMESTAMP", () => refused(batch({ timestamp: Date.now() + 2 * 3_600_000 }), "INVALID_TIMESTAMP", /ahead/));
+    it("a timestamp far ahead: INVALID_TIMESTAMP", () =>
+      refused(batch({ timestamp: Date.now() + 2 * 3_600_000 }), "INVALID_TIMESTAMP", /ahead/));
 
     it("a producer id without sequence or epoch: INVALID_RECORD", async () => {
-      await refused(spoiled(batch({ producerId: 5 }), (bytes) => bytes.writeInt32BE(-1, BatchField.BASE_SEQUENCE)), "INVALID_RECORD", /sequence/);
-      await refused(spoiled(batch({ producerId: 5 }), (bytes) => bytes.writeInt16BE(-1, BatchField.PRODUCER_EPOCH)), "INVALID_RECORD", /epoch/);
-      await refused(spoiled(batch({ producerId: 5 }), (bytes) => bytes.writeBigInt64BE(-9n, BatchField.PRODUCER_ID)), "INVALID_RECORD", /producer id/);
+      await refused(
+        spoiled(batch({ producerId: 5 }), (bytes) => bytes.writeInt32BE(-1, BatchField.BASE_SEQUENCE)),
+        "INVALID_RECORD",
+        /sequence/,
+      );
+      await refused(
+        spoiled(batch({ producerId: 5 }), (bytes) => bytes.writeInt16BE(-1, BatchField.PRODUCER_EPOCH)),
+        "INVALID_RECORD",
+        /epoch/,
+      );
+      await refused(
+        spoiled(batch({ producerId: 5 }), (bytes) => bytes.writeBigInt64BE(-9n, BatchField.PRODUCER_ID)),
+        "INVALID_RECORD",
+        /producer id/,
+      );
     });
   });
 
@@ -120,9 +192,14 @@ describe("bad input at the gRPC door", () => {
       expect((await producer.produce("bad", batch(), { partition: 1 })).errorCode).to.equal(3);
       expect((await producer.produce("bad", batch(), { partition: 4_294_967_295 })).errorCode).to.equal(3);
       expect((await client.listOffset("absent", -1)).errorCode).to.equal(3);
-      expect((await client.metadata({ topics: ["absent"] })).topics[0]).to.deep.include({ errorCode: 3, created: false });
+      expect((await client.metadata({ topics: ["absent"] })).topics[0]).to.deep.include({
+        errorCode: 3,
+        created: false,
+      });
       expect((await client.admin("describeTopics", { names: ["absent"] })).results[0]?.errorCode).to.equal(3);
-      expect((await client.admin("deleteTopics", { names: ["absent"], timeoutMs: 0 })).results[0]?.errorCode).to.equal(3);
+      expect((await client.admin("deleteTopics", { names: ["absent"], timeoutMs: 0 })).results[0]?.errorCode).to.equal(
+        3,
+      );
       const reader = client.fetchStream();
       reader.subscribe(1, "absent", 0);
       expect((await reader.part()).errorCode).to.equal(3);
@@ -163,7 +240,10 @@ describe("bad input at the gRPC door", () => {
       await refused(batch(), "INCONSISTENT_TOPIC_ID", /another id/, { topicId: other?.topicId ?? Buffer.alloc(0) });
       await refused(batch(), "UNKNOWN_TOPIC_ID", /deleted/, { topicId: uuidFromText("AAAAAAAAAAAAAAAAAAAAAA") });
       await refused(batch(), "INVALID_REQUEST", /16 bytes/, { topicId: Buffer.alloc(3) });
-      expect((await producer.produce("bad", batch({ values: ["good"] }), { topicId: own?.topicId ?? Buffer.alloc(0) })).errorCode).to.equal(0);
+      expect(
+        (await producer.produce("bad", batch({ values: ["good"] }), { topicId: own?.topicId ?? Buffer.alloc(0) }))
+          .errorCode,
+      ).to.equal(0);
       good++;
     });
 
@@ -175,7 +255,9 @@ describe("bad input at the gRPC door", () => {
       expect((await stream.produce("__tidemark_ready", batch())).errorCode).to.equal(0);
       await stream.end();
       admin.close();
-      expect((await client.admin("deleteTopics", { names: ["__tidemark_ready"], timeoutMs: 0 })).results[0]?.errorCode).to.equal(17);
+      expect(
+        (await client.admin("deleteTopics", { names: ["__tidemark_ready"], timeoutMs: 0 })).results[0]?.errorCode,
+      ).to.equal(17);
     });
 
     it("the same partition twice in one request: INVALID_REQUEST, and neither is written", async () => {
@@ -203,7 +285,11 @@ describe("bad input at the gRPC door", () => {
     it("a negative offset, and one beyond 2^53: INVALID_REQUEST ends the stream", async () => {
       // subscribe { id 1, topic "bad", offset as a varint of ten bytes: -1 as int64 }.
       for (const offset of ["ffffffffffffffffff01", "8080808080808040"]) {
-        const inner = Buffer.concat([Buffer.from("08011203626164", "hex"), Buffer.from("28", "hex"), Buffer.from(offset, "hex")]);
+        const inner = Buffer.concat([
+          Buffer.from("08011203626164", "hex"),
+          Buffer.from("28", "hex"),
+          Buffer.from(offset, "hex"),
+        ]);
         const reader = client.fetchStream();
         reader.call.write(Buffer.concat([Buffer.from([0x0a, inner.length]), inner]));
         expect((await reader.ended).error).to.deep.include({ name: "INVALID_REQUEST" });
@@ -225,7 +311,8 @@ describe("bad input at the gRPC door", () => {
   });
 
   describe("streams", () => {
-    it("an unknown acks level: INVALID_REQUIRED_ACKS", () => refused(batch(), "INVALID_REQUIRED_ACKS", /^$/, { acks: 9 }));
+    it("an unknown acks level: INVALID_REQUIRED_ACKS", () =>
+      refused(batch(), "INVALID_REQUIRED_ACKS", /^$/, { acks: 9 }));
 
     it("a message that is no protobuf: INVALID_REQUEST, the stream ends, others go on", async () => {
       for (const path of [DATA_SERVICE.produce.path, DATA_SERVICE.fetch.path]) {
@@ -236,7 +323,11 @@ describe("bad input at the gRPC door", () => {
         call.write(Buffer.from("ffffffffffffffffffffff", "hex"));
         expect(await status).to.equal(3);
       }
-      for (const path of [DATA_SERVICE.getMetadata.path, DATA_SERVICE.listOffsets.path, "/tidemark.v1.Admin/CreateTopics"]) {
+      for (const path of [
+        DATA_SERVICE.getMetadata.path,
+        DATA_SERVICE.listOffsets.path,
+        "/tidemark.v1.Admin/CreateTopics",
+      ]) {
         const ended = await failed(client.unary(path, Buffer.from("0aff", "hex")));
         expect(ended.status, path).to.equal(3);
         expect(ended.error?.name, path).to.equal("INVALID_REQUEST");
@@ -288,7 +379,9 @@ describe("bad input at the gRPC door", () => {
 
     it("an offset request for more partitions than a request may name: INVALID_REQUEST", async () => {
       const one = Buffer.from("0a050a0162180a", "hex");
-      const ended = await failed(client.unary(DATA_SERVICE.listOffsets.path, Buffer.concat(Array.from({ length: 10_001 }, () => one))));
+      const ended = await failed(
+        client.unary(DATA_SERVICE.listOffsets.path, Buffer.concat(Array.from({ length: 10_001 }, () => one))),
+      );
       expect(ended.error).to.deep.include({ name: "INVALID_REQUEST" });
     });
   });
@@ -312,6 +405,25 @@ describe("bad input at the gRPC door", () => {
         socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         socket.write(Buffer.alloc(4_096, 0xff));
       });
+    });
+
+    it("streams that are reset at once, and those that do not speak gRPC: nothing breaks", async () => {
+      const session = http2.connect(`http://${broker.grpcAddress}`);
+      session.on("error", () => undefined);
+      const paths = [DATA_SERVICE.produce.path, DATA_SERVICE.fetch.path, DATA_SERVICE.getMetadata.path, "/nope"];
+      const closed: Promise<unknown>[] = [];
+      for (let i = 0; i < 400; i++) {
+        const type = i % 3 === 0 ? "text/plain" : "application/grpc";
+        const request = session.request({ ":method": "POST", ":path": paths[i % 4] ?? "", "content-type": type });
+        request.on("error", () => undefined);
+        closed.push(new Promise((resolve) => request.once("close", resolve)));
+        request.close(http2.constants.NGHTTP2_CANCEL);
+      }
+      await Promise.all(closed);
+      const plain = session.request({ ":method": "POST", ":path": paths[0] ?? "", "content-type": "text/plain" });
+      const [headers] = await once(plain, "response");
+      expect(headers).to.have.property(":status", 415);
+      session.destroy();
     });
 
     it("a connection that says nothing, and one that is cut in the middle: nothing breaks", async () => {

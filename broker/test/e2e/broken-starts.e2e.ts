@@ -43,24 +43,29 @@ describe("a start that fails", () => {
     const occupant = net.createServer();
     await new Promise<void>((resolve) => occupant.listen(0, "127.0.0.1", resolve));
     const { port } = occupant.address() as net.AddressInfo;
-    const refused = await createBroker({ config: testConfig({ "log.dirs": directory, listeners: `GRPC://127.0.0.1:${port},HTTP://127.0.0.1:0` }) });
-    const code = await refused.start().then(() => "started", (error: Error & { code: string }) => error.code);
+    const refused = await createBroker({
+      config: testConfig({ "log.dirs": directory, listeners: `GRPC://127.0.0.1:${port},HTTP://127.0.0.1:0` }),
+    });
+    const code = await refused.start().then(
+      () => "started",
+      (error: Error & { code: string }) => error.code,
+    );
     await new Promise((resolve) => occupant.close(resolve));
     expect(code).to.equal("EADDRINUSE");
     expect(markerOf()).to.equal(marker);
   });
 
   it("is not ready when the disk failed meanwhile, and its directory is free again", async () => {
-    await (await startBroker({ "log.dirs": directory })).stop();
-    // The ready topic's partition has to be made anew, and the sync of its directory fails.
-    fs.rmSync(path.join(directory, "__tidemark_ready-0"), { recursive: true });
     const faults: string[] = [];
     const broker = await createBroker({
       config: testConfig({ "log.dirs": directory }),
       world: { disk: new UnsyncableDisk(/__tidemark_ready-0$/u) },
       onFatal: ({ code }) => faults.push(code),
     });
-    const code = await broker.start().then(() => "started", (error: Error & { code: string }) => error.code);
+    const code = await broker.start().then(
+      () => "started",
+      (error: Error & { code: string }) => error.code,
+    );
     expect(broker.isReady).to.equal(false);
     expect(code).to.equal("DISK_FAULT");
     await broker.stop();

@@ -43,8 +43,12 @@ describe("the gRPC door", () => {
     expect(await client.unary("/grpc.health.v1.Health/Check", Buffer.alloc(0))).to.deep.equal(Buffer.from([0x08, 1]));
     const named = Buffer.concat([Buffer.from([0x0a, 16]), Buffer.from("tidemark.v1.Data")]);
     expect(await client.unary("/grpc.health.v1.Health/Check", named)).to.deep.equal(Buffer.from([0x08, 1]));
-    expect((await failed(client.unary("/grpc.health.v1.Health/Check", Buffer.from([0x0a, 1, 0x78])))).status).to.equal(5);
-    expect((await failed(client.unary("/grpc.health.v1.Health/Check", Buffer.from("ffffff", "hex")))).status).to.equal(3);
+    expect((await failed(client.unary("/grpc.health.v1.Health/Check", Buffer.from([0x0a, 1, 0x78])))).status).to.equal(
+      5,
+    );
+    expect((await failed(client.unary("/grpc.health.v1.Health/Check", Buffer.from("ffffff", "hex")))).status).to.equal(
+      3,
+    );
   });
 
   it("answers reflection in the dev profile, and survives nonsense there", async () => {
@@ -56,7 +60,9 @@ describe("the gRPC door", () => {
     });
     // ServerReflectionRequest { list_services = "*" }
     call.write(Buffer.from("3a012a", "hex"));
-    expect((await answered).toString("latin1")).to.include("tidemark.v1.Data").and.include("tidemark.v1.Admin");
+    expect((await answered).toString("latin1"))
+      .to.include("tidemark.v1.Data")
+      .and.include("tidemark.v1.Admin");
     call.end();
     const nonsense = client.bidi(path);
     const status = new Promise<number>((resolve) => nonsense.on("status", ({ code }) => resolve(code)));
@@ -82,11 +88,16 @@ describe("the gRPC door", () => {
     expect(made?.partitions).to.have.length(1);
     const [known] = (await client.metadata({ topics: ["auto"], allowAutoTopicCreation: true })).topics;
     expect(known).to.deep.include({ errorCode: 0, created: false });
-    expect((await client.metadata({ topics: ["not-auto"] })).topics[0]).to.deep.include({ errorCode: 3, created: false });
+    expect((await client.metadata({ topics: ["not-auto"] })).topics[0]).to.deep.include({
+      errorCode: 3,
+      created: false,
+    });
   });
 
   it("creates a topic once for many who ask at a time", async () => {
-    const answers = await Promise.all(Array.from({ length: 10 }, () => client.metadata({ topics: ["raced"], allowAutoTopicCreation: true })));
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => client.metadata({ topics: ["raced"], allowAutoTopicCreation: true })),
+    );
     expect(answers.map(({ topics }) => topics[0]?.errorCode)).to.deep.equal(Array.from({ length: 10 }, () => 0));
     const ids = new Set(answers.map(({ topics }) => topics[0]?.topicId.toString("hex")));
     expect(ids.size).to.equal(1);
@@ -130,15 +141,24 @@ describe("the gRPC door", () => {
     expect(cluster).to.deep.include({ clusterId: broker.clusterId, controllerId: 1 });
     expect(cluster.brokers).to.have.length(1);
     const { topics } = await client.admin("listTopics", { includeInternal: false });
-    expect(topics.find(({ name }) => name === "described")).to.deep.include({ partitions: 2, replicas: 1, internal: false });
+    expect(topics.find(({ name }) => name === "described")).to.deep.include({
+      partitions: 2,
+      replicas: 1,
+      internal: false,
+    });
     expect(topics.some(({ internal }) => internal)).to.equal(false);
     const { results } = await client.admin("describeTopics", { names: ["described"] });
     const topic = results[0]?.topic;
-    expect(topic?.partitions.map(({ partition, leaderId, logEndOffset }) => [partition, leaderId, logEndOffset])).to.deep.equal([
+    expect(
+      topic?.partitions.map(({ partition, leaderId, logEndOffset }) => [partition, leaderId, logEndOffset]),
+    ).to.deep.equal([
       [0, 1, 0],
       [1, 1, 0],
     ]);
-    expect(topic?.config.find(({ name }) => name === "max.message.bytes")).to.deep.include({ value: "2000", source: "topic" });
+    expect(topic?.config.find(({ name }) => name === "max.message.bytes")).to.deep.include({
+      value: "2000",
+      source: "topic",
+    });
   });
 
   it("closes connections above max.connections.per.ip and serves the others", async () => {
@@ -165,16 +185,20 @@ describe("the gRPC door", () => {
     for (const stream of streams) {
       await stream.opened();
       for (let i = 0; i < 25; i++) {
-        stream.send({ partitions: [{ topic: "tight", partition: 0, topicId: Buffer.alloc(0), records: batch({ values: ["x".repeat(1_000)] }) }] });
+        stream.send({
+          partitions: [
+            { topic: "tight", partition: 0, topicId: Buffer.alloc(0), records: batch({ values: ["x".repeat(1_000)] }) },
+          ],
+        });
       }
     }
     const codes = new Set<number>();
-    for (const stream of streams) for (let i = 0; i < 25; i++) codes.add((await stream.next()).results[0]?.errorCode ?? -1);
+    for (const stream of streams)
+      for (let i = 0; i < 25; i++) codes.add((await stream.next()).results[0]?.errorCode ?? -1);
     expect([...codes]).to.deep.equal([0]);
     expect((await own.listOffset("tight", -1)).offset).to.equal(100);
     for (const stream of streams) await stream.end();
     own.close();
     await tight.stop();
   });
-
 });

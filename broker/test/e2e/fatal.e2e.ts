@@ -9,7 +9,10 @@ import { RawClient } from "./support/raw-client.ts";
 import { startBroker } from "./support/test-broker.ts";
 
 describe("a disk that fails", () => {
-  for (const [operation, durability] of [["write", "page-cache"], ["datasync", "group-commit"]] as const) {
+  for (const [operation, durability] of [
+    ["write", "page-cache"],
+    ["datasync", "group-commit"],
+  ] as const) {
     it(`EIO on a ${operation}: 56 to who waits, the owner is told once, readiness ends`, async () => {
       const memory = new MemoryDisk();
       let isBroken = false;
@@ -23,7 +26,8 @@ describe("a disk that fails", () => {
               return file.writevSync(buffers, at);
             },
             datasync: (done) => {
-              if (isBroken && operation === "datasync") setImmediate(() => done(new DiskFault("EIO", "datasync", path)));
+              if (isBroken && operation === "datasync")
+                setImmediate(() => done(new DiskFault("EIO", "datasync", path)));
               else file.datasync(done);
             },
           });
@@ -34,7 +38,10 @@ describe("a disk that fails", () => {
       const told = new Promise<void>((resolve) => {
         tell = resolve;
       });
-      const broker = await startBroker({}, { memory: true, world: { disk }, onFatal: (fault) => (faults.push(fault), tell()) });
+      const broker = await startBroker(
+        {},
+        { memory: true, world: { disk }, onFatal: (fault) => (faults.push(fault), tell()) },
+      );
       const client = new RawClient(broker.grpcAddress);
       await client.createTopic("doomed", { config: { "tidemark.durability": durability } });
       const producer = client.produceStream();
@@ -62,7 +69,8 @@ describe("a disk that fails", () => {
     const producer = client.produceStream();
     await producer.opened();
     const codes: number[] = [];
-    for (let i = 0; i < 8; i++) codes.push((await producer.produce("full", batch({ values: ["x".repeat(700_000)] }))).errorCode);
+    for (let i = 0; i < 8; i++)
+      codes.push((await producer.produce("full", batch({ values: ["x".repeat(700_000)] }))).errorCode);
     expect(codes).to.include(56).and.include(0);
     expect(broker.isReady).to.equal(true);
     const end = (await client.listOffset("full", -1)).offset;

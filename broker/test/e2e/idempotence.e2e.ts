@@ -39,8 +39,17 @@ describe("idempotent producing", () => {
     removeDirectory(directory);
   });
 
-  function numbered(producerId: number, baseSequence: number, options: { values?: string[]; producerEpoch?: number } = {}): Buffer {
-    return batch({ values: options.values ?? [`sequence ${baseSequence}`], producerId, producerEpoch: options.producerEpoch ?? 0, baseSequence });
+  function numbered(
+    producerId: number,
+    baseSequence: number,
+    options: { values?: string[]; producerEpoch?: number } = {},
+  ): Buffer {
+    return batch({
+      values: options.values ?? [`sequence ${baseSequence}`],
+      producerId,
+      producerEpoch: options.producerEpoch ?? 0,
+      baseSequence,
+    });
   }
 
   async function log(): Promise<string[]> {
@@ -65,8 +74,16 @@ describe("idempotent producing", () => {
 
   it("answers a retry with the old offset and writes nothing", async () => {
     const { producerId } = await client.initProducerId();
-    expect(await producer.produce(TOPIC, numbered(producerId, 0))).to.deep.include({ errorCode: 0, baseOffset: 0, duplicate: false });
-    expect(await producer.produce(TOPIC, numbered(producerId, 0))).to.deep.include({ errorCode: 0, baseOffset: 0, duplicate: true });
+    expect(await producer.produce(TOPIC, numbered(producerId, 0))).to.deep.include({
+      errorCode: 0,
+      baseOffset: 0,
+      duplicate: false,
+    });
+    expect(await producer.produce(TOPIC, numbered(producerId, 0))).to.deep.include({
+      errorCode: 0,
+      baseOffset: 0,
+      duplicate: true,
+    });
     expect(await log()).to.have.length(1);
   });
 
@@ -74,9 +91,15 @@ describe("idempotent producing", () => {
     const { producerId } = await client.initProducerId();
     for (let sequence = 0; sequence < 6; sequence++) await producer.produce(TOPIC, numbered(producerId, sequence));
     for (let sequence = 1; sequence < 6; sequence++) {
-      expect(await producer.produce(TOPIC, numbered(producerId, sequence))).to.deep.include({ errorCode: 0, baseOffset: sequence, duplicate: true });
+      expect(await producer.produce(TOPIC, numbered(producerId, sequence))).to.deep.include({
+        errorCode: 0,
+        baseOffset: sequence,
+        duplicate: true,
+      });
     }
-    expect((await producer.produce(TOPIC, numbered(producerId, 0))).errorCode).to.equal(errorCode("OUT_OF_ORDER_SEQUENCE_NUMBER"));
+    expect((await producer.produce(TOPIC, numbered(producerId, 0))).errorCode).to.equal(
+      errorCode("OUT_OF_ORDER_SEQUENCE_NUMBER"),
+    );
   });
 
   it("refuses a gap with 45 and an older epoch with 47", async () => {
@@ -95,9 +118,17 @@ describe("idempotent producing", () => {
       const { producerId } = await client.initProducerId();
       await producer.produce(TOPIC, numbered(producerId, 0, { values: ["a", "b"] }));
       await restart(how);
-      expect(await producer.produce(TOPIC, numbered(producerId, 0, { values: ["a", "b"] }))).to.deep.include({ errorCode: 0, baseOffset: 0, duplicate: true });
+      expect(await producer.produce(TOPIC, numbered(producerId, 0, { values: ["a", "b"] }))).to.deep.include({
+        errorCode: 0,
+        baseOffset: 0,
+        duplicate: true,
+      });
       expect((await producer.produce(TOPIC, numbered(producerId, 3))).errorCode).to.equal(45);
-      expect(await producer.produce(TOPIC, numbered(producerId, 2))).to.deep.include({ errorCode: 0, baseOffset: 2, duplicate: false });
+      expect(await producer.produce(TOPIC, numbered(producerId, 2))).to.deep.include({
+        errorCode: 0,
+        baseOffset: 2,
+        duplicate: false,
+      });
       expect(await log()).to.deep.equal(["a", "b", "sequence 2"]);
     });
 
@@ -108,7 +139,12 @@ describe("idempotent producing", () => {
       await restart(how);
       // The client never saw the answers: it sends all five again, and two new ones behind them, without waiting.
       const sent = [...inFlight, 5, 6].map((sequence) =>
-        producer.send({ acks: Acks.ALL, partitions: [{ topic: TOPIC, partition: 0, topicId: Buffer.alloc(0), records: numbered(producerId, sequence) }] }),
+        producer.send({
+          acks: Acks.ALL,
+          partitions: [
+            { topic: TOPIC, partition: 0, topicId: Buffer.alloc(0), records: numbered(producerId, sequence) },
+          ],
+        }),
       );
       const answers = new Map<number, { errorCode: number; baseOffset: number; duplicate: boolean }>();
       for (const _ of sent) {

@@ -6,7 +6,14 @@ import { expect } from "chai";
 import { createBroker } from "../../src/index.ts";
 import { batch, recordsOf } from "./support/batches.ts";
 import { RawClient } from "./support/raw-client.ts";
-import { BrokerProcess, freshDirectory, removeDirectory, startBroker, startMemoryBroker, testConfig } from "./support/test-broker.ts";
+import {
+  BrokerProcess,
+  freshDirectory,
+  removeDirectory,
+  startBroker,
+  startMemoryBroker,
+  testConfig,
+} from "./support/test-broker.ts";
 
 async function startFailure(flags: Readonly<Record<string, string>>): Promise<Error & { code: string }> {
   const broker = await createBroker({ config: testConfig(flags) });
@@ -157,7 +164,9 @@ describe("life cycle of a broker", () => {
     const before = snapshotOf(path.join(directory, "tidemark-metadata"));
     const error = await startFailure({ "log.dirs": directory });
     expect(error.code).to.equal("INCONSISTENT_CLUSTER_ID");
-    expect([...snapshotOf(path.join(directory, "tidemark-metadata")).keys()].length).to.be.at.least([...before.keys()].length);
+    expect([...snapshotOf(path.join(directory, "tidemark-metadata")).keys()].length).to.be.at.least(
+      [...before.keys()].length,
+    );
     removeDirectory(other);
   });
 
@@ -203,7 +212,8 @@ describe("life cycle of a broker", () => {
     const broker = await startBroker({ "log.dirs": directory });
     await produceOne(broker.grpcAddress, "checked", "one");
     await broker.stop();
-    for (const name of ["recovery-point-offset-checkpoint", "replication-offset-checkpoint"]) fs.writeFileSync(path.join(directory, name), "nonsense");
+    for (const name of ["recovery-point-offset-checkpoint", "replication-offset-checkpoint"])
+      fs.writeFileSync(path.join(directory, name), "nonsense");
     const healed = await startBroker({ "log.dirs": directory });
     expect(await readAll(healed.grpcAddress, "checked")).to.deep.equal(["one"]);
     await healed.stop();

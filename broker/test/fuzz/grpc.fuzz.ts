@@ -34,18 +34,29 @@ const frame = fc
   });
 
 const conversation = fc
-  .tuple(fc.constantFrom("", PREFACE, PREFACE, PREFACE.slice(0, 11)), fc.array(fc.oneof(frame, fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes))), { maxLength: 8 }))
+  .tuple(
+    fc.constantFrom("", PREFACE, PREFACE, PREFACE.slice(0, 11)),
+    fc.array(
+      fc.oneof(
+        frame,
+        fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
+      ),
+      { maxLength: 8 },
+    ),
+  )
   .map(([preface, parts]) => Buffer.concat([Buffer.from(preface), ...parts]));
 
 /** Bytes near a good message: some of them changed, cut, repeated. */
 function near(good: Buffer): fc.Arbitrary<Buffer> {
   const change = fc.record({ at: fc.nat(Math.max(0, good.length - 1)), to: fc.nat(255) });
-  return fc.tuple(fc.array(change, { maxLength: 6 }), fc.nat(good.length), fc.constantFrom("keep", "cut", "twice")).map(([changes, at, shape]) => {
-    const bytes = Buffer.from(good);
-    for (const { at: place, to } of changes) if (place < bytes.length) bytes[place] = to;
-    if (shape === "cut") return bytes.subarray(0, at);
-    return shape === "twice" ? Buffer.concat([bytes, bytes]) : bytes;
-  });
+  return fc
+    .tuple(fc.array(change, { maxLength: 6 }), fc.nat(good.length), fc.constantFrom("keep", "cut", "twice"))
+    .map(([changes, at, shape]) => {
+      const bytes = Buffer.from(good);
+      for (const { at: place, to } of changes) if (place < bytes.length) bytes[place] = to;
+      if (shape === "cut") return bytes.subarray(0, at);
+      return shape === "twice" ? Buffer.concat([bytes, bytes]) : bytes;
+    });
 }
 
 describe("gRPC door, fuzzed", function () {
@@ -74,7 +85,10 @@ describe("gRPC door, fuzzed", function () {
     expect(thrown).to.deep.equal([]);
     const producer = client.produceStream();
     await producer.opened();
-    expect(await producer.produce("fuzz", batch({ values: ["good"] }))).to.deep.include({ errorCode: 0, baseOffset: good });
+    expect(await producer.produce("fuzz", batch({ values: ["good"] }))).to.deep.include({
+      errorCode: 0,
+      baseOffset: good,
+    });
     good++;
     await producer.end();
   }
@@ -98,12 +112,28 @@ describe("gRPC door, fuzzed", function () {
 
   it("survives whatever a call carries, on every method", async () => {
     const topic = wire.metadataRequest.encode({ topics: ["fuzz"], allTopics: false, allowAutoTopicCreation: false });
-    const offsets = wire.listOffsetsRequest.encode({ partitions: [{ topic: "fuzz", partition: 0, timestamp: -1 }], isolation: 0 });
-    const paths = [DATA_SERVICE.listOffsets.path, DATA_SERVICE.getMetadata.path, DATA_SERVICE.initProducerId.path, ADMIN_METHODS.describeCluster, ADMIN_METHODS.describeTopics, ADMIN_METHODS.listTopics];
-    const bytes = fc.oneof(near(topic), near(offsets), fc.uint8Array({ maxLength: 80 }).map((array) => Buffer.from(array)));
+    const offsets = wire.listOffsetsRequest.encode({
+      partitions: [{ topic: "fuzz", partition: 0, timestamp: -1 }],
+      isolation: 0,
+    });
+    const paths = [
+      DATA_SERVICE.listOffsets.path,
+      DATA_SERVICE.getMetadata.path,
+      DATA_SERVICE.initProducerId.path,
+      ADMIN_METHODS.describeCluster,
+      ADMIN_METHODS.describeTopics,
+      ADMIN_METHODS.listTopics,
+    ];
+    const bytes = fc.oneof(
+      near(topic),
+      near(offsets),
+      fc.uint8Array({ maxLength: 80 }).map((array) => Buffer.from(array)),
+    );
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...paths), bytes, async (path, request) => {
-        await client.unary(path, request).catch((ended: unknown) => expect(ended).to.have.property("status").that.is.oneOf([3, 5, 8, 13]));
+        await client
+          .unary(path, request)
+          .catch((ended: unknown) => expect(ended).to.have.property("status").that.is.oneOf([3, 5, 8, 13]));
         await expectServed();
       }),
       { numRuns: ROUNDS },
@@ -113,23 +143,44 @@ describe("gRPC door, fuzzed", function () {
   it("survives whatever a stream carries, and writes nothing of it", async () => {
     // Good requests but for the topic, so that whatever slips through the mutation is still not written here.
     const records = batch({ values: ["bad"], producerId: 3 });
-    const produce = wire.produceRequest.encode({ correlationId: 1, acks: 3, timeoutMs: 5, partitions: [{ topic: "fuzz", partition: 9, topicId: Buffer.alloc(0), records }] });
-    const subscribe = { subscriptionId: 1, topic: "fuzz", partition: 0, topicId: Buffer.alloc(0), offset: 0, maxBytes: 100, isolation: 0, currentLeaderEpoch: -1 };
+    const produce = wire.produceRequest.encode({
+      correlationId: 1,
+      acks: 3,
+      timeoutMs: 5,
+      partitions: [{ topic: "fuzz", partition: 9, topicId: Buffer.alloc(0), records }],
+    });
+    const subscribe = {
+      subscriptionId: 1,
+      topic: "fuzz",
+      partition: 0,
+      topicId: Buffer.alloc(0),
+      offset: 0,
+      maxBytes: 100,
+      isolation: 0,
+      currentLeaderEpoch: -1,
+    };
     const fetch = wire.fetchRequest.encode({ subscribe: [subscribe], unsubscribe: [1], creditBytes: 1_000 });
     await fc.assert(
-      fc.asyncProperty(fc.array(near(produce), { maxLength: 4 }), fc.array(near(fetch), { maxLength: 4 }), async (requests, subscriptions) => {
-        for (const [path, messages] of [[DATA_SERVICE.produce.path, requests], [DATA_SERVICE.fetch.path, subscriptions]] as const) {
-          const call = client.bidi(path);
-          call.on("error", () => undefined);
-          call.on("data", () => undefined);
-          const isOver = new Promise((resolve) => call.on("status", resolve));
-          // A mutation of the partition number could make it a good one: partition 9 is two bytes from 0.
-          for (const message of messages) if (!mightBeGood(message)) call.write(message);
-          call.end();
-          await isOver;
-        }
-        await expectServed();
-      }),
+      fc.asyncProperty(
+        fc.array(near(produce), { maxLength: 4 }),
+        fc.array(near(fetch), { maxLength: 4 }),
+        async (requests, subscriptions) => {
+          for (const [path, messages] of [
+            [DATA_SERVICE.produce.path, requests],
+            [DATA_SERVICE.fetch.path, subscriptions],
+          ] as const) {
+            const call = client.bidi(path);
+            call.on("error", () => undefined);
+            call.on("data", () => undefined);
+            const isOver = new Promise((resolve) => call.on("status", resolve));
+            // A mutation of the partition number could make it a good one: partition 9 is two bytes from 0.
+            for (const message of messages) if (!mightBeGood(message)) call.write(message);
+            call.end();
+            await isOver;
+          }
+          await expectServed();
+        },
+      ),
       { numRuns: ROUNDS },
     );
   });

@@ -5,7 +5,9 @@ import { asBrokerId, asLeaderEpoch, asOffset } from "../../src/base/index.ts";
 import { PartitionLeader } from "../../src/replication/index.ts";
 import type { Membership } from "../../src/replication/index.ts";
 
-function membership(options: { isr?: readonly number[]; replicas?: readonly number[]; minIsr?: number; epoch?: number } = {}): Membership {
+function membership(
+  options: { isr?: readonly number[]; replicas?: readonly number[]; minIsr?: number; epoch?: number } = {},
+): Membership {
   return {
     partitionEpoch: options.epoch ?? 0,
     replicas: (options.replicas ?? [1, 2, 3]).map(asBrokerId),
@@ -14,7 +16,9 @@ function membership(options: { isr?: readonly number[]; replicas?: readonly numb
   };
 }
 
-function leader(options: { membership?: Membership; logEnd?: number; end?: number; highWatermark?: number } = {}): PartitionLeader {
+function leader(
+  options: { membership?: Membership; logEnd?: number; end?: number; highWatermark?: number } = {},
+): PartitionLeader {
   const logEnd = options.logEnd ?? 100;
   return new PartitionLeader({
     brokerId: asBrokerId(1),
@@ -53,7 +57,9 @@ describe("PartitionLeader", () => {
   it("recomputes when the ISR shrinks (6(1), P13)", () => {
     const core = leader();
     core.onFollowerEndOffset(two, asOffset(90));
-    expect(core.onMetadata(membership({ isr: [1, 2], epoch: 1 }))).to.deep.equal([{ kind: "advanceHighWatermark", to: 90 }]);
+    expect(core.onMetadata(membership({ isr: [1, 2], epoch: 1 }))).to.deep.equal([
+      { kind: "advanceHighWatermark", to: 90 },
+    ]);
   });
 
   it("stands still while the ISR is below its minimum, for any acks (6(3))", () => {
@@ -112,8 +118,16 @@ describe("PartitionLeader", () => {
     const event = fc.oneof(
       fc.record({ kind: fc.constant("append" as const), by: fc.integer({ min: 1, max: 9 }) }),
       fc.record({ kind: fc.constant("written" as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
-      fc.record({ kind: fc.constant("follower" as const), id: fc.constantFrom(2, 3), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
-      fc.record({ kind: fc.constant("isr" as const), members: fc.subarray([2, 3]), minIsr: fc.integer({ min: 1, max: 3 }) }),
+      fc.record({
+        kind: fc.constant("follower" as const),
+        id: fc.constantFrom(2, 3),
+        share: fc.double({ min: 0, max: 1, noNaN: true }),
+      }),
+      fc.record({
+        kind: fc.constant("isr" as const),
+        members: fc.subarray([2, 3]),
+        minIsr: fc.integer({ min: 1, max: 3 }),
+      }),
     );
     fc.assert(
       fc.property(fc.array(event, { maxLength: 60 }), (events) => {

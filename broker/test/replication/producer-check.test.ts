@@ -10,7 +10,10 @@ function knownBatch(firstSequence: number, lastSequence: number, baseOffset = fi
   return { firstSequence, lastSequence, baseOffset, lastOffset: baseOffset + (lastSequence - firstSequence) };
 }
 
-function producer(batches: readonly KnownBatch[], options: { olderInLog?: boolean; producerEpoch?: number } = {}): KnownProducer {
+function producer(
+  batches: readonly KnownBatch[],
+  options: { olderInLog?: boolean; producerEpoch?: number } = {},
+): KnownProducer {
   return {
     producerEpoch: options.producerEpoch ?? 3,
     lastSequence: batches.at(-1)?.lastSequence ?? -1,
@@ -68,7 +71,9 @@ describe("checkProducer", () => {
     const batches = [knownBatch(40, 49)];
     expect(checkProducer(producer(batches, { olderInLog: true }), arriving(20, 29))).to.deep.equal({ kind: "lookUp" });
     expect(checkProducer(producer(batches), arriving(20, 29))).to.deep.equal(OUT_OF_ORDER);
-    expect(checkProducer(producer(batches, { olderInLog: true }), arriving(60, 69)), "beyond it").to.deep.equal(OUT_OF_ORDER);
+    expect(checkProducer(producer(batches, { olderInLog: true }), arriving(60, 69)), "beyond it").to.deep.equal(
+      OUT_OF_ORDER,
+    );
   });
 
   it("looks up a sequence from before the wrap", () => {
@@ -83,12 +88,21 @@ describe("checkProducer", () => {
 
   it("agrees with an oracle that remembers every batch", () => {
     const step = fc.oneof(
-      { weight: 5, arbitrary: fc.record({ kind: fc.constant("next" as const), count: fc.integer({ min: 1, max: 4 }) }) },
-      { weight: 3, arbitrary: fc.record({ kind: fc.constant("retry" as const), back: fc.integer({ min: 0, max: 9 }) }) },
+      {
+        weight: 5,
+        arbitrary: fc.record({ kind: fc.constant("next" as const), count: fc.integer({ min: 1, max: 4 }) }),
+      },
+      {
+        weight: 3,
+        arbitrary: fc.record({ kind: fc.constant("retry" as const), back: fc.integer({ min: 0, max: 9 }) }),
+      },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("gap" as const), skip: fc.integer({ min: 1, max: 5 }) }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("reload" as const) }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("bump" as const), first: fc.constantFrom(0, 0, 1) }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant("stale" as const), back: fc.integer({ min: 0, max: 3 }) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ kind: fc.constant("stale" as const), back: fc.integer({ min: 0, max: 3 }) }),
+      },
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), fc.integer({ min: 0, max: 3 }), (steps, startAt) => {
@@ -101,7 +115,12 @@ describe("checkProducer", () => {
           const all = inEpoch();
           if (log.length === 0) return undefined;
           const batches = all.slice(-Math.min(5, remembered)).filter(() => remembered > 0);
-          return { producerEpoch: epoch, lastSequence: all.at(-1)?.lastSequence ?? -1, olderInLog: remembered < 5, batches };
+          return {
+            producerEpoch: epoch,
+            lastSequence: all.at(-1)?.lastSequence ?? -1,
+            olderInLog: remembered < 5,
+            batches,
+          };
         };
         const append = (first: number, count: number): void => {
           const last = (first + count - 1) % (MAX_SEQUENCE + 1);
@@ -131,7 +150,9 @@ describe("checkProducer", () => {
             expect(checkProducer(known(), arriving(first, first, epoch))).to.deep.equal(OUT_OF_ORDER);
           } else if (event.kind === "stale") {
             if (known() === undefined) continue;
-            expect(checkProducer(known(), arriving(nextSequence, nextSequence, epoch - 1 - event.back))).to.deep.equal(FENCED);
+            expect(checkProducer(known(), arriving(nextSequence, nextSequence, epoch - 1 - event.back))).to.deep.equal(
+              FENCED,
+            );
           } else {
             if (known() === undefined) continue;
             const verdict = checkProducer(known(), arriving(event.first, event.first, epoch + 1));

@@ -56,7 +56,12 @@ describe("FetchSession", () => {
     const bench = await PartitionBench.open();
     const reader = new Reader(bench);
     reader.session.grant(1_000_000);
-    reader.session.subscribe({ subscriptionId: 7, partition: bench.partition, offset: asOffset(0), maxBytes: SLAB_BYTES });
+    reader.session.subscribe({
+      subscriptionId: 7,
+      partition: bench.partition,
+      offset: asOffset(0),
+      maxBytes: SLAB_BYTES,
+    });
     await bench.turnEnds();
     expect(reader.parts).to.have.length(1);
     expect(reader.parts[0]).to.deep.include({ subscriptionId: 7, code: "NONE", highWatermark: 0, bytes: 0 });
@@ -70,7 +75,12 @@ describe("FetchSession", () => {
     const bench = await PartitionBench.open();
     const reader = new Reader(bench);
     reader.session.grant(1_000_000);
-    reader.session.subscribe({ subscriptionId: 1, partition: bench.partition, offset: asOffset(0), maxBytes: SLAB_BYTES });
+    reader.session.subscribe({
+      subscriptionId: 1,
+      partition: bench.partition,
+      offset: asOffset(0),
+      maxBytes: SLAB_BYTES,
+    });
     await bench.world.runFor(60_000);
     expect(reader.parts).to.have.length(1);
   });
@@ -80,7 +90,12 @@ describe("FetchSession", () => {
     bench.disk.faults.add({ operation: "datasync", effect: "stall", path: /\.log$/u, stallMs: 500 });
     const reader = new Reader(bench);
     reader.session.grant(1_000_000);
-    reader.session.subscribe({ subscriptionId: 1, partition: bench.partition, offset: asOffset(0), maxBytes: SLAB_BYTES });
+    reader.session.subscribe({
+      subscriptionId: 1,
+      partition: bench.partition,
+      offset: asOffset(0),
+      maxBytes: SLAB_BYTES,
+    });
     bench.append({ values: ["unsynced"] }, "leader");
     await bench.turnEnds();
     expect(reader.values).to.deep.equal([]);
@@ -94,7 +109,12 @@ describe("FetchSession", () => {
     await bench.turnEnds();
     const reader = new Reader(bench);
     for (const [i, offset] of [2, 1].entries()) {
-      reader.session.subscribe({ subscriptionId: i, partition: bench.partition, offset: asOffset(offset), maxBytes: SLAB_BYTES });
+      reader.session.subscribe({
+        subscriptionId: i,
+        partition: bench.partition,
+        offset: asOffset(offset),
+        maxBytes: SLAB_BYTES,
+      });
     }
     await bench.turnEnds();
     expect(reader.parts.map(({ code }) => code)).to.deep.equal(["OFFSET_OUT_OF_RANGE", "NONE"]);
@@ -104,7 +124,12 @@ describe("FetchSession", () => {
     const bench = await PartitionBench.open();
     const reader = new Reader(bench);
     reader.session.grant(1_000_000);
-    reader.session.subscribe({ subscriptionId: 1, partition: bench.partition, offset: asOffset(0), maxBytes: SLAB_BYTES });
+    reader.session.subscribe({
+      subscriptionId: 1,
+      partition: bench.partition,
+      offset: asOffset(0),
+      maxBytes: SLAB_BYTES,
+    });
     bench.append({ values: ["a"] });
     await bench.turnEnds();
     bench.partition.close("NOT_LEADER_OR_FOLLOWER");
@@ -119,18 +144,39 @@ describe("FetchSession", () => {
     bench.disk.faults.add({ operation: "read", effect: "EMFILE", probability: 1 });
     const reader = new Reader(bench);
     reader.session.grant(1_000_000);
-    reader.session.subscribe({ subscriptionId: 1, partition: bench.partition, offset: asOffset(0), maxBytes: SLAB_BYTES });
+    reader.session.subscribe({
+      subscriptionId: 1,
+      partition: bench.partition,
+      offset: asOffset(0),
+      maxBytes: SLAB_BYTES,
+    });
     await bench.world.runFor(1_000);
     expect(reader.parts.at(-1)?.code).to.equal("KAFKA_STORAGE_ERROR");
   });
 
   it("sends every record once and in order, within the credit but for one batch, whatever credit and sink do", async () => {
     const step = fc.oneof(
-      { weight: 4, arbitrary: fc.record({ kind: fc.constant("append" as const), sizes: fc.array(fc.integer({ min: 1, max: 3_000 }), { minLength: 1, maxLength: 5 }) }) },
-      { weight: 4, arbitrary: fc.record({ kind: fc.constant("grant" as const), bytes: fc.integer({ min: 1, max: 20_000 }) }) },
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          kind: fc.constant("append" as const),
+          sizes: fc.array(fc.integer({ min: 1, max: 3_000 }), { minLength: 1, maxLength: 5 }),
+        }),
+      },
+      {
+        weight: 4,
+        arbitrary: fc.record({ kind: fc.constant("grant" as const), bytes: fc.integer({ min: 1, max: 20_000 }) }),
+      },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant("hold" as const), isHolding: fc.boolean() }) },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 0, max: 50 }) }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant("subscribe" as const), from: fc.double({ min: 0, max: 1, noNaN: true }), maxBytes: fc.integer({ min: 1, max: 5_000 }) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          kind: fc.constant("subscribe" as const),
+          from: fc.double({ min: 0, max: 1, noNaN: true }),
+          maxBytes: fc.integer({ min: 1, max: 5_000 }),
+        }),
+      },
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.nat(1_000), async (steps, seed) => {
@@ -159,7 +205,12 @@ describe("FetchSession", () => {
             const id = starts.size + 1;
             const offset = Math.floor(event.from * written.length);
             starts.set(id, offset);
-            reader.session.subscribe({ subscriptionId: id, partition: bench.partition, offset: asOffset(offset), maxBytes: event.maxBytes });
+            reader.session.subscribe({
+              subscriptionId: id,
+              partition: bench.partition,
+              offset: asOffset(offset),
+              maxBytes: event.maxBytes,
+            });
           }
           const sent = reader.parts.reduce((sum, { bytes }) => sum + bytes, 0);
           // Reads beside may each have set their first batch against the same last byte of credit.
@@ -170,7 +221,9 @@ describe("FetchSession", () => {
         reader.session.grant(100_000_000);
         await bench.world.runFor(10_000);
         for (const [id, from] of starts) {
-          const values = reader.parts.filter(({ subscriptionId }) => subscriptionId === id).flatMap(({ values: own }) => own);
+          const values = reader.parts
+            .filter(({ subscriptionId }) => subscriptionId === id)
+            .flatMap(({ values: own }) => own);
           expect(values).to.deep.equal(written.slice(from));
         }
       }),
@@ -183,7 +236,13 @@ describe("FetchSession", () => {
     for (let i = 0; i < 60; i++) bench.append({ values: [`${i}:${"x".repeat(1_000)}`] });
     await bench.turnEnds();
     const reader = new Reader(bench);
-    for (const id of [1, 2]) reader.session.subscribe({ subscriptionId: id, partition: bench.partition, offset: asOffset(0), maxBytes: 3_000 });
+    for (const id of [1, 2])
+      reader.session.subscribe({
+        subscriptionId: id,
+        partition: bench.partition,
+        offset: asOffset(0),
+        maxBytes: 3_000,
+      });
     reader.session.grant(10_000_000);
     await bench.world.runFor(1_000);
     const order = reader.parts.filter(({ bytes }) => bytes > 0).map(({ subscriptionId }) => subscriptionId);

@@ -26,13 +26,19 @@ describe("Partition on a disk that refuses", () => {
     bench.disk.faults.add({ operation: "write", effect: "short", path: LOG_FILE });
     bench.disk.faults.add({ operation: "write", effect: "EIO", path: LOG_FILE });
     await bench.turnEnds();
-    expect(outcomes.map(({ answer }) => answer?.code)).to.deep.equal(Array.from({ length: 8 }, () => "KAFKA_STORAGE_ERROR"));
+    expect(outcomes.map(({ answer }) => answer?.code)).to.deep.equal(
+      Array.from({ length: 8 }, () => "KAFKA_STORAGE_ERROR"),
+    );
     expect(bench.partition.isQuiet).to.equal(true);
     expect(bench.purgatory.count).to.equal(0);
   });
 
   it("answers in the same stretch what stands behind a roll that a fault ended (8.2)", async () => {
-    const bench = await PartitionBench.open({ durability: "group-commit", closesOnFault: true, log: { segmentBytes: 200 } });
+    const bench = await PartitionBench.open({
+      durability: "group-commit",
+      closesOnFault: true,
+      log: { segmentBytes: 200 },
+    });
     const value = "x".repeat(100);
     bench.disk.faults.add({ operation: "open", effect: "EIO", path: LOG_FILE });
     const outcomes = ["a", "b", "c"].map((name) => bench.append({ values: [name + value] }));

@@ -16,9 +16,15 @@ describe("Partition", () => {
     it("writes all batches of a turn with one write, in order, and answers them at its end", async () => {
       const bench = await PartitionBench.open();
       let writes = 0;
-      bench.disk.observer = { onAsked: () => undefined, onChange: (operation, path) => (operation === "write" && LOG_FILE.test(path) ? writes++ : writes) };
+      bench.disk.observer = {
+        onAsked: () => undefined,
+        onChange: (operation, path) => (operation === "write" && LOG_FILE.test(path) ? writes++ : writes),
+      };
       const outcomes = ["a", "b", "c"].map((value) => bench.append({ values: [value] }));
-      expect(outcomes.map(({ answer }) => answer), "nothing inside the call").to.deep.equal([null, null, null]);
+      expect(
+        outcomes.map(({ answer }) => answer),
+        "nothing inside the call",
+      ).to.deep.equal([null, null, null]);
       await bench.turnEnds();
       for (const [i, { answer }] of outcomes.entries()) ok(answer, i);
       expect(writes).to.equal(1);
@@ -75,7 +81,10 @@ describe("Partition", () => {
     it("one sync answers everything that was written before it began (15.1(3))", async () => {
       const bench = await PartitionBench.open({ durability: "group-commit" });
       let syncs = 0;
-      bench.disk.observer = { onChange: () => undefined, onAsked: (operation, path) => (operation === "datasync" && LOG_FILE.test(path) ? syncs++ : syncs) };
+      bench.disk.observer = {
+        onChange: () => undefined,
+        onAsked: (operation, path) => (operation === "datasync" && LOG_FILE.test(path) ? syncs++ : syncs),
+      };
       bench.disk.faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 100 });
       const first = bench.append({});
       await bench.turnEnds();
@@ -102,7 +111,12 @@ describe("Partition", () => {
       const waiting = bench.append({ values: ["w"] });
       await bench.turnEnds();
       expect(waiting.answer).to.equal(null);
-      bench.partition.onMetadata({ partitionEpoch: 1, replicas: [1, 2].map(asBrokerId), isr: [asBrokerId(1)], minInsyncReplicas: 1 });
+      bench.partition.onMetadata({
+        partitionEpoch: 1,
+        replicas: [1, 2].map(asBrokerId),
+        isr: [asBrokerId(1)],
+        minInsyncReplicas: 1,
+      });
       ok(waiting.answer, 0);
     });
 
@@ -156,7 +170,10 @@ describe("Partition", () => {
       await bench.turnEnds();
       const answered = outcomes.filter(({ answer }) => answer?.code === "NONE").length;
       const codes = outcomes.map(({ answer }) => answer?.code);
-      expect(codes.slice(answered).every((code) => code === "KAFKA_STORAGE_ERROR"), codes.join()).to.equal(true);
+      expect(
+        codes.slice(answered).every((code) => code === "KAFKA_STORAGE_ERROR"),
+        codes.join(),
+      ).to.equal(true);
       await bench.world.runFor(1_000);
       expect(await bench.visible()).to.deep.equal(Array.from({ length: answered }, (_, i) => `${i}`));
     });
@@ -211,18 +228,22 @@ describe("Partition", () => {
 
     it("looks up after a restart what it remembers no more; later batches wait behind and keep their order (P62)", async () => {
       const bench = await PartitionBench.open();
-      for (let sequence = 0; sequence < 6; sequence++) bench.append({ producerId: 5, sequence, values: [`${sequence}`] });
+      for (let sequence = 0; sequence < 6; sequence++)
+        bench.append({ producerId: 5, sequence, values: [`${sequence}`] });
       bench.append({ producerId: 6, sequence: 0, values: ["other"] });
       await bench.turnEnds();
       await bench.stop();
-      const retries = [1, 2, 3, 4, 5].map((sequence) => bench.append({ producerId: 5, sequence, values: [`${sequence}`] }));
+      const retries = [1, 2, 3, 4, 5].map((sequence) =>
+        bench.append({ producerId: 5, sequence, values: [`${sequence}`] }),
+      );
       const fresh = bench.append({ producerId: 5, sequence: 6, values: ["6"] });
       const other = bench.append({ producerId: 6, sequence: 1, values: ["more"] });
       await bench.world.step();
       expect(other.answer, "another producer does not wait").to.deep.include({ code: "NONE" });
       expect(fresh.answer, "behind the look-up").to.equal(null);
       await bench.world.runFor(1_000);
-      for (const [i, { answer }] of retries.entries()) expect(answer).to.deep.include({ code: "NONE", baseOffset: i + 1, isDuplicate: true });
+      for (const [i, { answer }] of retries.entries())
+        expect(answer).to.deep.include({ code: "NONE", baseOffset: i + 1, isDuplicate: true });
       expect(fresh.answer).to.deep.include({ code: "NONE", isDuplicate: false });
       expect(await bench.visible()).to.deep.equal(["0", "1", "2", "3", "4", "5", "other", "more", "6"]);
     });
@@ -285,11 +306,28 @@ describe("Partition", () => {
 
   it("never loses, doubles or reorders what it acknowledged, over faults, retries and kills", async () => {
     const step = fc.oneof(
-      { weight: 6, arbitrary: fc.record({ kind: fc.constant("send" as const), producer: fc.constantFrom(1, 2), count: fc.integer({ min: 1, max: 3 }) }) },
+      {
+        weight: 6,
+        arbitrary: fc.record({
+          kind: fc.constant("send" as const),
+          producer: fc.constantFrom(1, 2),
+          count: fc.integer({ min: 1, max: 3 }),
+        }),
+      },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant("turn" as const) }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant("fault" as const), effect: fc.constantFrom("ENOSPC" as const, "short" as const), skipCount: fc.nat(2) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          kind: fc.constant("fault" as const),
+          effect: fc.constantFrom("ENOSPC" as const, "short" as const),
+          skipCount: fc.nat(2),
+        }),
+      },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("kill" as const) }) },
-      { weight: 2, arbitrary: fc.record({ kind: fc.constant("retry" as const), producer: fc.constantFrom(1, 2), back: fc.nat(7) }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({ kind: fc.constant("retry" as const), producer: fc.constantFrom(1, 2), back: fc.nat(7) }),
+      },
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.nat(1000), async (steps, seed) => {
@@ -300,7 +338,12 @@ describe("Partition", () => {
           if (event.kind === "turn") {
             await bench.world.runFor(50);
           } else if (event.kind === "fault") {
-            bench.disk.faults.add({ operation: "write", effect: event.effect, path: LOG_FILE, skipCount: event.skipCount });
+            bench.disk.faults.add({
+              operation: "write",
+              effect: event.effect,
+              path: LOG_FILE,
+              skipCount: event.skipCount,
+            });
           } else if (event.kind === "kill") {
             await bench.kill();
           } else if (event.kind === "send") {
@@ -311,7 +354,8 @@ describe("Partition", () => {
             if (known === undefined || target === undefined) continue;
             const again = bench.append({ producerId: known.id, sequence: target.sequence, values: [target.value] });
             await bench.world.runFor(50);
-            if (again.answer?.code === "NONE") expect(again.answer).to.deep.include({ baseOffset: target.baseOffset, isDuplicate: true });
+            if (again.answer?.code === "NONE")
+              expect(again.answer).to.deep.include({ baseOffset: target.baseOffset, isDuplicate: true });
           }
         }
         bench.disk.faults.removeAll();
@@ -321,7 +365,9 @@ describe("Partition", () => {
         for (const known of clients.values()) {
           for (const { value, baseOffset } of known.acknowledged) expect(values[baseOffset]).to.equal(value);
           const own = values.filter((value) => value.startsWith(`${known.id}:`));
-          expect(own, "in the order of the producer").to.deep.equal([...own].sort((a, b) => Number(a.split(":")[1]) - Number(b.split(":")[1])));
+          expect(own, "in the order of the producer").to.deep.equal(
+            [...own].sort((a, b) => Number(a.split(":")[1]) - Number(b.split(":")[1])),
+          );
         }
       }),
       { numRuns: 40 },

@@ -33,18 +33,21 @@ function setup() {
 describe("Purgatory", () => {
   it("calls a waiter at its deadline: never before, at most a tick after", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 120_000 }), { minLength: 1, maxLength: 30 }), async (delays) => {
-        const { world, process, purgatory } = setup();
-        const lateness: number[] = [];
-        for (const delayMs of delays) {
-          const deadline = deadlineAfter(process, delayMs);
-          purgatory.park(new Sleeper(deadline, () => lateness.push(process.monotonicNow() - deadline)));
-        }
-        await world.runFor(121_000);
-        expect(lateness).to.have.length(delays.length);
-        for (const late of lateness) expect(late).to.be.within(0, 2 * TICK_MS);
-        expect(purgatory.count).to.equal(0);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 120_000 }), { minLength: 1, maxLength: 30 }),
+        async (delays) => {
+          const { world, process, purgatory } = setup();
+          const lateness: number[] = [];
+          for (const delayMs of delays) {
+            const deadline = deadlineAfter(process, delayMs);
+            purgatory.park(new Sleeper(deadline, () => lateness.push(process.monotonicNow() - deadline)));
+          }
+          await world.runFor(121_000);
+          expect(lateness).to.have.length(delays.length);
+          for (const late of lateness) expect(late).to.be.within(0, 2 * TICK_MS);
+          expect(purgatory.count).to.equal(0);
+        },
+      ),
       { numRuns: 20 },
     );
   });

@@ -24,7 +24,16 @@ class ManagerBench {
     const purgatory = new Purgatory({ clock: process, timers: process });
     this.replicas = new ReplicaManager(
       { config, path: DATA },
-      { disk, clock: process, timers: process, logger: quietLogger, turn: new Turn(process), purgatory, openLogDirectory, onOffline: (fault) => this.faults.push(fault) },
+      {
+        disk,
+        clock: process,
+        timers: process,
+        logger: quietLogger,
+        turn: new Turn(process),
+        purgatory,
+        openLogDirectory,
+        onOffline: (fault) => this.faults.push(fault),
+      },
     );
   }
 
@@ -35,7 +44,11 @@ class ManagerBench {
 
   /** The topic's id. */
   createTopic(name: string): string {
-    const { records } = createTopics(this.image, [spec(name, { partitions: 1, replicationFactor: 1 })], { config, random: this.#random, ifAbsent: false });
+    const { records } = createTopics(this.image, [spec(name, { partitions: 1, replicationFactor: 1 })], {
+      config,
+      random: this.#random,
+      ifAbsent: false,
+    });
     const { image, delta } = applyEntry(this.image, this.image.metadataOffset + 1, records);
     this.image = image;
     this.replicas.onMetadata(delta, image);

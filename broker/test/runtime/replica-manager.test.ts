@@ -77,7 +77,9 @@ class Bench {
   }
 
   create(name: string, id: number, partitions = 1): void {
-    const made: MetadataRecord[] = [{ type: "topicCreated", topicId: topicId(id), name, internal: false, overrides: {} }];
+    const made: MetadataRecord[] = [
+      { type: "topicCreated", topicId: topicId(id), name, internal: false, overrides: {} },
+    ];
     for (let partition = 0; partition < partitions; partition++) {
       made.push({ type: "partitionCreated", topicId: topicId(id), partition, replicas: [1], isr: [1], leaderId: 1 });
     }
@@ -149,7 +151,15 @@ describe("ReplicaManager", () => {
     bench.create("tide", 1);
     await bench.drive(bench.manager.whenReady(topicId(1), 30_000));
     const before = bench.manager.find("tide", 0);
-    bench.commit({ type: "partitionChanged", topicId: topicId(1), partition: 0, isr: [1], leaderId: 1, leaderEpoch: 1, partitionEpoch: 1 });
+    bench.commit({
+      type: "partitionChanged",
+      topicId: topicId(1),
+      partition: 0,
+      isr: [1],
+      leaderId: 1,
+      leaderEpoch: 1,
+      partitionEpoch: 1,
+    });
     const after = bench.manager.find("tide", 0);
     expect(after).to.not.equal(before);
     expect(after?.leaderEpoch).to.equal(1);
@@ -160,7 +170,15 @@ describe("ReplicaManager", () => {
     const bench = await Bench.open();
     bench.create("tide", 1);
     await bench.drive(bench.manager.whenReady(topicId(1), 30_000));
-    bench.commit({ type: "partitionChanged", topicId: topicId(1), partition: 0, isr: [1], leaderId: -1, leaderEpoch: 1, partitionEpoch: 1 });
+    bench.commit({
+      type: "partitionChanged",
+      topicId: topicId(1),
+      partition: 0,
+      isr: [1],
+      leaderId: -1,
+      leaderEpoch: 1,
+      partitionEpoch: 1,
+    });
     await bench.world.runFor(1_000);
     expect(bench.manager.find("tide", 0)).to.equal(undefined);
   });

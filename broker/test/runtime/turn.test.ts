@@ -19,7 +19,13 @@ describe("Turn", () => {
     turn.work(() => order.push("work 2"));
     expect(order, "nothing runs inside the call").to.deep.equal([]);
     await world.runUntilIdle();
-    expect(order).to.deep.equal(["work 1", "work 2", "flush 1", "work asked for by flush 1", "flush asked for by work 1"]);
+    expect(order).to.deep.equal([
+      "work 1",
+      "work 2",
+      "flush 1",
+      "work asked for by flush 1",
+      "flush asked for by work 1",
+    ]);
   });
 
   it("costs nothing while nobody asks", async () => {

@@ -40,12 +40,22 @@ export function adminCalls(context: BrokerContext): { readonly [Method in AdminM
       })),
     })),
     createTopics: bytesCall("createTopics", async ({ topics, validateOnly, timeoutMs }) => {
-      const outcomes = await handleCreateTopics(context, topics.map(toSpec), { isValidateOnly: validateOnly, timeoutMs });
+      const outcomes = await handleCreateTopics(context, topics.map(toSpec), {
+        isValidateOnly: validateOnly,
+        timeoutMs,
+      });
       return { results: outcomes.map((outcome) => toWireOutcome(context, outcome)) };
     }),
     deleteTopics: bytesCall("deleteTopics", async ({ names }) => {
       const results = await handleDeleteTopics(context, names);
-      return { results: results.map(({ name, code, message }) => ({ name, errorCode: errorCode(code), errorMessage: message, topic: null })) };
+      return {
+        results: results.map(({ name, code, message }) => ({
+          name,
+          errorCode: errorCode(code),
+          errorMessage: message,
+          topic: null,
+        })),
+      };
     }),
   };
 }
@@ -80,12 +90,23 @@ async function loadCodec<Method extends AdminMethod>(method: Method): Promise<Ad
   };
 }
 
-function toSpec({ name, partitions, replicationFactor, assignment, config }: NewTopic): Parameters<typeof handleCreateTopics>[1][number] {
+function toSpec({
+  name,
+  partitions,
+  replicationFactor,
+  assignment,
+  config,
+}: NewTopic): Parameters<typeof handleCreateTopics>[1][number] {
   return { name, partitions, replicationFactor, assignment: assignment.map(({ replicas }) => replicas), config };
 }
 
 function toWireOutcome(context: BrokerContext, { name, code, message, topic }: TopicOutcome): TopicResult {
-  return { name, errorCode: errorCode(code), errorMessage: message, topic: topic === null ? null : toWireTopic(describeTopic(context, topic)) };
+  return {
+    name,
+    errorCode: errorCode(code),
+    errorMessage: message,
+    topic: topic === null ? null : toWireTopic(describeTopic(context, topic)),
+  };
 }
 
 function toWireTopic(topic: TopicDescription): WireTopic {
@@ -94,7 +115,11 @@ function toWireTopic(topic: TopicDescription): WireTopic {
     topicId: topic.topicId,
     internal: topic.internal,
     bytes: topic.bytes,
-    partitions: topic.partitions.map((partition) => ({ ...partition, replicas: [...partition.replicas], isr: [...partition.isr] })),
+    partitions: topic.partitions.map((partition) => ({
+      ...partition,
+      replicas: [...partition.replicas],
+      isr: [...partition.isr],
+    })),
     config: topic.config.map(({ name, value, source, sensitive, readOnly, doc }) => ({
       name,
       source,

@@ -20,7 +20,10 @@ export function clientOf(call: SurfaceCall): ClientContext {
 
 export function clientFrom(headers: IncomingHttpHeaders): ClientContext {
   const clientId = headers[CLIENT_ID_KEY];
-  return { clientId: typeof clientId === "string" ? clientId : "", dialledHost: hostOf(headers[":authority"] ?? headers.host) };
+  return {
+    clientId: typeof clientId === "string" ? clientId : "",
+    dialledHost: hostOf(headers[":authority"] ?? headers.host),
+  };
 }
 
 /** The host of an `:authority`: "broker-1:9192", "[::1]:9192"; null when it has none. */

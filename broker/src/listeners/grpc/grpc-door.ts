@@ -103,11 +103,14 @@ export class GrpcDoor {
   listen(): Promise<void> {
     const { host, port } = this.#options;
     return new Promise((resolve, reject) => {
-      const onError = (cause: NodeJS.ErrnoException): void => reject(new BusyAddressError({ door: "gRPC", host, port, code: cause.code ?? "EUNKNOWN", cause }));
+      const onError = (cause: NodeJS.ErrnoException): void =>
+        reject(new BusyAddressError({ door: "gRPC", host, port, code: cause.code ?? "EUNKNOWN", cause }));
       this.#listener.once("error", onError);
       this.#listener.listen({ host, port, backlog: 511 }, () => {
         this.#listener.off("error", onError);
-        this.#listener.on("error", (cause) => this.#context.logger.error("the gRPC door failed", { cause: cause.message }));
+        this.#listener.on("error", (cause) =>
+          this.#context.logger.error("the gRPC door failed", { cause: cause.message }),
+        );
         resolve();
       });
     });

@@ -53,9 +53,11 @@ export class MessageReader {
   #sizeFrom(next: Buffer): number {
     if (this.#bytes + next.length < PREFIX_BYTES) return -1;
     const prefix = this.#bytes === 0 ? next : Buffer.concat([...this.#chunks, next.subarray(0, PREFIX_BYTES)]);
-    if (prefix.readUInt8(0) !== 0) throw new ApiError("UNSUPPORTED_VERSION", "compressed messages are not taken: batches are compressed themselves");
+    if (prefix.readUInt8(0) !== 0)
+      throw new ApiError("UNSUPPORTED_VERSION", "compressed messages are not taken: batches are compressed themselves");
     const length = prefix.readUInt32BE(1);
-    if (length > this.#maxBytes) throw new ApiError("MESSAGE_TOO_LARGE", `a message of ${length} bytes; ${this.#maxBytes} are taken`);
+    if (length > this.#maxBytes)
+      throw new ApiError("MESSAGE_TOO_LARGE", `a message of ${length} bytes; ${this.#maxBytes} are taken`);
     return PREFIX_BYTES + length;
   }
 

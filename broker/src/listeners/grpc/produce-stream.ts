@@ -119,7 +119,12 @@ export class ProduceStream implements StreamListener {
   #dispatch(request: WireRequest, acks: ProduceRequest["acks"], taken: number, slab: Buffer | null): void {
     const { timeoutMs, partitions, correlationId } = request;
     const onTaken = slab === null ? noSlab : this.#giver(slab);
-    handleProduce(this.#context, { acks, timeoutMs, partitions, onTaken }, this.#call.client, this.#answerTo(correlationId, acks, taken));
+    handleProduce(
+      this.#context,
+      { acks, timeoutMs, partitions, onTaken },
+      this.#call.client,
+      this.#answerTo(correlationId, acks, taken),
+    );
   }
 
   #giver(slab: Buffer): () => void {
@@ -128,13 +133,18 @@ export class ProduceStream implements StreamListener {
 
   // ---- answers ----
 
-  #answerTo(correlationId: number, acks: ProduceRequest["acks"], taken: number): (results: readonly ProduceResult[]) => void {
+  #answerTo(
+    correlationId: number,
+    acks: ProduceRequest["acks"],
+    taken: number,
+  ): (results: readonly ProduceResult[]) => void {
     return (results) => {
       this.#unanswered--;
       if (this.#call.isOver) return;
       this.#credit += taken;
       if (acks === "none") this.#answerNone(results, taken);
-      else this.#answer(wire.produceResponse.encode({ correlationId, results: results.map(toWire), creditBytes: taken }));
+      else
+        this.#answer(wire.produceResponse.encode({ correlationId, results: results.map(toWire), creditBytes: taken }));
     };
   }
 
@@ -194,7 +204,8 @@ export class ProduceStream implements StreamListener {
   }
 
   #maybeResume(): void {
-    if (!this.#isPaused || this.#isBudgetAwaited || this.#call.isOver || this.#call.aheadBytes > WRITE_AHEAD_BYTES) return;
+    if (!this.#isPaused || this.#isBudgetAwaited || this.#call.isOver || this.#call.aheadBytes > WRITE_AHEAD_BYTES)
+      return;
     this.#isPaused = false;
     this.#call.resume();
   }
@@ -220,5 +231,14 @@ function toWire(result: ProduceResult): WireResult {
 }
 
 function refusal(code: ProduceResult["code"]): WireResult {
-  return toWire({ code, message: "", baseOffset: 0, logAppendTime: -1, logStartOffset: 0, isDuplicate: false, durability: null, leader: null });
+  return toWire({
+    code,
+    message: "",
+    baseOffset: 0,
+    logAppendTime: -1,
+    logStartOffset: 0,
+    isDuplicate: false,
+    durability: null,
+    leader: null,
+  });
 }

@@ -64,7 +64,12 @@ function serve(method: ReflectionMethod | undefined, call: BytesStream): void {
 }
 
 /** A stranger's bytes: what cannot be decoded or answered ends this call and nothing else. */
-function receive(method: ReflectionMethod, bytes: Buffer, listener: (message: unknown) => void, call: BytesStream): void {
+function receive(
+  method: ReflectionMethod,
+  bytes: Buffer,
+  listener: (message: unknown) => void,
+  call: BytesStream,
+): void {
   try {
     listener(method.decode(bytes));
   } catch (cause: unknown) {
@@ -74,14 +79,21 @@ function receive(method: ReflectionMethod, bytes: Buffer, listener: (message: un
 }
 
 async function loadMethods(): Promise<ReadonlyMap<string, ReflectionMethod>> {
-  const [{ ReflectionService }, { loadDescriptors }] = await Promise.all([import("@grpc/reflection"), import("@tidemark/proto/control")]);
+  const [{ ReflectionService }, { loadDescriptors }] = await Promise.all([
+    import("@grpc/reflection"),
+    import("@tidemark/proto/control"),
+  ]);
   const methods = new Map<string, ReflectionMethod>();
   new ReflectionService(loadDescriptors()).addToServer({
     addService(definition: ServiceDefinition, implementation: UntypedServiceImplementation) {
       for (const [name, { path, requestDeserialize, responseSerialize }] of Object.entries(definition)) {
         const handler = implementation[name];
         if (handler === undefined) continue;
-        methods.set(path, { decode: requestDeserialize, encode: responseSerialize, handle: (stream) => Reflect.apply(handler, null, [stream]) });
+        methods.set(path, {
+          decode: requestDeserialize,
+          encode: responseSerialize,
+          handle: (stream) => Reflect.apply(handler, null, [stream]),
+        });
       }
     },
   });

@@ -50,6 +50,8 @@ function divertStreams(http2Server: EventEmitter, handlers: ReadonlyMap<string, 
   if (listeners.length === 0) throw new Error(`${MISFIT}: nobody serves its streams`);
   http2Server.removeAllListeners("stream");
   http2Server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => {
+    // Reset before it was handed out, which is the next tick: an answer would be thrown back at us.
+    if (stream.destroyed || stream.closed) return;
     const handler = handlers.get(headers[":path"] ?? "");
     if (handler !== undefined) handler(stream, headers);
     else for (const listener of listeners) Reflect.apply(listener, http2Server, [stream, headers, ...rest]);

@@ -11,9 +11,21 @@ const LONE_SURROGATE = /\p{Surrogate}/gu;
 
 export function statusOf(error: ApiError): ServiceError {
   const row = errorRow(error.code);
-  const details = (error.message === "" ? row.text : error.message).slice(0, DETAILS_MAX_CHARACTERS).replace(LONE_SURROGATE, "\ufffd");
+  const details = (error.message === "" ? row.text : error.message)
+    .slice(0, DETAILS_MAX_CHARACTERS)
+    .replace(LONE_SURROGATE, "\ufffd");
   const metadata = new Metadata();
   const { code, name, retriable } = row;
-  metadata.set(ERROR_DETAIL_TRAILER, wire.errorDetail.encode({ code, name, message: details, retriable, topic: error.topic, partition: error.partition }));
+  metadata.set(
+    ERROR_DETAIL_TRAILER,
+    wire.errorDetail.encode({
+      code,
+      name,
+      message: details,
+      retriable,
+      topic: error.topic,
+      partition: error.partition,
+    }),
+  );
   return Object.assign(new Error(details), { code: row.grpcStatus, details, metadata });
 }

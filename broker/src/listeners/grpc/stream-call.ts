@@ -12,7 +12,8 @@
 import http2 from "node:http2";
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { ERROR_DETAIL_TRAILER, GRPC_MAX_RECEIVE_BYTES } from "@tidemark/proto";
-import type { ApiError, ClientContext, SlabPool } from "../../api/index.ts";
+import { ApiError } from "../../api/index.ts";
+import type { ClientContext, SlabPool } from "../../api/index.ts";
 import { clientFrom } from "./door-context.ts";
 import { MessageReader } from "./message-reader.ts";
 import { statusOf } from "./status.ts";
@@ -85,7 +86,8 @@ export class StreamCall {
       try {
         reader.push(chunk);
       } catch (error: unknown) {
-        this.fail(error as ApiError);
+        if (!(error instanceof ApiError)) throw error;
+        this.fail(error);
       }
     });
     this.#stream.once("end", () => {

@@ -13,18 +13,28 @@ export type BytesCall = (request: Buffer, client: ClientContext) => Promise<Buff
 
 export function unary(name: string, context: BrokerContext, handle: BytesCall): UnaryHandler {
   return (call, callback) => {
-    answer(call, handle).then(
-      (response) => callback(null, response),
-      (thrown: unknown) => callback(statusOf(errorOf(thrown, name, context))),
-    );
+    void answer(name, context, handle, call, callback);
   };
 }
 
-async function answer(call: ServerUnaryCall<Buffer, Buffer>, handle: BytesCall): Promise<Buffer> {
-  return handle(call.request, clientOf(call));
+/** Never rejects. What decoding throws and what the use case rejects with take the same way out. */
+async function answer(
+  name: string,
+  context: BrokerContext,
+  handle: BytesCall,
+  call: ServerUnaryCall<Buffer, Buffer>,
+  callback: sendUnaryData<Buffer>,
+): Promise<void> {
+  let response: Buffer;
+  try {
+    response = await handle(call.request, clientOf(call));
+  } catch (thrown: unknown) {
+    callback(statusOf(errorOf(thrown, name, context)));
+    return;
+  }
+  callback(null, response);
 }
 
-/** Not async in itself: what decoding throws and what the use case rejects with take the same way out. */
 export const getMetadata =
   (context: BrokerContext): BytesCall =>
   async (request, client) => {
@@ -61,7 +71,13 @@ export const listOffsets =
 
 const NO_TOPIC_ID = Buffer.alloc(0);
 
-function toWireTopic({ name, code, message, topic, isCreated }: MetadataTopic): ReturnType<typeof wire.topicMetadata.decode> {
+function toWireTopic({
+  name,
+  code,
+  message,
+  topic,
+  isCreated,
+}: MetadataTopic): ReturnType<typeof wire.topicMetadata.decode> {
   return {
     name,
     topicId: topic === null ? NO_TOPIC_ID : uuidFromText(topic.topicId),

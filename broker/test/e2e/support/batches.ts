@@ -11,7 +11,8 @@ export interface BatchSpec {
 
 export function batch(spec: BatchSpec = {}): Buffer {
   const builder = new RecordBatchBuilder();
-  for (const value of spec.values ?? ["one"]) builder.append(spec.timestamp ?? 1_700_000_000_000, null, Buffer.from(value), null);
+  for (const value of spec.values ?? ["one"])
+    builder.append(spec.timestamp ?? 1_700_000_000_000, null, Buffer.from(value), null);
   const { producerId, producerEpoch = 0, baseSequence = 0 } = spec;
   return builder.build(producerId === undefined ? {} : { producerId, producerEpoch, baseSequence });
 }

@@ -7,7 +7,9 @@ export class HeldSyncs {
   #held: (() => void)[] = [];
 
   constructor(disk: Disk) {
-    this.disk = overriding(disk, { open: (path, mode) => (path.endsWith(".log") ? this.#wrap(disk.open(path, mode)) : disk.open(path, mode)) });
+    this.disk = overriding(disk, {
+      open: (path, mode) => (path.endsWith(".log") ? this.#wrap(disk.open(path, mode)) : disk.open(path, mode)),
+    });
   }
 
   hold(): void {

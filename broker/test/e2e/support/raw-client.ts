@@ -48,10 +48,18 @@ export class RawClient {
   unary(path: string, request: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const deadline = Date.now() + DEADLINE_MS;
-      this.#client.makeUnaryRequest(path, identity, identity, request, this.#metadata, { deadline }, (error, answer) => {
-        if (error !== null) reject(endedOf(error));
-        else resolve(answer ?? Buffer.alloc(0));
-      });
+      this.#client.makeUnaryRequest(
+        path,
+        identity,
+        identity,
+        request,
+        this.#metadata,
+        { deadline },
+        (error, answer) => {
+          if (error !== null) reject(endedOf(error));
+          else resolve(answer ?? Buffer.alloc(0));
+        },
+      );
     });
   }
 
@@ -59,7 +67,10 @@ export class RawClient {
     return this.#client.makeBidiStreamRequest(path, identity, identity, this.#metadata);
   }
 
-  async admin<Method extends AdminMethod>(method: Method, request: AdminCalls[Method]["request"]): Promise<AdminCalls[Method]["response"]> {
+  async admin<Method extends AdminMethod>(
+    method: Method,
+    request: AdminCalls[Method]["request"],
+  ): Promise<AdminCalls[Method]["response"]> {
     const path = ADMIN_METHODS[method];
     const definition = Object.values(loadAdminService()).find((candidate) => candidate.path === path);
     if (definition === undefined) throw new Error(`no method ${path}`);
@@ -67,14 +78,26 @@ export class RawClient {
     return definition.responseDeserialize(answer) as AdminCalls[Method]["response"];
   }
 
-  async createTopic(name: string, options: { partitions?: number; config?: Record<string, string> } = {}): Promise<void> {
+  async createTopic(
+    name: string,
+    options: { partitions?: number; config?: Record<string, string> } = {},
+  ): Promise<void> {
     const { results } = await this.admin("createTopics", {
-      topics: [{ name, partitions: options.partitions ?? 1, replicationFactor: -1, assignment: [], config: options.config ?? {} }],
+      topics: [
+        {
+          name,
+          partitions: options.partitions ?? 1,
+          replicationFactor: -1,
+          assignment: [],
+          config: options.config ?? {},
+        },
+      ],
       validateOnly: false,
       timeoutMs: 0,
     });
     const [result] = results;
-    if (result === undefined || result.errorCode !== 0) throw new Error(`topic ${name}: ${result?.errorCode} ${result?.errorMessage}`);
+    if (result === undefined || result.errorCode !== 0)
+      throw new Error(`topic ${name}: ${result?.errorCode} ${result?.errorMessage}`);
   }
 
   async metadata(request: { topics?: string[]; allTopics?: boolean; allowAutoTopicCreation?: boolean }) {
@@ -84,7 +107,9 @@ export class RawClient {
   }
 
   async initProducerId() {
-    return wire.initProducerIdResponse.decode(await this.unary(DATA_SERVICE.initProducerId.path, wire.initProducerIdRequest.encode({})));
+    return wire.initProducerIdResponse.decode(
+      await this.unary(DATA_SERVICE.initProducerId.path, wire.initProducerIdRequest.encode({})),
+    );
   }
 
   async listOffset(topic: string, timestamp: number, partition = 0) {
@@ -198,12 +223,18 @@ export class RawProduceStream extends RawStream<ProduceResponse> {
   /** Sends; answers come by `next`. */
   send(request: Partial<ProduceRequest>): number {
     const correlationId = request.correlationId ?? ++this.#correlationId;
-    this.call.write(wire.produceRequest.encode({ acks: Acks.ALL, timeoutMs: 0, partitions: [], ...request, correlationId }));
+    this.call.write(
+      wire.produceRequest.encode({ acks: Acks.ALL, timeoutMs: 0, partitions: [], ...request, correlationId }),
+    );
     return correlationId;
   }
 
   /** One batch to one partition, and the result of its answer. */
-  async produce(topic: string, records: Buffer, options: { partition?: number; acks?: number; timeoutMs?: number; topicId?: Buffer } = {}) {
+  async produce(
+    topic: string,
+    records: Buffer,
+    options: { partition?: number; acks?: number; timeoutMs?: number; topicId?: Buffer } = {},
+  ) {
     const { partition = 0, acks = Acks.ALL, timeoutMs = 0, topicId = Buffer.alloc(0) } = options;
     const correlationId = this.send({ acks, timeoutMs, partitions: [{ topic, partition, topicId, records }] });
     const answer = await this.next();
@@ -224,10 +255,25 @@ export class RawFetchStream extends RawStream<FetchedPartition[]> {
     this.call.write(wire.fetchRequest.encode({ subscribe: [], unsubscribe: [], creditBytes: 0, ...request }));
   }
 
-  subscribe(subscriptionId: number, topic: string, offset: number, options: Partial<FetchRequest["subscribe"][number]> = {}): void {
+  subscribe(
+    subscriptionId: number,
+    topic: string,
+    offset: number,
+    options: Partial<FetchRequest["subscribe"][number]> = {},
+  ): void {
     this.send({
       subscribe: [
-        { subscriptionId, topic, partition: 0, topicId: Buffer.alloc(0), offset, maxBytes: 0, isolation: 0, currentLeaderEpoch: -1, ...options },
+        {
+          subscriptionId,
+          topic,
+          partition: 0,
+          topicId: Buffer.alloc(0),
+          offset,
+          maxBytes: 0,
+          isolation: 0,
+          currentLeaderEpoch: -1,
+          ...options,
+        },
       ],
     });
   }

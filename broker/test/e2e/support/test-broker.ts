@@ -28,7 +28,10 @@ export function testConfig(flags: Readonly<Record<string, string>> = {}): Broker
   return loaded.config;
 }
 
-export async function startBroker(flags: Readonly<Record<string, string>> = {}, options: Partial<BrokerOptions> = {}): Promise<Broker> {
+export async function startBroker(
+  flags: Readonly<Record<string, string>> = {},
+  options: Partial<BrokerOptions> = {},
+): Promise<Broker> {
   const broker = await createBroker({ config: testConfig(flags), ...options });
   await broker.start();
   return broker;
@@ -51,9 +54,11 @@ export class BrokerProcess {
   }
 
   static start(flags: Readonly<Record<string, string>>): Promise<BrokerProcess> {
-    const child = fork(new URL("./broker-process.js", import.meta.url), [JSON.stringify(flags)], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const child = fork(new URL("./broker-process.js", import.meta.url), [JSON.stringify(flags)], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
     return new Promise((resolve, reject) => {
-      child.once("message", (message) => resolve(new BrokerProcess(child, String(message))));
+      child.once("message", (message) => resolve(new BrokerProcess(child, typeof message === "string" ? message : "")));
       child.once("exit", (code, signal) => reject(new Error(`the broker's process ended: ${code ?? signal}`)));
     });
   }

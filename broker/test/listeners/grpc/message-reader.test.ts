@@ -49,19 +49,31 @@ describe("MessageReader", () => {
   it("refuses a message above its bound by the prefix alone, before anything of it is kept", () => {
     const reader = new MessageReader({ maxBytes: 100, slabs: new SlabPool(), onMessage: () => undefined });
     const prefix = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
-    expect(() => reader.push(prefix)).to.throw(/4294967295 bytes/).with.property("code", "MESSAGE_TOO_LARGE");
+    expect(() => reader.push(prefix))
+      .to.throw(/4294967295 bytes/)
+      .with.property("code", "MESSAGE_TOO_LARGE");
   });
 
   it("refuses a compressed message", () => {
     const reader = new MessageReader({ maxBytes: 100, slabs: new SlabPool(), onMessage: () => undefined });
-    expect(() => reader.push(framed(Buffer.from("x"), 1))).to.throw(/compressed/).with.property("code", "UNSUPPORTED_VERSION");
+    expect(() => reader.push(framed(Buffer.from("x"), 1)))
+      .to.throw(/compressed/)
+      .with.property("code", "UNSUPPORTED_VERSION");
   });
 
   it("takes no memory on the word of a length", () => {
     const slabs = new SlabPool();
     let taken = 0;
-    const counting = { take: (bytes: number) => ((taken += bytes), slabs.take(bytes)), give: (slab: Buffer) => slabs.give(slab), keptBytes: 0 };
-    const reader = new MessageReader({ maxBytes: 40 * 1024 * 1024, slabs: counting as unknown as SlabPool, onMessage: () => undefined });
+    const counting = {
+      take: (bytes: number) => ((taken += bytes), slabs.take(bytes)),
+      give: (slab: Buffer) => slabs.give(slab),
+      keptBytes: 0,
+    };
+    const reader = new MessageReader({
+      maxBytes: 40 * 1024 * 1024,
+      slabs: counting as unknown as SlabPool,
+      onMessage: () => undefined,
+    });
     reader.push(Buffer.from([0, 0x02, 0x00, 0x00, 0x00, 1, 2, 3]));
     expect(taken).to.equal(0);
   });

@@ -44,7 +44,6 @@ export const settings: PartitionSettings = {
   isLogAppendTime: false,
   timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
   timestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
-  isCompacted: false,
   isInternal: false,
 };
 
@@ -139,7 +138,12 @@ export class PartitionBench {
       onAppendDone: (task: AppendTask): void => {
         if (!isTaken) throw new Error("a batch was answered before it was taken");
         if (outcome.answer !== null) throw new Error("a batch was answered twice");
-        outcome.answer = { code: task.code, baseOffset: task.baseOffset, isDuplicate: task.isDuplicate, atMs: this.world.nowMs };
+        outcome.answer = {
+          code: task.code,
+          baseOffset: task.baseOffset,
+          isDuplicate: task.isDuplicate,
+          atMs: this.world.nowMs,
+        };
       },
     };
     const deadline = deadlineAfter(this.process, timeoutMs);
@@ -223,7 +227,13 @@ export class PartitionBench {
       minInsyncReplicas: membership.minIsr ?? 1,
     };
     const partition = new Partition(
-      { log: opened, settings, brokerId: asBrokerId(1), leaderEpoch: asLeaderEpoch(this.#epoch++), membership: members },
+      {
+        log: opened,
+        settings,
+        brokerId: asBrokerId(1),
+        leaderEpoch: asLeaderEpoch(this.#epoch++),
+        membership: members,
+      },
       { clock: process, turn, purgatory, onDiskFault: (fault) => this.#onDiskFault(fault) },
     );
     this.#life = { process, directory, log: opened, turn, purgatory, partition };
