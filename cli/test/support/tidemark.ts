@@ -23,14 +23,23 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
+/** A test that fails half-way leaves no process behind. */
+const running = new Set<TidemarkProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** Starts a command; its environment names no brokers but those given. */
 export function start(args: readonly string[], options: RunOptions = {}): TidemarkProcess {
   const { TIDEMARK_BROKERS: _unused, ...env } = process.env;
-  return spawn(process.execPath, [...(options.nodeFlags ?? []), launcher, ...args], {
+  const child = spawn(process.execPath, [...(options.nodeFlags ?? []), launcher, ...args], {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  return child;
 }
 
 /** Runs a command to its end. */
