@@ -16,6 +16,29 @@ import type { RawProduceStream } from "./support/raw-client.ts";
 import { HeldSyncs } from "./support/held-syncs.ts";
 import { startBroker, startMemoryBroker } from "./support/test-broker.ts";
 
+/** A frame of HTTP/2: u24 length, u8 type, u8 flags, u32 stream. */
+function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
+  const header = Buffer.alloc(9);
+  header.writeUIntBE(payload.length, 0, 3);
+  header.writeUInt8(type, 3);
+  header.writeUInt8(flags, 4);
+  header.writeUInt32BE(stream, 5);
+  return Buffer.concat([header, payload]);
+}
+
+/** A POST to `path` and its reset, headers without compression tables (RFC 7541: static names, literal values). */
+function openedAndReset(stream: number, path: string, contentType: string): Buffer {
+  const literal = (name: readonly number[], value: string): Buffer =>
+    Buffer.concat([Buffer.from([...name, value.length]), Buffer.from(value)]);
+  const headers = Buffer.concat([
+    Buffer.from([0x83, 0x86]),
+    literal([0x04], path),
+    literal([0x01], "x"),
+    literal([0x0f, 0x10], contentType),
+  ]);
+  return Buffer.concat([frame(1, 0x04, stream, headers), frame(3, 0, stream, Buffer.from([0, 0, 0, 8]))]);
+}
+
 describe("bad input at the gRPC door", () => {
   let broker: Broker;
   let client: RawClient;
@@ -408,9 +431,17 @@ describe("bad input at the gRPC door", () => {
     });
 
     it("streams that are reset at once, and those that do not speak gRPC: nothing breaks", async () => {
+      const paths = [DATA_SERVICE.produce.path, DATA_SERVICE.fetch.path, DATA_SERVICE.getMetadata.path, "/nope"];
+      await abuse((socket) => {
+        // HEADERS and RST_STREAM in one packet, a hundred times.
+        const resets = Array.from({ length: 100 }, (_, i) => {
+          const isGrpc = i % 3 !== 0;
+          return openedAndReset(2 * i + 1, paths[i % 4] ?? "", isGrpc ? "application/grpc" : "text/plain");
+        });
+        socket.end(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0), ...resets]));
+      });
       const session = http2.connect(`http://${broker.grpcAddress}`);
       session.on("error", () => undefined);
-      const paths = [DATA_SERVICE.produce.path, DATA_SERVICE.fetch.path, DATA_SERVICE.getMetadata.path, "/nope"];
       const closed: Promise<unknown>[] = [];
       for (let i = 0; i < 400; i++) {
         const type = i % 3 === 0 ? "text/plain" : "application/grpc";

@@ -50,7 +50,7 @@ function divertStreams(http2Server: EventEmitter, handlers: ReadonlyMap<string, 
   if (listeners.length === 0) throw new Error(`${MISFIT}: nobody serves its streams`);
   http2Server.removeAllListeners("stream");
   http2Server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => {
-    // Reset before it was handed out, which is the next tick: an answer would be thrown back at us.
+    // Node hands streams out by a tick of their own; to answer one that was reset by then would throw.
     if (stream.destroyed || stream.closed) return;
     const handler = handlers.get(headers[":path"] ?? "");
     if (handler !== undefined) handler(stream, headers);
