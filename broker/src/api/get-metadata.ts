@@ -6,9 +6,11 @@ import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST, validateTopicName } from "@tidemark/proto";
 import type { PartitionImage, TopicImage } from "../metadata/index.ts";
 import { ApiError } from "./api-error.ts";
+import { DEFAULT_TIMEOUT_MS } from "./broker-context.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import type { ClientContext } from "./client.ts";
 import { createTopicsReady } from "./create-topics.ts";
+import type { TopicOutcome } from "./create-topics.ts";
 
 export interface MetadataRequest {
   readonly topics: readonly string[];
@@ -76,6 +78,7 @@ export function partitionCode(partition: PartitionImage): ErrorName {
 }
 
 interface Creation {
+  readonly name: string;
   readonly code: ErrorName;
   readonly message: string;
   readonly isCreated: boolean;
@@ -92,18 +95,21 @@ async function autoCreate(
   const missing = names.filter((name) => !topics.has(name) && validateTopicName(name) === null);
   if (missing.length === 0) return outcome;
   const specs = missing.map((name) => ({ name, partitions: -1, replicationFactor: -1, assignment: [], config: {} }));
-  for (const result of await createTopicsReady(context, specs, { timeoutMs: 0, isValidateOnly: false })) {
-    // Somebody else was faster: it is there, which is all that was asked for.
-    const isThere = result.code === "TOPIC_ALREADY_EXISTS";
-    // Made, but not ready in time: clients wait for a leader and ask again.
-    const code = isThere ? "NONE" : result.code === "REQUEST_TIMED_OUT" ? "LEADER_NOT_AVAILABLE" : result.code;
-    outcome.set(result.name, {
-      code,
-      message: result.message,
-      isCreated: result.code === "NONE" || result.code === "REQUEST_TIMED_OUT",
-    });
+  const results = await createTopicsReady(context, specs, { timeoutMs: 0, isValidateOnly: false });
+  for (const result of await Promise.all(results.map((outcomes) => creationOf(context, outcomes)))) {
+    outcome.set(result.name, result);
   }
   return outcome;
+}
+
+async function creationOf(context: BrokerContext, { name, code, message }: TopicOutcome): Promise<Creation> {
+  // Made, but not ready in time: clients wait for a leader and ask again.
+  if (code === "REQUEST_TIMED_OUT") return { name, code: "LEADER_NOT_AVAILABLE", message, isCreated: true };
+  if (code !== "TOPIC_ALREADY_EXISTS") return { name, code, message, isCreated: code === "NONE" };
+  // Somebody else was faster: it is there, and ready is what the client waits for.
+  const topic = context.image().topics.get(name);
+  if (topic !== undefined) await context.replicas.whenReady(topic.topicId, DEFAULT_TIMEOUT_MS);
+  return { name, code: "NONE", message: "", isCreated: false };
 }
 
 function topicMetadata(name: string, topic: TopicImage | undefined, creation: Creation | undefined): MetadataTopic {

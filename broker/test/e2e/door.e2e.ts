@@ -101,6 +101,10 @@ describe("the gRPC door", () => {
     expect(answers.map(({ topics }) => topics[0]?.errorCode)).to.deep.equal(Array.from({ length: 10 }, () => 0));
     const ids = new Set(answers.map(({ topics }) => topics[0]?.topicId.toString("hex")));
     expect(ids.size).to.equal(1);
+    expect(
+      answers.filter(({ topics }) => topics[0]?.created),
+      "made by one of them",
+    ).to.have.length(1);
   });
 
   it("answers a topic's creation when every partition can be written (15.3, P31)", async () => {
