@@ -23,7 +23,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   process.stdout.on("error", () => undefined);
   process.stderr.on("error", () => undefined);
 
-  const stop = watchStopSignals(process);
+  const stop = watchStopSignals(process, () => performance.now());
   let exitCode: ExitCode = ExitCode.OK;
   const program = createProgram(async (command, body) => {
     exitCode = await body(createContext(readFlags(command), stop.signal));

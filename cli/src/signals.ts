@@ -1,6 +1,9 @@
 /**
  * SIGINT and SIGTERM, seen once for the whole process: the first asks the running command to stop cleanly (through the
  * AbortSignal it was given), a second ends the process at once. The exit code is the shell's: 130 and 143.
+ *
+ * One Ctrl-C under npm arrives twice: the terminal signals the whole process group, and npm hands its own copy on. What
+ * follows the first signal within a second is therefore taken as the same wish, or `npm start` would never stop cleanly.
  */
 import { ExitCode } from "./exit-codes.ts";
 
@@ -10,16 +13,28 @@ export interface StopSignals {
   exitCode(): ExitCode | null;
 }
 
-export function watchStopSignals(target: NodeJS.Process): StopSignals {
+/** The part of `process` that is used here. */
+export interface SignalTarget {
+  on(name: "SIGINT" | "SIGTERM", listener: (name: NodeJS.Signals) => void): unknown;
+  exit(code: ExitCode): void;
+}
+
+const SAME_WISH_MS = 1000;
+
+/** `now`: milliseconds of a clock that never goes back. */
+export function watchStopSignals(target: SignalTarget, now: () => number): StopSignals {
   const controller = new AbortController();
-  let firstCode: ExitCode | null = null;
+  let first: { readonly code: ExitCode; readonly at: number } | null = null;
   const onSignal = (name: NodeJS.Signals): void => {
     const code = name === "SIGINT" ? ExitCode.INTERRUPTED : ExitCode.TERMINATED;
-    if (firstCode !== null) target.exit(code);
-    firstCode = code;
+    if (first !== null) {
+      if (now() - first.at >= SAME_WISH_MS) target.exit(code);
+      return;
+    }
+    first = { code, at: now() };
     controller.abort(new Error(`stopped by ${name}`));
   };
   target.on("SIGINT", onSignal);
   target.on("SIGTERM", onSignal);
-  return { signal: controller.signal, exitCode: () => firstCode };
+  return { signal: controller.signal, exitCode: () => first?.code ?? null };
 }

@@ -17,9 +17,9 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** Starts an npm script; `text()` is what it has printed so far, both streams. */
+/** Starts an npm script in a process group of its own; `text()` is what it has printed so far, both streams. */
 function npmRun(args: readonly string[]): { child: ChildProcess; text: () => string } {
-  const child = spawn(npm, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(npm, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], detached: true });
   let text = "";
   for (const stream of [child.stdout, child.stderr])
     stream?.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
@@ -44,26 +44,30 @@ describe("npm start", () => {
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "tidemark-start-"))));
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+  const startArguments = (dataDir: string): string[] => {
+    const ports = ["--grpc-port", "0", "--http-port", "0"];
+    return ["start", "--silent", "--", "--data-dir", dataDir, ...ports, "-o", "json"];
+  };
+
   it("hands SIGTERM on: a clean marker stays, no process does", async () => {
     const dataDir = join(folder, "data");
-    const run = npmRun([
-      "start",
-      "--silent",
-      "--",
-      "--data-dir",
-      dataDir,
-      "--grpc-port",
-      "0",
-      "--http-port",
-      "0",
-      "-o",
-      "json",
-    ]);
+    const run = npmRun(startArguments(dataDir));
     const brokerPid = await readyPid(run);
     expect(isAlive(brokerPid)).to.equal(true);
     expect(existsSync(join(dataDir, ".kafka_cleanshutdown"))).to.equal(false);
     const ended = once(run.child, "close");
     run.child.kill("SIGTERM");
+    await ended;
+    expect(existsSync(join(dataDir, ".kafka_cleanshutdown")), run.text()).to.equal(true);
+    expect(isAlive(brokerPid)).to.equal(false);
+  });
+
+  it("stops cleanly at one Ctrl-C, which reaches the broker from the terminal and from npm", async () => {
+    const dataDir = join(folder, "data");
+    const run = npmRun(startArguments(dataDir));
+    const brokerPid = await readyPid(run);
+    const ended = once(run.child, "close");
+    process.kill(-(run.child.pid ?? 0), "SIGINT");
     await ended;
     expect(existsSync(join(dataDir, ".kafka_cleanshutdown")), run.text()).to.equal(true);
     expect(isAlive(brokerPid)).to.equal(false);
