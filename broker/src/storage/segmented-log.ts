@@ -109,6 +109,8 @@ export class SegmentedLog implements PartitionLog {
   /** A cut file is not synced yet. */
   #isCutPending = false;
   #cutSync: Promise<void> = Promise.resolve();
+  /** Runs while a cut waits for room. */
+  #cutTimer: TimerHandle | null = null;
   #isTruncating = false;
   /** The newest one: files are not closed under it. */
   #truncation: Promise<void> = Promise.resolve();
@@ -382,7 +384,8 @@ export class SegmentedLog implements PartitionLog {
 
   /** No room even for the mark of a cut: until there is, the file stays longer than the log, and nothing is appended. */
   #cutFileLater(): void {
-    this.#host.timers.after(CUT_RETRY_MS, () => {
+    this.#cutTimer = this.#host.timers.after(CUT_RETRY_MS, () => {
+      this.#cutTimer = null;
       if (this.#isClosed || this.#isOffline) return;
       if (this.#isTruncating) this.#cutFileLater();
       else this.#cutFile(this.#active);
@@ -706,9 +709,21 @@ export class SegmentedLog implements PartitionLog {
     }
   }
 
+  /** False: the file is still longer than the log. */
+  async #finishCut(): Promise<boolean> {
+    if (this.#cutTimer !== null) {
+      this.#cutTimer.cancel();
+      this.#cutTimer = null;
+      this.#cutFile(this.#active);
+    }
+    await this.#cutSync;
+    return !this.#isCutPending;
+  }
+
   async #makeAllDurable(): Promise<boolean> {
     const host = this.#host;
     const active = this.#active;
+    if (!(await this.#finishCut())) return false;
     const roomFault = this.#attempt(() => {
       active.finishIndexes();
       this.#writeSnapshot();

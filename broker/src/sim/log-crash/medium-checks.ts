@@ -210,7 +210,8 @@ export function damageFiles(state: RunState): void {
   if (isClean || isAnyDamaged || !random.chance(0.2)) return;
   const path = random.pick([RECOVERY_POINTS, HIGH_WATERMARKS]);
   const file = medium.fileAt(path);
-  if (file === undefined || file.sizeBytes === 0) return;
+  // A second bit might make the first one good.
+  if (file === undefined || file.sizeBytes === 0 || state.damagedTexts.has(textAt(medium, path) ?? "")) return;
   file.flipBit(random.below(file.sizeBytes), 7);
   state.damagedTexts.add(textAt(medium, path) ?? "");
   state.count("damage checkpoint malformed");
