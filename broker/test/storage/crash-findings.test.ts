@@ -72,4 +72,23 @@ describe("what the crash runner has found", () => {
       machine.restart("power");
     }
   });
+
+  it("a stop does not call a log clean whose failed write is not cut off yet", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await machine.fresh({ segmentBytes: 100_000 });
+    append(log);
+    const wholeBytes = machine.bytes(`${P}/00000000000000000000.log`).length;
+    machine.medium.faults.add({ operation: "write", effect: "short", path: /\.log$/ });
+    machine.medium.faults.add({ operation: "write", effect: "EMFILE", path: /\.log$/ });
+    machine.medium.faults.add({ operation: "open", effect: "EMFILE", path: /\.cut-pending$/ });
+    expect(() => append(log)).to.throw();
+    expect(machine.bytes(`${P}/00000000000000000000.log`).length, "the fault left a tail").to.be.greaterThan(
+      wholeBytes,
+    );
+
+    await machine.run(directory.close(1));
+    const isClean = machine.disk.sizeOf(`${DATA}/.kafka_cleanshutdown`) !== null;
+    const isCut = machine.bytes(`${P}/00000000000000000000.log`).length === wholeBytes;
+    expect(isCut || !isClean).to.equal(true);
+  });
 });
