@@ -75,7 +75,12 @@ export function encodeLz4Block(source: Uint8Array, from: number, to: number, tar
 
 /** Writes a token and the literals source[from, to) behind it. */
 function writeSequence(
-  source: Uint8Array, from: number, to: number, target: Uint8Array, at: number, matchLength: number,
+  source: Uint8Array,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  at: number,
+  matchLength: number,
 ): number {
   const literals = to - from;
   target[at++] = (Math.min(literals, 15) << 4) | Math.min(matchLength, 15);
@@ -140,7 +145,8 @@ export function decodeLz4Block(source: Uint8Array, from: number, to: number, out
       more = source[cursor++] ?? 0;
     }
     length += MIN_MATCH_BYTES;
-    if (offset === 0 || offset > at - output.windowStart) throw malformed("lz4", "a match refers to bytes before its window");
+    if (offset === 0 || offset > at - output.windowStart)
+      throw malformed("lz4", "a match refers to bytes before its window");
     if (length > output.end - at) throw malformed("lz4", "a block inflates beyond its size");
     if (length < SHORT_COPY_BYTES || offset < length) {
       // Byte by byte also because a match may overlap itself: that is how runs are written.

@@ -77,7 +77,8 @@ export class Lz4FrameCursor {
         this.#framesCount++;
         continue;
       }
-      if (magic !== LZ4_FRAME_MAGIC) throw malformed("lz4", `no frame begins with ${magic.toString(16).padStart(8, "0")}`);
+      if (magic !== LZ4_FRAME_MAGIC)
+        throw malformed("lz4", `no frame begins with ${magic.toString(16).padStart(8, "0")}`);
       this.#readDescriptor();
       this.#framesCount++;
       return true;
@@ -108,7 +109,8 @@ export class Lz4FrameCursor {
     const flags = this.#view.getUint8(start);
     const blockSizes = this.#view.getUint8(start + 1);
     if ((flags & FLAG_VERSION_MASK) !== FLAG_VERSION_1) throw malformed("lz4", `frame version ${flags >>> 6}`);
-    if ((flags & FLAG_RESERVED) !== 0 || (blockSizes & 0x8f) !== 0) throw malformed("lz4", "reserved bits in a frame header");
+    if ((flags & FLAG_RESERVED) !== 0 || (blockSizes & 0x8f) !== 0)
+      throw malformed("lz4", "reserved bits in a frame header");
     if ((flags & FLAG_DICTIONARY) !== 0) throw malformed("lz4", "a frame that needs a dictionary");
     const sizeId = blockSizes >>> 4;
     if (sizeId < 4) throw malformed("lz4", `block maximum ${sizeId}`);

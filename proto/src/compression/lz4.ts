@@ -4,10 +4,20 @@
  */
 import { malformed, tooLarge } from "./faults.ts";
 import {
-  decodeLz4Block, encodeLz4Block, LZ4_BLOCK_BYTES_MAX, LZ4_EXPANSION_MAX, lz4BlockBound, measureLz4Block,
+  decodeLz4Block,
+  encodeLz4Block,
+  LZ4_BLOCK_BYTES_MAX,
+  LZ4_EXPANSION_MAX,
+  lz4BlockBound,
+  measureLz4Block,
 } from "./lz4-block.ts";
 import {
-  LZ4_BLOCK_MAX_64_KIB, LZ4_FLAGS_INDEPENDENT, LZ4_FRAME_MAGIC, LZ4_STORED_BIT, Lz4FrameCursor, lz4HeaderChecksum,
+  LZ4_BLOCK_MAX_64_KIB,
+  LZ4_FLAGS_INDEPENDENT,
+  LZ4_FRAME_MAGIC,
+  LZ4_STORED_BIT,
+  Lz4FrameCursor,
+  lz4HeaderChecksum,
 } from "./lz4-frame.ts";
 import type { Codec } from "./codec.ts";
 import { xxhash32 } from "./xxhash32.ts";
@@ -29,7 +39,8 @@ export function lz4UncompressedBound(bytes: Uint8Array, maxBytes: number): numbe
   const bound = sumOverBlocks(bytes, (cursor) =>
     cursor.isStored
       ? cursor.blockEnd - cursor.blockStart
-      : Math.min(cursor.blockBytesMax, LZ4_EXPANSION_MAX * (cursor.blockEnd - cursor.blockStart)));
+      : Math.min(cursor.blockBytesMax, LZ4_EXPANSION_MAX * (cursor.blockEnd - cursor.blockStart)),
+  );
   if (bound <= maxBytes) return bound;
   return sumOverBlocks(bytes, (cursor, before) => {
     const size = cursor.isStored
@@ -77,10 +88,13 @@ function compress(bytes: Uint8Array): Buffer {
 /** Room that a frame of `bytesCount` bytes may need. */
 function frameBound(bytesCount: number): number {
   const fullBlocks = Math.floor(bytesCount / LZ4_BLOCK_BYTES_MAX);
-  return FRAME_HEADER_BYTES
-    + fullBlocks * (BLOCK_SIZE_BYTES + lz4BlockBound(LZ4_BLOCK_BYTES_MAX))
-    + BLOCK_SIZE_BYTES + lz4BlockBound(bytesCount % LZ4_BLOCK_BYTES_MAX)
-    + END_MARK_BYTES;
+  return (
+    FRAME_HEADER_BYTES +
+    fullBlocks * (BLOCK_SIZE_BYTES + lz4BlockBound(LZ4_BLOCK_BYTES_MAX)) +
+    BLOCK_SIZE_BYTES +
+    lz4BlockBound(bytesCount % LZ4_BLOCK_BYTES_MAX) +
+    END_MARK_BYTES
+  );
 }
 
 function decompress(bytes: Uint8Array, maxBytes: number): Buffer {
@@ -102,7 +116,11 @@ function decompress(bytes: Uint8Array, maxBytes: number): Buffer {
 }
 
 function decompressBlock(
-  bytes: Uint8Array, cursor: Lz4FrameCursor, output: Buffer, frameStart: number, at: number,
+  bytes: Uint8Array,
+  cursor: Lz4FrameCursor,
+  output: Buffer,
+  frameStart: number,
+  at: number,
 ): number {
   const { blockStart, blockEnd } = cursor;
   if (cursor.blockChecksum !== null && cursor.blockChecksum !== xxhash32(bytes, blockStart, blockEnd)) {

@@ -37,6 +37,7 @@ export function codecById(id: number): Codec {
 /** The implementation of a codec. One that cannot work in this process refuses when it is used. */
 export function codecByName(name: CodecName): Codec {
   const codec = codecs.get(name);
-  if (codec === undefined) throw new ProtoError("UNSUPPORTED_COMPRESSION_TYPE", `there is no compression codec "${name}"`);
+  if (codec === undefined)
+    throw new ProtoError("UNSUPPORTED_COMPRESSION_TYPE", `there is no compression codec "${name}"`);
   return codec;
 }

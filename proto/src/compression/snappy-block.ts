@@ -38,7 +38,13 @@ export function snappyBlockBound(bytesCount: number): number {
  * Writes source[from, to), at most SNAPPY_BLOCK_BYTES_MAX bytes, as one block into `target` at `at`, where
  * snappyBlockBound() bytes are free. Returns the end of what was written.
  */
-export function encodeSnappyBlock(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): number {
+export function encodeSnappyBlock(
+  source: Uint8Array,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  at: number,
+): number {
   const view = new DataView(source.buffer, source.byteOffset, source.byteLength);
   const matchStartEnd = to - MIN_MATCH_BYTES;
   table.fill(0);
@@ -143,7 +149,12 @@ export function isSnappyLengthPlausible(uncompressedBytes: number, elementsBytes
  * Decodes the elements source[from, to) into target[at, end), filling it exactly. Throws ProtoError CORRUPT_MESSAGE.
  */
 export function decodeSnappyElements(
-  source: Uint8Array, from: number, to: number, target: Uint8Array, at: number, end: number,
+  source: Uint8Array,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  at: number,
+  end: number,
 ): void {
   const start = at;
   let cursor = from;

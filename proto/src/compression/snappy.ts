@@ -10,7 +10,11 @@
 import { malformed, tooLarge } from "./faults.ts";
 import type { Codec } from "./codec.ts";
 import {
-  decodeSnappyElements, encodeSnappyBlock, isSnappyLengthPlausible, readSnappyBlockHeader, SNAPPY_BLOCK_BYTES_MAX,
+  decodeSnappyElements,
+  encodeSnappyBlock,
+  isSnappyLengthPlausible,
+  readSnappyBlockHeader,
+  SNAPPY_BLOCK_BYTES_MAX,
   snappyBlockBound,
 } from "./snappy-block.ts";
 
@@ -89,9 +93,11 @@ export function snappyUncompressedBound(bytes: Uint8Array, maxBytes: number): nu
 
 function compress(bytes: Uint8Array): Buffer {
   const fullBlocks = Math.floor(bytes.length / SNAPPY_BLOCK_BYTES_MAX);
-  const room = STREAM_HEADER_BYTES
-    + fullBlocks * (BLOCK_SIZE_BYTES + snappyBlockBound(SNAPPY_BLOCK_BYTES_MAX))
-    + BLOCK_SIZE_BYTES + snappyBlockBound(bytes.length % SNAPPY_BLOCK_BYTES_MAX);
+  const room =
+    STREAM_HEADER_BYTES +
+    fullBlocks * (BLOCK_SIZE_BYTES + snappyBlockBound(SNAPPY_BLOCK_BYTES_MAX)) +
+    BLOCK_SIZE_BYTES +
+    snappyBlockBound(bytes.length % SNAPPY_BLOCK_BYTES_MAX);
   const stream = Buffer.allocUnsafe(room);
   stream.set(XERIAL_HEADER, 0);
   let at = STREAM_HEADER_BYTES;

@@ -58,7 +58,8 @@ export class ZstdFrameCursor {
     const isSingleSegment = (descriptor & 0x20) !== 0;
     if ((descriptor & 0x08) !== 0) throw malformed("zstd", "a reserved bit in a frame header");
     let windowBytes = isSingleSegment ? Infinity : windowBytesOf(this.#readUint(1));
-    if (this.#readUint([0, 1, 2, 4][descriptor & 3] ?? 0) !== 0) throw malformed("zstd", "a frame that needs a dictionary");
+    if (this.#readUint([0, 1, 2, 4][descriptor & 3] ?? 0) !== 0)
+      throw malformed("zstd", "a frame that needs a dictionary");
     const contentBytes = this.#readContentBytes(descriptor >>> 6, isSingleSegment);
     if (isSingleSegment) windowBytes = contentBytes ?? 0;
 

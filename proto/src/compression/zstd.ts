@@ -37,7 +37,9 @@ export const zstdCodec: Codec = {
 };
 
 function inflateFrame(
-  inflate: NonNullable<ZlibWithZstd["zstdDecompressSync"]>, frame: Uint8Array, bound: number,
+  inflate: NonNullable<ZlibWithZstd["zstdDecompressSync"]>,
+  frame: Uint8Array,
+  bound: number,
 ): Buffer {
   try {
     // node:zlib refuses a limit of 0.

@@ -10,7 +10,12 @@ import { ProtoError } from "../../src/errors.ts";
 import { noise, TIDE_TEXT } from "./fixtures.ts";
 
 const MAX_BYTES = 1 << 20;
-const samples = [TIDE_TEXT, Buffer.concat([noise(5, 70_000), TIDE_TEXT, Buffer.alloc(70_000)]), Buffer.from("x"), Buffer.alloc(0)];
+const samples = [
+  TIDE_TEXT,
+  Buffer.concat([noise(5, 70_000), TIDE_TEXT, Buffer.alloc(70_000)]),
+  Buffer.from("x"),
+  Buffer.alloc(0),
+];
 
 function survives(name: CodecName, bytes: Buffer): void {
   try {
@@ -61,7 +66,12 @@ for (const name of CODEC_NAMES.filter((codec) => codec !== "none")) {
     });
 
     it("survives noise, with and without the magic in front", () => {
-      const magics = { gzip: "1f8b0800", snappy: "82534e41505059000000000100000001", lz4: "04224d18604082", zstd: "28b52ffd0058" };
+      const magics = {
+        gzip: "1f8b0800",
+        snappy: "82534e41505059000000000100000001",
+        lz4: "04224d18604082",
+        zstd: "28b52ffd0058",
+      };
       const magic = fc.constantFrom("", magics[name]);
       fc.assert(
         fc.property(magic, fc.uint8Array({ maxLength: 300 }), (front, bytes) => {
@@ -75,7 +85,11 @@ for (const name of CODEC_NAMES.filter((codec) => codec !== "none")) {
       for (const [i, frame] of frames.entries()) {
         const arena = Buffer.concat([noise(9, 33), frame, noise(10, 31)]);
         const view = new Uint8Array(arena.buffer, arena.byteOffset + 33, frame.length);
-        expect(codecByName(name).decompress(view, MAX_BYTES).equals(samples[i] ?? Buffer.alloc(1))).to.equal(true);
+        expect(
+          codecByName(name)
+            .decompress(view, MAX_BYTES)
+            .equals(samples[i] ?? Buffer.alloc(1)),
+        ).to.equal(true);
       }
     });
   });

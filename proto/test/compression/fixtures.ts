@@ -13,7 +13,9 @@ export const LIMIT_BYTES = 64 * 1024 * 1024;
 export const payloads: fc.Arbitrary<Buffer> = fc
   .array(
     fc.oneof(
-      fc.tuple(fc.string({ minLength: 1, maxLength: 40 }), fc.nat(4000)).map(([word, times]) => Buffer.from(word.repeat(times))),
+      fc
+        .tuple(fc.string({ minLength: 1, maxLength: 40 }), fc.nat(4000))
+        .map(([word, times]) => Buffer.from(word.repeat(times))),
       fc.uint8Array({ maxLength: 2000 }).map((bytes) => Buffer.from(bytes)),
       fc.tuple(fc.nat(255), fc.nat(200_000)).map(([byte, count]) => Buffer.alloc(count, byte)),
       fc.tuple(fc.integer(), fc.nat(100_000)).map(([seed, count]) => noise(seed, count)),

@@ -6,7 +6,8 @@ import { codecByName } from "../../src/compression/index.ts";
 import { expectProtoError, LIMIT_BYTES, payloads, TIDE_TEXT } from "./fixtures.ts";
 
 const GOLDEN = Buffer.from(
-  "1f8b08000000000002032bc9485528c94c495548cecf4d2d56c8ccd351288109a5e70345f24b4bac1142235e15007fae658330010000", "hex",
+  "1f8b08000000000002032bc9485528c94c495548cecf4d2d56c8ccd351288109a5e70345f24b4bac1142235e15007fae658330010000",
+  "hex",
 );
 const gzip = codecByName("gzip");
 
@@ -44,7 +45,10 @@ describe("gzip", () => {
       expectProtoError(() => gzip.decompress(GOLDEN.subarray(0, end), LIMIT_BYTES), "CORRUPT_MESSAGE");
     }
     for (const tail of ["garbage", "\0", "\0\0\0\0\0\0\0\0"]) {
-      expectProtoError(() => gzip.decompress(Buffer.concat([GOLDEN, Buffer.from(tail)]), LIMIT_BYTES), "CORRUPT_MESSAGE");
+      expectProtoError(
+        () => gzip.decompress(Buffer.concat([GOLDEN, Buffer.from(tail)]), LIMIT_BYTES),
+        "CORRUPT_MESSAGE",
+      );
     }
   });
 });

@@ -66,7 +66,12 @@ describe("lz4", () => {
 
   it("reads frames one after another and passes over skippable ones", () => {
     const skippable = Buffer.from("5a2a4d1803000000010203", "hex");
-    const frames = Buffer.concat([WITH_CONTENT_CHECKSUM, skippable, lz4Codec.compress(Buffer.from("after")), skippable]);
+    const frames = Buffer.concat([
+      WITH_CONTENT_CHECKSUM,
+      skippable,
+      lz4Codec.compress(Buffer.from("after")),
+      skippable,
+    ]);
     expect(lz4Codec.decompress(frames, LIMIT_BYTES).toString()).to.equal(`${TIDE_TEXT.toString()}after`);
   });
 
@@ -88,8 +93,10 @@ describe("lz4", () => {
 
   it("notices each wrong checksum and a wrong content size", () => {
     for (const [frame, at] of [
-      [WITH_CONTENT_CHECKSUM, 6], [WITH_CONTENT_CHECKSUM, WITH_CONTENT_CHECKSUM.length - 1],
-      [WITH_BLOCK_CHECKSUMS, WITH_BLOCK_CHECKSUMS.length - 9], [WITH_CONTENT_SIZE, 14],
+      [WITH_CONTENT_CHECKSUM, 6],
+      [WITH_CONTENT_CHECKSUM, WITH_CONTENT_CHECKSUM.length - 1],
+      [WITH_BLOCK_CHECKSUMS, WITH_BLOCK_CHECKSUMS.length - 9],
+      [WITH_CONTENT_SIZE, 14],
     ] as const) {
       const damaged = Buffer.from(frame);
       damaged[at] = (damaged[at] ?? 0) ^ 1;
@@ -119,7 +126,10 @@ describe("lz4", () => {
   it("refuses no data, cut data and data behind the frame", () => {
     expectProtoError(() => lz4Codec.decompress(Buffer.alloc(0), LIMIT_BYTES), "CORRUPT_MESSAGE");
     for (let end = 1; end < WITH_BLOCK_CHECKSUMS.length; end++) {
-      expectProtoError(() => lz4Codec.decompress(WITH_BLOCK_CHECKSUMS.subarray(0, end), LIMIT_BYTES), "CORRUPT_MESSAGE");
+      expectProtoError(
+        () => lz4Codec.decompress(WITH_BLOCK_CHECKSUMS.subarray(0, end), LIMIT_BYTES),
+        "CORRUPT_MESSAGE",
+      );
     }
     for (const tail of ["00", "garbage", "\0\0\0\0"]) {
       const bytes = Buffer.concat([WITH_CONTENT_CHECKSUM, Buffer.from(tail)]);

@@ -29,7 +29,11 @@ describe("compression registry", () => {
   it("passes uncompressed bytes on as they are, within the limit", () => {
     const bytes = Buffer.from("tide");
     expect(codecByName("none").decompress(bytes, 4)).to.equal(bytes);
-    expect(codecByName("none").compress(new Uint8Array([1, 2])).equals(Buffer.from([1, 2]))).to.equal(true);
+    expect(
+      codecByName("none")
+        .compress(new Uint8Array([1, 2]))
+        .equals(Buffer.from([1, 2])),
+    ).to.equal(true);
     expectProtoError(() => codecByName("none").decompress(bytes, 3), "INVALID_RECORD");
   });
 });

@@ -5,7 +5,10 @@ import fc from "fast-check";
 import { snappyCodec, snappyUncompressedBound, XERIAL_HEADER } from "../../src/compression/index.ts";
 import { expectProtoError, LIMIT_BYTES, noise, payloads, TIDE_TEXT } from "./fixtures.ts";
 
-const BARE = Buffer.from("b00248746865207469646520636f6d657320696e2c20151320676f6573206f75743b1913fe2600fe2600fe2600ee26000526", "hex");
+const BARE = Buffer.from(
+  "b00248746865207469646520636f6d657320696e2c20151320676f6573206f75743b1913fe2600fe2600fe2600ee26000526",
+  "hex",
+);
 
 function framed(...blocks: Buffer[]): Buffer {
   return Buffer.concat([
@@ -47,7 +50,9 @@ describe("snappy", () => {
 
   it("reads several blocks, and streams one after another", () => {
     const bytes = Buffer.concat([framed(BARE, BARE), framed(), framed(BARE)]);
-    expect(snappyCodec.decompress(bytes, LIMIT_BYTES).equals(Buffer.concat([TIDE_TEXT, TIDE_TEXT, TIDE_TEXT]))).to.equal(true);
+    expect(
+      snappyCodec.decompress(bytes, LIMIT_BYTES).equals(Buffer.concat([TIDE_TEXT, TIDE_TEXT, TIDE_TEXT])),
+    ).to.equal(true);
     expectProtoError(() => snappyCodec.decompress(bytes, 3 * TIDE_TEXT.length - 1), "INVALID_RECORD");
   });
 
@@ -56,7 +61,9 @@ describe("snappy", () => {
     const stated = Buffer.from([0xff, 0xff, 0x00]); // 65,536 - 1, in three bytes
     const block = Buffer.concat([
       Buffer.from([0x93, 0x80, 0x04]), // varint of 65,555
-      Buffer.from([62 << 2]), stated, literal.subarray(0, 65_536),
+      Buffer.from([62 << 2]),
+      stated,
+      literal.subarray(0, 65_536),
       Buffer.from([(0 << 2) | 1, 4]), // copy 4 bytes from 4 back
       Buffer.from([(9 << 2) | 2, 10, 0]), // copy 10 from 10 back
       Buffer.from([(4 << 2) | 3, 0, 0, 1, 0]), // copy 5 from 65,536 back

@@ -9,11 +9,13 @@ import { expectProtoError, LIMIT_BYTES, payloads, TIDE_TEXT } from "./fixtures.t
 
 /** Made from a pipe: no content size, with a checksum. */
 const STREAMED = Buffer.from(
-  "28b52ffd0458450100e0746865207469646520636f6d657320696e2c20676f6573206f75743b0300fea42800fbb46286010879b715", "hex",
+  "28b52ffd0458450100e0746865207469646520636f6d657320696e2c20676f6573206f75743b0300fea42800fbb46286010879b715",
+  "hex",
 );
 /** Made from a file: single segment, content size, no checksum. */
 const SIZED = Buffer.from(
-  "28b52ffd603000450100e0746865207469646520636f6d657320696e2c20676f6573206f75743b0300fea42800fbb4628601", "hex",
+  "28b52ffd603000450100e0746865207469646520636f6d657320696e2c20676f6573206f75743b0300fea42800fbb4628601",
+  "hex",
 );
 const SKIPPABLE = Buffer.from("502a4d1803000000010203", "hex");
 const hasZstd = "zstdCompressSync" in zlib;
@@ -32,7 +34,9 @@ describe("zstd", () => {
   it("reads the bound of a frame from its header, or from the number of its blocks", () => {
     expect(zstdUncompressedBound(SIZED, LIMIT_BYTES)).to.equal(TIDE_TEXT.length);
     expect(zstdUncompressedBound(STREAMED, LIMIT_BYTES)).to.equal(128 * 1024);
-    expect(zstdUncompressedBound(Buffer.concat([SIZED, SKIPPABLE, STREAMED]), LIMIT_BYTES)).to.equal(128 * 1024 + TIDE_TEXT.length);
+    expect(zstdUncompressedBound(Buffer.concat([SIZED, SKIPPABLE, STREAMED]), LIMIT_BYTES)).to.equal(
+      128 * 1024 + TIDE_TEXT.length,
+    );
     expectProtoError(() => zstdUncompressedBound(SIZED, TIDE_TEXT.length - 1), "INVALID_RECORD");
   });
 
@@ -49,7 +53,10 @@ describe("zstd", () => {
     lying.writeUInt16LE(0xffff, 5); // the same block with 65,791 bytes stated still may hold them
     expect(zstdUncompressedBound(lying, LIMIT_BYTES)).to.equal(65_791);
     const header = Buffer.from("28b52ffda000000004", "hex"); // 64 MiB stated, single segment
-    expectProtoError(() => zstdUncompressedBound(Buffer.concat([header, SIZED.subarray(7)]), LIMIT_BYTES), "CORRUPT_MESSAGE");
+    expectProtoError(
+      () => zstdUncompressedBound(Buffer.concat([header, SIZED.subarray(7)]), LIMIT_BYTES),
+      "CORRUPT_MESSAGE",
+    );
   });
 
   it("refuses no data, cut data, data behind the frame, dictionaries and reserved bits", () => {
@@ -57,7 +64,10 @@ describe("zstd", () => {
     for (let end = 1; end < STREAMED.length; end++) {
       expectProtoError(() => zstdUncompressedBound(STREAMED.subarray(0, end), LIMIT_BYTES), "CORRUPT_MESSAGE");
     }
-    expectProtoError(() => zstdUncompressedBound(Buffer.concat([SIZED, Buffer.from("tail")]), LIMIT_BYTES), "CORRUPT_MESSAGE");
+    expectProtoError(
+      () => zstdUncompressedBound(Buffer.concat([SIZED, Buffer.from("tail")]), LIMIT_BYTES),
+      "CORRUPT_MESSAGE",
+    );
     for (const hex of ["28b52ffd015801010000", "28b52ffd0858010000", "28b52ffd00580700002a"]) {
       expectProtoError(() => zstdUncompressedBound(Buffer.from(hex, "hex"), LIMIT_BYTES), "CORRUPT_MESSAGE");
     }
@@ -65,7 +75,9 @@ describe("zstd", () => {
 
   if (!hasZstd) {
     it("says how to get an implementation where node:zlib has none", () => {
-      expect(expectProtoError(() => zstdCodec.compress(TIDE_TEXT), "UNSUPPORTED_COMPRESSION_TYPE").message).to.match(/22\.15/);
+      expect(expectProtoError(() => zstdCodec.compress(TIDE_TEXT), "UNSUPPORTED_COMPRESSION_TYPE").message).to.match(
+        /22\.15/,
+      );
       expectProtoError(() => zstdCodec.decompress(SIZED, LIMIT_BYTES), "UNSUPPORTED_COMPRESSION_TYPE");
     });
     return;

@@ -50,7 +50,7 @@ export async function* fetch({ bytes, records, pairs }: Scale): AsyncGenerator<R
 /** Takes the whole partition through one subscription, granting credit as messages arrive. */
 async function fetchBatches(broker: BrokerProcess, maxBytes: number): Promise<Sample> {
   const client = dial(broker);
-    const stream = openStream(client, DATA_SERVICE.fetch);
+  const stream = openStream(client, DATA_SERVICE.fetch);
   try {
     return await measured(
       broker,

@@ -82,7 +82,7 @@ export async function produceBatches(broker: BrokerProcess, batchBytes: number, 
   await createTopic(broker, "page-cache");
   const batches = makeBatches(batchBytes, 32);
   const client = dial(broker);
-    const stream = openStream(client, DATA_SERVICE.produce);
+  const stream = openStream(client, DATA_SERVICE.produce);
   try {
     return await measured(
       broker,
