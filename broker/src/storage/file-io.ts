@@ -111,6 +111,11 @@ export function isPassing(fault: DiskFault): boolean {
   return fault.kind === "ENOSPC" || fault.kind === "EMFILE";
 }
 
+/** Whether a sync that ended with `fault` never began: nothing was synced, and nothing failed to be (3.4(3)). */
+export function isNotBegun(fault: DiskFault): boolean {
+  return fault.operation === "open" || fault.kind === "EMFILE";
+}
+
 /** Removes a file that may be absent. */
 export function removeFile(disk: Disk, path: string): boolean {
   if (disk.sizeOf(path) === null) return false;

@@ -13,7 +13,7 @@
 import { asOffset, assert } from "../base/index.ts";
 import type { Offset } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
-import { isPassing, syncDirectory, syncPath } from "./file-io.ts";
+import { isNotBegun, isPassing, syncDirectory, syncPath } from "./file-io.ts";
 import type { LogHost } from "./log-host.ts";
 import { synced } from "./safe-write.ts";
 import type { Segment } from "./segment.ts";
@@ -247,18 +247,21 @@ export class GroupSync {
   #start(sync: (done: (fault: DiskFault | null) => void) => void, ended: (isSynced: boolean) => void): void {
     if (this.#hasFailed) return ended(false);
     const done = (fault: DiskFault | null): void => {
-      if (fault !== null) this.#failed(fault);
-      ended(!this.#hasFailed);
+      if (fault !== null && isNotBegun(fault)) this.#notBegun(fault);
+      else if (fault !== null) this.#failed(fault);
+      ended(fault === null && !this.#hasFailed);
     };
     try {
       sync(done);
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
-      // The file could not be opened: nothing was synced, and nothing failed to be.
-      if (isPassing(error)) this.#tryLater();
-      else this.#deps.host.onIoFault(error);
-      ended(false);
+      done(error);
     }
+  }
+
+  #notBegun(fault: DiskFault): void {
+    if (isPassing(fault)) this.#tryLater();
+    else this.#deps.host.onIoFault(fault);
   }
 
   #tryLater(): void {
@@ -268,6 +271,7 @@ export class GroupSync {
     this.#deps.host.timers.after(RETRY_MS, () => {
       this.#isWanting = false;
       this.request();
+      if (this.#mayBegin && this.#directoryVersion > this.#directorySynced) this.#askForDirectory();
       this.finishSealed();
     });
   }

@@ -7,7 +7,7 @@
  */
 import { DiskFault } from "../ports/index.ts";
 import type { Disk } from "../ports/index.ts";
-import { syncDirectory, syncPath, writeWholeFile } from "./file-io.ts";
+import { isNotBegun, syncDirectory, syncPath, writeWholeFile } from "./file-io.ts";
 
 export interface SafeWriteHost {
   readonly disk: Disk;
@@ -32,7 +32,7 @@ export async function synced(host: SafeWriteHost, sync: Promise<void>): Promise<
   try {
     await sync;
   } catch (error: unknown) {
-    if (error instanceof DiskFault && error.operation !== "open") host.onSyncFailed(error);
+    if (error instanceof DiskFault && !isNotBegun(error)) host.onSyncFailed(error);
     throw error;
   }
 }

@@ -109,6 +109,20 @@ describe("DataDirectory on a disk that refuses", () => {
     expect(log.recoveryPoint).to.be.greaterThan(0);
   });
 
+  it("syncs later what it had no file descriptor to sync with, and acknowledges only then (15.1(6))", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh({ durability: "group-commit" });
+    machine.medium.faults.add({ operation: "syncDirectory", effect: "EMFILE", path: /\/t-0$/u, times: 2 });
+    machine.medium.faults.add({ operation: "datasync", effect: "EMFILE", path: LOG_FILE, times: 2 });
+    while (log.segmentCount < 3) append(log);
+    log.sync();
+    await machine.letPass(100);
+    expect(log.syncedEndOffset).to.be.lessThan(log.logEndOffset);
+    await machine.letPass(60_000);
+    expect(machine.offline).to.equal(null);
+    expect(log.syncedEndOffset).to.equal(log.logEndOffset);
+  });
+
   it("does not take a read that a truncation overtook for a broken disk (5.5(2))", async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const machine = new StorageMachine({ seed });
