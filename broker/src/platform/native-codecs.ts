@@ -29,7 +29,7 @@ export interface NativePart {
 }
 
 interface Crc32Module {
-  crc32c(bytes: Uint8Array): number;
+  readonly crc32c: (bytes: Uint8Array) => number;
 }
 interface SnappyModule {
   compressSync(bytes: Buffer, options: { copyOutputData: boolean }): Buffer;
