@@ -25,7 +25,7 @@ export class FileDirectoryLocks implements DirectoryLocks {
     held.add(realPath);
     try {
       const store = await openOrHeal(path.join(realPath, STORE_NAME));
-      fs.writeFileSync(path.join(realPath, PID_NAME), `${process.pid}\n`, { mode: 0o600 });
+      hint(() => fs.writeFileSync(path.join(realPath, PID_NAME), `${process.pid}\n`, { mode: 0o600 }));
       return { ok: true, lock: new HeldLock(realPath, store) };
     } catch (error: unknown) {
       held.delete(realPath);
@@ -65,7 +65,7 @@ class HeldLock implements DirectoryLock {
     if (!this.#isHeld) return;
     this.#isHeld = false;
     // First the hint, while it is still ours to remove.
-    fs.rmSync(path.join(this.#realPath, PID_NAME), { force: true });
+    hint(() => fs.rmSync(path.join(this.#realPath, PID_NAME), { force: true }));
     await this.#store.close();
     heldPaths().delete(this.#realPath);
   }
@@ -73,6 +73,15 @@ class HeldLock implements DirectoryLock {
 
 interface LockStore {
   close(): Promise<void>;
+}
+
+/** What concerns `.pid` only, on a full disk say, keeps nobody from the lock, nor the lock from the next. */
+function hint(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // Then a refusal names nobody, or somebody who is gone.
+  }
 }
 
 async function openOrHeal(storePath: string): Promise<LockStore> {

@@ -123,6 +123,14 @@ describe("FileDirectoryLocks", () => {
     expect(await locks.acquire(directory)).to.deep.equal({ ok: false, ownerPid: null });
   });
 
+  it("is taken and given back although .pid can be neither written nor removed: it is a hint", async () => {
+    fs.mkdirSync(path.join(directory, ".pid"));
+    await (await take()).release();
+    await (await take()).release();
+    const { answer } = await otherProcess();
+    expect(answer.ok).to.equal(true);
+  });
+
   it("heals a lock store that does not open, keeping LOCK itself", async () => {
     const store = path.join(directory, "tidemark-lock");
     await (await take()).release();
