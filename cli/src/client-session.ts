@@ -1,6 +1,7 @@
 /**
  * The SDK for the time of one command: loaded when first needed, connected to the brokers of the global flags, closed
- * whatever happens. A broker that nobody reaches fails here, before any input is read, with exit code 6.
+ * whatever happens. A broker that nobody reaches fails here, before any input is read, with exit code 6: soon where the
+ * address refuses or does not exist, later where it is silent, and neither before a `--timeout` that was given.
  *
  * Of what the SDK logs, people are told that a topic was created by its first use; the rest with -v.
  */
@@ -9,8 +10,9 @@ import { type CommandContext, isJson, note } from "./command-context.ts";
 import { CliFailure } from "./failure.ts";
 import { plural } from "./output/units.ts";
 
-/** How long a command waits for the first answer of any broker. */
-const CONNECT_TIMEOUT_MS = 5_000;
+/** How long a command waits for the first answer of any broker: one that refuses may just be starting. */
+const REFUSED_PATIENCE_MS = 1_000;
+const SILENT_PATIENCE_MS = 5_000;
 
 export async function withClient<T>(context: CommandContext, use: (client: Client) => Promise<T>): Promise<T> {
   const { Client, BrokerError } = await import("@tidemark/client");
@@ -18,7 +20,7 @@ export async function withClient<T>(context: CommandContext, use: (client: Clien
   const client = new Client({ brokers, clientId: "tidemark-cli", logger: sdkLogger(context) });
   try {
     try {
-      await client.ready({ timeout: timeoutMs ?? CONNECT_TIMEOUT_MS, signal: context.signal });
+      await firstAnswer(client, timeoutMs, context.signal);
     } catch (error: unknown) {
       const isSilence = BrokerError.is(error, "CONNECTION_LOST") || BrokerError.is(error, "TIMEOUT");
       throw isSilence && !context.signal.aborted ? unreachable(brokers, error) : error;
@@ -26,6 +28,16 @@ export async function withClient<T>(context: CommandContext, use: (client: Clien
     return await use(client);
   } finally {
     await client.close();
+  }
+}
+
+async function firstAnswer(client: Client, timeoutMs: number | null, signal: AbortSignal): Promise<void> {
+  const { BrokerError } = await import("@tidemark/client");
+  try {
+    await client.ready({ timeout: timeoutMs ?? REFUSED_PATIENCE_MS, signal });
+  } catch (error: unknown) {
+    if (timeoutMs !== null || !BrokerError.is(error, "TIMEOUT")) throw error;
+    await client.ready({ timeout: SILENT_PATIENCE_MS - REFUSED_PATIENCE_MS, signal });
   }
 }
 

@@ -42,15 +42,24 @@ export class Client implements AsyncDisposable {
     return new Client(optionsFromEnv(env));
   }
 
-  /** Connects, and resolves with the cluster as it is. Rejects with CONNECTION_LOST when no broker answers in time. */
+  /**
+   * Connects, and resolves with the cluster as it is. Rejects, when time is up, with CONNECTION_LOST where brokers could
+   * not be reached, its message says why, and with TIMEOUT where one was silent.
+   */
   async ready(options: CallOptions = {}): Promise<ClusterInfo> {
     this.#assertOpen();
     const timeoutMs = options.timeout === undefined ? undefined : parseDuration(options.timeout, "timeout");
-    await limited(
-      this.#cluster.refresh([], { create: false }),
-      { signal: options.signal, timeoutMs },
-      { what: "connecting", outcome: () => "not-sent" },
-    );
+    try {
+      await limited(
+        this.#cluster.refresh([], { create: false }),
+        { signal: options.signal, timeoutMs },
+        { what: "connecting", outcome: () => "not-sent" },
+      );
+    } catch (error: unknown) {
+      const { lastLoss } = this.#cluster;
+      if (lastLoss === null || !BrokerError.is(error, "TIMEOUT")) throw error;
+      throw new BrokerError("CONNECTION_LOST", lastLoss.message, { cause: error, elapsedMs: error.elapsedMs });
+    }
     const { info } = this.#cluster;
     if (info === null) throw new BrokerError("CONNECTION_LOST", "no broker told of its cluster");
     return info;

@@ -279,8 +279,17 @@ function byStatus(e: CallError, details: ErrorDetails): BrokerError {
     case 12: // UNIMPLEMENTED
       return new BrokerError("UNSUPPORTED", e.details, details);
     default:
-      return new BrokerError("CONNECTION_LOST", e.details === "" ? "the connection was lost" : e.details, details);
+      return new BrokerError("CONNECTION_LOST", connectionStory(e.details), details);
   }
+}
+
+/** Why there is no connection, without what grpc-js puts around it: the reason is what a person looks for. */
+function connectionStory(told: string): string {
+  if (told === "") return "the connection was lost";
+  const reason = /^No connection established\. Last error: (?:Error: )?(.+?)(?: \([^()]*Z\))?\. Resolution note:/s.exec(
+    told,
+  );
+  return reason?.[1] ?? told;
 }
 
 function describe(e: unknown): string {

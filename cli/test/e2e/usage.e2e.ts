@@ -85,6 +85,14 @@ describe("tidemark without a broker", () => {
     }
   });
 
+  it("says soon that an address refuses, and what the system says of it", async () => {
+    const startedAt = performance.now();
+    const { code, stderr } = await run(["topics", "list", "-b", "127.0.0.1:1"]);
+    expect(code).to.equal(6);
+    expect(stderr).to.include("no broker answers at 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1\n");
+    expect(performance.now() - startedAt).to.be.lessThan(4_000);
+  });
+
   it("needs --yes to delete where nobody can be asked", async () => {
     const { code, stderr } = await run(["topics", "delete", "orders", "-b", "127.0.0.1:1"]);
     expect(code).to.equal(2);

@@ -30,6 +30,7 @@ export class Cluster {
   /** Why a topic is not among those known, by the last answer. */
   readonly #refusals = new Map<string, { row: ErrorRow; message: string }>();
   #info: ClusterInfo | null = null;
+  #lastLoss: BrokerError | null = null;
   readonly #addresses = new Map<number, string>();
   /** Where the next call without a destination goes, in `#candidates()`. */
   #turn = 0;
@@ -46,6 +47,11 @@ export class Cluster {
   /** The cluster by the last metadata; null before the first. */
   get info(): ClusterInfo | null {
     return this.#info;
+  }
+
+  /** Why the last call did not reach its broker; null when it did. */
+  get lastLoss(): BrokerError | null {
+    return this.#lastLoss;
   }
 
   topic(name: string): KnownTopic | undefined {
@@ -118,12 +124,15 @@ export class Cluster {
       const left = startedAt + budgetMs - performance.now();
       const connection = budget.broker === undefined ? this.#next() : (this.broker(budget.broker) ?? this.#next());
       try {
-        return await connection.call(method, request, {
+        const response = await connection.call(method, request, {
           timeoutMs: Math.max(Math.min(left, this.#attemptMs(budget)), 1),
           signal: budget.signal,
         });
+        this.#lastLoss = null;
+        return response;
       } catch (error: unknown) {
         const failure = BrokerError.from(error);
+        this.#lastLoss = failure.code === "CONNECTION_LOST" ? failure : null;
         if (budget.signal?.aborted === true)
           throw new BrokerError("ABORTED", "the call was aborted", { cause: budget.signal.reason });
         const elapsedMs = performance.now() - startedAt;
