@@ -19,7 +19,7 @@ export interface GlobalFlags {
 
 export const DEFAULT_BROKER = "127.0.0.1:9192";
 
-/** The format of a command that prints a table unless told otherwise. @throws CliFailure USAGE */
+/** The format of a command that prints a table unless told otherwise; what is a table at best has nothing rawer. */
 export function outputFormat(flags: GlobalFlags): Exclude<OutputFormat, "raw"> {
   return flags.output === null || flags.output === "raw" ? "table" : flags.output;
 }

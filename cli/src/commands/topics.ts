@@ -89,8 +89,8 @@ export async function deleteTopics(context: CommandContext, request: DeleteTopic
   await confirmDeletion(context, request.names);
   await withClient(context, (client) =>
     forEachName(request.names, async (name) => {
-      await client.admin.topics.delete(name, { ifExists: request.ifExists === true, ...callOptions(context) });
-      note(context, `deleted ${name}`);
+      const isGone = await deleteOne(context, client, name, request);
+      note(context, isGone ? `deleted ${name}` : `there was no topic ${name}`);
     }),
   );
   return ExitCode.OK;
@@ -113,6 +113,22 @@ function createOne(
     ifNotExists: request.ifNotExists === true,
     ...callOptions(context),
   });
+}
+
+/** Resolves with false where there was nothing to delete, and --if-exists says that this is no failure. */
+async function deleteOne(
+  context: CommandContext,
+  client: Client,
+  name: string,
+  request: DeleteTopicsRequest,
+): Promise<boolean> {
+  try {
+    await client.admin.topics.delete(name, callOptions(context));
+    return true;
+  } catch (error: unknown) {
+    if (request.ifExists === true && toFailure(error).exitCode === ExitCode.NOT_FOUND) return false;
+    throw error;
+  }
 }
 
 /** Does all it can, prints what was done, then fails if something did. */
