@@ -11,7 +11,7 @@ import { type CommandContext, isJson, note } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, toFailure, usageFailure } from "../failure.ts";
 import { useNativeParts } from "../native-parts.ts";
-import { Progress } from "../output/progress.ts";
+import { Progress, type ProgressState } from "../output/progress.ts";
 import { formatBytes, formatCount, formatMs, plural } from "../output/units.ts";
 import type { Delivery } from "../records/delivery.ts";
 import { findInputs, totalBytesOf } from "../records/inputs.ts";
@@ -41,8 +41,10 @@ export async function produce(context: CommandContext, request: ProduceRequest):
   const isOneTombstone =
     request.tombstone === true && request.key !== undefined && request.file === undefined && request.format === "lines";
   const inputs = isOneTombstone ? [] : findInputs(request.file ?? ["-"], context.stdin);
-  if (inputs.some((input) => input.name === "-") && context.stdin.isTTY === true) {
-    note(context, "reading records from the terminal, one a line; Ctrl-D ends");
+  const isTyped = inputs.some((input) => input.name === "-") && context.stdin.isTTY === true;
+  if (isTyped) {
+    const what = request.format === "bytes" ? "one record from the terminal" : "records from the terminal, one a line";
+    note(context, `reading ${what}; Ctrl-D ends`);
   }
   await useNativeParts();
   return withClient(context, async (client) => {
@@ -61,11 +63,12 @@ export async function produce(context: CommandContext, request: ProduceRequest):
       signal: context.signal,
     });
     const totalBytes = totalBytesOf(inputs);
-    const progress = new Progress(context, () => ({
+    const state = (): ProgressState => ({
       doneBytes: run.bytesRead,
       totalBytes,
       records: run.delivery.acknowledged,
-    }));
+    });
+    const progress = new Progress(context, state, { isTyped });
     try {
       const stoppedBy = isOneTombstone ? await run.sendTombstone() : await run.sendAll(inputs);
       progress.stop();

@@ -170,14 +170,20 @@ async function confirmDeletion(context: CommandContext, names: readonly string[]
   const terminal = createInterface({ input: context.stdin, output: context.stderr });
   try {
     for (const name of names) {
-      const answer = await terminal.question(`Delete ${name} with all its records? Type its name: `, {
-        signal: context.signal,
-      });
+      const answer = await terminal
+        .question(`Delete ${name} with all its records? Type its name: `, { signal: context.signal })
+        .catch((error: unknown) => leftUnanswered(context, name, error));
       if (answer.trim() !== name) throw new CliFailure("DECLINED", `${name} was not deleted`);
     }
   } finally {
     terminal.close();
   }
+}
+
+/** Ctrl-C at the question is no signal but a key, and Ctrl-D is its end. */
+function leftUnanswered(context: CommandContext, name: string, cause: unknown): never {
+  context.stderr.write("\n");
+  throw new CliFailure("DECLINED", `${name} was not deleted`, { exitCode: ExitCode.INTERRUPTED, cause });
 }
 
 function printDescriptions(context: CommandContext, topics: readonly TopicDescription[]): void {

@@ -24,10 +24,10 @@ export class Progress {
   #bar: SingleBar | null = null;
   #isOver = false;
 
-  /** `read` is asked for the state at every redraw. */
-  constructor(context: CommandContext, read: () => ProgressState) {
+  /** `read` is asked for the state at every redraw. Nothing is shown over what is typed on the same terminal. */
+  constructor(context: CommandContext, read: () => ProgressState, options: { readonly isTyped: boolean }) {
     this.#read = read;
-    if (context.stderr.isTTY !== true || context.flags.isQuiet) return;
+    if (context.stderr.isTTY !== true || context.flags.isQuiet || options.isTyped) return;
     this.#timer = setTimeout(() => void this.#show(context), SHOW_AFTER_MS);
   }
 

@@ -20,6 +20,15 @@ describe("topics delete", () => {
     expect(textOf(context.stdout)).to.equal("");
   });
 
+  it("takes Ctrl-C and Ctrl-D at the question as a no", async () => {
+    for (const key of ["\u0003", "\u0004"]) {
+      const context = testContext({ isTerminal: true });
+      const code = codeOf(deleteTopics(context, { names: ["orders"] }));
+      context.stdin.write(key);
+      expect(await code, JSON.stringify(key)).to.equal("DECLINED");
+    }
+  });
+
   it("goes on when the name was typed, or with --yes", async () => {
     const context = testContext({ isTerminal: true });
     const code = codeOf(deleteTopics(context, { names: ["orders"] }));
