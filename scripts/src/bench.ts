@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- SHAPE [--json] [--tiny] [--pairs N] [--bytes N]`: what the code costs beside a raw pipeline of the
+ * `npm run bench -- SHAPE [--json] [--tiny] [--pairs N] [--bytes N] [--only TEXT]`: what the code costs beside a raw pipeline of the
  * same bytes, measured in one interleaved run. Rows marked `*` are those that docs/performance.md speaks of.
  */
 import { parseArgs } from "node:util";
@@ -11,6 +11,8 @@ export interface Scale {
   readonly bytes: number;
   readonly records: number;
   readonly pairs: number;
+  /** Whether the row of this name is wanted (`--only TEXT`). */
+  readonly wants: (row: string) => boolean;
 }
 
 type Shape = (scale: Scale) => AsyncIterable<Row>;
@@ -31,6 +33,7 @@ const { values, positionals } = parseArgs({
     pairs: { type: "string" },
     bytes: { type: "string" },
     records: { type: "string" },
+    only: { type: "string", default: "" },
   },
 });
 
@@ -38,7 +41,7 @@ const [name = ""] = positionals;
 const load = Object.hasOwn(shapes, name) ? shapes[name] : undefined;
 if (load === undefined) {
   process.stderr.write(
-    `usage: npm run bench -- ${Object.keys(shapes).join("|")} [--json] [--tiny] [--pairs N] [--bytes N] [--records N]\n`,
+    `usage: npm run bench -- ${Object.keys(shapes).join("|")} [--json] [--tiny] [--pairs N] [--bytes N] [--records N] [--only TEXT]\n`,
   );
   process.exit(2);
 }
@@ -46,6 +49,7 @@ const scale: Scale = {
   bytes: Number(values.bytes ?? (values.tiny ? 4 * 2 ** 20 : 512 * 2 ** 20)),
   records: Number(values.records ?? (values.tiny ? 20_000 : 3_000_000)),
   pairs: Number(values.pairs ?? (values.tiny ? 1 : 5)),
+  wants: (row) => row.includes(values.only),
 };
 const shape = await load();
 const rows: Row[] = [];

@@ -3,7 +3,7 @@
  * metadata never queues behind a megabyte of records (performance 3.3). Channels connect at first use and again by
  * themselves; what was under way when a connection broke is told to its owner, who decides.
  *
- * Messages cross grpc-js as Buffers: the codecs of @tidemark/proto are called here and in the streams, not by grpc-js.
+ * Messages cross grpc-js as Buffers, or write themselves into its frames: the codecs of @tidemark/proto are called here and in the streams, not by grpc-js.
  */
 import {
   type ChannelOptions,
@@ -12,7 +12,7 @@ import {
   credentials,
   Metadata,
 } from "@grpc/grpc-js";
-import { GRPC_MAX_RECEIVE_BYTES, GRPC_MAX_SEND_BYTES, type MessageCodec } from "@tidemark/proto";
+import { GRPC_MAX_RECEIVE_BYTES, GRPC_MAX_SEND_BYTES, type DeferredMessage, type MessageCodec } from "@tidemark/proto";
 import { BrokerError } from "../errors.ts";
 import type { TlsOptions } from "../types.ts";
 import { ProduceStream } from "./produce-stream.ts";
@@ -25,7 +25,7 @@ const KEEPALIVE_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 
 /** A bidirectional stream of encoded messages. */
-export type ByteStream = ClientDuplexStream<Buffer, Buffer>;
+export type ByteStream = ClientDuplexStream<Buffer | DeferredMessage, Buffer>;
 
 /** Which promise the records of a produce stream have: a failure of unacknowledged ones ends the stream they share. */
 export type ProduceLane = "acked" | "unacked";
@@ -86,7 +86,7 @@ export class Connection {
   /** A new stream of a method of the data service. It is the caller's: to end, and to handle its errors. */
   open(path: string): ByteStream {
     this.#data ??= this.#channel();
-    return this.#data.makeBidiStreamRequest(path, asIs, asIs, this.#metadata());
+    return this.#data.makeBidiStreamRequest(path, asFrame, asIs, this.#metadata());
   }
 
   /** The one produce stream of this client and broker, per lane. */
@@ -140,6 +140,8 @@ export class Connection {
 }
 
 const asIs = (bytes: Buffer): Buffer => bytes;
+/** grpc-js asks of a message for its length and to copy itself behind the frame's prefix; a deferred one does both. */
+const asFrame = (message: Buffer | DeferredMessage): Buffer => message as Buffer;
 
 function tlsCredentials(tls: TlsOptions): ReturnType<typeof credentials.createSsl> {
   const verify = { rejectUnauthorized: tls.rejectUnauthorized ?? true };

@@ -93,11 +93,11 @@ export class ProduceStream {
     const { acks, timeoutMs, partitions } = outgoing;
     for (const { records } of partitions) this.#credit -= records.length;
     this.#pending.set(correlationId, { ticket, sentAt: performance.now() });
-    const bytes = wire.produceRequest.encode({ correlationId, acks, timeoutMs, partitions });
+    const request = wire.produceRequest.defer({ correlationId, acks, timeoutMs, partitions });
     const onWritten = (error?: Error | null): void => {
       if (error === null || error === undefined) this.#answer(correlationId, []);
     };
-    if (!call.write(bytes, outgoing.wantsAnswer ? undefined : onWritten)) {
+    if (!call.write(request, outgoing.wantsAnswer ? undefined : onWritten)) {
       this.#isBlocked = true;
       call.once("drain", () => {
         if (call !== this.#call) return;

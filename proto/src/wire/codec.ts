@@ -2,7 +2,7 @@
  * Protocol Buffers by table: a message is a table of named fields, a field knows how to size, write and read its values.
  * Ordinary proto3 bytes come out, so that generated clients of any language read them.
  *
- * Encoding makes two passes, sizes then bytes, and one exact buffer: payloads are copied once. Decoding copies nothing:
+ * Encoding makes two passes, sizes then bytes, into one exact buffer or a place that the carrier names: payloads are copied once. Decoding copies nothing:
  * `bytes` fields are views. It accepts fields in any order, packed and unpacked scalars, unknown fields and fields of an
  * unexpected wire type (skipped) and keeps the last value of a repeated singular field. It refuses truncated varints,
  * lengths beyond the buffer and group wire types, and creates nothing on the word of a length; the elements of all
@@ -18,6 +18,19 @@ export interface MessageCodec<T> {
   encode(message: T): Buffer;
   /** The views in the result keep `bytes` alive. Throws ProtoError INVALID_REQUEST. */
   decode(bytes: Buffer): T;
+  /** Sizes the message now and writes it later, once, where its carrier wants it. It must not change in between. */
+  defer(message: T): DeferredMessage;
+}
+
+/**
+ * A message that is written straight into its frame. It has the two members that grpc-js uses of a serialized message, so a
+ * payload is copied once on its way out instead of twice.
+ */
+export interface DeferredMessage {
+  /** Size in bytes. */
+  readonly length: number;
+  /** Writes all bytes into `target` from `at` on; to be called once. Answers how many. */
+  copy(target: Buffer, at: number): number;
 }
 
 export const WireType = { VARINT: 0, FIXED64: 1, LENGTH: 2, FIXED32: 5 } as const;
@@ -39,7 +52,7 @@ export type Fields<T> = { readonly [Name in keyof T]: Field<T[Name]> };
 
 /** The target of one encoding, with the sizes of nested messages between its two passes. */
 export class Writer {
-  bytes = EMPTY;
+  bytes: Buffer = EMPTY;
   at = 0;
   readonly #sizes: number[] = [];
   #read = 0;
@@ -91,6 +104,20 @@ export class Message<T extends object> implements MessageCodec<T> {
     writer.bytes = Buffer.allocUnsafe(this.size(value, writer));
     this.write(value, writer);
     return writer.bytes;
+  }
+
+  defer(value: T): DeferredMessage {
+    const writer = new Writer();
+    const length = this.size(value, writer);
+    return {
+      length,
+      copy: (target, at) => {
+        writer.bytes = target;
+        writer.at = at;
+        this.write(value, writer);
+        return length;
+      },
+    };
   }
 
   decode(bytes: Buffer): T {

@@ -6,7 +6,7 @@
  * writes for tidemark/v1/data.proto; fields of that file are never renumbered. Not here: the admin service's codec
  * (control.ts, through proto-loader), gRPC framing, and what the messages mean.
  */
-export type { MessageCodec } from "./codec.ts";
+export type { DeferredMessage, MessageCodec } from "./codec.ts";
 export type * from "./messages.ts";
 export { Acks, Durability, Isolation, OffsetAt } from "./messages.ts";
 export { ADMIN_METHODS, type AdminMethod, DATA_SERVICE, type MethodDescription } from "./service.ts";

@@ -220,6 +220,7 @@ function reserve(partition: Omit<M.FetchedPartition, "records">, recordsBytes: n
 const fetchResponseCodec: FetchResponseCodec = {
   encode: (value) => fetchResponse.encode(value),
   decode: (value) => fetchResponse.decode(value),
+  defer: (value) => fetchResponse.defer(value),
   head,
   reserve,
 };

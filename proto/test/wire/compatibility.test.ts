@@ -44,6 +44,19 @@ describe("the wire codec against proto-loader", () => {
         );
         expect(ours.decode(Buffer.alloc(0))).to.deep.equal(loaded.deserialize(Buffer.alloc(0)));
       });
+
+      it("writes itself behind a frame's prefix to the same bytes, touching nothing else", () => {
+        fc.assert(
+          fc.property(messages(name), fc.integer({ min: 0, max: 9 }), (message, at) => {
+            const bytes = ours.encode(message);
+            const deferred = ours.defer(message);
+            const frame = Buffer.alloc(at + deferred.length + 3, 0xa5);
+            expect(deferred.copy(frame, at)).to.equal(bytes.length);
+            expect(frame).to.deep.equal(Buffer.concat([Buffer.alloc(at, 0xa5), bytes, Buffer.alloc(3, 0xa5)]));
+          }),
+          RUNS,
+        );
+      });
     });
   }
 

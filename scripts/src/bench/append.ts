@@ -28,16 +28,18 @@ const cells: readonly { batchBytes: number; label: string; durability: LogConfig
     { batchBytes: 64 * KIB, label: "64 KiB", durability: "group-commit", headline: false },
   ];
 
-export async function* append({ bytes, pairs }: Scale): AsyncGenerator<Row> {
+export async function* append({ bytes, pairs, wants }: Scale): AsyncGenerator<Row> {
   registerNativeCrc32c();
   for (const { batchBytes, label, durability, headline } of cells) {
+    const row = `${label} batches, log.append, ${durability}`;
+    if (!wants(row)) continue;
     const batches = makeBatches(batchBytes, Math.max(4, Math.floor((8 * 2 ** 20) / batchBytes)));
     const batchSize = batches[0]?.length ?? batchBytes;
     const count = Math.max(1, Math.floor(bytes / batchSize));
     const syncEvery = durability === "group-commit" ? Math.max(1, Math.floor((4 * 2 ** 20) / batchSize)) : 0;
     yield await withScratch((root) =>
       compare(
-        { shape: "append", row: `${label} batches, log.append, ${durability}`, headline },
+        { shape: "append", row, headline },
         { bytes: count * batchSize, count: (count * batchSize) / 1e6, unit: "MB/s" },
         pairs,
         () => appendToLog(root, batches, count, logConfig(durability), syncEvery),

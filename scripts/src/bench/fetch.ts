@@ -12,19 +12,21 @@ import { RawGrpc } from "./raw-grpc.ts";
 
 const windowBytes = 8 * 2 ** 20;
 
-export async function* fetch({ bytes, records, pairs }: Scale): AsyncGenerator<Row> {
+export async function* fetch({ bytes, records, pairs, wants }: Scale): AsyncGenerator<Row> {
   const batchBytes = 64 * 1024;
   const count = Math.max(1, Math.floor(bytes / batchBytes));
   for (const [messageBytes, label, headline] of [
     [batchBytes, "64 KiB", true],
     [1024 * 1024, "1 MiB", false],
   ] as const) {
+    const row = `${label} messages, gRPC stream, warm`;
+    if (!wants(row)) continue;
     const raw = await RawGrpc.start();
     try {
       yield await withBroker(async (broker) => {
         await produceBatches(broker, batchBytes, count);
         return await compare(
-          { shape: "fetch", row: `${label} messages, gRPC stream, warm`, headline },
+          { shape: "fetch", row, headline },
           { bytes: count * batchBytes, count: (count * batchBytes) / 1e6, unit: "MB/s" },
           pairs,
           () => fetchBatches(broker, messageBytes),
@@ -35,10 +37,12 @@ export async function* fetch({ bytes, records, pairs }: Scale): AsyncGenerator<R
       raw.stop();
     }
   }
+  const row = "100 B records, SDK for await, warm";
+  if (!wants(row)) return;
   yield await withBroker(async (broker) => {
     await produceRecords(broker, records, "enqueue", "page-cache");
     return await compare(
-      { shape: "fetch", row: "100 B records, SDK for await, warm", headline: true },
+      { shape: "fetch", row, headline: true },
       { bytes: records * 100, count: records, unit: "records/s" },
       pairs,
       () => readRecords(broker, records),

@@ -25,16 +25,23 @@ const row = (name: string, unit: string, values: readonly number[], headline = t
   spread: values.length > 1 ? (Math.max(...values) - Math.min(...values)) / median(values) : 0,
 });
 
-export async function* footprint({ records, pairs }: Scale): AsyncGenerator<Row> {
+export async function* footprint({ records, pairs, wants }: Scale): AsyncGenerator<Row> {
   const isTiny = pairs === 1;
+  if (wants("start")) yield await start(isTiny);
+  if (wants("idle")) yield* idle(isTiny);
+  if (wants("loaded")) yield await loaded(isTiny, records);
+}
+async function start(isTiny: boolean): Promise<Row> {
   const starts: number[] = [];
   for (let run = 0; run < (isTiny ? 1 : 10); run++) {
     const broker = await BrokerProcess.start(["--brokers", "1", "--memory"]);
     starts.push(broker.startMs);
     await broker.stop();
   }
-  yield row("dev --memory: process start to ready", "ms", starts);
+  return row("dev --memory: process start to ready", "ms", starts);
+}
 
+async function* idle(isTiny: boolean): AsyncGenerator<Row> {
   const broker = await BrokerProcess.start(["--brokers", "1", "--memory"]);
   await pause(isTiny ? 500 : 10_000);
   const cpuBefore = broker.cpuSeconds();
@@ -43,16 +50,18 @@ export async function* footprint({ records, pairs }: Scale): AsyncGenerator<Row>
   yield row("dev --memory, idle: share of a core", "%", [((broker.cpuSeconds() - cpuBefore) / idleSeconds) * 100]);
   yield row("dev --memory, idle: resident", "MiB", [broker.residentMiB()]);
   await broker.stop();
+}
 
-  const loaded = isTiny ? records : 10_000_000;
-  yield await withBroker(async (disk) => {
-    await produceRecords(disk, loaded, "enqueue", "page-cache");
+async function loaded(isTiny: boolean, records: number): Promise<Row> {
+  const count = isTiny ? records : 10_000_000;
+  return await withBroker(async (disk) => {
+    await produceRecords(disk, count, "enqueue", "page-cache");
     await using client = new Client({ brokers: disk.grpc });
     let seen = 0;
     for await (const record of client.reader(topic("bench"), { from: "earliest", to: "end" }))
       if (record.offset >= 0) seen++;
-    if (seen < loaded) throw new Error(`read ${seen} of ${loaded} records`);
+    if (seen < count) throw new Error(`read ${seen} of ${count} records`);
     await pause(isTiny ? 500 : 60_000);
-    return row(`dev, a minute after ${(loaded / 1e7).toFixed(2)} GB in and out: resident`, "MiB", [disk.residentMiB()]);
+    return row(`dev, a minute after ${(count / 1e7).toFixed(2)} GB in and out: resident`, "MiB", [disk.residentMiB()]);
   });
 }

@@ -10,21 +10,23 @@ import type { Scale } from "../bench.ts";
 import { makeBatches } from "./batches.ts";
 import { BrokerProcess } from "./broker-process.ts";
 import { compare, type Row, type Sample } from "./measure.ts";
-import { RawGrpc } from "./raw-grpc.ts";
+import { PAYLOADS, RawGrpc } from "./raw-grpc.ts";
 import { withScratch } from "./scratch.ts";
 
 const inFlightBytes = 8 * 2 ** 20;
 
-export async function* produce({ bytes, records, pairs }: Scale): AsyncGenerator<Row> {
+export async function* produce({ bytes, records, pairs, wants }: Scale): AsyncGenerator<Row> {
   for (const [batchBytes, label, headline] of [
     [64 * 1024, "64 KiB", true],
     [512 * 1024, "512 KiB", false],
   ] as const) {
+    const row = `${label} batches, gRPC stream, acks=all, page-cache`;
+    if (!wants(row)) continue;
     const count = Math.max(1, Math.floor(bytes / batchBytes));
     const raw = await RawGrpc.start();
     try {
       yield await compare(
-        { shape: "produce", row: `${label} batches, gRPC stream, acks=all, page-cache`, headline },
+        { shape: "produce", row, headline },
         { bytes: count * batchBytes, count: (count * batchBytes) / 1e6, unit: "MB/s" },
         pairs,
         () => withBroker((broker) => produceBatches(broker, batchBytes, count)),
@@ -36,10 +38,12 @@ export async function* produce({ bytes, records, pairs }: Scale): AsyncGenerator
   }
   for (const durability of ["page-cache", "group-commit"] as const) {
     for (const way of ["enqueue", "send"] as const) {
+      const row = `100 B records, SDK ${way}, acks=all, ${durability}`;
+      if (!wants(row)) continue;
       yield await compare(
         {
           shape: "produce",
-          row: `100 B records, SDK ${way}, acks=all, ${durability}`,
+          row,
           headline: durability === "page-cache",
         },
         { bytes: records * 100, count: records, unit: "records/s" },
@@ -80,7 +84,7 @@ export async function measured(broker: BrokerProcess, task: () => Promise<void>)
 /** Streams batches as the SDK's connection does, without its accumulator: the door's cost alone. */
 export async function produceBatches(broker: BrokerProcess, batchBytes: number, count: number): Promise<Sample> {
   await createTopic(broker, "page-cache");
-  const batches = makeBatches(batchBytes, 32);
+  const batches = makeBatches(batchBytes, PAYLOADS);
   const client = dial(broker);
   const stream = openStream(client, DATA_SERVICE.produce);
   try {
@@ -126,7 +130,8 @@ export function openStream<Request, Response>(
 ): ClientDuplexStream<Request, Response> {
   return client.makeBidiStreamRequest(
     path,
-    (message: Request) => request.encode(message),
+    // As the SDK's connection does: the message writes itself into the frame.
+    (message: Request) => request.defer(message) as Buffer,
     (bytes: Buffer) => response.decode(bytes),
   );
 }

@@ -15,6 +15,7 @@ import {
   type ServerDuplexStream,
   type ServiceDefinition,
 } from "@grpc/grpc-js";
+import { randomBytes } from "node:crypto";
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { cpuSecondsOf, memoryMiBOf, type Sample } from "./measure.ts";
@@ -32,6 +33,8 @@ const method = (name: string) => ({
   responseDeserialize: identity,
 });
 const service: ServiceDefinition = { push: method("Push"), pull: method("Pull") };
+/** Different payloads that either side sends in turn. */
+export const PAYLOADS = 32;
 const windowBytes = 32 * 2 ** 20;
 
 /** What the raw server does with each HTTP/2 session: the broker's door does the same. */
@@ -112,14 +115,15 @@ export class RawGrpc {
 
   /** Streams `count` messages of `size` bytes in, at most `inFlight` without their answer. */
   push(size: number, count: number, inFlight: number): Promise<Sample> {
-    const message = Buffer.alloc(size, 1);
+    // As many different messages as our side sends batches: one that stays in the processor's cache would flatter.
+    const messages = Array.from({ length: PAYLOADS }, () => randomBytes(size));
     return this.#measured((stream, done) => {
       let sent = 0;
       let acked = 0;
       const pump = (): void => {
         while (sent < count && sent - acked < inFlight) {
           sent++;
-          stream.write(message);
+          stream.write(messages[sent % PAYLOADS] ?? Buffer.alloc(0));
         }
       };
       stream.on("data", () => {

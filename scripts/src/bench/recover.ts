@@ -19,16 +19,18 @@ const epoch = asLeaderEpoch(0);
 const config = logConfig("page-cache");
 const pieceBytes = 1024 * KIB;
 
-export async function* recover({ bytes, pairs }: Scale): AsyncGenerator<Row> {
+export async function* recover({ bytes, pairs, wants }: Scale): AsyncGenerator<Row> {
   registerNativeCrc32c();
   for (const [batchBytes, label] of [
     [KIB, "1 KiB"],
     [64 * KIB, "64 KiB"],
   ] as const) {
+    const row = `${label} batches, openLogDirectory, page-cache`;
+    if (!wants(row)) continue;
     yield await withScratch(async (root) => {
       const size = await writeUnflushed(root, batchBytes, bytes);
       return await compare(
-        { shape: "recover", row: `${label} batches, openLogDirectory, page-cache`, headline: true },
+        { shape: "recover", row, headline: true },
         { bytes: size, count: size / 1e6, unit: "MB/s" },
         pairs,
         () => openAgain(root, size),
