@@ -172,7 +172,9 @@ class DataDirectory implements LogDirectory {
     const mustSync = isCutPending(this.#disk, this.#path);
     const checkpoints = readCheckpoints(this.#disk, this.#path, this.#logger);
     const isClean = marker !== null && !mustRewrite && !mustSync;
-    this.#report = { ...this.#report, clean: isClean, previousBrokerEpoch: marker?.brokerEpoch ?? -1 };
+    // A stop whose last sync failed may have left both: then it was no clean one, and its epoch proves nothing (9(4)).
+    const previousBrokerEpoch = isClean ? marker.brokerEpoch : -1;
+    this.#report = { ...this.#report, clean: isClean, previousBrokerEpoch };
 
     const { replicas, deleted } = this.#listReplicas();
     const forgotten = this.#setStraysAside(replicas);
