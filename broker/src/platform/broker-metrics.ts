@@ -83,8 +83,11 @@ export class BrokerMetrics implements MetricsSource {
     }
     const freeBytes = this.#numbers.diskFreeBytes();
     if (freeBytes !== null) yield gauge("tidemark_disk_free_bytes", "Free space where the log lies.", freeBytes);
-    yield gauge("kafka_log_logmanager_offlinelogdirectorycount", "Log directories that failed.",
-      this.#numbers.offlineLogDirectoriesCount());
+    yield gauge(
+      "kafka_log_logmanager_offlinelogdirectorycount",
+      "Log directories that failed.",
+      this.#numbers.offlineLogDirectoriesCount(),
+    );
   }
 
   *#ofTraffic(): Iterable<MetricRow> {
@@ -94,9 +97,21 @@ export class BrokerMetrics implements MetricsSource {
     yield counter(`${traffic}_bytesin_total`, "Bytes of batches appended.", totals.bytesIn);
     yield counter(`${traffic}_bytesout_total`, "Bytes of batches sent to readers.", totals.bytesOut);
     yield counter(`${traffic}_totalproducerequests_total`, "Produce requests.", totals.produceRequests);
-    yield counter(`${traffic}_failedproducerequests_total`, "Produce requests with a refused batch.", totals.produceRequestsFailed);
-    yield counter(`${traffic}_totalfetchrequests_total`, "Answers to readers that carried something.", totals.fetchMessages);
-    yield counter(`${traffic}_failedfetchrequests_total`, "Partitions answered to readers with an error.", totals.fetchErrors);
+    yield counter(
+      `${traffic}_failedproducerequests_total`,
+      "Produce requests with a refused batch.",
+      totals.produceRequestsFailed,
+    );
+    yield counter(
+      `${traffic}_totalfetchrequests_total`,
+      "Answers to readers that carried something.",
+      totals.fetchMessages,
+    );
+    yield counter(
+      `${traffic}_failedfetchrequests_total`,
+      "Partitions answered to readers with an error.",
+      totals.fetchErrors,
+    );
     yield counter("tidemark_produce_batches_total", "Batches appended.", totals.batchesIn);
     yield counter("tidemark_produce_duplicates_total", "Batches that were there already.", totals.duplicatesIn);
   }
@@ -115,8 +130,18 @@ export class BrokerMetrics implements MetricsSource {
       details.push(gauge("kafka_log_log_size", "Bytes of the replica's log.", partition.sizeBytes, labels));
       if (!partition.isLeader) continue;
       details.push(
-        gauge("kafka_topic_partition_current_offset", "The next offset a reader will get.", partition.highWatermark, labels),
-        gauge("kafka_topic_partition_oldest_offset", "The first offset a reader can get.", partition.logStartOffset, labels),
+        gauge(
+          "kafka_topic_partition_current_offset",
+          "The next offset a reader will get.",
+          partition.highWatermark,
+          labels,
+        ),
+        gauge(
+          "kafka_topic_partition_oldest_offset",
+          "The first offset a reader can get.",
+          partition.logStartOffset,
+          labels,
+        ),
       );
     }
     yield gauge("kafka_server_replicamanager_partitioncount", "Partitions with a replica here.", partitionsCount);

@@ -12,8 +12,18 @@
 import { createRequire } from "node:module";
 import * as zlib from "node:zlib";
 import {
-  type Codec, lz4Codec, lz4UncompressedBound, ProtoError, registerCodec, registerCrc32c, SnappyBlockCursor, snappyCodec,
-  snappyUncompressedBound, XERIAL_HEADER, zstdCodec, zstdUncompressedBound,
+  type Codec,
+  lz4Codec,
+  lz4UncompressedBound,
+  ProtoError,
+  registerCodec,
+  registerCrc32c,
+  SnappyBlockCursor,
+  snappyCodec,
+  snappyUncompressedBound,
+  XERIAL_HEADER,
+  zstdCodec,
+  zstdUncompressedBound,
 } from "@tidemark/proto";
 
 /** Loads a module synchronously or throws. */
@@ -95,9 +105,7 @@ export function probeNativeParts(load: LoadModule = requireModule): readonly Nat
     probe("crc32c", CRC32_PACKAGE),
     probe("snappy", SNAPPY_PACKAGE),
     probe("lz4", LZ4_PACKAGE),
-    hasNodeZstd()
-      ? { name: "zstd", package: "node:zlib", isNative: true, reason: null }
-      : probe("zstd", ZSTD_PACKAGE),
+    hasNodeZstd() ? { name: "zstd", package: "node:zlib", isNative: true, reason: null } : probe("zstd", ZSTD_PACKAGE),
   ];
 }
 
@@ -157,7 +165,10 @@ function nativeZstd(zstd: ZstdModule): Codec {
 
 /** A codec whose module is loaded when it is first used. `fallback` works where that fails, and judges what it refuses. */
 function lazyCodec<Module>(
-  load: LoadModule, specifier: string, fallback: Codec, make: (module: Module) => Codec,
+  load: LoadModule,
+  specifier: string,
+  fallback: Codec,
+  make: (module: Module) => Codec,
 ): Codec {
   let chosen: Codec | null = null;
   const choose = (): Codec => {
@@ -179,7 +190,10 @@ function lazyCodec<Module>(
   };
 }
 
-function tryLoad<Module>(load: LoadModule, specifier: string): { ok: true; module: Module } | { ok: false; reason: string } {
+function tryLoad<Module>(
+  load: LoadModule,
+  specifier: string,
+): { ok: true; module: Module } | { ok: false; reason: string } {
   try {
     return { ok: true, module: load(specifier) as Module };
   } catch (error: unknown) {

@@ -46,7 +46,11 @@ export interface File {
   /** Writes the buffers back to back from `at`. Returns the bytes written, which may be fewer than asked. */
   writevSync(buffers: readonly Uint8Array[], at: number): number;
   /** As writevSync, off the event loop; one in flight per file. */
-  writev(buffers: readonly Uint8Array[], at: number, done: (fault: DiskFault | null, bytesWritten: number) => void): void;
+  writev(
+    buffers: readonly Uint8Array[],
+    at: number,
+    done: (fault: DiskFault | null, bytesWritten: number) => void,
+  ): void;
   /** Makes everything that was written before the call survive a power failure: data and size, not the directory entry. */
   datasync(done: (fault: DiskFault | null) => void): void;
   /** Shortens the file to `size` bytes. */

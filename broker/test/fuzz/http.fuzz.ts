@@ -9,20 +9,56 @@ import fc from "fast-check";
 import { Knock, type OpenDoor, openTestDoor } from "../listeners/http/fixtures.ts";
 
 const pieces = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n") },
-  { weight: 6, arbitrary: fc.constantFrom(
-    "GET ", "POST ", "PRI * HTTP/2.0", "/readyz", "/metrics?verbose", "http://[::1", "*", " HTTP/1.1", " HTTP/1.0", " HTTP/9.9",
-    "\r\n", "\n", "\r", "\r\n\r\n", ": ", ";", "Host: x", "Content-Length: 5", "Content-Length: -1", "Content-Length: 99999999999999999999",
-    "Content-Length: 104857600", "Transfer-Encoding: chunked", "Transfer-Encoding: gzip, chunked", "5\r\nhello\r\n", "ffffffffffffffff\r\n",
-    "0\r\n\r\n", "Connection: close", "Connection: Upgrade", "Upgrade: websocket", "Expect: 100-continue", "Expect: tide",
-  ) },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.constantFrom(
+      "GET ",
+      "POST ",
+      "PRI * HTTP/2.0",
+      "/readyz",
+      "/metrics?verbose",
+      "http://[::1",
+      "*",
+      " HTTP/1.1",
+      " HTTP/1.0",
+      " HTTP/9.9",
+      "\r\n",
+      "\n",
+      "\r",
+      "\r\n\r\n",
+      ": ",
+      ";",
+      "Host: x",
+      "Content-Length: 5",
+      "Content-Length: -1",
+      "Content-Length: 99999999999999999999",
+      "Content-Length: 104857600",
+      "Transfer-Encoding: chunked",
+      "Transfer-Encoding: gzip, chunked",
+      "5\r\nhello\r\n",
+      "ffffffffffffffff\r\n",
+      "0\r\n\r\n",
+      "Connection: close",
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Expect: 100-continue",
+      "Expect: tide",
+    ),
+  },
   { weight: 1, arbitrary: fc.nat(20_000).map((count) => "a".repeat(count)) },
   { weight: 1, arbitrary: fc.nat(3000).map((count) => "X: y\r\n".repeat(count)) },
   { weight: 2, arbitrary: fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes).toString("latin1")) },
 );
 
 /** What one connection sends: each element in a write of its own. */
-const conversations = fc.array(fc.array(pieces, { maxLength: 8 }).map((parts) => parts.join("")), { minLength: 1, maxLength: 5 });
+const conversations = fc.array(
+  fc.array(pieces, { maxLength: 8 }).map((parts) => parts.join("")),
+  { minLength: 1, maxLength: 5 },
+);
 
 /** Another client, on a connection of its own. */
 async function expectServed({ door }: OpenDoor): Promise<void> {

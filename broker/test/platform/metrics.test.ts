@@ -9,7 +9,9 @@ import { Metrics } from "../../src/platform/metrics.ts";
 /** The samples of a rendered text, by name and labels. */
 function samples(body: string): Map<string, number> {
   const lines = body.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]),
+  );
 }
 
 function sourceOf(...rows: MetricRow[]): MetricsSource {
@@ -24,13 +26,23 @@ const numbers: BrokerNumbers = {
   version: "0.1.0",
   nodeVersion: "v20.19.0",
   totals: () => ({
-    produceRequests: 10, produceRequestsFailed: 1, batchesIn: 9, recordsIn: 900, bytesIn: 9_000_000_000, duplicatesIn: 2,
-    fetchMessages: 7, fetchErrors: 3, bytesOut: 8000,
+    produceRequests: 10,
+    produceRequestsFailed: 1,
+    batchesIn: 9,
+    recordsIn: 900,
+    bytesIn: 9_000_000_000,
+    duplicatesIn: 2,
+    fetchMessages: 7,
+    fetchErrors: 3,
+    bytesOut: 8000,
   }),
   topics: () => [{ topic: "tides", partitionsCount: 3 }],
   partitions: () => [partition("tides", 0), partition("tides", 1), partition("tides", 2, false)],
   brokersCount: () => 1,
-  connections: () => [["GRPC", 4], ["HTTP", 1]],
+  connections: () => [
+    ["GRPC", 4],
+    ["HTTP", 1],
+  ],
   syncs: () => ({ count: 12, seconds: 0.5 }),
   diskFreeBytes: () => 5e9,
   offlineLogDirectoriesCount: () => 0,
@@ -57,7 +69,9 @@ describe("metrics", function () {
     ]);
     const { contentType, body } = await metrics.render("summary");
     expect(contentType).to.equal("text/plain; version=0.0.4; charset=utf-8");
-    expect(body).to.contain("# HELP tidemark_seen_total Seen.\n# TYPE tidemark_seen_total counter\ntidemark_seen_total 3\n");
+    expect(body).to.contain(
+      "# HELP tidemark_seen_total Seen.\n# TYPE tidemark_seen_total counter\ntidemark_seen_total 3\n",
+    );
     expect(body).to.contain('tidemark_level{place="a\\"b\\\\c\\nd"} -1.5\n');
     expect(samples(body).get('tidemark_level{place="x"}')).to.equal(2 ** 40);
     expect(body.match(/# TYPE tidemark_level gauge/g)).to.have.length(1);
@@ -92,7 +106,10 @@ describe("metrics", function () {
   it("rejects rows that contradict each other", async () => {
     const gauge = { name: "tidemark_level", help: "Level.", type: "gauge", value: 1 } as const;
     const metrics = new Metrics([sourceOf({ ...gauge, labels: { a: "1" } }, { ...gauge, labels: { b: "1" } })]);
-    const error = await metrics.render("summary").then(() => null, (reason: unknown) => reason);
+    const error = await metrics.render("summary").then(
+      () => null,
+      (reason: unknown) => reason,
+    );
     expect(error).to.be.instanceOf(Error);
   });
 });
@@ -120,8 +137,12 @@ describe("broker metrics", () => {
         .map((row) => `${row.name} ${row.labels["partition"]} ${row.value}`);
     expect(names("summary")).to.deep.equal([]);
     expect(names("detail")).to.deep.equal([
-      "kafka_log_log_size 0 1000", "kafka_topic_partition_current_offset 0 105", "kafka_topic_partition_oldest_offset 0 5",
-      "kafka_log_log_size 1 1000", "kafka_topic_partition_current_offset 1 105", "kafka_topic_partition_oldest_offset 1 5",
+      "kafka_log_log_size 0 1000",
+      "kafka_topic_partition_current_offset 0 105",
+      "kafka_topic_partition_oldest_offset 0 5",
+      "kafka_log_log_size 1 1000",
+      "kafka_topic_partition_current_offset 1 105",
+      "kafka_topic_partition_oldest_offset 1 5",
       "kafka_log_log_size 2 1000",
     ]);
   });

@@ -1,13 +1,24 @@
 /** The native parts and the JavaScript ones are two implementations of one thing: each reads the other, both judge alike. */
 import {
-  type Codec, crc32c, crc32cJs, lz4Codec, lz4UncompressedBound, ProtoError, snappyCodec, snappyUncompressedBound, zstdCodec,
+  type Codec,
+  crc32c,
+  crc32cJs,
+  lz4Codec,
+  lz4UncompressedBound,
+  ProtoError,
+  snappyCodec,
+  snappyUncompressedBound,
+  zstdCodec,
   zstdUncompressedBound,
 } from "@tidemark/proto";
 import { expect } from "chai";
 import fc from "fast-check";
 
 import {
-  createNativeCodecs, type LoadModule, probeNativeParts, registerNativeCrc32c,
+  createNativeCodecs,
+  type LoadModule,
+  probeNativeParts,
+  registerNativeCrc32c,
 } from "../../src/platform/native-codecs.ts";
 import { SeededRandom } from "../../src/base/index.ts";
 
@@ -20,7 +31,9 @@ const loadNothing: LoadModule = (specifier) => {
 const payloads = fc
   .array(
     fc.oneof(
-      fc.tuple(fc.string({ minLength: 1, maxLength: 40 }), fc.nat(3000)).map(([word, times]) => Buffer.from(word.repeat(times))),
+      fc
+        .tuple(fc.string({ minLength: 1, maxLength: 40 }), fc.nat(3000))
+        .map(([word, times]) => Buffer.from(word.repeat(times))),
       fc.tuple(fc.nat(255), fc.nat(150_000)).map(([byte, count]) => Buffer.alloc(count, byte)),
       fc.tuple(fc.nat(), fc.nat(100_000)).map(([seed, count]) => new SeededRandom(seed).bytes(Buffer.alloc(count))),
     ),
@@ -130,7 +143,8 @@ describe("native codecs", function () {
       damaged[bit >>> 3] = (damaged[bit >>> 3] ?? 0) ^ (1 << (bit & 7));
       verdict(native, damaged);
     }
-    for (let end = 0; end < frame.length; end++) expect(verdict(native, frame.subarray(0, end))).to.equal("CORRUPT_MESSAGE");
+    for (let end = 0; end < frame.length; end++)
+      expect(verdict(native, frame.subarray(0, end))).to.equal("CORRUPT_MESSAGE");
     expect(verdict(native, Buffer.concat([frame, Buffer.from("tail")]))).to.equal("CORRUPT_MESSAGE");
   });
 
@@ -141,20 +155,28 @@ describe("native codecs", function () {
     const bombs = new Map<string, Buffer>([
       ["snappy", Buffer.from("ffffffff0f00", "hex")],
       ["lz4", lz4Codec.compress(Buffer.alloc(MAX_BYTES + 1))],
-      ["zstd", Buffer.concat([Buffer.from("28b52ffd0058", "hex"), ...Array.from({ length: 2047 }, () => middle), zstdRun])],
+      [
+        "zstd",
+        Buffer.concat([Buffer.from("28b52ffd0058", "hex"), ...Array.from({ length: 2047 }, () => middle), zstdRun]),
+      ],
     ]);
     for (const codec of createNativeCodecs()) {
       const bomb = bombs.get(codec.name) ?? Buffer.alloc(0);
       expect(verdict(codec, bomb)).to.equal("INVALID_RECORD");
       // The same through a module that would note any call of its decoder.
-      const [watched] = createNativeCodecs(() => new Proxy({}, { get: () => () => expect.fail("the decoder ran") }))
-        .filter(({ name }) => name === codec.name);
+      const [watched] = createNativeCodecs(
+        () => new Proxy({}, { get: () => () => expect.fail("the decoder ran") }),
+      ).filter(({ name }) => name === codec.name);
       if (watched !== undefined) expect(verdict(watched, bomb)).to.equal("INVALID_RECORD");
     }
   });
 
   it("bound from the headers what is then written, never less", () => {
-    const bounds = new Map([["snappy", snappyUncompressedBound], ["lz4", lz4UncompressedBound], ["zstd", zstdUncompressedBound]]);
+    const bounds = new Map([
+      ["snappy", snappyUncompressedBound],
+      ["lz4", lz4UncompressedBound],
+      ["zstd", zstdUncompressedBound],
+    ]);
     fc.assert(
       fc.property(payloads, (bytes) => {
         for (const codec of createNativeCodecs()) {
@@ -174,7 +196,10 @@ describe("native CRC-32C", () => {
     const random = new SeededRandom(8);
     for (let i = 0; i < 300; i++) {
       const from = random.below(arena.length);
-      spans.push([from, random.chance(0.5) ? Math.min(arena.length, from + random.below(300)) : random.between(from, arena.length)]);
+      spans.push([
+        from,
+        random.chance(0.5) ? Math.min(arena.length, from + random.below(300)) : random.between(from, arena.length),
+      ]);
     }
     // Spans below about 100 bytes are not handed to a native implementation, so both lengths are among these.
     const expected = spans.map(([from, to]) => bitwiseCrc32c(arena, from, to));
@@ -186,7 +211,9 @@ describe("native CRC-32C", () => {
   it("is not put in place when it computes wrongly or does not load", () => {
     expect(registerNativeCrc32c(() => ({ crc32c: () => 1 })).reason).to.equal("it computes wrong checksums");
     expect(registerNativeCrc32c(loadNothing).isNative).to.equal(false);
-    expect(crc32c(Buffer.from("123456789".repeat(100)))).to.equal(bitwiseCrc32c(Buffer.from("123456789".repeat(100)), 0, 900));
+    expect(crc32c(Buffer.from("123456789".repeat(100)))).to.equal(
+      bitwiseCrc32c(Buffer.from("123456789".repeat(100)), 0, 900),
+    );
   });
 });
 

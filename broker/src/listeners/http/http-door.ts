@@ -128,8 +128,11 @@ export class HttpDoor implements MetricsSource {
   *collect(): Iterable<MetricRow> {
     for (const [reason, value] of this.#refusedByReason) {
       yield {
-        name: "tidemark_refused_total", help: "What was refused at the door.", type: "counter",
-        labels: { stage: "http", reason }, value,
+        name: "tidemark_refused_total",
+        help: "What was refused at the door.",
+        type: "counter",
+        labels: { stage: "http", reason },
+        value,
       };
     }
   }
@@ -154,9 +157,11 @@ export class HttpDoor implements MetricsSource {
       return;
     }
     const answer =
-      code === "HPE_HEADER_OVERFLOW" ? refusal(431, "HEADERS_TOO_LARGE", `headers are limited to ${HEADERS_BYTES_MAX} bytes`)
-      : code === "ERR_HTTP_REQUEST_TIMEOUT" ? refusal(408, "REQUEST_TIMED_OUT", "the request did not arrive in time")
-      : refusal(400, "BAD_REQUEST", "this is not an HTTP/1.1 request");
+      code === "HPE_HEADER_OVERFLOW"
+        ? refusal(431, "HEADERS_TOO_LARGE", `headers are limited to ${HEADERS_BYTES_MAX} bytes`)
+        : code === "ERR_HTTP_REQUEST_TIMEOUT"
+          ? refusal(408, "REQUEST_TIMED_OUT", "the request did not arrive in time")
+          : refusal(400, "BAD_REQUEST", "this is not an HTTP/1.1 request");
     this.#onRefused(error.rawPacket?.[0] === TLS_HANDSHAKE ? "tls_to_plaintext_port" : code.toLowerCase());
     socket.end(rawResponse(answer));
     setTimeout(() => socket.destroy(), LINGER_MS).unref();

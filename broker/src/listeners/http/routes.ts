@@ -33,7 +33,10 @@ export class Routes {
   /** Rejects only when the broker behind it fails. */
   async answer(method: string, target: string): Promise<Answer> {
     if (method !== "GET" && method !== "HEAD") {
-      return { ...refusal(405, "METHOD_NOT_ALLOWED", "only GET and HEAD are answered here"), headers: { Allow: "GET, HEAD" } };
+      return {
+        ...refusal(405, "METHOD_NOT_ALLOWED", "only GET and HEAD are answered here"),
+        headers: { Allow: "GET, HEAD" },
+      };
     }
     const url = parseTarget(target);
     if (url === null) return refusal(400, "BAD_REQUEST", "the request target is not a path");

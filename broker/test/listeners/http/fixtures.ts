@@ -1,7 +1,12 @@
 /** A door on a free port with a broker behind it that the test commands, and a raw socket to knock with. */
 import net from "node:net";
 
-import { type BrokerView, type HttpDoor, type HttpDoorOptions, openHttpDoor } from "../../../src/listeners/http/index.ts";
+import {
+  type BrokerView,
+  type HttpDoor,
+  type HttpDoorOptions,
+  openHttpDoor,
+} from "../../../src/listeners/http/index.ts";
 import type { LogFields, Logger } from "../../../src/ports/index.ts";
 
 /** Keeps what was logged. */

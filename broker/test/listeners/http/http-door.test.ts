@@ -15,7 +15,10 @@ describe("HTTP door", function () {
     beforeEach(async () => {
       open = await openTestDoor();
     });
-    const get = async (path: string, init?: RequestInit): Promise<{ status: number; text: string; headers: Headers }> => {
+    const get = async (
+      path: string,
+      init?: RequestInit,
+    ): Promise<{ status: number; text: string; headers: Headers }> => {
       const response = await fetch(open.url + path, init);
       return { status: response.status, text: await response.text(), headers: response.headers };
     };
@@ -24,7 +27,10 @@ describe("HTTP door", function () {
       expect(await get("/readyz")).to.include({ status: 200, text: "ok" });
       open.broker.waitingFor = ["recovery", "listeners"];
       expect(await get("/readyz")).to.include({ status: 503, text: "recovery" });
-      expect(await get("/readyz?verbose")).to.include({ status: 503, text: '{"ready":false,"waitingFor":["recovery","listeners"]}' });
+      expect(await get("/readyz?verbose")).to.include({
+        status: 503,
+        text: '{"ready":false,"waitingFor":["recovery","listeners"]}',
+      });
     });
 
     it("says live whatever it waits for, and 503 when the loop is stuck", async () => {
@@ -34,7 +40,9 @@ describe("HTTP door", function () {
       open.broker.live = false;
       expect(await get("/livez")).to.include({ status: 503, text: "stalled" });
       expect(await get("/healthz")).to.include({ status: 503, text: "stalled" });
-      expect(await get("/healthz?verbose")).to.include({ text: '{"live":false,"ready":false,"waitingFor":["recovery"]}' });
+      expect(await get("/healthz?verbose")).to.include({
+        text: '{"live":false,"ready":false,"waitingFor":["recovery"]}',
+      });
     });
 
     it("has started once it has been ready, also while it drains", async () => {
@@ -192,9 +200,13 @@ describe("HTTP door", function () {
       "a TLS hello": Buffer.from("16030100a5010000a10303", "hex"),
       "an HTTP/2 preface": Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
       "a Kafka frame": Buffer.from("0000001a001200030000000100096b61666b612d636c69000000", "hex"),
-      "zeros": Buffer.alloc(1000),
-      "two different lengths": Buffer.from("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
-      "a length and chunks": Buffer.from("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+      zeros: Buffer.alloc(1000),
+      "two different lengths": Buffer.from(
+        "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+      ),
+      "a length and chunks": Buffer.from(
+        "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      ),
     };
     for (const [name, bytes] of Object.entries(garbage)) {
       it(`answers 400 and closes: ${name}`, async () => {
@@ -271,7 +283,9 @@ describe("HTTP door", function () {
       const closed = open.door.close();
       finish();
       await Promise.all([closed, knock.ended]);
-      expect(knock.received).to.contain("Connection: close").and.to.match(/the last word$/);
+      expect(knock.received)
+        .to.contain("Connection: close")
+        .and.to.match(/the last word$/);
     });
 
     it("can be called twice, and frees the port", async () => {
@@ -284,7 +298,10 @@ describe("HTTP door", function () {
     it("rejects when the port is taken", async () => {
       const { port } = open.door.address;
       const second = openHttpDoor({ host: "127.0.0.1", port }, new FakeBroker(), new LogBook());
-      const error = await second.then(() => null, (reason: unknown) => reason);
+      const error = await second.then(
+        () => null,
+        (reason: unknown) => reason,
+      );
       expect(error).to.have.property("code", "EADDRINUSE");
     });
   });
