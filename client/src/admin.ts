@@ -250,12 +250,20 @@ function configEntry(entry: WireTopic["config"][number]): ConfigEntry {
   return { name, value: value ?? null, source, sensitive, readOnly, ...(doc === "" ? {} : { doc }) };
 }
 
+/** Checked here: on the wire 1.5 would be 1. The broker knows how many are allowed. -1: its default. */
+function countOf(count: number | undefined, name: "partitions" | "replicas"): number {
+  if (count === undefined) return -1;
+  if (!Number.isSafeInteger(count) || count < 1 || count > 0x7fffffff)
+    throw invalidArgument(`${name} must be a whole number from 1, and is ${count}`);
+  return count;
+}
+
 function newTopic(spec: TopicSpec): AdminCalls["createTopics"]["request"]["topics"][number] {
   const { name, assignment = [], config = {} } = spec;
   return {
     name,
-    partitions: spec.partitions ?? -1,
-    replicationFactor: spec.replicas ?? -1,
+    partitions: countOf(spec.partitions, "partitions"),
+    replicationFactor: countOf(spec.replicas, "replicas"),
     assignment: assignment.map((replicas) => ({ replicas: [...replicas] })),
     config,
   };

@@ -4,6 +4,7 @@ import { BrokerError, Client } from "../src/index.ts";
 import { type Duration, parseDuration } from "../src/duration.ts";
 import { optionsFromEnv } from "../src/environment.ts";
 import { addressOf, settingsOf } from "../src/transport/settings.ts";
+import { rejection } from "./support/rejection.ts";
 
 describe("options", () => {
   it("take spans of time with and without a unit", () => {
@@ -30,6 +31,19 @@ describe("options", () => {
     for (const brokers of ["", ",", "a:x", "a:0", "a:70000", "http://a:1", "a b"])
       expect(() => bootstrap(brokers), brokers).to.throw(BrokerError);
     expect(addressOf({ host: "::1", port: 5 })).to.equal("[::1]:5");
+  });
+
+  it("take partitions and replicas as whole numbers only, before anybody is asked", async () => {
+    await using client = new Client("127.0.0.1:1");
+    for (const count of [0, -1, 1.5, Number.NaN, 2 ** 32]) {
+      for (const spec of [
+        { name: "words", partitions: count },
+        { name: "words", replicas: count },
+      ]) {
+        const error = await rejection(client.admin.topics.create(spec));
+        expect(error, JSON.stringify(spec)).to.include({ code: "INVALID_ARGUMENT" });
+      }
+    }
   });
 
   it("come from the environment, which may not ask for what cannot be done", () => {

@@ -7,6 +7,8 @@ import { type LoadedConfig, loadBrokerConfig } from "../broker-config.ts";
 import { runBroker } from "../broker-run.ts";
 import { type CommandContext, isJson, note } from "../command-context.ts";
 import type { ExitCode } from "../exit-codes.ts";
+import { CliFailure } from "../failure.ts";
+import { requireFile } from "../records/inputs.ts";
 
 export interface ServerStartRequest {
   readonly config?: string;
@@ -26,12 +28,22 @@ function announceSettings(context: CommandContext, { sources }: LoadedConfig): v
 /** Read when --config names no other; it may be absent. */
 const STANDARD_FILE = "/etc/tidemark/server.properties";
 
+/** @throws CliFailure FILE_NOT_FOUND, EISDIR, or INVALID_CONFIG for a file that is not text */
+function readSettings(path: string): string {
+  requireFile(path);
+  const text = readFileSync(path, "utf8");
+  if (text.includes("\0")) {
+    throw new CliFailure("INVALID_CONFIG", `${path} is not a text file`, { hint: "name a file of lines key=value" });
+  }
+  return text;
+}
+
 export async function startServer(context: CommandContext, request: ServerStartRequest): Promise<ExitCode> {
   const path = request.config ?? (existsSync(STANDARD_FILE) ? STANDARD_FILE : null);
   const loaded = await loadBrokerConfig(context, {
     profile: "server",
     flags: Object.fromEntries(request.set ?? []),
-    ...(path === null ? {} : { file: { path, text: readFileSync(path, "utf8") } }),
+    ...(path === null ? {} : { file: { path, text: readSettings(path) } }),
   });
   announceSettings(context, loaded);
   return runBroker(context, {

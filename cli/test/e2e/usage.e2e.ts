@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { run, ScratchDirectory } from "../support/tidemark.ts";
 
@@ -70,6 +70,18 @@ describe("tidemark without a broker", () => {
     const { code, stderr } = await run(["produce", "orders", "-b", "127.0.0.1:1", "--file", "/nonexistent/input.txt"]);
     expect(code).to.equal(3);
     expect(stderr).to.include("error: FILE_NOT_FOUND: /nonexistent/input.txt");
+  });
+
+  it("names the settings file that is none", async () => {
+    const scratch = new ScratchDirectory();
+    const binary = scratch.join("binary.properties");
+    writeFileSync(binary, Buffer.from("node.id=1\n\u0000\u001b[31m"));
+    const refused = await run(["server", "start", "--config", binary]);
+    expect(refused.code).to.equal(2);
+    expect(refused.stderr).to.include(`error: INVALID_CONFIG: ${binary} is not a text file\n`);
+    const directory = await run(["server", "start", "--config", scratch.path]);
+    expect(directory.stderr).to.include(`error: EISDIR: ${scratch.path} is a directory`);
+    scratch.remove();
   });
 
   it("ends with 6 when nobody listens", async () => {
