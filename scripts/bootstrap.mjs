@@ -1,6 +1,6 @@
 /**
- * What stands behind `npm start`, `npm test`, `npm run build|bench|crash|story|coverage`: installs what is missing,
- * builds what has changed, then runs the job. Plain JavaScript, since it runs before anything is installed.
+ * What stands behind `npm start`, `npm test`, `npm run build|bench|crash|story|coverage|reference`: installs what is
+ * missing, builds what has changed, then runs the job. Plain JavaScript, since it runs before anything is installed.
  *
  * - Installed means: every package of the lock file that this platform needs lies in node_modules with its version.
  *   Only then is nothing downloaded; otherwise `npm ci --ignore-scripts` runs (no dependency needs its install script).
@@ -205,6 +205,7 @@ const jobs = {
   bench: (args) => become(compiled("bench"), args),
   crash: (args) => become(compiled("crash"), args),
   story: (args) => become(compiled("story"), args),
+  reference: (args) => become(compiled("reference"), args),
 };
 
 const [job = "", ...args] = process.argv.slice(2);
