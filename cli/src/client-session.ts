@@ -3,10 +3,11 @@
  * whatever happens. A broker that nobody reaches fails here, before any input is read, with exit code 6: soon where the
  * address refuses or does not exist, later where it is silent, and neither before a `--timeout` that was given.
  *
- * Of what the SDK logs, people are told that a topic was created by its first use; the rest with -v.
+ * Of what the SDK logs, people are told that a topic was created by its first use, and once of each kind of trouble that
+ * it tries to get over, which may take minutes; the rest with -v.
  */
 import type { Client, Logger } from "@tidemark/client";
-import { type CommandContext, isJson, note } from "./command-context.ts";
+import { type CommandContext, isJson, note, warn } from "./command-context.ts";
 import { CliFailure } from "./failure.ts";
 import { plural } from "./output/units.ts";
 
@@ -53,6 +54,16 @@ function sdkLogger(context: CommandContext): Logger {
   const whenVerbose = (fields: object, message = ""): void => {
     if (context.flags.isVerbose) context.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
   };
+  const told = new Set<string>();
+  const onceOrVerbose = (fields: object, message = ""): void => {
+    if (context.flags.isVerbose) return whenVerbose(fields, message);
+    if (context.flags.isQuiet || told.has(message)) return;
+    told.add(message);
+    const reason = String(Reflect.get(fields, "message")).replace(/\.$/, "");
+    // A progress bar may stand on the line.
+    if (context.stderr.isTTY === true) context.stderr.write("\r\u001b[K");
+    warn(context, `${message}: ${reason}; trying again`);
+  };
   return {
     debug: whenVerbose,
     info: (fields, message) => {
@@ -61,8 +72,8 @@ function sdkLogger(context: CommandContext): Logger {
       else if (isJson(context.flags)) note(context, JSON.stringify({ event: "created", ...created }));
       else note(context, `created topic ${created.topic} (${plural(created.partitions, "partition")})`);
     },
-    warn: whenVerbose,
-    error: whenVerbose,
+    warn: onceOrVerbose,
+    error: onceOrVerbose,
   };
 }
 

@@ -176,6 +176,25 @@ describe("producer over a socket", () => {
       expect(broker.values("words")).to.deep.equal(values(300));
     });
 
+    it("tells the logger once that a partition refuses, until it takes records again", async () => {
+      broker.onProduce = (_, index) =>
+        index < 3 || index === 4 ? { kind: "refuse", error: "KAFKA_STORAGE_ERROR", append: false } : { kind: "serve" };
+      const told: [object, string | undefined][] = [];
+      const silent = (): void => {};
+      const warn = (fields: object, message?: string): void => void told.push([fields, message]);
+      await using other = new Client({
+        brokers: broker.address,
+        logger: { debug: silent, info: silent, warn, error: silent },
+        retry: { initialDelay: 1, maxDelay: 5 },
+      });
+      const producer = other.producer();
+      await producer.send(words, { value: "v0" });
+      await producer.send(words, { value: "v1" });
+      expect(broker.values("words")).to.deep.equal(["v0", "v1"]);
+      expect(told.map(([, message]) => message)).to.deep.equal(["a batch was refused", "a batch was refused"]);
+      expect(told[0]?.[0]).to.include({ topic: "words", partition: 0, code: "KAFKA_STORAGE_ERROR" });
+    });
+
     it("goes on with a broker that was away, on the same port", async () => {
       const producer = client.producer({ batchBytes: 400 });
       await producer.send(words, { value: "v0" });

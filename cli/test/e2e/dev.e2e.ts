@@ -96,6 +96,25 @@ describe("tidemark dev", () => {
     broker = await DevBroker.start(["--data-dir", scratch.join("data")]);
   });
 
+  it("is missed when it is killed: a consumer says so once, and goes on with the next one", async () => {
+    const data = scratch.join("data");
+    broker = await DevBroker.start(["--data-dir", data]);
+    await broker.run(["produce", "t"], { stdin: "before\n" });
+    const port = String(broker.grpcPort);
+    const consumer = start(["consume", "t", "--from", "start", "-n", "2", "-b", broker.address]);
+    const ended = finished(consumer);
+    await once(consumer.stdout, "data");
+    const noticed = once(consumer.stderr, "data");
+    await broker.stop("SIGKILL");
+    await noticed;
+    broker = await DevBroker.start(["--data-dir", data, "--grpc-port", port]);
+    await broker.run(["produce", "t"], { stdin: "after\n" });
+    const { code, stdout, stderr } = await ended;
+    expect(code).to.equal(0);
+    expect(stdout.toString()).to.equal("before\nafter\n");
+    expect(stderr).to.match(/^warning: a fetch stream ended: .*; trying again\n$/);
+  });
+
   it("refuses settings that make no sense, naming key and value", async () => {
     const refused = await run(["dev", "--memory", "--grpc-port", "0", "--http-port", "0"], {
       env: { TIDEMARK_LOG_SEGMENT_BYTES: "many" },

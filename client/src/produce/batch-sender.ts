@@ -6,7 +6,14 @@
  * Each run goes round the partitions and takes at most one batch of each into a request per broker, until nothing can go.
  * Nothing is awaited between taking a batch and handing it to its stream.
  */
-import { Acks, DATA_SERVICE, errorRow, type ProducePartition, type ProducePartitionResult } from "@tidemark/proto";
+import {
+  Acks,
+  DATA_SERVICE,
+  errorRow,
+  type ErrorRow,
+  type ProducePartition,
+  type ProducePartitionResult,
+} from "@tidemark/proto";
 import type { Accumulator } from "../core/accumulator.ts";
 import { backoffMs } from "../core/backoff.ts";
 import type { Batch } from "../core/batch.ts";
@@ -57,6 +64,8 @@ export class BatchSender implements StreamUser {
   #metadataFailures = 0;
   #isAskingProducerId = false;
   #producerIdFailures = 0;
+  /** Partitions whose last answer was a refusal that may pass; each is told once. */
+  readonly #refused = new Set<Queue>();
   /** Monotonic ms before which neither is asked for again. */
   #askAgainAt = 0;
   /** The same for topics whose metadata may be out of date: while a leader is being chosen, asking faster does not help. */
@@ -195,12 +204,21 @@ export class BatchSender implements StreamUser {
     }
     if (result.errorCode === 0) {
       const { baseOffset, logAppendTime, duplicate } = result;
+      if (this.#refused.size > 0) this.#refused.delete(queue);
       queue.onAnswer(batch, { kind: "acked", baseOffset, logAppendTime, isDuplicate: duplicate }, now);
       return;
     }
     const row = errorRow(result.errorCode);
     if (row.metadataStale) this.#stale.add(queue.topic);
+    if (row.retriable) this.#logRefusal(queue, row);
     queue.onAnswer(batch, { kind: "refused", row, message: result.errorMessage }, now);
+  }
+
+  #logRefusal(queue: Queue, { name: code, text: message }: ErrorRow): void {
+    if (this.#refused.has(queue)) return;
+    this.#refused.add(queue);
+    const { topic, partition } = queue;
+    this.#cluster.settings.logger.warn({ topic, partition, code, message }, "a batch was refused");
   }
 
   // ---- what must be known before anything can go
@@ -279,6 +297,7 @@ export class BatchSender implements StreamUser {
 
   /** Records wait on; their own time limit ends them. */
   #askLater(failures: number, error: BrokerError, what: string): void {
+    if (this.#isClosed) return;
     const { logger, retry } = this.#cluster.settings;
     logger.warn({ code: error.code, message: error.message }, `asking for ${what} failed`);
     this.#askAgainAt = performance.now() + backoffMs(retry, failures, Math.random());
