@@ -3,11 +3,12 @@
  * library is loaded at that moment, so that short commands do not pay for it.
  */
 import type { SingleBar } from "cli-progress";
-import type { CommandContext } from "../command-context.ts";
+import type { CommandContext, TerminalStream } from "../command-context.ts";
 import { formatBytes, formatCount } from "./units.ts";
 
 const SHOW_AFTER_MS = 500;
 const REDRAWS_PER_SECOND = 8;
+const SAVE_CURSOR = "\u001b7";
 
 export interface ProgressState {
   readonly doneBytes: number;
@@ -17,6 +18,7 @@ export interface ProgressState {
 }
 
 export class Progress {
+  readonly #stream: TerminalStream;
   readonly #read: () => ProgressState;
   readonly #timer: NodeJS.Timeout | null = null;
   readonly #startedAtMs = performance.now();
@@ -26,6 +28,7 @@ export class Progress {
 
   /** `read` is asked for the state at every redraw. Nothing is shown over what is typed on the same terminal. */
   constructor(context: CommandContext, read: () => ProgressState, options: { readonly isTyped: boolean }) {
+    this.#stream = context.stderr;
     this.#read = read;
     if (context.stderr.isTTY !== true || context.flags.isQuiet || options.isTyped) return;
     this.#timer = setTimeout(() => void this.#show(context), SHOW_AFTER_MS);
@@ -36,7 +39,12 @@ export class Progress {
     this.#isOver = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#redraw !== null) clearInterval(this.#redraw);
-    this.#bar?.stop();
+    if (this.#bar === null) return;
+    // At its end the bar goes back to where the cursor was saved when it began. A warning may have been written since,
+    // and the bar stands a line further down: that is the place.
+    this.#stream.write(SAVE_CURSOR);
+    this.#bar.stop();
+    this.#bar = null;
   }
 
   async #show(context: CommandContext): Promise<void> {
