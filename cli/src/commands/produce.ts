@@ -75,7 +75,8 @@ export async function produce(context: CommandContext, request: ProduceRequest):
       return finish(context, request, run, stoppedBy);
     } finally {
       progress.stop();
-      await producer.close({ timeout: STOP_FLUSH_MS });
+      // After a signal the run has waited already.
+      await producer.close({ timeout: context.signal.aborted ? 0 : STOP_FLUSH_MS });
     }
   });
 }
@@ -84,7 +85,7 @@ function finish(context: CommandContext, request: ProduceRequest, run: ProduceRu
   const { delivery } = run;
   const failed = delivery.firstFailed;
   const error = failed === null ? stoppedBy : failed.error;
-  if (error === null || delivery.acknowledged > 0) report(context, request, run);
+  if (error === null || delivery.acknowledged > 0 || context.signal.aborted) report(context, request, run);
   if (error === null || context.signal.aborted) return ExitCode.OK;
   const failure = toFailure(error);
   const place = failed === null ? null : delivery.describeSlot(failed.slot);
@@ -119,13 +120,14 @@ function partialSentence(delivery: Delivery, failure: CliFailure, place: string 
 function report(context: CommandContext, request: ProduceRequest, run: ProduceRun): void {
   const elapsedMs = performance.now() - run.startedAtMs;
   const { acknowledged, duplicates, handedOver } = run.delivery;
+  const unanswered = handedOver - acknowledged - run.delivery.failed;
   if (isJson(context.flags)) {
     const event = {
       event: "produced",
       topic: request.topic,
       records: acknowledged,
       duplicates,
-      unanswered: handedOver - acknowledged - run.delivery.failed,
+      unanswered,
       bytes: run.bytesRead,
       elapsedMs: Math.round(elapsedMs),
     };
@@ -136,6 +138,10 @@ function report(context: CommandContext, request: ProduceRequest, run: ProduceRu
   const retried = duplicates === 0 ? "" : `, ${plural(duplicates, "record")} found there by a retry`;
   const what = `produced ${plural(acknowledged, "record")} to ${request.topic}`;
   note(context, `${what}: ${formatBytes(run.bytesRead)} in ${formatMs(elapsedMs)}, ${rate} records/s${retried}`);
+  if (unanswered > 0) {
+    const more = unanswered === 1 ? "1 more record" : `${formatCount(unanswered)} more records`;
+    note(context, `${more} had no answer when it stopped: they may be in the log or not`);
+  }
 }
 
 function createReader(request: ProduceRequest): RecordReader {

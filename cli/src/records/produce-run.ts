@@ -17,7 +17,7 @@ import { Pacer } from "./pacer.ts";
 import type { RecordReader } from "./record-format.ts";
 
 /** How long a stopped command waits for what is in flight. */
-export const STOP_FLUSH_MS = 10_000;
+export const STOP_FLUSH_MS = 5_000;
 
 export type ByteTopic = TopicDef<Uint8Array | null, Uint8Array | null>;
 

@@ -115,6 +115,25 @@ describe("tidemark dev", () => {
     expect(stderr).to.match(/^warning: a fetch stream ended: .*; trying again\n$/);
   });
 
+  it("is missed when it is killed: a producer that is stopped then says what had no answer", async () => {
+    broker = await DevBroker.start(["--memory", "--topic", "t"]);
+    const producer = start(["produce", "t", "-b", broker.address]);
+    const ended = finished(producer);
+    producer.stdin.write("kept\n");
+    const seen = await broker.run(["consume", "t", "--from", "start", "-n", "1", "--timeout", "20s"]);
+    expect(seen.stdout.toString()).to.equal("kept\n");
+    const noticed = once(producer.stderr, "data");
+    await broker.stop("SIGKILL");
+    await noticed;
+    // More than a pipe holds: when it is gone, most of it has been read.
+    await new Promise((resolve) => producer.stdin.write("lost\n".repeat(100_000), resolve));
+    producer.kill("SIGINT");
+    const { code, stderr } = await ended;
+    expect(code).to.equal(130);
+    expect(stderr).to.include("produced 1 record to t: ");
+    expect(stderr).to.match(/^[\d,]+ more records had no answer when it stopped: they may be in the log or not$/m);
+  });
+
   it("refuses settings that make no sense, naming key and value", async () => {
     const refused = await run(["dev", "--memory", "--grpc-port", "0", "--http-port", "0"], {
       env: { TIDEMARK_LOG_SEGMENT_BYTES: "many" },
