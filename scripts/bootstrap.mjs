@@ -124,7 +124,13 @@ function ensureBuilt() {
 /** Becomes a module of ours in this process, as if node had been started with it. */
 async function become(path, args) {
   process.argv = [process.execPath, path, ...args];
-  await import(pathToFileURL(path).href);
+  try {
+    await import(pathToFileURL(path).href);
+  } catch (error) {
+    if (!String(error?.code).startsWith("ERR_PARSE_ARGS_")) throw error;
+    say(`error: ${error.message}`);
+    process.exit(2);
+  }
 }
 
 const compiled = (name) => join(root, "scripts/dist/src", `${name}.js`);

@@ -84,6 +84,14 @@ describe("npm run build", () => {
     expect(second.text()).not.to.match(/tidemark: (installing|building)/);
   });
 
+  it("says which flag of a job is wrong, and no more", async () => {
+    const wrong = npmRun(["run", "--silent", "crash", "--", "--rns", "5"]);
+    const [code] = (await once(wrong.child, "close")) as [number];
+    expect(code).to.equal(2);
+    expect(wrong.text()).to.match(/^error: Unknown option '--rns'/m);
+    expect(wrong.text()).not.to.match(/^ {4}at /m);
+  });
+
   it("names its jobs when asked for one that is not there", async () => {
     const child = spawn(process.execPath, [join(root, "scripts/bootstrap.mjs"), "bild"], {
       stdio: ["ignore", "ignore", "pipe"],

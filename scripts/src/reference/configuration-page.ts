@@ -7,8 +7,8 @@ const INTRODUCTION = `# Configuration
 Made by \`npm run reference\` from the table that the broker reads; a test fails when it is out of date.
 
 A key may stand in the file of \`--config\`, in the environment (\`KAFKA_\` or \`TIDEMARK_\` and the key in capitals, as in
-\`${environmentNameOf("log.segment.bytes")}\`), and in \`--set key=value\`; each is above the one before. Sizes and times take units:
-\`256MiB\`, \`7d\`. Where \`tidemark dev\` has another default, it stands behind the first.
+\`${environmentNameOf("log.segment.bytes")}\`), and in \`--set key=value\`; each is above the one before. In the file, and only there,
+sizes and times may have units: \`256MiB\`, \`7d\`. Where \`tidemark dev\` has another default, it stands behind the first.
 `;
 
 /** @returns the whole page, with its final LF */
