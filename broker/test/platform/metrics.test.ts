@@ -88,6 +88,8 @@ describe("metrics", function () {
 
   it("has the process and the delay of its event loop, which it names only when it was measured", async () => {
     await new Metrics([]).render("summary");
+    // A scrape forgets what the sampler saw last; two of its intervals later it has a mark again to measure from.
+    await new Promise((resolve) => setTimeout(resolve, 45));
     // Blocks the loop for longer than the sampler's interval, then lets the sampler notice.
     for (const end = performance.now() + 120; performance.now() < end; );
     await new Promise((resolve) => setTimeout(resolve, 30));
