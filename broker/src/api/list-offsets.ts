@@ -48,6 +48,13 @@ async function listOffset(context: BrokerContext, request: ListOffsetsPartition)
     return refuse("INVALID_REQUEST", `${request.timestamp} is neither a time nor the name of one`);
   }
   const { partition } = found;
+  // The end that is known is not the end that was: nobody shall take the records before the damage for all there are.
+  if (partition.isDamaged && request.timestamp !== OffsetAt.EARLIEST && request.timestamp !== EARLIEST_LOCAL) {
+    return refuse(
+      "KAFKA_STORAGE_ERROR",
+      `the log of ${request.topic}-${request.partition} is damaged on disk: its end is not known`,
+    );
+  }
   try {
     const { offset, timestamp } = await offsetAt(partition, request.timestamp);
     return { code: "NONE", message: "", offset, timestamp, leaderEpoch: partition.leaderEpoch };

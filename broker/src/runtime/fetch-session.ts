@@ -212,6 +212,10 @@ export class FetchSession {
   /** One turn of one subscription: something to say, or null when it reads, waits for credit or room, or has nothing. */
   #serve(subscription: Subscription, room: Room): FetchedPart | null {
     const { partition, position } = subscription;
+    // What lies at or behind the damage is neither "not yet written" nor out of range: it was there (15.7(4)).
+    if (partition.isDamaged && position >= partition.highWatermark) {
+      return this.#failNow(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
+    }
     // 12.1(4): read once, before the data (5.2(3)).
     if (position < partition.logStartOffset || position > partition.logEndOffset) {
       const range = `${partition.logStartOffset} to ${partition.logEndOffset}`;
@@ -304,7 +308,8 @@ export class FetchSession {
     assert(span.nextOffset > subscription.position, "a read did not advance");
     const part = subscription.say(records);
     subscription.position = span.nextOffset;
-    if (subscription.position < subscription.partition.highWatermark) this.#enqueue(subscription);
+    const { partition, position } = subscription;
+    if (position < partition.highWatermark || partition.isDamaged) this.#enqueue(subscription);
     return part;
   }
 

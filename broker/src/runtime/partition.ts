@@ -33,6 +33,8 @@ export interface PartitionSettings {
   readonly isLogAppendTime: boolean;
   readonly timestampBeforeMaxMs: number;
   readonly timestampAfterMaxMs: number;
+  /** Every record is looked at before the append, not the header alone (11.3(2)). */
+  readonly validatesRecords: boolean;
   readonly isInternal: boolean;
 }
 
@@ -142,6 +144,11 @@ export class Partition {
   /** min(high watermark, first offset of the oldest open transaction); without transactions the high watermark. */
   get lastStableOffset(): Offset {
     return this.#leader.highWatermark;
+  }
+
+  /** Bytes on stable storage are bad (15.7): what lies before them is served, at their place and behind it the answer is 56. */
+  get isDamaged(): boolean {
+    return this.#log.isDamaged;
   }
 
   get sizeBytes(): number {
