@@ -27,6 +27,7 @@ import {
   MemoryDisk,
   MemoryStore,
   randomBytes,
+  registerNativeCodecs,
   registerNativeCrc32c,
   SystemClock,
   SystemTimers,
@@ -99,6 +100,8 @@ const MEMORY_PATH = "/memory";
 const METADATA_STORE = "tidemark-metadata";
 const READY_TOPIC = "__tidemark_ready";
 const DISK_FAULT_EXIT = 74;
+/** Probes, scrapers and people: whoever opens more of these is none of them. */
+const HTTP_CONNECTIONS_MAX = 512;
 
 /**
  * Makes a broker; `start` opens it. Errors of `start` have a `code`: those of StorageError, BusyAddressError and
@@ -215,6 +218,7 @@ export class Broker {
   async #open(): Promise<void> {
     const startedAt = this.#world.clock.monotonicNow();
     const crc = registerNativeCrc32c();
+    registerNativeCodecs();
     if (!crc.isNative) this.#logger.warn("checksums are computed in JavaScript", { reason: crc.reason });
 
     const { identity, lock } = await claimDirectory({
@@ -347,7 +351,12 @@ export class Broker {
     const { host, port } = listener;
     try {
       const http = await openHttpDoor(
-        { host, port, idleMs: this.#config.connectionsMaxIdleMs },
+        {
+          host,
+          port,
+          idleMs: this.#config.connectionsMaxIdleMs,
+          connectionsMax: Math.min(HTTP_CONNECTIONS_MAX, this.#config.maxConnections),
+        },
         this.#view(),
         this.#logger.child("http"),
       );

@@ -5,13 +5,14 @@
  * answered with its slowest batch. Refusals are per batch and take nothing from the others. Nothing here allocates per
  * record, and the only object per batch besides its answer is the task that the partition works on.
  *
- * Not here: records are not opened (11.3(2)); sequences, offsets and acks are the partition's.
+ * Records are opened only where their topic asks for it (11.3(2), open-records.ts). Not here: sequences, offsets and acks
+ * are the partition's.
  */
 import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST, validateProducedBatch } from "@tidemark/proto";
 import type { BatchHeader } from "@tidemark/proto";
 import { AppendTask, deadlineAfter } from "../runtime/index.ts";
-import type { Acks, AppendOwner, Partition } from "../runtime/index.ts";
+import type { Acks, AppendOwner, Partition, PartitionSettings } from "../runtime/index.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { timeoutOf } from "./broker-context.ts";
 import { mayWriteInternalTopics } from "./client.ts";
@@ -19,6 +20,8 @@ import type { ClientContext } from "./client.ts";
 import { findPartition } from "./find-partition.ts";
 import { leaderHint } from "./leader-hint.ts";
 import type { LeaderHint } from "./leader-hint.ts";
+import type { RecordsRefusal } from "./open-records.ts";
+import { needsRecords, refusalOfRecords, refusalOfTime } from "./open-records.ts";
 
 export interface ProduceRequest {
   readonly acks: Acks;
@@ -126,23 +129,18 @@ class ProduceCall implements AppendOwner {
     const { header } = verdict;
     if (header.isTransactional)
       return this.#refuse(slot, "INVALID_TXN_STATE", "the batch belongs to a transaction that was not begun here");
-    const outOfRange = this.#timestampRefusal(partition, header);
-    if (outOfRange !== null) return this.#refuse(slot, "INVALID_TIMESTAMP", outOfRange);
+    const refusal = this.#refusalOfContent(partition.settings, header, part.records);
+    if (refusal !== null) return this.#refuse(slot, refusal.code, refusal.message);
     partition.append(new AppendTask({ owner: this, slot, acks, deadline, bytes: part.records, header }));
   }
 
-  /** 11.5, by the header alone: the largest timestamp against the future bound, the first record's against the past one. */
-  #timestampRefusal(partition: Partition, header: BatchHeader): string | null {
-    const { isLogAppendTime, timestampAfterMaxMs, timestampBeforeMaxMs } = partition.settings;
-    if (isLogAppendTime) return null;
-    const now = this.#context.clock.wallNow();
-    if (header.maxTimestamp !== -1 && header.maxTimestamp - now > timestampAfterMaxMs) {
-      return `timestamp ${header.maxTimestamp} is more than ${timestampAfterMaxMs} ms ahead of the broker's clock`;
-    }
-    if (header.baseTimestamp !== -1 && now - header.baseTimestamp > timestampBeforeMaxMs) {
-      return `timestamp ${header.baseTimestamp} is more than ${timestampBeforeMaxMs} ms behind the broker's clock`;
-    }
-    return null;
+  /** Times, by the header where that says enough (11.5), and the records where their topic wants them looked at. */
+  #refusalOfContent(settings: PartitionSettings, header: BatchHeader, records: Buffer): RecordsRefusal | null {
+    const { clock, config } = this.#context;
+    const now = clock.wallNow();
+    const message = settings.isLogAppendTime ? null : refusalOfTime(header.maxTimestamp, settings, now);
+    if (message !== null) return { code: "INVALID_TIMESTAMP", message };
+    return needsRecords(settings) ? refusalOfRecords(records, settings, now, config.decompressedMaxBytes) : null;
   }
 
   onAppendTaken(): void {

@@ -91,7 +91,7 @@ export const brokerRows = [
     min: 1,
     max: INT_MAX,
     scope: "broker",
-    doc: "Connections at a time over all doors; further ones are closed. Kafka sets no limit, which protects nobody.",
+    doc: "Connections at a time at one door; further ones are closed. The HTTP door takes 512 at most. Kafka sets no limit, which protects nobody.",
   },
   {
     key: "max.connections.per.ip",
@@ -100,7 +100,7 @@ export const brokerRows = [
     min: 1,
     max: INT_MAX,
     scope: "broker",
-    doc: "Connections at a time from one address.",
+    doc: "Connections at a time from one address at the gRPC door.",
   },
   {
     key: "connections.max.idle.ms",
@@ -130,6 +130,16 @@ export const brokerRows = [
     unit: "bytes",
     scope: "broker",
     doc: "Bytes of such requests. Must hold at least one batch of message.max.bytes.",
+  },
+  {
+    key: "decompressed.max.bytes",
+    type: "int",
+    default: "67108864",
+    min: 1_048_576,
+    max: 1_073_741_824,
+    unit: "bytes",
+    scope: "broker",
+    doc: "A batch that inflates to more is refused, where the broker opens batches: for tidemark.validate.records, and for a finite message.timestamp.before.max.ms.",
   },
   {
     key: "fetch.max.bytes",

@@ -50,16 +50,6 @@ export const laterRows: readonly Row[] = [
     dev: { default: "33554432" },
     min: 1_048_576,
   }),
-  broker(
-    "decompressed.max.bytes",
-    "int",
-    "67108864",
-    "A batch that inflates to more is refused, wherever the broker opens batches.",
-    {
-      min: 1_048_576,
-      max: 1_073_741_824,
-    },
-  ),
   broker("socket.request.max.bytes", "int", "104857600", "Largest frame at the Kafka door."),
   broker("sasl.server.max.receive.size", "int", "524288", "Largest frame before authentication."),
   broker("max.connection.creation.rate", "int", "200", "New connections a second."),

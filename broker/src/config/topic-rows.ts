@@ -40,7 +40,6 @@ export const topicRows = [
     type: "boolean",
     default: "false",
     scope: "topic",
-    withoutEffect: true,
     doc: "Opens every produced batch and checks each record, as Kafka does. Otherwise the header and the checksum decide.",
   },
   {

@@ -443,6 +443,7 @@ function settingsOf({ image, config }: WantedTopic): PartitionSettings {
     isLogAppendTime: config.messageTimestampType === "LogAppendTime",
     timestampBeforeMaxMs: config.messageTimestampBeforeMaxMs,
     timestampAfterMaxMs: config.messageTimestampAfterMaxMs,
+    validatesRecords: config.validateRecords,
     isInternal: image.internal,
   };
 }

@@ -6,7 +6,14 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import net from "node:net";
 import { expect } from "chai";
-import { BatchField, DATA_SERVICE, errorCode, uuidFromText } from "@tidemark/proto";
+import {
+  BATCH_HEADER_BYTES,
+  BatchField,
+  DATA_SERVICE,
+  errorCode,
+  RecordBatchBuilder,
+  uuidFromText,
+} from "@tidemark/proto";
 import type { ErrorName } from "@tidemark/proto";
 import type { Broker } from "../../src/index.ts";
 import { MemoryDisk } from "../../src/platform/index.ts";
@@ -189,6 +196,48 @@ describe("bad input at the gRPC door", () => {
 
     it("a timestamp far ahead: INVALID_TIMESTAMP", () =>
       refused(batch({ timestamp: Date.now() + 2 * 3_600_000 }), "INVALID_TIMESTAMP", /ahead/));
+
+    it("a record older than message.timestamp.before.max.ms, wherever it stands in its batch: INVALID_TIMESTAMP (11.5)", async () => {
+      await client.createTopic("recent", { config: { "message.timestamp.before.max.ms": "60000" } });
+      const now = Date.now();
+      for (const codec of [0, 1] as const) {
+        const builder = new RecordBatchBuilder();
+        for (const age of [0, 3_600_000, 0]) builder.append(now - age, null, Buffer.from("x"), null);
+        const result = await producer.produce("recent", builder.build({ codec }));
+        expect(result.errorCode).to.equal(errorCode("INVALID_TIMESTAMP"));
+        expect(result.errorMessage).to.match(/record 1: .*behind/);
+      }
+      expect(await producer.produce("recent", batch({ timestamp: now }))).to.deep.include({ errorCode: 0 });
+      expect((await client.listOffset("recent", -1)).offset).to.equal(1);
+    });
+
+    it("records that do not fit their header, where the topic has them looked at: INVALID_RECORD (11.3(2))", async () => {
+      await client.createTopic("strict", { config: { "tidemark.validate.records": "true" } });
+      const lying = spoiled(batch({ values: ["one", "two"] }), (bytes) => bytes.writeUInt8(0x7f, BATCH_HEADER_BYTES));
+      const result = await producer.produce("strict", lying);
+      expect(result.errorCode, result.errorMessage).to.equal(errorCode("INVALID_RECORD"));
+      expect(await producer.produce("strict", batch())).to.deep.include({ errorCode: 0, baseOffset: 0 });
+    });
+
+    it("a decompression bomb, with every codec: INVALID_RECORD beyond decompressed.max.bytes, and nothing is written", async () => {
+      const narrow = await startMemoryBroker({ "decompressed.max.bytes": "1048576" });
+      const own = new RawClient(narrow.grpcAddress);
+      await own.createTopic("strict", { config: { "tidemark.validate.records": "true" } });
+      const stream = own.produceStream();
+      await stream.opened();
+      const builder = new RecordBatchBuilder();
+      for (const codec of [1, 2, 3, 4] as const) {
+        builder.append(1, null, Buffer.alloc(1_048_577), null);
+        const result = await stream.produce("strict", builder.build({ codec }));
+        expect(result.errorCode, result.errorMessage).to.equal(errorCode("INVALID_RECORD"));
+        builder.append(1, null, Buffer.alloc(1_000_000), null);
+        expect(await stream.produce("strict", builder.build({ codec }))).to.deep.include({ errorCode: 0 });
+      }
+      expect((await own.listOffset("strict", -1)).offset).to.equal(4);
+      await stream.end();
+      own.close();
+      await narrow.stop();
+    });
 
     it("a producer id without sequence or epoch: INVALID_RECORD", async () => {
       await refused(

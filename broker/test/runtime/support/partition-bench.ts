@@ -44,6 +44,7 @@ export const settings: PartitionSettings = {
   isLogAppendTime: false,
   timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
   timestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
+  validatesRecords: false,
   isInternal: false,
 };
 
