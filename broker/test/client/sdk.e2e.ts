@@ -126,6 +126,22 @@ describe("the SDK and a broker", () => {
     );
   });
 
+  it("shows the time of the append where the topic keeps that (LogAppendTime)", async () => {
+    await client.admin.topics.create({
+      name: "stamped",
+      partitions: 1,
+      config: { "message.timestamp.type": "LogAppendTime" },
+    });
+    const stamped = topic("stamped", { value: codecs.string });
+    const began = Date.now();
+    const sent = await client.producer().send(stamped, { value: "x", timestamp: 5 });
+    expect(sent.timestamp).to.be.within(began - 1, Date.now() + 1);
+    const [read] = await client.reader(stamped).toArray();
+    expect(read).to.include({ timestamp: sent.timestamp, timestampType: "append" });
+    expect(await client.admin.topics.offsets("stamped", new Date(sent.timestamp))).to.deep.equal(new Map([[0, 0]]));
+    await client.admin.topics.delete("stamped");
+  });
+
   it("manages topics", async () => {
     const { topics } = client.admin;
     const [created] = await topics.create({ name: "orders", partitions: 2, config: { "retention.ms": "1000" } });

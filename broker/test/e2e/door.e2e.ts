@@ -2,10 +2,15 @@
 import http2 from "node:http2";
 import net from "node:net";
 import { expect } from "chai";
+import { loadConfig } from "../../src/config/index.ts";
+import { createBroker } from "../../src/index.ts";
 import type { Broker } from "../../src/index.ts";
 import { batch } from "./support/batches.ts";
 import { failed, RawClient } from "./support/raw-client.ts";
 import { startMemoryBroker } from "./support/test-broker.ts";
+
+/** Of gRPC: the server has no such method. */
+const UNIMPLEMENTED = 12;
 
 describe("the gRPC door", () => {
   let broker: Broker;
@@ -49,6 +54,46 @@ describe("the gRPC door", () => {
     expect((await failed(client.unary("/grpc.health.v1.Health/Check", Buffer.from("ffffff", "hex")))).status).to.equal(
       3,
     );
+  });
+
+  it("tells who watches its health when it begins to stop", async () => {
+    const leaving = await startMemoryBroker();
+    const watcher = new RawClient(leaving.grpcAddress);
+    const states: Buffer[] = [];
+    const first = new Promise<void>((resolve, reject) => {
+      const watch = watcher.serverStream("/grpc.health.v1.Health/Watch", Buffer.alloc(0));
+      watch.on("data", (state: Buffer) => {
+        states.push(state);
+        resolve();
+      });
+      watch.on("error", reject);
+    });
+    await first;
+    await leaving.stop();
+    watcher.close();
+    expect(states).to.deep.equal([Buffer.from([0x08, 1]), Buffer.from([0x08, 2])]);
+  });
+
+  it("has no reflection in the server profile", async () => {
+    const loaded = loadConfig({
+      profile: "server",
+      env: {},
+      flags: { listeners: "GRPC://127.0.0.1:0", "log.level": "silent", "node.id": "1" },
+    });
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    const server = await createBroker({ config: loaded.config, memory: true });
+    await server.start();
+    const own = new RawClient(server.grpcAddress);
+    for (const version of ["v1", "v1alpha"]) {
+      const call = own.bidi(`/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`);
+      const status = new Promise<number>((resolve) => call.on("status", ({ code }) => resolve(code)));
+      call.on("error", () => undefined);
+      call.on("data", () => undefined);
+      call.write(Buffer.from("3a012a", "hex"));
+      expect(await status, version).to.equal(UNIMPLEMENTED);
+    }
+    own.close();
+    await server.stop();
   });
 
   it("answers reflection in the dev profile, and survives nonsense there", async () => {
@@ -165,21 +210,23 @@ describe("the gRPC door", () => {
     });
   });
 
-  it("closes connections above max.connections.per.ip and serves the others", async () => {
-    const narrow = await startMemoryBroker({ "max.connections.per.ip": "2" });
-    const port = Number(narrow.grpcAddress.split(":")[1]);
-    const first = new RawClient(narrow.grpcAddress);
-    await first.metadata({});
-    const second = net.connect(port, "127.0.0.1");
-    await new Promise((resolve) => second.once("connect", resolve));
-    const third = net.connect(port, "127.0.0.1");
-    third.on("error", () => undefined);
-    await new Promise((resolve) => third.once("close", resolve));
-    expect((await first.metadata({})).brokers).to.have.length(1);
-    second.destroy();
-    first.close();
-    await narrow.stop();
-  });
+  for (const limit of ["max.connections", "max.connections.per.ip"]) {
+    it(`closes connections above ${limit} and serves the others`, async () => {
+      const narrow = await startMemoryBroker({ [limit]: "2" });
+      const port = Number(narrow.grpcAddress.split(":")[1]);
+      const first = new RawClient(narrow.grpcAddress);
+      await first.metadata({});
+      const second = net.connect(port, "127.0.0.1");
+      await new Promise((resolve) => second.once("connect", resolve));
+      const third = net.connect(port, "127.0.0.1");
+      third.on("error", () => undefined);
+      await new Promise((resolve) => third.once("close", resolve));
+      expect((await first.metadata({})).brokers).to.have.length(1);
+      second.destroy();
+      first.close();
+      await narrow.stop();
+    });
+  }
 
   it("stops reading while the request budget is spent, and finishes everything all the same (11.4)", async () => {
     const tight = await startMemoryBroker({ "queued.max.requests": "1", "queued.max.request.bytes": "1048588" });

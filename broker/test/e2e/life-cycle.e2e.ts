@@ -117,6 +117,18 @@ describe("life cycle of a broker", () => {
     await next.stop();
   });
 
+  it("stops cleanly when it is asked to while it starts", async () => {
+    const loaded = testConfig({ "log.dirs": directory });
+    const broker = await createBroker({ config: loaded });
+    const started = broker.start();
+    await broker.stop();
+    await started;
+    expect(broker.isReady).to.equal(false);
+    const next = await startBroker({ "log.dirs": directory });
+    expect(next.openReport).to.deep.include({ clean: true, bytesScanned: 0 });
+    await next.stop();
+  });
+
   it("finishes what it took in before it stops, and tells open streams", async () => {
     const broker = await startBroker({ "log.dirs": directory });
     const client = new RawClient(broker.grpcAddress);

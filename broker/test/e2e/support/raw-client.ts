@@ -3,7 +3,7 @@
  * itself, so tests can break each of them.
  */
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
-import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
+import type { ClientDuplexStream, ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { Acks, ADMIN_METHODS, DATA_SERVICE, ERROR_DETAIL_TRAILER, wire } from "@tidemark/proto";
 import type { AdminCalls, AdminMethod } from "@tidemark/proto";
 import { loadAdminService } from "@tidemark/proto/control";
@@ -65,6 +65,10 @@ export class RawClient {
 
   bidi(path: string): ClientDuplexStream<Buffer, Buffer> {
     return this.#client.makeBidiStreamRequest(path, identity, identity, this.#metadata);
+  }
+
+  serverStream(path: string, request: Buffer): ClientReadableStream<Buffer> {
+    return this.#client.makeServerStreamRequest(path, identity, identity, request, this.#metadata);
   }
 
   async admin<Method extends AdminMethod>(
