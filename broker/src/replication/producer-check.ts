@@ -15,6 +15,8 @@ export interface KnownBatch {
   readonly lastSequence: number;
   readonly baseOffset: number;
   readonly lastOffset: number;
+  /** The largest of its records, or the append's where the topic keeps that. Unix ms. */
+  readonly timestamp: number;
 }
 
 /** What a partition remembers of one producer. Newest batch last, at most five. */

@@ -295,6 +295,7 @@ export class Partition {
     task.baseOffset = original.baseOffset;
     task.lastOffset = original.lastOffset;
     task.isDuplicate = true;
+    if (this.settings.isLogAppendTime) task.logAppendTime = original.timestamp;
     this.#handedOver.push(task);
   }
 

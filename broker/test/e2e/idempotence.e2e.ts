@@ -87,6 +87,22 @@ describe("idempotent producing", () => {
     expect(await log()).to.have.length(1);
   });
 
+  it("answers a retry with the old time where the topic keeps the append's, also when it is looked up after a kill", async () => {
+    await client.createTopic("stamped", { config: { "message.timestamp.type": "LogAppendTime" } });
+    const { producerId } = await client.initProducerId();
+    const times: number[] = [];
+    for (const sequence of [0, 1])
+      times.push((await producer.produce("stamped", numbered(producerId, sequence))).logAppendTime);
+    expect(times[0]).to.be.above(0);
+    for (const how of ["at once", "after a kill"]) {
+      if (how !== "at once") await restart("kill");
+      for (const [sequence, logAppendTime] of times.entries()) {
+        const retry = await producer.produce("stamped", numbered(producerId, sequence));
+        expect(retry, how).to.deep.include({ errorCode: 0, duplicate: true, logAppendTime });
+      }
+    }
+  });
+
   it("answers each of the last five batches as a duplicate, and an older one with 45", async () => {
     const { producerId } = await client.initProducerId();
     for (let sequence = 0; sequence < 6; sequence++) await producer.produce(TOPIC, numbered(producerId, sequence));

@@ -7,7 +7,13 @@ import type { KnownBatch, KnownProducer, ProducerVerdict } from "../../src/repli
 const MAX_SEQUENCE = 2 ** 31 - 1;
 
 function knownBatch(firstSequence: number, lastSequence: number, baseOffset = firstSequence): KnownBatch {
-  return { firstSequence, lastSequence, baseOffset, lastOffset: baseOffset + (lastSequence - firstSequence) };
+  return {
+    firstSequence,
+    lastSequence,
+    baseOffset,
+    lastOffset: baseOffset + (lastSequence - firstSequence),
+    timestamp: 0,
+  };
 }
 
 function producer(
@@ -125,7 +131,7 @@ describe("checkProducer", () => {
         const append = (first: number, count: number): void => {
           const last = (first + count - 1) % (MAX_SEQUENCE + 1);
           const baseOffset = (log.at(-1)?.lastOffset ?? -1) + 1;
-          log.push({ epoch, firstSequence: first, lastSequence: last, baseOffset, lastOffset: baseOffset + count - 1 });
+          log.push({ ...knownBatch(first, last, baseOffset), epoch, lastOffset: baseOffset + count - 1 });
           remembered = Math.min(5, remembered + 1);
           nextSequence = (last + 1) % (MAX_SEQUENCE + 1);
         };
