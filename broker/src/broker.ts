@@ -464,7 +464,7 @@ export class Broker {
         ["GRPC", this.#grpc?.connectionsCount ?? 0],
         ["HTTP", this.#http?.connectionsCount ?? 0],
       ],
-      doors: () => (this.#http === null ? [] : [this.#http]),
+      doors: () => [this.#grpc, this.#http].filter((door) => door !== null),
     });
   }
 }

@@ -4,6 +4,7 @@ import net from "node:net";
 import path from "node:path";
 import { expect } from "chai";
 import { createBroker } from "../../src/index.ts";
+import { LevelStore } from "../../src/platform/index.ts";
 import { batch, recordsOf } from "./support/batches.ts";
 import { RawClient } from "./support/raw-client.ts";
 import {
@@ -115,6 +116,32 @@ describe("life cycle of a broker", () => {
     expect(fs.existsSync(path.join(directory, ".kafka_cleanshutdown"))).to.equal(true);
     const next = await startBroker({ "log.dirs": directory });
     await next.stop();
+  });
+
+  it("says over HTTP what it waits for, ready when it serves, and draining before it is gone (15.3(3))", async () => {
+    const readiness = async (): Promise<{ status: number; text: string }> => {
+      const response = await fetch(`http://${broker.httpAddress}/readyz`, { headers: { connection: "close" } });
+      return { status: response.status, text: await response.text() };
+    };
+    const seen: { status: number; text: string }[] = [];
+    const broker = await createBroker({
+      config: testConfig({ "log.dirs": directory }),
+      world: {
+        // The store is opened in the middle of a start.
+        openStore: async (name, options) => {
+          seen.push(await readiness());
+          return LevelStore.open(name, options);
+        },
+      },
+    });
+    await broker.start();
+    seen.push(await readiness());
+    const stopped = broker.stop();
+    seen.push(await readiness());
+    await stopped;
+    expect(seen.map(({ status }) => status)).to.deep.equal([503, 200, 503]);
+    expect(seen[0]?.text).to.include("metadata");
+    expect(seen[2]?.text).to.include("draining");
   });
 
   it("stops cleanly when it is asked to while it starts", async () => {

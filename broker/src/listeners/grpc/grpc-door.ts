@@ -15,6 +15,7 @@ import type { handleBidiStreamingCall, handleServerStreamingCall } from "@grpc/g
 import { ADMIN_METHODS, DATA_SERVICE, GRPC_MAX_RECEIVE_BYTES, GRPC_MAX_SEND_BYTES } from "@tidemark/proto";
 import { ApiError } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
+import type { MetricRow, MetricsSource } from "../../ports/index.ts";
 import { adminCalls } from "./admin.ts";
 import { BusyAddressError } from "./busy-address-error.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
@@ -48,7 +49,7 @@ const SOCKET_BUFFER_BYTES = 64 * 1024;
 
 type BidiHandler = handleBidiStreamingCall<Buffer, Buffer>;
 
-export class GrpcDoor {
+export class GrpcDoor implements MetricsSource {
   readonly #options: GrpcDoorOptions;
   readonly #context: BrokerContext;
   readonly #server: Server;
@@ -132,9 +133,15 @@ export class GrpcDoor {
     return this.#limits.count;
   }
 
-  /** Connections refused by a limit, since the start. */
-  get refusedCount(): number {
-    return this.#limits.refused;
+  /** Connections that a limit refused, since the start. */
+  *collect(): Iterable<MetricRow> {
+    yield {
+      name: "tidemark_refused_total",
+      help: "What was refused at the door.",
+      type: "counter",
+      labels: { stage: "accept", reason: "connections" },
+      value: this.#limits.refused,
+    };
   }
 
   async close(): Promise<void> {
