@@ -231,6 +231,26 @@ describe("start after a clean stop (4.1)", () => {
     expect(reopened.logEndOffset).to.equal(8);
   });
 
+  it("deletes producer snapshots that are not whole, and comes to the same state from an older one or from none (2.5(4))", async () => {
+    for (const damages of ["newest", "all"]) {
+      const machine = new StorageMachine();
+      const { directory, log } = await machine.fresh({ segmentBytes: 1500 });
+      for (let i = 0; i < 60; i += 1) append(log, makeBatch({ producerId: 5, baseSequence: i }));
+      await machine.run(directory.close(7));
+      const snapshots = machine.names().filter((name) => name.endsWith(".snapshot"));
+      expect(snapshots).to.have.length.above(2);
+      const damaged = damages === "all" ? snapshots : snapshots.slice(-1);
+      for (const name of damaged) flip(machine, `${P}/${name}`, 20);
+      machine.restart("process");
+      const { directory: again, log: reopened } = await machine.again({ segmentBytes: 1500 });
+      expect(again.report.clean).to.equal(true);
+      expect(reopened.producer(5)?.lastSequence, damages).to.equal(59);
+      expect(machine.lines.filter((line) => line.includes("producer snapshot is not whole"))).to.have.length(
+        damaged.length,
+      );
+    }
+  });
+
   it("reads a directory that Kafka stopped: preallocated indexes have a tail of zeros", async () => {
     const machine = new StorageMachine();
     const { directory, log } = await machine.fresh();
