@@ -4,6 +4,8 @@
  * LevelDB takes a lock file in the store's directory; which process may open the store is decided before, by the lock of
  * the data directory (directory-lock.ts). It refuses all writes after a failed one, which is what the port promises.
  */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Level } from "level";
 import { DiskFault, type DiskFaultKind, type KeyValueStore, type StoreOperation } from "../ports/index.ts";
 
@@ -29,6 +31,8 @@ export class LevelStore implements KeyValueStore {
 
   /** Rejects with DiskFault: ENOENT when there is no store and `createIfMissing` is false. */
   static async open(path: string, options: { readonly createIfMissing: boolean }): Promise<LevelStore> {
+    // LevelDB makes a directory, a lock and a log before it finds that there is no store: a refused start changes nothing.
+    if (!options.createIfMissing && !existsSync(join(path, "CURRENT"))) throw new DiskFault("ENOENT", "open", path);
     return new LevelStore(path, await openLevel(path, options));
   }
 

@@ -45,7 +45,7 @@ describe("LevelStore", () => {
     const place = path.join(directory, "store");
     const fault = await faultOf(LevelStore.open(place, { createIfMissing: false }));
     expect([fault.kind, fault.operation, fault.path]).to.deep.equal(["ENOENT", "open", place]);
-    expect(fs.existsSync(path.join(place, "CURRENT"))).to.equal(false);
+    expect(fs.existsSync(place)).to.equal(false);
   });
 
   it("rejects with a fault of the disk when the store cannot be opened", async () => {
