@@ -10,6 +10,9 @@ import { ApiError } from "../../api/index.ts";
 import type { SlabPool } from "../../api/index.ts";
 
 const PREFIX_BYTES = 5;
+/** Chunks below this are put together while a message arrives: each is an object that outweighs its bytes. */
+const SMALL_BYTES = 1024;
+const SMALL_CHUNKS_MAX = 256;
 
 /** A message; `slab` is the memory that it lies in if that must be given back. */
 export type OnMessage = (message: Buffer, slab: Buffer | null) => void;
@@ -21,6 +24,8 @@ export class MessageReader {
   /** Of the message under way: what has arrived, prefix included. */
   #chunks: Buffer[] = [];
   #bytes = 0;
+  /** How many of the last chunks are small. */
+  #smallCount = 0;
   /** With its prefix; -1 while the prefix is not whole. */
   #size = -1;
 
@@ -43,10 +48,18 @@ export class MessageReader {
       const missing = this.#size < 0 ? rest.length : this.#size - this.#bytes;
       const taken = rest.length <= missing ? rest : rest.subarray(0, missing);
       rest = rest.subarray(taken.length);
-      this.#chunks.push(taken);
-      this.#bytes += taken.length;
+      this.#keep(taken);
       if (this.#bytes === this.#size) this.#finish();
     }
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    this.#smallCount = chunk.length < SMALL_BYTES ? this.#smallCount + 1 : 0;
+    if (this.#smallCount < SMALL_CHUNKS_MAX) return;
+    this.#chunks.push(Buffer.concat(this.#chunks.splice(-SMALL_CHUNKS_MAX)));
+    this.#smallCount = 0;
   }
 
   /** The size that the prefix names, once it is whole. It nearly always lies in one chunk. */
@@ -66,6 +79,7 @@ export class MessageReader {
     const size = this.#size;
     this.#chunks = [];
     this.#bytes = 0;
+    this.#smallCount = 0;
     this.#size = -1;
     const [only] = chunks;
     if (chunks.length === 1 && only !== undefined) {

@@ -48,6 +48,7 @@ export class StreamCall {
   readonly #stream: ServerHttp2Stream;
   readonly #slabs: SlabPool;
   #listener: StreamListener | null = null;
+  #onData: ((chunk: Buffer) => void) | null = null;
   #aheadBytes = 0;
   #isOver = false;
 
@@ -81,15 +82,15 @@ export class StreamCall {
         listener.onMessage(message, slab);
       },
     });
-    this.#stream.on("data", (chunk: Buffer) => {
-      if (this.#isOver) return;
+    this.#onData = (chunk): void => {
       try {
         reader.push(chunk);
       } catch (error: unknown) {
         if (!(error instanceof ApiError)) throw error;
         this.fail(error);
       }
-    });
+    };
+    this.#stream.on("data", this.#onData);
     this.#stream.once("end", () => {
       if (!this.#isOver) listener.onEnd();
     });
@@ -125,7 +126,8 @@ export class StreamCall {
     }
     stream.write(last, (error) => {
       this.#aheadBytes -= size;
-      if (error === null || error === undefined) onWritten();
+      // To a destroyed stream Node reports no error, though frames with this memory may still wait in the socket.
+      if (!stream.destroyed && (error === null || error === undefined)) onWritten();
     });
     stream.uncork();
   }
@@ -162,14 +164,16 @@ export class StreamCall {
       stream.once("wantTrailers", () => stream.sendTrailers(trailers));
       stream.end();
     }
+    this.#close();
     // What the client still sends is read and dropped, or the stream would never close.
     stream.resume();
-    this.#close();
   }
 
   #close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    // With it goes the message that was under way.
+    if (this.#onData !== null) this.#stream.off("data", this.#onData);
     this.#listener?.onClosed();
   }
 }

@@ -77,4 +77,17 @@ describe("MessageReader", () => {
     reader.push(Buffer.from([0, 0x02, 0x00, 0x00, 0x00, 1, 2, 3]));
     expect(taken).to.equal(0);
   });
+
+  it("keeps no object for every byte of a message that comes byte by byte", () => {
+    const bytes = framed(Buffer.alloc(1_000_000));
+    let received = 0;
+    const onMessage = (message: Buffer): void => void (received = message.length);
+    const reader = new MessageReader({ maxBytes: bytes.length, slabs: new SlabPool(), onMessage });
+    const before = process.memoryUsage().heapUsed;
+    for (let at = 0; at < bytes.length - 1; at++) reader.push(bytes.subarray(at, at + 1));
+    // A view takes about 100 bytes: a million of them could not be collected if they were kept.
+    expect(process.memoryUsage().heapUsed - before).to.be.below(64 * 1024 * 1024);
+    reader.push(bytes.subarray(-1));
+    expect(received).to.equal(1_000_000);
+  });
 });
