@@ -37,6 +37,9 @@ export interface FetchSubscribe {
 
 const NO_RECORDS = Buffer.alloc(0);
 
+/** Used subscription ids above the first that was not; clients that count up have none. */
+const STRAY_IDS_MAX = 100_000;
+
 export class FetchStream {
   readonly #context: BrokerContext;
   readonly #session: FetchSession;
@@ -72,6 +75,14 @@ export class FetchStream {
   #subscribe(request: FetchSubscribe): void {
     if (!this.#usedIds.add(request.subscriptionId)) {
       throw new ApiError("INVALID_REQUEST", `subscription id ${request.subscriptionId} was used before on this stream`);
+    }
+    if (this.#usedIds.strayCount > STRAY_IDS_MAX) {
+      throw new ApiError("INVALID_REQUEST", `more than ${STRAY_IDS_MAX} subscription ids leave gaps below them`);
+    }
+    // As many as there can be partitions here: each costs memory, and work with every record of its partition.
+    const { maxPartitionsPerBroker } = this.#context.config;
+    if (this.#session.subscriptionsCount >= maxPartitionsPerBroker) {
+      throw new ApiError("INVALID_REQUEST", `a stream holds at most ${maxPartitionsPerBroker} subscriptions`);
     }
     const found = findPartition(this.#context, request.topic, request.partition, request.topicId);
     if (!found.ok) return this.#refuse(request, null, found.code, found.message);
@@ -119,6 +130,10 @@ class UsedIds {
   #mark = 1;
   #isZeroUsed = false;
   readonly #above = new Set<number>();
+
+  get strayCount(): number {
+    return this.#above.size;
+  }
 
   /** False: used before. */
   add(id: number): boolean {

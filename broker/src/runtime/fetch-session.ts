@@ -5,8 +5,8 @@
  *
  * A subscription is idle (nothing below the watermark), ready (in the ring), or reading (bytes on their way from disk). The
  * ring is served round robin, one message's worth each, so that neither a hot nor a lagging partition starves the rest. Bytes
- * at the tail are read at once, those of one message into one slab; others are read beside, and the subscription rests
- * meanwhile, so its records stay in order.
+ * at the tail are read at once, those of one message into one slab; others are read beside, a few at a time whatever the
+ * credit, and the subscription rests meanwhile, so its records stay in order.
  *
  * Credit (data.proto): reads are bounded by it, but the first batch of a read is whole and may overdraw. What a read may take
  * is set aside when it starts. The first answer of a subscription, errors, and a moved watermark need no credit.
@@ -25,6 +25,9 @@ import type { SlabPool } from "./slab-pool.ts";
 import type { Turn } from "./turn.ts";
 
 const NO_RECORDS = Buffer.alloc(0);
+
+/** Memory of reads beside the event loop that are under way or wait to be sent; one read may exceed it. */
+const READ_AHEAD_BYTES = 4 * SLAB_BYTES;
 
 /** What is said of one subscription in one message. */
 export interface FetchedPart {
@@ -47,6 +50,8 @@ export class FetchMessage {
   readonly parts: FetchedPart[] = [];
   /** Of records. */
   bytes = 0;
+  /** Of the slabs, which may hold a single small batch. */
+  lentBytes = 0;
   readonly #slabs: Buffer[] = [];
   readonly #pool: SlabPool;
 
@@ -61,6 +66,7 @@ export class FetchMessage {
 
   borrow(slab: Buffer): void {
     this.#slabs.push(slab);
+    this.lentBytes += slab.length;
   }
 
   /** Nobody looks at the records any more. */
@@ -102,6 +108,8 @@ export class FetchSession {
   #due: DuePart[] = [];
   /** Bytes that may still be sent. Below 0 after a batch that overdrew it. */
   #credit = 0;
+  /** Bytes of slabs that are being read into or lie in `#due`. */
+  #readAheadBytes = 0;
   #isPumpAsked = false;
   #isClosed = false;
   readonly #pump = (): void => this.#pumpOnce();
@@ -114,6 +122,10 @@ export class FetchSession {
 
   get credit(): number {
     return this.#credit;
+  }
+
+  get subscriptionsCount(): number {
+    return this.#subscriptions.size;
   }
 
   /** The caller has checked topic, leadership and epoch; the offset is checked with every read. */
@@ -195,7 +207,9 @@ export class FetchSession {
       const due = this.#due.shift();
       if (due === undefined) break;
       message.push(due.part);
-      if (due.slab !== null) message.borrow(due.slab);
+      if (due.slab === null) continue;
+      message.borrow(due.slab);
+      this.#readAheadBytes -= due.slab.length;
     }
     const room = new Room(this.#slabs, SLAB_BYTES - message.bytes);
     for (let rest = this.#ring.length; rest > 0 && room.left >= BATCH_HEADER_BYTES; rest--) {
@@ -242,7 +256,8 @@ export class FetchSession {
       const into = room.open(wanted);
       const span = partition.readTailInto(into, at, position);
       if (span === null) {
-        this.#read(subscription, wanted);
+        if (this.#readAheadBytes < READ_AHEAD_BYTES) this.#read(subscription, Math.min(wanted, SLAB_BYTES));
+        else this.#enqueue(subscription);
         return null;
       }
       if (span.bytes > 0) {
@@ -271,6 +286,7 @@ export class FetchSession {
     subscription.isReading = true;
     this.#credit -= wanted;
     const slab = this.#slabs.take(wanted);
+    this.#readAheadBytes += slab.length;
     subscription.partition.readInto(slab.subarray(0, wanted), 0, subscription.position).then(
       (span) => {
         this.#credit += wanted;
@@ -280,7 +296,7 @@ export class FetchSession {
       (cause: unknown) => {
         this.#credit += wanted;
         subscription.isReading = false;
-        this.#slabs.give(slab);
+        this.#giveRead(slab);
         if (subscription.isEnded) return;
         this.#sink.onReadFault(cause);
         this.#fail(subscription, "KAFKA_STORAGE_ERROR", "the log could not be read");
@@ -289,19 +305,23 @@ export class FetchSession {
   }
 
   #onRead(subscription: Subscription, slab: Buffer, span: ReadSpan): void {
-    if (subscription.isEnded) {
-      this.#slabs.give(slab);
-      return;
-    }
+    if (subscription.isEnded) return this.#giveRead(slab);
     if (span.bytes > 0) {
       this.#credit -= span.bytes;
       this.#due.push({ part: this.#advance(subscription, slab.subarray(0, span.bytes), span), slab });
       this.#askForPump();
       return;
     }
-    this.#slabs.give(slab);
+    this.#giveRead(slab);
     if (span.firstBatchBytes > 0) this.#read(subscription, span.firstBatchBytes);
     else this.#fail(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
+  }
+
+  /** A read that brought nothing makes room for another. */
+  #giveRead(slab: Buffer): void {
+    this.#readAheadBytes -= slab.length;
+    this.#slabs.give(slab);
+    if (this.#ring.length > 0) this.#askForPump();
   }
 
   #advance(subscription: Subscription, records: Buffer, span: ReadSpan): FetchedPart {

@@ -7,10 +7,28 @@ import { FetchSession, SLAB_BYTES, SlabPool } from "../../src/runtime/index.ts";
 import type { FetchedPart, FetchMessage, FetchSink } from "../../src/runtime/index.ts";
 import { PartitionBench } from "./support/partition-bench.ts";
 
+/** Knows how much of it is lent out. */
+class CountingPool extends SlabPool {
+  lentBytes = 0;
+  mostLentBytes = 0;
+
+  override take(bytes: number): Buffer {
+    const slab = super.take(bytes);
+    this.lentBytes += slab.length;
+    this.mostLentBytes = Math.max(this.mostLentBytes, this.lentBytes);
+    return slab;
+  }
+
+  override give(slab: Buffer): void {
+    this.lentBytes -= slab.length;
+    super.give(slab);
+  }
+}
+
 /** A reader's end: takes a message at a time, and lets it go when it is told to. */
 class Reader implements FetchSink {
   readonly session: FetchSession;
-  readonly slabs = new SlabPool();
+  readonly slabs = new CountingPool();
   readonly parts: (Omit<FetchedPart, "records"> & { values: string[]; bytes: number })[] = [];
   readonly #held: FetchMessage[] = [];
   readonly faults: unknown[] = [];
@@ -247,5 +265,36 @@ describe("FetchSession", () => {
     await bench.world.runFor(1_000);
     const order = reader.parts.filter(({ bytes }) => bytes > 0).map(({ subscriptionId }) => subscriptionId);
     for (let i = 0; i + 1 < order.length; i++) expect(order[i]).to.not.equal(order[i + 1]);
+  });
+
+  it("reads a few megabytes ahead and no more, whatever credit and subscriptions ask for, and everything in the end", async () => {
+    const bench = await PartitionBench.open({ log: { segmentBytes: 64 * 1024 } });
+    const sent: string[] = [];
+    for (let i = 0; i < 20; i++) {
+      sent.push(`${i}:${"x".repeat(10_000)}`);
+      bench.append({ values: sent.slice(-1) });
+      await bench.turnEnds();
+    }
+    const reader = new Reader(bench);
+    reader.isHolding = true;
+    reader.session.grant(Number.MAX_SAFE_INTEGER);
+    for (let id = 1; id <= 50; id++)
+      reader.session.subscribe({
+        subscriptionId: id,
+        partition: bench.partition,
+        offset: asOffset(0),
+        maxBytes: 55 * 1024 * 1024,
+      });
+    await bench.world.runFor(1_000);
+    expect(reader.slabs.mostLentBytes).to.be.below(12 * SLAB_BYTES);
+    reader.isHolding = false;
+    reader.letGo();
+    await bench.world.runFor(60_000);
+    for (let id = 1; id <= 50; id++) {
+      const values = reader.parts.flatMap((part) => (part.subscriptionId === id ? part.values : []));
+      expect(values.join(), `subscription ${id}`).to.equal(sent.join());
+    }
+    expect(reader.slabs.mostLentBytes).to.be.below(12 * SLAB_BYTES);
+    expect(reader.slabs.lentBytes).to.equal(0);
   });
 });

@@ -2,6 +2,7 @@
  * One fetch stream: subscriptions and credit in, record batches out (data.proto, `Fetch`).
  *
  * A few messages are written ahead of the socket and no more: what a reader does not take stays in the log, not in memory.
+ * Nor are its requests read meanwhile: refused subscriptions are answers too.
  * Records are written from the memory they were read into. When the client ends its side the stream ends; what was written
  * before still leaves.
  */
@@ -15,12 +16,15 @@ type WirePart = Parameters<typeof wire.fetchResponse.head>[0];
 
 /** Bytes handed to the stream and not yet taken by the socket, above which no further message is made. */
 const WRITE_AHEAD_BYTES = 2 * 1024 * 1024;
+/** The same for the memory that those messages were lent: a small batch alone has a slab of its own. */
+const LENT_AHEAD_BYTES = 6 * 1024 * 1024;
 
 export class FetchStream implements StreamListener, FetchSink {
   readonly #call: StreamCall;
   readonly #context: BrokerContext;
   readonly #useCase: FetchUseCase;
   readonly #onClosed: (stream: FetchStream) => void;
+  #lentBytes = 0;
 
   constructor(call: StreamCall, context: BrokerContext, onClosed: (stream: FetchStream) => void) {
     this.#call = call;
@@ -34,7 +38,8 @@ export class FetchStream implements StreamListener, FetchSink {
   // ---- FetchSink ----
 
   get isWritable(): boolean {
-    return !this.#call.isOver && this.#call.aheadBytes < WRITE_AHEAD_BYTES;
+    const call = this.#call;
+    return !call.isOver && call.aheadBytes < WRITE_AHEAD_BYTES && this.#lentBytes < LENT_AHEAD_BYTES;
   }
 
   send(message: FetchMessage): void {
@@ -47,9 +52,12 @@ export class FetchStream implements StreamListener, FetchSink {
       pieces.push(wire.fetchResponse.head(this.#toWire(part), part.records.length));
       if (part.records.length > 0) pieces.push(part.records);
     }
+    this.#lentBytes += message.lentBytes;
     this.#call.send(pieces, () => {
+      this.#lentBytes -= message.lentBytes;
       message.release();
       this.#useCase.onWritable();
+      if (this.isWritable) this.#call.resume();
     });
   }
 
@@ -66,6 +74,7 @@ export class FetchStream implements StreamListener, FetchSink {
       this.fail(errorOf(thrown, "Fetch", this.#context));
     }
     if (slab !== null) this.#context.slabs.give(slab);
+    if (!this.isWritable && !this.#call.isOver) this.#call.pause();
   }
 
   onEnd(): void {
