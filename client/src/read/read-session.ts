@@ -173,6 +173,11 @@ export class ReadSession implements FetchListener {
       this.#restart(followed);
     } else if (row.retriable) {
       if (row.metadataStale) this.#cluster.forget(this.#topic);
+      // Of a streak of failures the first is news.
+      if (this.#failures === 0) {
+        const fields = { topic: this.#topic, partition: position.partition, code: error.code, message: error.message };
+        this.#cluster.settings.logger.warn(fields, "a partition could not be read");
+      }
       this.#attachLater(error);
     } else {
       this.#fail(error);

@@ -34,6 +34,10 @@ export async function listOffsets(
     const delay = backoffMs(cluster.settings.retry, attempt, Math.random());
     const isOver = performance.now() - startedAt + delay >= (limits.timeoutMs ?? cluster.settings.retryBudgetMs);
     if (!failure.retriable || isOver) throw failure;
+    if (attempt === 1) {
+      const { code, message, partition } = failure;
+      cluster.settings.logger.warn({ topic, partition, code, message }, "an offset could not be asked for");
+    }
     await cluster.pause(delay, limits.signal);
     cluster.forget(topic);
   }
