@@ -15,6 +15,8 @@ export const MAX_TOPIC_NAME = 249;
 export const MAX_GROUP_ID_BYTES = 1024;
 /** Elements of all repeated fields of one message together. */
 export const MAX_ELEMENTS = 1_000_000;
+/** The same of a request to the admin service: as many topics, partitions and replicas as one may make, with their settings. */
+export const MAX_ADMIN_ELEMENTS = 100_000;
 /** Partitions that one request may name. */
 export const MAX_PARTITIONS_PER_REQUEST = 10_000;
 /** Produce credit in bytes that the server grants with its first message. */

@@ -1,6 +1,12 @@
 import { expect } from "chai";
 import { loadAdminService, loadDescriptors, type ServiceDefinition } from "../src/control.ts";
-import { ADMIN_METHODS, type CreateTopicsRequest, type DescribeTopicsResponse } from "../src/index.ts";
+import {
+  ADMIN_METHODS,
+  adminRequests,
+  type CreateTopicsRequest,
+  type DescribeTopicsResponse,
+  MAX_ADMIN_ELEMENTS,
+} from "../src/index.ts";
 
 function adminMethod(name: string): ServiceDefinition[string] {
   const method = loadAdminService()[name];
@@ -68,5 +74,55 @@ describe("the control services", () => {
     );
     const fields = (descriptors["tidemark.v1.ProduceRequest"] as { type: { field: { name: string }[] } }).type.field;
     expect(fields.map((field) => field.name)).to.deep.equal(["correlation_id", "acks", "timeout_ms", "partitions"]);
+  });
+
+  it("have requests that are decoded by table as by proto-loader", () => {
+    const topic = {
+      name: "t",
+      partitions: -1,
+      replicationFactor: 3,
+      assignment: [{ replicas: [1, 2] }, { replicas: [] }],
+    };
+    const settings: Record<string, string> = { "segment.bytes": "1024", "": "x", constructor: "y" };
+    const none: Record<string, string> = {};
+    const requests = {
+      describeCluster: [{}],
+      listTopics: [{ includeInternal: true }, { includeInternal: false }],
+      describeTopics: [{ names: ["a", ""] }, { names: [] }],
+      createTopics: [
+        {
+          topics: [
+            { ...topic, config: settings },
+            { ...topic, config: none },
+          ],
+          validateOnly: true,
+          timeoutMs: 2 ** 32 - 1,
+        },
+      ],
+      deleteTopics: [{ names: ["a"], timeoutMs: 5 }],
+    };
+    for (const [name, path] of Object.entries(ADMIN_METHODS)) {
+      const method = Object.values(loadAdminService()).find((candidate) => candidate.path === path);
+      const codec = Reflect.get(adminRequests, name) as {
+        decode(bytes: Buffer): unknown;
+        encode(request: unknown): Buffer;
+      };
+      for (const request of Reflect.get(requests, name) as object[]) {
+        expect(codec.decode(method?.requestSerialize(request) ?? Buffer.alloc(0)), name).to.deep.equal(request);
+        expect(method?.requestDeserialize(codec.encode(request)), name).to.deep.equal(request);
+      }
+    }
+  });
+
+  it("bounds the elements of a request, and keeps a key that would be its prototype as a key", () => {
+    const empty = Buffer.from([0x0a, 0x00]);
+    const names = Buffer.concat(Array.from({ length: MAX_ADMIN_ELEMENTS + 1 }, () => empty));
+    for (const method of ["createTopics", "describeTopics", "deleteTopics"] as const)
+      expect(() => adminRequests[method].decode(names), method).to.throw(/too many elements/);
+    const config = JSON.parse('{"__proto__":"x"}') as Record<string, string>;
+    const topic = { name: "t", partitions: -1, replicationFactor: -1, assignment: [], config };
+    const bytes = adminRequests.createTopics.encode({ topics: [topic], validateOnly: false, timeoutMs: 0 });
+    const decoded = adminRequests.createTopics.decode(bytes).topics[0]?.config ?? {};
+    expect(Object.entries(decoded)).to.deep.equal([["__proto__", "x"]]);
   });
 });

@@ -84,17 +84,22 @@ export class Writer {
 
 const EMPTY = Buffer.alloc(0);
 
-/** The codec of a message from its table. Fields are written in the order of the table. */
-export function message<T extends object>(fields: Fields<T>): Message<T> {
-  return new Message(fields);
+/**
+ * The codec of a message from its table. Fields are written in the order of the table. `maxElements` bounds the elements of
+ * all repeated fields when it is decoded.
+ */
+export function message<T extends object>(fields: Fields<T>, maxElements = MAX_ELEMENTS): Message<T> {
+  return new Message(fields, maxElements);
 }
 
 export class Message<T extends object> implements MessageCodec<T> {
   /** Names and fields in table order; values are typed by the table, which is why the walks below may forget V. */
   readonly #columns: readonly Column[];
   readonly #byNumber: (Column | undefined)[] = [];
+  readonly #maxElements: number;
 
-  constructor(fields: Fields<T>) {
+  constructor(fields: Fields<T>, maxElements: number) {
+    this.#maxElements = maxElements;
     this.#columns = Object.entries(fields).map(([name, field]) => ({ name, field: field as Field<unknown> }));
     for (const column of this.#columns) this.#byNumber[column.field.number] = column;
   }
@@ -122,7 +127,7 @@ export class Message<T extends object> implements MessageCodec<T> {
 
   decode(bytes: Buffer): T {
     const reader = new ByteReader("INVALID_REQUEST");
-    reader.elementsLeft = MAX_ELEMENTS;
+    reader.elementsLeft = this.#maxElements;
     reader.open(bytes, 0, bytes.length);
     return this.read(reader);
   }

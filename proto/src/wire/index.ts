@@ -9,5 +9,6 @@
 export type { DeferredMessage, MessageCodec } from "./codec.ts";
 export type * from "./messages.ts";
 export { Acks, Durability, Isolation, OffsetAt } from "./messages.ts";
+export { adminRequests } from "./admin-requests.ts";
 export { ADMIN_METHODS, type AdminMethod, DATA_SERVICE, type MethodDescription } from "./service.ts";
 export { type FetchResponseCodec, type ReservedFetchResponse, wire } from "./tables.ts";

@@ -1,0 +1,53 @@
+/**
+ * Decoding of the admin service's requests by table. They come from strangers, and the codec that proto-loader makes knows no
+ * bound: two bytes on the wire can be five hundred in memory. Answers, and requests on their way out, go through control.ts;
+ * a test holds the two against each other.
+ */
+import type {
+  CreateTopicsRequest,
+  DeleteTopicsRequest,
+  DescribeClusterRequest,
+  DescribeTopicsRequest,
+  ListTopicsRequest,
+  NewTopic,
+} from "../admin-messages.ts";
+import { MAX_ADMIN_ELEMENTS } from "../limits.ts";
+import { type Field, list, message } from "./codec.ts";
+import { bool, sint32, sint32s, string, strings, uint32 } from "./scalars.ts";
+
+const newTopic = message<NewTopic>({
+  name: string(1),
+  partitions: sint32(2),
+  replicationFactor: sint32(3),
+  assignment: list(4, message({ replicas: sint32s(1) })),
+  config: stringMap(5),
+});
+
+/** By method. `decode` throws ProtoError INVALID_REQUEST, also for more than MAX_ADMIN_ELEMENTS elements. */
+export const adminRequests = {
+  describeCluster: message<DescribeClusterRequest>({}),
+  listTopics: message<ListTopicsRequest>({ includeInternal: bool(1) }),
+  describeTopics: message<DescribeTopicsRequest>({ names: strings(1) }, MAX_ADMIN_ELEMENTS),
+  createTopics: message<CreateTopicsRequest>(
+    { topics: list(1, newTopic), validateOnly: bool(2), timeoutMs: uint32(3) },
+    MAX_ADMIN_ELEMENTS,
+  ),
+  deleteTopics: message<DeleteTopicsRequest>({ names: strings(1), timeoutMs: uint32(2) }, MAX_ADMIN_ELEMENTS),
+};
+
+/** A map of strings. The object has no prototype: its keys are a stranger's words. */
+function stringMap(number: number): Field<Record<string, string>> {
+  const entries = list(number, message({ key: string(1), value: string(2) }));
+  const listed = (values: Record<string, string>): { key: string; value: string }[] =>
+    Object.entries(values).map(([key, value]) => ({ key, value }));
+  return {
+    number,
+    initial: () => Object.create(null) as Record<string, string>,
+    size: (values, writer) => entries.size(listed(values), writer),
+    write: (values, writer) => entries.write(listed(values), writer),
+    read: (reader, wireType, values) => {
+      for (const { key, value } of entries.read(reader, wireType, [])) values[key] = value;
+      return values;
+    },
+  };
+}
