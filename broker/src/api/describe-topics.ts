@@ -46,7 +46,12 @@ export function handleDescribeTopics(context: BrokerContext, names: readonly str
     );
   }
   const { topics } = context.image();
+  const seen = new Set<string>();
   return names.map((name) => {
+    // A topic may have thousands of partitions: told of each topic once, an answer is bounded.
+    if (seen.has(name))
+      return { name, code: "INVALID_REQUEST", message: `the request names "${name}" twice`, topic: null };
+    seen.add(name);
     const topic = topics.get(name);
     if (topic !== undefined) return { name, code: "NONE", message: "", topic: describeTopic(context, topic) };
     const illegal = validateTopicName(name);

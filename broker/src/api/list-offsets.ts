@@ -27,8 +27,11 @@ const EARLIEST_LOCAL = -4;
 const LATEST_TIERED = -5;
 const NONE = { offset: -1, timestamp: -1 };
 
+/** A search by time may read a whole batch: so many of one request run at once. */
+const SEARCHES_AT_ONCE = 16;
+
 /** In the order of the request. */
-export function handleListOffsets(
+export async function handleListOffsets(
   context: BrokerContext,
   partitions: readonly ListOffsetsPartition[],
 ): Promise<ListedOffset[]> {
@@ -38,7 +41,13 @@ export function handleListOffsets(
       `a request names at most ${MAX_PARTITIONS_PER_REQUEST} partitions, not ${partitions.length}`,
     );
   }
-  return Promise.all(partitions.map((request) => listOffset(context, request)));
+  const listed: ListedOffset[] = [];
+  const rest = partitions.entries();
+  const work = async (): Promise<void> => {
+    for (const [slot, request] of rest) listed[slot] = await listOffset(context, request);
+  };
+  await Promise.all(Array.from({ length: SEARCHES_AT_ONCE }, work));
+  return listed;
 }
 
 async function listOffset(context: BrokerContext, request: ListOffsetsPartition): Promise<ListedOffset> {

@@ -13,6 +13,7 @@ import { MAX_PARTITIONS_PER_REQUEST, validateProducedBatch } from "@tidemark/pro
 import type { BatchHeader } from "@tidemark/proto";
 import { AppendTask, deadlineAfter } from "../runtime/index.ts";
 import type { Acks, AppendOwner, Partition, PartitionSettings } from "../runtime/index.ts";
+import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { timeoutOf } from "./broker-context.ts";
 import { mayWriteInternalTopics } from "./client.ts";
@@ -56,12 +57,20 @@ export interface ProduceResult {
 /** Called once with the results in the order of the request; never before `handleProduce` has returned. */
 export type ProduceDone = (results: readonly ProduceResult[]) => void;
 
+/** Throws ApiError INVALID_REQUEST for more partitions than a request may name: not even refusals are made in that number. */
 export function handleProduce(
   context: BrokerContext,
   request: ProduceRequest,
   client: ClientContext,
   done: ProduceDone,
 ): void {
+  const { length } = request.partitions;
+  if (length > MAX_PARTITIONS_PER_REQUEST) {
+    throw new ApiError(
+      "INVALID_REQUEST",
+      `a request names at most ${MAX_PARTITIONS_PER_REQUEST} partitions, not ${length}`,
+    );
+  }
   new ProduceCall(context, client, request.onTaken, done).start(request);
 }
 
@@ -224,9 +233,6 @@ class ProduceCall implements AppendOwner {
 /** What is wrong with the request as a whole (security 2, "body"); null = nothing. */
 function malformation(partitions: readonly ProducePartition[]): string | null {
   if (partitions.length <= 1) return null;
-  if (partitions.length > MAX_PARTITIONS_PER_REQUEST) {
-    return `a request names at most ${MAX_PARTITIONS_PER_REQUEST} partitions, not ${partitions.length}`;
-  }
   const seen = new Set<string>();
   for (const { topic, partition } of partitions) {
     const name = `${topic}\0${partition}`;
