@@ -35,11 +35,14 @@ const RESPONSE_HEADERS: OutgoingHttpHeaders = {
   "grpc-accept-encoding": "identity",
 };
 
-/** Whether a stream speaks gRPC at all; if not it is answered 415, as grpc-js does. */
+/** Whether a stream speaks gRPC at all; if not it is answered 415, as grpc-js does, or 405. */
 export function isGrpc(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
-  if (headers["content-type"]?.startsWith(CONTENT_TYPE) === true) return true;
+  const { HTTP_STATUS_METHOD_NOT_ALLOWED, HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE } = http2.constants;
+  const isPost = headers[":method"] === "POST";
+  if (isPost && headers["content-type"]?.startsWith(CONTENT_TYPE) === true) return true;
   stream.on("error", () => undefined);
-  stream.respond({ ":status": http2.constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE }, { endStream: true });
+  const status = isPost ? HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE : HTTP_STATUS_METHOD_NOT_ALLOWED;
+  stream.respond({ ":status": status }, { endStream: true });
   return false;
 }
 
@@ -92,7 +95,9 @@ export class StreamCall {
     };
     this.#stream.on("data", this.#onData);
     this.#stream.once("end", () => {
-      if (!this.#isOver) listener.onEnd();
+      if (this.#isOver) return;
+      if (reader.isInside) this.fail(new ApiError("INVALID_REQUEST", "the stream ended inside a message"));
+      else listener.onEnd();
     });
   }
 

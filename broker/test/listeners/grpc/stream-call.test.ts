@@ -76,4 +76,31 @@ describe("StreamCall", () => {
     expect(await status).to.equal(http2.constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE);
     await once(stream, "close");
   });
+
+  it("ends with a coded error when the client ends inside a message, and well when between two", async () => {
+    for (const [sent, status] of [
+      ["00000000", "3"],
+      ["0000000002ff", "3"],
+      ["0000000001ff", "0"],
+      ["", "0"],
+    ] as const) {
+      const { call, stream } = await opened();
+      call.listen({ onMessage: () => undefined, onEnd: () => call.end(), onClosed: () => undefined });
+      const trailers = new Promise<unknown>((resolve) =>
+        stream.once("trailers", (headers) => resolve(headers["grpc-status"])),
+      );
+      stream.resume();
+      stream.end(Buffer.from(sent, "hex"));
+      expect(await trailers, sent).to.equal(status);
+    }
+  });
+
+  it("answers 405 to other methods than POST", async () => {
+    for (const method of ["GET", "HEAD", "PUT"]) {
+      const stream = session.request({ ...HEADERS, ":method": method }, { endStream: true });
+      const status = new Promise((resolve) => stream.once("response", (headers) => resolve(headers[":status"])));
+      stream.resume();
+      expect(await status, method).to.equal(http2.constants.HTTP_STATUS_METHOD_NOT_ALLOWED);
+    }
+  });
 });
