@@ -102,6 +102,13 @@ export class FileDisk implements Disk {
       return bavail * bsize;
     });
   }
+
+  totalBytes(path: string): number {
+    return attempt("totalBytes", path, () => {
+      const { blocks, bsize } = fs.statfsSync(path);
+      return blocks * bsize;
+    });
+  }
 }
 
 class RealFile implements File {

@@ -16,6 +16,7 @@ const FIRST_SLAB_BYTES = 4096;
 
 /** Room shared by all files of one disk. */
 interface Budget {
+  readonly capacityBytes: number;
   leftBytes: number;
 }
 
@@ -26,7 +27,8 @@ export class MemoryDisk implements Disk {
   readonly #root = new MemoryDirectory();
 
   constructor(options: { readonly capacityBytes?: number } = {}) {
-    this.#budget = { leftBytes: options.capacityBytes ?? MEMORY_DISK_DEFAULT_BYTES };
+    const capacityBytes = options.capacityBytes ?? MEMORY_DISK_DEFAULT_BYTES;
+    this.#budget = { capacityBytes, leftBytes: capacityBytes };
   }
 
   open(path: string, mode: OpenMode): File {
@@ -99,6 +101,10 @@ export class MemoryDisk implements Disk {
 
   freeBytes(_path: string): number {
     return this.#budget.leftBytes;
+  }
+
+  totalBytes(_path: string): number {
+    return this.#budget.capacityBytes;
   }
 
   #place(operation: string, path: string): { parent: MemoryDirectory; name: string; node: Node | undefined } {

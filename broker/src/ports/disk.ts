@@ -74,5 +74,8 @@ export interface Disk {
   rmdir(path: string): void;
   /** Makes entries created, renamed or removed in the directory before the call survive a power failure. */
   syncDirectory(path: string, done: (fault: DiskFault | null) => void): void;
+  /** What may still be written where `path` lies. Throws DiskFault. */
   freeBytes(path: string): number;
+  /** Size of the disk where `path` lies, full or not. Throws DiskFault. */
+  totalBytes(path: string): number;
 }

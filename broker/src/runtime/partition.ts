@@ -57,6 +57,8 @@ export interface PartitionDeps {
   readonly clock: Clock;
   readonly turn: Turn;
   readonly purgatory: Purgatory;
+  /** Whether the disk has room but for its reserve (3.8(2)). */
+  hasRoom(bytes: number): boolean;
   /** A write failed for another reason than a full disk (3.8(1)). */
   onDiskFault(fault: DiskFault): void;
 }
@@ -266,6 +268,8 @@ export class Partition {
   }
 
   #append(task: AppendTask, now: Ms): void {
+    if (!this.#deps.hasRoom(task.header.sizeBytes))
+      return this.#refuse(task, "KAFKA_STORAGE_ERROR", "the disk of the broker is full");
     if (this.settings.isLogAppendTime) {
       setLogAppendTime(task.bytes, 0, now);
       task.header = readBatchHeader(task.bytes, 0);

@@ -17,6 +17,7 @@ import type { ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "..
 import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
 import type { Membership } from "../replication/index.ts";
 import type { LogDirectory, LogDirectoryOptions, OpenLogDirectory, OpenReport, ReplicaSpec } from "../storage/index.ts";
+import { DiskReserve } from "./disk-reserve.ts";
 import { Partition } from "./partition.ts";
 import type { PartitionSettings } from "./partition.ts";
 import { deadlineAfter } from "./purgatory.ts";
@@ -62,12 +63,15 @@ export class ReplicaManager {
   /** The last step of each replica that has one under way, by `<topic>-<partition>`. */
   readonly #chains = new Map<string, Promise<void>>();
   readonly #readyWaits = new Set<ReadyWait>();
+  readonly #reserve: DiskReserve;
   #isOffline = false;
   #isStopped = false;
 
   constructor(options: ReplicaManagerOptions, deps: ReplicaManagerDeps) {
     this.#options = options;
     this.#deps = deps;
+    const { disk, clock, logger } = deps;
+    this.#reserve = new DiskReserve({ disk, clock, logger, path: options.path });
   }
 
   // ---- life cycle ----
@@ -278,6 +282,7 @@ export class ReplicaManager {
         clock: this.#deps.clock,
         turn: this.#deps.turn,
         purgatory: this.#deps.purgatory,
+        hasRoom: (bytes) => this.#reserve.hasRoom(bytes),
         onDiskFault: (fault) => this.#goOffline(fault),
       },
     );

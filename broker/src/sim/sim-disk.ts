@@ -26,7 +26,7 @@ import type { Directory, DirectoryMode, EntryChange } from "./sim-tree.ts";
 import type { SimProcess } from "./sim-world.ts";
 import { SimulatedCrash } from "./simulated-crash.ts";
 
-/** What `freeBytes` answers on a disk without a capacity. */
+/** What `freeBytes` and `totalBytes` answer on a disk without a capacity. */
 const UNBOUNDED_BYTES = 2 ** 40;
 
 export interface SimDiskOptions {
@@ -142,6 +142,10 @@ export class SimDisk {
 
   freeBytes(): number {
     return Math.max(0, Math.min(UNBOUNDED_BYTES, this.capacityBytes - this.usedBytes()));
+  }
+
+  totalBytes(): number {
+    return Math.min(UNBOUNDED_BYTES, this.capacityBytes);
   }
 
   // What follows is for the mount and its files (sim-mount.ts, sim-file.ts).

@@ -118,6 +118,11 @@ export class SimMount implements Disk {
     return this.#disk.freeBytes();
   }
 
+  totalBytes(_path: string): number {
+    this.#disk.assertAlive(this.#process, "totalBytes");
+    return this.#disk.totalBytes();
+  }
+
   #enter(operation: DiskOperation, path: string): FaultRule | undefined {
     const rule = this.#disk.enter(this.#process, operation, path);
     if (isKind(rule?.effect)) throw new DiskFault(rule.effect, operation, path);

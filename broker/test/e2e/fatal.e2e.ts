@@ -61,6 +61,27 @@ describe("a disk that fails", () => {
     });
   }
 
+  it("a disk that is full but for its reserve takes no records, but topics, and goes on when there is room (3.8(2))", async () => {
+    const disk = new MemoryDisk({ capacityBytes: 64 * 1024 * 1024 });
+    const broker = await startBroker({}, { memory: true, world: { disk } });
+    const client = new RawClient(broker.grpcAddress);
+    await client.createTopic("full", { config: { "file.delete.delay.ms": "0" } });
+    const producer = client.produceStream();
+    await producer.opened();
+    const record = batch({ values: ["x".repeat(1_000_000)] });
+    const code = async (topic: string): Promise<number> => (await producer.produce(topic, record)).errorCode;
+    let written = 0;
+    while ((await code("full")) === 0) written += 1;
+    expect(written).to.be.above(50);
+    expect(disk.freeBytes("/")).to.be.within(1_000_000, 0.05 * 64 * 1024 * 1024);
+    await client.createTopic("small");
+    expect(await code("small")).to.equal(56);
+    await client.admin("deleteTopics", { names: ["full"], timeoutMs: 0 });
+    while ((await code("small")) !== 0);
+    client.close();
+    await broker.stop();
+  });
+
   it("a full disk fails what it must and nothing else (3.8(2))", async () => {
     const disk = new MemoryDisk({ capacityBytes: 3 * 1024 * 1024 });
     const broker = await startBroker({}, { memory: true, world: { disk } });

@@ -192,6 +192,23 @@ describe("Partition", () => {
       expect(again.answer).to.deep.include({ code: "NONE", baseOffset: 0, isDuplicate: false });
     });
 
+    it("takes nothing into a disk that is full but for its reserve, and answers duplicates all the same (3.8(2))", async () => {
+      const bench = await PartitionBench.open();
+      const original = bench.append({ producerId: 5, sequence: 0 });
+      await bench.turnEnds();
+      ok(original.answer, 0);
+      bench.hasRoom = false;
+      const refused = bench.append({ producerId: 5, sequence: 1 });
+      const retry = bench.append({ producerId: 5, sequence: 0 });
+      await bench.turnEnds();
+      expect(refused.answer?.code).to.equal("KAFKA_STORAGE_ERROR");
+      expect(retry.answer).to.deep.include({ code: "NONE", baseOffset: 0, isDuplicate: true });
+      bench.hasRoom = true;
+      const again = bench.append({ producerId: 5, sequence: 1 });
+      await bench.turnEnds();
+      ok(again.answer, 1);
+    });
+
     it("reports anything worse than a full disk", async () => {
       const bench = await PartitionBench.open();
       bench.disk.faults.add({ operation: "write", effect: "EIO", path: LOG_FILE });

@@ -380,6 +380,7 @@ export function diskSuite(name: string, create: () => DiskUnderTest): void {
 
     it("tells how much is free", () => {
       expect(disk.freeBytes(under.root)).to.be.greaterThan(0);
+      expect(disk.totalBytes(under.root)).to.be.at.least(disk.freeBytes(under.root));
     });
 
     it("holds the bytes a plain array would hold, whatever is written and cut", () => {

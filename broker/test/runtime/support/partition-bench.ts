@@ -89,6 +89,8 @@ export class PartitionBench {
   readonly world: SimWorld;
   readonly disk: SimDisk;
   readonly diskFaults: DiskFault[] = [];
+  /** What the disk's reserve says (3.8(2)). */
+  hasRoom = true;
   readonly #options: BenchOptions;
   #epoch = 0;
   #life: Life | null = null;
@@ -235,7 +237,13 @@ export class PartitionBench {
         leaderEpoch: asLeaderEpoch(this.#epoch++),
         membership: members,
       },
-      { clock: process, turn, purgatory, onDiskFault: (fault) => this.#onDiskFault(fault) },
+      {
+        clock: process,
+        turn,
+        purgatory,
+        hasRoom: () => this.hasRoom,
+        onDiskFault: (fault) => this.#onDiskFault(fault),
+      },
     );
     this.#life = { process, directory, log: opened, turn, purgatory, partition };
   }
