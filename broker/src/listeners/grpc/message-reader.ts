@@ -28,11 +28,17 @@ export class MessageReader {
   #smallCount = 0;
   /** With its prefix; -1 while the prefix is not whole. */
   #size = -1;
+  #messagesCount = 0;
 
   constructor(options: { maxBytes: number; slabs: SlabPool; onMessage: OnMessage }) {
     this.#maxBytes = options.maxBytes;
     this.#slabs = options.slabs;
     this.#onMessage = options.onMessage;
+  }
+
+  /** Messages that were whole so far. */
+  get messagesCount(): number {
+    return this.#messagesCount;
   }
 
   /** True while a message has begun and is not whole. */
@@ -75,6 +81,7 @@ export class MessageReader {
   }
 
   #finish(): void {
+    this.#messagesCount++;
     const chunks = this.#chunks;
     const size = this.#size;
     this.#chunks = [];

@@ -28,6 +28,8 @@ export interface StreamListener {
 }
 
 const GRPC_OK = 0;
+/** A message is whole this long after its first byte, or the call ends (security 2, "slow frame"). */
+const SLOW_MESSAGE_MS = 30_000;
 const CONTENT_TYPE = "application/grpc";
 const RESPONSE_HEADERS: OutgoingHttpHeaders = {
   ":status": 200,
@@ -52,12 +54,23 @@ export class StreamCall {
   readonly #slabs: SlabPool;
   #listener: StreamListener | null = null;
   #onData: ((chunk: Buffer) => void) | null = null;
+  readonly #slowMessageMs: number;
   #aheadBytes = 0;
   #isOver = false;
+  /** How often reading was stopped: a message is not slow while it was we who did not read. */
+  #pausesCount = 0;
+  /** While a message may become slow. At most one in `#slowMessageMs`, so that quick messages cost none. */
+  #slowTimer: NodeJS.Timeout | null = null;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, slabs: SlabPool) {
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    slabs: SlabPool,
+    slowMessageMs: number = SLOW_MESSAGE_MS,
+  ) {
     this.#stream = stream;
     this.#slabs = slabs;
+    this.#slowMessageMs = slowMessageMs;
     this.client = clientFrom(headers);
     // An error comes with a close, which says all there is to say.
     stream.on("error", () => undefined);
@@ -92,6 +105,7 @@ export class StreamCall {
         if (!(error instanceof ApiError)) throw error;
         this.fail(error);
       }
+      if (reader.isInside && this.#slowTimer === null) this.#watchMessage(reader);
     };
     this.#stream.on("data", this.#onData);
     this.#stream.once("end", () => {
@@ -102,6 +116,7 @@ export class StreamCall {
   }
 
   pause(): void {
+    this.#pausesCount++;
     this.#stream.pause();
   }
 
@@ -162,6 +177,24 @@ export class StreamCall {
     });
   }
 
+  #watchMessage(reader: MessageReader): void {
+    if (this.#isOver) return;
+    const { messagesCount } = reader;
+    const pausesCount = this.#pausesCount;
+    this.#slowTimer = setTimeout(() => {
+      this.#slowTimer = null;
+      if (!reader.isInside) return;
+      const isSlow =
+        reader.messagesCount === messagesCount && this.#pausesCount === pausesCount && !this.#stream.isPaused();
+      if (isSlow)
+        this.fail(
+          new ApiError("REQUEST_TIMED_OUT", `a message was not whole ${this.#slowMessageMs} ms after its first byte`),
+        );
+      else this.#watchMessage(reader);
+    }, this.#slowMessageMs);
+    this.#slowTimer.unref();
+  }
+
   #finish(trailers: OutgoingHttpHeaders): void {
     if (this.#isOver) return;
     const stream = this.#stream;
@@ -177,6 +210,8 @@ export class StreamCall {
   #close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    if (this.#slowTimer !== null) clearTimeout(this.#slowTimer);
+    this.#slowTimer = null;
     // With it goes the message that was under way.
     if (this.#onData !== null) this.#stream.off("data", this.#onData);
     this.#listener?.onClosed();

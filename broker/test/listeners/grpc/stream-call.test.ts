@@ -15,11 +15,12 @@ describe("StreamCall", () => {
   let server: Http2Server;
   let session: ClientHttp2Session;
   let onCall: (call: StreamCall) => void = () => undefined;
+  let slowMessageMs: number | undefined;
 
   before(async () => {
     server = http2.createServer();
     server.on("stream", (stream, headers) => {
-      if (isGrpc(stream, headers)) onCall(new StreamCall(stream, headers, new SlabPool()));
+      if (isGrpc(stream, headers)) onCall(new StreamCall(stream, headers, new SlabPool(), slowMessageMs));
     });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -93,6 +94,36 @@ describe("StreamCall", () => {
       stream.end(Buffer.from(sent, "hex"));
       expect(await trailers, sent).to.equal(status);
     }
+  });
+
+  it("ends a call whose message does not become whole in time, and none that waits between two or while we do not read", async () => {
+    slowMessageMs = 40;
+    const half = Buffer.from("0000000009ff", "hex");
+    const whole = Buffer.from("0000000001ff", "hex");
+    const { call: idle, stream: idleStream } = await opened();
+    idle.listen({ onMessage: () => undefined, onEnd: () => idle.end(), onClosed: () => undefined });
+    idleStream.resume();
+    idleStream.write(Buffer.concat([whole, half.subarray(0, 3)]));
+    idleStream.write(half.subarray(3));
+    idleStream.write(Buffer.alloc(8));
+    const { call: paused, stream: pausedStream } = await opened();
+    paused.listen({ onMessage: () => undefined, onEnd: () => paused.end(), onClosed: () => undefined });
+    pausedStream.resume();
+    pausedStream.write(half);
+    await settled();
+    paused.pause();
+
+    const { call: slow, stream: slowStream } = await opened();
+    slow.listen({ onMessage: () => undefined, onEnd: () => undefined, onClosed: () => undefined });
+    const trailers = once(slowStream, "trailers");
+    slowStream.resume();
+    slowStream.write(half);
+    const [headers] = (await trailers) as [Record<string, unknown>];
+    expect(headers["grpc-status"]).to.equal("4");
+    expect(idle.isOver).to.equal(false);
+    expect(paused.isOver).to.equal(false);
+    slowMessageMs = undefined;
+    for (const stream of [idleStream, pausedStream, slowStream]) stream.close(http2.constants.NGHTTP2_CANCEL);
   });
 
   it("answers 405 to other methods than POST", async () => {
