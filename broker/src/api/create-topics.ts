@@ -54,7 +54,7 @@ export async function createTopicsReady(
 
 async function whenReady(context: BrokerContext, result: CreateTopicResult, timeoutMs: number): Promise<TopicOutcome> {
   if (result.topic === null) return outcomeOf(result);
-  const missing = await context.replicas.whenReady(result.topic.topicId, timeoutMs);
+  const missing = await context.replicas.whenReady(result.topic, timeoutMs);
   if (missing.length === 0) return outcomeOf(result);
   const message = `topic "${result.name}" exists, but partitions ${missing.join(", ")} have no leader with an open log yet`;
   return { name: result.name, code: "REQUEST_TIMED_OUT", message, topic: null };

@@ -108,7 +108,7 @@ async function creationOf(context: BrokerContext, { name, code, message }: Topic
   if (code !== "TOPIC_ALREADY_EXISTS") return { name, code, message, isCreated: code === "NONE" };
   // Somebody else was faster: it is there, and ready is what the client waits for.
   const topic = context.image().topics.get(name);
-  if (topic !== undefined) await context.replicas.whenReady(topic.topicId, DEFAULT_TIMEOUT_MS);
+  if (topic !== undefined) await context.replicas.whenReady(topic, DEFAULT_TIMEOUT_MS);
   return { name, code: "NONE", message: "", isCreated: false };
 }
 

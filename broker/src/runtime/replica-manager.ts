@@ -62,7 +62,8 @@ export class ReplicaManager {
   readonly #led = new Map<string, (Partition | undefined)[]>();
   /** The last step of each replica that has one under way, by `<topic>-<partition>`. */
   readonly #chains = new Map<string, Promise<void>>();
-  readonly #readyWaits = new Set<ReadyWait>();
+  /** By topic name: what one topic's logs have come to concerns nobody who waits for another. */
+  readonly #readyWaits = new Map<string, Set<ReadyWait>>();
   readonly #reserve: DiskReserve;
   #isOffline = false;
   #isStopped = false;
@@ -120,7 +121,7 @@ export class ReplicaManager {
     await this.#drained();
     for (const partition of this.partitions()) partition.close("NOT_LEADER_OR_FOLLOWER");
     this.#led.clear();
-    for (const wait of this.#readyWaits) wait.end();
+    this.#endReadyWaits();
     // Offline too: the lock goes to another, and no file or timer of this life may be left. There is no marker then.
     await this.#directory?.close(brokerEpoch);
   }
@@ -158,19 +159,21 @@ export class ReplicaManager {
    * Waits until every partition of the topic that this broker shall lead is led with its log open (15.3(1)). Resolves with
    * the partitions that are not when `timeoutMs` is over or the topic is gone; empty: ready.
    */
-  whenReady(topicId: string, timeoutMs: number): Promise<readonly number[]> {
+  whenReady(topic: TopicIdentity, timeoutMs: number): Promise<readonly number[]> {
     return new Promise((resolve) => {
+      const waits = this.#readyWaits.get(topic.name) ?? new Set();
+      this.#readyWaits.set(topic.name, waits);
       const wait = new ReadyWait({
-        topicId,
         deadline: deadlineAfter(this.#deps.clock, timeoutMs),
-        missing: () => this.#missingOf(topicId),
+        missing: () => this.#missingOf(topic),
         onEnd: (missing) => {
-          this.#readyWaits.delete(wait);
+          waits.delete(wait);
+          if (waits.size === 0 && this.#readyWaits.get(topic.name) === waits) this.#readyWaits.delete(topic.name);
           this.#deps.purgatory.release(wait);
           resolve(missing);
         },
       });
-      this.#readyWaits.add(wait);
+      waits.add(wait);
       if (!wait.check()) this.#deps.purgatory.park(wait);
     });
   }
@@ -179,10 +182,14 @@ export class ReplicaManager {
 
   /** One applied entry. Called in order, in the stretch that applied it. */
   onMetadata(delta: MetadataDelta, image: ClusterImage): void {
-    for (const topic of delta.topicsDeleted) this.#forget(topic);
+    for (const topic of delta.topicsDeleted) {
+      this.#forget(topic);
+      this.#checkReady(topic.name);
+    }
     for (const topic of delta.topicsCreated) {
       this.#want(topic);
       this.#follow(topic);
+      this.#checkReady(topic.name);
     }
     for (const { topic: name, partition: number } of delta.partitionsChanged) {
       const topic = image.topics.get(name);
@@ -190,8 +197,8 @@ export class ReplicaManager {
       if (topic === undefined || partition === undefined) continue;
       this.#want(topic);
       this.#followPartition(topic, partition);
+      this.#checkReady(name);
     }
-    this.#checkReady();
   }
 
   #want(topic: TopicImage): void {
@@ -231,7 +238,7 @@ export class ReplicaManager {
     const before = this.#chains.get(key);
     const after = (before === undefined ? step() : before.then(step)).then(() => {
       if (this.#chains.get(key) === after) this.#chains.delete(key);
-      this.#checkReady();
+      this.#checkReady(topic);
     });
     this.#chains.set(key, after);
   }
@@ -321,21 +328,23 @@ export class ReplicaManager {
 
   // ---- readiness, faults, quiet ----
 
-  #missingOf(topicId: string): readonly number[] | null {
-    for (const { image } of this.#wanted.values()) {
-      if (image.topicId !== topicId) continue;
-      return this.#hostedOf(image)
-        .filter(
-          (partition) =>
-            partition.leaderId === this.#brokerId && this.find(image.name, partition.partition)?.topicId !== topicId,
-        )
-        .map((partition) => partition.partition);
-    }
-    return null;
+  #missingOf({ name, topicId }: TopicIdentity): readonly number[] | null {
+    const image = this.#wanted.get(name)?.image;
+    if (image === undefined || image.topicId !== topicId) return null;
+    return this.#hostedOf(image)
+      .filter(
+        (partition) =>
+          partition.leaderId === this.#brokerId && this.find(name, partition.partition)?.topicId !== topicId,
+      )
+      .map((partition) => partition.partition);
   }
 
-  #checkReady(): void {
-    for (const wait of this.#readyWaits) wait.check();
+  #checkReady(topic: string): void {
+    for (const wait of this.#readyWaits.get(topic) ?? []) wait.check();
+  }
+
+  #endReadyWaits(): void {
+    for (const waits of this.#readyWaits.values()) for (const wait of waits) wait.end();
   }
 
   #goOffline(fault: DiskFault): void {
@@ -349,7 +358,7 @@ export class ReplicaManager {
     });
     for (const partition of this.partitions()) partition.close("KAFKA_STORAGE_ERROR");
     this.#led.clear();
-    for (const wait of this.#readyWaits) wait.end();
+    this.#endReadyWaits();
     this.#deps.onOffline(fault);
   }
 
@@ -430,8 +439,10 @@ class ReadyWait implements Waiter {
   }
 }
 
+/** A topic that was made anew under its name is another one. */
+export type TopicIdentity = Pick<TopicImage, "name" | "topicId">;
+
 interface ReadyWaitOptions {
-  readonly topicId: string;
   readonly deadline: Waiter["deadline"];
   /** Partitions that are not ready; null: no such topic here. */
   missing(): readonly number[] | null;

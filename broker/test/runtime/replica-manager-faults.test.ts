@@ -61,7 +61,7 @@ describe("ReplicaManager on a disk that refuses", () => {
     const bench = new ManagerBench();
     await bench.start();
     const topicId = bench.createTopic("t");
-    expect(await bench.machine.run(bench.replicas.whenReady(topicId, 30_000))).to.deep.equal([]);
+    expect(await bench.machine.run(bench.replicas.whenReady({ name: "t", topicId }, 30_000))).to.deep.equal([]);
     bench.machine.medium.faults.add({ operation: "syncDirectory", effect: "EIO", path: /\/data$/u });
     bench.createTopic("u");
     await bench.machine.letPass(1_000);
@@ -80,7 +80,7 @@ describe("ReplicaManager on a disk that refuses", () => {
     bench.machine.medium.faults.add({ operation: "syncDirectory", effect: "EIO", path: /\/data$/u });
     const topicId = bench.createTopic("t");
     const begun = bench.machine.world.nowMs;
-    expect(await bench.machine.run(bench.replicas.whenReady(topicId, 30_000))).to.deep.equal([0]);
+    expect(await bench.machine.run(bench.replicas.whenReady({ name: "t", topicId }, 30_000))).to.deep.equal([0]);
     expect(bench.machine.world.nowMs - begun).to.be.lessThan(5_000);
   });
 
@@ -89,7 +89,7 @@ describe("ReplicaManager on a disk that refuses", () => {
     await bench.start();
     bench.machine.medium.faults.add({ operation: "write", effect: "ENOSPC", path: /partition\.metadata/u });
     const topicId = bench.createTopic("t");
-    expect(await bench.machine.run(bench.replicas.whenReady(topicId, 30_000))).to.deep.equal([]);
+    expect(await bench.machine.run(bench.replicas.whenReady({ name: "t", topicId }, 30_000))).to.deep.equal([]);
     expect(bench.replicas.find("t", 0)?.topicId).to.equal(topicId);
   });
 });

@@ -109,7 +109,7 @@ describe("ReplicaManager", () => {
     const bench = await Bench.open();
     bench.create("tide", 1, 3);
     expect(bench.manager.find("tide", 0), "not before its log").to.equal(undefined);
-    expect(await bench.drive(bench.manager.whenReady(topicId(1), 30_000))).to.deep.equal([]);
+    expect(await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000))).to.deep.equal([]);
     for (const partition of [0, 1, 2]) expect(bench.manager.find("tide", partition)?.topicId).to.equal(topicId(1));
   });
 
@@ -117,23 +117,23 @@ describe("ReplicaManager", () => {
     const bench = await Bench.open();
     const fault = bench.disk.faults.add({ operation: "mkdir", effect: "ENOSPC", path: /tide-1/u, probability: 1 });
     bench.create("tide", 1, 3);
-    expect(await bench.drive(bench.manager.whenReady(topicId(1), 2_000))).to.deep.equal([1]);
+    expect(await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 2_000))).to.deep.equal([1]);
     fault.remove();
-    expect(await bench.drive(bench.manager.whenReady(topicId(1), 30_000))).to.deep.equal([]);
+    expect(await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000))).to.deep.equal([]);
     expect(bench.manager.find("tide", 1)).to.not.equal(undefined);
   });
 
   it("frees the name of a deleted topic and leads the new one with an empty log, whatever the order of the disk", async () => {
     const bench = await Bench.open();
     bench.create("tide", 1);
-    await bench.drive(bench.manager.whenReady(topicId(1), 30_000));
+    await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000));
     // Deleted, made, deleted and made again before the disk has done anything.
     bench.delete(1);
     expect(bench.manager.find("tide", 0), "gone in the same stretch").to.equal(undefined);
     bench.create("tide", 2);
     bench.delete(2);
     bench.create("tide", 3);
-    expect(await bench.drive(bench.manager.whenReady(topicId(3), 30_000))).to.deep.equal([]);
+    expect(await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(3) }, 30_000))).to.deep.equal([]);
     expect(bench.manager.find("tide", 0)).to.deep.include({ topicId: topicId(3), logEndOffset: 0 });
   });
 
@@ -149,7 +149,7 @@ describe("ReplicaManager", () => {
   it("takes a new leader epoch as a new leadership", async () => {
     const bench = await Bench.open();
     bench.create("tide", 1);
-    await bench.drive(bench.manager.whenReady(topicId(1), 30_000));
+    await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000));
     const before = bench.manager.find("tide", 0);
     bench.commit({
       type: "partitionChanged",
@@ -169,7 +169,7 @@ describe("ReplicaManager", () => {
   it("leads no partition whose leader is gone", async () => {
     const bench = await Bench.open();
     bench.create("tide", 1);
-    await bench.drive(bench.manager.whenReady(topicId(1), 30_000));
+    await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000));
     bench.commit({
       type: "partitionChanged",
       topicId: topicId(1),
@@ -186,7 +186,7 @@ describe("ReplicaManager", () => {
   it("closes cleanly, and what it led is answered as led no more", async () => {
     const bench = await Bench.open();
     bench.create("tide", 1);
-    await bench.drive(bench.manager.whenReady(topicId(1), 30_000));
+    await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000));
     const partition = bench.manager.find("tide", 0);
     await bench.drive(bench.manager.stop(1));
     expect(partition?.closedCode).to.equal("NOT_LEADER_OR_FOLLOWER");
