@@ -19,7 +19,7 @@ export async function* fetch({ bytes, records, pairs, wants }: Scale): AsyncGene
     [batchBytes, "64 KiB", true],
     [1024 * 1024, "1 MiB", false],
   ] as const) {
-    const row = `${label} messages, gRPC stream, warm`;
+    const row = `${label} messages, gRPC stream, page-cache, warm`;
     if (!wants(row)) continue;
     const raw = await RawGrpc.start();
     try {
@@ -37,7 +37,7 @@ export async function* fetch({ bytes, records, pairs, wants }: Scale): AsyncGene
       raw.stop();
     }
   }
-  const row = "100 B records, SDK for await, warm";
+  const row = "100 B records, SDK for await, page-cache, warm";
   if (!wants(row)) return;
   yield await withBroker(async (broker) => {
     await produceRecords(broker, records, "enqueue", "page-cache");
