@@ -88,11 +88,6 @@ export const OWN_CODES: readonly OwnCode[] = [
     hint: "Set node.id to the one it was made with, or use another directory.",
   },
   {
-    code: "SEGMENT_OFFSET_OVERFLOW",
-    text: "A segment reaches further than its base offset allows.",
-    hint: "It was written by a Kafka before 1.1; split it with Kafka's tools.",
-  },
-  {
     code: "METADATA_LOST",
     text: "The metadata store is missing, incomplete or altered.",
     hint: "Restore tidemark-metadata from a backup; the records themselves are untouched.",

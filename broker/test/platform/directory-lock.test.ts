@@ -74,7 +74,10 @@ describe("FileDirectoryLocks", () => {
   });
 
   it("opens LOCK once and never again, also when it is refused, released and taken anew", async function () {
-    if (process.platform !== "linux") return this.skip();
+    if (process.platform !== "linux") {
+      process.stderr.write("skipped: open descriptors can be listed on Linux only (/proc/self/fd)\n");
+      return this.skip();
+    }
     const lockFile = path.join(fs.realpathSync(directory), "tidemark-lock", "LOCK");
     const descriptors = (): number =>
       fs.readdirSync("/proc/self/fd").filter((fd) => {
