@@ -15,6 +15,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { runTests } from "./run-tests.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const packages = ["proto", "client", "broker", "cli", "scripts"];
@@ -135,28 +136,9 @@ async function become(path, args) {
 
 const compiled = (name) => join(root, "scripts/dist/src", `${name}.js`);
 
-function mochaArguments(args) {
-  const isPath = (arg) => !arg.startsWith("-") && existsSync(arg);
-  const chosen = args.filter(isPath);
-  const rest = args.filter((arg) => !isPath(arg));
-  const compiledOf = (path) => {
-    const inside = relative(root, resolve(path)).split(/[\\/]/);
-    return isSource(path) ? join(root, inside[0], "dist", ...inside.slice(1)).replace(/\.ts$/, ".js") : resolve(path);
-  };
-  const all = packages
-    .flatMap((name) => [...filesUnder(join(root, name, "dist/test"))])
-    .filter((path) => /\.(test|e2e|fuzz)\.js$/.test(path));
-  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
-  const files =
-    chosen.length > 0
-      ? chosen.map(compiledOf)
-      : shuffled(
-          all.toSorted((a, b) => (a < b ? -1 : 1)),
-          seed,
-        );
-  if (chosen.length === 0)
-    say(`tidemark: ${files.length} test files, order seed ${seed} (TEST_SEED=${seed} npm test repeats it)`);
-  const parallel = chosen.length > 0 || rest.includes("--no-parallel") ? [] : ["--parallel", "--jobs", "2"];
+const mochaPath = join(root, "node_modules/mocha/bin/mocha.js");
+
+function mochaOptions(rest) {
   return [
     "--enable-source-maps",
     "--no-config",
@@ -165,10 +147,31 @@ function mochaArguments(args) {
     "--timeout",
     "60000",
     "--exit",
-    ...parallel,
-    ...rest.filter((arg) => arg !== "--no-parallel"),
-    ...files,
+    ...rest,
   ];
+}
+
+/** The compiled files that `args` name, or null when they name none; and the arguments that are mocha's. */
+function chosenTests(args) {
+  const isPath = (arg) => !arg.startsWith("-") && existsSync(arg);
+  const compiledOf = (path) => {
+    const inside = relative(root, resolve(path)).split(/[\\/]/);
+    return isSource(path) ? join(root, inside[0], "dist", ...inside.slice(1)).replace(/\.ts$/, ".js") : resolve(path);
+  };
+  const chosen = args.filter(isPath).map(compiledOf);
+  return { files: chosen.length > 0 ? chosen : null, rest: args.filter((arg) => !isPath(arg)) };
+}
+
+function allTests() {
+  const all = packages
+    .flatMap((name) => [...filesUnder(join(root, name, "dist/test"))])
+    .filter((path) => /\.(test|e2e|fuzz)\.js$/.test(path));
+  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  say(`tidemark: ${all.length} test files, order seed ${seed} (TEST_SEED=${seed} npm test repeats it)`);
+  return shuffled(
+    all.toSorted((a, b) => (a < b ? -1 : 1)),
+    seed,
+  );
 }
 
 function shuffled(list, seed) {
@@ -184,15 +187,16 @@ function shuffled(list, seed) {
   return list;
 }
 
-const mocha = () => join(root, "node_modules/mocha/bin/mocha.js");
-
 const jobs = {
   build: async () => {},
   start: (args) => become(join(root, "cli/bin/tidemark.js"), ["dev", "--data-dir", ".tidemark", ...args]),
   test: async (args) => {
     const lawful = run(process.execPath, [compiled("tidy")]);
     if (lawful !== 0) process.exit(lawful);
-    process.exit(run(process.execPath, [mocha(), ...mochaArguments(args)]));
+    const { files, rest } = chosenTests(args);
+    const command = [process.execPath, mochaPath, ...mochaOptions(rest)];
+    if (files !== null) process.exit(run(command[0], [...command.slice(1), ...files]));
+    process.exit(await runTests({ root, files: allTests(), command }));
   },
   coverage: async (args) => {
     const thresholds = ["--check-coverage", "--lines", "92", "--branches", "88"];
@@ -206,7 +210,10 @@ const jobs = {
       "--reporter",
       "html",
     ];
-    process.exit(run(process.execPath, [...c8, process.execPath, mocha(), ...mochaArguments(args)]));
+    const { files, rest } = chosenTests(args);
+    process.exit(
+      run(process.execPath, [...c8, process.execPath, mochaPath, ...mochaOptions(rest), ...(files ?? allTests())]),
+    );
   },
   bench: (args) => become(compiled("bench"), args),
   crash: (args) => become(compiled("crash"), args),

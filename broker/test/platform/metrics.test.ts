@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import { execFileSync } from "node:child_process";
 
 import { expect } from "chai";
 
@@ -51,13 +51,23 @@ const numbers: BrokerNumbers = {
 describe("metrics", function () {
   this.timeout(10_000);
 
-  it("loads prom-client at the first scrape, not before", async () => {
-    const require = createRequire(import.meta.url);
-    const metrics = new Metrics([]);
-    const path = require.resolve("prom-client");
-    expect(require.cache).not.to.have.property(path);
-    await metrics.render("summary");
-    expect(require.cache).to.have.property(path);
+  it("loads prom-client at the first scrape, not before", () => {
+    // In a process of its own: in this one another test may have loaded it.
+    const script = `
+      import { createRequire } from "node:module";
+      const { Metrics } = await import(process.argv[1]);
+      const require = createRequire(process.argv[1]);
+      const isLoaded = () => require.resolve("prom-client") in require.cache;
+      const metrics = new Metrics([]);
+      const before = isLoaded();
+      await metrics.render("summary");
+      console.log(JSON.stringify({ before, after: isLoaded() }));
+    `;
+    const module = new URL("../../src/platform/metrics.js", import.meta.url).href;
+    const printed = execFileSync(process.execPath, ["--input-type=module", "--eval", script, module], {
+      encoding: "utf8",
+    });
+    expect(JSON.parse(printed)).to.deep.equal({ before: false, after: true });
   });
 
   it("renders rows of several sources, escaping their labels", async () => {

@@ -1,0 +1,89 @@
+/**
+ * Runs the test files in batches, a mocha of its own for each, a few at a time. A batch that fails, dies or hangs harms no
+ * other and says what it was doing; the failures of all stand once more at the end, above the one line that counts.
+ *
+ * mocha's own `--parallel` is not used: it sends the error of a failed test to its parent property by property, and where
+ * one holds something that cannot be sent, what is reported is the sending, and the failed test is lost with its file.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join, relative } from "node:path";
+
+const FILES_PER_BATCH = 6;
+const JOBS_MAX = 4;
+/** A batch takes seconds; one that is still there after this long hangs. */
+const BATCH_LIMIT_MS = 300_000;
+
+/**
+ * `command` is the mocha to run, as [file, ...arguments]; resolves with the exit code of the whole run.
+ * TEST_JOBS sets how many batches run side by side.
+ */
+export async function runTests({ root, files, command, filesPerBatch = FILES_PER_BATCH }) {
+  const wantedJobs = Number(process.env.TEST_JOBS ?? Math.min(JOBS_MAX, Math.max(2, availableParallelism())));
+  const scratch = mkdtempSync(join(tmpdir(), "tidemark-tests-"));
+  const batches = [];
+  for (let at = 0; at < files.length; at += filesPerBatch) batches.push(files.slice(at, at + filesPerBatch));
+  const total = { passed: 0, failures: [], skipped: [] };
+  let next = 0;
+
+  const worker = async () => {
+    while (next < batches.length) {
+      const number = next;
+      next += 1;
+      const summaryPath = join(scratch, `${number}.json`);
+      const ended = await runBatch({ root, command, files: batches[number], summaryPath });
+      process.stdout.write(ended.output);
+      add(total, ended, summaryPath, batches[number], root);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, wantedJobs) }, worker));
+  rmSync(scratch, { recursive: true, force: true });
+  report(total);
+  return total.failures.length === 0 ? 0 : 1;
+}
+
+function runBatch({ root, command, files, summaryPath }) {
+  return new Promise((resolve) => {
+    const [file, ...args] = command;
+    const child = spawn(file, [...args, "--reporter-option", `summary=${summaryPath}`, ...files], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? "1" : "0" },
+    });
+    const chunks = [];
+    child.stdout.on("data", (chunk) => chunks.push(chunk));
+    child.stderr.on("data", (chunk) => chunks.push(chunk));
+    const limit = setTimeout(() => child.kill("SIGKILL"), BATCH_LIMIT_MS);
+    child.once("close", (code, signal) => {
+      clearTimeout(limit);
+      resolve({ code, signal, output: Buffer.concat(chunks) });
+    });
+  });
+}
+
+function add(total, { code, signal }, summaryPath, files, root) {
+  const summary = readSummary(summaryPath);
+  total.passed += summary.passed;
+  total.skipped.push(...summary.skipped);
+  total.failures.push(...summary.failures);
+  if (summary.isWhole && (code === 0 || summary.failures.length > 0)) return;
+  const how = signal === null ? `ended with ${code}` : `was ended by ${signal}`;
+  const names = files.map((path) => `\n     ${relative(root, path)}`).join("");
+  total.failures.push({ title: "a batch of tests", text: `the batch ${how} though no test of it failed:${names}` });
+}
+
+/** A batch that died before its end has none. */
+function readSummary(path) {
+  try {
+    return { ...JSON.parse(readFileSync(path, "utf8")), isWhole: true };
+  } catch {
+    return { passed: 0, failures: [], skipped: [], isWhole: false };
+  }
+}
+
+function report({ passed, failures, skipped }) {
+  for (const title of skipped) console.log(`SKIPPED ${title}`);
+  for (const { title, text } of failures) console.log(`\nFAILED ${title}\n${text}`);
+  console.log(`\n${passed} passed, ${failures.length} failed, ${skipped.length} skipped`);
+}
