@@ -2,8 +2,9 @@
  * What a log needs of the data directory it lies in: ports, shared open files and sync slots, and the things that concern
  * the whole directory (checkpoints that hold every log's offsets, faults that take all of it offline).
  */
-import type { DiskFault } from "../ports/index.ts";
+import { DiskFault } from "../ports/index.ts";
 import type { Clock, Logger, Timers } from "../ports/index.ts";
+import { isPassing } from "./file-io.ts";
 import type { FilePool } from "./file-pool.ts";
 import type { SafeWriteHost } from "./safe-write.ts";
 import type { SyncSlots } from "./sync-slots.ts";
@@ -34,4 +35,16 @@ export interface LogHost extends SafeWriteHost {
   offlineFault(): DiskFault | null;
   /** Watches over work that nobody awaits: a DiskFault takes the directory offline, anything else ends the process. */
   supervise(task: Promise<unknown>): void;
+}
+
+/** Runs what may meet a full disk without harm; its fault is returned if it did, any other goes to the host as well. */
+export function attempt(host: LogHost, work: () => void): DiskFault | null {
+  try {
+    work();
+    return null;
+  } catch (error: unknown) {
+    if (!(error instanceof DiskFault)) throw error;
+    if (!isPassing(error)) host.onIoFault(error);
+    return error;
+  }
 }

@@ -1,0 +1,62 @@
+/**
+ * What one log knows of itself, shared by its parts (segmented-log.ts, log-writer.ts, log-truncation.ts): its segments and
+ * its ends. Holds, and asserts; decides nothing.
+ *
+ * Invariant: log start <= high watermark <= log end; written end <= log end.
+ */
+import { asOffset, assert } from "../base/index.ts";
+import type { Offset } from "../base/index.ts";
+import type { ReadableLog } from "./log-reader.ts";
+import type { Segment } from "./segment.ts";
+
+export class LogState implements ReadableLog {
+  /** Ascending, the active one last; never empty. */
+  readonly segments: Segment[];
+  active: Segment;
+  /** Rises with every truncation: what was read or synced before it counts for nothing after. */
+  generation = 0;
+
+  logStartOffset: Offset;
+  logEndOffset: Offset;
+  writtenEnd: Offset;
+  #highWatermark: Offset;
+
+  isTruncating = false;
+  isClosed = false;
+  isOffline = false;
+  /** False: nothing happened since a clean stop, and a stop has nothing to write. */
+  isTouched: boolean;
+
+  constructor(options: { segments: Segment[]; logStartOffset: Offset; highWatermark: number; isTouched: boolean }) {
+    const { segments, logStartOffset } = options;
+    this.segments = segments;
+    this.active = lastOf(segments);
+    this.logStartOffset = logStartOffset;
+    this.logEndOffset = this.active.endOffset;
+    this.writtenEnd = this.active.endOffset;
+    this.#highWatermark = asOffset(Math.min(Math.max(options.highWatermark, logStartOffset), this.logEndOffset));
+    this.isTouched = options.isTouched;
+  }
+
+  get highWatermark(): Offset {
+    return this.#highWatermark;
+  }
+
+  set highWatermark(offset: Offset) {
+    assert(offset >= this.logStartOffset && offset <= this.logEndOffset, "the high watermark lies inside the log");
+    this.#highWatermark = offset;
+  }
+
+  /** The log ends at `end` now, and all of it is written. */
+  endAt(end: Offset): void {
+    this.logEndOffset = end;
+    this.writtenEnd = end;
+    this.#highWatermark = asOffset(Math.min(this.#highWatermark, end));
+  }
+}
+
+export function lastOf(segments: readonly Segment[]): Segment {
+  const last = segments.at(-1);
+  assert(last !== undefined, "a log has a segment");
+  return last;
+}

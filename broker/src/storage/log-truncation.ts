@@ -1,0 +1,121 @@
+/**
+ * The steps of a truncation (5.5): everything in memory in one stretch, then the lowered recovery point, then the files,
+ * newest first, then both made to last. Nothing is appended or served between the steps; log and writer see to that.
+ */
+import { asOffset, assert } from "../base/index.ts";
+import type { Offset } from "../base/index.ts";
+import { DiskFault } from "../ports/index.ts";
+import type { EpochCache } from "./epoch-cache.ts";
+import { isPassing } from "./file-io.ts";
+import type { GroupSync } from "./group-sync.ts";
+import type { LogHost } from "./log-host.ts";
+import { slotOf } from "./log-reader.ts";
+import type { LogReader } from "./log-reader.ts";
+import type { LogState } from "./log-state.ts";
+import type { LogWriter } from "./log-writer.ts";
+import { replayProducers } from "./producer-replay.ts";
+import type { ReplaySource } from "./producer-replay.ts";
+import type { ProducerState } from "./producer-state.ts";
+import type { Segment } from "./segment.ts";
+import type { SnapshotStore } from "./snapshot-store.ts";
+
+/** How long a truncation waits for room, each time. */
+const ROOM_RETRY_MS = 1_000;
+
+export interface LogTruncationDeps {
+  readonly host: LogHost;
+  readonly state: LogState;
+  readonly writer: LogWriter;
+  readonly reader: LogReader;
+  readonly sync: GroupSync;
+  readonly epochs: EpochCache;
+  readonly producers: ProducerState;
+  readonly snapshots: SnapshotStore;
+}
+
+export class LogTruncation {
+  readonly #deps: LogTruncationDeps;
+  /** Segments that are taken out and not yet removed. */
+  #doomed: readonly Segment[] = [];
+
+  constructor(deps: LogTruncationDeps) {
+    this.#deps = deps;
+  }
+
+  get doomed(): readonly Segment[] {
+    return this.#doomed;
+  }
+
+  /** The log, below `offset` only. Rejects with DiskFault; then it may be half cut. */
+  async run(offset: Offset): Promise<void> {
+    const { host, state, writer, sync, snapshots } = this.#deps;
+    const { position, end } = await this.#boundaryAt(offset);
+    const slot = Math.max(0, slotOf(state.segments, end));
+    const kept = state.segments[slot];
+    assert(kept !== undefined, "a log has a segment");
+    const source: ReplaySource = { segments: state.segments, snapshots, logStartOffset: state.logStartOffset };
+    const producers = await replayProducers(source, end, host.clock.monotonicNow());
+
+    // (1), (2): in memory, in one stretch.
+    const isBelowHighWatermark = end < state.highWatermark;
+    const doomed = state.segments.splice(slot + 1);
+    this.#doomed = doomed;
+    state.generation += 1;
+    state.active = kept;
+    state.endAt(end);
+    this.#deps.reader.forget();
+    kept.isSealed = false;
+    kept.isFinished = false;
+    this.#deps.epochs.truncateEnd(end);
+    kept.cut(position, end);
+    sync.truncate(end);
+    this.#deps.producers.replaceBy(producers);
+
+    // (3): first the recovery point, then the files, newest first; then both are made to last.
+    await this.#untilThereIsRoom(() => host.checkpointRecoveryPoints());
+    // The checkpointed one is a lower bound: above a cut end it would be one no longer, once the log grew again.
+    if (isBelowHighWatermark) await this.#untilThereIsRoom(() => host.checkpointHighWatermarks());
+    await sync.quiesce();
+    await writer.cutSettled();
+    await this.#untilThereIsRoom(async () => host.beginCut());
+    for (let segment = doomed.pop(); segment !== undefined; segment = doomed.pop()) {
+      await segment.log.retire();
+      segment.remove();
+    }
+    await kept.log.whenIdle();
+    kept.log.truncateSync(position);
+    kept.flushIndexes();
+    snapshots.deleteAbove(end);
+    sync.directoryChanged();
+    await sync.syncCut(kept);
+    host.endCut();
+    sync.release();
+    sync.finishSealed();
+  }
+
+  /** A truncation cannot be left half done: on a full disk it waits, and appends with it. */
+  async #untilThereIsRoom(work: () => Promise<void>): Promise<void> {
+    const { host, state } = this.#deps;
+    for (;;) {
+      try {
+        return await work();
+      } catch (error: unknown) {
+        if (!(error instanceof DiskFault && isPassing(error)) || state.isClosed || state.isOffline) throw error;
+        await new Promise<void>((resolve) => {
+          host.timers.after(ROOM_RETRY_MS, resolve);
+        });
+      }
+    }
+  }
+
+  /** Where the batch begins that contains `offset`, and its base; or `offset` itself where a batch ends before it. */
+  async #boundaryAt(offset: Offset): Promise<{ position: number; end: Offset }> {
+    const { segments } = this.#deps.state;
+    const segment = segments[Math.max(0, slotOf(segments, offset))];
+    assert(segment !== undefined, "a log has a segment");
+    await segment.ready();
+    const place = await this.#deps.reader.locate(offset);
+    if (place === null || place.segment !== segment) return { position: segment.writtenBytes, end: offset };
+    return { position: place.position, end: asOffset(Math.min(offset, place.baseOffset)) };
+  }
+}
