@@ -4,7 +4,10 @@
  * keeps the process alive after `close`; no queue is without a bound in bytes. Pure JavaScript; one runtime dependency,
  * grpc-js. Not here: the broker, and native code.
  */
-export type { Admin, TopicAdmin } from "./admin.ts";
+export type { Admin } from "./admin.ts";
+export type { ConfigAdmin } from "./admin-configs.ts";
+export type { LogAdmin } from "./admin-logs.ts";
+export type { TopicAdmin } from "./admin-topics.ts";
 export { Client } from "./client.ts";
 export { codecs, topic } from "./codecs.ts";
 export { AuthError, BrokerError, CodecError, type ErrorCode, FencedError, TimeoutError } from "./errors.ts";

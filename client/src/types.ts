@@ -256,12 +256,73 @@ export interface TopicDescription extends TopicSummary {
   }[];
 }
 
+/** Whose settings. */
+export type ConfigResource =
+  | { type: "topic"; name: string }
+  | { type: "broker"; id: number }
+  /** What all brokers have that have nothing of their own. */
+  | { type: "cluster" };
+
+/** The layer that a value comes from: built in, the broker's file or environment, set for the cluster, a broker, a topic. */
+export type ConfigSource = "default" | "static" | "cluster" | "broker" | "topic";
+
 export interface ConfigEntry {
   name: string;
-  /** null where it is secret. */
+  /** As the broker would write it, without units; null where it is secret or not set. */
   value: string | null;
-  source: "default" | "static" | "cluster" | "broker" | "topic";
+  source: ConfigSource;
   sensitive: boolean;
+  /** Only a restart with another file or environment changes it. */
   readOnly: boolean;
   doc?: string;
+  /** int, long, double, boolean, string, list or listeners. */
+  type: string;
+  /**
+   * Where a running cluster takes a new value: nowhere, for one broker, for the cluster and for one broker, for the cluster only;
+   * "topic": for this topic.
+   */
+  updateMode: "read-only" | "per-broker" | "cluster-wide" | "cluster-only" | "topic";
+  /** Every layer that has a value, the one in force first. Empty in the description of a topic. */
+  synonyms: { name: string; value: string | null; source: ConfigSource }[];
+}
+
+/** By key. A key stands in one of them. */
+export interface ConfigChanges {
+  set?: { [key: string]: string };
+  delete?: readonly string[];
+  append?: { [key: string]: string };
+  subtract?: { [key: string]: string };
+}
+
+export interface HealthReport {
+  healthy: boolean;
+  /** One sentence for each thing that is wrong. */
+  reasons: string[];
+  controller: number | null;
+  brokersDown: number[];
+  leaderless: TopicPartition[];
+  underReplicated: TopicPartition[];
+  underMinIsr: TopicPartition[];
+}
+
+/** One replica in a data directory. */
+export interface LogDir extends TopicPartition {
+  broker: number;
+  path: string;
+  bytes: number;
+  /** Records behind the leader. */
+  lag: number;
+}
+
+/** One data directory. */
+export interface LogDisk {
+  broker: number;
+  path: string;
+  /** Of the file system; null where that is not known. */
+  totalBytes: number | null;
+  freeBytes: number | null;
+  /** By the replicas in it. */
+  usedBytes: number;
+  /** Why it is offline. */
+  error: BrokerError | null;
 }

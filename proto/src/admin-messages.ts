@@ -1,6 +1,6 @@
 /**
  * The messages of proto/tidemark/v1/admin.proto as TypeScript sees them through `@tidemark/proto/control`: camelCase names,
- * 64-bit integers as numbers, defaults filled in. Types only: clients and brokers name them without loading a codec.
+ * 64-bit integers as numbers, defaults filled in. Clients and brokers name them without loading a codec.
  */
 export type DescribeClusterRequest = Record<never, never>;
 
@@ -85,6 +85,20 @@ export interface ConfigEntry {
   sensitive: boolean;
   readOnly: boolean;
   doc: string;
+  /** Every layer that has a value, the one in force first; only in an answer to describeConfigs. */
+  synonyms: ConfigSynonym[];
+  /** int, long, double, boolean, string, list or listeners. */
+  type: string;
+  /** Of a broker's key: read-only, per-broker, cluster-wide or cluster-only; of a topic's: topic. */
+  updateMode: string;
+}
+
+export interface ConfigSynonym {
+  /** The key that this layer knows it by. */
+  name: string;
+  /** Absent for a value that is not shown. */
+  value?: string;
+  source: string;
 }
 
 export interface CreateTopicsRequest {
@@ -122,6 +136,147 @@ export interface DeleteTopicsResponse {
   results: TopicResult[];
 }
 
+export interface CreatePartitionsRequest {
+  topics: NewPartitions[];
+  validateOnly: boolean;
+  /** 0: the broker's default. */
+  timeoutMs: number;
+}
+
+export interface NewPartitions {
+  name: string;
+  /** That the topic shall have, those that it has among them. */
+  total: number;
+  /** Of the new ones alone; none: the controller places them. */
+  assignment: ReplicaAssignment[];
+}
+
+export interface CreatePartitionsResponse {
+  results: TopicResult[];
+}
+
+export interface DeleteRecordsRequest {
+  partitions: DeleteRecordsPartition[];
+  /** 0: the broker's default. */
+  timeoutMs: number;
+}
+
+export interface DeleteRecordsPartition {
+  topic: string;
+  partition: number;
+  /** The first offset that is kept; -1: the high watermark. */
+  beforeOffset: number;
+}
+
+export interface DeleteRecordsResponse {
+  results: DeleteRecordsResult[];
+}
+
+export interface DeleteRecordsResult {
+  topic: string;
+  partition: number;
+  errorCode: number;
+  errorMessage: string;
+  /** The log start from here on; -1 with an error. */
+  lowWatermark: number;
+}
+
+export interface DescribeConfigsRequest {
+  resources: DescribedResource[];
+}
+
+export interface DescribedResource {
+  /** topic, broker or cluster. */
+  type: string;
+  /** Of the topic; the broker's id; empty for the cluster. */
+  name: string;
+  /** None: all. */
+  keys: string[];
+}
+
+export interface DescribeConfigsResponse {
+  results: ConfigsResult[];
+}
+
+export interface ConfigsResult {
+  type: string;
+  name: string;
+  errorCode: number;
+  errorMessage: string;
+  entries: ConfigEntry[];
+}
+
+export interface AlterConfigsRequest {
+  resources: AlteredResource[];
+  validateOnly: boolean;
+}
+
+export interface AlteredResource {
+  /** As in DescribedResource. */
+  type: string;
+  name: string;
+  /** Each key once. */
+  changes: ConfigChange[];
+}
+
+export interface ConfigChange {
+  name: string;
+  /** One of ConfigOperation. */
+  operation: number;
+  /** Not for DELETE; items with commas for APPEND and SUBTRACT. */
+  value: string;
+}
+
+/** What becomes of a key; Kafka's numbers. */
+export const ConfigOperation = { SET: 0, DELETE: 1, APPEND: 2, SUBTRACT: 3 } as const;
+
+export interface AlterConfigsResponse {
+  results: ConfigsResult[];
+}
+
+export type DescribeLogDirsRequest = Record<never, never>;
+
+export interface DescribeLogDirsResponse {
+  brokerId: number;
+  dirs: LogDir[];
+}
+
+export interface LogDir {
+  path: string;
+  errorCode: number;
+  errorMessage: string;
+  /** Of the file system; -1: not known. */
+  totalBytes: number;
+  freeBytes: number;
+  replicas: LogDirReplica[];
+}
+
+export interface LogDirReplica {
+  topic: string;
+  partition: number;
+  bytes: number;
+  /** Records behind the leader. */
+  lag: number;
+}
+
+export type DescribeHealthRequest = Record<never, never>;
+
+export interface DescribeHealthResponse {
+  healthy: boolean;
+  reasons: string[];
+  /** -1: none. */
+  controllerId: number;
+  brokersDown: number[];
+  leaderless: PartitionName[];
+  underReplicated: PartitionName[];
+  underMinIsr: PartitionName[];
+}
+
+export interface PartitionName {
+  topic: string;
+  partition: number;
+}
+
 /** Request and response of each method of the admin service, by its name in ADMIN_METHODS. */
 export interface AdminCalls {
   describeCluster: { request: DescribeClusterRequest; response: DescribeClusterResponse };
@@ -129,4 +284,10 @@ export interface AdminCalls {
   describeTopics: { request: DescribeTopicsRequest; response: DescribeTopicsResponse };
   createTopics: { request: CreateTopicsRequest; response: CreateTopicsResponse };
   deleteTopics: { request: DeleteTopicsRequest; response: DeleteTopicsResponse };
+  createPartitions: { request: CreatePartitionsRequest; response: CreatePartitionsResponse };
+  deleteRecords: { request: DeleteRecordsRequest; response: DeleteRecordsResponse };
+  describeConfigs: { request: DescribeConfigsRequest; response: DescribeConfigsResponse };
+  alterConfigs: { request: AlterConfigsRequest; response: AlterConfigsResponse };
+  describeLogDirs: { request: DescribeLogDirsRequest; response: DescribeLogDirsResponse };
+  describeHealth: { request: DescribeHealthRequest; response: DescribeHealthResponse };
 }

@@ -8,7 +8,7 @@
  * never reused. Not here: sockets, files, clocks, and the admin service's codec (`@tidemark/proto/control`), so that this
  * entry loads nothing heavy.
  */
-export type * from "./admin-messages.ts";
+export * from "./admin-messages.ts";
 export * from "./compression/index.ts";
 export { crc32c, crc32cJs, registerCrc32c } from "./crc32c.ts";
 export { GrpcStatus } from "./error-table.ts";

@@ -3,6 +3,7 @@ import { loadAdminService, loadDescriptors, type ServiceDefinition } from "../sr
 import {
   ADMIN_METHODS,
   adminRequests,
+  ConfigOperation,
   type CreateTopicsRequest,
   type DescribeTopicsResponse,
   MAX_ADMIN_ELEMENTS,
@@ -39,8 +40,18 @@ describe("the control services", () => {
     expect(results[0]?.topic?.bytes).to.equal(2 ** 45);
     expect(results[0]?.topic?.partitions).to.deep.equal([]);
     expect(results[0]?.topic?.config).to.deep.equal([
-      { name: "k", source: "", sensitive: false, readOnly: false, doc: "" },
-      { name: "e", value: "", source: "", sensitive: false, readOnly: false, doc: "" },
+      { name: "k", source: "", sensitive: false, readOnly: false, doc: "", synonyms: [], type: "", updateMode: "" },
+      {
+        name: "e",
+        value: "",
+        source: "",
+        sensitive: false,
+        readOnly: false,
+        doc: "",
+        synonyms: [],
+        type: "",
+        updateMode: "",
+      },
     ]);
     expect(results[1]).to.deep.equal({ name: "b", errorCode: 3, errorMessage: "", topic: null });
   });
@@ -100,6 +111,48 @@ describe("the control services", () => {
         },
       ],
       deleteTopics: [{ names: ["a"], timeoutMs: 5 }],
+      createPartitions: [
+        {
+          topics: [
+            { name: "t", total: 6, assignment: [{ replicas: [1, 2] }] },
+            { name: "", total: -1, assignment: [] },
+          ],
+          validateOnly: true,
+          timeoutMs: 7,
+        },
+      ],
+      deleteRecords: [
+        {
+          partitions: [
+            { topic: "t", partition: 3, beforeOffset: -1 },
+            { topic: "t", partition: 2 ** 32 - 1, beforeOffset: 2 ** 53 - 1 },
+          ],
+          timeoutMs: 1,
+        },
+      ],
+      describeConfigs: [
+        {
+          resources: [
+            { type: "topic", name: "t", keys: ["a", ""] },
+            { type: "cluster", name: "", keys: [] },
+          ],
+        },
+      ],
+      alterConfigs: [
+        {
+          resources: [
+            {
+              type: "broker",
+              name: "1",
+              changes: Object.values(ConfigOperation).map((operation) => ({ name: "k", operation, value: "v" })),
+            },
+            { type: "topic", name: "t", changes: [] },
+          ],
+          validateOnly: true,
+        },
+      ],
+      describeLogDirs: [{}],
+      describeHealth: [{}],
     };
     for (const [name, path] of Object.entries(ADMIN_METHODS)) {
       const method = Object.values(loadAdminService()).find((candidate) => candidate.path === path);
@@ -117,7 +170,11 @@ describe("the control services", () => {
   it("bounds the elements of a request, and keeps a key that would be its prototype as a key", () => {
     const empty = Buffer.from([0x0a, 0x00]);
     const names = Buffer.concat(Array.from({ length: MAX_ADMIN_ELEMENTS + 1 }, () => empty));
-    for (const method of ["createTopics", "describeTopics", "deleteTopics"] as const)
+    const bounded = [
+      ...(["createTopics", "describeTopics", "deleteTopics"] as const),
+      ...(["createPartitions", "deleteRecords", "describeConfigs", "alterConfigs"] as const),
+    ];
+    for (const method of bounded)
       expect(() => adminRequests[method].decode(names), method).to.throw(/too many elements/);
     const config = JSON.parse('{"__proto__":"x"}') as Record<string, string>;
     const topic = { name: "t", partitions: -1, replicationFactor: -1, assignment: [], config };

@@ -4,24 +4,56 @@
  * a test holds the two against each other.
  */
 import type {
+  AlterConfigsRequest,
+  AlteredResource,
+  ConfigChange,
+  CreatePartitionsRequest,
   CreateTopicsRequest,
+  DeleteRecordsPartition,
+  DeleteRecordsRequest,
   DeleteTopicsRequest,
   DescribeClusterRequest,
+  DescribeConfigsRequest,
+  DescribedResource,
+  DescribeHealthRequest,
+  DescribeLogDirsRequest,
   DescribeTopicsRequest,
   ListTopicsRequest,
+  NewPartitions,
   NewTopic,
+  ReplicaAssignment,
 } from "../admin-messages.ts";
 import { MAX_ADMIN_ELEMENTS } from "../limits.ts";
 import { type Field, list, message } from "./codec.ts";
-import { bool, sint32, sint32s, string, strings, uint32 } from "./scalars.ts";
+import { bool, enumeration, sint32, sint32s, sint64, string, strings, uint32 } from "./scalars.ts";
+
+const replicaAssignment = message<ReplicaAssignment>({ replicas: sint32s(1) });
 
 const newTopic = message<NewTopic>({
   name: string(1),
   partitions: sint32(2),
   replicationFactor: sint32(3),
-  assignment: list(4, message({ replicas: sint32s(1) })),
+  assignment: list(4, replicaAssignment),
   config: stringMap(5),
 });
+
+const newPartitions = message<NewPartitions>({
+  name: string(1),
+  total: sint32(2),
+  assignment: list(3, replicaAssignment),
+});
+
+const deleteRecordsPartition = message<DeleteRecordsPartition>({
+  topic: string(1),
+  partition: uint32(2),
+  beforeOffset: sint64(3),
+});
+
+const describedResource = message<DescribedResource>({ type: string(1), name: string(2), keys: strings(3) });
+
+const configChange = message<ConfigChange>({ name: string(1), operation: enumeration(2), value: string(3) });
+
+const alteredResource = message<AlteredResource>({ type: string(1), name: string(2), changes: list(3, configChange) });
 
 /** By method. `decode` throws ProtoError INVALID_REQUEST, also for more than MAX_ADMIN_ELEMENTS elements. */
 export const adminRequests = {
@@ -33,6 +65,21 @@ export const adminRequests = {
     MAX_ADMIN_ELEMENTS,
   ),
   deleteTopics: message<DeleteTopicsRequest>({ names: strings(1), timeoutMs: uint32(2) }, MAX_ADMIN_ELEMENTS),
+  createPartitions: message<CreatePartitionsRequest>(
+    { topics: list(1, newPartitions), validateOnly: bool(2), timeoutMs: uint32(3) },
+    MAX_ADMIN_ELEMENTS,
+  ),
+  deleteRecords: message<DeleteRecordsRequest>(
+    { partitions: list(1, deleteRecordsPartition), timeoutMs: uint32(2) },
+    MAX_ADMIN_ELEMENTS,
+  ),
+  describeConfigs: message<DescribeConfigsRequest>({ resources: list(1, describedResource) }, MAX_ADMIN_ELEMENTS),
+  alterConfigs: message<AlterConfigsRequest>(
+    { resources: list(1, alteredResource), validateOnly: bool(2) },
+    MAX_ADMIN_ELEMENTS,
+  ),
+  describeLogDirs: message<DescribeLogDirsRequest>({}),
+  describeHealth: message<DescribeHealthRequest>({}),
 };
 
 /** A map of strings. The object has no prototype: its keys are a stranger's words. */

@@ -45,6 +45,12 @@ export const ADMIN_METHODS = {
   describeTopics: "/tidemark.v1.Admin/DescribeTopics",
   createTopics: "/tidemark.v1.Admin/CreateTopics",
   deleteTopics: "/tidemark.v1.Admin/DeleteTopics",
+  createPartitions: "/tidemark.v1.Admin/CreatePartitions",
+  deleteRecords: "/tidemark.v1.Admin/DeleteRecords",
+  describeConfigs: "/tidemark.v1.Admin/DescribeConfigs",
+  alterConfigs: "/tidemark.v1.Admin/AlterConfigs",
+  describeLogDirs: "/tidemark.v1.Admin/DescribeLogDirs",
+  describeHealth: "/tidemark.v1.Admin/DescribeHealth",
 } as const;
 
 export type AdminMethod = keyof typeof ADMIN_METHODS;

@@ -5,6 +5,7 @@
 import { ADMIN_METHODS, adminRequests, errorCode } from "@tidemark/proto";
 import type { AdminCalls, AdminMethod, NewTopic, TopicDescription as WireTopic, TopicResult } from "@tidemark/proto";
 import {
+  ApiError,
   describeTopic,
   handleCreateTopics,
   handleDeleteTopics,
@@ -56,7 +57,17 @@ export function adminCalls(context: BrokerContext): { readonly [Method in AdminM
         })),
       };
     }),
+    createPartitions: notYet("CreatePartitions"),
+    deleteRecords: notYet("DeleteRecords"),
+    describeConfigs: notYet("DescribeConfigs"),
+    alterConfigs: notYet("AlterConfigs"),
+    describeLogDirs: notYet("DescribeLogDirs"),
+    describeHealth: notYet("DescribeHealth"),
   };
+}
+
+function notYet(name: string): BytesCall {
+  return () => Promise.reject(new ApiError("UNSUPPORTED_VERSION", `${name} is not available yet`));
 }
 
 /** The codecs of answers are loaded here, at the first call, and once for all. */
@@ -113,6 +124,9 @@ function toWireTopic(topic: TopicDescription): WireTopic {
       sensitive,
       readOnly,
       doc,
+      synonyms: [],
+      type: "",
+      updateMode: "",
       ...(value === null || sensitive ? {} : { value }),
     })),
   };

@@ -12,7 +12,13 @@ import type { AddressInfo, Socket } from "node:net";
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { handleBidiStreamingCall, handleServerStreamingCall } from "@grpc/grpc-js";
-import { ADMIN_METHODS, DATA_SERVICE, GRPC_MAX_RECEIVE_BYTES, GRPC_MAX_SEND_BYTES } from "@tidemark/proto";
+import {
+  type AdminMethod,
+  ADMIN_METHODS,
+  DATA_SERVICE,
+  GRPC_MAX_RECEIVE_BYTES,
+  GRPC_MAX_SEND_BYTES,
+} from "@tidemark/proto";
 import { ApiError } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
 import type { MetricRow, MetricsSource } from "../../ports/index.ts";
@@ -189,12 +195,10 @@ export class GrpcDoor implements MetricsSource {
     this.#unary(DATA_SERVICE.getMetadata.path, "GetMetadata", getMetadata(context));
     this.#unary(DATA_SERVICE.initProducerId.path, "InitProducerId", initProducerId(context));
     this.#unary(DATA_SERVICE.listOffsets.path, "ListOffsets", listOffsets(context));
-    const admin = adminCalls(context);
-    this.#unary(ADMIN_METHODS.describeCluster, "DescribeCluster", admin.describeCluster);
-    this.#unary(ADMIN_METHODS.listTopics, "ListTopics", admin.listTopics);
-    this.#unary(ADMIN_METHODS.describeTopics, "DescribeTopics", admin.describeTopics);
-    this.#unary(ADMIN_METHODS.createTopics, "CreateTopics", admin.createTopics);
-    this.#unary(ADMIN_METHODS.deleteTopics, "DeleteTopics", admin.deleteTopics);
+    for (const [method, call] of Object.entries(adminCalls(context))) {
+      const path = ADMIN_METHODS[method as AdminMethod];
+      this.#unary(path, path.slice(path.lastIndexOf("/") + 1), call);
+    }
 
     const check: UnaryHandler = (call, callback) => this.#health.check(call, callback);
     this.#server.register(HEALTH_CHECK_PATH, check, asBytes, asBytes, "unary");

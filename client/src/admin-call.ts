@@ -1,0 +1,91 @@
+/**
+ * How the admin calls reach a broker. Their codec (proto-loader) is imported at the first call, so that producers and readers
+ * never pay for it. Results come per item; the first item that failed is thrown, with all failures as cause.
+ */
+import { type AdminCalls, type AdminMethod, ADMIN_METHODS, type ErrorRow, errorRow } from "@tidemark/proto";
+import { backoffMs } from "./core/backoff.ts";
+import { parseDuration } from "./duration.ts";
+import { BrokerError, brokerErrorOf, type ErrorDetails } from "./errors.ts";
+import type { Limits } from "./pause.ts";
+import type { Cluster } from "./transport/cluster.ts";
+import type { UnaryMethod } from "./transport/connection.ts";
+import type { CallOptions } from "./types.ts";
+
+/** One call to any broker, or to the one that `limits` names. */
+export async function call<Method extends AdminMethod>(
+  cluster: Cluster,
+  method: Method,
+  request: AdminCalls[Method]["request"],
+  limits: Limits & { readonly broker?: number },
+): Promise<AdminCalls[Method]["response"]> {
+  return cluster.call(await methodOf(method), request, limits);
+}
+
+/** How the one item of a call ended. */
+export interface ItemResult {
+  readonly errorCode: number;
+  readonly errorMessage: string;
+}
+
+/**
+ * `ask` until its one item did not fail, or failed for good, or time is up. What may pass by itself (a controller that
+ * moves, a leader that is being chosen) is asked again; a timeout is not: the broker has waited already.
+ */
+export async function settle<Result extends ItemResult>(
+  cluster: Cluster,
+  limits: Limits,
+  about: ErrorDetails,
+  ask: (attempt: number) => Promise<Result | undefined>,
+): Promise<Result> {
+  const startedAt = performance.now();
+  const budgetMs = limits.timeoutMs ?? cluster.settings.retryBudgetMs;
+  for (let attempts = 1; ; attempts += 1) {
+    const result = await ask(attempts);
+    if (result === undefined) throw new BrokerError("CONNECTION_LOST", "the broker left its answer out", about);
+    if (result.errorCode === 0) return result;
+    const row = errorRow(result.errorCode);
+    const elapsedMs = performance.now() - startedAt;
+    const delay = backoffMs(cluster.settings.retry, attempts, Math.random());
+    if (!row.retriable || row.name === "REQUEST_TIMED_OUT" || elapsedMs + delay >= budgetMs)
+      throw brokerErrorOf(row, result.errorMessage, { ...about, attempts, elapsedMs });
+    await cluster.pause(delay, limits.signal);
+  }
+}
+
+/** Throws the first failure that counts, with all of them as its cause. */
+export function throwFailed(
+  results: readonly (ItemResult & { readonly name: string })[],
+  counts: (row: ErrorRow) => boolean,
+): void {
+  const failures = results
+    .filter(({ errorCode }) => errorCode !== 0 && counts(errorRow(errorCode)))
+    .map(({ name, errorCode, errorMessage }) => ({ name, row: errorRow(errorCode), message: errorMessage }));
+  const [first] = failures;
+  if (first === undefined) return;
+  const errors = failures.map(({ name, row, message }) => brokerErrorOf(row, message, { topic: name }));
+  const cause = errors.length === 1 ? undefined : new AggregateError(errors, `${errors.length} topics failed`);
+  throw brokerErrorOf(first.row, first.message, { topic: first.name, ...(cause === undefined ? {} : { cause }) });
+}
+
+export function limitsOf(options: CallOptions): Limits {
+  return {
+    signal: options.signal,
+    timeoutMs: options.timeout === undefined ? undefined : parseDuration(options.timeout, "timeout"),
+  };
+}
+
+/** The codec of a method: loaded with the first admin call of the process. */
+async function methodOf<Method extends AdminMethod>(
+  method: Method,
+): Promise<UnaryMethod<AdminCalls[Method]["request"], AdminCalls[Method]["response"]>> {
+  const { loadAdminService } = await import("@tidemark/proto/control");
+  const path = ADMIN_METHODS[method];
+  const definition = Object.values(loadAdminService()).find((one) => one.path === path);
+  if (definition === undefined) throw new BrokerError("UNSUPPORTED", `the admin service defines no ${path}`);
+  return {
+    path,
+    request: { encode: (message) => definition.requestSerialize(message) },
+    // proto-loader gives plain objects in the shape of AdminCalls.
+    response: { decode: (bytes) => definition.responseDeserialize(bytes) as AdminCalls[Method]["response"] },
+  };
+}

@@ -1,0 +1,261 @@
+/** Topics: what there is, making and deleting them, more partitions, fewer records, offsets by time. */
+import {
+  type AdminCalls,
+  Isolation,
+  type NewPartitions,
+  OffsetAt,
+  type TopicDescription as WireTopic,
+  type TopicResult,
+} from "@tidemark/proto";
+import { call, limitsOf, settle, throwFailed } from "./admin-call.ts";
+import { configEntry } from "./admin-configs.ts";
+import { BrokerError, invalidArgument } from "./errors.ts";
+import type { Cluster } from "./transport/cluster.ts";
+import { listOffsets } from "./transport/list-offsets.ts";
+import type { CallOptions, Offset, TopicDescription, TopicPartition, TopicSpec, TopicSummary } from "./types.ts";
+
+/** How long a topic may take to become ready when the caller sets no limit. */
+const CREATE_TIMEOUT_MS = 30_000;
+
+const OFFSETS_BY_NAME = {
+  earliest: OffsetAt.EARLIEST,
+  latest: OffsetAt.LATEST,
+  "max-timestamp": OffsetAt.MAX_TIMESTAMP,
+} as const;
+
+export interface TopicAdmin {
+  /** By name. Internal topics only when asked for. */
+  list(options?: CallOptions & { internal?: boolean }): AsyncIterableIterator<TopicSummary>;
+  /** @throws BrokerError UNKNOWN_TOPIC_OR_PARTITION */
+  describe(name: string, options?: CallOptions): Promise<TopicDescription>;
+  /**
+   * Resolves when every partition has a leader; with `wait: false` as soon as the topic exists. With `ifNotExists` a topic
+   * that is there already is described as it is. With `validateOnly` nothing is made, and what would be is described.
+   * Sizes and times in `config` may have units: "6MiB", "7d".
+   * @throws BrokerError TOPIC_ALREADY_EXISTS, INVALID_ARGUMENT
+   */
+  create(
+    spec: TopicSpec | readonly TopicSpec[],
+    options?: CallOptions & { validateOnly?: boolean; ifNotExists?: boolean; wait?: boolean },
+  ): Promise<TopicDescription[]>;
+  /** @throws BrokerError UNKNOWN_TOPIC_OR_PARTITION, unless `ifExists` */
+  delete(names: string | readonly string[], options?: CallOptions & { ifExists?: boolean }): Promise<void>;
+  /**
+   * Adds partitions until the topic has `total`, those that it has among them; it can only grow. Resolves when each new one
+   * has a leader. Records with a key may go to other partitions from here on. `assignment`: brokers of each new partition, the
+   * preferred leader first.
+   * @throws BrokerError INVALID_ARGUMENT (also where it has as many already), UNKNOWN_TOPIC_OR_PARTITION, TIMEOUT
+   */
+  addPartitions(
+    name: string,
+    total: number,
+    options?: CallOptions & { validateOnly?: boolean; assignment?: readonly (readonly number[])[] },
+  ): Promise<void>;
+  /**
+   * Deletes the records of a partition below `before`, for good; -1: all that are committed. Resolves, when that would survive
+   * a crash, with the first offset that is kept. What was deleted already is no error.
+   * @throws BrokerError OFFSET_OUT_OF_RANGE beyond the committed records, INVALID_ARGUMENT where the topic is compacted only
+   */
+  truncate(partition: TopicPartition & { before: Offset }, options?: CallOptions): Promise<{ lowWatermark: Offset }>;
+  /**
+   * By partition. At a time: the first offset at or after it, or the end where there is none. "max-timestamp": the record
+   * with the greatest timestamp, -1 where there is no record.
+   */
+  offsets(
+    name: string,
+    at: "earliest" | "latest" | "max-timestamp" | Date,
+    options?: CallOptions,
+  ): Promise<ReadonlyMap<number, Offset>>;
+}
+
+export function createTopicAdmin(cluster: Cluster): TopicAdmin {
+  return Object.freeze<TopicAdmin>({
+    list: (options) => listTopics(cluster, options),
+    describe: (name, options) => describeTopic(cluster, name, options),
+    create: (spec, options) => createTopics(cluster, "name" in spec ? [spec] : spec, options),
+    delete: (names, options) => deleteTopics(cluster, typeof names === "string" ? [names] : names, options),
+    addPartitions: (name, total, options) => addPartitions(cluster, name, total, options),
+    truncate: (partition, options) => truncate(cluster, partition, options),
+    offsets: (name, at, options) => offsetsAt(cluster, name, at, options),
+  });
+}
+
+async function* listTopics(
+  cluster: Cluster,
+  options: CallOptions & { internal?: boolean } = {},
+): AsyncIterableIterator<TopicSummary> {
+  const { topics } = await call(
+    cluster,
+    "listTopics",
+    { includeInternal: options.internal ?? false },
+    limitsOf(options),
+  );
+  for (const { name, partitions, replicas, internal, bytes } of topics)
+    yield { name, partitions, replicas, internal, bytes };
+}
+
+async function describeTopic(cluster: Cluster, name: string, options: CallOptions = {}): Promise<TopicDescription> {
+  const { results } = await call(cluster, "describeTopics", { names: [name] }, limitsOf(options));
+  throwFailed(results, () => true);
+  const [topic] = described(results);
+  if (topic === undefined)
+    throw new BrokerError("CONNECTION_LOST", `the broker did not answer for topic ${name}`, { topic: name });
+  return topic;
+}
+
+async function createTopics(
+  cluster: Cluster,
+  specs: readonly TopicSpec[],
+  options: Parameters<TopicAdmin["create"]>[1] = {},
+): Promise<TopicDescription[]> {
+  const { validateOnly = false, ifNotExists = false, wait = true } = options;
+  const limits = limitsOf(options);
+  const timeoutMs = wait ? Math.ceil(limits.timeoutMs ?? CREATE_TIMEOUT_MS) : 1;
+  const request = { topics: specs.map(newTopic), validateOnly, timeoutMs };
+  const { results } = await call(cluster, "createTopics", request, {
+    ...limits,
+    timeoutMs: limits.timeoutMs ?? CREATE_TIMEOUT_MS,
+  });
+  throwFailed(
+    results,
+    (row) => !(ifNotExists && row.name === "TOPIC_ALREADY_EXISTS") && !(!wait && row.name === "REQUEST_TIMED_OUT"),
+  );
+  const topics = new Map(described(results).map((topic) => [topic.name, topic]));
+  const descriptions: TopicDescription[] = [];
+  for (const { name } of specs) descriptions.push(topics.get(name) ?? (await describeTopic(cluster, name, options)));
+  return descriptions;
+}
+
+async function deleteTopics(
+  cluster: Cluster,
+  names: readonly string[],
+  options: Parameters<TopicAdmin["delete"]>[1] = {},
+): Promise<void> {
+  const limits = limitsOf(options);
+  const { results } = await call(
+    cluster,
+    "deleteTopics",
+    { names: [...names], timeoutMs: Math.ceil(limits.timeoutMs ?? 0) },
+    limits,
+  );
+  for (const name of names) cluster.forget(name);
+  throwFailed(results, (row) => !(options.ifExists === true && row.name === "UNKNOWN_TOPIC_OR_PARTITION"));
+}
+
+async function offsetsAt(
+  cluster: Cluster,
+  topic: string,
+  at: Parameters<TopicAdmin["offsets"]>[1],
+  options: CallOptions = {},
+): Promise<ReadonlyMap<number, Offset>> {
+  const limits = limitsOf(options);
+  const isolation = Isolation.READ_UNCOMMITTED;
+  const known = await cluster.requireTopic(topic, limits);
+  const partitions = known.leaders.map((_, partition) => partition);
+  const timestamp = typeof at === "string" ? OFFSETS_BY_NAME[at] : at.getTime();
+  if (!Number.isSafeInteger(timestamp)) throw invalidArgument(`not a date: ${String(at)}`);
+  const found = await listOffsets(cluster, { topic, partitions, timestamp, isolation }, limits);
+  if (typeof at === "string") return found;
+  const late = partitions.filter((partition) => (found.get(partition) ?? -1) < 0);
+  if (late.length === 0) return found;
+  const ends = await listOffsets(cluster, { topic, partitions: late, timestamp: OffsetAt.LATEST, isolation }, limits);
+  return new Map(partitions.map((partition) => [partition, ends.get(partition) ?? found.get(partition) ?? -1]));
+}
+
+async function addPartitions(
+  cluster: Cluster,
+  name: string,
+  total: number,
+  options: Parameters<TopicAdmin["addPartitions"]>[2] = {},
+): Promise<void> {
+  const limits = limitsOf(options);
+  const topic: NewPartitions = {
+    name,
+    total: countOf(total, "total"),
+    assignment: (options.assignment ?? []).map((replicas) => ({ replicas: [...replicas] })),
+  };
+  const timeoutMs = Math.ceil(limits.timeoutMs ?? CREATE_TIMEOUT_MS);
+  const request = { topics: [topic], validateOnly: options.validateOnly ?? false, timeoutMs };
+  const patient = { ...limits, timeoutMs };
+  try {
+    await settle(cluster, patient, { topic: name }, async () => {
+      const { results } = await call(cluster, "createPartitions", request, patient);
+      return results[0];
+    });
+  } finally {
+    cluster.forget(name);
+  }
+}
+
+async function truncate(
+  cluster: Cluster,
+  { topic, partition, before }: TopicPartition & { before: Offset },
+  options: CallOptions = {},
+): Promise<{ lowWatermark: Offset }> {
+  if (!Number.isSafeInteger(before) || before < -1)
+    throw invalidArgument(`before must be an offset, or -1 for all committed records, and is ${before}`);
+  if (!Number.isSafeInteger(partition) || partition < 0 || partition > 0x7fffffff)
+    throw invalidArgument(`there is no partition ${partition}`);
+  const limits = limitsOf(options);
+  const request = {
+    partitions: [{ topic, partition, beforeOffset: before }],
+    timeoutMs: Math.ceil(limits.timeoutMs ?? 0),
+  };
+  const { lowWatermark } = await settle(cluster, limits, { topic, partition }, async (attempt) => {
+    // Whoever was asked before may lead no longer.
+    if (attempt > 1) cluster.forget(topic);
+    const { leaders } = await cluster.requireTopic(topic, limits);
+    const leader = leaders[partition];
+    const broker = leader === undefined || leader < 0 ? {} : { broker: leader };
+    const { results } = await call(cluster, "deleteRecords", request, { ...limits, ...broker });
+    return results[0];
+  });
+  return { lowWatermark };
+}
+
+// ---- results
+
+function described(results: readonly TopicResult[]): TopicDescription[] {
+  return results.flatMap(({ topic }) => (topic === null ? [] : [descriptionOf(topic)]));
+}
+
+function descriptionOf(topic: WireTopic): TopicDescription {
+  const detail = topic.partitions.map((partition) => ({
+    partition: partition.partition,
+    leader: partition.leaderId < 0 ? null : partition.leaderId,
+    replicas: partition.replicas,
+    isr: partition.isr,
+    start: partition.logStartOffset,
+    highWatermark: partition.highWatermark,
+    lastStable: partition.lastStableOffset,
+  }));
+  return {
+    name: topic.name,
+    id: topic.topicId,
+    internal: topic.internal,
+    bytes: topic.bytes,
+    partitions: detail.length,
+    replicas: detail[0]?.replicas.length ?? 0,
+    config: topic.config.map(configEntry),
+    detail,
+  };
+}
+
+/** Checked here: on the wire 1.5 would be 1. The broker knows how many are allowed. -1: its default. */
+function countOf(count: number | undefined, name: "partitions" | "replicas" | "total"): number {
+  if (count === undefined) return -1;
+  if (!Number.isSafeInteger(count) || count < 1 || count > 0x7fffffff)
+    throw invalidArgument(`${name} must be a whole number from 1, and is ${count}`);
+  return count;
+}
+
+function newTopic(spec: TopicSpec): AdminCalls["createTopics"]["request"]["topics"][number] {
+  const { name, assignment = [], config = {} } = spec;
+  return {
+    name,
+    partitions: countOf(spec.partitions, "partitions"),
+    replicationFactor: countOf(spec.replicas, "replicas"),
+    assignment: assignment.map((replicas) => ({ replicas: [...replicas] })),
+    config,
+  };
+}
