@@ -45,7 +45,7 @@ import {
   Turn,
 } from "./runtime/index.ts";
 import { claimDirectory, completeBirth, openLogDirectory, openMetadataStore } from "./storage/index.ts";
-import type { ClusterIdentity, OpenReport } from "./storage/index.ts";
+import type { ClusterIdentity, MetadataStore, OpenReport } from "./storage/index.ts";
 
 /** The world a broker runs in. */
 export interface BrokerWorld {
@@ -100,6 +100,9 @@ const MEMORY_PATH = "/memory";
 const METADATA_STORE = "tidemark-metadata";
 const READY_TOPIC = "__tidemark_ready";
 const DISK_FAULT_EXIT = 74;
+/** What must be free before the metadata store is opened again: less than the reserve that appends leave to it. */
+const STORE_ROOM_BYTES = 4 * 1024 * 1024;
+const STORE_ROOM_SHARE = 0.025;
 /** Probes, scrapers and people: whoever opens more of these is none of them. */
 const HTTP_CONNECTIONS_MAX = 512;
 
@@ -264,20 +267,24 @@ export class Broker {
   async #openController(identity: ClusterIdentity): Promise<Controller> {
     const isUnborn = identity.clusterId === null;
     const { disk } = this.#world;
-    const metadata = await openMetadataStore({
-      path: `${this.#path}/${METADATA_STORE}`,
-      disk,
-      openStore: (path, options) => this.#world.openStore(path, options),
-      isUnborn,
-    });
+    const openStore = (mayBeMade: boolean): Promise<MetadataStore> =>
+      openMetadataStore({
+        path: `${this.#path}/${METADATA_STORE}`,
+        disk,
+        openStore: (path, options) => this.#world.openStore(path, options),
+        isUnborn: mayBeMade,
+      });
+    const metadata = await openStore(isUnborn);
     const controller = await Controller.open({
       store: metadata,
+      reopen: { open: () => openStore(false), hasRoom: () => this.#hasRoomForStore(), timers: this.#world.timers },
       clock: this.#world.clock,
       random: this.#world.random,
       config: this.#config,
       logger: this.#logger,
       clusterId: identity.clusterId,
-      onFault: (fault) => this.#fail("METADATA_FAULT", "the metadata can no longer be stored", fault),
+      onFault: (fault) =>
+        this.#fail("METADATA_FAULT", `the metadata can no longer be stored: ${messageOf(fault)}`, fault),
     }).catch(async (cause: unknown) => {
       await metadata.close();
       throw cause;
@@ -289,13 +296,23 @@ export class Broker {
     return controller;
   }
 
+  /** A disk that does not say how full it is says so when it is written. */
+  #hasRoomForStore(): boolean {
+    const { disk } = this.#world;
+    try {
+      return disk.freeBytes(this.#path) >= Math.min(STORE_ROOM_BYTES, disk.totalBytes(this.#path) * STORE_ROOM_SHARE);
+    } catch {
+      return true;
+    }
+  }
+
   #createRuntime(controller: Controller): { replicas: ReplicaManager; context: BrokerContext } {
     const { clock, timers, disk } = this.#world;
     const config = this.#config;
     const turn = new Turn(timers);
     const purgatory = new Purgatory({ clock, timers });
     const replicas = new ReplicaManager(
-      { config, path: this.#path },
+      { config, path: this.#path, medium: this.#options.memory === true ? "memory" : "disk" },
       {
         disk,
         clock,
@@ -446,9 +463,18 @@ export class Broker {
     return {
       isLive: () => this.#stage !== "failed",
       readiness: () => ({ ready: this.isReady, waitingFor: this.#waitingFor }),
+      troubles: () => this.#troubles(),
       renderMetrics: async (scope) => (await this.#metrics()).render(scope),
       version: { version: brokerVersion(), node: process.version, nodeId: this.#config.nodeId },
     };
+  }
+
+  /** A full disk still serves readers and administrators: no reason to send them away (3.8(2)). */
+  #troubles(): string[] {
+    const troubles: string[] = [];
+    if (this.#replicas?.isFull === true) troubles.push("disk-full");
+    if (this.#controller?.isSuspended === true) troubles.push("metadata-suspended");
+    return troubles;
   }
 
   async #metrics(): Promise<{ render(scope: "summary" | "detail"): Promise<{ contentType: string; body: string }> }> {
@@ -459,6 +485,7 @@ export class Broker {
       image: () => this.#controller?.image ?? null,
       replicas: () => this.#replicas,
       nodeId: this.#config.nodeId,
+      troubles: () => this.#troubles(),
       freeBytes: () => this.#world.disk.freeBytes(this.#path),
       connections: () => [
         ["GRPC", this.#grpc?.connectionsCount ?? 0],
@@ -510,11 +537,15 @@ function withoutUndefined(world: Partial<BrokerWorld>): Partial<BrokerWorld> {
 function startErrorOf(cause: unknown): Error {
   if (cause instanceof DiskFault) return new BrokerStartError(cause.kind, `the disk failed: ${cause.message}`, cause);
   if (cause instanceof Error && codeOf(cause) !== undefined) return cause;
-  return new BrokerStartError("UNKNOWN_SERVER_ERROR", cause instanceof Error ? cause.message : String(cause), cause);
+  return new BrokerStartError("UNKNOWN_SERVER_ERROR", messageOf(cause), cause);
 }
 
 function faultError({ code, message, cause }: FatalFault): BrokerStartError {
   return new BrokerStartError(code, message, cause);
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
 function codeOf(thrown: unknown): string | undefined {

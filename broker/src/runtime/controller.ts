@@ -6,8 +6,10 @@
  * decided and is not stored yet. Entries are appended in order, one append in flight; what was decided meanwhile shares
  * the next one. An answer, a refusal too, leaves when everything it was decided on is committed.
  *
- * A failed append is final: the working image is dropped, whoever waits is answered NOT_CONTROLLER, and the owner is told,
- * who stops the process. Whether the entries were stored shows at the next start.
+ * A failed append drops the working image. For want of space or file descriptors (10.1(1)) whoever waits, and whoever comes
+ * until there is room, is answered KAFKA_STORAGE_ERROR, queries go on, and the store is opened again. Only then it shows
+ * whether the entries were stored; those that were become committed with the first entry of a new term, as after a restart.
+ * Any other failed append is final: the answer is NOT_CONTROLLER, and the owner is told, who stops the process.
  *
  * A single voter commits by storing. With several, the append becomes a proposal and the commit comes from the quorum;
  * images, commands and records stay as they are. Not here: what a change means for this broker (replica manager).
@@ -33,12 +35,21 @@ import {
   type MetadataRecord,
   registerBroker,
 } from "../metadata/index.ts";
-import type { Clock, Logger, RandomBytes } from "../ports/index.ts";
-import { type MetadataEntry, type MetadataStore, inconsistentCluster } from "../storage/index.ts";
+import type { Clock, DiskFault, Logger, RandomBytes } from "../ports/index.ts";
+import {
+  inconsistentCluster,
+  isPassingFault,
+  type MetadataEntry,
+  type MetadataStore,
+  StorageError,
+} from "../storage/index.ts";
+import { MetadataReopener, type MetadataReopenerOptions } from "./metadata-reopener.ts";
 
 export interface ControllerOptions {
   /** Open, with its lock held; the controller closes it. */
   readonly store: MetadataStore;
+  /** Opens it again after a full disk. */
+  readonly reopen: MetadataReopenerOptions;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly config: BrokerConfig;
@@ -58,23 +69,31 @@ interface Proposal {
   readonly delta: MetadataDelta;
   /** Answers that leave with its commit. */
   readonly waiters: { readonly commit: () => void; readonly drop: (error: Error) => void }[];
+  /** It was found in the store when that was opened again. */
+  readonly isStored: boolean;
 }
 
+/** `suspended`: the store takes no writes until it is opened again. `stopped`: closed, or failed for good. */
+type Stage = "opening" | "open" | "suspended" | "stopped";
+
 export class Controller {
-  readonly #store: MetadataStore;
+  readonly #reopener: MetadataReopener;
   readonly #random: RandomBytes;
   readonly #config: BrokerConfig;
   readonly #logger: Logger;
   readonly #onFault: (fault: unknown) => void;
-  readonly #term: number;
   readonly #listeners: AppliedListener[] = [];
+  #store: MetadataStore;
+  #term: number;
   #committed: ClusterImage;
   /** Invariant: the newest proposal's image, or the committed one when nothing is proposed. */
   #working: ClusterImage;
   /** In order of index; the first ones are being stored. */
   #proposals: Proposal[] = [];
   #writing: Promise<void> | null = null;
-  #isStopped = false;
+  /** The store is being opened again. */
+  #resuming: Promise<void> | null = null;
+  #stage: Stage = "opening";
 
   private constructor(options: ControllerOptions, image: ClusterImage, term: number) {
     this.#store = options.store;
@@ -82,6 +101,7 @@ export class Controller {
     this.#config = options.config;
     this.#logger = options.logger.child("controller");
     this.#onFault = options.onFault;
+    this.#reopener = new MetadataReopener(options.reopen, this.#logger);
     this.#term = term;
     this.#committed = image;
     this.#working = image;
@@ -103,6 +123,7 @@ export class Controller {
     }
     const controller = new Controller(options, image, store.lastTerm + 1);
     await controller.#startTerm();
+    controller.#stage = "open";
     controller.#logger.info("metadata is replayed", {
       clusterId: controller.image.clusterId,
       metadataOffset: controller.image.metadataOffset,
@@ -164,9 +185,16 @@ export class Controller {
 
   /** What is decided is still stored; further commands are answered NOT_CONTROLLER. Closes the store. */
   async close(): Promise<void> {
-    this.#isStopped = true;
+    this.#stage = "stopped";
+    this.#reopener.stop();
     await this.#writing;
+    await this.#resuming;
     await this.#store.close();
+  }
+
+  /** Whether changes are refused because the store ran out of space and is not open again yet. */
+  get isSuspended(): boolean {
+    return this.#stage === "suspended";
   }
 
   /** The first entry of a term: what earlier terms stored is committed by it, and nothing of theirs can follow. */
@@ -182,7 +210,9 @@ export class Controller {
   }
 
   #submit<Response>(decide: (working: ClusterImage) => Decision<Response>): Promise<Response> {
-    if (this.#isStopped) return Promise.reject(new ProtoError("NOT_CONTROLLER", "the controller has stopped"));
+    if (this.#stage === "stopped")
+      return Promise.reject(new ProtoError("NOT_CONTROLLER", "the controller has stopped"));
+    if (this.#stage === "suspended") return Promise.reject(new ProtoError("KAFKA_STORAGE_ERROR", NO_ROOM));
     const { records, response } = decide(this.#working);
     if (records.length > 0) this.#propose(records);
     // Without records too: a refusal may rest on what is proposed and not committed.
@@ -195,11 +225,14 @@ export class Controller {
 
   #propose(records: readonly MetadataRecord[]): void {
     const index = this.#working.metadataOffset + 1;
-    const entry = { index, term: this.#term, data: encodeRecords(records) };
-    const { image, delta } = applyEntry(this.#working, index, records);
-    this.#working = image;
-    this.#proposals.push({ entry, image, delta, waiters: [] });
+    this.#decided({ index, term: this.#term, data: encodeRecords(records) }, records, { isStored: false });
     this.#writing ??= this.#writeProposals();
+  }
+
+  #decided(entry: MetadataEntry, records: readonly MetadataRecord[], { isStored }: { isStored: boolean }): void {
+    const { image, delta } = applyEntry(this.#working, entry.index, records);
+    this.#working = image;
+    this.#proposals.push({ entry, image, delta, waiters: [], isStored });
   }
 
   /** Runs while there are proposals; never rejects. */
@@ -207,11 +240,13 @@ export class Controller {
     try {
       while (this.#proposals.length > 0) {
         const batch = [...this.#proposals];
-        await this.#store.append(batch.map(({ entry }) => entry));
+        await this.#store.append(batch.filter(({ isStored }) => !isStored).map(({ entry }) => entry));
         for (const proposal of batch) this.#commit(proposal);
       }
     } catch (error: unknown) {
-      this.#fail(error);
+      // A start tells by its rejection, and is tried again by whoever started.
+      if (isPassingFault(error) && this.#stage !== "opening") this.#suspend(error);
+      else this.#fail(error);
     } finally {
       this.#writing = null;
     }
@@ -225,17 +260,67 @@ export class Controller {
     for (const { commit } of proposal.waiters) commit();
   }
 
+  // ---- a store that takes no more writes ----
+
+  #suspend(fault: DiskFault): void {
+    this.#logger.error("no room to store metadata: changes are refused until there is", { fault: fault.message });
+    this.#drop(new ProtoError("KAFKA_STORAGE_ERROR", `${NO_ROOM}; whether this one was stored will show then`));
+    // A stop under way takes what is durable as it is.
+    if (this.#stage === "stopped") return;
+    this.#stage = "suspended";
+    this.#resuming ??= this.#resume();
+  }
+
+  /** Never rejects. */
+  async #resume(): Promise<void> {
+    try {
+      const store = await this.#reopener.reopen(this.#store);
+      if (store === null) return;
+      this.#store = store;
+      const found = await store.readFrom(this.#committed.metadataOffset + 1);
+      if (this.#isStoppedNow) return;
+      if (store.lastIndex < this.#committed.metadataOffset) {
+        const what = `it ends at entry ${store.lastIndex}, and ${this.#committed.metadataOffset} were committed`;
+        throw new StorageError("METADATA_LOST", store.path, `the metadata store lost entries (${what})`);
+      }
+      this.#stage = "open";
+      this.#term = store.lastTerm + 1;
+      for (const entry of found) this.#decided(entry, decodeRecords(entry.data), { isStored: true });
+      this.#startTerm().then(
+        () => this.#logger.info("metadata is stored again", { term: this.#term, entriesFound: found.length }),
+        // Whoever dropped it has said why.
+        () => undefined,
+      );
+    } catch (error: unknown) {
+      this.#fail(error);
+    } finally {
+      this.#resuming = null;
+    }
+  }
+
+  /** Asked after an await, where the compiler believes what it saw before. */
+  get #isStoppedNow(): boolean {
+    return this.#stage === "stopped";
+  }
+
   #fail(fault: unknown): void {
-    this.#isStopped = true;
+    this.#stage = "stopped";
     this.#logger.error("the controller has failed", { err: fault });
+    this.#drop(new ProtoError("NOT_CONTROLLER", "the controller could not store the change", { cause: fault }));
+    this.#onFault(fault);
+  }
+
+  /** The working image goes back to what is committed; whoever waits for more is told. */
+  #drop(error: ProtoError): void {
     const dropped = this.#proposals;
     this.#proposals = [];
     this.#working = this.#committed;
-    const error = new ProtoError("NOT_CONTROLLER", "the controller could not store the change", { cause: fault });
     for (const { waiters } of dropped) for (const { drop } of waiters) drop(error);
-    this.#onFault(fault);
   }
 }
+
+const NO_ROOM =
+  "the broker has no room to store metadata: its disk is full; changes are taken again by themselves once there is space";
 
 function asProtoError(error: unknown): ProtoError {
   if (error instanceof ProtoError) return error;

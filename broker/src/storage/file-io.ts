@@ -111,6 +111,11 @@ export function isPassing(fault: DiskFault): boolean {
   return fault.kind === "ENOSPC" || fault.kind === "EMFILE";
 }
 
+/** The same of whatever was thrown. */
+export function isPassingFault(error: unknown): error is DiskFault {
+  return error instanceof DiskFault && isPassing(error);
+}
+
 /** Whether a sync that ended with `fault` never began: nothing was synced, and nothing failed to be (3.4(3)). */
 export function isNotBegun(fault: DiskFault): boolean {
   return fault.operation === "open" || fault.kind === "EMFILE";

@@ -15,6 +15,7 @@ export type * from "./types.ts";
 export { openLogDirectory } from "./data-directory.ts";
 export type { DumpedBatch, DumpedDamage, DumpedFile } from "./dump.ts";
 export { dumpFile, dumpSegment } from "./dump.ts";
+export { isPassingFault } from "./file-io.ts";
 export { StorageError, type StorageErrorCode } from "./storage-error.ts";
 export type { ClaimedDirectory, ClaimOptions, ClusterIdentity } from "./cluster-identity.ts";
 export { claimDirectory, completeBirth, inconsistentCluster, readIdentity } from "./cluster-identity.ts";

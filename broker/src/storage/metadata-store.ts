@@ -35,13 +35,16 @@ export interface MetadataStoreOptions {
 }
 
 export class MetadataStore {
+  /** Where it lies, for messages. */
+  readonly path: string;
   readonly #store: KeyValueStore;
   /** Invariant: the store holds entries 1 to #lastIndex, and `last` names #lastIndex and #lastTerm. */
   #lastIndex: number;
   #lastTerm: number;
   #isWriting = false;
 
-  private constructor(store: KeyValueStore, last: MetadataEntry | undefined) {
+  private constructor(store: KeyValueStore, path: string, last: MetadataEntry | undefined) {
+    this.path = path;
     this.#store = store;
     this.#lastIndex = last?.index ?? 0;
     this.#lastTerm = last?.term ?? 0;
@@ -57,7 +60,7 @@ export class MetadataStore {
     if (lastValue === undefined) {
       if (pairs.length > 0) throw refuse("the key `last` is missing");
       if (!mayBeEmpty) throw refuse("it is empty");
-      return new MetadataStore(store, undefined);
+      return new MetadataStore(store, path, undefined);
     }
     const last = decode(lastValue);
     if (last === null || last.data.length > 0) throw refuse("the key `last` has a wrong checksum");
@@ -76,7 +79,7 @@ export class MetadataStore {
     }
     if (newest.index > last.index) throw refuse(`entry ${last.index + 1} stands behind the last one`);
     if (newest.term !== last.term) throw refuse(`\`last\` names term ${last.term}, entry ${last.index} ${newest.term}`);
-    return new MetadataStore(store, newest);
+    return new MetadataStore(store, path, newest);
   }
 
   get lastIndex(): number {

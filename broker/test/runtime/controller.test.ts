@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { ProtoError } from "@tidemark/proto";
 import { asMs, SeededRandom } from "../../src/base/index.ts";
 import type { MetadataDelta } from "../../src/metadata/index.ts";
-import { MemoryStore } from "../../src/platform/index.ts";
+import { MemoryStore, SystemTimers } from "../../src/platform/index.ts";
 import { DiskFault, type KeyValueStore, type Logger, type StoreOperation } from "../../src/ports/index.ts";
 import { Controller, type ControllerOptions } from "../../src/runtime/controller.ts";
 import { MetadataStore, StorageError } from "../../src/storage/index.ts";
@@ -67,6 +67,11 @@ async function start(gate: GatedStore, over: Partial<ControllerOptions> = {}): P
   const store = await MetadataStore.open({ store: gate, path: "metadata", mayBeEmpty: true });
   const controller = await Controller.open({
     store,
+    reopen: {
+      open: () => MetadataStore.open({ store: gate, path: "metadata", mayBeEmpty: false }),
+      hasRoom: () => true,
+      timers: new SystemTimers(),
+    },
     clock: { wallNow: () => asMs(0), monotonicNow: () => asMs(0) },
     random: (count) => random.bytes(new Uint8Array(count)),
     config: testConfig(),
