@@ -13,6 +13,8 @@ export interface BrokerMetricsParts {
   replicas(): ReplicaManager | null;
   /** Throws DiskFault. */
   freeBytes(): number;
+  /** What is wrong now: "disk-full", "metadata-suspended". */
+  troubles(): readonly string[];
   connections(): readonly (readonly [listener: string, count: number])[];
   /** Doors that count what they refuse. */
   doors(): readonly MetricsSource[];
@@ -39,6 +41,8 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
         return null;
       }
     },
+    isDiskFull: () => parts.troubles().includes("disk-full"),
+    isMetadataSuspended: () => parts.troubles().includes("metadata-suspended"),
     offlineLogDirectoriesCount: () => (parts.replicas()?.isOffline === true ? 1 : 0),
   });
   return new Metrics([numbers, ...parts.doors()]);

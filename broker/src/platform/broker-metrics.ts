@@ -49,6 +49,10 @@ export interface BrokerNumbers {
   syncs(): { readonly count: number; readonly seconds: number } | null;
   /** Null when the disk does not tell. */
   diskFreeBytes(): number | null;
+  /** No room but the reserve: appends are refused. */
+  isDiskFull(): boolean;
+  /** The metadata store takes no writes until there is room. */
+  isMetadataSuspended(): boolean;
   offlineLogDirectoriesCount(): number;
 }
 
@@ -83,6 +87,16 @@ export class BrokerMetrics implements MetricsSource {
     }
     const freeBytes = this.#numbers.diskFreeBytes();
     if (freeBytes !== null) yield gauge("tidemark_disk_free_bytes", "Free space where the log lies.", freeBytes);
+    yield gauge(
+      "tidemark_disk_full",
+      "1 while appends are refused for want of space.",
+      Number(this.#numbers.isDiskFull()),
+    );
+    yield gauge(
+      "tidemark_metadata_suspended",
+      "1 while changes of metadata are refused for want of space.",
+      Number(this.#numbers.isMetadataSuspended()),
+    );
     yield gauge(
       "kafka_log_logmanager_offlinelogdirectorycount",
       "Log directories that failed.",

@@ -10,6 +10,8 @@ import type { Clock, Disk, Logger } from "../ports/index.ts";
 export interface DiskReserveDeps {
   readonly disk: Pick<Disk, "freeBytes" | "totalBytes">;
   readonly path: string;
+  /** What is full when it is: a disk, or the memory that stands for one. */
+  readonly medium: "disk" | "memory";
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -25,6 +27,9 @@ export class DiskReserve {
   #askedBytes = 0;
   #askedBytesMax = 0;
   #hasRoom = true;
+  /** Of the last look. */
+  #freeBytes = 0;
+  #reserveBytes = 0;
 
   constructor(deps: DiskReserveDeps) {
     this.#deps = deps;
@@ -42,23 +47,39 @@ export class DiskReserve {
     return this.#hasRoom;
   }
 
+  /** For people and metrics: whether appends are refused now. */
+  get isFull(): boolean {
+    return !this.hasRoom(0);
+  }
+
+  /** What a producer is told while there is no room. */
+  get fullMessage(): string {
+    const { medium, path } = this.#deps;
+    const numbers = `${inMebibytes(this.#freeBytes)} free, the reserve is ${inMebibytes(this.#reserveBytes)}`;
+    return medium === "memory"
+      ? `memory is full (${numbers}): delete a topic, or run the broker with a data directory`
+      : `the disk is full (${path}: ${numbers}); appends go on by themselves at twice the reserve`;
+  }
+
   #look(): void {
-    const { disk, path, logger } = this.#deps;
-    let freeBytes: number;
-    let reserveBytes: number;
+    const { disk, path, medium, logger } = this.#deps;
     try {
-      freeBytes = disk.freeBytes(path);
-      reserveBytes = Math.min(RESERVE_BYTES_MAX, disk.totalBytes(path) * RESERVE_SHARE);
+      this.#freeBytes = disk.freeBytes(path);
+      this.#reserveBytes = Math.min(RESERVE_BYTES_MAX, disk.totalBytes(path) * RESERVE_SHARE);
     } catch {
       // A disk that does not say how full it is says so when it is written.
       return;
     }
-    this.#askedBytesMax = reserveBytes / 8;
-    const hasRoom = freeBytes >= (this.#hasRoom ? reserveBytes : 2 * reserveBytes);
+    this.#askedBytesMax = this.#reserveBytes / 8;
+    const hasRoom = this.#freeBytes >= (this.#hasRoom ? this.#reserveBytes : 2 * this.#reserveBytes);
     if (hasRoom === this.#hasRoom) return;
     this.#hasRoom = hasRoom;
-    const told = { path, freeBytes, reserveBytes: Math.round(reserveBytes) };
-    if (hasRoom) logger.info("the disk has room again: appends go on", told);
-    else logger.error("the disk is full but for its reserve: appends are refused", told);
+    const told = { path, freeBytes: this.#freeBytes, reserveBytes: Math.round(this.#reserveBytes) };
+    if (hasRoom) logger.info(`the ${medium} has room again: appends go on`, told);
+    else logger.error(`the ${medium} is full but for its reserve: appends are refused`, told);
   }
+}
+
+function inMebibytes(bytes: number): string {
+  return `${(bytes / (1024 * 1024)).toFixed(1)} MiB`;
 }

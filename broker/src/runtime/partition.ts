@@ -23,6 +23,7 @@ import { checkProducer, PartitionLeader } from "../replication/index.ts";
 import type { KnownBatch, LeaderEffect, Membership } from "../replication/index.ts";
 import type { PartitionLog, ReadSpan } from "../storage/index.ts";
 import type { AppendTask } from "./append-task.ts";
+import type { DiskReserve } from "./disk-reserve.ts";
 import { ParkedQueue } from "./parked-queue.ts";
 import type { Purgatory } from "./purgatory.ts";
 import type { Turn } from "./turn.ts";
@@ -57,8 +58,8 @@ export interface PartitionDeps {
   readonly clock: Clock;
   readonly turn: Turn;
   readonly purgatory: Purgatory;
-  /** Whether the disk has room but for its reserve (3.8(2)). */
-  hasRoom(bytes: number): boolean;
+  /** Whether the disk has room but for its reserve (3.8(2)), and what to say if it has none. */
+  readonly reserve: Pick<DiskReserve, "hasRoom" | "fullMessage">;
   /** A write failed for another reason than a full disk (3.8(1)). */
   onDiskFault(fault: DiskFault): void;
 }
@@ -268,8 +269,8 @@ export class Partition {
   }
 
   #append(task: AppendTask, now: Ms): void {
-    if (!this.#deps.hasRoom(task.header.sizeBytes))
-      return this.#refuse(task, "KAFKA_STORAGE_ERROR", "the disk of the broker is full");
+    const { reserve } = this.#deps;
+    if (!reserve.hasRoom(task.header.sizeBytes)) return this.#refuse(task, "KAFKA_STORAGE_ERROR", reserve.fullMessage);
     if (this.settings.isLogAppendTime) {
       setLogAppendTime(task.bytes, 0, now);
       task.header = readBatchHeader(task.bytes, 0);
@@ -277,7 +278,7 @@ export class Partition {
     }
     const result = this.#log.append(task.bytes, task.header, this.leaderEpoch, now);
     if (!result.ok) {
-      this.#refuse(task, result.code);
+      this.#refuse(task, result.code, messageOf(result.fault));
       if (result.fault !== null) this.#onFault(result.fault);
       return;
     }
@@ -323,7 +324,7 @@ export class Partition {
     const writtenEnd = this.#log.writtenEndOffset;
     for (const task of tasks) {
       if (task.lastOffset >= writtenEnd) {
-        this.#refuse(task, "KAFKA_STORAGE_ERROR");
+        this.#refuse(task, "KAFKA_STORAGE_ERROR", messageOf(fault));
         continue;
       }
       this.#letGo(task);
@@ -449,6 +450,12 @@ export class Partition {
     task.isDone = true;
     task.owner.onAppendDone(task);
   }
+}
+
+/** What a producer is told of a write that failed and was cut back. */
+function messageOf(fault: DiskFault | null): string {
+  if (fault === null) return "";
+  return fault.kind === "ENOSPC" ? "the disk is full: the batch was not written" : `the write failed: ${fault.kind}`;
 }
 
 function sequenceMessage(task: AppendTask, log: PartitionLog): string {

@@ -33,6 +33,8 @@ export interface ReplicaManagerOptions {
   readonly config: BrokerConfig;
   /** The data directory, locked. */
   readonly path: string;
+  /** What is full when there is no room. */
+  readonly medium: "disk" | "memory";
 }
 
 export interface ReplicaManagerDeps {
@@ -72,7 +74,7 @@ export class ReplicaManager {
     this.#options = options;
     this.#deps = deps;
     const { disk, clock, logger } = deps;
-    this.#reserve = new DiskReserve({ disk, clock, logger, path: options.path });
+    this.#reserve = new DiskReserve({ disk, clock, logger, path: options.path, medium: options.medium });
   }
 
   // ---- life cycle ----
@@ -146,6 +148,11 @@ export class ReplicaManager {
 
   get isOffline(): boolean {
     return this.#isOffline;
+  }
+
+  /** No room but the reserve: appends are refused, everything else goes on (3.8(2)). */
+  get isFull(): boolean {
+    return this.#reserve.isFull;
   }
 
   /** Bytes of the replicas of `topic` on this broker. */
@@ -289,7 +296,7 @@ export class ReplicaManager {
         clock: this.#deps.clock,
         turn: this.#deps.turn,
         purgatory: this.#deps.purgatory,
-        hasRoom: (bytes) => this.#reserve.hasRoom(bytes),
+        reserve: this.#reserve,
         onDiskFault: (fault) => this.#goOffline(fault),
       },
     );

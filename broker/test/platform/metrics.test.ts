@@ -45,6 +45,8 @@ const numbers: BrokerNumbers = {
   ],
   syncs: () => ({ count: 12, seconds: 0.5 }),
   diskFreeBytes: () => 5e9,
+  isDiskFull: () => false,
+  isMetadataSuspended: () => false,
   offlineLogDirectoriesCount: () => 0,
 };
 

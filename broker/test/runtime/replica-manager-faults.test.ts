@@ -23,7 +23,7 @@ class ManagerBench {
     const { process, disk } = this.machine;
     const purgatory = new Purgatory({ clock: process, timers: process });
     this.replicas = new ReplicaManager(
-      { config, path: DATA },
+      { config, path: DATA, medium: "disk" },
       {
         disk,
         clock: process,

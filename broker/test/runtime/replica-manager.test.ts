@@ -36,7 +36,7 @@ class Bench {
     const mount = this.disk.mount(process);
     mount.mkdir(PATH);
     this.manager = new ReplicaManager(
-      { config: config(), path: PATH },
+      { config: config(), path: PATH, medium: "disk" },
       {
         disk: mount,
         clock: process,

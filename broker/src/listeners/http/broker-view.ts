@@ -9,6 +9,8 @@ export interface BrokerView {
    * "draining"), the most telling first; it is empty when ready.
    */
   readiness(): { readonly ready: boolean; readonly waitingFor: readonly string[] };
+  /** What is wrong and keeps nobody away, in one word each: "disk-full", "metadata-suspended". Empty when all is well. */
+  troubles(): readonly string[];
   /** The metrics as text. `summary` is `/metrics`, `detail` is `/metrics/detail`. */
   renderMetrics(scope: MetricsScope): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Shown as it is, as JSON: version, node, cluster id and so on. */

@@ -72,7 +72,8 @@ export class Routes {
   #healthz(isVerbose: boolean): Answer {
     const live = this.#broker.isLive();
     const { ready, waitingFor } = this.#broker.readiness();
-    if (isVerbose) return json(live && ready ? 200 : 503, { live, ready, waitingFor });
+    if (isVerbose)
+      return json(live && ready ? 200 : 503, { live, ready, waitingFor, troubles: this.#broker.troubles() });
     return health(live && ready, live ? (waitingFor[0] ?? "starting") : "stalled");
   }
 }

@@ -30,6 +30,10 @@ export class FakeBroker implements BrokerView {
   renderMetrics: BrokerView["renderMetrics"] = (scope) =>
     Promise.resolve({ contentType: "text/plain; version=0.0.4; charset=utf-8", body: `# ${scope}\n` });
   readonly version = { version: "0.1.0", node: "v20.19.0" };
+  troubled: string[] = [];
+  troubles(): string[] {
+    return this.troubled;
+  }
   isLive(): boolean {
     return this.live;
   }

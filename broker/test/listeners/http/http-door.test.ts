@@ -41,7 +41,17 @@ describe("HTTP door", function () {
       expect(await get("/livez")).to.include({ status: 503, text: "stalled" });
       expect(await get("/healthz")).to.include({ status: 503, text: "stalled" });
       expect(await get("/healthz?verbose")).to.include({
-        text: '{"live":false,"ready":false,"waitingFor":["recovery"]}',
+        text: '{"live":false,"ready":false,"waitingFor":["recovery"],"troubles":[]}',
+      });
+    });
+
+    it("stays ready on a full disk, which only the verbose health tells of (3.8(2))", async () => {
+      open.broker.troubled = ["disk-full"];
+      expect(await get("/readyz")).to.include({ status: 200, text: "ok" });
+      expect(await get("/healthz")).to.include({ status: 200, text: "ok" });
+      expect(await get("/healthz?verbose")).to.include({
+        status: 200,
+        text: '{"live":true,"ready":true,"waitingFor":[],"troubles":["disk-full"]}',
       });
     });
 

@@ -241,7 +241,7 @@ export class PartitionBench {
         clock: process,
         turn,
         purgatory,
-        hasRoom: () => this.hasRoom,
+        reserve: { hasRoom: () => this.hasRoom, fullMessage: "the disk is full" },
         onDiskFault: (fault) => this.#onDiskFault(fault),
       },
     );
