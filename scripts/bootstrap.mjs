@@ -1,5 +1,5 @@
 /**
- * What stands behind `npm start`, `npm test`, `npm run build|bench|crash|story|coverage|reference`: installs what is
+ * What stands behind `npm start`, `npm test`, `npm run build|bench|crash|story|packages|coverage|reference`: installs what is
  * missing, builds what has changed, then runs the job. Plain JavaScript, since it runs before anything is installed.
  *
  * - Installed means: every package of the lock file that this platform needs lies in node_modules with its version.
@@ -218,6 +218,7 @@ const jobs = {
   bench: (args) => become(compiled("bench"), args),
   crash: (args) => become(compiled("crash"), args),
   story: (args) => become(compiled("story"), args),
+  packages: (args) => become(compiled("packages"), args),
   reference: (args) => become(compiled("reference"), args),
 };
 

@@ -106,14 +106,6 @@ const STORE_ROOM_SHARE = 0.025;
 /** Probes, scrapers and people: whoever opens more of these is none of them. */
 const HTTP_CONNECTIONS_MAX = 512;
 
-/**
- * Makes a broker; `start` opens it. Errors of `start` have a `code`: those of StorageError, BusyAddressError and
- * BrokerStartError, METADATA_LOST and so on; each names the file, address or value it is about.
- */
-export async function createBroker(options: BrokerOptions): Promise<Broker> {
-  return new Broker(options);
-}
-
 type Stage = "new" | "starting" | "ready" | "stopping" | "stopped" | "failed";
 
 export class Broker {
@@ -197,6 +189,10 @@ export class Broker {
   stop(): Promise<void> {
     this.#stopping ??= this.#stopOnce();
     return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 
   async #startOnce(): Promise<void> {

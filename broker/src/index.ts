@@ -1,11 +1,16 @@
 /**
- * @tidemark/broker: the server, embeddable. `createBroker({ config })` makes one from a configuration that
- * `@tidemark/broker/config` loaded; `start` opens its doors, `stop` closes it cleanly.
+ * @tidemark/broker: the server, embeddable. `createBroker` makes one in this process; `start` opens its doors, `stop` closes it
+ * cleanly.
  *
+ * Inputs: a configuration, as keys and values or as `@tidemark/broker/config` loaded it. Outputs: a Broker, and errors of its
+ * start with a stable `code`. Invariants: nothing outside its directory and its doors is touched; the signals, the environment
+ * and the exit of the process stay the caller's.
  * Not here: reading files, environment and flags (`tidemark`, or whoever embeds it).
  */
 export type { BrokerOptions, BrokerWorld, FatalFault } from "./broker.ts";
-export { Broker, BrokerStartError, createBroker } from "./broker.ts";
+export { Broker, BrokerStartError } from "./broker.ts";
+export type { ConfigKeys, CreateBrokerOptions } from "./create-broker.ts";
+export { createBroker } from "./create-broker.ts";
 export { tuneProcess } from "./process-tuning.ts";
 export { BusyAddressError } from "./listeners/grpc/index.ts";
 export type { BrokerConfig } from "./config/index.ts";
