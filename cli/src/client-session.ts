@@ -1,5 +1,5 @@
 /**
- * The SDK for the time of one command: loaded when first needed, connected to the brokers of the global flags, closed
+ * The SDK for the time of one command: loaded when first needed, connected to the brokers that settings/resolve.ts names, closed
  * whatever happens. A broker that nobody reaches fails here, before any input is read, with exit code 6: soon where the
  * address refuses or does not exist, later where it is silent, and neither before a `--timeout` that was given.
  *
@@ -8,28 +8,67 @@
  */
 import type { Client, Logger } from "@tidemark/client";
 import { type CommandContext, isJson, note, warn } from "./command-context.ts";
-import { CliFailure } from "./failure.ts";
+import { CliFailure, toFailure } from "./failure.ts";
 import { plural } from "./output/units.ts";
+import { type ResolvedSettings, resolveSettings } from "./settings/resolve.ts";
 
 /** How long a command waits for the first answer of any broker: one that refuses may just be starting. */
 const REFUSED_PATIENCE_MS = 1_000;
 const SILENT_PATIENCE_MS = 5_000;
+const HINT_TIMEOUT_MS = 1_000;
 
-export async function withClient<T>(context: CommandContext, use: (client: Client) => Promise<T>): Promise<T> {
+/** @param use gets the client, and what it runs with */
+export async function withClient<T>(
+  context: CommandContext,
+  use: (client: Client, settings: ResolvedSettings) => Promise<T>,
+): Promise<T> {
+  const settings = await resolveSettings(context);
   const { Client, BrokerError } = await import("@tidemark/client");
-  const { brokers, timeoutMs } = context.flags;
-  const client = new Client({ brokers, clientId: "tidemark-cli", logger: sdkLogger(context) });
+  const { brokers } = settings;
+  const client = new Client({ ...settings.client, brokers, logger: sdkLogger(context) });
   try {
     try {
-      await firstAnswer(client, timeoutMs, context.signal);
+      await firstAnswer(client, context.flags.timeoutMs, context.signal);
     } catch (error: unknown) {
       const isSilence = BrokerError.is(error, "CONNECTION_LOST") || BrokerError.is(error, "TIMEOUT");
       throw isSilence && !context.signal.aborted ? unreachable(brokers, error) : error;
     }
-    return await use(client);
+    return await use(client, settings);
+  } catch (error: unknown) {
+    throw await withTopicHint(client, error);
   } finally {
     await client.close();
   }
+}
+
+/** The limits of one admin call. */
+export function callOptions(context: CommandContext): { signal: AbortSignal; timeout?: number } {
+  return context.flags.timeoutMs === null
+    ? { signal: context.signal }
+    : { signal: context.signal, timeout: context.flags.timeoutMs };
+}
+
+/** A topic that is not there is often one that is spelled otherwise. */
+async function withTopicHint(client: Client, error: unknown): Promise<unknown> {
+  const failure = toFailure(error);
+  const topic = failure.details?.["topic"];
+  if (failure.code !== "UNKNOWN_TOPIC_OR_PARTITION" || typeof topic !== "string") return error;
+  const { nearest } = await import("@tidemark/broker/config");
+  const names: string[] = [];
+  try {
+    for await (const { name } of client.admin.topics.list({ timeout: HINT_TIMEOUT_MS })) names.push(name);
+  } catch {
+    return error;
+  }
+  const near = nearest(topic, names);
+  if (near === null || near === topic) return error;
+  const { code, message, exitCode, details } = failure;
+  return new CliFailure(code, message, {
+    hint: `did you mean ${near}?`,
+    exitCode,
+    details: { ...details, nearest: near },
+    cause: error,
+  });
 }
 
 async function firstAnswer(client: Client, timeoutMs: number | null, signal: AbortSignal): Promise<void> {
@@ -51,12 +90,13 @@ function unreachable(brokers: readonly string[], cause: Error): CliFailure {
 }
 
 function sdkLogger(context: CommandContext): Logger {
-  const whenVerbose = (fields: object, message = ""): void => {
-    if (context.flags.isVerbose) context.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
+  const say = (fields: object, message: string): void => {
+    context.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
   };
   const told = new Set<string>();
   const onceOrVerbose = (fields: object, message = ""): void => {
-    if (context.flags.isVerbose) return whenVerbose(fields, message);
+    context.log?.("warn", message, fields);
+    if (context.flags.isVerbose) return say(fields, message);
     if (context.flags.isQuiet || told.has(message)) return;
     told.add(message);
     const reason = String(Reflect.get(fields, "message")).replace(/\.$/, "");
@@ -65,11 +105,16 @@ function sdkLogger(context: CommandContext): Logger {
     warn(context, `${message}: ${reason}; trying again`);
   };
   return {
-    debug: whenVerbose,
-    info: (fields, message) => {
+    debug: (fields, message = "") => {
+      context.log?.("debug", message, fields);
+      if (context.flags.isVeryVerbose) say(fields, message);
+    },
+    info: (fields, message = "") => {
+      context.log?.("info", message, fields);
       const created = topicCreation(fields);
-      if (created === null) whenVerbose(fields, message);
-      else if (isJson(context.flags)) note(context, JSON.stringify({ event: "created", ...created }));
+      if (created === null) {
+        if (context.flags.isVerbose) say(fields, message);
+      } else if (isJson(context.flags)) note(context, JSON.stringify({ event: "created", ...created }));
       else note(context, `created topic ${created.topic} (${plural(created.partitions, "partition")})`);
     },
     warn: onceOrVerbose,

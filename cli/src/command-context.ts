@@ -6,9 +6,11 @@
  */
 import type { Readable, Writable } from "node:stream";
 import type { GlobalFlags } from "./global-flags.ts";
-import { outputFormat } from "./global-flags.ts";
 
 export type TerminalStream = Writable & { readonly isTTY?: boolean };
+
+/** One line of the log file. */
+export type Log = (level: "debug" | "info" | "warn" | "error", message: string, fields?: object) => void;
 
 export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -16,22 +18,25 @@ export interface CommandContext {
   readonly stdout: TerminalStream;
   readonly stderr: TerminalStream;
   readonly flags: GlobalFlags;
+  /** --log-file: what is said on stderr, and what -vv would say. null: nobody asked for it. */
+  readonly log: Log | null;
   /** Aborted by the first SIGINT or SIGTERM. A command then stops cleanly and soon. */
   readonly signal: AbortSignal;
 }
 
 /** A remark for people; -q silences it. */
 export function note(context: CommandContext, text: string): void {
+  context.log?.("info", text);
   if (!context.flags.isQuiet) context.stderr.write(`${text}\n`);
 }
 
 /** Something went wrong but the command goes on; never silenced. With -o json it is an object, as errors are. */
 export function warn(context: CommandContext, text: string): void {
+  context.log?.("warn", text);
   const asJson = isJson(context.flags);
   context.stderr.write(asJson ? `${JSON.stringify({ warning: text })}\n` : `warning: ${text}\n`);
 }
 
 export function isJson(flags: GlobalFlags): boolean {
-  const format = outputFormat(flags);
-  return format === "json" || format === "ndjson";
+  return flags.output === "json" || flags.output === "ndjson";
 }

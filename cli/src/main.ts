@@ -4,13 +4,17 @@
  */
 import { type Command, CommanderError } from "commander";
 import pc from "picocolors";
-import type { CommandContext } from "./command-context.ts";
+import type { CommandContext, Log } from "./command-context.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { CliFailure, renderFailure, toFailure, usageFailure } from "./failure.ts";
-import { type GlobalFlags, type OutputFormat, resolveBrokers } from "./global-flags.ts";
+import { type GlobalFlags, outputRefusal, wantsColor } from "./global-flags.ts";
 import { StdoutClosed } from "./output/chunk-writer.ts";
+import { openLog } from "./output/log-file.ts";
+import { watch } from "./output/watch.ts";
 import { createProgram, EXAMPLES } from "./program.ts";
 import { watchStopSignals } from "./signals.ts";
+import { readFlags, WATCH_STANDARD } from "./tree/global.ts";
+import { isHidden, type Traits, traitsOf } from "./tree/options.ts";
 
 process.exitCode = await main(withVersionCommand(process.argv.slice(2)));
 await drained(process.stdout);
@@ -25,8 +29,12 @@ async function main(args: readonly string[]): Promise<ExitCode> {
 
   const stop = watchStopSignals(process, () => performance.now());
   let exitCode: ExitCode = ExitCode.OK;
+  let log: Log | null = null;
   const program = createProgram(async (command, body) => {
-    exitCode = await body(createContext(readFlags(command), stop.signal));
+    const context = createContext(command, stop.signal);
+    log = context.log;
+    checkTraits(context.flags, traitsOf(command));
+    exitCode = context.flags.watchMs === null ? await body(context) : await watch(context, body);
   });
   quietCommander(program);
 
@@ -35,12 +43,12 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     return ExitCode.USAGE;
   }
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(withWatchInterval(args), { from: "user" });
     return stop.exitCode() ?? exitCode;
   } catch (error: unknown) {
     const signalCode = stop.exitCode();
     if (signalCode !== null && isAbort(error)) return signalCode;
-    const failureCode = reportFailure(error, args);
+    const failureCode = reportFailure(error, args, program, log);
     return signalCode ?? failureCode;
   }
 }
@@ -56,31 +64,31 @@ function withVersionCommand(args: string[]): string[] {
   return args[0] === "--version" || args[0] === "-V" ? ["version", ...args.slice(1)] : args;
 }
 
-function createContext(flags: GlobalFlags, signal: AbortSignal): CommandContext {
-  return { env: process.env, stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, flags, signal };
+/** Commander would take the word behind a bare `--watch` for its time. */
+function withWatchInterval(args: readonly string[]): string[] {
+  const end = args.indexOf("--");
+  return args.map((arg, slot) => (arg === "--watch" && (end < 0 || slot < end) ? `--watch=${WATCH_STANDARD}` : arg));
 }
 
-interface RawGlobalFlags {
-  readonly broker?: string;
-  readonly output?: OutputFormat;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
-  readonly timeout?: number;
-  readonly headers: boolean;
-  readonly yes?: boolean;
-}
-
-function readFlags(command: Command): GlobalFlags {
-  const raw = command.optsWithGlobals<RawGlobalFlags>();
+function createContext(command: Command, signal: AbortSignal): CommandContext {
+  const { env, stdin, stdout, stderr } = process;
+  const { logFile } = command.optsWithGlobals<{ logFile?: string }>();
   return {
-    brokers: resolveBrokers(raw.broker, process.env),
-    output: raw.output ?? null,
-    hasHeaders: raw.headers,
-    isQuiet: raw.quiet === true,
-    isVerbose: raw.verbose === true,
-    timeoutMs: raw.timeout ?? null,
-    isYes: raw.yes === true,
+    env,
+    stdin,
+    stdout,
+    stderr,
+    flags: readFlags(command, process),
+    log: logFile === undefined ? null : openLog(logFile),
+    signal,
   };
+}
+
+/** What a global flag asks for and a command does not have is refused before the command has done anything. */
+function checkTraits(flags: GlobalFlags, { outputs, isWatchable, hasDryRun }: Traits): void {
+  if (flags.output !== null && !outputs.includes(flags.output)) throw outputRefusal(flags.output, outputs);
+  if (flags.watchMs !== null && !isWatchable) throw usageFailure("--watch is for commands that list or describe");
+  if (flags.isDryRun && !hasDryRun) throw usageFailure("this command has no --dry-run; nothing was done");
 }
 
 /** Commander reports through us: it throws instead of exiting, and its own error text is not printed. */
@@ -89,18 +97,15 @@ function quietCommander(command: Command): void {
   for (const child of command.commands) quietCommander(child);
 }
 
-function reportFailure(error: unknown, args: readonly string[]): ExitCode {
+function reportFailure(error: unknown, args: readonly string[], program: Command, log: Log | null): ExitCode {
   if (error instanceof StdoutClosed) return ExitCode.OK;
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return ExitCode.OK;
-    if (error.code === "commander.help") {
-      process.stderr.write("error: USAGE: a sub-command is missing\nhint: add --help to see them\n");
-      return ExitCode.USAGE;
-    }
   }
-  const failure = error instanceof CommanderError ? commanderFailure(error) : toFailure(error);
+  const failure = error instanceof CommanderError ? commanderFailure(error, program, args) : toFailure(error);
   const asJson = asksForJson(args);
-  const isVerbose = args.includes("-v") || args.includes("--verbose");
+  const isVerbose = args.some((arg) => /^(?:-v+|--verbose)$/.test(arg));
+  log?.("error", failure.message, { code: failure.code });
   process.stderr.write(colored(renderFailure(failure, { asJson, verbose: isVerbose }), args));
   return failure.exitCode;
 }
@@ -115,7 +120,12 @@ function asksForJson(args: readonly string[]): boolean {
 }
 
 /** `error: unknown command 'prodce'` LF `(Did you mean produce?)` in our own form. */
-function commanderFailure(error: CommanderError): CliFailure {
+function commanderFailure(error: CommanderError, program: Command, args: readonly string[]): CliFailure {
+  if (error.code === "commander.help") {
+    const parent = program.commands.find((command) => args.includes(command.name())) ?? program;
+    const names = parent.commands.filter((command) => !isHidden(command)).map((command) => command.name());
+    return usageFailure(`${parent.name()} needs a sub-command`, `it has ${names.join(", ")}`);
+  }
   const [first = "", ...rest] = error.message.split("\n");
   const suggestion = /Did you mean (?:one of )?(.+)\?/.exec(rest.join(" "))?.[1];
   const hint = suggestion === undefined ? "add --help to see what there is" : `did you mean ${suggestion}?`;
@@ -123,8 +133,9 @@ function commanderFailure(error: CommanderError): CliFailure {
 }
 
 function colored(text: string, args: readonly string[]): string {
-  if (args.includes("--no-color") || process.stderr.isTTY !== true || !pc.isColorSupported) return text;
-  return text.replace(/^error:/, pc.red("error:")).replace(/^hint:/m, pc.yellow("hint:"));
+  if (!wantsColor(process.stderr, process.env, args.includes("--no-color"))) return text;
+  const { red, yellow } = pc.createColors(true);
+  return text.replace(/^error:/, red("error:")).replace(/^hint:/m, yellow("hint:"));
 }
 
 /** Resolves when the stream has handed on what was written to it, or cannot any more. */

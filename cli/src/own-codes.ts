@@ -102,6 +102,13 @@ export const OWN_CODES: readonly OwnCode[] = [
     text: "A batch of a segment file is damaged.",
     hint: "Behind the recovery point it is a torn tail that the next start cuts; in front of it, data was lost.",
   },
+  {
+    code: "INVALID_PROFILES",
+    text: "The file of profiles does not parse, or a setting in it makes no sense.",
+    hint: "Correct the named line; `tidemark profile edit` opens the file.",
+  },
+  { code: "UNKNOWN_PROFILE", text: "There is no profile of that name.", hint: "`tidemark profile list` shows all." },
+  { code: "PROFILE_EXISTS", text: "A profile of that name is there already.", hint: "Delete it first, or edit it." },
   { code: "UNKNOWN_CODE", text: "There is no such code.", hint: "`tidemark explain` lists all." },
   {
     code: "INTERNAL",

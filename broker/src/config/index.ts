@@ -23,6 +23,7 @@ export { tidemarkName as environmentNameOf, reservedNames } from "./environment.
 export { allowedRange } from "./parse-value.ts";
 export { configTable, type TableEntry } from "./table.ts";
 export { loadConfig } from "./load.ts";
+export { nearest } from "./nearest.ts";
 export { checkTopicOverrides, describeTopicConfig, effectiveMinInsyncReplicas, topicConfig } from "./topic-config.ts";
 export { formatProperty, parseProperties } from "./properties.ts";
 export { testTiny } from "./presets.ts";

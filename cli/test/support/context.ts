@@ -13,13 +13,21 @@ export interface TestContext extends CommandContext {
 
 /** No broker listens on port 1; a command that gets so far ends with CONNECTION_LOST at once. */
 const FLAGS: GlobalFlags = {
-  brokers: ["127.0.0.1:1"],
+  broker: "127.0.0.1:1",
+  profile: null,
+  settings: [],
   output: null,
+  template: "",
+  columns: null,
   hasHeaders: true,
   isQuiet: false,
   isVerbose: false,
+  isVeryVerbose: false,
+  hasColor: false,
   timeoutMs: 200,
+  watchMs: null,
   isYes: false,
+  isDryRun: false,
 };
 
 export function testContext(options: { isTerminal?: boolean; flags?: Partial<GlobalFlags> } = {}): TestContext {
@@ -29,6 +37,7 @@ export function testContext(options: { isTerminal?: boolean; flags?: Partial<Glo
     stdin: stream(),
     stdout: stream(),
     stderr: stream(),
+    log: null,
     flags: { ...FLAGS, ...options.flags },
     signal: new AbortController().signal,
   };
