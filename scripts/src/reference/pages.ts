@@ -1,6 +1,7 @@
 /** The pages of docs/ that are made from data of the program, so that they cannot say something else than it does. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { apiPages } from "./api-pages.ts";
 import { configurationPage } from "./configuration-page.ts";
 import { type Explanation, errorsPage } from "./errors-page.ts";
 
@@ -16,5 +17,6 @@ export function referencePages(root: string): ReadonlyMap<string, string> {
   return new Map([
     ["docs/configuration.md", configurationPage()],
     ["docs/errors.md", errorsPage(explanations)],
+    ...apiPages(root),
   ]);
 }
