@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- SHAPE [--json] [--tiny] [--pairs N] [--bytes N] [--only TEXT]`: what the code costs beside a raw pipeline of the
- * same bytes, measured in one interleaved run. Rows marked `*` are those that docs/performance.md speaks of.
+ * `npm run bench -- SHAPE [--json] [--tiny] [--pairs N] [--bytes N] [--records N] [--points N,N] [--only TEXT]`: what the code costs
+ * beside a raw pipeline of the same bytes, measured in one interleaved run. Rows marked `*` are those that docs/performance.md
+ * speaks of. Ends with 1 when a growth law is broken.
  */
 import { parseArgs } from "node:util";
 import { printJson, printTable } from "./bench/report.ts";
@@ -11,6 +12,8 @@ export interface Scale {
   readonly bytes: number;
   readonly records: number;
   readonly pairs: number;
+  /** Shape `scale`: where a curve is measured instead of at its own points. */
+  readonly points: readonly number[] | null;
   /** Whether the row of this name is wanted (`--only TEXT`). */
   readonly wants: (row: string) => boolean;
 }
@@ -22,6 +25,8 @@ const shapes: Readonly<Record<string, () => Promise<Shape>>> = {
   recover: async () => (await import("./bench/recover.ts")).recover,
   produce: async () => (await import("./bench/produce.ts")).produce,
   fetch: async () => (await import("./bench/fetch.ts")).fetch,
+  e2e: async () => (await import("./bench/e2e.ts")).e2e,
+  scale: async () => (await import("./bench/scale.ts")).scale,
   footprint: async () => (await import("./bench/footprint.ts")).footprint,
 };
 
@@ -33,6 +38,7 @@ const { values, positionals } = parseArgs({
     pairs: { type: "string" },
     bytes: { type: "string" },
     records: { type: "string" },
+    points: { type: "string" },
     only: { type: "string", default: "" },
   },
 });
@@ -41,7 +47,7 @@ const [name = ""] = positionals;
 const load = Object.hasOwn(shapes, name) ? shapes[name] : undefined;
 if (load === undefined) {
   process.stderr.write(
-    `usage: npm run bench -- ${Object.keys(shapes).join("|")} [--json] [--tiny] [--pairs N] [--bytes N] [--records N] [--only TEXT]\n`,
+    `usage: npm run bench -- ${Object.keys(shapes).join("|")} [--json] [--tiny] [--pairs N] [--bytes N] [--records N] [--points N,N] [--only TEXT]\n`,
   );
   process.exit(2);
 }
@@ -49,6 +55,7 @@ const scale: Scale = {
   bytes: Number(values.bytes ?? (values.tiny ? 4 * 2 ** 20 : 512 * 2 ** 20)),
   records: Number(values.records ?? (values.tiny ? 20_000 : 3_000_000)),
   pairs: Number(values.pairs ?? (values.tiny ? 1 : 5)),
+  points: values.points === undefined ? null : values.points.split(",").map(Number),
   wants: (row) => row.includes(values.only),
 };
 const shape = await load();
@@ -58,4 +65,4 @@ for await (const row of shape(scale)) {
   if (values.json) printJson(row);
 }
 if (!values.json) printTable(rows);
-process.exit(0);
+process.exit(rows.some(({ law }) => law?.holds === false) ? 1 : 0);

@@ -4,6 +4,15 @@ import { once } from "node:events";
 import { resolve } from "node:path";
 import { cpuSecondsOf, memoryMiBOf } from "./measure.ts";
 
+/** What a broker that was started with `isObserved` says of itself (inside.ts). */
+export interface Inside {
+  /** After forced collections. */
+  readonly rssBytes: number;
+  readonly externalBytes: number;
+  readonly heapUsedBytes: number;
+  readonly openFiles: number;
+}
+
 const launcher = resolve(import.meta.dirname, "../../../../cli/bin/tidemark.js");
 
 interface ReadyLine {
@@ -16,6 +25,8 @@ export class BrokerProcess {
   readonly http: string;
   /** From spawn to the ready line, in ms. */
   readonly startMs: number;
+  /** CPU that this took. */
+  readonly startCpuSeconds: number;
   readonly #child: ChildProcess;
 
   private constructor(child: ChildProcess, ready: ReadyLine, startMs: number) {
@@ -23,16 +34,21 @@ export class BrokerProcess {
     this.grpc = ready.brokers[0]?.grpc ?? "";
     this.http = ready.brokers[0]?.http ?? "";
     this.startMs = startMs;
+    this.startCpuSeconds = cpuSecondsOf(child.pid ?? 0);
   }
 
   /** Starts `tidemark dev` with the given flags on free ports and resolves at its ready line. */
-  static async start(flags: readonly string[]): Promise<BrokerProcess> {
+  static async start(flags: readonly string[], options: { isObserved?: boolean } = {}): Promise<BrokerProcess> {
     const before = performance.now();
-    const args = [launcher, "dev", ...flags, "--grpc-port", "0", "--http-port", "0", "-o", "json"];
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const isObserved = options.isObserved ?? false;
+    const hook = isObserved ? ["--expose-gc", "--import", new URL("inside.js", import.meta.url).href] : [];
+    const args = [...hook, launcher, "dev", ...flags, "--grpc-port", "0", "--http-port", "0", "-o", "json"];
+    const child = spawn(process.execPath, args, {
+      stdio: ["ignore", "pipe", "inherit", ...(isObserved ? ["ipc" as const] : [])],
+    });
     const ready = await new Promise<ReadyLine>((resolveReady, reject) => {
       let text = "";
-      child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
         text += chunk;
         const line = text.split("\n").find((candidate) => candidate.includes('"event":"ready"'));
         if (line !== undefined) resolveReady(JSON.parse(line) as ReadyLine);
@@ -60,9 +76,23 @@ export class BrokerProcess {
     return memoryMiBOf(this.#pid, "VmHWM");
   }
 
-  async stop(): Promise<void> {
+  /** Only when it was started with `isObserved`. */
+  async inside(): Promise<Inside> {
+    const answer = once(this.#child, "message");
+    this.#child.send("inside");
+    return ((await answer) as [Inside])[0];
+  }
+
+  /** Starts to watch the delay of the event loop, or ends it: the 99th percentile in ms since it began. */
+  async loopDelay(isBegun: boolean): Promise<number> {
+    const answer = once(this.#child, "message");
+    this.#child.send(isBegun ? "watch" : "watched");
+    return ((await answer) as [number])[0];
+  }
+
+  async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
     const ended = once(this.#child, "exit");
-    this.#child.kill("SIGTERM");
+    this.#child.kill(signal);
     await ended;
   }
 }

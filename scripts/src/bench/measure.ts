@@ -4,6 +4,7 @@
  * with the neighbours of a virtual machine and CPU per byte hardly does.
  */
 import { readFileSync } from "node:fs";
+import type { Latency } from "./histogram.ts";
 
 /** What one run of one side took. `cpu` maps a part (broker, client, …) to its CPU seconds, user and system. */
 export interface Sample {
@@ -27,6 +28,10 @@ export interface Row {
   readonly cpuSecondsPerGB: Readonly<Record<string, number>>;
   /** Where records are counted: CPU microseconds each, by part. */
   readonly cpuMicrosPerRecord: Readonly<Record<string, number>> | null;
+  /** Where single records are timed: microseconds. */
+  readonly latencyMicros?: Latency;
+  /** Of a growth law, or a bound: whether it holds, and what it says. */
+  readonly law?: { readonly holds: boolean; readonly says: string };
   readonly peakRssMiB: number;
   readonly runs: number;
   /** (largest - smallest) / median of the own rates. */

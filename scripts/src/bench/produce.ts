@@ -81,9 +81,24 @@ export async function measured(broker: BrokerProcess, task: () => Promise<void>)
   };
 }
 
+export interface ProduceBatchesOptions {
+  /** Batches go to them in turn. */
+  readonly partitions: number;
+  /** The topic is there. */
+  readonly isCreated?: boolean;
+  /** Batches a second; absent: as fast as they are taken. */
+  readonly perSecond?: number;
+}
+
 /** Streams batches as the SDK's connection does, without its accumulator: the door's cost alone. */
-export async function produceBatches(broker: BrokerProcess, batchBytes: number, count: number): Promise<Sample> {
-  await createTopic(broker, "page-cache");
+export async function produceBatches(
+  broker: BrokerProcess,
+  batchBytes: number,
+  count: number,
+  options: ProduceBatchesOptions = { partitions: 1 },
+): Promise<Sample> {
+  const { partitions, isCreated = false, perSecond = Number.POSITIVE_INFINITY } = options;
+  if (!isCreated) await createTopic(broker, "page-cache", partitions);
   const batches = makeBatches(batchBytes, PAYLOADS);
   const client = dial(broker);
   const stream = openStream(client, DATA_SERVICE.produce);
@@ -95,15 +110,20 @@ export async function produceBatches(broker: BrokerProcess, batchBytes: number, 
           let sent = 0;
           let answered = 0;
           let credit = 0;
+          const startedAt = performance.now();
+          const due = (): number =>
+            Number.isFinite(perSecond) ? Math.min(count, ((performance.now() - startedAt) / 1000) * perSecond) : count;
           const pump = (): void => {
-            while (sent < count && credit > 0) {
+            while (sent < due() && credit > 0) {
               const records = batches[sent % batches.length] ?? Buffer.alloc(0);
               credit -= records.length;
               sent++;
-              const partition = { topic: "bench", partition: 0, topicId: Buffer.alloc(0), records };
+              const partition = { topic: "bench", partition: sent % partitions, topicId: Buffer.alloc(0), records };
               stream.write({ correlationId: sent, acks: Acks.ALL, timeoutMs: 30_000, partitions: [partition] });
             }
           };
+          // At a rate below what is possible, time brings the next batch, and not an answer.
+          const clock = Number.isFinite(perSecond) ? setInterval(pump, 1) : undefined;
           stream.on("error", reject);
           stream.on("data", (answer: ProduceResponse) => {
             credit += answer.creditBytes;
@@ -111,8 +131,9 @@ export async function produceBatches(broker: BrokerProcess, batchBytes: number, 
               if (errorCode !== 0) reject(new Error(`produce failed: ${errorCode} ${errorMessage}`));
               answered++;
             }
-            if (answered === count) resolve();
-            else pump();
+            if (answered < count) return pump();
+            clearInterval(clock);
+            resolve();
           });
         }),
     );
@@ -145,9 +166,9 @@ export function dial(broker: BrokerProcess): GrpcClient {
   });
 }
 
-export async function createTopic(broker: BrokerProcess, durability: string): Promise<void> {
+export async function createTopic(broker: BrokerProcess, durability: string, partitions = 1): Promise<void> {
   await using client = new Client({ brokers: broker.grpc });
-  await client.admin.topics.create({ name: "bench", partitions: 1, config: { "tidemark.durability": durability } });
+  await client.admin.topics.create({ name: "bench", partitions, config: { "tidemark.durability": durability } });
 }
 
 export async function produceRecords(

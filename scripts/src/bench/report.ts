@@ -6,6 +6,8 @@ export function printJson(row: Row): void {
 }
 
 export function printTable(rows: readonly Row[]): void {
+  const hasLatency = rows.some(({ latencyMicros }) => latencyMicros !== undefined);
+  const hasLaws = rows.some(({ law }) => law !== undefined);
   const cells = rows.map((row) => [
     `${row.headline ? "*" : " "} ${row.row}`,
     rate(row.value, row.unit),
@@ -16,6 +18,8 @@ export function printTable(rows: readonly Row[]): void {
     row.cpuMicrosPerRecord === null ? "-" : parts(row.cpuMicrosPerRecord),
     row.peakRssMiB.toFixed(0),
     `${(row.spread * 100).toFixed(0)} %`,
+    ...(hasLatency ? [percentiles(row)] : []),
+    ...(hasLaws ? [verdict(row)] : []),
   ]);
   const head = [
     `  ${rows[0]?.shape ?? ""}`,
@@ -27,6 +31,8 @@ export function printTable(rows: readonly Row[]): void {
     "CPU-us/record",
     "peak MiB",
     "spread",
+    ...(hasLatency ? ["p50/p99/p99.9/max us"] : []),
+    ...(hasLaws ? ["law"] : []),
   ];
   const lines = [head, ...cells];
   const widths = head.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? "").length)));
@@ -40,7 +46,18 @@ export function printTable(rows: readonly Row[]): void {
 
 function rate(value: number, unit: string): string {
   if (unit === "records/s") return `${Math.round(value).toLocaleString("en-US")}/s`;
-  return `${value.toFixed(unit === "%" ? 2 : 0)} ${unit}`;
+  return `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`;
+}
+
+function percentiles({ latencyMicros }: Row): string {
+  if (latencyMicros === undefined) return "-";
+  const { p50, p99, p999, max } = latencyMicros;
+  return [p50, p99, p999, max].map((micros) => micros.toFixed(0)).join("/");
+}
+
+function verdict({ law }: Row): string {
+  if (law === undefined) return "-";
+  return `${law.holds ? "holds" : "BROKEN"}: ${law.says}`;
 }
 
 function parts(figures: Readonly<Record<string, number>>): string {

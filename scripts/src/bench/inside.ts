@@ -1,0 +1,34 @@
+/**
+ * Preloaded into a broker that is measured (`--expose-gc --import`): answers the benchmark over the IPC channel, and does
+ * nothing else. The channel does not keep the broker alive.
+ */
+import { readdirSync } from "node:fs";
+import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+
+let delay: IntervalHistogram | null = null;
+
+async function collect(): Promise<void> {
+  // Twice, with a turn between: what finalizers let go of goes with the second round.
+  for (let round = 0; round < 2; round += 1) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+process.on("message", (message) => {
+  if (message === "inside") {
+    void collect().then(() => {
+      const { rss, external, heapUsed } = process.memoryUsage();
+      const openFiles = readdirSync("/proc/self/fd").length;
+      process.send?.({ rssBytes: rss, externalBytes: external, heapUsedBytes: heapUsed, openFiles });
+    });
+  } else if (message === "watch") {
+    delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    process.send?.(0);
+  } else if (message === "watched") {
+    delay?.disable();
+    process.send?.((delay?.percentile(99) ?? Number.NaN) / 1e6);
+  }
+});
+process.channel?.unref();

@@ -1,0 +1,29 @@
+/**
+ * `scale`: the growth laws that one broker can show. Each curve is measured at its points; a law is the slope of log(cost)
+ * over log(n), and the run fails when it is worse than the law allows, even where every single figure looks good. Bounds on
+ * one figure stand beside them. `--only partitions|segments|stored|recovery|busy`, `--points 1,100,1000`.
+ *
+ * The tiny form runs every curve and shows its laws, but nothing is held to them: a few milliseconds have no slope.
+ */
+import type { Scale } from "../bench.ts";
+import type { Row } from "./measure.ts";
+import { busy } from "./scale/busy.ts";
+import { partitions } from "./scale/partitions.ts";
+import { recovery } from "./scale/recovery.ts";
+import { segments } from "./scale/segments.ts";
+import { stored } from "./scale/stored.ts";
+
+const curves = { partitions, segments, stored, recovery, busy };
+
+export async function* scale(options: Scale): AsyncGenerator<Row> {
+  const isTiny = options.pairs === 1;
+  for (const [name, curve] of Object.entries(curves)) {
+    if (!options.wants(name)) continue;
+    for await (const row of curve({ points: options.points, isTiny, runs: Math.min(options.pairs, 3) })) {
+      const { law, ...figures } = row;
+      yield law === undefined || !isTiny
+        ? row
+        : { ...figures, law: { ...law, holds: true, says: `not held to ${law.says}` } };
+    }
+  }
+}
