@@ -29,7 +29,8 @@ for await (const { partition, offset, key, value } of client.reader(transfers, {
 await storeView({ balances, next });
 await client.close();
 
-for (const [account, cents] of [...balances].sort()) console.log(`${account} ${(cents / 100).toFixed(2)}`);
+for (const [account, cents] of [...balances].sort(([a], [b]) => (a < b ? -1 : 1)))
+  console.log(`${account} ${(cents / 100).toFixed(2)}`);
 console.log(`${applied} transfers applied`);
 
 /** Partitions that are not in `next` are read from their beginning. */
