@@ -15,9 +15,9 @@ import type { SegmentedLog } from "./segmented-log.ts";
 import { StorageError } from "./storage-error.ts";
 import type { Disk, Logger } from "../ports/index.ts";
 
-const RECOVERY_POINTS = "recovery-point-offset-checkpoint";
-const LOG_STARTS = "log-start-offset-checkpoint";
-const HIGH_WATERMARKS = "replication-offset-checkpoint";
+export const RECOVERY_POINTS = "recovery-point-offset-checkpoint";
+export const LOG_STARTS = "log-start-offset-checkpoint";
+export const HIGH_WATERMARKS = "replication-offset-checkpoint";
 
 export interface ReadCheckpoints {
   readonly recoveryPoints: OffsetEntries;

@@ -34,6 +34,10 @@ export function takeCleanMarker(disk: Disk, directory: string): CleanMarker | nu
   return { brokerEpoch: Number.isSafeInteger(brokerEpoch) ? brokerEpoch : NO_BROKER_EPOCH };
 }
 
+export function hasCleanMarker(disk: Disk, directory: string): boolean {
+  return disk.sizeOf(`${directory}/${CLEAN_MARKER}`) !== null;
+}
+
 /** Resolves when the marker is on stable storage. */
 export async function leaveCleanMarker(disk: Disk, directory: string, brokerEpoch: number): Promise<void> {
   const path = `${directory}/${CLEAN_MARKER}`;

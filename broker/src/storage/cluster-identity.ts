@@ -41,11 +41,11 @@ export interface ClaimedDirectory {
   readonly lock: DirectoryLock;
 }
 
-const FILE_NAME = "meta.properties";
+export const META_PROPERTIES = "meta.properties";
 const VERSION = "1";
 
 /** Names that may stand in a directory that nobody has used yet, besides those with a leading dot (2.1(4)). */
-const namesOfNobody: ReadonlySet<string> = new Set(["lost+found", "tidemark-lock", FILE_NAME + TEMP_SUFFIX]);
+const namesOfNobody: ReadonlySet<string> = new Set(["lost+found", "tidemark-lock", META_PROPERTIES + TEMP_SUFFIX]);
 
 /**
  * Makes the data directory this broker's, or finds that it is. On a first start it gets a directory id, durable before
@@ -88,7 +88,7 @@ export async function completeBirth(
 
 /** What the directory says of itself; null on a first start. Throws StorageError MALFORMED_META_PROPERTIES, DIRECTORY_NOT_EMPTY. */
 export function readIdentity(disk: Disk, path: string): ClusterIdentity | null {
-  const file = `${path}/${FILE_NAME}`;
+  const file = `${path}/${META_PROPERTIES}`;
   const content = readWholeFile(disk, file);
   if (content !== null) return decodeIdentity(file, content);
   // Its absence never means that the files are nobody's: they may be a cluster's whose file was lost.
@@ -97,7 +97,7 @@ export function readIdentity(disk: Disk, path: string): ClusterIdentity | null {
   throw new StorageError(
     "DIRECTORY_NOT_EMPTY",
     path,
-    `the directory holds ${found} and no ${FILE_NAME} that says whose it is; use an empty one, or put the file back`,
+    `the directory holds ${found} and no ${META_PROPERTIES} that says whose it is; use an empty one, or put the file back`,
   );
 }
 
@@ -131,7 +131,7 @@ async function firstIdentity({ path, disk, random, nodeId }: ClaimOptions): Prom
 
 async function writeIdentity(disk: Disk, path: string, identity: ClusterIdentity): Promise<void> {
   // A failed sync rejects, and with it the start: there is no log yet that it could concern.
-  await safeWrite({ disk, onSyncFailed: () => undefined }, path, FILE_NAME, encodeIdentity(identity));
+  await safeWrite({ disk, onSyncFailed: () => undefined }, path, META_PROPERTIES, encodeIdentity(identity));
 }
 
 function encodeIdentity({ clusterId, nodeId, directoryId, otherKeys }: ClusterIdentity): string {

@@ -10,13 +10,18 @@ import { BATCH_HEADER_BYTES, batchSizeAt, decodeRecords, ProtoError, validateSto
 import type { BatchHeader, DecodedRecord, ScanFailure } from "@tidemark/proto";
 import type { Disk, File } from "../ports/index.ts";
 import { STORED_BATCH_BYTES_MAX } from "./batch-fields.ts";
+import { parseEpochs, parseOffsets } from "./checkpoint-file.ts";
 import { offsetOfName } from "./directory-names.ts";
+import { EPOCH_CHECKPOINT } from "./epoch-file.ts";
 import { readFullySync, readWholeFile } from "./file-io.ts";
 import { OffsetIndex } from "./offset-index.ts";
 import { decodeProducerSnapshot } from "./producer-snapshot.ts";
 import { LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX } from "./segment.ts";
 import { SNAPSHOT_SUFFIX } from "./snapshot-store.ts";
 import { TimeIndex } from "./time-index.ts";
+import { decodeTxnIndex, TXN_INDEX_SUFFIX } from "./txn-index-file.ts";
+import type { AbortedTransaction } from "./txn-index-file.ts";
+import { INDEX_BYTES_MAX } from "./verify-segment.ts";
 
 export interface DumpedBatch {
   readonly kind: "batch";
@@ -88,56 +93,123 @@ export type DumpedFile =
         readonly producerEpoch: number;
         readonly lastSequence: number;
         readonly lastOffset: number;
+        /** Last offset - first offset of that batch. */
+        readonly offsetDelta: number;
         readonly lastTimestamp: number;
+        /** -1 = no transaction marker so far. */
+        readonly coordinatorEpoch: number;
+        /** First offset of the open transaction; -1 = none. */
+        readonly currentTxnFirstOffset: number;
       }[];
+    }
+  | { readonly kind: "transaction-index"; readonly entries: readonly AbortedTransaction[] }
+  | {
+      readonly kind: "offsets-checkpoint";
+      readonly entries: readonly { readonly partition: string; readonly offset: number }[];
+    }
+  | {
+      readonly kind: "epoch-checkpoint";
+      readonly entries: readonly { readonly epoch: number; readonly startOffset: number }[];
     };
 
 /**
- * What a `.index`, `.timeindex` or `.snapshot` file says. Throws ProtoError CORRUPT_MESSAGE when it is not whole,
- * INVALID_REQUEST when the name is none of these (a `.log` is for `dumpSegment`), and DiskFault.
+ * What a file beside the segments says: `.index`, `.timeindex`, `.txnindex`, `.snapshot`, a checkpoint. Throws ProtoError
+ * CORRUPT_MESSAGE when it is not whole, INVALID_REQUEST when the name is none of these (a `.log` is for `dumpSegment`), and
+ * DiskFault.
  */
 export function dumpFile(disk: Disk, path: string): DumpedFile {
   const name = path.slice(path.lastIndexOf("/") + 1);
-  const bytes = readWholeFile(disk, path);
-  const corrupt = (): ProtoError => new ProtoError("CORRUPT_MESSAGE", `${path} is missing or not whole`);
-  const indexBase = offsetOfName(name, OFFSET_INDEX_SUFFIX);
-  if (indexBase !== null) {
-    const index = bytes === null ? null : OffsetIndex.parse(bytes);
-    if (index === null) throw corrupt();
-    const slots = Array.from({ length: index.count }, (_, slot) => slot);
-    const entries = slots.map((slot) => ({
-      offset: indexBase + index.relativeOffsetAt(slot),
-      position: index.positionAt(slot),
-    }));
-    return { kind: "offset-index", entries };
-  }
-  const timeBase = offsetOfName(name, TIME_INDEX_SUFFIX);
-  if (timeBase !== null) {
-    const index = bytes === null ? null : TimeIndex.parse(bytes);
-    if (index === null) throw corrupt();
-    const slots = Array.from({ length: index.count }, (_, slot) => slot);
-    const entries = slots.map((slot) => ({
-      timestamp: index.timestampAt(slot),
-      offset: timeBase + index.relativeOffsetAt(slot),
-    }));
-    return { kind: "time-index", entries };
-  }
-  if (offsetOfName(name, SNAPSHOT_SUFFIX) !== null) {
-    const state = bytes === null ? null : decodeProducerSnapshot(bytes, 0);
-    if (state === null) throw corrupt();
-    const entries = [...state.producers()].map(
-      ({ producerId, producerEpoch, lastSequence, batches, lastTimestamp }) => ({
-        producerId,
-        producerEpoch,
-        lastSequence,
-        lastOffset: batches.at(-1)?.lastOffset ?? -1,
-        lastTimestamp,
-      }),
+  const read = READERS.find((reader) => reader.isOf(name));
+  if (read === undefined) {
+    throw new ProtoError(
+      "INVALID_REQUEST",
+      `${name} is no file of a log that can be shown (${LOG_SUFFIX}, ${SHOWN_SUFFIXES.join(", ")}, *-checkpoint)`,
     );
-    return { kind: "producer-snapshot", entries };
   }
-  throw new ProtoError(
-    "INVALID_REQUEST",
-    `${name} is no file of a segment (${LOG_SUFFIX}, ${OFFSET_INDEX_SUFFIX}, ${TIME_INDEX_SUFFIX}, ${SNAPSHOT_SUFFIX})`,
-  );
+  const size = disk.sizeOf(path);
+  const bytes = size === null || size > INDEX_BYTES_MAX ? null : readWholeFile(disk, path);
+  const dumped = bytes === null ? null : read.read(bytes, name);
+  if (dumped === null) throw new ProtoError("CORRUPT_MESSAGE", `${path} is missing or not whole`);
+  return dumped;
+}
+
+interface FileReader {
+  isOf(name: string): boolean;
+  /** Null: not whole. */
+  read(bytes: Buffer, name: string): DumpedFile | null;
+}
+
+const SHOWN_SUFFIXES = [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, SNAPSHOT_SUFFIX] as const;
+
+const READERS: readonly FileReader[] = [
+  { isOf: (name) => offsetOfName(name, OFFSET_INDEX_SUFFIX) !== null, read: readOffsetIndex },
+  { isOf: (name) => offsetOfName(name, TIME_INDEX_SUFFIX) !== null, read: readTimeIndex },
+  { isOf: (name) => offsetOfName(name, TXN_INDEX_SUFFIX) !== null, read: readTxnIndex },
+  { isOf: (name) => offsetOfName(name, SNAPSHOT_SUFFIX) !== null, read: readSnapshot },
+  { isOf: (name) => name === EPOCH_CHECKPOINT, read: readEpochs },
+  { isOf: (name) => name.endsWith("-offset-checkpoint"), read: readOffsets },
+];
+
+function readOffsetIndex(bytes: Buffer, name: string): DumpedFile | null {
+  const index = OffsetIndex.parse(bytes);
+  if (index === null) return null;
+  const base = offsetOfName(name, OFFSET_INDEX_SUFFIX) ?? 0;
+  const entries = slotsOf(index.count).map((slot) => ({
+    offset: base + index.relativeOffsetAt(slot),
+    position: index.positionAt(slot),
+  }));
+  return { kind: "offset-index", entries };
+}
+
+function readTimeIndex(bytes: Buffer, name: string): DumpedFile | null {
+  const index = TimeIndex.parse(bytes);
+  if (index === null) return null;
+  const base = offsetOfName(name, TIME_INDEX_SUFFIX) ?? 0;
+  const entries = slotsOf(index.count).map((slot) => ({
+    timestamp: index.timestampAt(slot),
+    offset: base + index.relativeOffsetAt(slot),
+  }));
+  return { kind: "time-index", entries };
+}
+
+function readTxnIndex(bytes: Buffer): DumpedFile | null {
+  const entries = decodeTxnIndex(bytes);
+  return entries === null ? null : { kind: "transaction-index", entries };
+}
+
+function readSnapshot(bytes: Buffer): DumpedFile | null {
+  const state = decodeProducerSnapshot(bytes, 0);
+  if (state === null) return null;
+  const entries = [...state.producers()].map((producer) => {
+    const batch = producer.batches.at(-1);
+    return {
+      producerId: producer.producerId,
+      producerEpoch: producer.producerEpoch,
+      lastSequence: producer.lastSequence,
+      lastOffset: batch?.lastOffset ?? -1,
+      offsetDelta: batch === undefined ? 0 : batch.lastOffset - batch.baseOffset,
+      lastTimestamp: producer.lastTimestamp,
+      coordinatorEpoch: producer.coordinatorEpoch,
+      currentTxnFirstOffset: producer.currentTxnFirstOffset,
+    };
+  });
+  return { kind: "producer-snapshot", entries };
+}
+
+function readEpochs(bytes: Buffer): DumpedFile | null {
+  const parsed = parseEpochs(bytes.toString("utf8"));
+  return parsed.ok ? { kind: "epoch-checkpoint", entries: parsed.entries } : null;
+}
+
+function readOffsets(bytes: Buffer): DumpedFile | null {
+  const parsed = parseOffsets(bytes.toString("utf8"));
+  if (!parsed.ok) return null;
+  return {
+    kind: "offsets-checkpoint",
+    entries: [...parsed.entries].map(([partition, offset]) => ({ partition, offset })),
+  };
+}
+
+function slotsOf(count: number): number[] {
+  return Array.from({ length: count }, (_, slot) => slot);
 }

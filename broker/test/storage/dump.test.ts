@@ -71,7 +71,16 @@ describe("dump", () => {
     expect(times.entries.at(-1)).to.deep.equal({ timestamp: 511, offset: 23 });
     const snapshot = dumpFile(machine.disk, `${DATA}/t-0/00000000000000000024.snapshot`);
     expect(snapshot.entries).to.deep.equal([
-      { producerId: 6, producerEpoch: 0, lastSequence: 23, lastOffset: 23, lastTimestamp: 511 },
+      {
+        producerId: 6,
+        producerEpoch: 0,
+        lastSequence: 23,
+        lastOffset: 23,
+        offsetDelta: 1,
+        lastTimestamp: 511,
+        coordinatorEpoch: -1,
+        currentTxnFirstOffset: -1,
+      },
     ]);
     expect(() => dumpFile(machine.disk, `${DATA}/t-0/partition.metadata`)).to.throw(ProtoError);
     machine.put(`${P}.index`, "abc");
