@@ -46,6 +46,12 @@ export function asBrokerId(value: number): BrokerId {
   return value as BrokerId;
 }
 
+/** The same list, looked through: brokers of a partition are kept as long as it lives. */
+export function asBrokerIds(values: readonly number[]): readonly BrokerId[] {
+  for (const value of values) asBrokerId(value);
+  return values as readonly BrokerId[];
+}
+
 export function asPartitionId(value: number): PartitionId {
   if (!((value | 0) === value && value >= 0)) refuse(`not a partition: ${value}`);
   return value as PartitionId;

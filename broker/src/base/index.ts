@@ -6,5 +6,5 @@
  */
 export { assert } from "./assert.ts";
 export type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId, Position } from "./brands.ts";
-export { asBrokerId, asLeaderEpoch, asMs, asOffset, asPartitionId, asPosition } from "./brands.ts";
+export { asBrokerId, asBrokerIds, asLeaderEpoch, asMs, asOffset, asPartitionId, asPosition } from "./brands.ts";
 export { SeededRandom } from "./seeded-random.ts";

@@ -66,6 +66,9 @@ class ImageDraft {
       case "partitionChanged":
         this.#changePartition(record);
         return;
+      case "ledPartitionsRaised":
+        this.#raiseLedPartitions(record.brokerId);
+        return;
       case "topicDeleted":
         this.#deleteTopic(record.topicId);
         return;
@@ -125,7 +128,9 @@ class ImageDraft {
     const { partition, replicas, isr, leaderId } = record;
     const partitions = this.#writablePartitions(record.topicId);
     assert(partition === partitions.length, `partition ${partition} leaves a gap behind ${partitions.length}`);
-    partitions.push(checked({ partition, replicas, isr, leaderId, leaderEpoch: 0, partitionEpoch: 0 }));
+    // Mostly the same, and kept for as long as the partition lives: as one list.
+    const ownIsr = isSameList(isr, replicas) ? replicas : isr;
+    partitions.push(checked({ partition, replicas, isr: ownIsr, leaderId, leaderEpoch: 0, partitionEpoch: 0 }));
     this.#noteChange(record.topicId, partition);
   }
 
@@ -137,8 +142,24 @@ class ImageDraft {
     assert(partitionEpoch === before.partitionEpoch + 1, "a partition epoch grows by one");
     assert(leaderEpoch >= before.leaderEpoch, "a leader epoch never falls");
     assert(leaderId === before.leaderId || leaderEpoch > before.leaderEpoch, "a new leader has a new epoch");
-    partitions[partition] = checked({ ...before, isr, leaderId, leaderEpoch, partitionEpoch });
+    const ownIsr = isSameList(isr, before.isr) ? before.isr : isr;
+    partitions[partition] = checked({ ...before, isr: ownIsr, leaderId, leaderEpoch, partitionEpoch });
     this.#noteChange(record.topicId, partition);
+  }
+
+  #raiseLedPartitions(brokerId: number): void {
+    const topicIds = new Set([...this.#base.topicsById.keys(), ...this.#touched.keys()]);
+    for (const topicId of topicIds) {
+      const partitions = this.#partitions.get(topicId) ?? this.#topic(topicId)?.partitions ?? [];
+      if (!partitions.some(({ leaderId }) => leaderId === brokerId)) continue;
+      const raised = this.#writablePartitions(topicId);
+      for (const [slot, before] of raised.entries()) {
+        if (before.leaderId !== brokerId) continue;
+        const { leaderEpoch, partitionEpoch } = before;
+        raised[slot] = { ...before, leaderEpoch: leaderEpoch + 1, partitionEpoch: partitionEpoch + 1 };
+        this.#noteChange(topicId, before.partition);
+      }
+    }
   }
 
   #deleteTopic(topicId: string): void {
@@ -192,6 +213,10 @@ class ImageDraft {
     }
     return { topics, topicsById };
   }
+}
+
+function isSameList(left: readonly number[], right: readonly number[]): boolean {
+  return left.length === right.length && left.every((id, slot) => id === right[slot]);
 }
 
 /** Asserts what holds of every partition: the leader is in the ISR, the ISR within the replicas, all of them distinct. */

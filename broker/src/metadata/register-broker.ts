@@ -53,9 +53,13 @@ export function registerBroker(working: ClusterImage, request: BrokerRegistratio
   const records: MetadataRecord[] = [
     { type: "brokerRegistered", brokerId, brokerEpoch, incarnationId, directoryId, listeners, rack },
   ];
+  if (!isEmptied) {
+    if (leadsAny(working, brokerId)) records.push({ type: "ledPartitionsRaised", brokerId });
+    return { records, response: { ok: true, brokerEpoch } };
+  }
   for (const topic of working.topics.values()) {
     for (const partition of topic.partitions) {
-      const change = afterRestart(partition, brokerId, isEmptied);
+      const change = afterEmptying(partition, brokerId);
       if (change === null) continue;
       records.push({
         type: "partitionChanged",
@@ -69,15 +73,20 @@ export function registerBroker(working: ClusterImage, request: BrokerRegistratio
   return { records, response: { ok: true, brokerEpoch } };
 }
 
-/** What a restart of `brokerId` does to a partition; null = nothing. */
-function afterRestart(
+function leadsAny({ topics }: ClusterImage, brokerId: number): boolean {
+  for (const { partitions } of topics.values()) {
+    if (partitions.some(({ leaderId }) => leaderId === brokerId)) return true;
+  }
+  return false;
+}
+
+/** What an emptied directory of `brokerId` does to a partition; null = nothing. */
+function afterEmptying(
   partition: PartitionImage,
   brokerId: number,
-  isEmptied: boolean,
 ): Pick<PartitionImage, "isr" | "leaderId" | "leaderEpoch"> | null {
   const { isr, leaderId, leaderEpoch } = partition;
   if (!isr.includes(brokerId)) return null;
-  if (!isEmptied) return leaderId === brokerId ? { isr, leaderId, leaderEpoch: leaderEpoch + 1 } : null;
   const rest = isr.filter((id) => id !== brokerId);
   if (leaderId !== brokerId) return { isr: rest, leaderId, leaderEpoch };
   return { isr: rest, leaderId: rest[0] ?? -1, leaderEpoch: leaderEpoch + 1 };

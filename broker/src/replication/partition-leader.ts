@@ -48,7 +48,7 @@ export class PartitionLeader {
   #logEndOffset: Offset;
   #endOffset: Offset;
   /** Of the other replicas. Absent = not reported in this leader epoch, and then it holds the watermark (7(3)). */
-  readonly #followerEnds = new Map<BrokerId, Offset>();
+  #followerEnds: Map<BrokerId, Offset> | null = null;
   /** Never falls; logStartOffset <= highWatermark <= logEndOffset. Set in `#advance` only. */
   #highWatermark: Offset;
 
@@ -115,6 +115,7 @@ export class PartitionLeader {
     if (!this.#membership.replicas.includes(follower)) return NOTHING;
     // A report beyond the own log cannot be of this epoch's log: the door above refuses it (5.4).
     assert(endOffset <= this.#logEndOffset, "a follower vouches for what the leader does not have");
+    this.#followerEnds ??= new Map();
     this.#followerEnds.set(follower, endOffset);
     return this.#advance();
   }
@@ -124,8 +125,8 @@ export class PartitionLeader {
     if (membership.partitionEpoch < this.#membership.partitionEpoch) return NOTHING;
     assertMembership(membership, this.#brokerId);
     this.#membership = membership;
-    for (const follower of this.#followerEnds.keys()) {
-      if (!membership.replicas.includes(follower)) this.#followerEnds.delete(follower);
+    for (const follower of this.#followerEnds?.keys() ?? []) {
+      if (!membership.replicas.includes(follower)) this.#followerEnds?.delete(follower);
     }
     return this.#advance();
   }
@@ -136,7 +137,7 @@ export class PartitionLeader {
     let least = this.#endOffset;
     for (const member of this.#membership.isr) {
       if (member === this.#brokerId) continue;
-      const end = this.#followerEnds.get(member);
+      const end = this.#followerEnds?.get(member);
       if (end === undefined) return NOTHING;
       if (end < least) least = end;
     }

@@ -21,7 +21,7 @@ import type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId } from "../base/ind
 import type { Clock, DiskFault } from "../ports/index.ts";
 import { checkProducer, PartitionLeader } from "../replication/index.ts";
 import type { KnownBatch, LeaderEffect, Membership } from "../replication/index.ts";
-import type { PartitionLog, ReadSpan } from "../storage/index.ts";
+import type { LogEvents, PartitionLog, ReadSpan } from "../storage/index.ts";
 import type { AppendTask } from "./append-task.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
 import { ParkedQueue } from "./parked-queue.ts";
@@ -64,7 +64,7 @@ export interface PartitionDeps {
   onDiskFault(fault: DiskFault): void;
 }
 
-export class Partition {
+export class Partition implements LogEvents {
   readonly topic: string;
   readonly partition: PartitionId;
   readonly topicId: string;
@@ -85,16 +85,17 @@ export class Partition {
   /** Appended in this turn and not written yet, with the duplicates among them; empty between turns. */
   readonly #handedOver: AppendTask[] = [];
   /** Producers with a look-up under way, and their batches in order; the first is the one looked up. */
-  readonly #lookUps = new Map<number, AppendTask[]>();
+  #lookUps: Map<number, AppendTask[]> | null = null;
   readonly #forHighWatermark = new ParkedQueue();
   readonly #forSync = new ParkedQueue();
-  readonly #watchers = new Set<PartitionWatcher>();
+  #watchers: Set<PartitionWatcher> | null = null;
   /** Why it answers no more; NONE while it leads. */
   #closedCode: ErrorName = "NONE";
 
-  readonly #drain = (): void => this.#drainQueue();
-  readonly #expireForHighWatermark = (task: AppendTask): void => this.#expire(task, this.#forHighWatermark);
-  readonly #expireForSync = (task: AppendTask): void => this.#expire(task, this.#forSync);
+  /** Made with the first batch: most partitions of a broker are idle, and there may be thousands. */
+  #drain: (() => void) | null = null;
+  #expireForHighWatermark: ((task: AppendTask) => void) | null = null;
+  #expireForSync: ((task: AppendTask) => void) | null = null;
 
   constructor(options: PartitionOptions, deps: PartitionDeps) {
     const { log } = options;
@@ -120,10 +121,7 @@ export class Partition {
       membership: options.membership,
     });
     this.#perform(this.#leader.onEndOffset(this.#countedEnd()));
-    log.events = {
-      onSynced: (): void => this.#onSynced(),
-      onSyncFailed: (fault): void => deps.onDiskFault(fault),
-    };
+    log.events = this;
   }
 
   // ---- what readers see ----
@@ -185,11 +183,12 @@ export class Partition {
   }
 
   watch(watcher: PartitionWatcher): void {
+    this.#watchers ??= new Set();
     this.#watchers.add(watcher);
   }
 
   unwatch(watcher: PartitionWatcher): void {
-    this.#watchers.delete(watcher);
+    this.#watchers?.delete(watcher);
   }
 
   // ---- what writers ask ----
@@ -204,7 +203,7 @@ export class Partition {
   get isQuiet(): boolean {
     return (
       this.#queue.length === 0 &&
-      this.#lookUps.size === 0 &&
+      (this.#lookUps?.size ?? 0) === 0 &&
       this.#forHighWatermark.length === 0 &&
       this.#forSync.length === 0
     );
@@ -220,12 +219,12 @@ export class Partition {
     this.#closedCode = code;
     const waiting = [...this.#forHighWatermark.takeAll(), ...this.#forSync.takeAll()];
     for (const task of waiting) this.#deps.purgatory.release(task);
-    for (const behind of this.#lookUps.values()) waiting.push(...behind);
-    this.#lookUps.clear();
+    for (const behind of this.#lookUps?.values() ?? []) waiting.push(...behind);
+    this.#lookUps = null;
     waiting.push(...this.#queue.splice(0));
     for (const task of waiting) this.#refuse(task, code);
-    for (const watcher of this.#watchers) watcher.onPartitionClosed(this, code);
-    this.#watchers.clear();
+    for (const watcher of this.#watchers ?? []) watcher.onPartitionClosed(this, code);
+    this.#watchers = null;
   }
 
   // ---- the turn ----
@@ -233,6 +232,7 @@ export class Partition {
   #askForDrain(): void {
     if (this.#isDrainAsked) return;
     this.#isDrainAsked = true;
+    this.#drain ??= (): void => this.#drainQueue();
     this.#deps.turn.work(this.#drain);
   }
 
@@ -255,7 +255,7 @@ export class Partition {
       if (refusal !== null) return this.#refuse(task, refusal);
     }
     if (header.hasProducerId) {
-      const behind = this.#lookUps.get(header.producerId);
+      const behind = this.#lookUps?.get(header.producerId);
       if (behind !== undefined) {
         behind.push(task);
         return;
@@ -337,10 +337,12 @@ export class Partition {
   #settle(task: AppendTask): void {
     if (task.acks === "all") {
       if (task.lastOffset < this.#leader.highWatermark) return this.#answerCommitted(task);
+      this.#expireForHighWatermark ??= (late): void => this.#expire(late, this.#forHighWatermark);
       task.onExpired = this.#expireForHighWatermark;
       this.#forHighWatermark.push(task);
       this.#deps.purgatory.park(task);
     } else if (task.acks === "leader" && this.#syncsBeforeAck && task.lastOffset >= this.#log.syncedEndOffset) {
+      this.#expireForSync ??= (late): void => this.#expire(late, this.#forSync);
       task.onExpired = this.#expireForSync;
       this.#forSync.push(task);
       this.#deps.purgatory.park(task);
@@ -353,6 +355,7 @@ export class Partition {
 
   #lookUp(task: AppendTask): void {
     const { producerId, producerEpoch, baseSequence, lastSequence } = task.header;
+    this.#lookUps ??= new Map();
     this.#lookUps.set(producerId, [task]);
     this.#log.findProducerBatch(producerId, producerEpoch, baseSequence, lastSequence).then(
       (found) => this.#onLookedUp(producerId, task, found),
@@ -373,14 +376,20 @@ export class Partition {
   }
 
   #endLookUp(producerId: number): AppendTask[] {
-    const tasks = this.#lookUps.get(producerId) ?? [];
-    this.#lookUps.delete(producerId);
+    const tasks = this.#lookUps?.get(producerId) ?? [];
+    this.#lookUps?.delete(producerId);
     return tasks;
   }
 
   // ---- what moves the tide ----
 
-  #onSynced(): void {
+  /** Of the log. */
+  onSyncFailed(fault: DiskFault): void {
+    this.#deps.onDiskFault(fault);
+  }
+
+  /** Of the log. */
+  onSynced(): void {
     if (this.#closedCode !== "NONE") return;
     if (this.#countsSynced) this.#perform(this.#leader.onEndOffset(this.#countedEnd()));
     const syncedEnd = this.#log.syncedEndOffset;
@@ -403,7 +412,7 @@ export class Partition {
         this.#deps.purgatory.release(task);
         this.#answerCommitted(task);
       }
-      for (const watcher of this.#watchers) watcher.onHighWatermark(this);
+      for (const watcher of this.#watchers ?? []) watcher.onHighWatermark(this);
     }
   }
 

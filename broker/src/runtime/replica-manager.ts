@@ -10,7 +10,7 @@
  * Not here: who decides placement and leaders (metadata), what a partition does (partition.ts), following other leaders.
  */
 import type { ErrorName } from "@tidemark/proto";
-import { asBrokerId, asLeaderEpoch, asPartitionId } from "../base/index.ts";
+import { asBrokerId, asBrokerIds, asLeaderEpoch, asPartitionId } from "../base/index.ts";
 import type { BrokerConfig, TopicConfig } from "../config/index.ts";
 import { effectiveMinInsyncReplicas, topicConfig } from "../config/index.ts";
 import type { ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "../metadata/index.ts";
@@ -19,7 +19,7 @@ import type { Membership } from "../replication/index.ts";
 import type { LogDirectory, LogDirectoryOptions, OpenLogDirectory, OpenReport, ReplicaSpec } from "../storage/index.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { Partition } from "./partition.ts";
-import type { PartitionSettings } from "./partition.ts";
+import type { PartitionDeps, PartitionSettings } from "./partition.ts";
 import { deadlineAfter } from "./purgatory.ts";
 import type { Purgatory, Waiter } from "./purgatory.ts";
 import type { Turn } from "./turn.ts";
@@ -52,6 +52,8 @@ export interface ReplicaManagerDeps {
 interface WantedTopic {
   readonly image: TopicImage;
   readonly config: TopicConfig;
+  /** Of all its partitions. */
+  readonly settings: PartitionSettings;
 }
 
 export class ReplicaManager {
@@ -67,6 +69,7 @@ export class ReplicaManager {
   /** By topic name: what one topic's logs have come to concerns nobody who waits for another. */
   readonly #readyWaits = new Map<string, Set<ReadyWait>>();
   readonly #reserve: DiskReserve;
+  readonly #partitionDeps: PartitionDeps;
   #isOffline = false;
   #isStopped = false;
 
@@ -75,6 +78,13 @@ export class ReplicaManager {
     this.#deps = deps;
     const { disk, clock, logger } = deps;
     this.#reserve = new DiskReserve({ disk, clock, logger, path: options.path, medium: options.medium });
+    this.#partitionDeps = {
+      clock,
+      turn: deps.turn,
+      purgatory: deps.purgatory,
+      reserve: this.#reserve,
+      onDiskFault: (fault) => this.#goOffline(fault),
+    };
   }
 
   // ---- life cycle ----
@@ -210,7 +220,8 @@ export class ReplicaManager {
 
   #want(topic: TopicImage): void {
     if (this.#hostedOf(topic).length === 0) return;
-    this.#wanted.set(topic.name, { image: topic, config: topicConfig(this.#options.config, topic.overrides) });
+    const config = topicConfig(this.#options.config, topic.overrides);
+    this.#wanted.set(topic.name, { image: topic, config, settings: settingsOf(topic, config) });
   }
 
   #forget(topic: TopicImage): void {
@@ -287,18 +298,12 @@ export class ReplicaManager {
     const partition = new Partition(
       {
         log,
-        settings: settingsOf(wanted),
+        settings: wanted.settings,
         brokerId: asBrokerId(this.#brokerId),
         leaderEpoch: asLeaderEpoch(image.leaderEpoch),
         membership: this.#membershipOf(wanted.image, image),
       },
-      {
-        clock: this.#deps.clock,
-        turn: this.#deps.turn,
-        purgatory: this.#deps.purgatory,
-        reserve: this.#reserve,
-        onDiskFault: (fault) => this.#goOffline(fault),
-      },
+      this.#partitionDeps,
     );
     let partitions = this.#led.get(name);
     if (partitions === undefined) {
@@ -409,8 +414,8 @@ export class ReplicaManager {
     const config = this.#wanted.get(topic.name)?.config ?? topicConfig(this.#options.config, topic.overrides);
     return {
       partitionEpoch: partition.partitionEpoch,
-      replicas: partition.replicas.map(asBrokerId),
-      isr: partition.isr.map(asBrokerId),
+      replicas: asBrokerIds(partition.replicas),
+      isr: asBrokerIds(partition.isr),
       minInsyncReplicas: effectiveMinInsyncReplicas(config, partition.replicas.length),
     };
   }
@@ -460,7 +465,7 @@ function chainKey(topic: string, partition: number): string {
   return `${topic}-${partition}`;
 }
 
-function settingsOf({ image, config }: WantedTopic): PartitionSettings {
+function settingsOf(image: TopicImage, config: TopicConfig): PartitionSettings {
   return {
     maxMessageBytes: config.maxMessageBytes,
     isLogAppendTime: config.messageTimestampType === "LogAppendTime",

@@ -65,6 +65,15 @@ const UNPLACED_CONFIG: LogConfig = {
 interface UnsettledLogs {
   readonly mustFlush: SegmentedLog[];
   readonly isNew: SegmentedLog[];
+  /** Without a topic id in their directory. */
+  readonly unnamed: Set<SegmentedLog>;
+}
+
+interface FoundReplica {
+  readonly topic: string;
+  readonly partition: PartitionId;
+  /** As its directory says; null: it does not. */
+  readonly topicId: string | null;
 }
 
 /** Opens a data directory whose lock is held. Rejects with StorageError or DiskFault; then nothing of it is in use. */
@@ -203,8 +212,8 @@ class DataDirectory implements LogDirectory {
   }
 
   /** The replicas' directories by name, in a fixed order, and those that a deletion left. Throws for any other directory. */
-  #listReplicas(): { replicas: Map<string, { topic: string; partition: PartitionId }>; deleted: string[] } {
-    const replicas = new Map<string, { topic: string; partition: PartitionId }>();
+  #listReplicas(): { replicas: Map<string, FoundReplica>; deleted: string[] } {
+    const replicas = new Map<string, FoundReplica>();
     const deleted: string[] = [];
     for (const name of this.#disk.list(this.#path).sort()) {
       if (!this.#disk.isDirectory(`${this.#path}/${name}`)) continue;
@@ -218,18 +227,21 @@ class DataDirectory implements LogDirectory {
       }
       if (parsed.kind === "deleted") deleted.push(name);
       if (parsed.kind === "replica")
-        replicas.set(name, { topic: parsed.topic, partition: asPartitionId(parsed.partition) });
+        replicas.set(name, {
+          topic: parsed.topic,
+          partition: asPartitionId(parsed.partition),
+          topicId: readTopicId(this.#disk, `${this.#path}/${name}`),
+        });
     }
     return { replicas, deleted };
   }
 
   /** 2.1(4): what belongs to another topic of the same name is renamed, and its checkpoint entries with it go. */
-  #setStraysAside(replicas: Map<string, { topic: string; partition: PartitionId }>): ReadonlySet<string> {
+  #setStraysAside(replicas: Map<string, FoundReplica>): ReadonlySet<string> {
     const forgotten = new Set<string>();
     for (const { topic, partition, topicId } of this.#options.replicas) {
       const key = logKey(topic, partition);
-      if (!replicas.has(key)) continue;
-      const found = readTopicId(this.#disk, `${this.#path}/${key}`);
+      const found = replicas.get(key)?.topicId ?? null;
       if (found === null || found === topicId) continue;
       this.#setAside(topic, partition, found, "stray");
       replicas.delete(key);
@@ -239,7 +251,7 @@ class DataDirectory implements LogDirectory {
   }
 
   async #loadAll(
-    replicas: ReadonlyMap<string, { topic: string; partition: PartitionId }>,
+    replicas: ReadonlyMap<string, FoundReplica>,
     checkpoints: ReadCheckpoints,
     state: { isClean: boolean; mustRewrite: boolean; mustSync: boolean },
   ): Promise<UnsettledLogs> {
@@ -256,13 +268,13 @@ class DataDirectory implements LogDirectory {
       if (bytesScanned - bytesReported >= PROGRESS_EVERY_BYTES) tell();
     });
 
-    const unsettled: UnsettledLogs = { mustFlush: [], isNew: [] };
+    const unsettled: UnsettledLogs = { mustFlush: [], isNew: [], unnamed: new Set() };
     let bytesCut = 0;
     let logsRecovered = 0;
-    for (const [key, { topic, partition }] of replicas) {
+    for (const [key, { topic, partition, topicId: foundTopicId }] of replicas) {
       const spec = specs.get(key);
       const directory = `${this.#path}/${key}`;
-      const topicId = readTopicId(this.#disk, directory) ?? spec?.topicId ?? "";
+      const topicId = foundTopicId ?? spec?.topicId ?? "";
       const config = spec?.config ?? UNPLACED_CONFIG;
       const loaded = await loadLog({
         host: this.#host,
@@ -288,6 +300,7 @@ class DataDirectory implements LogDirectory {
         this.#logger.warn("a log that metadata does not place here is kept", { directory, topicId });
       if (log.isDamaged)
         this.#logger.error("a log is damaged below its recovery point", { directory, end: log.logEndOffset });
+      if (foundTopicId === null) unsettled.unnamed.add(log);
       (spec === undefined ? this.#unplaced : this.#logs).set(key, log);
       if (loaded.mustFlush) unsettled.mustFlush.push(log);
       else if (loaded.isNew) unsettled.isNew.push(log);
@@ -301,10 +314,9 @@ class DataDirectory implements LogDirectory {
   }
 
   /** 4.2(10), and the end of 3.4(3): what has to be on stable storage before anything is reported or appended. */
-  async #settleLoaded({ mustFlush, isNew }: UnsettledLogs, mustRewrite: boolean): Promise<void> {
+  async #settleLoaded({ mustFlush, isNew, unnamed }: UnsettledLogs, mustRewrite: boolean): Promise<void> {
     for (const log of this.#all()) {
-      const isNamed = this.#disk.sizeOf(`${log.directory}/${PARTITION_METADATA}`) !== null;
-      if ((!isNamed || mustRewrite) && log.topicId !== "") await this.#writeTopicId(log.directory, log.topicId);
+      if ((unnamed.has(log) || mustRewrite) && log.topicId !== "") await this.#writeTopicId(log.directory, log.topicId);
     }
     await inGroups(mustFlush, CLOSED_AT_A_TIME, (log) => log.settle());
     await inGroups(isNew, CLOSED_AT_A_TIME, ({ directory }) =>

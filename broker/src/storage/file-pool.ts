@@ -56,7 +56,7 @@ export class PooledFile {
   #pendingCount = 0;
   #wasUsed = false;
   #isRetired = false;
-  #idleWaiters: (() => void)[] = [];
+  #idleWaiters: (() => void)[] | null = null;
 
   constructor(pool: FilePool, path: string) {
     this.#pool = pool;
@@ -125,6 +125,7 @@ export class PooledFile {
   whenIdle(): Promise<void> {
     if (this.#pendingCount === 0) return Promise.resolve();
     return new Promise((resolve) => {
+      this.#idleWaiters ??= [];
       this.#idleWaiters.push(resolve);
     });
   }
@@ -168,9 +169,9 @@ export class PooledFile {
 
   #ended(): void {
     this.#pendingCount -= 1;
-    if (this.#pendingCount > 0 || this.#idleWaiters.length === 0) return;
+    if (this.#pendingCount > 0 || this.#idleWaiters === null) return;
     const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
+    this.#idleWaiters = null;
     for (const resolve of waiters) resolve();
   }
 }

@@ -17,6 +17,8 @@ import { isNotBegun, isPassing, syncDirectory, syncPath } from "./file-io.ts";
 import type { LogHost } from "./log-host.ts";
 import { synced } from "./safe-write.ts";
 import type { Segment } from "./segment.ts";
+import type { SnapshotStore } from "./snapshot-store.ts";
+import type { LogEvents } from "./types.ts";
 
 /** After this long, what found no room or no descriptor is tried again. */
 const RETRY_MS = 1000;
@@ -26,10 +28,9 @@ export interface GroupSyncDeps {
   readonly directory: string;
   /** Ascending, the active one last; the list of the log itself. */
   readonly segments: readonly Segment[];
-  /** Syncs the producer snapshot at the end of a sealed segment, if there is one. Rejects with DiskFault. */
-  syncSnapshot(endOffset: Offset): Promise<void>;
-  onSynced(end: Offset): void;
-  onRecoveryPoint(): void;
+  readonly snapshots: SnapshotStore;
+  /** Whose log it is, and who hears of what is synced. */
+  readonly owner: { readonly events: LogEvents };
 }
 
 export interface SyncedState {
@@ -38,6 +39,13 @@ export interface SyncedState {
   /** Files may have come or gone since the directory was last synced. */
   readonly isDirectoryDirty: boolean;
 }
+
+interface Waiter {
+  readonly isDone: () => boolean;
+  readonly resolve: () => void;
+}
+
+const NOBODY: readonly Waiter[] = [];
 
 /** A segment's sync that is queued or running. */
 interface Flight {
@@ -56,13 +64,14 @@ export class GroupSync {
   #directoryVersion: number;
   #directorySynced = 0;
   #directoryFlight: Flight | null = null;
-  readonly #flights = new Map<Segment, Flight>();
+  /** Null: none yet. */
+  #flights: Map<Segment, Flight> | null = null;
   #isFinishing = false;
   /** There was no room for an index, or no descriptor: what was not synced for that is tried again after a while. */
   #isWanting = false;
   /** While the log is being cut, no sync begins. */
   #isHeld = false;
-  #waiters: { readonly isDone: () => boolean; readonly resolve: () => void }[] = [];
+  #waiters: readonly Waiter[] = NOBODY;
 
   constructor(deps: GroupSyncDeps, state: SyncedState) {
     this.#deps = deps;
@@ -141,7 +150,7 @@ export class GroupSync {
   async quiesce(): Promise<void> {
     this.#isHeld = true;
     this.#settle();
-    await this.#until(() => this.#flights.size === 0 && this.#directoryFlight === null && !this.#isFinishing);
+    await this.#until(() => (this.#flights?.size ?? 0) === 0 && this.#directoryFlight === null && !this.#isFinishing);
   }
 
   release(): void {
@@ -183,13 +192,14 @@ export class GroupSync {
 
   #askFor(segment: Segment): void {
     if (segment.syncedEnd >= segment.writtenEnd) return;
-    const flight = this.#flights.get(segment);
+    const flight = this.#flights?.get(segment);
     if (flight === undefined) this.#fly(segment);
     else flight.isAskedAgain = true;
   }
 
   #fly(segment: Segment): void {
     const flight: Flight = { isAskedAgain: false };
+    this.#flights ??= new Map();
     this.#flights.set(segment, flight);
     this.#deps.host.slots.run((release) => {
       // Captured only now: what was written while the slot was waited for is covered, too.
@@ -200,7 +210,7 @@ export class GroupSync {
         (done) => segment.log.datasync(done),
         (isSynced) => {
           release();
-          this.#flights.delete(segment);
+          this.#flights?.delete(segment);
           if (isSynced && generation === this.#generation) {
             segment.syncedEnd = end;
             this.#advance();
@@ -312,7 +322,7 @@ export class GroupSync {
     for (const sync of [
       () => syncPath(host.disk, segment.offsetIndexPath),
       () => syncPath(host.disk, segment.timeIndexPath),
-      () => this.#deps.syncSnapshot(segment.endOffset),
+      () => this.#deps.snapshots.sync(segment.endOffset),
     ]) {
       if (this.#mayBegin) await synced(host, host.slots.runAsync(sync));
     }
@@ -345,11 +355,11 @@ export class GroupSync {
     if (recoveryPoint > this.#recoveryPoint) {
       assert(recoveryPoint <= end, "the recovery point passed the synced end");
       this.#recoveryPoint = asOffset(recoveryPoint);
-      this.#deps.onRecoveryPoint();
+      this.#deps.host.onRecoveryPointMoved();
     }
     if (end > this.#syncedEnd) {
       this.#syncedEnd = asOffset(end);
-      this.#deps.onSynced(this.#syncedEnd);
+      this.#deps.owner.events.onSynced(this.#syncedEnd);
     }
   }
 
@@ -370,17 +380,16 @@ export class GroupSync {
   #until(isDone: () => boolean): Promise<void> {
     if (isDone()) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#waiters.push({ isDone, resolve });
+      this.#waiters = [...this.#waiters, { isDone, resolve }];
     });
   }
 
   #settle(): void {
     if (this.#waiters.length === 0) return;
     const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) {
-      if (waiter.isDone()) waiter.resolve();
-      else this.#waiters.push(waiter);
-    }
+    const done = waiters.filter((waiter) => waiter.isDone());
+    if (done.length === 0) return;
+    this.#waiters = done.length === waiters.length ? NOBODY : waiters.filter((waiter) => !done.includes(waiter));
+    for (const { resolve } of done) resolve();
   }
 }

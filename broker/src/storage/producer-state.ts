@@ -34,29 +34,30 @@ export interface ProducerMark {
 }
 
 export class ProducerState {
-  readonly #producers = new Map<number, KeptProducer>();
+  /** Null: none. Most logs have none, and there may be thousands. */
+  #producers: Map<number, KeptProducer> | null = null;
 
   get size(): number {
-    return this.#producers.size;
+    return this.#producers?.size ?? 0;
   }
 
   get(producerId: number): KeptProducer | undefined {
-    return this.#producers.get(producerId);
+    return this.#producers?.get(producerId);
   }
 
   producers(): Iterable<KeptProducer> {
-    return this.#producers.values();
+    return this.#producers?.values() ?? [];
   }
 
   /** The batch of `mark` stands in the log at `baseOffset`. Nothing is validated (3.2). */
   update(mark: ProducerMark, baseOffset: number, nowMs: number): void {
-    const known = this.#producers.get(mark.producerId);
+    const known = this.#producers?.get(mark.producerId);
     const isSameEpoch = known !== undefined && known.producerEpoch === mark.producerEpoch;
     const batches = isSameEpoch ? known.batches : [];
     const lastOffset = asOffset(baseOffset + mark.lastOffsetDelta);
     const coordinatorEpoch = known?.coordinatorEpoch ?? -1;
     if (mark.baseSequence < 0) {
-      this.#producers.set(mark.producerId, {
+      this.#own().set(mark.producerId, {
         producerId: mark.producerId,
         producerEpoch: mark.producerEpoch,
         lastSequence: isSameEpoch ? known.lastSequence : NO_SEQUENCE,
@@ -79,7 +80,7 @@ export class ProducerState {
       timestamp: mark.maxTimestamp,
     };
     const kept = batches.length < BATCHES_KEPT ? [...batches, batch] : [...batches.slice(1), batch];
-    this.#producers.set(mark.producerId, {
+    this.#own().set(mark.producerId, {
       producerId: mark.producerId,
       producerEpoch: mark.producerEpoch,
       lastSequence,
@@ -95,21 +96,25 @@ export class ProducerState {
 
   /** Puts an entry back, or takes one out. */
   restore(producerId: number, entry: KeptProducer | undefined): void {
-    if (entry === undefined) this.#producers.delete(producerId);
-    else this.#producers.set(producerId, entry);
+    if (entry === undefined) this.#producers?.delete(producerId);
+    else this.#own().set(producerId, entry);
   }
 
   /** Makes this the same as `other`. */
   replaceBy(other: ProducerState): void {
-    this.#producers.clear();
-    for (const producer of other.#producers.values()) this.#producers.set(producer.producerId, producer);
+    this.#producers = other.#producers === null ? null : new Map(other.#producers);
+  }
+
+  #own(): Map<number, KeptProducer> {
+    this.#producers ??= new Map();
+    return this.#producers;
   }
 
   /** Forgets producers that wrote nothing since `beforeMs`, but for those in a transaction (11.1(4)). */
   expire(beforeMs: number): void {
-    for (const producer of this.#producers.values()) {
+    for (const producer of this.producers()) {
       if (producer.writtenAtMs < beforeMs && producer.currentTxnFirstOffset < 0)
-        this.#producers.delete(producer.producerId);
+        this.#producers?.delete(producer.producerId);
     }
   }
 }

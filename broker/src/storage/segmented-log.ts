@@ -76,16 +76,17 @@ export class SegmentedLog implements PartitionLog {
   #config: LogConfig;
   readonly #state: LogState;
   readonly #epochs: EpochCache;
-  readonly #epochFile: EpochFile;
+  #epochFile: EpochFile | null = null;
   readonly #producers: ProducerState;
   readonly #snapshots: SnapshotStore;
   readonly #sync: GroupSync;
-  readonly #reader: LogReader;
-  readonly #writer: LogWriter;
-  readonly #truncator: LogTruncation;
+  /** These are made when they are first asked for: an idle log is neither read, written nor cut. */
+  #lazyReader: LogReader | null = null;
+  #lazyWriter: LogWriter | null = null;
+  #lazyTruncator: LogTruncation | null = null;
 
   /** The newest one: files are not closed under it. */
-  #truncation: Promise<void> = Promise.resolve();
+  #truncation: Promise<void> | null = null;
   /** The files are closed and may be renamed. */
   #isReleased = false;
   /** The checkpointed recovery point of a damaged log, which ends below it; null = not damaged. */
@@ -112,34 +113,41 @@ export class SegmentedLog implements PartitionLog {
       isTouched: loaded.wasRecovered,
     });
     this.#epochs = loaded.epochs;
-    this.#epochFile = new EpochFile(host, options.directory, loaded.epochs);
     this.#producers = loaded.producers;
     this.#snapshots = loaded.snapshots;
     this.#damagedRecoveryPoint = loaded.damagedRecoveryPoint;
     this.#syncAskedEnd = loaded.syncedEnd;
     this.#nextExpiryAtMs = host.clock.monotonicNow() + EXPIRY_CHECK_MS;
-    this.#reader = new LogReader(this.#state);
     this.#sync = new GroupSync(
-      {
-        host,
-        directory: this.directory,
-        segments: this.#state.segments,
-        syncSnapshot: (offset) => this.#snapshots.sync(offset),
-        onSynced: (end) => this.events.onSynced(end),
-        onRecoveryPoint: () => host.onRecoveryPointMoved(),
-      },
+      { host, directory: this.directory, segments: this.#state.segments, snapshots: loaded.snapshots, owner: this },
       loaded,
     );
-    const parts = { host, state: this.#state, epochs: loaded.epochs, producers: loaded.producers };
-    this.#writer = new LogWriter(parts);
-    this.#truncator = new LogTruncation({
-      ...parts,
+    this.#drawJitter();
+  }
+
+  get #reader(): LogReader {
+    this.#lazyReader ??= new LogReader(this.#state);
+    return this.#lazyReader;
+  }
+
+  get #writer(): LogWriter {
+    this.#lazyWriter ??= new LogWriter(this.#parts);
+    return this.#lazyWriter;
+  }
+
+  get #truncator(): LogTruncation {
+    this.#lazyTruncator ??= new LogTruncation({
+      ...this.#parts,
       writer: this.#writer,
       reader: this.#reader,
       sync: this.#sync,
-      snapshots: loaded.snapshots,
+      snapshots: this.#snapshots,
     });
-    this.#drawJitter();
+    return this.#lazyTruncator;
+  }
+
+  get #parts(): { host: LogHost; state: LogState; epochs: EpochCache; producers: ProducerState } {
+    return { host: this.#host, state: this.#state, epochs: this.#epochs, producers: this.#producers };
   }
 
   // ---- what it knows ----
@@ -240,6 +248,7 @@ export class SegmentedLog implements PartitionLog {
   /** Resolves when the epoch file is exact, or `isWanted` says no when its turn has come (epoch-file.ts). */
   writeEpochs(isWanted: () => boolean = () => true): Promise<void> {
     // Offline, a fault may have left the cache half changed, and what the disk has is right.
+    this.#epochFile ??= new EpochFile(this.#host, this.directory, this.#epochs);
     return this.#epochFile.write(() => !this.#isReleased && !this.#state.isOffline && isWanted());
   }
 
@@ -320,8 +329,10 @@ export class SegmentedLog implements PartitionLog {
   #drawJitter(): void {
     const { segmentMs, segmentJitterMs } = this.#config;
     const spanMs = Math.min(segmentJitterMs, segmentMs);
+    this.#rollAfterMs = segmentMs;
+    if (spanMs === 0) return;
     const random = new SeededRandom(this.#state.active.baseOffset).fork(`${this.topicId}-${this.partition}`);
-    this.#rollAfterMs = segmentMs - (spanMs === 0 ? 0 : random.below(spanMs));
+    this.#rollAfterMs -= random.below(spanMs);
   }
 
   #writeSnapshot(): void {
@@ -497,10 +508,10 @@ export class SegmentedLog implements PartitionLog {
   async close(): Promise<boolean> {
     // Taken away, and only its name could not be freed.
     if (this.#isReleased) return true;
-    this.#writer.write();
+    this.#lazyWriter?.write();
     this.#state.isClosed = true;
     this.#flushTimer?.cancel();
-    await this.#truncation.catch(() => undefined);
+    await this.#truncation?.catch(() => undefined);
     try {
       // After a clean stop nobody would look at the bytes again, and the damage would be forgotten.
       if (this.isDamaged || this.#state.isOffline) return false;
@@ -517,7 +528,7 @@ export class SegmentedLog implements PartitionLog {
   async #makeAllDurable(): Promise<boolean> {
     const host = this.#host;
     const active = this.#state.active;
-    if (!(await this.#writer.finishCut())) return false;
+    if (this.#lazyWriter !== null && !(await this.#lazyWriter.finishCut())) return false;
     const roomFault = attempt(this.#host, () => {
       active.finishIndexes();
       this.#writeSnapshot();
@@ -548,12 +559,12 @@ export class SegmentedLog implements PartitionLog {
   async releaseFiles(): Promise<void> {
     this.#state.isClosed = true;
     this.#flushTimer?.cancel();
-    await this.#truncation.catch(() => undefined);
+    await this.#truncation?.catch(() => undefined);
     this.#isReleased = true;
     await this.#sync.quiesce();
-    await this.#epochFile.settled();
-    await this.#writer.cutSettled().catch(() => undefined);
-    for (const { log } of [...this.#state.segments, ...this.#truncator.doomed]) {
+    await this.#epochFile?.settled();
+    await this.#lazyWriter?.cutSettled().catch(() => undefined);
+    for (const { log } of [...this.#state.segments, ...(this.#lazyTruncator?.doomed ?? [])]) {
       await log.retire();
     }
   }

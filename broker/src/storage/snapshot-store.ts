@@ -13,6 +13,8 @@ import type { ProducerState } from "./producer-state.ts";
 
 export const SNAPSHOT_SUFFIX = ".snapshot";
 
+const NONE: readonly number[] = [];
+
 export interface LoadedSnapshot {
   readonly offset: number;
   readonly state: ProducerState;
@@ -23,18 +25,18 @@ export class SnapshotStore {
   readonly #directory: string;
   readonly #logger: Logger;
   /** Ascending. */
-  #offsets: number[];
+  #offsets: readonly number[] = NONE;
   /** Those that may be in the page cache only. */
-  readonly #unsynced = new Set<number>();
+  #unsynced: readonly number[] = NONE;
 
   constructor(disk: Disk, directory: string, names: readonly string[], logger: Logger) {
     this.#disk = disk;
     this.#directory = directory;
     this.#logger = logger;
-    this.#offsets = names
-      .map((name) => offsetOfName(name, SNAPSHOT_SUFFIX))
-      .filter((offset) => offset !== null)
-      .sort((left, right) => left - right);
+    for (const name of names) {
+      const offset = offsetOfName(name, SNAPSHOT_SUFFIX);
+      if (offset !== null) this.#offsets = withOne(this.#offsets, offset);
+    }
   }
 
   get offsets(): readonly number[] {
@@ -57,10 +59,8 @@ export class SnapshotStore {
       this.delete(offset);
       throw error;
     }
-    this.#unsynced.add(offset);
-    if (this.has(offset)) return;
-    this.#offsets.push(offset);
-    this.#offsets.sort((left, right) => left - right);
+    this.#unsynced = withOne(this.#unsynced, offset);
+    this.#offsets = withOne(this.#offsets, offset);
   }
 
   /** The snapshot at exactly `offset`; null when there is none that is whole. */
@@ -85,24 +85,24 @@ export class SnapshotStore {
 
   /** The last life ended without a sync: what it left may be in the page cache only. */
   distrustAll(): void {
-    for (const offset of this.#offsets) this.#unsynced.add(offset);
+    this.#unsynced = this.#offsets;
   }
 
   /** Syncs the snapshot at `offset`, if there is one that needs it. Rejects with DiskFault. */
   async sync(offset: number): Promise<void> {
-    if (!this.#unsynced.has(offset)) return;
+    if (!this.#unsynced.includes(offset)) return;
     await syncPath(this.#disk, this.pathOf(offset));
-    this.#unsynced.delete(offset);
+    this.#unsynced = without(this.#unsynced, offset);
   }
 
   get unsynced(): readonly number[] {
-    return [...this.#unsynced];
+    return this.#unsynced;
   }
 
   delete(offset: number): void {
-    this.#unsynced.delete(offset);
+    this.#unsynced = without(this.#unsynced, offset);
     removeFile(this.#disk, this.pathOf(offset));
-    this.#offsets = this.#offsets.filter((kept) => kept !== offset);
+    this.#offsets = without(this.#offsets, offset);
   }
 
   deleteAbove(offset: number): void {
@@ -118,4 +118,13 @@ export class SnapshotStore {
     const baseless = this.#offsets.filter((offset) => !bases.has(offset));
     for (const gone of baseless.slice(0, -1)) this.delete(gone);
   }
+}
+
+/** Lists are replaced, never changed: most logs have none and share one. */
+function withOne(offsets: readonly number[], offset: number): readonly number[] {
+  return offsets.includes(offset) ? offsets : [...offsets, offset].sort((left, right) => left - right);
+}
+
+function without(offsets: readonly number[], offset: number): readonly number[] {
+  return offsets.includes(offset) ? offsets.filter((kept) => kept !== offset) : offsets;
 }
