@@ -19,7 +19,7 @@ import { PooledFile } from "./file-pool.ts";
 import type { FilePool } from "./file-pool.ts";
 import { scanHeaders, scanHeadersSync } from "./header-scan.ts";
 import { OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from "./offset-index.ts";
-import { TIME_INDEX_ENTRY_BYTES, TimeIndex } from "./time-index.ts";
+import { readLastTimeEntry, TIME_INDEX_ENTRY_BYTES, TimeIndex } from "./time-index.ts";
 
 export const LOG_SUFFIX = ".log";
 export const OFFSET_INDEX_SUFFIX = ".index";
@@ -34,6 +34,7 @@ export const SEGMENT_SUFFIXES: readonly string[] = [
 ];
 
 const DAMAGED_SUFFIX = ".damaged";
+const DELETED_SUFFIX = ".deleted";
 
 /** Offset index entries that may wait in memory: 2 MiB of log at the default interval. */
 const WAITING_ENTRIES_MAX = 512;
@@ -74,6 +75,8 @@ export class Segment {
   readonly #logger: Logger;
   /** Path without suffix. */
   readonly #stem: string;
+  /** Behind every suffix: nothing, or that of a segment which was let go. */
+  #asideSuffix = "";
   readonly #indexIntervalBytes: number;
 
   /** Queued bytes included. */
@@ -122,11 +125,11 @@ export class Segment {
   }
 
   get offsetIndexPath(): string {
-    return this.#stem + OFFSET_INDEX_SUFFIX;
+    return this.#stem + OFFSET_INDEX_SUFFIX + this.#asideSuffix;
   }
 
   get timeIndexPath(): string {
-    return this.#stem + TIME_INDEX_SUFFIX;
+    return this.#stem + TIME_INDEX_SUFFIX + this.#asideSuffix;
   }
 
   /** Makes the files of a new segment. Throws DiskFault; then nothing is left of it. */
@@ -229,6 +232,28 @@ export class Segment {
   /** Largest timestamp; -1 = none, or a closed segment whose index nobody has loaded yet. */
   get maxTimestamp(): number {
     return this.#maxTimestamp;
+  }
+
+  /** The same; null while it is not known. */
+  get largestTimestamp(): number | null {
+    return this.#isMaxKnown ? this.#maxTimestamp : null;
+  }
+
+  /**
+   * Makes `largestTimestamp` known: a closed segment's time index ends with it, so one entry is read and not the index.
+   * What cannot be the last entry of this segment has the index loaded, or made anew. Rejects with DiskFault.
+   */
+  async readLargestTimestamp(): Promise<void> {
+    if (this.#isMaxKnown) return;
+    const entry = readLastTimeEntry(this.#disk, this.timeIndexPath);
+    if (entry !== null && entry.timestamp > 0 && this.baseOffset + entry.relativeOffset < this.endOffset) {
+      this.#maxTimestamp = entry.timestamp;
+      this.#maxTimestampOffset = this.baseOffset + entry.relativeOffset;
+      this.#isMaxKnown = true;
+      return;
+    }
+    await this.ready();
+    this.dropIndexes();
   }
 
   // ---- indexes ----
@@ -338,6 +363,25 @@ export class Segment {
   remove(): void {
     this.log.closeSync();
     for (const suffix of SEGMENT_SUFFIXES) removeFile(this.#disk, this.#stem + suffix);
+  }
+
+  /**
+   * 3.6: renames the files `.deleted`, the log first. Who reads goes on under the new names. Rejects with DiskFault; asked
+   * again, it goes on where it ended.
+   */
+  async moveAside(): Promise<void> {
+    await this.log.moveTo(this.#stem + LOG_SUFFIX + DELETED_SUFFIX);
+    this.#asideSuffix = DELETED_SUFFIX;
+    for (const suffix of SEGMENT_SUFFIXES) {
+      const path = this.#stem + suffix;
+      if (suffix !== LOG_SUFFIX && this.#disk.sizeOf(path) !== null) this.#disk.rename(path, path + DELETED_SUFFIX);
+    }
+  }
+
+  /** Closes and removes what `moveAside` has renamed. Rejects with DiskFault; it may be asked again. */
+  async removeAside(): Promise<void> {
+    await this.log.retire();
+    for (const suffix of SEGMENT_SUFFIXES) removeFile(this.#disk, this.#stem + suffix + DELETED_SUFFIX);
   }
 
   /** Keeps the log aside as `.damaged` for the operator (2.1(3)); the indexes go. */

@@ -9,6 +9,8 @@
  * Kafka preallocates it, counts as not there.
  */
 import { NO_TIMESTAMP, readInt64, writeInt64 } from "@tidemark/proto";
+import type { Disk } from "../ports/index.ts";
+import { readFullySync } from "./file-io.ts";
 
 export const TIME_INDEX_ENTRY_BYTES = 12;
 
@@ -119,5 +121,19 @@ export class TimeIndex {
     relativeOffsets.set(this.#relativeOffsets);
     this.#timestamps = timestamps;
     this.#relativeOffsets = relativeOffsets;
+  }
+}
+
+/** The newest entry of a file, without the others; null when there is none, or the file's size is wrong. Throws DiskFault. */
+export function readLastTimeEntry(disk: Disk, path: string): { timestamp: number; relativeOffset: number } | null {
+  const sizeBytes = disk.sizeOf(path);
+  if (sizeBytes === null || sizeBytes === 0 || sizeBytes % TIME_INDEX_ENTRY_BYTES !== 0) return null;
+  const file = disk.open(path, "read");
+  try {
+    const bytes = Buffer.allocUnsafe(TIME_INDEX_ENTRY_BYTES);
+    if (readFullySync(file, bytes, sizeBytes - TIME_INDEX_ENTRY_BYTES) < bytes.length) return null;
+    return { timestamp: readInt64(bytes, 0), relativeOffset: bytes.readUInt32BE(8) };
+  } finally {
+    file.closeSync();
   }
 }

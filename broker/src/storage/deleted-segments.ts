@@ -1,0 +1,107 @@
+/**
+ * Segments that a log has let go (3.6): their files are renamed `.deleted` and unlinked after a delay, so that whoever reads
+ * them can finish. A file is closed before it is renamed, and before it is unlinked; who still reads opens it again under
+ * its new name (P20).
+ *
+ * They are renamed oldest first and stop at the first that cannot be: what a crash leaves is a log without a hole but for
+ * one that the durable log start covers. What cannot be renamed or unlinked now is tried again by timer; a start removes
+ * what is left.
+ */
+import { DiskFault } from "../ports/index.ts";
+import type { TimerHandle } from "../ports/index.ts";
+import type { LogHost } from "./log-host.ts";
+import type { Segment } from "./segment.ts";
+
+/** Until a rename or an unlink that failed is tried again. */
+const RETRY_MS = 1_000;
+
+/** Segments that are renamed or unlinked in one turn. */
+const SEGMENTS_PER_TURN = 8;
+
+export class DeletedSegments {
+  readonly #host: LogHost;
+  /** Everything that is not unlinked yet, oldest first. */
+  readonly #segments = new Set<Segment>();
+  readonly #timers = new Set<TimerHandle>();
+  #step: Promise<unknown> = Promise.resolve();
+  #isReleased = false;
+
+  constructor(host: LogHost) {
+    this.#host = host;
+  }
+
+  /** Files still on disk; for tests and metrics. */
+  get count(): number {
+    return this.#segments.size;
+  }
+
+  /**
+   * Renames the files now and unlinks them after `delayMs`. True: all are renamed. False: one could not be; it and those
+   * behind it are tried again later, and `onRenamed` is called then.
+   */
+  discard(segments: readonly Segment[], delayMs: number, onRenamed: () => void): Promise<boolean> {
+    for (const segment of segments) this.#segments.add(segment);
+    return this.#inOrder(async () => {
+      const isDone = await this.#each(segments, (segment) => segment.moveAside());
+      if (isDone) this.#after(delayMs, () => this.#unlink(segments));
+      else this.#after(RETRY_MS, async () => void ((await this.discard(segments, delayMs, onRenamed)) && onRenamed()));
+      return isDone;
+    });
+  }
+
+  async #unlink(segments: readonly Segment[]): Promise<void> {
+    const remove = async (segment: Segment): Promise<void> => {
+      await segment.removeAside();
+      this.#segments.delete(segment);
+    };
+    const isDone = await this.#inOrder(() => this.#each(segments, remove));
+    if (!isDone) this.#after(RETRY_MS, () => this.#unlink(segments));
+  }
+
+  /** False: one could not be worked on, for another reason than an I/O error, which is final (3.8(1)). */
+  async #each(segments: readonly Segment[], work: (segment: Segment) => Promise<void>): Promise<boolean> {
+    let leftInTurn = SEGMENTS_PER_TURN;
+    for (const segment of segments) {
+      if (this.#isReleased || !this.#segments.has(segment)) continue;
+      try {
+        await work(segment);
+      } catch (error: unknown) {
+        if (!(error instanceof DiskFault) || error.kind === "EIO") throw error;
+        this.#host.logger.warn("files of a removed segment could not be renamed or removed", {
+          path: error.path,
+          error: error.message,
+        });
+        return false;
+      }
+      leftInTurn -= 1;
+      if (leftInTurn > 0) continue;
+      leftInTurn = SEGMENTS_PER_TURN;
+      await this.#host.timers.yieldTurn();
+    }
+    return true;
+  }
+
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const step = this.#step.then(work);
+    this.#step = step.catch(() => undefined);
+    return step;
+  }
+
+  #after(delayMs: number, work: () => Promise<void>): void {
+    if (this.#isReleased) return;
+    const timer = this.#host.timers.after(delayMs, () => {
+      this.#timers.delete(timer);
+      if (!this.#isReleased) this.#host.supervise(work());
+    });
+    this.#timers.add(timer);
+  }
+
+  /** Closes the files; what is not unlinked yet stays for the next start, or goes with the directory. */
+  async release(): Promise<void> {
+    this.#isReleased = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    await this.#step;
+    for (const segment of this.#segments) await segment.log.retire();
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What retention removes from one log (3.5): a decision over the facts of its segments, without disk or clock.
+ *
+ * Oldest first, up to the first segment that is kept: under any policy what lies wholly below the log start; with `delete`
+ * then by size, then by time. Nothing at or beyond the high watermark goes, and never an empty last segment. Time counts
+ * from the largest record timestamp: a clock that jumps back makes everything younger, and keeps it.
+ */
+import type { Ms, Offset } from "../base/index.ts";
+
+export interface RetentionLimits {
+  readonly cleanupPolicy: readonly string[];
+  /** -1 = for ever. */
+  readonly retentionMs: number;
+  /** At least this many bytes stay; -1 = all. */
+  readonly retentionBytes: number;
+}
+
+export interface RetainedSegment {
+  /** Base of the next one; of the last one the log end. */
+  readonly endOffset: Offset;
+  readonly sizeBytes: number;
+  /** -1 = no record has one; null = not known before somebody reads it. */
+  readonly largestTimestamp: number | null;
+  /** Stands in for the timestamp where no record has one. */
+  readonly createdAt: Ms;
+}
+
+export interface RetentionState {
+  readonly now: Ms;
+  readonly logStartOffset: Offset;
+  readonly highWatermark: Offset;
+}
+
+export type RetentionVerdict =
+  | { readonly kind: "keep" }
+  /** The decision hangs on the timestamp of this segment. */
+  | { readonly kind: "look"; readonly slot: number }
+  /** The `count` oldest go. All of them: the log has to be rolled first. */
+  | { readonly kind: "remove"; readonly count: number };
+
+const KEEP: RetentionVerdict = Object.freeze({ kind: "keep" });
+
+/** `segments` ascend, the active one last. */
+export function decideRetention(
+  segments: readonly RetainedSegment[],
+  limits: RetentionLimits,
+  { now, logStartOffset, highWatermark }: RetentionState,
+): RetentionVerdict {
+  const last = segments.length - 1;
+  /** The segment that decides next, if it may go at all. */
+  const candidate = (slot: number): RetainedSegment | undefined => {
+    const segment = segments[slot];
+    const mayGo = segment !== undefined && segment.endOffset <= highWatermark && (slot < last || segment.sizeBytes > 0);
+    return mayGo ? segment : undefined;
+  };
+
+  let count = 0;
+  for (let segment = candidate(0); segment !== undefined && count < last; segment = candidate(count)) {
+    if (segment.endOffset > logStartOffset) break;
+    count += 1;
+  }
+  if (!limits.cleanupPolicy.includes("delete")) return verdictOf(count);
+
+  if (limits.retentionBytes >= 0) {
+    let excessBytes = -limits.retentionBytes;
+    for (let slot = count; slot <= last; slot += 1) excessBytes += segments[slot]?.sizeBytes ?? 0;
+    for (let segment = candidate(count); segment !== undefined; segment = candidate(count)) {
+      if (excessBytes < segment.sizeBytes) break;
+      excessBytes -= segment.sizeBytes;
+      count += 1;
+    }
+  }
+  if (limits.retentionMs >= 0) {
+    for (let segment = candidate(count); segment !== undefined; segment = candidate(count)) {
+      if (segment.largestTimestamp === null) return { kind: "look", slot: count };
+      const newest = segment.largestTimestamp < 0 ? segment.createdAt : segment.largestTimestamp;
+      if (now - newest <= limits.retentionMs) break;
+      count += 1;
+    }
+  }
+  return verdictOf(count);
+}
+
+function verdictOf(count: number): RetentionVerdict {
+  return count === 0 ? KEEP : { kind: "remove", count };
+}
