@@ -225,6 +225,16 @@ export const brokerRows = [
     doc: "How often log start offsets are written.",
   },
   {
+    key: "log.retention.check.interval.ms",
+    type: "long",
+    default: "300000",
+    min: 1,
+    max: LONG_MAX,
+    unit: "ms",
+    scope: "broker",
+    doc: "How often old segments are looked for.",
+  },
+  {
     key: "replica.high.watermark.checkpoint.interval.ms",
     type: "long",
     default: "5000",

@@ -42,7 +42,6 @@ const cluster = row("cluster");
 
 export const laterRows: readonly Row[] = [
   broker("num.recovery.threads.per.data.dir", "int", "2", "Logs recovered at a time."),
-  broker("log.retention.check.interval.ms", "long", "300000", "How often old segments are looked for."),
   broker("log.cleaner.enable", "boolean", "true", "Compaction."),
   broker("log.cleaner.threads", "int", "1", "Logs compacted at a time.", { min: 0 }),
   broker("log.cleaner.backoff.ms", "long", "15000", "Rest of the compaction when no log was due.", { min: 0 }),

@@ -40,6 +40,9 @@ function logSettings(config: BrokerConfig, values: TopicValues): TopicConfig["lo
     flushMessages: values.flushMessages,
     flushMs: values.flushMs,
     fileDeleteDelayMs: values.fileDeleteDelayMs,
+    cleanupPolicy: values.cleanupPolicy,
+    retentionMs: values.retentionMs,
+    retentionBytes: values.retentionBytes,
     producerIdExpirationMs: config.producerIdExpirationMs,
     durability: values.durability,
   };

@@ -49,8 +49,7 @@ export const topicRows = [
     default: "delete",
     values: ["delete", "compact"],
     scope: "topic",
-    withoutEffect: true,
-    doc: "What becomes of old segments: delete removes them by age and size, compact keeps the last record of each key.",
+    doc: "What becomes of old segments: delete removes them by age and size, compact keeps the last record of each key (accepted; nothing is compacted yet).",
     example: "compact,delete",
   },
   {
@@ -76,7 +75,6 @@ export const topicRows = [
       { key: "log.retention.hours", factor: 3_600_000 },
     ],
     scope: "topic",
-    withoutEffect: true,
     doc: "Segments whose newest record is older than this are removed. -1: never by age.",
     example: "86400000",
   },
@@ -89,7 +87,6 @@ export const topicRows = [
     max: LONG_MAX,
     unit: "bytes",
     scope: "topic",
-    withoutEffect: true,
     doc: "Oldest segments of a partition are removed while at least this many bytes stay. -1: never by size.",
   },
   {

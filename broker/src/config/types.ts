@@ -29,6 +29,9 @@ export interface LogSettings {
   readonly flushMessages: number;
   readonly flushMs: number;
   readonly fileDeleteDelayMs: number;
+  readonly cleanupPolicy: readonly string[];
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
   readonly producerIdExpirationMs: number;
   readonly durability: Durability;
 }

@@ -22,6 +22,7 @@ import { Partition } from "./partition.ts";
 import type { PartitionDeps, PartitionSettings } from "./partition.ts";
 import { deadlineAfter } from "./purgatory.ts";
 import type { Purgatory, Waiter } from "./purgatory.ts";
+import { RetentionJob } from "./retention-job.ts";
 import type { Turn } from "./turn.ts";
 
 /** A log that could not be made, for want of space or file descriptors, is tried again after this long. */
@@ -70,6 +71,7 @@ export class ReplicaManager {
   readonly #readyWaits = new Map<string, Set<ReadyWait>>();
   readonly #reserve: DiskReserve;
   readonly #partitionDeps: PartitionDeps;
+  readonly #retention: RetentionJob;
   #isOffline = false;
   #isStopped = false;
 
@@ -85,6 +87,12 @@ export class ReplicaManager {
       reserve: this.#reserve,
       onDiskFault: (fault) => this.#goOffline(fault),
     };
+    this.#retention = new RetentionJob({
+      clock,
+      timers: deps.timers,
+      intervalMs: options.config.logRetentionCheckIntervalMs,
+      logs: () => this.#directory?.logs() ?? [],
+    });
   }
 
   // ---- life cycle ----
@@ -121,6 +129,7 @@ export class ReplicaManager {
       this.#follow(topic);
     }
     await this.#settled();
+    this.#retention.start();
   }
 
   /**
@@ -129,6 +138,7 @@ export class ReplicaManager {
    */
   async stop(brokerEpoch: number): Promise<void> {
     this.#isStopped = true;
+    await this.#retention.stop();
     await this.#settled();
     await this.#drained();
     for (const partition of this.partitions()) partition.close("NOT_LEADER_OR_FOLLOWER");

@@ -70,7 +70,7 @@ export class Checkpoints {
       new CheckpointWriter({ host, directory, name, intervalMs, content });
     this.recoveryPoints = writer(RECOVERY_POINTS, options.recoveryPointIntervalMs, () => recoveryPointsOf(logs()));
     this.logStarts = writer(LOG_STARTS, options.logStartIntervalMs, async () => {
-      const raised = logs().filter((log) => log.logStartOffset > log.firstSegmentBase);
+      const raised = logs().filter((log) => log.isLogStartRaised);
       return format(raised, (log) => log.logStartOffset);
     });
     this.highWatermarks = writer(HIGH_WATERMARKS, options.highWatermarkIntervalMs, async () =>

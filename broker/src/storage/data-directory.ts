@@ -57,6 +57,9 @@ const UNPLACED_CONFIG: LogConfig = {
   flushMessages: Number.MAX_SAFE_INTEGER,
   flushMs: Number.MAX_SAFE_INTEGER,
   fileDeleteDelayMs: 60_000,
+  cleanupPolicy: [],
+  retentionMs: -1,
+  retentionBytes: -1,
   producerIdExpirationMs: 86_400_000,
   durability: "page-cache",
 };

@@ -5,7 +5,7 @@
  * Inputs: whole batches, offsets, entries. Outputs: the same bytes again, and how far they are written and synced.
  * Invariants: what is reported synced survives a power failure; damage is refused or cut, never guessed at; the files of a
  * log are Apache Kafka's, byte for byte.
- * Not here: who leads, what is acknowledged, what an entry means; retention and compaction, so far.
+ * Not here: who leads, what is acknowledged, what an entry means; compaction, so far.
  *
  * The way of a batch: data-directory.ts (all logs, start and stop) → segmented-log.ts (append, roll, truncate) →
  * log-writer.ts (the turn's write) → segment.ts (files and indexes) → group-sync.ts (what is synced); back by log-reader.ts; after a crash log-loader.ts and

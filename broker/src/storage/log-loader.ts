@@ -13,10 +13,10 @@ import type { Offset } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
 import { RELATIVE_OFFSET_MAX } from "./batch-fields.ts";
 import { parseEpochs, readCheckpoint } from "./checkpoint-file.ts";
-import { offsetOfName } from "./directory-names.ts";
+import { offsetName, offsetOfName } from "./directory-names.ts";
 import { EpochCache } from "./epoch-cache.ts";
 import { EPOCH_CHECKPOINT } from "./epoch-file.ts";
-import { isPassing, readFullySync, writeFullySync } from "./file-io.ts";
+import { isPassing, readFullySync, removeFile, writeFullySync } from "./file-io.ts";
 import { tidyLeftovers } from "./leftovers.ts";
 import type { LogHost } from "./log-host.ts";
 import { slotOf } from "./log-reader.ts";
@@ -24,7 +24,7 @@ import { replayProducers } from "./producer-replay.ts";
 import { ProducerState } from "./producer-state.ts";
 import { RecoveryTarget } from "./recovery-scan.ts";
 import type { RecoveryScan } from "./recovery-scan.ts";
-import { LOG_SUFFIX, Segment } from "./segment.ts";
+import { LOG_SUFFIX, Segment, SEGMENT_SUFFIXES } from "./segment.ts";
 import { SnapshotStore } from "./snapshot-store.ts";
 import { StorageError } from "./storage-error.ts";
 import type { LogConfig } from "./types.ts";
@@ -55,6 +55,8 @@ export interface LoadedLog {
   readonly producers: ProducerState;
   readonly snapshots: SnapshotStore;
   readonly logStartOffset: Offset;
+  /** No file of a segment below it is there, durably. */
+  readonly durableBase: number;
   readonly recoveryPoint: Offset;
   readonly syncedEnd: Offset;
   readonly isDirectoryDirty: boolean;
@@ -85,6 +87,7 @@ class LogLoader {
   readonly #epochs: EpochCache;
   readonly #snapshots: SnapshotStore;
   readonly #nowMs: number;
+  #durableBase = 0;
   #logStart: Offset;
   #hasCut = false;
   #bytesCut = 0;
@@ -93,7 +96,8 @@ class LogLoader {
     const { host, directory } = options;
     this.#options = options;
     this.#nowMs = host.clock.monotonicNow();
-    this.#segments = this.#openSegments(names);
+    const kept = this.#removeBelowLogStart(names);
+    this.#segments = this.#openSegments(kept);
     this.#logStart = asOffset(Math.max(options.logStartOffset ?? 0, this.#segments[0]?.baseOffset ?? 0));
     this.#epochs = readEpochs(options);
     this.#snapshots = new SnapshotStore(host.disk, directory, names, host.logger);
@@ -179,12 +183,27 @@ class LogLoader {
 
   // ---- segments ----
 
-  #openSegments(names: readonly string[]): Segment[] {
-    const { host, directory } = this.#options;
+  /**
+   * Segments wholly below the log start were on their way out (3.5, 13(4)), or their removal was undone, each on its own:
+   * there may be holes between them. Answers the bases of the others, ascending.
+   */
+  #removeBelowLogStart(names: readonly string[]): number[] {
+    const { host, directory, logStartOffset, isClean } = this.#options;
     const bases = names
       .map((name) => offsetOfName(name, LOG_SUFFIX))
       .filter((base) => base !== null)
       .sort((left, right) => left - right);
+    const first = bases.findLastIndex((base) => base <= (logStartOffset ?? 0));
+    for (const base of bases.slice(0, Math.max(0, first))) {
+      for (const suffix of SEGMENT_SUFFIXES) removeFile(host.disk, `${directory}/${offsetName(base)}${suffix}`);
+    }
+    // What a start removes is not synced away yet, and what a crash has left need not be.
+    if (isClean && first <= 0) this.#durableBase = bases[0] ?? 0;
+    return bases.slice(Math.max(0, first));
+  }
+
+  #openSegments(bases: readonly number[]): Segment[] {
+    const { host, directory } = this.#options;
     return bases.map((base, slot) => {
       const segment = this.#segment(base);
       const sizeBytes = host.disk.sizeOf(segment.log.path);
@@ -386,6 +405,7 @@ class LogLoader {
       producers: outcome.producers,
       snapshots: this.#snapshots,
       logStartOffset: this.#logStart,
+      durableBase: this.#durableBase,
       recoveryPoint,
       syncedEnd: asOffset(Math.min(outcome.recoveryPoint, end)),
       isDirectoryDirty: outcome.wasRecovered,

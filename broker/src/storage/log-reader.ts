@@ -96,9 +96,8 @@ export class LogReader {
   /** The batch that contains `offset`, or the next one; null beyond the end. */
   async locate(offset: number): Promise<(Place & { readonly baseOffset: number }) | null> {
     const { segments } = this.#log;
-    for (let slot = Math.max(0, slotOf(segments, offset)); slot < segments.length; slot += 1) {
-      const segment = segments[slot];
-      if (segment === undefined) return null;
+    // A copy: old segments may leave the list between two steps.
+    for (const segment of segments.slice(Math.max(0, slotOf(segments, offset)))) {
       await segment.ready();
       const search = new BatchSearch(offset);
       const from = segment.offsets.floorPosition(Math.max(0, offset - segment.baseOffset));

@@ -1,6 +1,6 @@
 /**
- * What one log knows of itself, shared by its parts (segmented-log.ts, log-writer.ts, log-truncation.ts): its segments and
- * its ends. Holds, and asserts; decides nothing.
+ * What one log knows of itself, shared by its parts (segmented-log.ts, log-writer.ts, log-truncation.ts, log-trim.ts): its
+ * segments and its ends. Holds, and asserts; decides nothing.
  *
  * Invariant: log start <= high watermark <= log end; written end <= log end.
  */
@@ -9,14 +9,26 @@ import type { Offset } from "../base/index.ts";
 import type { ReadableLog } from "./log-reader.ts";
 import type { Segment } from "./segment.ts";
 
+export interface LogStateOptions {
+  readonly segments: Segment[];
+  readonly logStartOffset: Offset;
+  readonly durableBase: number;
+  readonly highWatermark: number;
+  readonly isTouched: boolean;
+}
+
 export class LogState implements ReadableLog {
   /** Ascending, the active one last; never empty. */
   readonly segments: Segment[];
   active: Segment;
   /** Rises with every truncation: what was read or synced before it counts for nothing after. */
   generation = 0;
+  /** Rises when old segments leave: whoever still reads one may find its file gone. */
+  removals = 0;
 
   logStartOffset: Offset;
+  /** No file of a segment below it is there, durably. A log start above it has to stand in the checkpoint. */
+  durableBase: number;
   logEndOffset: Offset;
   writtenEnd: Offset;
   #highWatermark: Offset;
@@ -27,8 +39,9 @@ export class LogState implements ReadableLog {
   /** False: nothing happened since a clean stop, and a stop has nothing to write. */
   isTouched: boolean;
 
-  constructor(options: { segments: Segment[]; logStartOffset: Offset; highWatermark: number; isTouched: boolean }) {
+  constructor(options: LogStateOptions) {
     const { segments, logStartOffset } = options;
+    this.durableBase = options.durableBase;
     this.segments = segments;
     this.active = lastOf(segments);
     this.logStartOffset = logStartOffset;

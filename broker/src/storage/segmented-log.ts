@@ -1,7 +1,7 @@
 /**
  * One replica's log: what it knows, when it rolls (3.3), syncs and is cut (5.5), the clean stop (4.3). Its parts share
  * log-state.ts; batches go in by log-writer.ts and out by log-reader.ts, what is synced is group-sync.ts's, a truncation's
- * steps are log-truncation.ts's, the state at start log-loader.ts's.
+ * steps are log-truncation.ts's, those of its old end log-trim.ts's, the state at start log-loader.ts's.
  *
  * Invariants: recovery point <= synced end <= written end <= log end; log start <= high watermark <= log end. Nothing is
  * awaited between a check and its change: whatever awaits refuses appends first.
@@ -21,6 +21,7 @@ import type { LogHost } from "./log-host.ts";
 import type { LoadedLog } from "./log-loader.ts";
 import { LogReader } from "./log-reader.ts";
 import { LogState } from "./log-state.ts";
+import { LogTrim, retentionVerdict } from "./log-trim.ts";
 import { LogTruncation } from "./log-truncation.ts";
 import { LogWriter } from "./log-writer.ts";
 import { findProducerBatch } from "./producer-replay.ts";
@@ -84,6 +85,7 @@ export class SegmentedLog implements PartitionLog {
   #lazyReader: LogReader | null = null;
   #lazyWriter: LogWriter | null = null;
   #lazyTruncator: LogTruncation | null = null;
+  #lazyTrim: LogTrim | null = null;
 
   /** The newest one: files are not closed under it. */
   #truncation: Promise<void> | null = null;
@@ -109,6 +111,7 @@ export class SegmentedLog implements PartitionLog {
     this.#state = new LogState({
       segments: loaded.segments,
       logStartOffset: loaded.logStartOffset,
+      durableBase: loaded.durableBase,
       highWatermark: options.highWatermark ?? 0,
       isTouched: loaded.wasRecovered,
     });
@@ -144,6 +147,18 @@ export class SegmentedLog implements PartitionLog {
       snapshots: this.#snapshots,
     });
     return this.#lazyTruncator;
+  }
+
+  get #trim(): LogTrim {
+    this.#lazyTrim ??= new LogTrim({
+      ...this.#parts,
+      directory: this.directory,
+      sync: this.#sync,
+      snapshots: this.#snapshots,
+      config: () => this.#config,
+      roll: () => !this.#refusesAppends && this.#roll() === null,
+    });
+    return this.#lazyTrim;
   }
 
   get #parts(): { host: LogHost; state: LogState; epochs: EpochCache; producers: ProducerState } {
@@ -199,8 +214,9 @@ export class SegmentedLog implements PartitionLog {
     return this.#state.segments.length;
   }
 
-  get firstSegmentBase(): Offset {
-    return firstOf(this.#state.segments).baseOffset;
+  /** The log start lies above what the directory says for certain: the checkpoint has to name it. */
+  get isLogStartRaised(): boolean {
+    return this.#state.logStartOffset > this.#state.durableBase;
   }
 
   get latestEpoch(): LeaderEpoch {
@@ -441,15 +457,16 @@ export class SegmentedLog implements PartitionLog {
   /** A read that meets an I/O error takes the directory offline (3.8(1)), and rejects all the same. */
   async #watched<T>(read: () => Promise<T>): Promise<T> {
     this.#assertReadable();
-    const { generation } = this.#state;
+    const { generation, removals } = this.#state;
     try {
       return await read();
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
-      // Files go with a truncation, and with the log; that is nothing the disk did.
-      const wentAway = error.kind === "ENOENT" && (this.#state.isClosed || generation !== this.#state.generation);
-      if (wentAway) throw this.#unavailable("the log was cut or closed while it was read");
-      if (!isPassing(error) && !this.#state.isClosed) this.#host.onIoFault(error);
+      // Files go with a truncation, with retention, and with the log; that is nothing the disk did.
+      const { isClosed } = this.#state;
+      const hasMoved = isClosed || generation !== this.#state.generation || removals !== this.#state.removals;
+      if (error.kind === "ENOENT" && hasMoved) throw this.#unavailable("the log was cut or closed while it was read");
+      if (!isPassing(error) && !isClosed) this.#host.onIoFault(error);
       throw error;
     }
   }
@@ -459,20 +476,15 @@ export class SegmentedLog implements PartitionLog {
     return this.#state.isTruncating ? asOffset(0) : asOffset(Math.min(limit, this.#state.writtenEnd));
   }
 
-  // ---- truncation ----
+  // ---- either end ----
 
-  async raiseLogStart(offset: Offset): Promise<void> {
-    assert(
-      offset <= this.#state.highWatermark,
-      `log start ${offset} would pass the high watermark ${this.#state.highWatermark}`,
-    );
-    if (offset > this.#state.logStartOffset) {
-      this.#state.logStartOffset = offset;
-      this.#state.isTouched = true;
-    }
-    await this.#host.checkpointLogStarts();
-    // Not before: a crash may bring the old log start back, and with it offsets whose epochs are asked for.
-    this.#epochs.truncateStart(offset);
+  raiseLogStart(offset: Offset): Promise<void> {
+    return this.#trim.raiseLogStart(offset);
+  }
+
+  retain(now: Ms): Promise<void> | null {
+    const isDue = !this.isDamaged && retentionVerdict(this.#state, this.#config, now).kind !== "keep";
+    return isDue ? this.#trim.retain(now) : null;
   }
 
   /** 5.5. */
@@ -512,6 +524,7 @@ export class SegmentedLog implements PartitionLog {
     this.#state.isClosed = true;
     this.#flushTimer?.cancel();
     await this.#truncation?.catch(() => undefined);
+    await this.#lazyTrim?.release();
     try {
       // After a clean stop nobody would look at the bytes again, and the damage would be forgotten.
       if (this.isDamaged || this.#state.isOffline) return false;
@@ -560,6 +573,7 @@ export class SegmentedLog implements PartitionLog {
     this.#state.isClosed = true;
     this.#flushTimer?.cancel();
     await this.#truncation?.catch(() => undefined);
+    await this.#lazyTrim?.release();
     this.#isReleased = true;
     await this.#sync.quiesce();
     await this.#epochFile?.settled();
@@ -592,10 +606,4 @@ function orElsewhere<T>(readTail: () => T | null): T | null {
     if (error instanceof DiskFault) return null;
     throw error;
   }
-}
-
-function firstOf(segments: readonly Segment[]): Segment {
-  const [first] = segments;
-  assert(first !== undefined, "a log has a segment");
-  return first;
 }

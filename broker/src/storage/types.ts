@@ -21,6 +21,11 @@ export interface LogConfig {
   /** Sync when the oldest unsynced byte is this old; Number.MAX_SAFE_INTEGER = never. */
   readonly flushMs: number;
   readonly fileDeleteDelayMs: number;
+  /** `delete`, `compact` or both. */
+  readonly cleanupPolicy: readonly string[];
+  /** 3.5; -1 = for ever, however large. */
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
   readonly producerIdExpirationMs: number;
   /** 15.1: in the synced modes an open syncs once before the log reports or appends (4.2(10)). */
   readonly durability: "none" | "page-cache" | "group-commit" | "fsync-each";
@@ -154,8 +159,16 @@ export interface PartitionLog {
 
   /** Cuts the log to `offset` as in 5.5; inside a batch, to the base of that batch. Until it resolves appends answer 56. */
   truncateTo(offset: Offset): Promise<void>;
-  /** DeleteRecords (13(4)): the log start rises to `offset` <= high watermark, and that is durable when it resolves. */
+  /**
+   * DeleteRecords (13(4)): the log start rises to `offset` <= high watermark, and that is durable when it resolves; many that
+   * are asked in one turn share one write. Files of segments wholly below go afterwards.
+   */
   raiseLogStart(offset: Offset): Promise<void>;
+  /**
+   * One look of retention (3.5) at wall time `now`. Null: nothing is due, which costs no disk access. Resolves when what is
+   * due has left the log; its files go after fileDeleteDelayMs. A full disk is tried again by the next look.
+   */
+  retain(now: Ms): Promise<void> | null;
   segments(): readonly { baseOffset: Offset; sizeBytes: Position; path: string }[];
 }
 

@@ -40,6 +40,9 @@ describe("topicConfig", () => {
       flushMessages: Number.MAX_SAFE_INTEGER,
       flushMs: Number.MAX_SAFE_INTEGER,
       fileDeleteDelayMs: 60_000,
+      cleanupPolicy: ["delete"],
+      retentionMs: 604_800_000,
+      retentionBytes: -1,
       producerIdExpirationMs: 5,
       durability: "fsync-each",
     });

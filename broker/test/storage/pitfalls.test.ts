@@ -1,6 +1,6 @@
 /** The storage rows of semantics 16 that are not told elsewhere in this folder, each by its id. */
 import { expect } from "chai";
-import { SimulatedCrash } from "../../src/sim/index.ts";
+import { crashEverywhere } from "./support/crash-everywhere.ts";
 import {
   append,
   asOffset,
@@ -17,34 +17,6 @@ import {
 
 const P = `${DATA}/t-0`;
 const GROUP = { durability: "group-commit" as const, segmentBytes: 100_000 };
-
-/** Runs `work` into a crash at its n-th change of the disk, for every n (or each `every`-th) until it comes through. */
-async function crashEverywhere(
-  prepare: (machine: StorageMachine) => Promise<(machine: StorageMachine) => Promise<unknown>>,
-  check: (machine: StorageMachine, kind: "process" | "power") => Promise<void>,
-  every = 1,
-): Promise<void> {
-  for (const kind of ["process", "power"] as const) {
-    for (let operation = 1; operation < 200; operation += every) {
-      const machine = new StorageMachine({ seed: operation });
-      const work = await prepare(machine);
-      machine.medium.crashAfterOperations(operation);
-      let isDone = false;
-      work(machine).then(
-        () => {
-          isDone = true;
-        },
-        (error: unknown) => {
-          if (!(error instanceof SimulatedCrash)) throw error;
-        },
-      );
-      await machine.letPass(200);
-      machine.restart(kind);
-      await check(machine, kind);
-      if (isDone) break;
-    }
-  }
-}
 
 describe("pitfalls of storage", () => {
   it("P07: an append waits for no sync", async () => {

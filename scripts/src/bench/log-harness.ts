@@ -28,6 +28,9 @@ export function logConfig(durability: LogConfig["durability"]): LogConfig {
     flushMessages: never,
     flushMs: never,
     fileDeleteDelayMs: 60_000,
+    cleanupPolicy: ["delete"],
+    retentionMs: -1,
+    retentionBytes: -1,
     producerIdExpirationMs: 24 * 3600 * 1000,
     durability,
   };

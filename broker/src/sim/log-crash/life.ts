@@ -11,7 +11,7 @@ import type { SimProcess } from "../sim-world.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
 import { injectFault } from "./fault-menu.ts";
 import { textAt } from "./log-image.ts";
-import { checkDuplicates, checkLog, checkRead } from "./log-checks.ts";
+import { checkDuplicates, checkLog, checkNothingIsLeft, checkRead } from "./log-checks.ts";
 import { BatchMaker } from "./make-batch.ts";
 import { CLEAN_MARKER, checkRecoveryPoints, checkSynced, SYNC_FAILED } from "./medium-checks.ts";
 import { OrderObserver } from "./order-observer.ts";
@@ -189,6 +189,7 @@ export class Life {
       ensure(!log.isDamaged, "15.7", () => `${shadow.name} is said to be damaged`);
       if (shadow.endOffset < log.logStartOffset) shadow.beginAnewAt(log.logStartOffset);
       checkLog(this.state, shadow, log);
+      checkNothingIsLeft(this.state, shadow, log);
       ensure(log.highWatermark <= Math.max(shadow.highWatermarkMax, log.logStartOffset), "high watermark", () => {
         return `${shadow.name}: high watermark ${log.highWatermark} after the start, never above ${shadow.highWatermarkMax} before`;
       });

@@ -59,6 +59,19 @@ export function checkLog(state: RunState, shadow: ShadowLog, log: PartitionLog):
   for (const producerId of shadow.producerIds()) checkProducer(shadow, log, producerId);
 }
 
+/** 3.6: after a start no file is left of segments that were removed, nor a segment that lies wholly below the log start. */
+export function checkNothingIsLeft(state: RunState, shadow: ShadowLog, log: PartitionLog): void {
+  const names = ownImage(state, shadow)?.names ?? [];
+  const left = names.filter((name) => name.endsWith(".deleted"));
+  ensure(left.length === 0, "3.6", () => `${shadow.name}: ${left.join(", ")} after a start`);
+  const bases = log.segments().map(({ baseOffset }) => baseOffset);
+  ensure(
+    bases.length < 2 || (bases[1] ?? 0) > log.logStartOffset,
+    "13(4)",
+    () => `${shadow.name}: segments ${bases.join(", ")} and log start ${log.logStartOffset} after a start`,
+  );
+}
+
 export function checkEnds(shadow: ShadowLog, log: PartitionLog): void {
   const ends = `log start ${log.logStartOffset}, high watermark ${log.highWatermark}, synced ${log.syncedEndOffset}, written ${log.writtenEndOffset}, end ${log.logEndOffset}`;
   ensure(

@@ -38,8 +38,16 @@ export interface LogImage {
 
 const LOG_NAME = /^(\d{20})\.log$/;
 
-/** Null when there is no such directory. The log may begin at any segment base up to `logStart`. */
-export function readLogImage(medium: SimDisk, path: string, logStart: number): LogImage | null {
+/**
+ * Null when there is no such directory. The log may begin at any segment base up to `logStart`; segments wholly below
+ * `durableLogStart` were on their way out, and a crash may have left any of them.
+ */
+export function readLogImage(
+  medium: SimDisk,
+  path: string,
+  logStart: number,
+  durableLogStart: number,
+): LogImage | null {
   const directory = medium.tree.find(path);
   if (directory?.kind !== "directory") return null;
   const names = [...directory.written.keys()];
@@ -47,7 +55,7 @@ export function readLogImage(medium: SimDisk, path: string, logStart: number): L
   let endOffset = 0;
   let leaderEpoch = -1;
   let isWhole = true;
-  for (const name of names.filter((other) => LOG_NAME.test(other)).toSorted()) {
+  for (const name of liveLogs(names, durableLogStart)) {
     const baseOffset = Number(name.slice(0, 20));
     const file = directory.written.get(name);
     if (segments.length === 0 && baseOffset <= logStart) endOffset = baseOffset;
@@ -76,6 +84,17 @@ export function readLogImage(medium: SimDisk, path: string, logStart: number): L
     segments.push({ baseOffset, stem: `${path}/${name.slice(0, 20)}`, file, batches, validBytes: position });
   }
   return { path, names, segments, batches: segments.flatMap((segment) => segment.batches), endOffset, isWhole };
+}
+
+/** The log files in order, without those wholly below `durableLogStart`. */
+export function liveLogs(names: Iterable<string>, durableLogStart: number): string[] {
+  const logs = [...names].filter((name) => LOG_NAME.test(name)).toSorted();
+  return logs.slice(
+    Math.max(
+      0,
+      logs.findLastIndex((name) => Number(name.slice(0, 20)) <= durableLogStart),
+    ),
+  );
 }
 
 export function contentOf(file: PagedFile): Buffer {

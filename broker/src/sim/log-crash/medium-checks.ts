@@ -2,9 +2,8 @@
  * What must hold of the files alone, between two lives, and what must hold of them while a log claims that they are safe.
  * Read by log-image.ts, never through the log.
  */
-import { asOffset } from "../../base/index.ts";
 import { checkIndexes } from "./index-checks.ts";
-import { epochsOf, parseEpochs, parseOffsets, readLogImage, textAt } from "./log-image.ts";
+import { epochsOf, liveLogs, parseEpochs, parseOffsets, readLogImage, textAt } from "./log-image.ts";
 import type { LogImage } from "./log-image.ts";
 import { DATA_PATH, pathOf } from "./run-state.ts";
 import type { RunState } from "./run-state.ts";
@@ -13,6 +12,7 @@ import { ensure } from "./violation.ts";
 
 export const RECOVERY_POINTS = `${DATA_PATH}/recovery-point-offset-checkpoint`;
 export const HIGH_WATERMARKS = `${DATA_PATH}/replication-offset-checkpoint`;
+const LOG_STARTS = `${DATA_PATH}/log-start-offset-checkpoint`;
 export const SYNC_FAILED = `${DATA_PATH}/.sync-failed`;
 export const CLEAN_MARKER = `${DATA_PATH}/.kafka_cleanshutdown`;
 
@@ -54,7 +54,13 @@ export function checkMedium(state: RunState, after: "process" | "power", wasClea
 export function ownImage(state: RunState, shadow: ShadowLog): LogImage | null {
   const path = pathOf(shadow);
   if (textAt(state.medium, `${path}/partition.metadata`) !== `version: 0\ntopic_id: ${shadow.topicId}`) return null;
-  return readLogImage(state.medium, path, shadow.logStartMax);
+  return readLogImage(state.medium, path, shadow.logStartMax, durableLogStart(state, shadow));
+}
+
+/** The log start on disk; a new replica has none under its name. */
+function durableLogStart(state: RunState, shadow: ShadowLog): number {
+  const text = textAt(state.medium, LOG_STARTS);
+  return (text === null ? null : parseOffsets(text))?.get(shadow.name) ?? 0;
 }
 
 /** 3.1(2): a replica that was reported created is there after anything. */
@@ -125,7 +131,7 @@ export function checkSynced(
     invariant,
     () => `${shadow.name}: safe to ${end}, but it ends at ${shadow.endOffset}`,
   );
-  const bases = segmentBases(state, path);
+  const bases = segmentBases(state, shadow);
   bases.forEach((base, slot) => {
     const next = bases[slot + 1] ?? Number.POSITIVE_INFINITY;
     if (base >= end || next <= from) return;
@@ -158,11 +164,10 @@ export function checkSynced(
   );
 }
 
-function segmentBases(state: RunState, path: string): number[] {
-  const directory = state.medium.tree.find(path);
+function segmentBases(state: RunState, shadow: ShadowLog): number[] {
+  const directory = state.medium.tree.find(pathOf(shadow));
   if (directory?.kind !== "directory") return [];
-  const names = [...directory.written.keys()].filter((name) => /^\d{20}\.log$/.test(name));
-  return names.map((name) => asOffset(Number(name.slice(0, 20)))).toSorted((a, b) => a - b);
+  return liveLogs(directory.written.keys(), durableLogStart(state, shadow)).map((name) => Number(name.slice(0, 20)));
 }
 
 /** Stored bytes of the offsets [from, to). */
@@ -258,6 +263,6 @@ function flipAboveRecoveryPoint(state: RunState, shadow: ShadowLog, image: LogIm
   state.world.note("damage: bit", shadow.name, batch.baseOffset);
   shadow.durableEnd = Math.min(shadow.durableEnd, batch.baseOffset);
   shadow.beginCut(batch.baseOffset);
-  const left = readLogImage(state.medium, image.path, shadow.logStartMax);
+  const left = readLogImage(state.medium, image.path, shadow.logStartMax, durableLogStart(state, shadow));
   shadow.resolve(left?.batches ?? [], left?.endOffset ?? 0, "process");
 }

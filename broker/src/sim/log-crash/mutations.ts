@@ -102,6 +102,20 @@ export const MUTATIONS: readonly Mutation[] = [
     lies: [{ operation: "rename", effect: "lie", path: /log-start-offset-checkpoint/, times: ALWAYS }],
   },
   {
+    name: "files of removed segments are never unlinked",
+    rule: "3.6",
+    seedsMax: 100,
+    lies: [{ operation: "unlink", effect: "lie", path: /\.deleted$/, times: ALWAYS }],
+  },
+  {
+    name: "segments go before the log start that they leave is durable",
+    rule: "3.5(4), 13(4)",
+    seedsMax: 300,
+    beforeRestart: (medium) => {
+      removeEntry(medium, "log-start-offset-checkpoint");
+    },
+  },
+  {
     name: ".sync-failed is left out",
     rule: "3.4(3)",
     seedsMax: 3000,

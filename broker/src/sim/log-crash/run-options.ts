@@ -47,6 +47,9 @@ function drawConfig(random: SeededRandom): LogConfig {
     flushMessages: random.chance(0.2) ? random.between(1, 20) : NEVER,
     flushMs: random.chance(0.2) ? random.between(5, 100) : NEVER,
     fileDeleteDelayMs: random.pick([0, 10, 1000]),
+    cleanupPolicy: random.chance(0.8) ? ["delete"] : ["compact"],
+    retentionMs: random.chance(0.5) ? random.pick([0, 5, 50, 400]) : -1,
+    retentionBytes: random.chance(0.3) ? random.below(20_000) : -1,
     producerIdExpirationMs: 86_400_000,
     durability: random.pick(["page-cache", "page-cache", "group-commit", "group-commit", "fsync-each", "none"]),
   };

@@ -83,6 +83,7 @@ export class Workload {
     const draw = random.below(100);
     if (chosen === undefined || draw < 20)
       await this.#life.process.sleep(random.pick([0, 1, 10, 10, random.below(400)]));
+    else if (draw < 23) this.#retain(chosen);
     else if (draw < 60) this.#append(chosen);
     else if (draw < 66) chosen.log.sync();
     else if (draw < 72) await this.#attempt(() => checkRead(random, chosen.shadow, chosen.log));
@@ -90,7 +91,7 @@ export class Workload {
     else if (draw < 77) await this.#attempt(() => checkDuplicates(chosen.shadow, chosen.log));
     else if (draw < 80) this.#startEpoch(chosen);
     else if (draw < 85) this.#raiseHighWatermark(chosen);
-    else if (draw < 89) this.#truncate(chosen);
+    else if (draw < 88) this.#truncate(chosen);
     else if (draw < 90) this.#raiseLogStart(chosen);
     else if (draw < 92) await this.#changeTopics();
     else if (draw < 95) this.#checkNow(chosen);
@@ -204,7 +205,8 @@ export class Workload {
   }
 
   #raiseHighWatermark({ shadow, log }: OpenLog): void {
-    const top = shadow.boundaryAt(this.#random.between(log.highWatermark, log.writtenEndOffset));
+    const end = log.writtenEndOffset;
+    const top = shadow.boundaryAt(this.#random.chance(0.5) ? end : this.#random.between(log.highWatermark, end));
     if (top < log.highWatermark) return;
     log.highWatermark = asOffset(top);
     shadow.highWatermarkMax = Math.max(shadow.highWatermarkMax, top);
@@ -247,6 +249,29 @@ export class Workload {
         "13(4)",
         () => `${shadow.name}: log start ${log.logStartOffset}, raised to ${shadow.logStart}`,
       );
+    });
+  }
+
+  /** One look of retention; what it may remove at most is known before. */
+  #retain({ shadow, log }: OpenLog): void {
+    const { cleanupPolicy } = shadow.config;
+    if (this.#random.chance(0.5)) this.#raiseHighWatermark({ shadow, log });
+    const removal = log.retain(this.#life.now());
+    if (removal === null) return;
+    this.#state.world.note("retain", shadow.name, log.logStartOffset);
+    this.#state.count("retention");
+    // By age or size any segment below the high watermark may be due; else only what DeleteRecords has left.
+    if (cleanupPolicy.includes("delete")) shadow.logStartMax = Math.max(shadow.logStartMax, log.highWatermark);
+    shadow.isBusy = true;
+    const limit = log.highWatermark;
+    this.#inBackground(removal, () => {
+      shadow.isBusy = false;
+      // What a fault has cut off is not promised to last.
+      if (this.#isOffline()) return;
+      ensure(log.logStartOffset <= limit, "3.5(2)", () => {
+        return `${shadow.name}: log start ${log.logStartOffset} after a look at high watermark ${limit}`;
+      });
+      shadow.logStart = Math.max(shadow.logStart, log.logStartOffset);
     });
   }
 

@@ -35,6 +35,9 @@ export const logConfig: LogConfig = {
   flushMessages: Number.MAX_SAFE_INTEGER,
   flushMs: Number.MAX_SAFE_INTEGER,
   fileDeleteDelayMs: 60_000,
+  cleanupPolicy: ["delete"],
+  retentionMs: -1,
+  retentionBytes: -1,
   producerIdExpirationMs: 86_400_000,
   durability: "page-cache",
 };

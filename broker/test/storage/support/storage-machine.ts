@@ -26,6 +26,9 @@ export const TINY: LogConfig = {
   flushMessages: NEVER,
   flushMs: NEVER,
   fileDeleteDelayMs: 1000,
+  cleanupPolicy: ["delete"],
+  retentionMs: -1,
+  retentionBytes: -1,
   producerIdExpirationMs: 86_400_000,
   durability: "page-cache",
 };
