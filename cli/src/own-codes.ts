@@ -21,6 +21,11 @@ export const OWN_CODES: readonly OwnCode[] = [
     text: "A destructive command was started where nobody can be asked.",
     hint: "Add --yes if you mean it.",
   },
+  {
+    code: "EDITOR_FAILED",
+    text: "The editor could not be started, or ended badly; nothing was changed.",
+    hint: "Set VISUAL or EDITOR.",
+  },
   { code: "DECLINED", text: "The question whether to go on was not answered with the name asked for.", hint: "" },
   {
     code: "PARTIAL",

@@ -5,8 +5,10 @@
 import { Command } from "commander";
 import { addGlobalFlags } from "./tree/global.ts";
 import type { Launch } from "./tree/options.ts";
+import { addProfile } from "./tree/profile.ts";
 import { addConsume, addProduce } from "./tree/records.ts";
 import { addDev, addServer } from "./tree/run.ts";
+import { addConfigs } from "./tree/configs.ts";
 import { addLogs } from "./tree/logs.ts";
 import { addSmallCommands } from "./tree/small.ts";
 import { addTopics } from "./tree/topics.ts";
@@ -29,9 +31,11 @@ export function createProgram(launch: Launch): Command {
   addDev(program, launch);
   addServer(program, launch);
   addTopics(program, launch);
+  addConfigs(program, launch);
   addProduce(program, launch);
   addConsume(program, launch);
   addLogs(program, launch);
+  addProfile(program, launch);
   addSmallCommands(program, launch);
   return program;
 }

@@ -13,11 +13,31 @@ export function formatBytes(bytes: number): string {
     size /= 1024;
     unit = larger;
   }
-  return unit === "B" ? `${bytes} B` : `${size.toFixed(1)} ${unit}`;
+  return unit === "B" ? `${Math.round(bytes)} B` : `${size.toFixed(1)} ${unit}`;
 }
 
 export function formatMs(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+/** `42 s`, `3 m 20 s`, `5 h 12 m`, `12 d 3 h`. */
+export function formatSeconds(seconds: number): string {
+  const units = [
+    ["d", 86_400],
+    ["h", 3_600],
+    ["m", 60],
+    ["s", 1],
+  ] as const;
+  const first = units.findIndex(([, size]) => seconds >= size);
+  if (first < 0) return "0 s";
+  let left = Math.floor(seconds);
+  const parts: string[] = [];
+  for (const [name, size] of units.slice(first, first + 2)) {
+    const count = Math.floor(left / size);
+    left -= count * size;
+    if (count > 0) parts.push(`${count} ${name}`);
+  }
+  return parts.join(" ");
 }
 
 /** `1 record`, `2,000 records`, `3 batches`, `4 entries`. */

@@ -46,3 +46,9 @@ export function parseRate(text: string): number {
   if (count === 0) throw usageFailure("expected a rate such as 1000/s or 90/m, above 0");
   return (count * 1_000) / (RATE_UNIT_MS.get(match?.[2] ?? "s") ?? 1_000);
 }
+
+/** `12` in all, or `+2` more. */
+export function parsePartitionCount(text: string): { kind: "total" | "more"; count: number } {
+  const isMore = text.startsWith("+");
+  return { kind: isMore ? "more" : "total", count: parseWholeNumber(isMore ? text.slice(1) : text, { min: 1 }) };
+}

@@ -40,6 +40,23 @@ export function parseUntil(text: string): UntilPosition {
   return { kind: "offset", offset };
 }
 
+/** `earliest`, `latest`, `max-timestamp`, or a time with or without the `@`. @throws CliFailure USAGE */
+export function parseOffsetsAt(text: string): "earliest" | "latest" | "max-timestamp" | Moment {
+  if (text === "earliest" || text === "latest" || text === "max-timestamp") return text;
+  if (text === "start" || text === "end") return text === "start" ? "earliest" : "latest";
+  if (!/^@|^\d|^-\d/.test(text)) throw usageFailure("expected earliest, latest, max-timestamp or a time @TIME");
+  return parseMoment(text.startsWith("@") ? text.slice(1) : text);
+}
+
+/** The new first offset: N, `end` or -1 for all that is committed, `@TIME`. @throws CliFailure USAGE */
+export function parseTruncateBefore(text: string): number | "end" | Moment {
+  if (text === "end" || text === "-1") return "end";
+  if (text.startsWith("@")) return parseMoment(text.slice(1));
+  const offset = safeInteger(/^\d+$/.test(text) ? text : "");
+  if (offset === null) throw usageFailure("expected an offset N, end (or -1), or a time @TIME");
+  return offset;
+}
+
 export function resolveMoment(moment: Moment, wallNowMs: number): Date {
   return new Date(moment.kind === "unix" ? moment.ms : wallNowMs - moment.ms);
 }

@@ -99,7 +99,8 @@ export function withCurrent(file: ProfileFile, name: string): string {
     `current = ${JSON.stringify(name)}\n`,
     previous === null || !file.profiles.has(previous) ? "" : `previous = ${JSON.stringify(previous)}\n`,
   ];
-  return lines.join("") + withoutTopLines(file.text, ["current", "previous"]);
+  const rest = withoutTopLines(file.text, ["current", "previous"]);
+  return `${lines.join("")}${rest.startsWith("[") ? "\n" : ""}${rest}`;
 }
 
 export function withProfile(file: ProfileFile, name: string, values: readonly (readonly [string, string])[]): string {
@@ -121,7 +122,7 @@ export function withoutProfile(file: ProfileFile, name: string): string {
       if (/^\s*\[/.test(line)) isInside = head.test(line);
       return !isInside;
     });
-  return (kept ?? []).join("");
+  return (kept ?? []).join("").replace(/\n{2,}$/, "\n");
 }
 
 /**

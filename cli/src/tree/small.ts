@@ -1,6 +1,10 @@
 /** Commands of one verb. */
 import { Argument, type Command } from "commander";
-import { type Launch, withTraits } from "./options.ts";
+import { parseDurationMs } from "../parse/duration.ts";
+import { parseWholeNumber } from "../parse/numbers.ts";
+import { SHELLS, type Shell } from "../commands/completion-scripts.ts";
+import type { TopRequest } from "../commands/top.ts";
+import { hiddenCommand, type Launch, parsed, withTraits } from "./options.ts";
 
 export function addSmallCommands(program: Command, launch: Launch): void {
   withTraits(program.command("explain"), { argument: "code" })
@@ -15,4 +19,43 @@ export function addSmallCommands(program: Command, launch: Launch): void {
     .action((_options: unknown, command: Command) =>
       launch(command, async (context) => (await import("../commands/version.ts")).version(context)),
     );
+  program
+    .command("top")
+    .description("what a broker does now: traffic, hottest partitions, connections; Ctrl-C ends")
+    .addOption(parsed("--interval <duration>", "between two looks", parseDurationMs).default(1_000, "1s"))
+    .addOption(
+      parsed("--rows <n>", "how many partitions", (text) => parseWholeNumber(text, { min: 1, max: 1_000 })).default(10),
+    )
+    .addHelpText("after", TOP_HELP)
+    .action((options: TopRequest, command: Command) =>
+      launch(command, async (context) => (await import("../commands/top.ts")).top(context, options)),
+    );
+  withTraits(program.command("completion"), { outputs: ["table"] })
+    .addArgument(new Argument("<shell>").choices(SHELLS))
+    .description("what a shell reads to complete tidemark at Tab")
+    .addHelpText("after", COMPLETION_HELP)
+    .action((shell: Shell, _options: unknown, command: Command) =>
+      launch(command, async (context) => (await import("../commands/completion.ts")).completion(context, { shell })),
+    );
+  hiddenCommand(program, "__complete")
+    .argument("[word...]")
+    .action((words: string[], _options: unknown, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/completion.ts")).answerCompletion(context, { program, words }),
+      ),
+    );
 }
+
+const TOP_HELP = `
+The numbers come from the HTTP door, 100 above the gRPC port unless -X http=host:port or a profile says otherwise. Off a
+terminal, and with -o, it is one snapshot over --interval.
+`;
+
+const COMPLETION_HELP = `
+bash        source <(tidemark completion bash)                               in ~/.bashrc
+zsh         source <(tidemark completion zsh)                                in ~/.zshrc, below compinit
+fish        tidemark completion fish | source                                in ~/.config/fish/config.fish
+powershell  tidemark completion powershell | Out-String | Invoke-Expression  in $PROFILE
+
+Names of topics come from the broker, within half a second or not at all; TIDEMARK_COMPLETE_TOPICS=off asks none.
+`;

@@ -1,12 +1,19 @@
 /** `topics`. */
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
 import type { CreateTopicsRequest, DeleteTopicsRequest, ListTopicsRequest } from "../commands/topics.ts";
-import { parseWholeNumber } from "../parse/numbers.ts";
+import type {
+  AddPartitionsRequest,
+  AlterTopicsRequest,
+  OffsetsRequest,
+  TruncateRequest,
+} from "../commands/topics-change.ts";
+import { parsePartitionCount, parsePartitions, parseWholeNumber } from "../parse/numbers.ts";
 import { parsePair } from "../parse/pairs.ts";
-import { type Launch, parsed, repeated, withTraits } from "./options.ts";
+import { parseOffsetsAt, parseTruncateBefore } from "../parse/position.ts";
+import { asArgument, type Launch, parsed, repeated, withTraits } from "./options.ts";
 
 export function addTopics(program: Command, launch: Launch): void {
-  const topics = program.command("topics").description("list, create, describe and delete topics");
+  const topics = program.command("topics").description("what topics there are; make, change and delete them");
   withTraits(topics.command("list"), { isWatchable: true })
     .description("all topics")
     .option("--internal", "also the broker's own")
@@ -30,7 +37,9 @@ export function addTopics(program: Command, launch: Launch): void {
         parseWholeNumber(text, { min: 1, max: 32_767 }),
       ),
     )
-    .addOption(repeated("-c, --config <key=value>", "a setting of the topic; repeatable", parsePair))
+    .addOption(
+      repeated("-c, --config <key=value>", "a setting of the topic, such as retention.ms=7d; repeatable", parsePair),
+    )
     .option("--if-not-exists", "one that exists already is no error")
     .action((names: string[], options: Omit<CreateTopicsRequest, "names">, command: Command) =>
       launch(command, async (context) =>
@@ -43,6 +52,51 @@ export function addTopics(program: Command, launch: Launch): void {
     .action((names: string[], options: Omit<DeleteTopicsRequest, "names">, command: Command) =>
       launch(command, async (context) =>
         (await import("../commands/topics.ts")).deleteTopics(context, { names, ...options }),
+      ),
+    );
+  withTraits(topics.command("alter <topic...>"), { hasDryRun: true, argument: "topic" })
+    .description("change settings of topics")
+    .addOption(repeated("-c, --config <key=value>", "set; sizes and times with units, as in 6MiB, 7d", parsePair))
+    .addOption(repeated("--delete-config <key>", "back to the broker's default; repeatable", (key) => key))
+    .action((names: string[], options: Omit<AlterTopicsRequest, "names">, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/topics-change.ts")).alterTopics(context, { names, ...options }),
+      ),
+    );
+  withTraits(topics.command("add-partitions <topic>"), { hasDryRun: true, argument: "topic" })
+    .addArgument(
+      new Argument("<n>", "how many it has then, or +N more").argParser((text: string) =>
+        asArgument(parsePartitionCount, text),
+      ),
+    )
+    .description("give a topic more partitions; it never has fewer")
+    .action((name: string, count: AddPartitionsRequest["count"], _options: unknown, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/topics-change.ts")).addPartitions(context, { name, count }),
+      ),
+    );
+  withTraits(topics.command("offsets <topic...>"), { isWatchable: true, argument: "topic" })
+    .description("first and last offsets, or the offsets of a time")
+    .addOption(parsed("--at <position>", "earliest, latest, max-timestamp, @TIME, @-5m", parseOffsetsAt))
+    .addOption(parsed("-p, --partitions <list>", "only these partitions, such as 0,1", parsePartitions))
+    .action((names: string[], options: Omit<OffsetsRequest, "names">, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/topics-change.ts")).topicOffsets(context, { names, ...options }),
+      ),
+    );
+  withTraits(topics.command("truncate <topic>"), { hasDryRun: true, argument: "topic" })
+    .description("delete the oldest records")
+    .addOption(
+      parsed(
+        "--before <position>",
+        "first offset to keep, end (or -1) for all committed, @TIME",
+        parseTruncateBefore,
+      ).makeOptionMandatory(),
+    )
+    .addOption(parsed("-p, --partitions <list>", "only these partitions, such as 0,1 (default: all)", parsePartitions))
+    .action((name: string, options: Omit<TruncateRequest, "name">, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/topics-change.ts")).truncateTopic(context, { name, ...options }),
       ),
     );
 }

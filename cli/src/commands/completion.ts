@@ -1,0 +1,87 @@
+/**
+ * `completion bash|zsh|fish|powershell` prints what a shell reads; the shell then asks `tidemark __complete WORD...` at every
+ * Tab, which answers from the command tree, one candidate a line, with a description behind a tab.
+ *
+ * Names of topics come from a broker, within half a second or not at all. TIDEMARK_COMPLETE_TOPICS=off asks none.
+ */
+import { readdirSync } from "node:fs";
+import type { Command } from "commander";
+import { withClient } from "../client-session.ts";
+import type { CommandContext } from "../command-context.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { type Candidate, complete, type Completion } from "../tree/completion.ts";
+import { SHELL_SCRIPTS, type Shell } from "./completion-scripts.ts";
+
+const TOPICS_TIMEOUT_MS = 500;
+
+export async function completion(context: CommandContext, { shell }: { readonly shell: Shell }): Promise<ExitCode> {
+  context.stdout.write(SHELL_SCRIPTS[shell]);
+  return ExitCode.OK;
+}
+
+/** Never fails: a Tab that finds nothing offers nothing. */
+export async function answerCompletion(
+  context: CommandContext,
+  { program, words }: { readonly program: Command; readonly words: readonly string[] },
+): Promise<ExitCode> {
+  // Windows PowerShell hands an empty word on as two quotes.
+  const found = complete(
+    program,
+    words.map((word) => (word === '""' ? "" : word)),
+  );
+  const candidates = [...found.candidates, ...(await namesOf(context, found).catch(() => []))];
+  context.stdout.write(
+    candidates.map(({ value, doc }) => `${found.head}${value}${doc === "" ? "" : `\t${doc}`}\n`).join(""),
+  );
+  return ExitCode.OK;
+}
+
+async function namesOf(context: CommandContext, { names, prefix }: Completion): Promise<Candidate[]> {
+  const plain = (values: Iterable<string>): Candidate[] =>
+    [...values].filter((value) => value.startsWith(prefix)).map((value) => ({ value, doc: "" }));
+  switch (names) {
+    case "topic":
+      return plain(await topicNames(context));
+    case "resource":
+      if (prefix.startsWith("topic/")) return plain((await topicNames(context)).map((name) => `topic/${name}`));
+      return plain(["cluster", "broker/", "topic/"]);
+    case "profile": {
+      const { readProfiles } = await import("../settings/profiles.ts");
+      return plain((await readProfiles(context.env)).profiles.keys());
+    }
+    case "config-key": {
+      const { configTable } = await import("@tidemark/broker/config");
+      return configTable
+        .filter(({ key }) => key.startsWith(prefix))
+        .map(({ key, doc }) => ({ value: key, doc: doc.split(". ")[0] ?? "" }));
+    }
+    case "code": {
+      const { ERROR_TABLE } = await import("@tidemark/proto");
+      return plain(ERROR_TABLE.map(({ name }) => name));
+    }
+    case "file":
+      return files(prefix);
+    case null:
+      return [];
+  }
+}
+
+async function topicNames(context: CommandContext): Promise<string[]> {
+  if (context.env["TIDEMARK_COMPLETE_TOPICS"] === "off") return [];
+  const limited = { ...context, flags: { ...context.flags, timeoutMs: TOPICS_TIMEOUT_MS, isQuiet: true } };
+  const names: string[] = [];
+  await withClient(limited, async ({ admin }) => {
+    for await (const { name } of admin.topics.list({ timeout: TOPICS_TIMEOUT_MS })) names.push(name);
+  });
+  return names;
+}
+
+/** Shells know files better, where they are asked; this is for those that are not. */
+function files(prefix: string): Candidate[] {
+  const at = prefix.lastIndexOf("/");
+  const directory = at < 0 ? "" : prefix.slice(0, at + 1);
+  return readdirSync(directory === "" ? "." : directory, { withFileTypes: true })
+    .map((entry) => `${directory}${entry.name}${entry.isDirectory() ? "/" : ""}`)
+    .filter((path) => path.startsWith(prefix))
+    .map((value) => ({ value, doc: "" }));
+}

@@ -1,0 +1,83 @@
+/** Changing settings, for `topics alter` and `configs set | delete | edit`: what was before and what is after. */
+import type { Client, ConfigEntry, ConfigResource } from "@tidemark/client";
+import { callOptions } from "../client-session.ts";
+import { type CommandContext, note } from "../command-context.ts";
+import { usageFailure } from "../failure.ts";
+import type { Pair } from "../global-flags.ts";
+import { type Column, printRows } from "../output/rows.ts";
+
+export interface ChangedSetting {
+  readonly resource: string;
+  readonly name: string;
+  readonly before: string | null;
+  readonly after: string | null;
+  /** The layer that `after` comes from. */
+  readonly source: string;
+}
+
+const CHANGE_COLUMNS: readonly Column<ChangedSetting>[] = [
+  { title: "resource", cell: (row) => row.resource },
+  { title: "setting", cell: (row) => row.name },
+  { title: "before", cell: (row) => row.before },
+  { title: "after", cell: (row) => row.after },
+  { title: "source", cell: (row) => row.source },
+];
+
+export function resourceName(resource: ConfigResource): string {
+  switch (resource.type) {
+    case "topic":
+      return `topic/${resource.name}`;
+    case "broker":
+      return `broker/${resource.id}`;
+    case "cluster":
+      return "cluster";
+  }
+}
+
+/**
+ * All of it or nothing. With --dry-run the broker checks it, and `after` is the text that was given.
+ * @throws what the SDK says; INVALID_ARGUMENT with the nearest key
+ */
+export async function changeSettings(
+  context: CommandContext,
+  client: Client,
+  resource: ConfigResource,
+  set: readonly Pair[],
+  gone: readonly string[],
+): Promise<ChangedSetting[]> {
+  const keys = [...set.map(([key]) => key), ...gone];
+  const twice = keys.find((key, slot) => keys.indexOf(key) !== slot);
+  if (twice !== undefined) throw usageFailure(`${twice} is changed twice`);
+  const { configs } = client.admin;
+  const { isDryRun } = context.flags;
+  const before = byName(await configs.get(resource, { ...callOptions(context), keys }));
+  const changes = { set: Object.fromEntries(set), delete: gone };
+  await configs.alter(resource, changes, { ...callOptions(context), validateOnly: isDryRun });
+  const asked = new Map(set);
+  const after = isDryRun ? before : byName(await configs.get(resource, { ...callOptions(context), keys }));
+  if (isDryRun) note(context, "nothing was changed (--dry-run)");
+  return keys.map((name) => {
+    const now = after.get(name);
+    return {
+      resource: resourceName(resource),
+      name,
+      before: before.get(name)?.value ?? null,
+      after: isDryRun ? (asked.get(name) ?? nextLayer(now)) : (now?.value ?? null),
+      source: isDryRun && asked.has(name) ? resource.type : (now?.source ?? "default"),
+    };
+  });
+}
+
+export function printChanges(context: CommandContext, changed: readonly ChangedSetting[]): void {
+  printRows(context, changed, CHANGE_COLUMNS);
+}
+
+/** What holds when the layer in force is gone. */
+function nextLayer(entry: ConfigEntry | undefined): string | null {
+  const [, below] = entry?.synonyms ?? [];
+  return below?.value ?? null;
+}
+
+function byName(entries: readonly ConfigEntry[]): ReadonlyMap<string, ConfigEntry> {
+  return new Map(entries.map((entry) => [entry.name, entry]));
+}

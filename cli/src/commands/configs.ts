@@ -1,0 +1,147 @@
+/**
+ * `configs get | set | delete | diff | edit`: settings of a topic, a broker or the cluster, each with the layer it comes
+ * from. A value is set as people write it, `6MiB`, `7d`, and shown as the broker keeps it.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ConfigEntry } from "@tidemark/client";
+import { callOptions, withClient } from "../client-session.ts";
+import { type CommandContext, note } from "../command-context.ts";
+import { openEditor } from "../editor.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { outputFormat, type Pair } from "../global-flags.ts";
+import { configShape, explainShape, renderExplanation } from "../output/config-views.ts";
+import { type Column, printRows } from "../output/rows.ts";
+import type { Resource } from "../parse/resource.ts";
+import { changesBetween, renderSettings } from "../records/settings-text.ts";
+import { type ChangedSetting, changeSettings, printChanges, resourceName } from "./config-changes.ts";
+
+export interface GetConfigsRequest {
+  readonly resource: Resource;
+  readonly keys: readonly string[];
+  readonly all?: boolean;
+  readonly explain?: readonly string[];
+}
+
+const COLUMNS: readonly Column<ReturnType<typeof configShape>>[] = [
+  { title: "setting", cell: (row) => row.name },
+  { title: "value", cell: (row) => (row.sensitive && row.value === null ? "[secret]" : row.value) },
+  { title: "source", cell: (row) => row.source },
+  { title: "type", cell: (row) => row.type, isWide: true },
+  { title: "changes", cell: (row) => row.updateMode, isWide: true },
+];
+
+export async function getConfigs(context: CommandContext, request: GetConfigsRequest): Promise<ExitCode> {
+  const { resource, explain = [] } = request;
+  const keys = [...request.keys, ...explain];
+  const entries = await withClient(context, ({ admin }) =>
+    admin.configs.get(resource, { ...callOptions(context), ...(keys.length === 0 ? {} : { keys }) }),
+  );
+  if (explain.length > 0) {
+    const format = outputFormat(context.flags);
+    if (format === "table" || format === "wide")
+      context.stdout.write(entries.map((entry) => renderExplanation(resourceName(resource), entry)).join("\n"));
+    else printRows(context, entries.map(explainShape), []);
+    return ExitCode.OK;
+  }
+  const isAll = request.all === true || keys.length > 0;
+  const shown = isAll ? entries : entries.filter(({ source }) => source !== "default");
+  printRows(context, shown.map(configShape), COLUMNS);
+  const hidden = entries.length - shown.length;
+  if (hidden > 0) note(context, `${hidden} more have their default; --all shows them`);
+  return ExitCode.OK;
+}
+
+export async function setConfigs(
+  context: CommandContext,
+  { resource, pairs }: { readonly resource: Resource; readonly pairs: readonly Pair[] },
+): Promise<ExitCode> {
+  printChanges(context, await withClient(context, (client) => changeSettings(context, client, resource, pairs, [])));
+  return ExitCode.OK;
+}
+
+export async function deleteConfigs(
+  context: CommandContext,
+  { resource, keys }: { readonly resource: Resource; readonly keys: readonly string[] },
+): Promise<ExitCode> {
+  printChanges(context, await withClient(context, (client) => changeSettings(context, client, resource, [], keys)));
+  return ExitCode.OK;
+}
+
+// ---- diff
+
+interface DiffRow {
+  readonly name: string;
+  readonly left: string | null;
+  readonly leftSource: string | null;
+  readonly right: string | null;
+  readonly rightSource: string | null;
+}
+
+export async function diffConfigs(
+  context: CommandContext,
+  { left, right }: { readonly left: Resource; readonly right: Resource },
+): Promise<ExitCode> {
+  const [ofLeft, ofRight] = await withClient(context, ({ admin }) =>
+    Promise.all([left, right].map((resource) => admin.configs.get(resource, callOptions(context)))),
+  );
+  const rows = differences(ofLeft ?? [], ofRight ?? []);
+  const columns: readonly Column<DiffRow>[] = [
+    { title: "setting", cell: (row) => row.name },
+    { title: resourceName(left), cell: (row) => row.left },
+    { title: `source of ${resourceName(left)}`, cell: (row) => row.leftSource },
+    { title: resourceName(right), cell: (row) => row.right },
+    { title: `source of ${resourceName(right)}`, cell: (row) => row.rightSource },
+  ];
+  printRows(context, rows, columns);
+  if (rows.length === 0) note(context, "no difference");
+  return ExitCode.OK;
+}
+
+/** Settings whose values differ, or that one side does not have. */
+function differences(left: readonly ConfigEntry[], right: readonly ConfigEntry[]): DiffRow[] {
+  const others = new Map(right.map((entry) => [entry.name, entry]));
+  const names = new Set([...left, ...right].map(({ name }) => name));
+  const own = new Map(left.map((entry) => [entry.name, entry]));
+  return [...names].flatMap((name) => {
+    const [one, other] = [own.get(name), others.get(name)];
+    if (one !== undefined && other !== undefined && one.value === other.value) return [];
+    return {
+      name,
+      left: one?.value ?? null,
+      leftSource: one?.source ?? null,
+      right: other?.value ?? null,
+      rightSource: other?.source ?? null,
+    };
+  });
+}
+
+// ---- edit
+
+export async function editConfigs(
+  context: CommandContext,
+  { resource }: { readonly resource: Resource },
+): Promise<ExitCode> {
+  await withClient(context, async (client) => {
+    const entries = await client.admin.configs.get(resource, callOptions(context));
+    const directory = mkdtempSync(join(tmpdir(), "tidemark-"));
+    const path = join(directory, `${resourceName(resource).replace("/", "-")}.properties`);
+    const before = renderSettings(resource.type, resourceName(resource), entries);
+    writeFileSync(path, before, { mode: 0o600 });
+    let isKept = true;
+    try {
+      await openEditor(context, path);
+      const { set, gone } = changesBetween(before, readFileSync(path, "utf8"));
+      let changed: readonly ChangedSetting[] = [];
+      if (set.length + gone.length === 0) note(context, "nothing was changed");
+      else changed = await changeSettings(context, client, resource, set, gone);
+      if (changed.length > 0) printChanges(context, changed);
+      isKept = false;
+    } finally {
+      if (isKept) note(context, `your text is kept in ${path}`);
+      else rmSync(directory, { recursive: true, force: true });
+    }
+  });
+  return ExitCode.OK;
+}

@@ -1,0 +1,50 @@
+/** The page of `top`: a head of rates and gauges, then the hottest partitions. Pure; cut to the width of the terminal. */
+import type { BrokerLoad, PartitionLoad } from "../records/broker-load.ts";
+import { type Column, renderTable } from "./rows.ts";
+import { formatBytes, formatCount, formatSeconds, plural } from "./units.ts";
+
+export interface PageFrame {
+  readonly source: string;
+  readonly missing: string | null;
+  readonly columns: number;
+}
+
+const COLUMNS: readonly Column<PartitionLoad>[] = [
+  { title: "topic", cell: (row) => row.topic },
+  // Without the metrics a topic is the smallest that has a size.
+  { title: "partition", cell: (row) => (row.partition < 0 ? "all" : row.partition) },
+  { title: "records/s", cell: (row) => shown(row.recordsPerSecond, formatCount) },
+  { title: "bytes/s", cell: (row) => shown(row.bytesPerSecond, formatBytes) },
+  { title: "size", cell: (row) => shown(row.bytes, formatBytes) },
+];
+
+export function renderLoad(load: BrokerLoad, { source, missing, columns }: PageFrame): string {
+  const version = load.version === null ? "" : `  tidemark ${load.version}`;
+  const uptime = load.uptimeSeconds === null ? "" : `  up ${formatSeconds(load.uptimeSeconds)}`;
+  const perSecond = (value: number | null, format: (value: number) => string): string =>
+    value === null ? "-" : `${format(value)}/s`;
+  const connections = Object.entries(load.connections).map(([listener, count]) => `${listener} ${count}`);
+  const facts = [
+    `broker ${source}${version}${uptime}`,
+    ...(missing === null ? [] : [missing]),
+    "",
+    `in    ${pad(perSecond(load.recordsIn, formatCount))} records  ${pad(perSecond(load.bytesIn, formatBytes))}  ${perSecond(load.produceRequests, formatCount)} requests`,
+    `out   ${pad("")}          ${pad(perSecond(load.bytesOut, formatBytes))}  ${perSecond(load.fetchRequests, formatCount)} answers, ${perSecond(load.failedRequests, formatCount)} failed`,
+    `log   ${shown(load.logBytes, formatBytes)} in ${shown(load.partitions, (count) => plural(count, "partition"))}, ${shown(load.diskFreeBytes, formatBytes)} free`,
+    `node  cpu ${shown(load.cpu, (cpu) => `${Math.round(cpu * 100)} %`)}  memory ${shown(load.memoryBytes, formatBytes)}  event loop ${shown(load.eventLoopMs, (ms) => `${ms.toFixed(1)} ms`)}  connections ${connections.length === 0 ? "-" : connections.join(", ")}`,
+    "",
+  ];
+  const page = `${facts.join("\n")}\n${renderTable(load.hottest, COLUMNS, true)}`;
+  return page
+    .split("\n")
+    .map((line) => (line.length > columns ? `${line.slice(0, Math.max(columns - 1, 0))}…` : line))
+    .join("\n");
+}
+
+function shown(value: number | null, format: (value: number) => string): string {
+  return value === null ? "-" : format(value);
+}
+
+function pad(text: string): string {
+  return text.padStart(12);
+}

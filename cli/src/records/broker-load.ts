@@ -1,0 +1,173 @@
+/**
+ * What a broker is busy with, from two looks at its numbers. Pure. A number that the broker does not publish is null, and is
+ * shown as "-": an older broker, or one whose HTTP door cannot be reached, still shows the rest.
+ */
+import { type Metrics, totalOf } from "./metrics-text.ts";
+
+export interface PartitionLook {
+  readonly topic: string;
+  readonly partition: number;
+  /** null: not known from where we looked. */
+  readonly endOffset: number | null;
+  readonly bytes: number | null;
+}
+
+/** One look. Counters are totals since the start of the broker. */
+export interface Look {
+  readonly atMs: number;
+  readonly recordsIn: number | null;
+  readonly bytesIn: number | null;
+  readonly bytesOut: number | null;
+  readonly produceRequests: number | null;
+  readonly fetchRequests: number | null;
+  readonly failedRequests: number | null;
+  readonly cpuSeconds: number | null;
+  readonly gauges: Gauges;
+  readonly partitions: readonly PartitionLook[];
+}
+
+export interface Gauges {
+  readonly version: string | null;
+  readonly startedAtMs: number | null;
+  readonly partitions: number | null;
+  readonly logBytes: number | null;
+  readonly diskFreeBytes: number | null;
+  readonly memoryBytes: number | null;
+  /** By listener. */
+  readonly connections: Readonly<Record<string, number>>;
+  /** 99th percentile, or the last lag where the broker publishes no other. */
+  readonly eventLoopMs: number | null;
+}
+
+export interface PartitionLoad {
+  readonly topic: string;
+  readonly partition: number;
+  readonly recordsPerSecond: number | null;
+  readonly bytesPerSecond: number | null;
+  readonly bytes: number | null;
+}
+
+/** Stable interface: what `top -o json` prints. Rates are per second. */
+export interface BrokerLoad {
+  readonly seconds: number;
+  readonly recordsIn: number | null;
+  readonly bytesIn: number | null;
+  readonly bytesOut: number | null;
+  readonly produceRequests: number | null;
+  readonly fetchRequests: number | null;
+  readonly failedRequests: number | null;
+  /** Share of one core, 0 to 1 and more. */
+  readonly cpu: number | null;
+  readonly version: string | null;
+  readonly uptimeSeconds: number | null;
+  readonly partitions: number | null;
+  readonly logBytes: number | null;
+  readonly diskFreeBytes: number | null;
+  readonly memoryBytes: number | null;
+  readonly connections: Readonly<Record<string, number>>;
+  readonly eventLoopMs: number | null;
+  readonly hottest: readonly PartitionLoad[];
+}
+
+const TRAFFIC = "kafka_server_brokertopicmetrics";
+
+export function lookAtMetrics(metrics: Metrics, atMs: number): Look {
+  const total = (name: string): number | null => totalOf(metrics, name);
+  const failed = [total(`${TRAFFIC}_failedproducerequests_total`), total(`${TRAFFIC}_failedfetchrequests_total`)];
+  return {
+    atMs,
+    recordsIn: total(`${TRAFFIC}_messagesin_total`),
+    bytesIn: total(`${TRAFFIC}_bytesin_total`),
+    bytesOut: total(`${TRAFFIC}_bytesout_total`),
+    produceRequests: total(`${TRAFFIC}_totalproducerequests_total`),
+    fetchRequests: total(`${TRAFFIC}_totalfetchrequests_total`),
+    failedRequests: failed.reduce<number | null>((sum, one) => (one === null ? sum : (sum ?? 0) + one), null),
+    cpuSeconds: total("process_cpu_seconds_total"),
+    gauges: gaugesOf(metrics),
+    partitions: partitionsOf(metrics),
+  };
+}
+
+/** What happened between two looks of the same broker; the busiest `hottest` partitions come first. */
+export function loadBetween(first: Look, second: Look, hottest: number): BrokerLoad {
+  const seconds = Math.max((second.atMs - first.atMs) / 1_000, 0.001);
+  const rate = (before: number | null, after: number | null): number | null =>
+    // A counter that went back belongs to a broker that was started again.
+    before === null || after === null ? null : Math.max(after - before, 0) / seconds;
+  const { gauges } = second;
+  const { startedAtMs, ...shown } = gauges;
+  return {
+    seconds: Math.round(seconds * 1_000) / 1_000,
+    recordsIn: rate(first.recordsIn, second.recordsIn),
+    bytesIn: rate(first.bytesIn, second.bytesIn),
+    bytesOut: rate(first.bytesOut, second.bytesOut),
+    produceRequests: rate(first.produceRequests, second.produceRequests),
+    fetchRequests: rate(first.fetchRequests, second.fetchRequests),
+    failedRequests: rate(first.failedRequests, second.failedRequests),
+    cpu: rate(first.cpuSeconds, second.cpuSeconds),
+    uptimeSeconds: startedAtMs === null ? null : Math.max(Math.round((second.atMs - startedAtMs) / 1_000), 0),
+    ...shown,
+    hottest: hottestOf(first, second, rate).slice(0, hottest),
+  };
+}
+
+function hottestOf(
+  first: Look,
+  second: Look,
+  rate: (before: number | null, after: number | null) => number | null,
+): PartitionLoad[] {
+  const before = new Map(first.partitions.map((one) => [`${one.topic}-${one.partition}`, one]));
+  const loads = second.partitions.map((now) => {
+    const then = before.get(`${now.topic}-${now.partition}`);
+    return {
+      topic: now.topic,
+      partition: now.partition,
+      // One that is new began at nothing.
+      recordsPerSecond: rate(then === undefined ? 0 : then.endOffset, now.endOffset),
+      bytesPerSecond: rate(then === undefined ? 0 : then.bytes, now.bytes),
+      bytes: now.bytes,
+    };
+  });
+  const heat = (load: PartitionLoad): number => load.bytesPerSecond ?? load.recordsPerSecond ?? 0;
+  return loads.sort(
+    (a, b) =>
+      heat(b) - heat(a) ||
+      (b.bytes ?? 0) - (a.bytes ?? 0) ||
+      (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition),
+  );
+}
+
+function gaugesOf(metrics: Metrics): Gauges {
+  const total = (name: string): number | null => totalOf(metrics, name);
+  const startedAt = total("process_start_time_seconds");
+  const lag = total("nodejs_eventloop_lag_p99_seconds") ?? total("nodejs_eventloop_lag_seconds");
+  const connections = (metrics.get("tidemark_connections") ?? []).map(
+    ({ labels, value }) => [labels.get("listener") ?? "", value] as const,
+  );
+  return {
+    version: metrics.get("tidemark_build_info")?.[0]?.labels.get("version") ?? null,
+    startedAtMs: startedAt === null ? null : startedAt * 1_000,
+    partitions: total("kafka_server_replicamanager_partitioncount"),
+    logBytes: total("tidemark_log_bytes"),
+    diskFreeBytes: total("tidemark_disk_free_bytes"),
+    memoryBytes: total("process_resident_memory_bytes"),
+    connections: Object.fromEntries(connections),
+    eventLoopMs: lag === null ? null : Math.round(lag * 1e6) / 1e3,
+  };
+}
+
+function partitionsOf(metrics: Metrics): PartitionLook[] {
+  const sizes = new Map(
+    (metrics.get("kafka_log_log_size") ?? []).map(({ labels, value }) => [placeOf(labels), value] as const),
+  );
+  return (metrics.get("kafka_topic_partition_current_offset") ?? []).map(({ labels, value }) => ({
+    topic: labels.get("topic") ?? "",
+    partition: Number(labels.get("partition")),
+    endOffset: value,
+    bytes: sizes.get(placeOf(labels)) ?? null,
+  }));
+}
+
+function placeOf(labels: ReadonlyMap<string, string>): string {
+  return `${labels.get("topic")}-${labels.get("partition")}`;
+}

@@ -1,0 +1,142 @@
+/**
+ * What may stand where the cursor is, from the command tree: sub-commands, flags, values of flags that are enumerated, and
+ * kinds of names that somebody else knows. Pure: words in, candidates out.
+ */
+import type { Command, Option } from "commander";
+import { CLIENT_SETTINGS } from "../settings/client-settings.ts";
+import { type ArgumentKind, isHidden, traitsOf } from "./options.ts";
+
+export interface Candidate {
+  readonly value: string;
+  readonly doc: string;
+}
+
+export interface Completion {
+  readonly candidates: readonly Candidate[];
+  /** Names that are looked up elsewhere. */
+  readonly names: ArgumentKind | "file" | null;
+  /** What was typed of the word so far. */
+  readonly prefix: string;
+  /** Part of the word that stands before each value: `--output=`. */
+  readonly head: string;
+}
+
+/** @param words all words behind `tidemark`, the last one being typed, and so perhaps empty */
+export function complete(program: Command, words: readonly string[]): Completion {
+  const before = words.slice(0, -1);
+  const typed = words.at(-1) ?? "";
+  let command = program;
+  let waiting: Option | null = null;
+  let isOver = false;
+  let places = 0;
+  for (const word of before) {
+    if (waiting !== null) {
+      waiting = null;
+    } else if (isOver) {
+      places += 1;
+    } else if (word === "--") {
+      isOver = true;
+    } else if (word.startsWith("-") && word !== "-") {
+      const option = optionOf(command, word.split("=")[0] ?? word);
+      if (option !== null && option.required && !word.includes("=") && !isJoined(option, word)) waiting = option;
+    } else {
+      const child = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+      if (child === undefined) places += 1;
+      else command = child;
+    }
+  }
+  if (waiting !== null) return valuesOf(waiting, typed, "");
+  const equals = typed.indexOf("=");
+  if (!isOver && typed.startsWith("--") && equals > 0) {
+    const option = optionOf(command, typed.slice(0, equals));
+    if (option !== null && option.required)
+      return valuesOf(option, typed.slice(equals + 1), typed.slice(0, equals + 1));
+  }
+  if (!isOver && typed.startsWith("-"))
+    return { candidates: flagsOf(command, typed), names: null, prefix: typed, head: "" };
+  if (command.commands.length > 0)
+    return { candidates: commandsOf(command, typed), names: null, prefix: typed, head: "" };
+  return { candidates: [], names: namesAt(command, places), prefix: typed, head: "" };
+}
+
+/** `-ojson`: the value stands in the same word. */
+function isJoined(option: Option, word: string): boolean {
+  return !word.startsWith("--") && option.short !== undefined && word.length > option.short.length;
+}
+
+function optionOf(command: Command, word: string): Option | null {
+  for (const one of chain(command)) {
+    const found = one.options.find(
+      (option) => option.long === word || (option.short !== undefined && word.startsWith(option.short)),
+    );
+    if (found !== undefined) return found;
+  }
+  return null;
+}
+
+function chain(command: Command): Command[] {
+  return command.parent === null ? [command] : [command, ...chain(command.parent)];
+}
+
+function commandsOf(command: Command, prefix: string): Candidate[] {
+  return command.commands
+    .filter((one) => !isHidden(one) && one.name().startsWith(prefix))
+    .map((one) => ({ value: one.name(), doc: one.description() }));
+}
+
+/** Long names; the command's own before the global ones. */
+function flagsOf(command: Command, prefix: string): Candidate[] {
+  const found = new Map<string, Candidate>();
+  for (const one of chain(command)) {
+    for (const option of one.options) {
+      const value = option.long ?? option.short ?? "";
+      if (value.startsWith(prefix) && !option.hidden && !found.has(value))
+        found.set(value, { value, doc: option.description });
+    }
+  }
+  if ("--help".startsWith(prefix)) found.set("--help", { value: "--help", doc: "display help for command" });
+  return [...found.values()];
+}
+
+/** Values of flags that are no fixed list, and still are known. */
+const NAMED_VALUES: ReadonlyMap<string, ArgumentKind | "file"> = new Map([
+  ["--profile", "profile"],
+  ["--file", "file"],
+  ["--config", "file"],
+  ["--log-file", "file"],
+  ["--data-dir", "file"],
+  ["--load", "file"],
+  ["--explain", "config-key"],
+  ["--delete-config", "config-key"],
+]);
+
+/** Values that are not all there are, but what is meant most often. */
+const USUAL_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
+  ["--output", ["table", "wide", "json", "ndjson", "yaml", "csv", "name", "template=", "raw"]],
+  ["--from", ["start", "end", "-10", "@-5m"]],
+  ["--until", ["end"]],
+  ["--at", ["earliest", "latest", "max-timestamp", "@-5m"]],
+  ["--before", ["end"]],
+  ["--timeout", ["1s", "10s", "1m"]],
+  ["--watch", ["1s", "2s", "10s"]],
+]);
+
+function valuesOf(option: Option, prefix: string, head: string): Completion {
+  const long = option.long ?? "";
+  const settings = option.short === "-X" ? CLIENT_SETTINGS.map(({ key }) => `${key}=`) : undefined;
+  const values = option.argChoices ?? USUAL_VALUES.get(long) ?? settings ?? [];
+  const candidates = values.filter((value) => value.startsWith(prefix)).map((value) => ({ value, doc: "" }));
+  // `topics create -c` and `-c` alike set keys; `server start --config` names a file.
+  const names = option.short === "-c" ? "config-key" : (NAMED_VALUES.get(long) ?? null);
+  return { candidates, names, prefix, head };
+}
+
+function namesAt(command: Command, place: number): ArgumentKind | "file" | null {
+  const args = command.registeredArguments;
+  const argument = args[Math.min(place, args.length - 1)];
+  if (argument === undefined || (place >= args.length && !argument.variadic)) return null;
+  const name = argument.name();
+  if (name.startsWith("key")) return "config-key";
+  if (name === "file") return "file";
+  return traitsOf(command).argument;
+}
