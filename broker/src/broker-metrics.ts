@@ -1,66 +1,109 @@
 /** From the parts of one broker to the numbers that its metrics publish. Loaded with the first scrape. */
 import type { ClusterImage } from "./metadata/index.ts";
-import { BrokerMetrics, Metrics } from "./platform/index.ts";
-import type { MetricsSource } from "./ports/index.ts";
-import type { BrokerCounters, ReplicaManager } from "./runtime/index.ts";
+import { Metrics, nodeMetricsText, processNumbers } from "./platform/index.ts";
+import type { BrokerInfo, PartitionNumbers, RaftNumbers, TopicNumbers } from "./platform/index.ts";
+import type { Refusal } from "./ports/index.ts";
+import type { BrokerCounters, ReplicaManager, RequestBudget, RequestLog } from "./runtime/index.ts";
+
+/** A door as its metrics see it. */
+export interface CountedDoor {
+  readonly connectionsCount: number;
+  readonly refusals: Iterable<Refusal>;
+  /** Bytes of messages that are not whole. */
+  readonly unfinishedBytes: number;
+}
 
 export interface BrokerMetricsParts {
   readonly version: string;
   readonly nodeId: number;
+  readonly summaryPartitionsMax: number;
   readonly counters: BrokerCounters;
+  readonly requests: RequestLog;
   /** Null until the metadata is replayed. */
   image(): ClusterImage | null;
+  raft(): RaftNumbers | null;
   replicas(): ReplicaManager | null;
-  /** Throws DiskFault. */
+  budget(): RequestBudget | null;
+  /** Both throw DiskFault. */
   freeBytes(): number;
+  totalBytes(): number;
   /** What is wrong now: "disk-full", "metadata-suspended". */
   troubles(): readonly string[];
-  connections(): readonly (readonly [listener: string, count: number])[];
-  /** Doors that count what they refuse. */
-  doors(): readonly MetricsSource[];
+  /** By listener. */
+  doors(): readonly (readonly [listener: string, door: CountedDoor])[];
 }
 
 export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
-  const numbers = new BrokerMetrics({
-    version: parts.version,
-    nodeVersion: process.version,
-    totals: () => parts.counters,
-    topics: () =>
-      [...(parts.image()?.topics.values() ?? [])].map(({ name, partitions }) => ({
-        topic: name,
-        partitionsCount: partitions.length,
-      })),
-    partitions: () => ledPartitions(parts),
-    brokersCount: () => parts.image()?.brokers.size ?? 0,
-    connections: () => parts.connections(),
-    syncs: () => null,
-    diskFreeBytes: () => {
-      try {
-        return parts.freeBytes();
-      } catch {
-        return null;
-      }
+  return new Metrics({
+    numbers: {
+      version: parts.version,
+      nodeVersion: process.version,
+      nodeId: parts.nodeId,
+      summaryPartitionsMax: parts.summaryPartitionsMax,
+      totals: () => parts.counters,
+      topics: () => topics(parts),
+      partitions: () => partitions(parts),
+      brokers: () => brokers(parts.image()),
+      connections: () => parts.doors().map(([listener, door]) => [listener, door.connectionsCount] as const),
+      refusals: () => refusals(parts),
+      requests: () => parts.requests.all,
+      slowRequestsCount: () => parts.requests.slowCount,
+      queued: () => ({ requests: parts.budget()?.requests ?? 0, bytes: parts.budget()?.bytes ?? 0 }),
+      unfinishedBytes: () => parts.doors().map(([listener, door]) => [listener, door.unfinishedBytes] as const),
+      syncDurations: () => parts.replicas()?.syncDurations ?? null,
+      diskFreeBytes: () => orNull(() => parts.freeBytes()),
+      diskTotalBytes: () => orNull(() => parts.totalBytes()),
+      isDiskFull: () => parts.troubles().includes("disk-full"),
+      isMetadataSuspended: () => parts.troubles().includes("metadata-suspended"),
+      offlineLogDirectoriesCount: () => (parts.replicas()?.isOffline === true ? 1 : 0),
+      raft: () => parts.raft(),
     },
-    isDiskFull: () => parts.troubles().includes("disk-full"),
-    isMetadataSuspended: () => parts.troubles().includes("metadata-suspended"),
-    offlineLogDirectoriesCount: () => (parts.replicas()?.isOffline === true ? 1 : 0),
+    process: processNumbers(),
+    more: nodeMetricsText,
   });
-  return new Metrics([numbers, ...parts.doors()]);
 }
 
-function* ledPartitions(
-  parts: BrokerMetricsParts,
-): ReturnType<ConstructorParameters<typeof BrokerMetrics>[0]["partitions"]> extends Iterable<infer Row>
-  ? Generator<Row>
-  : never {
-  for (const partition of parts.replicas()?.partitions() ?? []) {
-    yield {
-      topic: partition.topic,
-      partition: partition.partition,
-      isLeader: true,
-      logStartOffset: partition.logStartOffset,
-      highWatermark: partition.highWatermark,
-      sizeBytes: partition.sizeBytes,
-    };
+function* topics(parts: BrokerMetricsParts): Iterable<TopicNumbers> {
+  const traffic = parts.replicas()?.traffic;
+  for (const { name, partitions } of parts.image()?.topics.values() ?? []) {
+    yield { topic: name, partitionsCount: partitions.length, traffic: traffic?.get(name) ?? null };
+  }
+}
+
+function* partitions(parts: BrokerMetricsParts): Iterable<PartitionNumbers> {
+  const manager = parts.replicas();
+  for (const { name, partitions } of parts.image()?.topics.values() ?? []) {
+    for (const { partition, leaderId, replicas, isr } of partitions) {
+      if (!replicas.includes(parts.nodeId)) continue;
+      yield {
+        topic: name,
+        partition,
+        leaderId,
+        preferredLeaderId: replicas[0] ?? -1,
+        replicasCount: replicas.length,
+        isrCount: isr.length,
+        led: manager?.find(name, partition) ?? null,
+      };
+    }
+  }
+}
+
+function brokers(image: ClusterImage | null): BrokerInfo[] {
+  return [...(image?.brokers.values() ?? [])].map(({ brokerId, listeners }) => {
+    const [first] = listeners;
+    return { id: brokerId, address: first === undefined ? "" : `${first.host}:${first.port}` };
+  });
+}
+
+function* refusals(parts: BrokerMetricsParts): Iterable<readonly [string, Refusal]> {
+  for (const [listener, door] of parts.doors()) for (const refusal of door.refusals) yield [listener, refusal];
+}
+
+/** A disk that does not say is no reason to say nothing else. */
+function orNull(read: () => number): number | null {
+  try {
+    return read();
+  } catch {
+    return null;
   }
 }

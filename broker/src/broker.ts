@@ -31,7 +31,9 @@ import {
   registerNativeCrc32c,
   SystemClock,
   SystemTimers,
+  watchEventLoop,
 } from "./platform/index.ts";
+import type { Metrics, RaftNumbers } from "./platform/index.ts";
 import type { Clock, DirectoryLocks, Disk, KeyValueStore, Logger, RandomBytes, Timers } from "./ports/index.ts";
 import { DiskFault } from "./ports/index.ts";
 import {
@@ -41,6 +43,7 @@ import {
   Purgatory,
   ReplicaManager,
   RequestBudget,
+  RequestLog,
   SlabPool,
   Turn,
 } from "./runtime/index.ts";
@@ -115,6 +118,9 @@ export class Broker {
   readonly #world: BrokerWorld;
   readonly #path: string;
   readonly #counters = new BrokerCounters();
+  readonly #requests: RequestLog;
+  readonly #budget: RequestBudget;
+  #metrics: Promise<Metrics> | null = null;
   #stage: Stage = "new";
   /** What a start has opened, to be closed in the opposite order. */
   readonly #closers: (() => Promise<void>)[] = [];
@@ -135,6 +141,8 @@ export class Broker {
     this.#options = options;
     this.#config = config;
     this.#logger = options.logger ?? createLogger({ level: config.logLevel, nodeId: config.nodeId });
+    this.#requests = new RequestLog({ logger: this.#logger.child("requests"), slowMs: config.slowRequestMs });
+    this.#budget = new RequestBudget({ maxBytes: config.queuedMaxRequestBytes, maxRequests: config.queuedMaxRequests });
     const isMemory = options.memory === true;
     this.#path = isMemory ? MEMORY_PATH : config.dataDirectory;
     this.#world = { ...(isMemory ? memoryWorld() : fileWorld()), ...withoutUndefined(options.world ?? {}) };
@@ -228,6 +236,8 @@ export class Broker {
       nodeId: this.#config.nodeId,
     });
     this.#closers.push(() => lock.release());
+    const unwatch = watchEventLoop(this.#logger.child("process"), this.#config.eventLoopWarnMs);
+    this.#closers.push(async () => unwatch());
     await this.#openHttp();
 
     this.#waitingFor = ["metadata"];
@@ -332,11 +342,12 @@ export class Broker {
       replicas,
       controller,
       counters: this.#counters,
+      requests: this.#requests,
       producerIds: new ProducerIds(async () => {
         const { firstId, count } = await controller.allocateProducerIds();
         return { first: firstId, count };
       }),
-      budget: new RequestBudget({ maxBytes: config.queuedMaxRequestBytes, maxRequests: config.queuedMaxRequests }),
+      budget: this.#budget,
       slabs: new SlabPool(),
       errors: new UnknownErrors(this.#logger.child("api")),
       image: () => controller.image,
@@ -460,7 +471,7 @@ export class Broker {
       isLive: () => this.#stage !== "failed",
       readiness: () => ({ ready: this.isReady, waitingFor: this.#waitingFor }),
       troubles: () => this.#troubles(),
-      renderMetrics: async (scope) => (await this.#metrics()).render(scope),
+      renderMetrics: async (scope) => (await (this.#metrics ??= this.#makeMetrics())).render(scope),
       version: { version: brokerVersion(), node: process.version, nodeId: this.#config.nodeId },
     };
   }
@@ -473,21 +484,25 @@ export class Broker {
     return troubles;
   }
 
-  async #metrics(): Promise<{ render(scope: "summary" | "detail"): Promise<{ contentType: string; body: string }> }> {
+  async #makeMetrics(): Promise<Metrics> {
     const { brokerMetrics } = await import("./broker-metrics.ts");
     return brokerMetrics({
       version: brokerVersion(),
-      counters: this.#counters,
-      image: () => this.#controller?.image ?? null,
-      replicas: () => this.#replicas,
       nodeId: this.#config.nodeId,
       troubles: () => this.#troubles(),
+      summaryPartitionsMax: this.#config.metricsPartitionsMax,
+      counters: this.#counters,
+      requests: this.#requests,
+      image: () => this.#controller?.image ?? null,
+      raft: () => (this.#controller === null ? null : raftOf(this.#controller, this.#config.nodeId)),
+      replicas: () => this.#replicas,
+      budget: () => this.#budget,
       freeBytes: () => this.#world.disk.freeBytes(this.#path),
-      connections: () => [
-        ["GRPC", this.#grpc?.connectionsCount ?? 0],
-        ["HTTP", this.#http?.connectionsCount ?? 0],
+      totalBytes: () => this.#world.disk.totalBytes(this.#path),
+      doors: () => [
+        ...(this.#grpc === null ? [] : [["GRPC", this.#grpc] as const]),
+        ...(this.#http === null ? [] : [["HTTP", this.#http] as const]),
       ],
-      doors: () => [this.#grpc, this.#http].filter((door) => door !== null),
     });
   }
 }
@@ -503,6 +518,20 @@ async function createReadyTopic(context: BrokerContext): Promise<void> {
       `the topic ${READY_TOPIC} could not be made: ${outcome.message}`,
       undefined,
     );
+}
+
+/** A single voter leads from its first term on, by its own vote. */
+function raftOf(controller: Controller, nodeId: number): RaftNumbers {
+  return {
+    term: controller.term,
+    leaderId: controller.image.controllerId,
+    votedFor: nodeId,
+    leaderChanges: 1,
+    committedIndex: controller.image.metadataOffset,
+    lastIndex: controller.lastIndex,
+    recordsAppended: controller.entriesAppended,
+    appendDurations: controller.appendDurations,
+  };
 }
 
 function fileWorld(): BrokerWorld {

@@ -11,6 +11,7 @@ import type {
   Purgatory,
   ReplicaManager,
   RequestBudget,
+  RequestLog,
   SlabPool,
   Turn,
 } from "../runtime/index.ts";
@@ -31,6 +32,7 @@ export interface BrokerContext {
   readonly budget: RequestBudget;
   readonly slabs: SlabPool;
   readonly counters: BrokerCounters;
+  readonly requests: RequestLog;
   readonly errors: UnknownErrors;
   /** Applied metadata, as of now. */
   image(): ClusterImage;

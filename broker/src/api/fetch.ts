@@ -48,7 +48,7 @@ export class FetchStream {
 
   constructor(context: BrokerContext, sink: FetchSink) {
     this.#context = context;
-    this.#session = new FetchSession({ turn: context.turn, slabs: context.slabs, sink });
+    this.#session = new FetchSession({ clock: context.clock, turn: context.turn, slabs: context.slabs, sink });
   }
 
   /** Throws ApiError INVALID_REQUEST, after which the stream is over. */
@@ -111,6 +111,7 @@ export class FetchStream {
       logStartOffset: partition?.logStartOffset ?? 0,
       leaderEpoch: partition?.leaderEpoch ?? -1,
       records: NO_RECORDS,
+      traffic: partition?.traffic ?? null,
     };
     this.#session.refuse(part);
   }

@@ -29,5 +29,13 @@ export type { ListedOffset, ListOffsetsPartition } from "./list-offsets.ts";
 export { handleListOffsets } from "./list-offsets.ts";
 export type { TopicSummary } from "./list-topics.ts";
 export { handleListTopics } from "./list-topics.ts";
-export type { ProduceDone, ProducePartition, ProduceRequest, ProduceResult } from "./produce.ts";
+export { Refusals } from "./refusals.ts";
+export type {
+  ProduceDone,
+  ProducePartition,
+  ProduceRequest,
+  ProduceResult,
+  RequestStats,
+  RequestTimes,
+} from "./produce.ts";
 export { handleProduce } from "./produce.ts";

@@ -11,8 +11,9 @@
 import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST, validateProducedBatch } from "@tidemark/proto";
 import type { BatchHeader } from "@tidemark/proto";
-import { AppendTask, deadlineAfter } from "../runtime/index.ts";
-import type { Acks, AppendOwner, Partition, PartitionSettings } from "../runtime/index.ts";
+import { asMs } from "../base/index.ts";
+import { AppendTask } from "../runtime/index.ts";
+import type { Acks, AppendOwner, Partition, PartitionSettings, RequestStats, RequestTimes } from "../runtime/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { timeoutOf } from "./broker-context.ts";
@@ -54,8 +55,10 @@ export interface ProduceResult {
   readonly leader: LeaderHint | null;
 }
 
+export type { RequestStats, RequestTimes };
+
 /** Called once with the results in the order of the request; never before `handleProduce` has returned. */
-export type ProduceDone = (results: readonly ProduceResult[]) => void;
+export type ProduceDone = (results: readonly ProduceResult[], times: RequestTimes) => void;
 
 /** Throws ApiError INVALID_REQUEST for more partitions than a request may name: not even refusals are made in that number. */
 export function handleProduce(
@@ -75,7 +78,7 @@ export function handleProduce(
 }
 
 /** One request under way. It keeps no reference to the request: a parked answer must not pin the batches' bytes. */
-class ProduceCall implements AppendOwner {
+class ProduceCall implements AppendOwner, RequestTimes {
   readonly #context: BrokerContext;
   readonly #client: ClientContext;
   readonly #done: ProduceDone;
@@ -88,6 +91,10 @@ class ProduceCall implements AppendOwner {
   #untaken = 0;
   /** Held in the request budget until no batch is. */
   #bytes = 0;
+  arrivedAt = 0;
+  startedAt = 0;
+  takenAt = 0;
+  doneAt = 0;
   #hasFailed = false;
   #isStarted = false;
 
@@ -102,13 +109,15 @@ class ProduceCall implements AppendOwner {
     const { partitions } = request;
     const { budget, clock, counters, turn } = this.#context;
     counters.produceRequests++;
+    const now = clock.monotonicNow();
+    this.arrivedAt = now;
     this.#unanswered = partitions.length;
     this.#untaken = partitions.length;
     for (const { records } of partitions) this.#bytes += records.length;
     budget.take(this.#bytes);
 
     const malformed = malformation(partitions);
-    const deadline = deadlineAfter(clock, timeoutOf(request.timeoutMs));
+    const deadline = asMs(now + timeoutOf(request.timeoutMs));
     for (const [slot, part] of partitions.entries()) {
       if (malformed !== null) this.#refuse(slot, "INVALID_REQUEST", malformed);
       else this.#startPart(slot, part, request.acks, deadline);
@@ -130,6 +139,7 @@ class ProduceCall implements AppendOwner {
     }
     const { partition } = found;
     this.#partitions[slot] = partition;
+    partition.traffic.produceRequests++;
     if (partition.settings.isInternal && !mayWriteInternalTopics(this.#client)) {
       return this.#refuse(slot, "INVALID_TOPIC_EXCEPTION", `topic "${part.topic}" is internal`);
     }
@@ -158,11 +168,13 @@ class ProduceCall implements AppendOwner {
   }
 
   #giveBack(): void {
+    this.takenAt = this.#context.clock.monotonicNow();
     this.#context.budget.give(this.#bytes);
     this.#onTaken();
   }
 
   onAppendDone(task: AppendTask): void {
+    if (this.startedAt === 0) this.startedAt = task.startedAt;
     if (task.code === "NONE") this.#answer(task);
     else this.#answerError(task.slot, task.code, task.message, this.#hintAfterAppend(task));
     this.#onAnswered();
@@ -175,8 +187,14 @@ class ProduceCall implements AppendOwner {
       counters.duplicatesIn++;
     } else {
       counters.batchesIn++;
-      counters.recordsIn += task.header.recordsCount;
-      counters.bytesIn += task.header.sizeBytes;
+      const { recordsCount, sizeBytes } = task.header;
+      counters.recordsIn += recordsCount;
+      counters.bytesIn += sizeBytes;
+      counters.batchBytes.observe(sizeBytes);
+      if (partition !== null) {
+        partition.traffic.recordsIn += recordsCount;
+        partition.traffic.bytesIn += sizeBytes;
+      }
     }
     this.#results[task.slot] = {
       code: "NONE",
@@ -207,6 +225,7 @@ class ProduceCall implements AppendOwner {
   #answerError(slot: number, code: ErrorName, message: string, leader: LeaderHint | null): void {
     this.#hasFailed = true;
     const partition = this.#partitions[slot] ?? null;
+    if (partition !== null) partition.traffic.produceRequestsFailed++;
     this.#results[slot] = {
       code,
       message,
@@ -226,7 +245,10 @@ class ProduceCall implements AppendOwner {
 
   #finish(): void {
     if (this.#hasFailed) this.#context.counters.produceRequestsFailed++;
-    this.#done(this.#results);
+    this.doneAt = this.#context.clock.monotonicNow();
+    // Refused before a turn worked on it: all of it was checking.
+    if (this.startedAt === 0) this.startedAt = this.arrivedAt;
+    this.#done(this.#results, this);
   }
 }
 

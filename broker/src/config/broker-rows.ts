@@ -56,6 +56,36 @@ export const brokerRows = [
     doc: "Log lines below this level are not written.",
   },
 
+  {
+    key: "tidemark.slow.request.ms",
+    type: "long",
+    default: "1000",
+    min: 0,
+    max: LONG_MAX,
+    unit: "ms",
+    scope: "broker",
+    doc: "A request that keeps the broker for this long gets a line in the log, at most one every five seconds or so. 0: none does.",
+  },
+  {
+    key: "tidemark.event.loop.warn.ms",
+    type: "long",
+    default: "500",
+    min: 0,
+    max: LONG_MAX,
+    unit: "ms",
+    scope: "broker",
+    doc: "A line in the log says when the event loop was held up for this long; lines are limited. 0: none does.",
+  },
+  {
+    key: "tidemark.metrics.partitions.max",
+    type: "int",
+    default: "200",
+    min: 0,
+    max: INT_MAX,
+    scope: "broker",
+    doc: "With more partitions than this on the broker /metrics leaves the series of single partitions to /metrics/detail.",
+  },
+
   // Doors.
   {
     key: "listeners",

@@ -11,16 +11,23 @@ export { FileDirectoryLocks, MemoryDirectoryLocks } from "./directory-lock.ts";
 export { FileDisk } from "./file-disk.ts";
 export { LevelStore } from "./level-store.ts";
 export { createLogger, type LoggerOptions, type LogLevel } from "./logger.ts";
-export {
-  BrokerMetrics,
-  type BrokerNumbers,
-  type BrokerTotals,
-  type PartitionNumbers,
-  type TopicNumbers,
-} from "./broker-metrics.ts";
+export type {
+  BrokerInfo,
+  BrokerNumbers,
+  BrokerTotals,
+  LedPartition,
+  PartitionNumbers,
+  ProcessNumbers,
+  RaftNumbers,
+  RequestNumbers,
+  TopicNumbers,
+  TrafficNumbers,
+} from "./broker-numbers.ts";
 export { MEMORY_DISK_DEFAULT_BYTES, MemoryDisk } from "./memory-disk.ts";
-export { Metrics, type RenderedMetrics } from "./metrics.ts";
+export { type MetricFamily, metricTable, type Sample } from "./metric-table.ts";
+export { Metrics, type MetricsOptions, type RenderedMetrics } from "./metrics.ts";
 export { MemoryStore } from "./memory-store.ts";
+export { nodeMetricsText, processNumbers, watchEventLoop } from "./process-numbers.ts";
 export { randomBytes } from "./random.ts";
 export {
   createNativeCodecs,

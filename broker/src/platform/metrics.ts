@@ -1,20 +1,22 @@
 /**
- * Metrics as Prometheus reads them. Rooms count in plain fields and answer with rows when they are asked; here the rows
- * become text, by prom-client, which is loaded when the first scrape comes.
+ * Metrics as Prometheus reads them: the table of names (metric-table.ts) with the numbers of now, in its text format 0.0.4.
  *
- * Every scrape builds its series anew: a topic that is gone leaves nothing behind, and two scrapes at a time do not meet.
- * The numbers of the process (CPU, memory, descriptors, garbage collection, delay of the event loop) are one set per
- * process, whichever broker of it is asked.
+ * Nothing is kept between two scrapes: a topic that is gone leaves nothing behind. A scrape of thousands of partitions is
+ * made in slices, between which the broker does its work; scrapes that come while one is made share it.
+ *
+ * The numbers of the process are one set per process, whichever broker of it is asked (process-numbers.ts). Of these prom-client
+ * makes its own share (memory, descriptors, handles, garbage collection), and is loaded with the first scrape.
  */
-import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { MetricRow, MetricsScope, MetricsSource } from "../ports/index.ts";
+import { Histogram } from "../base/index.ts";
+import type { MetricsScope } from "../ports/index.ts";
+import type { BrokerNumbers, PartitionNumbers, ProcessNumbers, TopicNumbers } from "./broker-numbers.ts";
+import { type MetricFamily, metricTable, type Sample } from "./metric-table.ts";
 
-type PromClient = typeof import("prom-client");
-type Registry = InstanceType<PromClient["Registry"]>;
-
-/** A sample every 20 ms is fine enough to see a stalled loop and costs an idle broker nothing to speak of. */
-const EVENT_LOOP_SAMPLE_MS = 20;
-const EVENT_LOOP_PERCENTILES: readonly number[] = [50, 90, 99, 100];
+const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+/** The event loop is let go after this much work. */
+const SLICE_MS = 4;
+/** Lines between two looks at the clock. */
+const LOOK_LINES = 64;
 
 /** One answer to a scrape. */
 export interface RenderedMetrics {
@@ -22,78 +24,163 @@ export interface RenderedMetrics {
   readonly body: string;
 }
 
-let processMetrics: Registry | null = null;
+export interface MetricsOptions {
+  readonly numbers: BrokerNumbers;
+  readonly process: ProcessNumbers;
+  /** Text of further families, of other names. */
+  readonly more?: () => Promise<string>;
+  /** Default: all there is. */
+  readonly table?: readonly MetricFamily[];
+}
 
 export class Metrics {
-  readonly #sources: readonly MetricsSource[];
+  readonly #options: MetricsOptions;
+  readonly #underWay = new Map<MetricsScope, Promise<RenderedMetrics>>();
 
-  constructor(sources: readonly MetricsSource[]) {
-    this.#sources = sources;
+  constructor(options: MetricsOptions) {
+    this.#options = options;
   }
 
-  /** The text of everything in `scope`. Rejects when rows contradict each other. */
-  async render(scope: MetricsScope): Promise<RenderedMetrics> {
-    const client = (await import("prom-client")).default;
-    processMetrics ??= startProcessMetrics(client);
-    const own = new client.Registry();
-    for (const rows of this.#rowsByName(scope).values()) publish(client, own, rows);
-    const body = `${await own.metrics()}\n${await processMetrics.metrics()}`;
-    return { contentType: own.contentType, body };
+  /** The text of everything in `scope`. Rejects when a number cannot be read. */
+  render(scope: MetricsScope): Promise<RenderedMetrics> {
+    const underWay = this.#underWay.get(scope);
+    if (underWay !== undefined) return underWay;
+    const rendered = this.#render(scope).finally(() => this.#underWay.delete(scope));
+    this.#underWay.set(scope, rendered);
+    return rendered;
   }
 
-  #rowsByName(scope: MetricsScope): Map<string, MetricRow[]> {
-    const byName = new Map<string, MetricRow[]>();
-    for (const source of this.#sources) {
-      for (const row of source.collect(scope)) {
-        const rows = byName.get(row.name);
-        if (rows === undefined) byName.set(row.name, [row]);
-        else rows.push(row);
-      }
+  async #render(scope: MetricsScope): Promise<RenderedMetrics> {
+    const { numbers, process, more, table = metricTable } = this.#options;
+    const scrape = new Scrape(scope, numbers, process);
+    await scrape.take();
+    for (const family of table) await scrape.write(family);
+    return { contentType: CONTENT_TYPE, body: scrape.text + ((await more?.()) ?? "") };
+  }
+}
+
+/** A partition's numbers with its labels, which every family of partitions writes again. */
+interface LabelledPartition {
+  readonly numbers: PartitionNumbers;
+  readonly labels: string;
+}
+
+class Scrape {
+  readonly #scope: MetricsScope;
+  readonly #process: ProcessNumbers;
+  readonly #live: BrokerNumbers;
+  /** The live numbers, but partitions and topics as they were when the scrape began. */
+  readonly #numbers: BrokerNumbers;
+  #partitions: LabelledPartition[] = [];
+  #topics: readonly TopicNumbers[] = [];
+  #pieces: string[] = [];
+  #lines = 0;
+  #sliceEndsAt = performance.now() + SLICE_MS;
+
+  constructor(scope: MetricsScope, numbers: BrokerNumbers, process: ProcessNumbers) {
+    this.#scope = scope;
+    this.#live = numbers;
+    this.#process = process;
+    let taken: readonly PartitionNumbers[] | null = null;
+    this.#numbers = Object.assign(Object.create(numbers) as BrokerNumbers, {
+      partitions: () => {
+        taken ??= this.#partitions.map((each) => each.numbers);
+        return taken;
+      },
+      topics: () => this.#topics,
+    });
+  }
+
+  get text(): string {
+    return this.#pieces.join("");
+  }
+
+  async take(): Promise<void> {
+    this.#topics = [...this.#live.topics()];
+    for (const numbers of this.#live.partitions()) {
+      const labels = `{topic="${escaped(numbers.topic)}",partition="${numbers.partition}"}`;
+      this.#partitions.push({ numbers, labels });
+      if (this.#isSliceOver()) await this.#rest();
     }
-    return byName;
+  }
+
+  async write(family: MetricFamily): Promise<void> {
+    if (!this.#isInScope(family)) return;
+    const { name } = family;
+    const head = this.#pieces.length;
+    this.#pieces.push(`# HELP ${name} ${family.help.replaceAll("\\", "\\\\")}\n# TYPE ${name} ${family.type}\n`);
+    switch (family.of) {
+      case "broker":
+        for (const sample of family.read(this.#numbers, this.#process)) this.#sample(family, sample);
+        break;
+      case "topic":
+        for (const topic of this.#topics) {
+          this.#line(`${name}{topic="${escaped(topic.topic)}"}`, family.read(topic));
+          if (this.#isSliceOver()) await this.#rest();
+        }
+        break;
+      case "traffic":
+        this.#line(name, family.read(this.#numbers.totals()));
+        if (this.#scope === "summary") break;
+        for (const { topic, traffic } of this.#topics) {
+          if (traffic !== null) this.#line(`${name}{topic="${escaped(topic)}"}`, family.read(traffic));
+          if (this.#isSliceOver()) await this.#rest();
+        }
+        break;
+      case "partition":
+        for (const { numbers, labels } of this.#partitions) {
+          const value = family.read(numbers);
+          if (value !== null) this.#line(name + labels, value);
+          if (this.#isSliceOver()) await this.#rest();
+        }
+        break;
+    }
+    // A family without a series is not named at all.
+    if (this.#pieces.length === head + 1) this.#pieces.pop();
+  }
+
+  #isInScope({ scope }: MetricFamily): boolean {
+    if (this.#scope === "detail" || scope === "summary") return true;
+    return scope === "partitions" && this.#partitions.length <= this.#live.summaryPartitionsMax;
+  }
+
+  #sample({ name, labels }: MetricFamily, [value, ...values]: Sample): void {
+    const pairs = labels.map((label, slot) => `${label}="${escaped(values[slot] ?? "")}"`).join(",");
+    if (typeof value === "number") this.#line(pairs === "" ? name : `${name}{${pairs}}`, value);
+    else this.#histogram(name, pairs, value);
+  }
+
+  #histogram(name: string, pairs: string, histogram: Histogram): void {
+    const counts = histogram.cumulativeCounts();
+    const before = pairs === "" ? "" : `${pairs},`;
+    const after = pairs === "" ? "" : `{${pairs}}`;
+    for (const [slot, count] of counts.entries()) {
+      this.#line(`${name}_bucket{${before}le="${histogram.bounds[slot] ?? "+Inf"}"}`, count);
+    }
+    this.#line(`${name}_sum${after}`, histogram.sum);
+    this.#line(`${name}_count${after}`, counts.at(-1) ?? 0);
+  }
+
+  #line(series: string, value: number): void {
+    this.#pieces.push(`${series} ${valueText(value)}\n`);
+  }
+
+  #isSliceOver(): boolean {
+    this.#lines += 1;
+    return this.#lines % LOOK_LINES === 0 && performance.now() >= this.#sliceEndsAt;
+  }
+
+  async #rest(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#sliceEndsAt = performance.now() + SLICE_MS;
   }
 }
 
-/** Makes one metric of all rows of its name. */
-function publish(client: PromClient, registry: Registry, rows: readonly MetricRow[]): void {
-  const [first] = rows;
-  if (first === undefined) return;
-  const { name, help, type } = first;
-  const options = { name, help, labelNames: Object.keys(first.labels), registers: [registry] };
-  if (type === "counter") {
-    const counter = new client.Counter(options);
-    for (const row of rows) counter.inc(row.labels, row.value);
-  } else {
-    const gauge = new client.Gauge(options);
-    for (const row of rows) gauge.set(row.labels, row.value);
-  }
+function valueText(value: number): string {
+  if (Number.isFinite(value)) return String(value);
+  return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
 }
 
-/** Sets up what is measured of the process. Never undone: the samplers belong to the process. */
-function startProcessMetrics(client: PromClient): Registry {
-  const registry = new client.Registry();
-  // prom-client's own percentiles of the delay count the sampling interval in and say "292 years" while there is no
-  // sample. Its sampler cannot be left out, only be put to sleep.
-  client.collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 3_600_000 });
-  for (const part of ["min", "max", "mean", "stddev", "p50", "p90", "p99"]) {
-    registry.removeSingleMetric(`nodejs_eventloop_lag_${part}_seconds`);
-  }
-  const delays = monitorEventLoopDelay({ resolution: EVENT_LOOP_SAMPLE_MS });
-  delays.enable();
-  new client.Gauge({
-    name: "tidemark_event_loop_delay_seconds",
-    help: "How late the event loop came round, since the scrape before.",
-    labelNames: ["quantile"],
-    registers: [registry],
-    collect() {
-      this.reset();
-      if (delays.count === 0) return;
-      for (const percentile of EVENT_LOOP_PERCENTILES) {
-        const delayMs = delays.percentile(percentile) / 1e6 - EVENT_LOOP_SAMPLE_MS;
-        this.set({ quantile: percentile / 100 }, Math.max(0, delayMs) / 1e3);
-      }
-      delays.reset();
-    },
-  });
-  return registry;
+function escaped(label: string): string {
+  return /[\\"\n]/.test(label) ? label.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n") : label;
 }

@@ -11,5 +11,5 @@ export { DiskFault } from "./disk.ts";
 export type { KeyValueStore, StoreOperation } from "./key-value-store.ts";
 export type { DirectoryLock, DirectoryLocks } from "./directory-lock.ts";
 export type { LogFields, Logger } from "./logger.ts";
-export type { MetricRow, MetricsScope, MetricsSource } from "./metrics.ts";
+export type { MetricsScope, Refusal } from "./metrics.ts";
 export type { RandomBytes } from "./random.ts";

@@ -34,6 +34,9 @@ export class AppendTask implements Waiter {
   bytes: Buffer;
   header: BatchHeader;
 
+  /** On the monotonic clock: when the turn that worked on it last began with this partition; 0 = not yet. */
+  startedAt = 0;
+
   // The answer.
   code: ErrorName = "NONE";
   message = "";

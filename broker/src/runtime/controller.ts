@@ -15,7 +15,7 @@
  * images, commands and records stay as they are. Not here: what a change means for this broker (replica manager).
  */
 import { ProtoError, UUID_BYTES, uuidToText } from "@tidemark/proto";
-import { assert } from "../base/index.ts";
+import { assert, Histogram, SECONDS_BOUNDS } from "../base/index.ts";
 import type { BrokerConfig } from "../config/index.ts";
 import {
   allocateProducerIds,
@@ -77,6 +77,11 @@ interface Proposal {
 type Stage = "opening" | "open" | "suspended" | "stopped";
 
 export class Controller {
+  /** Seconds from the write of entries to their commit. */
+  readonly appendDurations = new Histogram(SECONDS_BOUNDS);
+  /** Since the start. */
+  entriesAppended = 0;
+  readonly #clock: Clock;
   readonly #reopener: MetadataReopener;
   readonly #random: RandomBytes;
   readonly #config: BrokerConfig;
@@ -98,6 +103,7 @@ export class Controller {
   private constructor(options: ControllerOptions, image: ClusterImage, term: number) {
     this.#store = options.store;
     this.#random = options.random;
+    this.#clock = options.clock;
     this.#config = options.config;
     this.#logger = options.logger.child("controller");
     this.#onFault = options.onFault;
@@ -137,6 +143,15 @@ export class Controller {
   /** What is committed. Immutable: a reader may keep it across turns. */
   get image(): ClusterImage {
     return this.#committed;
+  }
+
+  get term(): number {
+    return this.#term;
+  }
+
+  /** Index of the last entry that was decided; what is above the committed image is not stored yet. */
+  get lastIndex(): number {
+    return this.#working.metadataOffset;
   }
 
   /** Calls `listener` for every entry, in order, when it is committed and before whoever waits for it is answered. */
@@ -240,7 +255,10 @@ export class Controller {
     try {
       while (this.#proposals.length > 0) {
         const batch = [...this.#proposals];
+        const startedAt = this.#clock.monotonicNow();
         await this.#store.append(batch.filter(({ isStored }) => !isStored).map(({ entry }) => entry));
+        this.appendDurations.observe((this.#clock.monotonicNow() - startedAt) / 1000);
+        this.entriesAppended += batch.length;
         for (const proposal of batch) this.#commit(proposal);
       }
     } catch (error: unknown) {

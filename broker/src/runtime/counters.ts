@@ -1,20 +1,27 @@
 /**
  * What the broker counts on its hot paths: plain fields, read when somebody asks for metrics. Totals since the start.
  */
-export class BrokerCounters {
-  /** Produce requests, and those of them with at least one refused batch. */
-  produceRequests = 0;
-  produceRequestsFailed = 0;
-  /** Batches and records appended, duplicates not among them; bytes as stored. */
-  batchesIn = 0;
+import { BYTES_BOUNDS, Histogram } from "../base/index.ts";
+
+/** What went through one topic, or through all of them. */
+export class Traffic {
+  /** Records and bytes of batches appended, duplicates not among them; bytes as stored. */
   recordsIn = 0;
   bytesIn = 0;
-  /** Batches answered as duplicates. */
-  duplicatesIn = 0;
-  /** Messages of fetch streams with at least one part, parts that carried an error, bytes of records sent. */
-  fetchMessages = 0;
-  fetchErrors = 0;
+  /** Bytes of batches sent to readers. */
   bytesOut = 0;
+  /** Of the broker: requests. Of a topic: batches offered to it, or answers with something of it. */
+  produceRequests = 0;
+  produceRequestsFailed = 0;
+  fetchRequests = 0;
+  fetchRequestsFailed = 0;
+}
+
+export class BrokerCounters extends Traffic {
+  /** Batches appended, and batches answered as duplicates. */
+  batchesIn = 0;
+  duplicatesIn = 0;
+  readonly batchBytes = new Histogram(BYTES_BOUNDS);
   /** Streams open now. */
   produceStreams = 0;
   fetchStreams = 0;

@@ -18,7 +18,9 @@ import { BATCH_HEADER_BYTES } from "@tidemark/proto";
 import type { ErrorName } from "@tidemark/proto";
 import { assert } from "../base/index.ts";
 import type { LeaderEpoch, Offset } from "../base/index.ts";
+import type { Clock } from "../ports/index.ts";
 import type { ReadSpan } from "../storage/index.ts";
+import type { Traffic } from "./counters.ts";
 import type { Partition, PartitionWatcher } from "./partition.ts";
 import { SLAB_BYTES } from "./slab-pool.ts";
 import type { SlabPool } from "./slab-pool.ts";
@@ -43,6 +45,8 @@ export interface FetchedPart {
   readonly leaderEpoch: number;
   /** In memory that is lent: see FetchMessage. */
   readonly records: Buffer;
+  /** What its topic counts; null where there is none. */
+  readonly traffic: Traffic | null;
 }
 
 /** Parts that leave together. Their records lie in slabs, which go back by `release` when the bytes have been copied. */
@@ -50,13 +54,16 @@ export class FetchMessage {
   readonly parts: FetchedPart[] = [];
   /** Of records. */
   bytes = 0;
+  /** On the monotonic clock: when the first read that is in it began. */
+  startedAt: number;
   /** Of the slabs, which may hold a single small batch. */
   lentBytes = 0;
   readonly #slabs: Buffer[] = [];
   readonly #pool: SlabPool;
 
-  constructor(pool: SlabPool) {
+  constructor(pool: SlabPool, startedAt: number) {
     this.#pool = pool;
+    this.startedAt = startedAt;
   }
 
   push(part: FetchedPart): void {
@@ -94,10 +101,12 @@ export interface SubscribeOptions {
 /** Said, and not sent yet. */
 interface DuePart {
   readonly part: FetchedPart;
+  readonly startedAt: number;
   readonly slab: Buffer | null;
 }
 
 export class FetchSession {
+  readonly #clock: Clock;
   readonly #turn: Turn;
   readonly #slabs: SlabPool;
   readonly #sink: FetchSink;
@@ -114,7 +123,8 @@ export class FetchSession {
   #isClosed = false;
   readonly #pump = (): void => this.#pumpOnce();
 
-  constructor(options: { turn: Turn; slabs: SlabPool; sink: FetchSink }) {
+  constructor(options: { clock: Clock; turn: Turn; slabs: SlabPool; sink: FetchSink }) {
+    this.#clock = options.clock;
     this.#turn = options.turn;
     this.#slabs = options.slabs;
     this.#sink = options.sink;
@@ -139,8 +149,7 @@ export class FetchSession {
 
   /** Says that a subscription could not be made. */
   refuse(part: FetchedPart): void {
-    this.#due.push({ part, slab: null });
-    this.#askForPump();
+    this.#sayLater(part);
   }
 
   /** Unknown ids are no error: the subscription may have ended by itself meanwhile. */
@@ -202,11 +211,12 @@ export class FetchSession {
 
   /** One message: what is due, then one round of the ring, until it holds a slab's worth. Empty: nothing can be said now. */
   #gather(): FetchMessage {
-    const message = new FetchMessage(this.#slabs);
+    const message = new FetchMessage(this.#slabs, this.#clock.monotonicNow());
     while (this.#due.length > 0 && message.bytes < SLAB_BYTES) {
       const due = this.#due.shift();
       if (due === undefined) break;
       message.push(due.part);
+      message.startedAt = Math.min(message.startedAt, due.startedAt);
       if (due.slab === null) continue;
       message.borrow(due.slab);
       this.#readAheadBytes -= due.slab.length;
@@ -285,13 +295,14 @@ export class FetchSession {
   #read(subscription: Subscription, wanted: number): void {
     subscription.isReading = true;
     this.#credit -= wanted;
+    const startedAt = this.#clock.monotonicNow();
     const slab = this.#slabs.take(wanted);
     this.#readAheadBytes += slab.length;
     subscription.partition.readInto(slab.subarray(0, wanted), 0, subscription.position).then(
       (span) => {
         this.#credit += wanted;
         subscription.isReading = false;
-        this.#onRead(subscription, slab, span);
+        this.#onRead(subscription, slab, span, startedAt);
       },
       (cause: unknown) => {
         this.#credit += wanted;
@@ -304,11 +315,11 @@ export class FetchSession {
     );
   }
 
-  #onRead(subscription: Subscription, slab: Buffer, span: ReadSpan): void {
+  #onRead(subscription: Subscription, slab: Buffer, span: ReadSpan, startedAt: number): void {
     if (subscription.isEnded) return this.#giveRead(slab);
     if (span.bytes > 0) {
       this.#credit -= span.bytes;
-      this.#due.push({ part: this.#advance(subscription, slab.subarray(0, span.bytes), span), slab });
+      this.#due.push({ part: this.#advance(subscription, slab.subarray(0, span.bytes), span), startedAt, slab });
       this.#askForPump();
       return;
     }
@@ -350,7 +361,11 @@ export class FetchSession {
   // ---- ends ----
 
   #fail(subscription: Subscription, code: ErrorName, message: string): void {
-    this.#due.push({ part: this.#failNow(subscription, code, message), slab: null });
+    this.#sayLater(this.#failNow(subscription, code, message));
+  }
+
+  #sayLater(part: FetchedPart): void {
+    this.#due.push({ part, startedAt: this.#clock.monotonicNow(), slab: null });
     this.#askForPump();
   }
 
@@ -480,6 +495,7 @@ class Subscription implements PartitionWatcher {
       logStartOffset: partition.logStartOffset,
       leaderEpoch: this.#leaderEpoch,
       records,
+      traffic: partition.traffic,
     };
   }
 }

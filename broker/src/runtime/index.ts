@@ -11,7 +11,7 @@
  */
 export type { Acks, AppendOwner } from "./append-task.ts";
 export { AppendTask } from "./append-task.ts";
-export { BrokerCounters } from "./counters.ts";
+export { BrokerCounters, Traffic } from "./counters.ts";
 export * from "./controller.ts";
 export { DiskReserve } from "./disk-reserve.ts";
 export type { FetchedPart, FetchSink, SubscribeOptions } from "./fetch-session.ts";
@@ -24,6 +24,8 @@ export type { Waiter } from "./purgatory.ts";
 export { deadlineAfter, Purgatory } from "./purgatory.ts";
 export type { ReplicaManagerDeps, ReplicaManagerOptions } from "./replica-manager.ts";
 export { ReplicaManager } from "./replica-manager.ts";
+export type { RequestLogOptions, RequestTimes } from "./request-log.ts";
+export { RequestLog, RequestStats } from "./request-log.ts";
 export type { RequestBudgetLimits } from "./request-budget.ts";
 export { RequestBudget } from "./request-budget.ts";
 export { SLAB_BYTES, SlabPool } from "./slab-pool.ts";

@@ -23,6 +23,7 @@ import { checkProducer, PartitionLeader } from "../replication/index.ts";
 import type { KnownBatch, LeaderEffect, Membership } from "../replication/index.ts";
 import type { LogEvents, PartitionLog, ReadSpan } from "../storage/index.ts";
 import type { AppendTask } from "./append-task.ts";
+import { Traffic } from "./counters.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
 import { ParkedQueue } from "./parked-queue.ts";
 import type { Purgatory } from "./purgatory.ts";
@@ -52,6 +53,8 @@ export interface PartitionOptions {
   readonly brokerId: BrokerId;
   readonly leaderEpoch: LeaderEpoch;
   readonly membership: Membership;
+  /** What the topic counts; one for all its partitions. */
+  readonly traffic?: Traffic;
 }
 
 export interface PartitionDeps {
@@ -70,6 +73,7 @@ export class Partition implements LogEvents {
   readonly topicId: string;
   readonly settings: PartitionSettings;
   readonly leaderEpoch: LeaderEpoch;
+  readonly traffic: Traffic;
   readonly #log: PartitionLog;
   readonly #deps: PartitionDeps;
   readonly #leader: PartitionLeader;
@@ -104,6 +108,7 @@ export class Partition implements LogEvents {
     this.topicId = log.topicId;
     this.settings = options.settings;
     this.leaderEpoch = options.leaderEpoch;
+    this.traffic = options.traffic ?? new Traffic();
     this.#log = log;
     this.#deps = deps;
     const { durability } = log.config;
@@ -154,6 +159,14 @@ export class Partition implements LogEvents {
 
   get sizeBytes(): number {
     return this.#log.sizeBytes;
+  }
+
+  get segmentsCount(): number {
+    return this.#log.segmentCount;
+  }
+
+  get effectiveMinIsr(): number {
+    return this.#leader.effectiveMinIsr;
   }
 
   get isr(): readonly BrokerId[] {
@@ -241,7 +254,11 @@ export class Partition implements LogEvents {
     const queue = this.#queue;
     this.#queue = this.#spareQueue;
     const now = this.#deps.clock.wallNow();
-    for (const task of queue) this.#take(task, now);
+    const startedAt = this.#deps.clock.monotonicNow();
+    for (const task of queue) {
+      task.startedAt = startedAt;
+      this.#take(task, now);
+    }
     queue.length = 0;
     this.#spareQueue = queue;
     this.#write();

@@ -10,6 +10,7 @@
  * Not here: who decides placement and leaders (metadata), what a partition does (partition.ts), following other leaders.
  */
 import type { ErrorName } from "@tidemark/proto";
+import type { Histogram } from "../base/index.ts";
 import { asBrokerId, asBrokerIds, asLeaderEpoch, asPartitionId } from "../base/index.ts";
 import type { BrokerConfig, TopicConfig } from "../config/index.ts";
 import { effectiveMinInsyncReplicas, topicConfig } from "../config/index.ts";
@@ -17,6 +18,7 @@ import type { ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "..
 import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
 import type { Membership } from "../replication/index.ts";
 import type { LogDirectory, LogDirectoryOptions, OpenLogDirectory, OpenReport, ReplicaSpec } from "../storage/index.ts";
+import { Traffic } from "./counters.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { Partition } from "./partition.ts";
 import type { PartitionDeps, PartitionSettings } from "./partition.ts";
@@ -69,6 +71,8 @@ export class ReplicaManager {
   readonly #chains = new Map<string, Promise<void>>();
   /** By topic name: what one topic's logs have come to concerns nobody who waits for another. */
   readonly #readyWaits = new Map<string, Set<ReadyWait>>();
+  /** By topic, from the first partition led here until the topic is deleted. */
+  readonly #traffic = new Map<string, Traffic>();
   readonly #reserve: DiskReserve;
   readonly #partitionDeps: PartitionDeps;
   readonly #retention: RetentionJob;
@@ -175,6 +179,16 @@ export class ReplicaManager {
     return this.#reserve.isFull;
   }
 
+  /** What went through each topic, from the first partition of it led here until the topic is deleted. */
+  get traffic(): ReadonlyMap<string, Traffic> {
+    return this.#traffic;
+  }
+
+  /** How long syncs took, in seconds; null before the directory is open. */
+  get syncDurations(): Histogram | null {
+    return this.#directory?.syncDurations ?? null;
+  }
+
   /** Bytes of the replicas of `topic` on this broker. */
   sizeBytesOf(topic: string): number {
     let bytes = 0;
@@ -235,7 +249,10 @@ export class ReplicaManager {
   }
 
   #forget(topic: TopicImage): void {
-    if (this.#wanted.get(topic.name)?.image.topicId === topic.topicId) this.#wanted.delete(topic.name);
+    if (this.#wanted.get(topic.name)?.image.topicId === topic.topicId) {
+      this.#wanted.delete(topic.name);
+      this.#traffic.delete(topic.name);
+    }
     for (const partition of this.#hostedOf(topic)) {
       this.#unlead(topic, partition.partition, "UNKNOWN_TOPIC_OR_PARTITION");
       this.#enqueue(topic.name, partition.partition, () => this.#dropLog(topic, partition.partition));
@@ -312,6 +329,7 @@ export class ReplicaManager {
         brokerId: asBrokerId(this.#brokerId),
         leaderEpoch: asLeaderEpoch(image.leaderEpoch),
         membership: this.#membershipOf(wanted.image, image),
+        traffic: this.#trafficOf(name),
       },
       this.#partitionDeps,
     );
@@ -321,6 +339,15 @@ export class ReplicaManager {
       this.#led.set(name, partitions);
     }
     partitions[number] = partition;
+  }
+
+  #trafficOf(topic: string): Traffic {
+    let traffic = this.#traffic.get(topic);
+    if (traffic === undefined) {
+      traffic = new Traffic();
+      this.#traffic.set(topic, traffic);
+    }
+    return traffic;
   }
 
   #unlead(topic: TopicImage, number: number, code: ErrorName): void {

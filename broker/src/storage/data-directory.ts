@@ -7,7 +7,7 @@
  * inherit the log start or recovery point of the old one. After a failed sync no marker is written in this life.
  */
 import { asPartitionId, assert } from "../base/index.ts";
-import type { PartitionId } from "../base/index.ts";
+import type { Histogram, PartitionId } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
 import type { Disk, Logger, TimerHandle, Timers } from "../ports/index.ts";
 import { logKey } from "./checkpoint-file.ts";
@@ -130,7 +130,7 @@ class DataDirectory implements LogDirectory {
       timers: options.timers,
       logger: options.logger,
       files: new FilePool(options.disk),
-      slots: new SyncSlots(),
+      slots: new SyncSlots(options.clock),
       onRecoveryPointMoved: () => this.#checkpoints.recoveryPoints.markDue(),
       onHighWatermarkMoved: () => this.#checkpoints.highWatermarks.markDue(),
       checkpointRecoveryPoints: () => this.#checkpoints.recoveryPoints.write(),
@@ -161,6 +161,10 @@ class DataDirectory implements LogDirectory {
 
   get report(): OpenReport {
     return this.#report;
+  }
+
+  get syncDurations(): Histogram {
+    return this.#host.slots.durations;
   }
 
   get isOffline(): boolean {

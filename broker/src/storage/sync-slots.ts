@@ -1,20 +1,22 @@
 /**
  * How many syncs of one data directory are in flight: fewer than the thread pool has threads, or reads would wait behind
- * them (performance 1.10). First come, first served; a file never has more than one (group-sync.ts).
+ * them (performance 1.10). First come, first served; a file never has more than one (group-sync.ts). It also counts how long they take.
  */
+import { Histogram, SECONDS_BOUNDS } from "../base/index.ts";
+import type { Clock } from "../ports/index.ts";
+
 const SYNCS_IN_FLIGHT_MAX = 3;
 
 export class SyncSlots {
+  /** In seconds, without the wait for a slot; failed ones among them. */
+  readonly durations = new Histogram(SECONDS_BOUNDS);
+  readonly #clock: Clock;
   #freeCount: number;
   readonly #waiting: ((release: () => void) => void)[] = [];
-  readonly #release: () => void;
 
-  constructor(count = SYNCS_IN_FLIGHT_MAX) {
+  constructor(clock: Clock, count = SYNCS_IN_FLIGHT_MAX) {
+    this.#clock = clock;
     this.#freeCount = count;
-    this.#release = (): void => {
-      this.#freeCount += 1;
-      this.#startNext();
-    };
   }
 
   /** Runs `task` now or when a slot is free. It calls `release` once, when its sync has ended. */
@@ -46,6 +48,11 @@ export class SyncSlots {
     const task = this.#waiting.shift();
     if (task === undefined) return;
     this.#freeCount -= 1;
-    task(this.#release);
+    const startedAt = this.#clock.monotonicNow();
+    task(() => {
+      this.durations.observe((this.#clock.monotonicNow() - startedAt) / 1000);
+      this.#freeCount += 1;
+      this.#startNext();
+    });
   }
 }

@@ -6,7 +6,7 @@
  * who may read; it only knows how far it is written and how far it is synced.
  */
 import type { BatchHeader } from "@tidemark/proto";
-import type { LeaderEpoch, Ms, Offset, PartitionId, Position } from "../base/index.ts";
+import type { Histogram, LeaderEpoch, Ms, Offset, PartitionId, Position } from "../base/index.ts";
 import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
 
 /** Per-topic settings of a log. Kafka's keys in camelCase with their unit; see the configuration table for defaults. */
@@ -209,6 +209,8 @@ export interface OpenReport {
 export interface LogDirectory {
   readonly report: OpenReport;
   readonly isOffline: boolean;
+  /** How long syncs of files and directories took, in seconds, failed ones among them. */
+  readonly syncDurations: Histogram;
   log(topic: string, partition: PartitionId): PartitionLog | undefined;
   logs(): Iterable<PartitionLog>;
   /** Makes the directory of a new replica and `partition.metadata` in it, durable before it resolves (3.1(2)). */

@@ -223,7 +223,7 @@ describe("the gRPC door", () => {
       await new Promise((resolve) => third.once("close", resolve));
       expect((await first.metadata({})).brokers).to.have.length(1);
       const metrics = await (await fetch(`http://${narrow.httpAddress}/metrics`)).text();
-      expect(metrics).to.include('tidemark_refused_total{stage="accept",reason="connections"} 1');
+      expect(metrics).to.include('tidemark_refused_total{listener="GRPC",stage="accept",reason="connections"} 1');
       second.destroy();
       first.close();
       await narrow.stop();

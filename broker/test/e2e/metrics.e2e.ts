@@ -2,39 +2,9 @@
 import { expect } from "chai";
 import type { Broker } from "../../src/index.ts";
 import { batch } from "./support/batches.ts";
+import { parseMetrics } from "./support/prometheus-text.ts";
 import { RawClient } from "./support/raw-client.ts";
 import { startMemoryBroker } from "./support/test-broker.ts";
-
-/** Series with their values. Throws where the text is none that `promtool check metrics` would take. */
-function parseMetrics(text: string): Map<string, number> {
-  const types = new Map<string, string>();
-  const helped = new Set<string>();
-  const series = new Map<string, number>();
-  if (!text.endsWith("\n")) throw new Error("the last line does not end");
-  for (const line of text.split("\n")) {
-    if (line === "") continue;
-    const [, word, name = "", rest = ""] = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$/.exec(line) ?? [];
-    if (word === "HELP") {
-      if (helped.has(name)) throw new Error(`HELP twice: ${name}`);
-      helped.add(name);
-    } else if (word === "TYPE") {
-      if (types.has(name)) throw new Error(`TYPE twice: ${name}`);
-      if (!["counter", "gauge", "histogram", "summary"].includes(rest)) throw new Error(`no type: ${line}`);
-      types.set(name, rest);
-    } else {
-      const sample = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)*\})? (\S+)$/.exec(line);
-      if (sample === null) throw new Error(`no sample: ${line}`);
-      const [, metric = "", labels = "", value = ""] = sample;
-      const family = types.has(metric) ? metric : metric.replace(/_(bucket|sum|count)$/, "");
-      if (!types.has(family) || !helped.has(family)) throw new Error(`a sample without HELP and TYPE: ${line}`);
-      if (Number.isNaN(Number(value)) && value !== "+Inf" && value !== "NaN") throw new Error(`no number: ${line}`);
-      if (types.get(family) === "counter" && !metric.endsWith("_total")) throw new Error(`a counter's name: ${metric}`);
-      if (series.has(metric + labels)) throw new Error(`a series twice: ${metric}${labels}`);
-      series.set(metric + labels, Number(value));
-    }
-  }
-  return series;
-}
 
 describe("/metrics of a running broker", () => {
   let broker: Broker;
@@ -79,9 +49,43 @@ describe("/metrics of a running broker", () => {
     );
   });
 
-  it("has a series per partition in the detail only, each once, however often it is asked", async () => {
+  it("has the same series however often it is asked, by topic and partition too", async () => {
     const end = 'kafka_topic_partition_current_offset{topic="measured",partition="0"}';
-    expect((await scrape("/metrics")).has(end)).to.equal(false);
-    for (let i = 0; i < 2; i += 1) expect((await scrape("/metrics/detail")).get(end)).to.equal(3);
+    const traffic = 'kafka_server_brokertopicmetrics_messagesin_total{topic="measured"}';
+    expect((await scrape("/metrics")).get(end)).to.equal(3);
+    for (let i = 0; i < 2; i += 1) {
+      const detail = await scrape("/metrics/detail");
+      expect(detail.get(end)).to.equal(3);
+      expect(detail.get(traffic)).to.equal(3);
+      expect(detail.get('kafka_log_log_size{topic="measured",partition="1"}')).to.equal(0);
+    }
+  });
+
+  it("tells how long requests took, what was refused and why, and how full the disk is", async () => {
+    const series = await scrape("/metrics/detail");
+    const produce = '{api="Produce",listener="GRPC"}';
+    expect(series.get(`tidemark_request_duration_seconds_count${produce}`)).to.equal(2);
+    let phases = 0;
+    for (const phase of ["queue", "handler", "remote", "response"]) {
+      phases +=
+        series.get(`tidemark_request_phase_seconds_sum{api="Produce",listener="GRPC",phase="${phase}"}`) ?? Number.NaN;
+    }
+    expect(phases).to.be.closeTo(series.get(`tidemark_request_duration_seconds_sum${produce}`) ?? 0, 1e-6);
+    expect(series.get('tidemark_request_duration_seconds_count{api="CreateTopics",listener="GRPC"}')).to.equal(1);
+    expect(series.get("tidemark_produce_batch_bytes_count")).to.equal(1);
+    const refused = [...series.keys()].filter((key) => key.startsWith("tidemark_refused_total"));
+    expect(refused).to.deep.equal(['tidemark_refused_total{listener="GRPC",stage="produce",reason="CORRUPT_MESSAGE"}']);
+    expect(series.get("tidemark_disk_free_bytes")).to.be.above(0);
+    expect(series.get("tidemark_disk_total_bytes")).to.be.above(0);
+    expect(series.get("kafka_server_raftmetrics_high_watermark")).to.be.above(1);
+    expect(series.get("process_cpu_seconds_total")).to.be.above(0.1);
+  });
+
+  it("forgets a topic that is deleted, with all its series", async () => {
+    await client.createTopic("short-lived");
+    const isAbout = (key: string): boolean => key.includes("short-lived");
+    expect([...(await scrape("/metrics/detail")).keys()].some(isAbout)).to.equal(true);
+    await client.admin("deleteTopics", { names: ["short-lived"], timeoutMs: 0 });
+    expect([...(await scrape("/metrics/detail")).keys()].filter(isAbout)).to.deep.equal([]);
   });
 });

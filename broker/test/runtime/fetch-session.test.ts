@@ -36,7 +36,7 @@ class Reader implements FetchSink {
   isHolding = false;
 
   constructor(bench: PartitionBench) {
-    this.session = new FetchSession({ turn: bench.turn, slabs: this.slabs, sink: this });
+    this.session = new FetchSession({ clock: bench.process, turn: bench.turn, slabs: this.slabs, sink: this });
   }
 
   get isWritable(): boolean {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { apiPages } from "./api-pages.ts";
 import { configurationPage } from "./configuration-page.ts";
 import { type Explanation, errorsPage } from "./errors-page.ts";
+import { metricsPage } from "./metrics-page.ts";
 
 /** Text by path below `root`, the folder of the repository. */
 export function referencePages(root: string): ReadonlyMap<string, string> {
@@ -18,5 +19,6 @@ export function referencePages(root: string): ReadonlyMap<string, string> {
     ["docs/configuration.md", configurationPage()],
     ["docs/errors.md", errorsPage(explanations)],
     ...apiPages(root),
+    ["docs/metrics.md", metricsPage()],
   ]);
 }

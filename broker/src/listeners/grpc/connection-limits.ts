@@ -13,7 +13,6 @@ export class ConnectionLimits {
   readonly #countByAddress = new Map<string, number>();
   /** Invariant: the sum of the counts by address. */
   #count = 0;
-  #refused = 0;
 
   constructor(options: ConnectionLimitsOptions) {
     this.#options = options;
@@ -23,17 +22,11 @@ export class ConnectionLimits {
     return this.#count;
   }
 
-  /** Connections closed because of a limit, since the start. */
-  get refused(): number {
-    return this.#refused;
-  }
-
   /** Counts `socket` until it closes. False: it was closed. */
   admit(socket: Socket): boolean {
     const address = socket.remoteAddress ?? "";
     const before = this.#countByAddress.get(address) ?? 0;
     if (this.#count >= this.#options.max || before >= this.#options.maxPerAddress) {
-      this.#refused++;
       socket.destroy();
       return false;
     }

@@ -2,7 +2,12 @@
 import type { Metadata } from "@grpc/grpc-js";
 import type { IncomingHttpHeaders } from "node:http2";
 import { toApiError } from "../../api/index.ts";
-import type { ApiError, BrokerContext, ClientContext } from "../../api/index.ts";
+import type { ApiError, BrokerContext, ClientContext, Refusals } from "../../api/index.ts";
+
+/** What every call of this door may lean on. */
+export interface DoorContext extends BrokerContext {
+  readonly refusals: Refusals;
+}
 
 /** Request metadata by which a client names itself. */
 const CLIENT_ID_KEY = "tidemark-client-id";
@@ -41,6 +46,9 @@ export function asBytes(bytes: Buffer): Buffer {
   return bytes;
 }
 
-export function errorOf(thrown: unknown, during: string, context: BrokerContext): ApiError {
-  return toApiError(thrown, during, context.errors);
+/** The error that a call ends with; counted among the refusals of the door. */
+export function errorOf(thrown: unknown, during: string, context: DoorContext): ApiError {
+  const error = toApiError(thrown, during, context.errors);
+  context.refusals.count("request", error.code);
+  return error;
 }

@@ -8,8 +8,9 @@
  */
 import { errorRow, wire } from "@tidemark/proto";
 import { FetchStream as FetchUseCase, leaderHint } from "../../api/index.ts";
-import type { ApiError, BrokerContext, FetchedPart, FetchMessage, FetchSink } from "../../api/index.ts";
+import type { ApiError, FetchedPart, FetchMessage, FetchSink, RequestStats } from "../../api/index.ts";
 import { errorOf } from "./door-context.ts";
+import type { DoorContext } from "./door-context.ts";
 import type { StreamCall, StreamListener } from "./stream-call.ts";
 
 type WirePart = Parameters<typeof wire.fetchResponse.head>[0];
@@ -21,16 +22,18 @@ const LENT_AHEAD_BYTES = 6 * 1024 * 1024;
 
 export class FetchStream implements StreamListener, FetchSink {
   readonly #call: StreamCall;
-  readonly #context: BrokerContext;
+  readonly #context: DoorContext;
+  readonly #stats: RequestStats;
   readonly #useCase: FetchUseCase;
   readonly #onClosed: (stream: FetchStream) => void;
   #lentBytes = 0;
 
-  constructor(call: StreamCall, context: BrokerContext, onClosed: (stream: FetchStream) => void) {
+  constructor(call: StreamCall, context: DoorContext, onClosed: (stream: FetchStream) => void) {
     this.#call = call;
     this.#context = context;
     this.#onClosed = onClosed;
     this.#useCase = new FetchUseCase(context, this);
+    this.#stats = context.requests.of("Fetch", "GRPC");
     context.counters.fetchStreams++;
     call.listen(this);
   }
@@ -43,12 +46,13 @@ export class FetchStream implements StreamListener, FetchSink {
   }
 
   send(message: FetchMessage): void {
-    const { counters } = this.#context;
-    counters.fetchMessages++;
+    const { counters, clock } = this.#context;
+    counters.fetchRequests++;
     counters.bytesOut += message.bytes;
+    const sentAt = clock.monotonicNow();
     const pieces: Buffer[] = [];
     for (const part of message.parts) {
-      if (part.code !== "NONE") counters.fetchErrors++;
+      this.#count(part);
       pieces.push(wire.fetchResponse.head(this.#toWire(part), part.records.length));
       if (part.records.length > 0) pieces.push(part.records);
     }
@@ -56,9 +60,31 @@ export class FetchStream implements StreamListener, FetchSink {
     this.#call.send(pieces, () => {
       this.#lentBytes -= message.lentBytes;
       message.release();
+      this.#record(message.startedAt, sentAt, message.bytes);
       this.#useCase.onWritable();
       if (this.isWritable) this.#call.resume();
     });
+  }
+
+  #count(part: FetchedPart): void {
+    const { counters, refusals } = this.#context;
+    const { traffic } = part;
+    if (part.code !== "NONE") {
+      counters.fetchRequestsFailed++;
+      refusals.count("fetch", part.code);
+      if (traffic !== null) traffic.fetchRequestsFailed++;
+    }
+    if (traffic === null) return;
+    traffic.fetchRequests++;
+    traffic.bytesOut += part.records.length;
+  }
+
+  /** Of the broker's pushing; how long the reader waited for something to be there is not in it. */
+  #record(startedAt: number, sentAt: number, bytes: number): void {
+    const { clock, requests } = this.#context;
+    const times = { arrivedAt: startedAt, startedAt, takenAt: sentAt, doneAt: sentAt };
+    const { clientId } = this.#call.client;
+    requests.record(this.#stats, times, clock.monotonicNow(), bytes, () => ({ clientId }));
   }
 
   onReadFault(cause: unknown): void {

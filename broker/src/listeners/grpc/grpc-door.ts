@@ -19,13 +19,13 @@ import {
   GRPC_MAX_RECEIVE_BYTES,
   GRPC_MAX_SEND_BYTES,
 } from "@tidemark/proto";
-import { ApiError } from "../../api/index.ts";
+import { ApiError, Refusals } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
-import type { MetricRow, MetricsSource } from "../../ports/index.ts";
 import { adminCalls } from "./admin.ts";
 import { BusyAddressError } from "./busy-address-error.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
 import { asBytes } from "./door-context.ts";
+import type { DoorContext } from "./door-context.ts";
 import { FetchStream } from "./fetch-stream.ts";
 import { IdleTimeout } from "./idle-timeout.ts";
 import { Health, HEALTH_CHECK_PATH, HEALTH_WATCH_PATH } from "./health.ts";
@@ -55,9 +55,11 @@ const SOCKET_BUFFER_BYTES = 64 * 1024;
 
 type BidiHandler = handleBidiStreamingCall<Buffer, Buffer>;
 
-export class GrpcDoor implements MetricsSource {
+export class GrpcDoor {
+  /** Since the start. */
+  readonly refusals = new Refusals();
   readonly #options: GrpcDoorOptions;
-  readonly #context: BrokerContext;
+  readonly #context: DoorContext;
   readonly #server: Server;
   readonly #listener: net.Server;
   readonly #limits: ConnectionLimits;
@@ -72,7 +74,7 @@ export class GrpcDoor implements MetricsSource {
   constructor(options: GrpcDoorOptions, context: BrokerContext) {
     const { config } = context;
     this.#options = options;
-    this.#context = context;
+    this.#context = { ...context, refusals: this.refusals };
     this.#limits = new ConnectionLimits({ max: config.maxConnections, maxPerAddress: config.maxConnectionsPerIp });
     this.#server = new Server({
       "grpc.max_receive_message_length": GRPC_MAX_RECEIVE_BYTES,
@@ -96,7 +98,10 @@ export class GrpcDoor implements MetricsSource {
       onSession: (session) => this.#onSession(session),
     });
     this.#listener = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) => {
-      if (!this.#limits.admit(socket)) return;
+      if (!this.#limits.admit(socket)) {
+        this.refusals.count("accept", "connections");
+        return;
+      }
       this.#sockets.add(socket);
       socket.on("error", () => socket.destroy());
       socket.once("close", () => this.#sockets.delete(socket));
@@ -135,19 +140,11 @@ export class GrpcDoor implements MetricsSource {
     return isAddressInfo(address) ? { host: this.#options.host, port: address.port } : { ...this.#options };
   }
 
+  /** Bytes of messages that have begun and are not whole. */
+  readonly unfinishedBytes = 0;
+
   get connectionsCount(): number {
     return this.#limits.count;
-  }
-
-  /** Connections that a limit refused, since the start. */
-  *collect(): Iterable<MetricRow> {
-    yield {
-      name: "tidemark_refused_total",
-      help: "What was refused at the door.",
-      type: "counter",
-      labels: { stage: "accept", reason: "connections" },
-      value: this.#limits.refused,
-    };
   }
 
   async close(): Promise<void> {
@@ -206,7 +203,7 @@ export class GrpcDoor implements MetricsSource {
     this.#server.register(HEALTH_WATCH_PATH, watch, asBytes, asBytes, "serverStream");
 
     if (context.config.profile !== "dev") return;
-    const reflection = new Reflection(context);
+    const reflection = new Reflection(this.#context);
     for (const path of REFLECTION_PATHS) this.#bidi(path, (call) => reflection.handle(path, call));
   }
 

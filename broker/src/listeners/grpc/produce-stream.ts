@@ -10,8 +10,9 @@
  */
 import { Acks as WireAcks, Durability, errorRow, PRODUCE_CREDIT_BYTES, wire } from "@tidemark/proto";
 import { ApiError, handleProduce } from "../../api/index.ts";
-import type { BrokerContext, ProduceRequest, ProduceResult } from "../../api/index.ts";
+import type { ProduceRequest, ProduceResult, RequestStats, RequestTimes } from "../../api/index.ts";
 import { errorOf } from "./door-context.ts";
+import type { DoorContext } from "./door-context.ts";
 import type { StreamCall, StreamListener } from "./stream-call.ts";
 
 type WireRequest = ReturnType<typeof wire.produceRequest.decode>;
@@ -34,9 +35,16 @@ const wireDurability = {
 /** Answers not yet taken by the socket, above which no further request is read. */
 const WRITE_AHEAD_BYTES = 256 * 1024;
 
+interface Answered {
+  readonly correlationId: number;
+  readonly times: RequestTimes;
+  readonly bytes: number;
+}
+
 export class ProduceStream implements StreamListener {
   readonly #call: StreamCall;
-  readonly #context: BrokerContext;
+  readonly #context: DoorContext;
+  readonly #stats: RequestStats;
   readonly #onClosed: (stream: ProduceStream) => void;
   /** Requests without an answer. */
   #unanswered = 0;
@@ -45,6 +53,8 @@ export class ProduceStream implements StreamListener {
   /** Answers for the end of the turn, and the credit of ACKS_NONE among them. */
   #answers: Buffer[] = [];
   #creditDue = 0;
+  /** Requests whose answers leave at the end of the turn. */
+  readonly #answered: Answered[] = [];
   #isFlushAsked = false;
   /** The client has ended its side, or the broker stops: no more requests, answers still leave. */
   #isEnding = false;
@@ -57,10 +67,11 @@ export class ProduceStream implements StreamListener {
     this.#maybeResume();
   };
 
-  constructor(call: StreamCall, context: BrokerContext, onClosed: (stream: ProduceStream) => void) {
+  constructor(call: StreamCall, context: DoorContext, onClosed: (stream: ProduceStream) => void) {
     this.#call = call;
     this.#context = context;
     this.#onClosed = onClosed;
+    this.#stats = context.requests.of("Produce", "GRPC");
     context.counters.produceStreams++;
     this.#answer(wire.produceResponse.encode({ correlationId: 0, results: [], creditBytes: PRODUCE_CREDIT_BYTES }));
     call.listen(this);
@@ -106,6 +117,7 @@ export class ProduceStream implements StreamListener {
     const acks = acksByWire.get(request.acks);
     if (acks === undefined) {
       const refused = request.partitions.map(() => refusal("INVALID_REQUIRED_ACKS"));
+      this.#context.refusals.count("produce", "INVALID_REQUIRED_ACKS");
       this.#answer(wire.produceResponse.encode({ correlationId, results: refused, creditBytes: taken }));
       return;
     }
@@ -137,15 +149,21 @@ export class ProduceStream implements StreamListener {
     correlationId: number,
     acks: ProduceRequest["acks"],
     taken: number,
-  ): (results: readonly ProduceResult[]) => void {
-    return (results) => {
+  ): (results: readonly ProduceResult[], times: RequestTimes) => void {
+    return (results, times) => {
       this.#unanswered--;
+      this.#countRefused(results);
+      this.#answered.push({ correlationId, times, bytes: taken });
       if (this.#call.isOver) return;
       this.#credit += taken;
       if (acks === "none") this.#answerNone(results, taken);
       else
         this.#answer(wire.produceResponse.encode({ correlationId, results: results.map(toWire), creditBytes: taken }));
     };
+  }
+
+  #countRefused(results: readonly ProduceResult[]): void {
+    for (const { code } of results) if (code !== "NONE") this.#context.refusals.count("produce", code);
   }
 
   /** 8.1: no answer, and on any error the end of the stream, so that the client refreshes its metadata. */
@@ -186,6 +204,17 @@ export class ProduceStream implements StreamListener {
     call.cork();
     for (const message of this.#answers.splice(0)) call.send([message], this.#onWritten);
     call.uncork();
+    if (this.#answered.length > 0) this.#recordAnswered();
+  }
+
+  #recordAnswered(): void {
+    const { clock, requests } = this.#context;
+    const now = clock.monotonicNow();
+    for (const { times, bytes, correlationId } of this.#answered) {
+      const { clientId } = this.#call.client;
+      requests.record(this.#stats, times, now, bytes, () => ({ clientId, requestId: correlationId }));
+    }
+    this.#answered.length = 0;
   }
 
   // ---- flow and end ----

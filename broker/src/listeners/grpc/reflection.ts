@@ -5,8 +5,9 @@
  */
 import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { ApiError } from "../../api/index.ts";
-import type { BrokerContext } from "../../api/index.ts";
+
 import { errorOf } from "./door-context.ts";
+import type { DoorContext } from "./door-context.ts";
 import { statusOf } from "./status.ts";
 
 export const REFLECTION_PATHS = [
@@ -31,10 +32,10 @@ interface ReflectionMethod {
 }
 
 export class Reflection {
-  readonly #context: BrokerContext;
+  readonly #context: DoorContext;
   #methods: Promise<ReadonlyMap<string, ReflectionMethod>> | null = null;
 
-  constructor(context: BrokerContext) {
+  constructor(context: DoorContext) {
     this.#context = context;
   }
 

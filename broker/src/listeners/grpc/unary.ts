@@ -2,8 +2,9 @@
 import type { sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
 import { errorCode, uuidFromText, wire } from "@tidemark/proto";
 import { handleGetMetadata, handleInitProducerId, handleListOffsets, partitionCode } from "../../api/index.ts";
-import type { BrokerContext, ClientContext, MetadataTopic } from "../../api/index.ts";
+import type { BrokerContext, ClientContext, MetadataTopic, RequestStats } from "../../api/index.ts";
 import { clientOf, errorOf } from "./door-context.ts";
+import type { DoorContext } from "./door-context.ts";
 import { statusOf } from "./status.ts";
 
 export type UnaryHandler = (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => void;
@@ -11,26 +12,39 @@ export type UnaryHandler = (call: ServerUnaryCall<Buffer, Buffer>, callback: sen
 /** A use case from bytes to bytes. Whatever it throws becomes the status of the call. */
 export type BytesCall = (request: Buffer, client: ClientContext) => Promise<Buffer>;
 
-export function unary(name: string, context: BrokerContext, handle: BytesCall): UnaryHandler {
+export function unary(name: string, context: DoorContext, handle: BytesCall): UnaryHandler {
+  const stats = context.requests.of(name, "GRPC");
   return (call, callback) => {
-    void answer(name, context, handle, call, callback);
+    void answer({ name, context, stats, handle }, call, callback);
   };
+}
+
+interface UnaryMethod {
+  readonly name: string;
+  readonly context: DoorContext;
+  readonly stats: RequestStats;
+  readonly handle: BytesCall;
 }
 
 /** Never rejects. What decoding throws and what the use case rejects with take the same way out. */
 async function answer(
-  name: string,
-  context: BrokerContext,
-  handle: BytesCall,
+  { name, context, stats, handle }: UnaryMethod,
   call: ServerUnaryCall<Buffer, Buffer>,
   callback: sendUnaryData<Buffer>,
 ): Promise<void> {
+  const arrivedAt = context.clock.monotonicNow();
+  const client = clientOf(call);
   let response: Buffer;
   try {
-    response = await handle(call.request, clientOf(call));
+    response = await handle(call.request, client);
   } catch (thrown: unknown) {
     callback(statusOf(errorOf(thrown, name, context)));
     return;
+  } finally {
+    // All of it is the handler's: what it waits for is its own doing, as the commit of a topic's creation.
+    const doneAt = context.clock.monotonicNow();
+    const times = { arrivedAt, startedAt: arrivedAt, takenAt: doneAt, doneAt };
+    context.requests.record(stats, times, doneAt, call.request.length, () => ({ clientId: client.clientId }));
   }
   callback(null, response);
 }

@@ -12,7 +12,8 @@
 import http from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Logger, MetricRow, MetricsSource } from "../../ports/index.ts";
+import { Refusals } from "../../api/index.ts";
+import type { Logger } from "../../ports/index.ts";
 import type { BrokerView } from "./broker-view.ts";
 import { type Answer, refusal, Routes } from "./routes.ts";
 
@@ -50,14 +51,15 @@ export async function openHttpDoor(options: HttpDoorOptions, broker: BrokerView,
   return door;
 }
 
-export class HttpDoor implements MetricsSource {
+export class HttpDoor {
+  /** Since the start. */
+  readonly refusals = new Refusals();
   readonly #options: HttpDoorOptions;
   readonly #routes: Routes;
   readonly #logger: Logger;
   readonly #server: http.Server;
   /** Every open connection, with the number of its requests under way. */
   readonly #connections = new Map<Duplex, number>();
-  readonly #refusedByReason = new Map<string, number>();
   readonly #lastLoggedByReason = new Map<string, number>();
   #closing: Promise<void> | null = null;
 
@@ -107,6 +109,9 @@ export class HttpDoor implements MetricsSource {
     return { host: address, port };
   }
 
+  /** Bytes of messages that have begun and are not whole. */
+  readonly unfinishedBytes = 0;
+
   get connectionsCount(): number {
     return this.#connections.size;
   }
@@ -122,19 +127,6 @@ export class HttpDoor implements MetricsSource {
       for (const [socket, requestsCount] of this.#connections) if (requestsCount === 0) socket.destroy();
     });
     return this.#closing;
-  }
-
-  /** What the door refused. */
-  *collect(): Iterable<MetricRow> {
-    for (const [reason, value] of this.#refusedByReason) {
-      yield {
-        name: "tidemark_refused_total",
-        help: "What was refused at the door.",
-        type: "counter",
-        labels: { stage: "http", reason },
-        value,
-      };
-    }
   }
 
   // ---- connections ----
@@ -221,13 +213,12 @@ export class HttpDoor implements MetricsSource {
   }
 
   #onRefused(reason: string): void {
-    const total = (this.#refusedByReason.get(reason) ?? 0) + 1;
-    this.#refusedByReason.set(reason, total);
+    this.refusals.count("http", reason);
     const now = performance.now();
     const lastLogged = this.#lastLoggedByReason.get(reason);
     if (lastLogged !== undefined && now - lastLogged < REFUSAL_LOG_INTERVAL_MS) return;
     this.#lastLoggedByReason.set(reason, now);
-    this.#logger.warn("refused at the HTTP door", { reason, total });
+    this.#logger.warn("refused at the HTTP door", { reason });
   }
 }
 

@@ -1,0 +1,130 @@
+/** The numbers of one broker as the metric table reads them. The composition root makes them out of the broker's parts. */
+import type { Histogram } from "../base/index.ts";
+import type { Refusal } from "../ports/index.ts";
+
+/** What went through one topic or through the broker since the start. */
+export interface TrafficNumbers {
+  readonly recordsIn: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly produceRequests: number;
+  readonly produceRequestsFailed: number;
+  readonly fetchRequests: number;
+  readonly fetchRequestsFailed: number;
+}
+
+export interface BrokerTotals extends TrafficNumbers {
+  readonly batchesIn: number;
+  readonly duplicatesIn: number;
+  readonly batchBytes: Histogram;
+  /** Open now. */
+  readonly produceStreams: number;
+  readonly fetchStreams: number;
+}
+
+export interface TopicNumbers {
+  readonly topic: string;
+  readonly partitionsCount: number;
+  /** Null until a partition of it was led here. */
+  readonly traffic: TrafficNumbers | null;
+}
+
+/** One partition with a replica on this broker. What only its leader knows is null elsewhere. */
+export interface PartitionNumbers {
+  readonly topic: string;
+  readonly partition: number;
+  /** -1 = none. */
+  readonly leaderId: number;
+  readonly preferredLeaderId: number;
+  readonly replicasCount: number;
+  readonly isrCount: number;
+  readonly led: LedPartition | null;
+}
+
+export interface LedPartition {
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  readonly sizeBytes: number;
+  readonly segmentsCount: number;
+  readonly effectiveMinIsr: number;
+  readonly isDamaged: boolean;
+}
+
+export interface RequestNumbers {
+  readonly api: string;
+  readonly listener: string;
+  /** Seconds. */
+  readonly durations: Histogram;
+  readonly queue: Histogram;
+  readonly handler: Histogram;
+  readonly remote: Histogram;
+  readonly response: Histogram;
+  /** Bytes. */
+  readonly sizes: Histogram;
+}
+
+export interface BrokerInfo {
+  readonly id: number;
+  readonly address: string;
+}
+
+/** The metadata log as its single voter sees it. */
+export interface RaftNumbers {
+  readonly term: number;
+  /** -1 = none known. */
+  readonly leaderId: number;
+  readonly votedFor: number;
+  readonly leaderChanges: number;
+  /** Indexes, 1-based. */
+  readonly committedIndex: number;
+  readonly lastIndex: number;
+  readonly recordsAppended: number;
+  /** Seconds from a proposal's write to its commit. */
+  readonly appendDurations: Histogram;
+}
+
+export interface BrokerNumbers {
+  readonly version: string;
+  readonly nodeVersion: string;
+  readonly nodeId: number;
+  /** `tidemark.metrics.partitions.max`. */
+  readonly summaryPartitionsMax: number;
+  totals(): BrokerTotals;
+  topics(): Iterable<TopicNumbers>;
+  partitions(): Iterable<PartitionNumbers>;
+  /** Of the cluster. */
+  brokers(): readonly BrokerInfo[];
+  /** Open connections of each listener. */
+  connections(): Iterable<readonly [listener: string, count: number]>;
+  refusals(): Iterable<readonly [listener: string, refusal: Refusal]>;
+  requests(): Iterable<RequestNumbers>;
+  slowRequestsCount(): number;
+  /** Requests read and neither appended nor refused. */
+  queued(): { readonly requests: number; readonly bytes: number };
+  /** Bytes of messages that have begun and are not whole, of each listener. */
+  unfinishedBytes(): Iterable<readonly [listener: string, bytes: number]>;
+  /** Null before the log directory is open. */
+  syncDurations(): Histogram | null;
+  /** Null when the disk does not tell. */
+  diskFreeBytes(): number | null;
+  diskTotalBytes(): number | null;
+  /** No room but the reserve: appends are refused. */
+  isDiskFull(): boolean;
+  /** The metadata store takes no writes until there is room. */
+  isMetadataSuspended(): boolean;
+  offlineLogDirectoriesCount(): number;
+  /** Null before the metadata is replayed. */
+  raft(): RaftNumbers | null;
+}
+
+/** What the process measures of itself. */
+export interface ProcessNumbers {
+  /** Seconds of CPU since the process began. */
+  cpu(): { readonly user: number; readonly system: number };
+  /** Share of the last while in which the event loop waited for something to do; 0 to 1. */
+  idleShare(): number;
+  /** Seconds by which a timer came late. */
+  loopDelays(): Histogram;
+  /** A value per second, over the last while, of a count that only grows; null while nothing can be said. */
+  rateOf(name: string, count: number): number | null;
+}
