@@ -1,6 +1,6 @@
 /**
- * What stands behind `npm start`, `npm test`, `npm run build|bench|crash|story|packages|coverage|reference`: installs what is
- * missing, builds what has changed, then runs the job. Plain JavaScript, since it runs before anything is installed.
+ * What stands behind `npm start`, `npm test`, `npm run build|bench|crash|story|packages|coverage|compat|reference`: installs
+ * what is missing, builds what has changed, then runs the job. Plain JavaScript, since it runs before anything is installed.
  *
  * - Installed means: every package of the lock file that this platform needs lies in node_modules with its version.
  *   Only then is nothing downloaded; otherwise `npm ci --ignore-scripts` runs (no dependency needs its install script).
@@ -214,6 +214,15 @@ const jobs = {
     process.exit(
       run(process.execPath, [...c8, process.execPath, mochaPath, ...mochaOptions(rest), ...(files ?? allTests())]),
     );
+  },
+  compat: async (args) => {
+    if (!process.env.TIDEMARK_TEST_KAFKA_TOOLS) {
+      say("error: TIDEMARK_TEST_KAFKA_TOOLS must name the launcher of Apache Kafka's tools; see docs/testing.md");
+      process.exit(2);
+    }
+    const tests = ["e2e/kafka-tools.e2e.js", "storage/kafka-data.test.js"];
+    const files = tests.map((path) => join(root, "broker/dist/test", path));
+    process.exit(run(process.execPath, [mochaPath, ...mochaOptions(args), ...files]));
   },
   bench: (args) => become(compiled("bench"), args),
   crash: (args) => become(compiled("crash"), args),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes data.tar.gz anew: see README.md. LAUNCHER is the program that starts Apache Kafka and runs its tools.
 set -euo pipefail
-launcher=${TIDEMARK_KAFKA_TOOLS:?the launcher of Apache Kafka}
+launcher=${TIDEMARK_TEST_KAFKA_TOOLS:?the launcher of Apache Kafka}
 here=$(cd "$(dirname "$0")" && pwd)
 port=${1:-19492}
 "$launcher" start --port "$port" --heap 384M \
