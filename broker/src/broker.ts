@@ -48,7 +48,7 @@ import {
   Turn,
 } from "./runtime/index.ts";
 import { claimDirectory, completeBirth, openLogDirectory, openMetadataStore } from "./storage/index.ts";
-import type { ClusterIdentity, MetadataStore, OpenReport } from "./storage/index.ts";
+import type { ClusterIdentity, MetadataStore, OpenProgress, OpenReport } from "./storage/index.ts";
 
 /** The world a broker runs in. */
 export interface BrokerWorld {
@@ -81,7 +81,8 @@ export interface BrokerOptions {
    * broker exits with `exitCode`; one that embeds it may go on without.
    */
   readonly onFatal?: ((fault: FatalFault) => void) | undefined;
-  readonly onRecovery?: ((progress: { logsDone: number; logsTotal: number; bytesScanned: number }) => void) | undefined;
+  /** Called while the logs are opened: often, and always when one is done. */
+  readonly onRecovery?: ((progress: OpenProgress) => void) | undefined;
   /** Parts of the world to put in the place of the real ones; for tests. */
   readonly world?: Partial<BrokerWorld> | undefined;
 }

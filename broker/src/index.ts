@@ -14,4 +14,4 @@ export { createBroker } from "./create-broker.ts";
 export { tuneProcess } from "./process-tuning.ts";
 export { BusyAddressError } from "./listeners/grpc/index.ts";
 export type { BrokerConfig } from "./config/index.ts";
-export type { OpenReport } from "./storage/index.ts";
+export type { OpenProgress, OpenReport } from "./storage/index.ts";

@@ -10,6 +10,7 @@ import type { LoadedConfig } from "./broker-config.ts";
 import { type CommandContext, isJson } from "./command-context.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { CliFailure } from "./failure.ts";
+import { RecoveryProgress } from "./output/recovery-progress.ts";
 import type { NewTopicSpec } from "./parse/pairs.ts";
 import { explainStartFailure } from "./platform/start-failure.ts";
 import { proveReady } from "./ready-proof.ts";
@@ -27,15 +28,19 @@ export async function runBroker(context: CommandContext, run: BrokerRun): Promis
   const [{ createBroker, tuneProcess }] = await Promise.all([import("@tidemark/broker"), import("@tidemark/client")]);
   tuneProcess();
   const end = new Ending(context.signal);
+  const recovery = new RecoveryProgress(context);
   const broker = await createBroker({
     config: run.config,
     memory: run.isMemory,
     onFatal: (fault) => end.onFatal(fault),
+    onRecovery: recovery.onProgress,
   });
   try {
     await broker.start();
   } catch (error: unknown) {
     throw explainStartFailure(error, run.portHint);
+  } finally {
+    recovery.stop();
   }
   try {
     await Promise.race([announceReady(context, broker, run), end.reached]);

@@ -11,6 +11,7 @@
 import { asOffset, assert } from "../base/index.ts";
 import type { Offset } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
+import type { Disk } from "../ports/index.ts";
 import { RELATIVE_OFFSET_MAX } from "./batch-fields.ts";
 import { parseEpochs, readCheckpoint } from "./checkpoint-file.ts";
 import { offsetName, offsetOfName } from "./directory-names.ts";
@@ -70,6 +71,23 @@ export interface LoadedLog {
   readonly bytesCut: number;
 }
 
+/** What recovery will look at: the segments from the one with `offset`, its recovery point or log start, on. Throws DiskFault. */
+export function bytesToScan(disk: Disk, directory: string, offset: number): number {
+  const bases = basesOf(disk.list(directory));
+  const first = bases.findLast((base) => base <= offset) ?? 0;
+  return bases
+    .filter((base) => base >= first)
+    .reduce((sum, base) => sum + (disk.sizeOf(`${directory}/${offsetName(base)}${LOG_SUFFIX}`) ?? 0), 0);
+}
+
+/** Ascending. */
+function basesOf(names: readonly string[]): number[] {
+  return names
+    .map((name) => offsetOfName(name, LOG_SUFFIX))
+    .filter((base) => base !== null)
+    .sort((left, right) => left - right);
+}
+
 /** Rejects with StorageError or DiskFault; then no file is open. */
 export async function loadLog(options: LoadOptions): Promise<LoadedLog> {
   const loader = new LogLoader(options, await tidyLeftovers(options.host, options.directory));
@@ -103,7 +121,14 @@ class LogLoader {
     this.#snapshots = new SnapshotStore(host.disk, directory, names, host.logger);
   }
 
+  /** Leaves no file open: a log that nobody reads or writes costs no descriptor, and there may be thousands. */
   async load(): Promise<LoadedLog> {
+    const loaded = await this.#load();
+    this.closeFiles();
+    return loaded;
+  }
+
+  async #load(): Promise<LoadedLog> {
     const { isClean, recoveryPoint } = this.#options;
     if (this.#segments.length === 0) this.#startEmpty(this.#logStart);
     const active = this.#active;
@@ -133,9 +158,7 @@ class LogLoader {
     if (end < this.#logStart) return this.#recover();
     this.#settleEdges(end);
     const producers = await replayProducers(this.#replaySource, end, this.#nowMs);
-    // An idle partition costs neither a descriptor nor the memory of an index.
     active.dropIndexes();
-    active.log.closeSync();
     return this.#result({ producers, recoveryPoint: end, wasRecovered: false, isDamaged: false });
   }
 
@@ -189,10 +212,7 @@ class LogLoader {
    */
   #removeBelowLogStart(names: readonly string[]): number[] {
     const { host, directory, logStartOffset, isClean } = this.#options;
-    const bases = names
-      .map((name) => offsetOfName(name, LOG_SUFFIX))
-      .filter((base) => base !== null)
-      .sort((left, right) => left - right);
+    const bases = basesOf(names);
     const first = bases.findLastIndex((base) => base <= (logStartOffset ?? 0));
     for (const base of bases.slice(0, Math.max(0, first))) {
       for (const suffix of SEGMENT_SUFFIXES) removeFile(host.disk, `${directory}/${offsetName(base)}${suffix}`);

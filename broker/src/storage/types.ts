@@ -172,6 +172,14 @@ export interface PartitionLog {
   segments(): readonly { baseOffset: Offset; sizeBytes: Position; path: string }[];
 }
 
+/** How far a start has come. Bytes: those that recovery has to look at; 0 after a clean stop. */
+export interface OpenProgress {
+  readonly logsDone: number;
+  readonly logsTotal: number;
+  readonly bytesScanned: number;
+  readonly bytesTotal: number;
+}
+
 export interface LogDirectoryOptions {
   readonly path: string;
   readonly disk: Disk;
@@ -183,7 +191,7 @@ export interface LogDirectoryOptions {
   readonly recoveryCheckpointIntervalMs: number;
   readonly logStartCheckpointIntervalMs: number;
   readonly highWatermarkCheckpointIntervalMs: number;
-  onProgress?(progress: { logsDone: number; logsTotal: number; bytesScanned: number }): void;
+  onProgress?(progress: OpenProgress): void;
   /** A fault that takes the whole directory offline (3.8(1)). */
   onOffline(fault: DiskFault): void;
 }

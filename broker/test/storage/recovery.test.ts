@@ -36,6 +36,40 @@ function flip(machine: StorageMachine, path: string, at: number): void {
 }
 
 describe("recovery (4.2)", () => {
+  it("leaves no file open, nor does a creation or a clean start", async () => {
+    const { machine } = await dead(12, { segmentBytes: 100_000 });
+    const { directory } = await machine.again({ segmentBytes: 100_000 });
+    expect(machine.medium.openFilesCount).to.equal(0);
+    await machine.run(directory.createLog({ ...specOf({}), topic: "u" }));
+    expect(machine.medium.openFilesCount).to.equal(0);
+    await machine.run(directory.close(1));
+    machine.restart("process");
+    await machine.again({ segmentBytes: 100_000 });
+    expect(machine.medium.openFilesCount).to.equal(0);
+  });
+
+  it("tells from the first how many bytes it will look at, and at last that it has looked at them", async () => {
+    const { machine } = await dead(60, { segmentBytes: 500 });
+    machine.progress.length = 0;
+    const { log, directory } = await machine.again({ segmentBytes: 500 });
+    expect(log.segmentCount).to.be.greaterThan(3);
+    const { bytesScanned } = directory.report;
+    expect(bytesScanned).to.be.greaterThan(0);
+    expect(new Set(machine.progress.map(({ bytesTotal }) => bytesTotal))).to.deep.equal(new Set([bytesScanned]));
+    expect(machine.progress.at(-1)).to.deep.equal({
+      logsDone: 1,
+      logsTotal: 1,
+      bytesScanned,
+      bytesTotal: bytesScanned,
+    });
+
+    await machine.run(directory.close(1));
+    machine.restart("process");
+    machine.progress.length = 0;
+    await machine.again({ segmentBytes: 500 });
+    expect(machine.progress.at(-1)?.bytesTotal).to.equal(0);
+  });
+
   it("of any prefix of bytes ends behind the last batch that is whole in it", async () => {
     const random = new SeededRandom(3);
     const size = [1, 2, 3].map((records) => makeBatch({ records, producerId: 5 }).length);

@@ -8,7 +8,7 @@ import { DiskFault } from "../../../src/ports/index.ts";
 import { SimDisk, SimWorld } from "../../../src/sim/index.ts";
 import type { DirectoryMode, SimProcess } from "../../../src/sim/index.ts";
 import { openLogDirectory } from "../../../src/storage/index.ts";
-import type { LogConfig, LogDirectory, PartitionLog, ReplicaSpec } from "../../../src/storage/index.ts";
+import type { OpenProgress, LogConfig, LogDirectory, PartitionLog, ReplicaSpec } from "../../../src/storage/index.ts";
 import { readBatchHeader, RecordBatchBuilder } from "@tidemark/proto";
 
 export const DATA = "/data";
@@ -112,6 +112,7 @@ export class StorageMachine {
         recoveryCheckpointIntervalMs: this.checkpointMs,
         logStartCheckpointIntervalMs: this.checkpointMs,
         highWatermarkCheckpointIntervalMs: this.checkpointMs,
+        onProgress: (progress) => this.progress.push(progress),
         onOffline: (fault) => {
           this.offline = fault;
         },
@@ -125,6 +126,9 @@ export class StorageMachine {
     const log = await this.run(directory.createLog(specOf(config)));
     return { directory, log };
   }
+
+  /** What starts have told of themselves. */
+  readonly progress: OpenProgress[] = [];
 
   /** Opens again after a stop or crash, expecting the log of `specOf(config)`. */
   async again(config: Partial<LogConfig> = {}): Promise<{ directory: LogDirectory; log: PartitionLog }> {
