@@ -8,14 +8,18 @@ const curve = (cost: (n: number) => number): { n: number; cost: number }[] =>
 describe("a growth law", () => {
   it("finds the exponent of a power of n", () => {
     fc.assert(
-      fc.property(fc.double({ min: -1, max: 3, noNaN: true }), fc.double({ min: 0.1, max: 10 }), (exponent, factor) => {
-        const { value } = growth(
-          "x",
-          0,
-          curve((n) => factor * n ** exponent),
-        );
-        expect(value).to.be.closeTo(exponent, 1e-9);
-      }),
+      fc.property(
+        fc.double({ min: -1, max: 3, noNaN: true }),
+        fc.double({ min: 0.1, max: 10, noNaN: true }),
+        (exponent, factor) => {
+          const { value } = growth(
+            "x",
+            0,
+            curve((n) => factor * n ** exponent),
+          );
+          expect(value).to.be.closeTo(exponent, 1e-9);
+        },
+      ),
     );
   });
 
