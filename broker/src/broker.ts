@@ -20,6 +20,7 @@ import type { HttpDoor } from "./listeners/http/index.ts";
 import type { ClusterImage } from "./metadata/index.ts";
 import {
   createLogger,
+  LogLevels,
   FileDirectoryLocks,
   FileDisk,
   LevelStore,
@@ -115,6 +116,8 @@ type Stage = "new" | "starting" | "ready" | "stopping" | "stopped" | "failed";
 export class Broker {
   readonly #options: BrokerOptions;
   readonly #config: BrokerConfig;
+  /** Of the lines of this broker, unless it was given a logger. */
+  readonly logLevels: LogLevels;
   readonly #logger: Logger;
   readonly #world: BrokerWorld;
   readonly #path: string;
@@ -141,7 +144,8 @@ export class Broker {
     const { config } = options;
     this.#options = options;
     this.#config = config;
-    this.#logger = options.logger ?? createLogger({ level: config.logLevel, nodeId: config.nodeId });
+    this.logLevels = new LogLevels(config.logLevel, config.logLevels);
+    this.#logger = options.logger ?? createLogger({ level: this.logLevels, nodeId: config.nodeId });
     this.#requests = new RequestLog({ logger: this.#logger.child("requests"), slowMs: config.slowRequestMs });
     this.#budget = new RequestBudget({ maxBytes: config.queuedMaxRequestBytes, maxRequests: config.queuedMaxRequests });
     const isMemory = options.memory === true;
@@ -225,6 +229,7 @@ export class Broker {
 
   async #open(): Promise<void> {
     const startedAt = this.#world.clock.monotonicNow();
+    this.#logger.info("effective configuration", { settings: this.#config.sources });
     const crc = registerNativeCrc32c();
     registerNativeCodecs();
     if (!crc.isNative) this.#logger.warn("checksums are computed in JavaScript", { reason: crc.reason });
@@ -327,7 +332,7 @@ export class Broker {
         turn,
         purgatory,
         openLogDirectory,
-        logger: this.#logger,
+        logger: this.#logger.child("replicas"),
         onOffline: (fault) =>
           this.#fail("DISK_FAULT", `the data directory ${this.#path} failed: ${fault.message}`, fault),
       },
@@ -414,7 +419,7 @@ export class Broker {
       try {
         await close();
       } catch (cause: unknown) {
-        this.#logger.error("a part of the broker did not close", { cause: String(cause) });
+        this.#logger.error("a part of the broker did not close", { err: cause });
         failure ??= cause;
       }
     }
@@ -427,7 +432,7 @@ export class Broker {
     const isStarting = this.#stage === "starting";
     this.#stage = "failed";
     this.#waitingFor = ["failed"];
-    this.#logger.error("the broker has failed", { code, reason: message });
+    this.#logger.error("the broker has failed", { code, reason: message, err: cause });
     const told = { code, message, exitCode: DISK_FAULT_EXIT, cause };
     this.#fault = told;
     // A start tells by its rejection.

@@ -49,8 +49,8 @@ export class UnknownErrors {
   /** The id of the logged error. */
   log(during: string, thrown: unknown): number {
     this.#count++;
-    const cause = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-    this.#logger.error("request failed unexpectedly", { id: this.#count, during, cause });
+    const err = thrown instanceof Error ? thrown : new Error(String(thrown));
+    this.#logger.error("request failed unexpectedly", { errorId: this.#count, api: during, err });
     return this.#count;
   }
 }

@@ -57,6 +57,14 @@ export const brokerRows = [
   },
 
   {
+    key: "tidemark.log.levels",
+    type: "list",
+    default: "",
+    scope: "broker",
+    doc: "Levels of single components above or below log.level: broker, api, requests, replicas, storage, controller, grpc, http, process.",
+    example: "grpc=debug,storage=warn",
+  },
+  {
     key: "tidemark.slow.request.ms",
     type: "long",
     default: "1000",

@@ -74,7 +74,7 @@ export function loadConfig(input: LoadInput): LoadResult {
   }
   if (problems.length > 0 || typeof nodeId !== "number") return { ok: false, problems };
 
-  const config = build(input, values, nodeId, keysSet);
+  const config = build(input, values, nodeId, { keysSet, sources });
   const relations = validate(config);
   if (relations.problems.length > 0) return { ok: false, problems: relations.problems };
   return { ok: true, config, sources, warnings: [...relations.warnings, ...warnings] };
@@ -167,7 +167,7 @@ function build(
   { profile }: LoadInput,
   values: ReadonlyMap<string, Value | null>,
   nodeId: number,
-  keysSet: ReadonlySet<string>,
+  origins: Pick<BrokerConfig, "keysSet" | "sources">,
 ): BrokerConfig {
   const brokerValues = typed<BrokerValues>(brokerRows, values);
   return Object.freeze({
@@ -176,7 +176,7 @@ function build(
     nodeId,
     dataDirectory: brokerValues.logDirs[0] ?? "",
     topicDefaults: Object.freeze(typed<TopicValues>(topicRows, values)),
-    keysSet,
+    ...origins,
   });
 }
 

@@ -17,6 +17,8 @@ export interface BrokerConfig extends Omit<BrokerValues, "nodeId"> {
   readonly topicDefaults: TopicValues;
   /** Keys (as in the table) that a file, the environment or a flag has set. */
   readonly keysSet: ReadonlySet<string>;
+  /** The effective text of every key with its source, in the order of the table; sensitive values are redacted. */
+  readonly sources: ReadonlyMap<string, { readonly value: string; readonly source: ConfigSource }>;
 }
 
 /** Settings that a partition's log needs; structurally storage's LogConfig. */

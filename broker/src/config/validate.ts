@@ -18,6 +18,10 @@ export function validate(config: BrokerConfig): { problems: ConfigProblem[]; war
     refuse("process.roles", formatValue(config.processRoles), "every process is both: expected broker,controller");
   }
   checkListeners(config, refuse, warnings);
+  for (const pair of config.logLevels) {
+    if (!/^[a-z]+=(debug|info|warn|error|silent)$/.test(pair))
+      refuse("tidemark.log.levels", pair, "expected component=level, with a level of debug, info, warn, error, silent");
+  }
 
   const { maxMessageBytes, segmentBytes, durability, cleanupPolicy } = config.topicDefaults;
   if (config.queuedMaxRequestBytes < maxMessageBytes) {

@@ -10,7 +10,8 @@ export { SystemClock, SystemTimers } from "./clock.ts";
 export { FileDirectoryLocks, MemoryDirectoryLocks } from "./directory-lock.ts";
 export { FileDisk } from "./file-disk.ts";
 export { LevelStore } from "./level-store.ts";
-export { createLogger, type LoggerOptions, type LogLevel } from "./logger.ts";
+export { createLogger, type LoggerOptions } from "./logger.ts";
+export { type LogLevel, LogLevels } from "./log-levels.ts";
 export type {
   BrokerInfo,
   BrokerNumbers,

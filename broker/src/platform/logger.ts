@@ -1,42 +1,56 @@
 /**
- * Log lines as JSON (pino), one per line: `ts`, `level`, `node`, `component`, `msg` and the line's fields. Written at once
- * and in order, so that the last line before an exit is there. Pino is loaded with the first line that is really written.
+ * Log lines as JSON (pino), one per line: `ts`, `level`, `node`, `component`, `msg` and the line's fields, which docs/logging.md
+ * lists. Written at once and in order, so that the last line before an exit is there. Pino is loaded with the first line that
+ * is really written. At a terminal the same lines are laid out for people.
+ *
+ * Messages are constants, so a fault that repeats is known by its message: of one message of one component a burst is written,
+ * then one line a second, which says how many were suppressed. A full disk does not fill itself with lines about it.
  *
  * Fields named like a password, token or secret are redacted at any depth; an error shows its name, code and message.
  */
 import { createRequire } from "node:module";
+import { TokenBucket } from "../base/index.ts";
+import { DiskFault } from "../ports/index.ts";
 import type { LogFields, Logger } from "../ports/index.ts";
-
-export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+import { type LogLevel, LogLevels, logRanks } from "./log-levels.ts";
+import { prettyLine } from "./pretty-line.ts";
 
 export interface LoggerOptions {
-  readonly level: LogLevel;
+  /** A level for good, or levels that may change. */
+  readonly level: LogLevel | LogLevels;
   readonly nodeId: number;
-  /** Where lines go; default: standard error, since standard output carries data. */
+  /** Where lines go, as JSON; default: standard error, since standard output carries data. */
   readonly write?: (line: string) => void;
+  /** Monotonic ms; for tests. */
+  readonly now?: () => number;
 }
 
 type PinoLogger = import("pino").Logger;
+type Level = "debug" | "info" | "warn" | "error";
 
-const ranks: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
+/** Of one message of one component. */
+const BURST_LINES = 200;
+const LINES_PER_SECOND = 1;
+/** Messages are constants of the program: there are fewer. */
+const MESSAGES_MAX = 1000;
 
 export function createLogger(options: LoggerOptions): Logger {
-  let root: PinoLogger | null = null;
-  return new PinoBackedLogger(options.level, "broker", () => {
-    root ??= loadPino(options);
-    return root;
-  });
+  const levels = options.level instanceof LogLevels ? options.level : new LogLevels(options.level);
+  return new PinoBackedLogger(levels, "broker", new Sink(options));
 }
 
 class PinoBackedLogger implements Logger {
-  readonly #level: LogLevel;
+  readonly #levels: LogLevels;
   readonly #component: string;
-  readonly #root: () => PinoLogger;
+  readonly #sink: Sink;
+  #rank = 0;
+  /** Of the levels, when the rank was looked up. */
+  #version = -1;
 
-  constructor(level: LogLevel, component: string, root: () => PinoLogger) {
-    this.#level = level;
+  constructor(levels: LogLevels, component: string, sink: Sink) {
+    this.#levels = levels;
     this.#component = component;
-    this.#root = root;
+    this.#sink = sink;
   }
 
   debug(message: string, fields?: LogFields): void {
@@ -56,22 +70,65 @@ class PinoBackedLogger implements Logger {
   }
 
   child(component: string): Logger {
-    return new PinoBackedLogger(this.#level, component, this.#root);
+    return new PinoBackedLogger(this.#levels, component, this.#sink);
   }
 
-  #write(level: "debug" | "info" | "warn" | "error", message: string, fields: LogFields = {}): void {
-    if (ranks[level] < ranks[this.#level]) return;
-    this.#root()[level]({ component: this.#component, ...redactFields(fields) }, message);
+  #write(level: Level, message: string, fields: LogFields = {}): void {
+    if (this.#version !== this.#levels.version) {
+      this.#version = this.#levels.version;
+      this.#rank = this.#levels.rankOf(this.#component);
+    }
+    if (logRanks[level] >= this.#rank) this.#sink.write(level, this.#component, message, fields);
   }
 }
 
-function loadPino({ level, nodeId, write }: LoggerOptions): PinoLogger {
+/** What is known of one message: how often it may be written, and how often it was not. */
+interface Repeats {
+  readonly bucket: TokenBucket;
+  suppressed: number;
+}
+
+/** Where the lines of all components come together. */
+class Sink {
+  readonly #options: LoggerOptions;
+  readonly #now: () => number;
+  readonly #repeats = new Map<string, Repeats>();
+  #pino: PinoLogger | null = null;
+
+  constructor(options: LoggerOptions) {
+    this.#options = options;
+    this.#now = options.now ?? ((): number => performance.now());
+  }
+
+  write(level: Level, component: string, message: string, fields: LogFields): void {
+    const repeats = this.#repeatsOf(`${component} ${message}`);
+    if (!repeats.bucket.take(this.#now())) {
+      repeats.suppressed += 1;
+      return;
+    }
+    const suppressed = repeats.suppressed === 0 ? {} : { suppressed: repeats.suppressed };
+    repeats.suppressed = 0;
+    this.#pino ??= loadPino(this.#options);
+    this.#pino[level]({ component, ...redactFields(fields), ...suppressed }, message);
+  }
+
+  #repeatsOf(key: string): Repeats {
+    let repeats = this.#repeats.get(key);
+    if (repeats === undefined) {
+      if (this.#repeats.size >= MESSAGES_MAX) this.#repeats.clear();
+      repeats = { bucket: new TokenBucket({ perSecond: LINES_PER_SECOND, burst: BURST_LINES }), suppressed: 0 };
+      this.#repeats.set(key, repeats);
+    }
+    return repeats;
+  }
+}
+
+function loadPino({ nodeId, write }: LoggerOptions): PinoLogger {
   // Synchronously, since a line must not wait for a module: the process may end right behind it.
   const pino: typeof import("pino") = createRequire(import.meta.url)("pino");
-  const destination = write === undefined ? pino.destination({ dest: 2, sync: true }) : { write };
   return pino.pino(
     {
-      level,
+      level: "debug",
       base: { node: nodeId },
       messageKey: "msg",
       timestamp: () => `,"ts":"${new Date().toISOString()}"`,
@@ -79,8 +136,14 @@ function loadPino({ level, nodeId, write }: LoggerOptions): PinoLogger {
       // Errors come here as plain fields; pino's own serializer would join their messages.
       serializers: { err: (shown: unknown) => shown },
     },
-    destination,
+    destinationOf(pino, write),
   );
+}
+
+function destinationOf(pino: typeof import("pino"), write: LoggerOptions["write"]): import("pino").DestinationStream {
+  if (write !== undefined) return { write };
+  const standardError = pino.destination({ dest: 2, sync: true });
+  return process.stderr.isTTY ? { write: (line) => standardError.write(prettyLine(line)) } : standardError;
 }
 
 const SECRET = /password|token|secret/i;
@@ -108,9 +171,9 @@ function shownValue(value: unknown, depth: number): unknown {
 }
 
 function shownError(error: Error, depth: number): Record<string, unknown> {
-  const code = "code" in error ? { code: error.code } : {};
+  const code = error instanceof DiskFault ? { code: error.kind } : "code" in error ? { code: error.code } : {};
   const cause = error.cause === undefined ? {} : { cause: shownValue(error.cause, depth + 1) };
   // The stack is for errors that nobody expected: those without a code.
-  const stack = "code" in error ? {} : { stack: error.stack };
+  const stack = "code" in code ? {} : { stack: error.stack };
   return { name: error.name, ...code, message: error.message, ...stack, ...cause };
 }

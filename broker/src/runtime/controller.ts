@@ -281,7 +281,7 @@ export class Controller {
   // ---- a store that takes no more writes ----
 
   #suspend(fault: DiskFault): void {
-    this.#logger.error("no room to store metadata: changes are refused until there is", { fault: fault.message });
+    this.#logger.error("no room to store metadata: changes are refused until there is", { err: fault });
     this.#drop(new ProtoError("KAFKA_STORAGE_ERROR", `${NO_ROOM}; whether this one was stored will show then`));
     // A stop under way takes what is durable as it is.
     if (this.#stage === "stopped") return;

@@ -74,9 +74,9 @@ export class DiskReserve {
     const hasRoom = this.#freeBytes >= (this.#hasRoom ? this.#reserveBytes : 2 * this.#reserveBytes);
     if (hasRoom === this.#hasRoom) return;
     this.#hasRoom = hasRoom;
-    const told = { path, freeBytes: this.#freeBytes, reserveBytes: Math.round(this.#reserveBytes) };
-    if (hasRoom) logger.info(`the ${medium} has room again: appends go on`, told);
-    else logger.error(`the ${medium} is full but for its reserve: appends are refused`, told);
+    const told = { path, medium, freeBytes: this.#freeBytes, reserveBytes: Math.round(this.#reserveBytes) };
+    if (hasRoom) logger.info("there is room again: appends go on", told);
+    else logger.error("no room but the reserve: appends are refused", told);
   }
 }
 

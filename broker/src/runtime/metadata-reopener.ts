@@ -44,7 +44,7 @@ export class MetadataReopener {
         return await this.#options.open();
       } catch (error: unknown) {
         if (!isPassingFault(error)) throw error;
-        this.#logger.debug("the metadata store does not open yet", { cause: String(error) });
+        this.#logger.debug("the metadata store does not open yet", { err: error });
       }
     }
   }

@@ -114,7 +114,7 @@ export class ReplicaManager {
       disk: this.#deps.disk,
       clock: this.#deps.clock,
       timers: this.#deps.timers,
-      logger: this.#deps.logger,
+      logger: this.#deps.logger.child("storage"),
       replicas,
       recoveryCheckpointIntervalMs: config.logFlushOffsetCheckpointIntervalMs,
       logStartCheckpointIntervalMs: config.logFlushStartOffsetCheckpointIntervalMs,
@@ -300,7 +300,7 @@ export class ReplicaManager {
         await this.#directory.createLog(this.#specOf(wanted, partition));
       }
     } catch (cause: unknown) {
-      this.#deps.logger.error("log could not be made", { topic: name, partition: number, cause: String(cause) });
+      this.#deps.logger.error("log could not be made", { topic: name, partition: number, err: cause });
       this.#retryLater(name, number);
       return;
     }
@@ -370,7 +370,7 @@ export class ReplicaManager {
       this.#deps.logger.error("log could not be deleted", {
         topic: topic.name,
         partition: number,
-        cause: String(cause),
+        err: cause,
       });
     }
   }
@@ -401,9 +401,7 @@ export class ReplicaManager {
     this.#isOffline = true;
     this.#deps.logger.error("log directory offline", {
       path: this.#options.path,
-      operation: fault.operation,
-      file: fault.path,
-      kind: fault.kind,
+      err: fault,
     });
     for (const partition of this.partitions()) partition.close("KAFKA_STORAGE_ERROR");
     this.#led.clear();

@@ -66,7 +66,7 @@ export class CheckpointWriter {
       await this.write();
     } catch (error: unknown) {
       if (!(error instanceof DiskFault && isPassing(error))) throw error;
-      this.#options.host.logger.warn("no room for a checkpoint", { name: this.#options.name });
+      this.#options.host.logger.warn("no room for a checkpoint", { file: this.#options.name });
       this.markDue();
     }
   }

@@ -317,7 +317,7 @@ class DataDirectory implements LogDirectory {
       if (spec === undefined)
         this.#logger.warn("a log that metadata does not place here is kept", { directory, topicId });
       if (log.isDamaged)
-        this.#logger.error("a log is damaged below its recovery point", { directory, end: log.logEndOffset });
+        this.#logger.error("a log is damaged below its recovery point", { directory, endOffset: log.logEndOffset });
       if (foundTopicId === null) unsettled.unnamed.add(log);
       (spec === undefined ? this.#unplaced : this.#logs).set(key, log);
       if (loaded.mustFlush) unsettled.mustFlush.push(log);
@@ -487,7 +487,7 @@ class DataDirectory implements LogDirectory {
       const name = asideName(topic, partition, unique, suffix);
       if (this.#disk.sizeOf(`${this.#path}/${name}`) !== null) continue;
       this.#disk.rename(`${this.#path}/${logKey(topic, partition)}`, `${this.#path}/${name}`);
-      this.#logger.info("log directory renamed", { topic, partition, name });
+      this.#logger.info("log directory renamed", { topic, partition, directory: name });
       return name;
     }
   }
@@ -507,7 +507,7 @@ class DataDirectory implements LogDirectory {
       this.#disk.rmdir(directory);
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
-      this.#logger.warn("a deleted log could not be removed", { directory, error: error.message });
+      this.#logger.warn("a deleted log could not be removed", { directory, err: error });
     }
   }
 
@@ -582,7 +582,7 @@ class DataDirectory implements LogDirectory {
       markSyncFailed(this.#disk, this.#path);
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
-      this.#logger.error("the failed sync could not be marked", { path: this.#path, error: error.message });
+      this.#logger.error("the failed sync could not be marked", { path: this.#path, err: error });
       if (!this.#isClosed) this.#markRetry = this.#timers.after(MARK_RETRY_MS, () => this.#markSyncFailed());
     }
   }
@@ -590,7 +590,7 @@ class DataDirectory implements LogDirectory {
   #goOffline(fault: DiskFault): void {
     if (this.#offlineFault !== null) return;
     this.#offlineFault = fault;
-    this.#logger.error("the log directory goes offline", { path: this.#path, fault: fault.message });
+    this.#logger.error("the log directory goes offline", { path: this.#path, err: fault });
     for (const log of this.#all()) log.goOffline();
     // A start tells by its rejection. Nobody is called from inside a call of his own.
     if (this.#isOpening || this.#isClosed) return;

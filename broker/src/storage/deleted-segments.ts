@@ -69,7 +69,7 @@ export class DeletedSegments {
         if (!(error instanceof DiskFault) || error.kind === "EIO") throw error;
         this.#host.logger.warn("files of a removed segment could not be renamed or removed", {
           path: error.path,
-          error: error.message,
+          err: error,
         });
         return false;
       }

@@ -186,8 +186,8 @@ class LogLoader {
     if (!isDamaged && end < this.#logStart) {
       host.logger.warn("the log ends below its log start and begins there anew", {
         directory: this.#options.directory,
-        end,
-        logStart: this.#logStart,
+        endOffset: end,
+        logStartOffset: this.#logStart,
       });
       this.#dropAll();
       producers.replaceBy(new ProducerState());
@@ -283,7 +283,7 @@ class LogLoader {
       if (slot > firstSlot && previous !== undefined && !follows(segment, previous, target.end)) {
         host.logger.warn("a segment does not begin where the one before ends", {
           path: segment.log.path,
-          end: target.end,
+          endOffset: target.end,
         });
         return this.#endBefore(slot, target.end, recoveryPoint);
       }
@@ -298,7 +298,7 @@ class LogLoader {
           path: segment.log.path,
           position: segment.sizeBytes,
           offset: target.end,
-          bad,
+          reason: bad,
         });
         if (target.end < recoveryPoint) return this.#endBefore(slot + 1, target.end, recoveryPoint);
         this.#cutSegmentsFrom(slot + 1);
@@ -385,7 +385,7 @@ class LogLoader {
       work();
     } catch (error: unknown) {
       if (!(error instanceof DiskFault && isPassing(error))) throw error;
-      this.#options.host.logger.warn("no room beside the log", { operation: error.operation, path: error.path });
+      this.#options.host.logger.warn("no room beside the log", { path: error.path, err: error });
     }
   }
 

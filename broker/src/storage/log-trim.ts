@@ -109,7 +109,7 @@ export class LogTrim {
     const { host, directory } = this.#deps;
     if (host.offlineFault() !== null) return;
     if (!isPassing(error)) host.onIoFault(error);
-    else host.logger.warn("old segments could not be removed", { directory, error: error.message });
+    else host.logger.warn("old segments could not be removed", { directory, err: error });
   }
 
   async #retain(now: Ms): Promise<void> {

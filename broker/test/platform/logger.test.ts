@@ -1,10 +1,20 @@
 import { expect } from "chai";
-import { createLogger, type LogLevel } from "../../src/platform/index.ts";
+import { createLogger, type LogLevel, LogLevels } from "../../src/platform/index.ts";
+import { prettyLine } from "../../src/platform/pretty-line.ts";
+import { DiskFault } from "../../src/ports/index.ts";
 import type { Logger } from "../../src/ports/index.ts";
 
-function capture(level: LogLevel): { logger: Logger; lines: () => Record<string, unknown>[] } {
+function capture(
+  level: LogLevel | LogLevels,
+  now?: () => number,
+): { logger: Logger; lines: () => Record<string, unknown>[] } {
   const written: string[] = [];
-  const logger = createLogger({ level, nodeId: 3, write: (line) => void written.push(line) });
+  const logger = createLogger({
+    level,
+    nodeId: 3,
+    write: (line) => void written.push(line),
+    ...(now === undefined ? {} : { now }),
+  });
   return { logger, lines: () => written.map((line): Record<string, unknown> => JSON.parse(line)) };
 }
 
@@ -63,5 +73,64 @@ describe("createLogger", () => {
       message: "outer",
       cause: { name: "Error", code: "EIO", message: "inner" },
     });
+  });
+
+  it("shows a fault of the disk with its kind as code", () => {
+    const { logger, lines } = capture("info");
+    logger.error("failed", { err: new DiskFault("ENOSPC", "write", "/data/x") });
+    expect(lines()[0]?.["err"]).to.deep.equal({ name: "DiskFault", code: "ENOSPC", message: "write /data/x: ENOSPC" });
+  });
+
+  it("follows levels of single components that change while it runs, in loggers handed out before", () => {
+    const levels = new LogLevels("warn", ["grpc=debug"]);
+    const { logger, lines } = capture(levels);
+    const grpc = logger.child("grpc");
+    const storage = logger.child("storage");
+    const all = (): void => {
+      for (const each of [logger, grpc, storage]) each.info("here");
+    };
+    all();
+    levels.set("info", ["grpc=silent"]);
+    all();
+    expect(lines().map(({ component }) => component)).to.deep.equal(["grpc", "broker", "storage"]);
+    for (const wrong of ["grpc", "grpc=loud", "=info", "grpc=toString"]) {
+      expect(() => levels.set("debug", [wrong]), wrong).to.throw(RangeError);
+    }
+    all();
+    expect(lines(), "a refused change changes nothing").to.have.length(5);
+  });
+
+  it("does not flood: a message that repeats is cut down to one line a second, which tells how many it stands for", () => {
+    let now = 0;
+    const { logger, lines } = capture("info", () => now);
+    for (let i = 0; i < 5000; i++) logger.error("the disk is slow", { path: `/data/${i}` });
+    logger.error("something else");
+    const written = lines().length - 1;
+    expect(written).to.be.within(10, 500);
+    expect(lines().at(-1)).to.include({ msg: "something else" });
+    now = 1000;
+    logger.error("the disk is slow");
+    logger.error("the disk is slow");
+    expect(lines().at(-1)).to.include({ msg: "the disk is slow", suppressed: 5000 - written });
+    expect(lines()).to.have.length(written + 2);
+  });
+});
+
+describe("prettyLine", () => {
+  it("lays a line out for people, its fields behind the message", () => {
+    const json = JSON.stringify({
+      level: "warn",
+      ts: "2026-11-21T20:00:01.123Z",
+      node: 1,
+      component: "storage",
+      topic: "orders",
+      partition: 3,
+      reason: "no room",
+      err: { code: "EIO" },
+      msg: "log is bad",
+    });
+    expect(prettyLine(`${json}\n`)).to.equal(
+      '20:00:01.123 WARN  storage: log is bad topic=orders partition=3 reason="no room" err={"code":"EIO"}\n',
+    );
   });
 });

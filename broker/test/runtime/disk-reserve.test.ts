@@ -63,8 +63,8 @@ describe("DiskReserve (3.8(2))", () => {
   it("logs each change of state once, and tells producers what is full and by how much", async () => {
     const disk = await toldOf(20 * MIB, [MIB, MIB / 2, MIB / 4, 2 * MIB, 3 * MIB]);
     expect(disk.logged).to.deep.equal([
-      "the disk is full but for its reserve: appends are refused",
-      "the disk has room again: appends go on",
+      "no room but the reserve: appends are refused",
+      "there is room again: appends go on",
     ]);
     expect(disk.messages[1]).to.equal(
       "the disk is full (/data: 0.5 MiB free, the reserve is 1.0 MiB); appends go on by themselves at twice the reserve",
@@ -72,7 +72,7 @@ describe("DiskReserve (3.8(2))", () => {
     expect(disk.messages[4]).to.equal("");
     const memory = await toldOf(20 * MIB, [0], "memory");
     expect(memory.messages[0]).to.match(/^memory is full \(0\.0 MiB free/u);
-    expect(memory.logged).to.deep.equal(["the memory is full but for its reserve: appends are refused"]);
+    expect(memory.logged).to.deep.equal(["no room but the reserve: appends are refused"]);
   });
 
   it("stays with what it knew while the disk does not say", async () => {

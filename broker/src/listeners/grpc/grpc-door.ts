@@ -120,9 +120,7 @@ export class GrpcDoor {
       this.#listener.once("error", onError);
       this.#listener.listen({ host, port, backlog: 511 }, () => {
         this.#listener.off("error", onError);
-        this.#listener.on("error", (cause) =>
-          this.#context.logger.error("the gRPC door failed", { cause: cause.message }),
-        );
+        this.#listener.on("error", (cause) => this.#context.logger.error("the gRPC door failed", { err: cause }));
         resolve();
       });
     });
