@@ -127,9 +127,10 @@ function commanderFailure(error: CommanderError, program: Command, args: readonl
     return usageFailure(`${parent.name()} needs a sub-command`, `it has ${names.join(", ")}`);
   }
   const [first = "", ...rest] = error.message.split("\n");
+  const own = /^hint: (.+)$/.exec(rest.join(" "))?.[1];
   const suggestion = /Did you mean (?:one of )?(.+)\?/.exec(rest.join(" "))?.[1];
   const hint = suggestion === undefined ? "add --help to see what there is" : `did you mean ${suggestion}?`;
-  return usageFailure(first.replace(/^error: /, ""), hint);
+  return usageFailure(first.replace(/^error: /, ""), own ?? hint);
 }
 
 function colored(text: string, args: readonly string[]): string {

@@ -6,7 +6,7 @@ import { Command } from "commander";
 import { addGlobalFlags } from "./tree/global.ts";
 import type { Launch } from "./tree/options.ts";
 import { addProfile } from "./tree/profile.ts";
-import { addConsume, addProduce } from "./tree/records.ts";
+import { addConsume, addProduce, addTail } from "./tree/records.ts";
 import { addDev, addServer } from "./tree/run.ts";
 import { addConfigs } from "./tree/configs.ts";
 import { addLogs } from "./tree/logs.ts";
@@ -34,6 +34,7 @@ export function createProgram(launch: Launch): Command {
   addConfigs(program, launch);
   addProduce(program, launch);
   addConsume(program, launch);
+  addTail(program, launch);
   addLogs(program, launch);
   addProfile(program, launch);
   addSmallCommands(program, launch);

@@ -6,7 +6,7 @@ const ILLEGAL = /[^a-zA-Z0-9._-]/u;
 /** Null for a legal topic name, else the reason why it is not one, as a sentence part ("is empty"). */
 export function validateTopicName(name: string): string | null {
   if (name === "") return "is empty";
-  if (name === "." || name === "..") return `is "${name}", which names a directory`;
+  if (name === "." || name === "..") return "names a directory";
   // The length first: the reason quotes a character, never a name of any length.
   if (name.length > MAX_TOPIC_NAME) return `is ${name.length} characters long; ${MAX_TOPIC_NAME} are allowed`;
   const illegal = ILLEGAL.exec(name);

@@ -33,10 +33,16 @@ export interface ProduceRequest {
   /** Records per second. */
   readonly rate?: number;
   readonly file?: readonly string[];
+  readonly txnId?: string;
 }
 
 export async function produce(context: CommandContext, request: ProduceRequest): Promise<ExitCode> {
   const topicName = requireTopicName(request.topic);
+  if (request.txnId !== undefined) {
+    throw new CliFailure("UNSUPPORTED", "--txn-id: transactions do not exist in this version", {
+      hint: "without it the records are written one by one, each once",
+    });
+  }
   const readRecord = createReader(request);
   const isOneTombstone =
     request.tombstone === true && request.key !== undefined && request.file === undefined && request.format === "lines";
@@ -47,8 +53,9 @@ export async function produce(context: CommandContext, request: ProduceRequest):
     note(context, `reading ${what}; Ctrl-D ends`);
   }
   await useNativeParts();
-  return withClient(context, async (client) => {
+  return withClient(context, async (client, settings) => {
     const producer = client.producer({
+      ...settings.producer,
       acks: request.acks,
       idempotent: request.acks === "all",
       compression: request.compress,
@@ -128,7 +135,7 @@ function report(context: CommandContext, request: ProduceRequest, run: ProduceRu
       records: acknowledged,
       duplicates,
       unanswered,
-      bytes: run.bytesRead,
+      bytes: run.delivery.acknowledgedBytes,
       elapsedMs: Math.round(elapsedMs),
     };
     note(context, JSON.stringify(event));
@@ -137,7 +144,10 @@ function report(context: CommandContext, request: ProduceRequest, run: ProduceRu
   const rate = formatCount(acknowledged / Math.max(elapsedMs / 1_000, 0.001));
   const retried = duplicates === 0 ? "" : `, ${plural(duplicates, "record")} found there by a retry`;
   const what = `produced ${plural(acknowledged, "record")} to ${request.topic}`;
-  note(context, `${what}: ${formatBytes(run.bytesRead)} in ${formatMs(elapsedMs)}, ${rate} records/s${retried}`);
+  note(
+    context,
+    `${what}: ${formatBytes(run.delivery.acknowledgedBytes)} in ${formatMs(elapsedMs)}, ${rate} records/s${retried}`,
+  );
   if (unanswered > 0) {
     const more = unanswered === 1 ? "1 more record" : `${formatCount(unanswered)} more records`;
     note(context, `${more} had no answer when it stopped: they may be in the log or not`);

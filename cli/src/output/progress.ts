@@ -15,6 +15,9 @@ export interface ProgressState {
   /** null: unknown, as with a pipe; the bar then shows rates without an end. */
   readonly totalBytes: number | null;
   readonly records: number;
+  /** Of `total`, where something else than bytes is counted. */
+  readonly done?: number;
+  readonly total?: number | null;
 }
 
 export class Progress {
@@ -50,7 +53,8 @@ export class Progress {
   async #show(context: CommandContext): Promise<void> {
     const { default: cliProgress } = await import("cli-progress");
     if (this.#isOver) return;
-    const isBounded = this.#read().totalBytes !== null;
+    const state = this.#read();
+    const isBounded = totalOf(state) !== null;
     this.#bar = new cliProgress.SingleBar({
       stream: context.stderr,
       format: isBounded
@@ -61,14 +65,13 @@ export class Progress {
       clearOnComplete: true,
       hideCursor: true,
     });
-    const state = this.#read();
-    this.#bar.start(state.totalBytes ?? 0, state.doneBytes, this.#payload(state));
+    this.#bar.start(totalOf(state) ?? 0, doneOf(state), this.#payload(state));
     this.#redraw = setInterval(() => this.#update(), 1_000 / REDRAWS_PER_SECOND);
   }
 
   #update(): void {
     const state = this.#read();
-    this.#bar?.update(state.doneBytes, this.#payload(state));
+    this.#bar?.update(doneOf(state), this.#payload(state));
   }
 
   #payload(state: ProgressState): object {
@@ -79,4 +82,12 @@ export class Progress {
       rate: formatCount(state.records / seconds),
     };
   }
+}
+
+function totalOf(state: ProgressState): number | null {
+  return state.total ?? state.totalBytes;
+}
+
+function doneOf(state: ProgressState): number {
+  return state.done ?? state.doneBytes;
 }

@@ -14,6 +14,7 @@ export interface FailedRecord {
 export class Delivery {
   #handedOver = 0;
   #acknowledged = 0;
+  #acknowledgedBytes = 0;
   #failedCount = 0;
   #duplicates = 0;
   #firstFailed: FailedRecord | null = null;
@@ -29,9 +30,11 @@ export class Delivery {
     this.#handedOver += 1;
   }
 
-  settle(slot: number, error: Error | null, isDuplicate: boolean): void {
+  /** @param bytes of the record's key and value */
+  settle(slot: number, error: Error | null, isDuplicate: boolean, bytes: number): void {
     if (error === null) {
       this.#acknowledged += 1;
+      this.#acknowledgedBytes += bytes;
       if (isDuplicate) this.#duplicates += 1;
       return;
     }
@@ -45,6 +48,11 @@ export class Delivery {
 
   get acknowledged(): number {
     return this.#acknowledged;
+  }
+
+  /** Of keys and values. */
+  get acknowledgedBytes(): number {
+    return this.#acknowledgedBytes;
   }
 
   get failed(): number {

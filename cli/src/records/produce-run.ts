@@ -154,15 +154,16 @@ export class ProduceRun {
   #tryEnqueue(record: RecordToProduce): boolean {
     const { producer, topic } = this.#options;
     const slot = this.delivery.handedOver;
+    const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
     try {
       const isTaken = producer.enqueue(topic, record, (error, metadata) =>
-        this.delivery.settle(slot, error, metadata?.duplicate === true),
+        this.delivery.settle(slot, error, metadata?.duplicate === true, bytes),
       );
       if (isTaken) this.delivery.handOver();
       return isTaken;
     } catch (error: unknown) {
       this.delivery.handOver();
-      this.delivery.settle(slot, error instanceof Error ? error : new Error(String(error)), false);
+      this.delivery.settle(slot, error instanceof Error ? error : new Error(String(error)), false, bytes);
       return true;
     }
   }

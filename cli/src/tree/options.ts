@@ -63,7 +63,8 @@ export function asArgument<T>(parse: (text: string) => T, text: string): T {
   try {
     return parse(text);
   } catch (error: unknown) {
-    if (error instanceof CliFailure) throw new InvalidArgumentError(error.message);
-    throw error;
+    if (!(error instanceof CliFailure)) throw error;
+    // Commander has no place for a hint; main.ts finds it in the second line.
+    throw new InvalidArgumentError(error.hint === null ? error.message : `${error.message}\nhint: ${error.hint}`);
   }
 }

@@ -10,9 +10,10 @@ describe("Delivery", () => {
     delivery.beginInput("-");
     delivery.handOver();
     const [first, second, third] = [0, 1, 2] as const;
-    delivery.settle(third, new Error("late"), false);
-    delivery.settle(second, new Error("early"), false);
-    delivery.settle(first, null, true);
+    delivery.settle(third, new Error("late"), false, 40);
+    delivery.settle(second, new Error("early"), false, 0);
+    delivery.settle(first, null, true, 7);
+    expect(delivery.acknowledgedBytes).to.equal(7);
     expect(delivery).to.include({ handedOver: 3, acknowledged: 1, failed: 2, duplicates: 1 });
     expect(delivery.firstFailed).to.deep.include({ slot: second });
     expect(delivery.describeSlot(second)).to.equal("record 2 of a.txt");

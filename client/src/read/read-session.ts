@@ -345,7 +345,7 @@ export class ReadSession implements FetchListener {
     if (missing !== undefined) {
       throw new BrokerError(
         "UNKNOWN_TOPIC_OR_PARTITION",
-        `topic ${this.#topic} has ${count} partitions, and no partition ${missing}`,
+        `topic ${this.#topic} has ${count === 1 ? "1 partition" : `${count} partitions`}, and no partition ${missing}`,
         {
           topic: this.#topic,
           partition: missing,
