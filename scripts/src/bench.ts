@@ -27,6 +27,7 @@ const shapes: Readonly<Record<string, () => Promise<Shape>>> = {
   fetch: async () => (await import("./bench/fetch.ts")).fetch,
   e2e: async () => (await import("./bench/e2e.ts")).e2e,
   scale: async () => (await import("./bench/scale.ts")).scale,
+  churn: async () => (await import("./bench/churn.ts")).churn,
   footprint: async () => (await import("./bench/footprint.ts")).footprint,
 };
 

@@ -5,6 +5,9 @@
 import { readdirSync } from "node:fs";
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 
+/** The histogram counts from one turn of its timer to the next, and so this much too much. */
+const RESOLUTION_MS = 2;
+
 let delay: IntervalHistogram | null = null;
 
 async function collect(): Promise<void> {
@@ -23,12 +26,12 @@ process.on("message", (message) => {
       process.send?.({ rssBytes: rss, externalBytes: external, heapUsedBytes: heapUsed, openFiles });
     });
   } else if (message === "watch") {
-    delay = monitorEventLoopDelay({ resolution: 5 });
+    delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
     delay.enable();
     process.send?.(0);
   } else if (message === "watched") {
     delay?.disable();
-    process.send?.((delay?.percentile(99) ?? Number.NaN) / 1e6);
+    process.send?.((delay?.percentile(99) ?? Number.NaN) / 1e6 - RESOLUTION_MS);
   }
 });
 process.channel?.unref();

@@ -1,0 +1,31 @@
+import { expect } from "chai";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { churnTopics } from "../src/bench/churn.ts";
+
+const KIB = 1024;
+const TOPICS = 200;
+
+/** The whole of it, with 2,000: `npm run bench -- churn`. */
+describe(`${TOPICS} topics that come and go while another is produced to and read`, function () {
+  this.timeout(60_000);
+
+  it("leave no file, descriptor or memory behind", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tidemark-churn-"));
+    try {
+      const { before, after, leftovers, metadataBytesEach, loadRecords } = await churnTopics(join(folder, "data"), {
+        topics: TOPICS,
+        warmUp: TOPICS / 2,
+      });
+      expect(leftovers).to.deep.equal([]);
+      expect(after.openFiles).to.be.at.most(before.openFiles);
+      // Of a partition that was forgotten more would be left; of compiled code there is some, however long it runs.
+      expect((after.heapUsedBytes - before.heapUsedBytes) / TOPICS).to.be.below(4 * KIB);
+      expect(metadataBytesEach).to.be.below(2 * KIB);
+      expect(loadRecords).to.be.greaterThan(0);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
