@@ -167,7 +167,7 @@ export const brokerRows = [
     max: LONG_MAX,
     unit: "bytes",
     scope: "broker",
-    doc: "Bytes of such requests. Must hold at least one batch of message.max.bytes.",
+    doc: "Bytes of such requests, and as many again of messages that have begun and are not whole: beyond it the oldest of them is refused (THROTTLING_QUOTA_EXCEEDED). Must hold at least one batch of message.max.bytes.",
   },
   {
     key: "decompressed.max.bytes",

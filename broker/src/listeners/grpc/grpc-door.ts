@@ -7,6 +7,7 @@
  *
  * Closing: no new connections, produce streams finish what they took in, everything else ends, then what is left is cut.
  */
+import http2 from "node:http2";
 import net from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
@@ -18,6 +19,7 @@ import {
   DATA_SERVICE,
   GRPC_MAX_RECEIVE_BYTES,
   GRPC_MAX_SEND_BYTES,
+  type ErrorName,
 } from "@tidemark/proto";
 import { ApiError, Refusals } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
@@ -32,9 +34,12 @@ import { Health, HEALTH_CHECK_PATH, HEALTH_WATCH_PATH } from "./health.ts";
 import { ProduceStream } from "./produce-stream.ts";
 import { Reflection, REFLECTION_PATHS } from "./reflection.ts";
 import { divert, raiseStreamWindow } from "./server-internals.ts";
-import { isGrpc, StreamCall } from "./stream-call.ts";
+import { isGrpc, SLOW_MESSAGE_MS, StreamCall } from "./stream-call.ts";
+import type { StreamCallDeps } from "./stream-call.ts";
 import { getMetadata, initProducerId, listOffsets, unary } from "./unary.ts";
 import type { BytesCall, UnaryHandler } from "./unary.ts";
+import { UnfinishedMessages } from "./unfinished-messages.ts";
+import { WindowPool } from "./window-pool.ts";
 
 export interface GrpcDoorOptions {
   readonly host: string;
@@ -63,6 +68,8 @@ export class GrpcDoor {
   readonly #server: Server;
   readonly #listener: net.Server;
   readonly #limits: ConnectionLimits;
+  readonly #unfinished: UnfinishedMessages;
+  readonly #windows: WindowPool;
   readonly #health = new Health();
   readonly #sockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
@@ -76,6 +83,8 @@ export class GrpcDoor {
     this.#options = options;
     this.#context = { ...context, refusals: this.refusals };
     this.#limits = new ConnectionLimits({ max: config.maxConnections, maxPerAddress: config.maxConnectionsPerIp });
+    this.#unfinished = new UnfinishedMessages(config.queuedMaxRequestBytes);
+    this.#windows = new WindowPool(config.queuedMaxRequestBytes);
     this.#server = new Server({
       "grpc.max_receive_message_length": GRPC_MAX_RECEIVE_BYTES,
       "grpc.max_send_message_length": GRPC_MAX_SEND_BYTES,
@@ -95,7 +104,9 @@ export class GrpcDoor {
         [DATA_SERVICE.produce.path, (stream, headers) => this.#openProduce(stream, headers)],
         [DATA_SERVICE.fetch.path, (stream, headers) => this.#openFetch(stream, headers)],
       ]),
+      windowOf: (session) => this.#windowOf(session),
       onSession: (session) => this.#onSession(session),
+      onForeignStream: (stream, path) => this.#onForeignStream(stream, path),
     });
     this.#listener = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) => {
       if (!this.#limits.admit(socket)) {
@@ -139,7 +150,9 @@ export class GrpcDoor {
   }
 
   /** Bytes of messages that have begun and are not whole. */
-  readonly unfinishedBytes = 0;
+  get unfinishedBytes(): number {
+    return this.#unfinished.bytes;
+  }
 
   get connectionsCount(): number {
     return this.#limits.count;
@@ -183,6 +196,40 @@ export class GrpcDoor {
     if (this.#isClosing) session.close();
   }
 
+  #windowOf(session: ServerHttp2Session): number {
+    const bytes = this.#windows.take();
+    session.once("close", () => this.#windows.give(bytes));
+    return bytes;
+  }
+
+  /** What grpc-js puts together by itself is bounded as well, in bytes and, where one message is all there is, in time. */
+  #onForeignStream(stream: ServerHttp2Stream, path: string): void {
+    const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_CANCEL } = http2.constants;
+    let slowTimer: NodeJS.Timeout | null = null;
+    const refuse = (code: ErrorName, reset: number): void => {
+      this.refusals.count("message", code);
+      stream.close(reset);
+    };
+    const unfinished = this.#unfinished.of(() => refuse("THROTTLING_QUOTA_EXCEEDED", NGHTTP2_ENHANCE_YOUR_CALM));
+    const onEnd = (): void => {
+      if (slowTimer !== null) clearTimeout(slowTimer);
+      unfinished.clear();
+    };
+    stream.on("data", (chunk: Buffer) => {
+      unfinished.set(unfinished.bytes + chunk.length);
+      if (slowTimer !== null || REFLECTION_PATHS.some((reflection) => reflection === path)) return;
+      slowTimer = setTimeout(() => refuse("REQUEST_TIMED_OUT", NGHTTP2_CANCEL), SLOW_MESSAGE_MS);
+      slowTimer.unref();
+    });
+    stream.once("end", onEnd);
+    stream.once("close", onEnd);
+  }
+
+  /** What produce and fetch streams share. */
+  get #streamDeps(): StreamCallDeps {
+    return { slabs: this.#context.slabs, unfinished: this.#unfinished, refusals: this.refusals };
+  }
+
   // ---- methods ----
 
   #register(): void {
@@ -216,14 +263,14 @@ export class GrpcDoor {
 
   #openProduce(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     if (!isGrpc(stream, headers)) return;
-    const call = new StreamCall(stream, headers, this.#context.slabs);
+    const call = new StreamCall(stream, headers, this.#streamDeps);
     if (!this.#isOpen) return call.fail(notOpen());
     this.#produceStreams.add(new ProduceStream(call, this.#context, (ended) => this.#produceStreams.delete(ended)));
   }
 
   #openFetch(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     if (!isGrpc(stream, headers)) return;
-    const call = new StreamCall(stream, headers, this.#context.slabs);
+    const call = new StreamCall(stream, headers, this.#streamDeps);
     if (!this.#isOpen) return call.fail(notOpen());
     this.#fetchStreams.add(new FetchStream(call, this.#context, (ended) => this.#fetchStreams.delete(ended)));
   }

@@ -41,6 +41,11 @@ export class MessageReader {
     return this.#messagesCount;
   }
 
+  /** Of the message under way, its prefix included; 0: none is. */
+  get unfinishedBytes(): number {
+    return this.#bytes;
+  }
+
   /** True while a message has begun and is not whole. */
   get isInside(): boolean {
     return this.#bytes > 0;

@@ -11,16 +11,18 @@ import type { Server } from "@grpc/grpc-js";
 
 /** What one stream may have on its way to us. */
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
-/** What all streams of a connection may have together. */
-const CONNECTION_WINDOW_BYTES = 32 * 1024 * 1024;
 
 export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 export interface Diversion {
   /** By path: streams that grpc-js does not see. */
   readonly streams: ReadonlyMap<string, StreamHandler>;
+  /** What all streams of one more connection may have together. */
+  windowOf(session: ServerHttp2Session): number;
   /** Every connection, its window raised. */
   onSession(session: ServerHttp2Session): void;
+  /** A stream that grpc-js serves; it listens to it already. */
+  onForeignStream(stream: ServerHttp2Stream, path: string): void;
 }
 
 /** Raises the window of streams. Before the first connection injector is made: it copies the settings. */
@@ -35,26 +37,28 @@ export function divert(server: Server, diversion: Diversion): void {
   if (http2Servers.length === 0) throw new Error(`${MISFIT}: the server has no HTTP/2 server`);
   for (const http2Server of http2Servers) {
     http2Server.on("session", (session: ServerHttp2Session) => {
-      session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+      session.setLocalWindowSize(diversion.windowOf(session));
       diversion.onSession(session);
     });
-    divertStreams(http2Server, diversion.streams);
+    divertStreams(http2Server, diversion);
     // A session that fails ends by itself; without a listener the reason would be nobody's.
     http2Server.on("sessionError", () => undefined);
     http2Server.on("error", () => undefined);
   }
 }
 
-function divertStreams(http2Server: EventEmitter, handlers: ReadonlyMap<string, StreamHandler>): void {
+function divertStreams(http2Server: EventEmitter, diversion: Diversion): void {
   const listeners = http2Server.listeners("stream");
   if (listeners.length === 0) throw new Error(`${MISFIT}: nobody serves its streams`);
   http2Server.removeAllListeners("stream");
   http2Server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => {
     // Node hands streams out by a tick of their own; to answer one that was reset by then would throw.
     if (stream.destroyed || stream.closed) return;
-    const handler = handlers.get(headers[":path"] ?? "");
-    if (handler !== undefined) handler(stream, headers);
-    else for (const listener of listeners) Reflect.apply(listener, http2Server, [stream, headers, ...rest]);
+    const path = headers[":path"] ?? "";
+    const handler = diversion.streams.get(path);
+    if (handler !== undefined) return handler(stream, headers);
+    for (const listener of listeners) Reflect.apply(listener, http2Server, [stream, headers, ...rest]);
+    if (!stream.destroyed && !stream.closed) diversion.onForeignStream(stream, path);
   });
 }
 

@@ -13,10 +13,11 @@ import http2 from "node:http2";
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { ERROR_DETAIL_TRAILER, GRPC_MAX_RECEIVE_BYTES } from "@tidemark/proto";
 import { ApiError } from "../../api/index.ts";
-import type { ClientContext, SlabPool } from "../../api/index.ts";
+import type { ClientContext, Refusals, SlabPool } from "../../api/index.ts";
 import { clientFrom } from "./door-context.ts";
 import { MessageReader } from "./message-reader.ts";
 import { statusOf } from "./status.ts";
+import type { UnfinishedMessage, UnfinishedMessages } from "./unfinished-messages.ts";
 
 export interface StreamListener {
   /** `slab`, if any, goes back to the pool when nobody looks at `message` any more. */
@@ -27,9 +28,18 @@ export interface StreamListener {
   onClosed(): void;
 }
 
+/** What the calls of one door share. */
+export interface StreamCallDeps {
+  readonly slabs: SlabPool;
+  readonly unfinished: UnfinishedMessages;
+  readonly refusals: Refusals;
+  /** For tests. */
+  readonly slowMessageMs?: number | undefined;
+}
+
 const GRPC_OK = 0;
 /** A message is whole this long after its first byte, or the call ends (security 2, "slow frame"). */
-const SLOW_MESSAGE_MS = 30_000;
+export const SLOW_MESSAGE_MS = 30_000;
 const CONTENT_TYPE = "application/grpc";
 const RESPONSE_HEADERS: OutgoingHttpHeaders = {
   ":status": 200,
@@ -52,6 +62,8 @@ export class StreamCall {
   readonly client: ClientContext;
   readonly #stream: ServerHttp2Stream;
   readonly #slabs: SlabPool;
+  readonly #refusals: Refusals;
+  readonly #unfinished: UnfinishedMessage;
   #listener: StreamListener | null = null;
   #onData: ((chunk: Buffer) => void) | null = null;
   readonly #slowMessageMs: number;
@@ -62,15 +74,14 @@ export class StreamCall {
   /** While a message may become slow. At most one in `#slowMessageMs`, so that quick messages cost none. */
   #slowTimer: NodeJS.Timeout | null = null;
 
-  constructor(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    slabs: SlabPool,
-    slowMessageMs: number = SLOW_MESSAGE_MS,
-  ) {
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deps: StreamCallDeps) {
     this.#stream = stream;
-    this.#slabs = slabs;
-    this.#slowMessageMs = slowMessageMs;
+    this.#slabs = deps.slabs;
+    this.#refusals = deps.refusals;
+    this.#unfinished = deps.unfinished.of(() =>
+      this.#refuse(new ApiError("THROTTLING_QUOTA_EXCEEDED", "too much was begun and not finished at this broker")),
+    );
+    this.#slowMessageMs = deps.slowMessageMs ?? SLOW_MESSAGE_MS;
     this.client = clientFrom(headers);
     // An error comes with a close, which says all there is to say.
     stream.on("error", () => undefined);
@@ -99,18 +110,22 @@ export class StreamCall {
       },
     });
     this.#onData = (chunk): void => {
+      const { messagesCount } = reader;
       try {
         reader.push(chunk);
       } catch (error: unknown) {
         if (!(error instanceof ApiError)) throw error;
-        this.fail(error);
+        this.#refuse(error);
       }
+      if (this.#isOver) return;
+      if (reader.messagesCount !== messagesCount) this.#unfinished.clear();
+      this.#unfinished.set(reader.unfinishedBytes);
       if (reader.isInside && this.#slowTimer === null) this.#watchMessage(reader);
     };
     this.#stream.on("data", this.#onData);
     this.#stream.once("end", () => {
       if (this.#isOver) return;
-      if (reader.isInside) this.fail(new ApiError("INVALID_REQUEST", "the stream ended inside a message"));
+      if (reader.isInside) this.#refuse(new ApiError("INVALID_REQUEST", "the stream ended inside a message"));
       else listener.onEnd();
     });
   }
@@ -177,6 +192,13 @@ export class StreamCall {
     });
   }
 
+  /** For what arrived, before anybody has looked into it. */
+  #refuse(error: ApiError): void {
+    if (this.#isOver) return;
+    this.#refusals.count("message", error.code);
+    this.fail(error);
+  }
+
   #watchMessage(reader: MessageReader): void {
     if (this.#isOver) return;
     const { messagesCount } = reader;
@@ -187,7 +209,7 @@ export class StreamCall {
       const isSlow =
         reader.messagesCount === messagesCount && this.#pausesCount === pausesCount && !this.#stream.isPaused();
       if (isSlow)
-        this.fail(
+        this.#refuse(
           new ApiError("REQUEST_TIMED_OUT", `a message was not whole ${this.#slowMessageMs} ms after its first byte`),
         );
       else this.#watchMessage(reader);
@@ -210,6 +232,7 @@ export class StreamCall {
   #close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#unfinished.clear();
     if (this.#slowTimer !== null) clearTimeout(this.#slowTimer);
     this.#slowTimer = null;
     // With it goes the message that was under way.

@@ -5,6 +5,8 @@ import type { ClientHttp2Session, ClientHttp2Stream, Http2Server } from "node:ht
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { isGrpc, StreamCall } from "../../../src/listeners/grpc/stream-call.ts";
+import { Refusals } from "../../../src/api/index.ts";
+import { UnfinishedMessages } from "../../../src/listeners/grpc/unfinished-messages.ts";
 import { SlabPool } from "../../../src/runtime/index.ts";
 
 const HEADERS = { ":method": "POST", ":path": "/any", "content-type": "application/grpc" };
@@ -16,11 +18,20 @@ describe("StreamCall", () => {
   let session: ClientHttp2Session;
   let onCall: (call: StreamCall) => void = () => undefined;
   let slowMessageMs: number | undefined;
+  const unfinished = new UnfinishedMessages(1024 * 1024);
 
   before(async () => {
     server = http2.createServer();
     server.on("stream", (stream, headers) => {
-      if (isGrpc(stream, headers)) onCall(new StreamCall(stream, headers, new SlabPool(), slowMessageMs));
+      if (isGrpc(stream, headers))
+        onCall(
+          new StreamCall(stream, headers, {
+            slabs: new SlabPool(),
+            unfinished,
+            refusals: new Refusals(),
+            slowMessageMs,
+          }),
+        );
     });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
