@@ -2,7 +2,7 @@
  * One batch on its way through a partition: made by api/produce after the batch was checked, worked on by the partition,
  * and the carrier of its own answer. One object per batch, no promise.
  *
- *     queued → (waits behind a look-up) → appended or duplicate → (parked) → done
+ *     queued → (waits behind a look-up) → appended or duplicate → (being written) → (parked) → done
  *                                      ↘ refused → done
  */
 import type { BatchHeader, ErrorName } from "@tidemark/proto";
@@ -10,12 +10,15 @@ import type { Ms } from "../base/index.ts";
 import type { KnownBatch } from "../replication/index.ts";
 import type { Waiter } from "./purgatory.ts";
 
-/** When an append is answered (8.1): handed over, written (in `fsync-each` synced), or below the high watermark. */
+/** When an append is answered (8.1): `none` and `leader` written (in `fsync-each` `leader` synced), `all` below the high watermark. */
 export type Acks = "none" | "leader" | "all";
 
-/** Who asked. Each is called once per task, in this order, never from inside `Partition.append`. */
+/**
+ * Who asked. Each is called once per task, never from inside `Partition.append`; in this order, but for an error that is
+ * told while the bytes are still being written.
+ */
 export interface AppendOwner {
-  /** The partition no longer holds the batch's bytes: appended, a duplicate, or refused (11.4). */
+  /** The broker no longer looks at the batch's bytes: written, a duplicate, or refused (11.4, P34). */
   onAppendTaken(task: AppendTask): void;
   /** The answer is in the task. */
   onAppendDone(task: AppendTask): void;
@@ -51,6 +54,8 @@ export class AppendTask implements Waiter {
   isDone = false;
 
   purgatorySlot = -1;
+  /** Of a task in the purgatory: what it waits for. `queue`: until the log takes it in. */
+  waitsFor: "queue" | "write" | "highWatermark" | "sync" = "queue";
   /** Where a parked task stands, so that its deadline can take it out. Kept by the partition. */
   onExpired: ((task: AppendTask) => void) | null = null;
 

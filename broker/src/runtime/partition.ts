@@ -7,8 +7,12 @@
  * exception is the look-up of 11.1(2): it runs beside, the producer's later batches wait behind it, and all checks are made
  * again afterwards.
  *
+ * While the disk is slow the log writes off the loop, and write, watermark and answers follow in a later turn
+ * (`onWritten`); what the log cannot take in beside that write stays queued. A batch's bytes are let go when its write has
+ * ended, even if it was answered before: out of time, or the leadership lost (P34).
+ *
  * Who waits, and for what (8.1, 8.2, 15.1(2)); a duplicate waits exactly as its original would:
- *   acks=none    nothing           acks=leader  the write; in `fsync-each` its sync
+ *   acks=none    the write         acks=leader  the write; in `fsync-each` its sync
  *   acks=all     highWatermark > lastOffset
  *
  * Invariant: a batch is answered without error only if it lies below the written end at that moment. What a failed write
@@ -86,7 +90,7 @@ export class Partition implements LogEvents {
   /** The other of two arrays that take turns, so that a drain allocates none. */
   #spareQueue: AppendTask[] = [];
   #isDrainAsked = false;
-  /** Appended in this turn and not written yet, with the duplicates among them; empty between turns. */
+  /** Appended and not written yet, with the duplicates among them; empty between turns but while a write is in flight. */
   readonly #handedOver: AppendTask[] = [];
   /** Producers with a look-up under way, and their batches in order; the first is the one looked up. */
   #lookUps: Map<number, AppendTask[]> | null = null;
@@ -98,8 +102,7 @@ export class Partition implements LogEvents {
 
   /** Made with the first batch: most partitions of a broker are idle, and there may be thousands. */
   #drain: (() => void) | null = null;
-  #expireForHighWatermark: ((task: AppendTask) => void) | null = null;
-  #expireForSync: ((task: AppendTask) => void) | null = null;
+  #onExpired: ((task: AppendTask) => void) | null = null;
 
   constructor(options: PartitionOptions, deps: PartitionDeps) {
     const { log } = options;
@@ -212,10 +215,11 @@ export class Partition implements LogEvents {
     this.#askForDrain();
   }
 
-  /** Nothing queued, looked up or parked. */
+  /** Nothing queued, looked up, being written or parked. */
   get isQuiet(): boolean {
     return (
       this.#queue.length === 0 &&
+      this.#handedOver.length === 0 &&
       (this.#lookUps?.size ?? 0) === 0 &&
       this.#forHighWatermark.length === 0 &&
       this.#forSync.length === 0
@@ -230,14 +234,33 @@ export class Partition implements LogEvents {
   close(code: ErrorName): void {
     if (this.#closedCode !== "NONE") return;
     this.#closedCode = code;
+    this.#refuseUnwritten(code);
     const waiting = [...this.#forHighWatermark.takeAll(), ...this.#forSync.takeAll()];
-    for (const task of waiting) this.#deps.purgatory.release(task);
     for (const behind of this.#lookUps?.values() ?? []) waiting.push(...behind);
     this.#lookUps = null;
     waiting.push(...this.#queue.splice(0));
-    for (const task of waiting) this.#refuse(task, code);
+    for (const task of waiting) {
+      this.#deps.purgatory.release(task);
+      this.#refuse(task, code);
+    }
     for (const watcher of this.#watchers ?? []) watcher.onPartitionClosed(this, code);
     this.#watchers = null;
+  }
+
+  /** Answers at once whoever waits for a write. Their bytes go when it has ended, and nobody calls this partition for that. */
+  #refuseUnwritten(code: ErrorName): void {
+    const tasks = this.#handedOver.splice(0);
+    if (tasks.length === 0) return;
+    const isInFlight = this.#log.writtenEndOffset < this.#log.logEndOffset;
+    for (const task of tasks) {
+      this.#deps.purgatory.release(task);
+      if (!isInFlight) this.#letGo(task);
+      if (!task.isDone) this.#answerWith(task, code);
+    }
+    if (!isInFlight) return;
+    void this.#log.whenWritten().then(() => {
+      for (const task of tasks) this.#letGo(task);
+    });
   }
 
   // ---- the turn ----
@@ -255,16 +278,27 @@ export class Partition implements LogEvents {
     this.#queue = this.#spareQueue;
     const now = this.#deps.clock.wallNow();
     const startedAt = this.#deps.clock.monotonicNow();
+    let takenCount = 0;
     for (const task of queue) {
       task.startedAt = startedAt;
-      this.#take(task, now);
+      if (!this.#take(task, now)) break;
+      takenCount++;
     }
+    if (takenCount < queue.length) this.#putBack(queue.slice(takenCount));
     queue.length = 0;
     this.#spareQueue = queue;
     this.#write();
   }
 
-  #take(task: AppendTask, now: Ms): void {
+  /** Before a write that is in flight has ended the log takes no more; `onWritten` goes on with these. */
+  #putBack(tasks: readonly AppendTask[]): void {
+    this.#queue.unshift(...tasks);
+    for (const task of tasks) if (task.purgatorySlot === -1) this.#park(task, "queue");
+  }
+
+  /** False: not now. */
+  #take(task: AppendTask, now: Ms): boolean {
+    this.#deps.purgatory.release(task);
     if (this.#closedCode !== "NONE") return this.#refuse(task, this.#closedCode);
     const { header } = task;
     if (task.acks === "all") {
@@ -275,17 +309,17 @@ export class Partition implements LogEvents {
       const behind = this.#lookUps?.get(header.producerId);
       if (behind !== undefined) {
         behind.push(task);
-        return;
+        return true;
       }
       const verdict = checkProducer(this.#log.producer(header.producerId), header);
       if (verdict.kind === "refuse") return this.#refuse(task, verdict.code, sequenceMessage(task, this.#log));
       if (verdict.kind === "duplicate") return this.#takeDuplicate(task, verdict.batch);
       if (verdict.kind === "lookUp") return this.#takeOlder(task);
     }
-    this.#append(task, now);
+    return this.#append(task, now);
   }
 
-  #append(task: AppendTask, now: Ms): void {
+  #append(task: AppendTask, now: Ms): boolean {
     const { reserve } = this.#deps;
     if (!reserve.hasRoom(task.header.sizeBytes)) return this.#refuse(task, "KAFKA_STORAGE_ERROR", reserve.fullMessage);
     if (this.settings.isLogAppendTime) {
@@ -295,82 +329,102 @@ export class Partition implements LogEvents {
     }
     const result = this.#log.append(task.bytes, task.header, this.leaderEpoch, now);
     if (!result.ok) {
+      if (result.code === "LATER") return false;
       this.#refuse(task, result.code, messageOf(result.fault));
       if (result.fault !== null) this.#onFault(result.fault);
-      return;
+      return true;
     }
     task.baseOffset = result.baseOffset;
     task.lastOffset = result.lastOffset;
     this.#handedOver.push(task);
+    return true;
   }
 
   /** A sequence that this process has not seen: only the log can tell a duplicate from a batch that never was. */
-  #takeOlder(task: AppendTask): void {
+  #takeOlder(task: AppendTask): true {
     const { lookedUp } = task;
-    if (lookedUp === undefined) this.#lookUp(task);
-    else if (lookedUp === null) this.#refuse(task, "OUT_OF_ORDER_SEQUENCE_NUMBER", sequenceMessage(task, this.#log));
-    else this.#takeDuplicate(task, lookedUp);
+    if (lookedUp === undefined) return this.#lookUp(task);
+    if (lookedUp !== null) return this.#takeDuplicate(task, lookedUp);
+    return this.#refuse(task, "OUT_OF_ORDER_SEQUENCE_NUMBER", sequenceMessage(task, this.#log));
   }
 
-  /** Writes nothing; the rest of its way is that of the original, which may still fail in this very turn. */
-  #takeDuplicate(task: AppendTask, original: KnownBatch): void {
+  /** Writes nothing; the rest of its way is that of the original, whose write may still fail (P73). */
+  #takeDuplicate(task: AppendTask, original: KnownBatch): true {
     task.baseOffset = original.baseOffset;
     task.lastOffset = original.lastOffset;
     task.isDuplicate = true;
     if (this.settings.isLogAppendTime) task.logAppendTime = original.timestamp;
     this.#handedOver.push(task);
+    return true;
   }
 
   #write(): void {
-    const tasks = this.#handedOver;
-    if (tasks.length === 0) return;
+    if (this.#handedOver.length === 0) return;
     this.#leader.onAppended(this.#log.logEndOffset);
-    const fault = this.#log.writeAppended();
+    this.#onWriteEnd(this.#log.writeAppended());
+  }
+
+  /** Of the log: a write off the loop has ended. */
+  onWritten(fault: DiskFault | null): void {
+    if (this.#closedCode !== "NONE") return;
+    this.#onWriteEnd(fault);
+    if (this.#queue.length > 0) this.#askForDrain();
+  }
+
+  /** Moves what follows the written end, and deals with every batch whose fate is known. */
+  #onWriteEnd(fault: DiskFault | null): void {
     if (fault !== null) {
       this.#leader.onCut(this.#log.logEndOffset);
       this.#onFault(fault);
     }
     // A fault, of this write or of a roll before it, ends the leadership in this very stretch: nobody is parked any more.
-    if (this.#closedCode !== "NONE") {
-      for (const task of tasks.splice(0)) this.#refuse(task, this.#closedCode);
-      return;
-    }
+    if (this.#closedCode !== "NONE") return this.#refuseUnwritten(this.#closedCode);
     if (this.#countsSynced) this.#log.sync();
     this.#perform(this.#leader.onEndOffset(this.#countedEnd()));
 
+    const tasks = this.#handedOver;
     const writtenEnd = this.#log.writtenEndOffset;
+    let unwrittenCount = 0;
     for (const task of tasks) {
-      if (task.lastOffset >= writtenEnd) {
-        this.#refuse(task, "KAFKA_STORAGE_ERROR", messageOf(fault));
+      if (task.lastOffset >= writtenEnd && fault === null) {
+        // Its write is in flight, or waits for the one that is.
+        tasks[unwrittenCount++] = task;
+        if (!task.isDone && task.purgatorySlot === -1) this.#park(task, "write");
         continue;
       }
+      this.#deps.purgatory.release(task);
       this.#letGo(task);
-      this.#settle(task);
+      if (task.isDone) continue;
+      if (task.lastOffset < writtenEnd) this.#settle(task);
+      else this.#answerWith(task, "KAFKA_STORAGE_ERROR", messageOf(fault));
     }
-    tasks.length = 0;
+    while (tasks.length > unwrittenCount) tasks.pop();
   }
 
   /** Answers a written batch, or parks it for what its acks wait for. */
   #settle(task: AppendTask): void {
     if (task.acks === "all") {
       if (task.lastOffset < this.#leader.highWatermark) return this.#answerCommitted(task);
-      this.#expireForHighWatermark ??= (late): void => this.#expire(late, this.#forHighWatermark);
-      task.onExpired = this.#expireForHighWatermark;
       this.#forHighWatermark.push(task);
-      this.#deps.purgatory.park(task);
+      this.#park(task, "highWatermark");
     } else if (task.acks === "leader" && this.#syncsBeforeAck && task.lastOffset >= this.#log.syncedEndOffset) {
-      this.#expireForSync ??= (late): void => this.#expire(late, this.#forSync);
-      task.onExpired = this.#expireForSync;
       this.#forSync.push(task);
-      this.#deps.purgatory.park(task);
+      this.#park(task, "sync");
     } else {
       this.#answer(task);
     }
   }
 
+  #park(task: AppendTask, waitsFor: AppendTask["waitsFor"]): void {
+    this.#onExpired ??= (late): void => this.#expire(late);
+    task.onExpired = this.#onExpired;
+    task.waitsFor = waitsFor;
+    this.#deps.purgatory.park(task);
+  }
+
   // ---- the look-up of 11.1(2) ----
 
-  #lookUp(task: AppendTask): void {
+  #lookUp(task: AppendTask): true {
     const { producerId, producerEpoch, baseSequence, lastSequence } = task.header;
     this.#lookUps ??= new Map();
     this.#lookUps.set(producerId, [task]);
@@ -379,6 +433,7 @@ export class Partition implements LogEvents {
       // "Not there" and "could not be read" are different answers: after the second the client may ask again.
       () => this.#onLookUpFailed(producerId),
     );
+    return true;
   }
 
   /** The task goes through all checks again, now with its finding, and the producer's later batches behind it. */
@@ -444,8 +499,15 @@ export class Partition implements LogEvents {
     if (fault.kind !== "ENOSPC" && fault.kind !== "EMFILE") this.#deps.onDiskFault(fault);
   }
 
-  #expire(task: AppendTask, queue: ParkedQueue): void {
-    queue.remove(task);
+  #expire(task: AppendTask): void {
+    if (task.waitsFor === "write") {
+      // Its bytes stay until the write has ended.
+      this.#answerWith(task, "REQUEST_TIMED_OUT");
+      return;
+    }
+    if (task.waitsFor === "highWatermark") this.#forHighWatermark.remove(task);
+    else if (task.waitsFor === "sync") this.#forSync.remove(task);
+    else this.#queue.splice(this.#queue.indexOf(task), 1);
     this.#refuse(task, "REQUEST_TIMED_OUT");
   }
 
@@ -457,10 +519,15 @@ export class Partition implements LogEvents {
     else this.#answer(task);
   }
 
-  #refuse(task: AppendTask, code: ErrorName, message = ""): void {
+  #refuse(task: AppendTask, code: ErrorName, message = ""): true {
+    this.#letGo(task);
+    this.#answerWith(task, code, message);
+    return true;
+  }
+
+  #answerWith(task: AppendTask, code: ErrorName, message = ""): void {
     task.code = code;
     task.message = message;
-    this.#letGo(task);
     this.#answer(task);
   }
 

@@ -56,6 +56,8 @@ export class SimDisk {
   readonly tree: SimTree;
   readonly faults: SimFaults;
   readonly openFilesMax: number;
+  /** What a write takes, on the loop or off it, beyond what the page cache does; a multiple of it between 0 and 2. */
+  slowWriteMs = 0;
   /** Bytes that fit, all files together. May be changed at any time. */
   capacityBytes = Number.POSITIVE_INFINITY;
   readonly #chance: SeededRandom;
@@ -231,7 +233,17 @@ export class SimDisk {
   delayOf(operation: "read" | "write" | "datasync" | "syncDirectory", rule: FaultRule | undefined): number {
     const isSync = operation === "datasync" || operation === "syncDirectory";
     const ownMs = isSync ? 0.05 + 4 * this.#latency.float() ** 2 : 0.02 + 0.3 * this.#latency.float();
-    return rule?.effect === "stall" ? ownMs + (rule.stallMs ?? 1000) : ownMs;
+    const writeMs = operation === "write" ? this.#drawSlowWrite() : 0;
+    return rule?.effect === "stall" ? ownMs + writeMs + (rule.stallMs ?? 1000) : ownMs + writeMs;
+  }
+
+  /** How long a write on the loop holds it up, in ms. */
+  blockingMs(rule: FaultRule | undefined): number {
+    return this.#drawSlowWrite() + (rule?.effect === "stall" ? (rule.stallMs ?? 1000) : 0);
+  }
+
+  #drawSlowWrite(): number {
+    return this.slowWriteMs === 0 ? 0 : 2 * this.slowWriteMs * this.#latency.float();
   }
 
   /** How many of `count` bytes an interrupted or short operation deals with. */

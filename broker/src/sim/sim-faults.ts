@@ -19,8 +19,8 @@ export type DiskOperation =
   | "syncDirectory";
 
 /**
- * A DiskFault of that kind; or `short`: fewer bytes than asked; `stall`: an operation off the loop takes `stallMs`; `lie`:
- * it reports success and has done nothing (syncs, `rename`, `unlink`).
+ * A DiskFault of that kind; or `short`: fewer bytes than asked; `stall`: an operation off the loop, or a write on it, takes
+ * `stallMs`; `lie`: it reports success and has done nothing (syncs, `rename`, `unlink`), or nothing yet (a write off the loop).
  */
 export type FaultEffect = DiskFaultKind | "short" | "stall" | "lie";
 

@@ -60,6 +60,7 @@ export class SimFile implements File {
   writevSync(buffers: readonly Uint8Array[], at: number): number {
     const rule = this.#enter("write");
     this.#assertWritable("written");
+    this.#process.world.block(this.#disk.blockingMs(rule));
     return this.#writeNow({ file: this.#file, path: this.path, buffers, at }, rule);
   }
 
@@ -71,6 +72,7 @@ export class SimFile implements File {
     const rule = this.#enter("write");
     this.#assertWritable("written");
     const write: QueuedWrite = { file: this.#file, path: this.path, buffers, at };
+    if (rule?.effect === "lie") return this.#writeLate(write, rule, done);
     this.#isWriteQueued = true;
     this.#disk.queueWrite(write);
     this.#later("write", rule, done, () => {
@@ -124,6 +126,15 @@ export class SimFile implements File {
     if (rule?.effect !== "short") return this.#file.read(into, at);
     const count = Math.min(into.length, Math.max(0, this.#file.sizeBytes - at));
     return this.#file.read(into.subarray(0, this.#disk.shorten(count)), at);
+  }
+
+  /** Says at once that it is written, and writes when its time has come. */
+  #writeLate(write: QueuedWrite, rule: FaultRule, done: (fault: DiskFault | null, bytesWritten: number) => void): void {
+    const bytes = endOf(write) - write.at;
+    this.#sizeBytes = Math.max(this.#sizeBytes, endOf(write));
+    this.#disk.queueWrite(write);
+    this.#process.after(this.#disk.delayOf("write", rule), () => this.#writeNow(write, rule));
+    this.#process.after(0, () => done(null, bytes));
   }
 
   #writeNow(write: QueuedWrite, rule: FaultRule | undefined): number {

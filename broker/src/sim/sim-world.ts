@@ -48,6 +48,11 @@ export class SimWorld {
     this.trace.note(this.#nowMs, what, subject, first, second);
   }
 
+  /** A call that blocks the loop: time passes, and nothing else happens. */
+  block(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Queues `task`; it is dropped without running if `isDue` is false when its time comes. */
   schedule(delayMs: number, task: () => void, isDue: () => boolean): void {
     const atMs = this.#nowMs + Math.max(0, delayMs);
@@ -67,7 +72,8 @@ export class SimWorld {
       if (next === undefined || next.atMs > untilMs) return false;
       this.#events.pop();
       if (!next.isDue()) continue;
-      this.#nowMs = next.atMs;
+      // What was due while the loop was blocked runs late.
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
       this.#isTakingInput = true;
       this.#run(next.task);
       await promisesSettled();
@@ -96,7 +102,7 @@ export class SimWorld {
     const untilMs = this.#nowMs + durationMs;
     await promisesSettled();
     while (await this.step(untilMs)) continue;
-    this.#nowMs = untilMs;
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
   }
 
   /** A crash ends the process that ran, not the world: whoever drives it looks at the process. */

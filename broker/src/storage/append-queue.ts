@@ -1,11 +1,13 @@
 /**
- * The batches of one turn between `append` and the write: their bytes, in order, for one vectored write, and what it takes
- * to let the last of them go back when that write fails (3.1(12)).
+ * Batches between `append` and their write: the bytes, in order, for one vectored write, and what it takes to let the last
+ * of them go back when that write fails (3.1(12)).
  */
+import { asOffset } from "../base/index.ts";
 import type { Offset } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
-import type { Writable } from "./file-io.ts";
+import type { Writable, WritableOffLoop } from "./file-io.ts";
 import type { KeptProducer } from "./producer-state.ts";
+import type { SegmentMark } from "./segment.ts";
 
 export interface QueuedBatch {
   readonly sizeBytes: number;
@@ -24,12 +26,23 @@ export interface WriteOutcome {
 }
 
 export class AppendQueue {
+  /** The segment before the first batch; null while there is none. */
+  mark: SegmentMark | null = null;
   readonly #batches: QueuedBatch[] = [];
   readonly #buffers: Uint8Array[] = [];
   #sizeBytes = 0;
 
   get isEmpty(): boolean {
     return this.#batches.length === 0;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Where the log ends with these batches. The queue is not empty. */
+  get endOffset(): Offset {
+    return this.#batches.at(-1)?.nextOffset ?? asOffset(0);
   }
 
   push(bytes: Uint8Array, batch: QueuedBatch): void {
@@ -56,6 +69,28 @@ export class AppendQueue {
     }
   }
 
+  /** The same off the event loop. Queue and buffers stay as they are until `done`, which may come at once if a file cannot be opened. */
+  writeOffLoop(file: WritableOffLoop, at: number, done: (outcome: WriteOutcome) => void): void {
+    let buffers: readonly Uint8Array[] = this.#buffers;
+    let bytesDone = 0;
+    const onWritten = (fault: DiskFault | null, written: number): void => {
+      bytesDone += written;
+      if (fault !== null || bytesDone === this.#sizeBytes) return done({ fault, bytesDone });
+      if (written === 0) return done({ fault: new DiskFault("ENOSPC", "write", file.path), bytesDone });
+      buffers = skip(buffers, written);
+      next();
+    };
+    const next = (): void => {
+      try {
+        file.writev(buffers, at + bytesDone, onWritten);
+      } catch (error: unknown) {
+        if (!(error instanceof DiskFault)) throw error;
+        done({ fault: error, bytesDone });
+      }
+    };
+    next();
+  }
+
   /** After a write that did `bytesDone` bytes: how many of the batches are whole in the file. */
   wholeCount(bytesDone: number): number {
     let count = 0;
@@ -77,6 +112,7 @@ export class AppendQueue {
     while (this.#batches.length > 0) this.#batches.pop();
     while (this.#buffers.length > 0) this.#buffers.pop();
     this.#sizeBytes = 0;
+    this.mark = null;
   }
 }
 

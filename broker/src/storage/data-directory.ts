@@ -37,10 +37,14 @@ import { SharedWork } from "./shared-work.ts";
 import { StorageError } from "./storage-error.ts";
 import { SyncSlots } from "./sync-slots.ts";
 import type { LogConfig, LogDirectory, LogDirectoryOptions, OpenReport, PartitionLog, ReplicaSpec } from "./types.ts";
+import { WritePace } from "./write-pace.ts";
 
 /** Logs that are closed at a time, and files of a removed one that go in one turn. */
 const CLOSED_AT_A_TIME = 16;
 const UNLINKED_PER_TURN = 16;
+
+/** Writes off the loop, of all logs together. With the syncs that is more than the pool has threads, but neither is long at its limit. */
+const WRITES_IN_FLIGHT_MAX = 2;
 
 /** Until the mark of a failed sync is tried again. */
 const MARK_RETRY_MS = 100;
@@ -134,6 +138,8 @@ class DataDirectory implements LogDirectory {
       logger: options.logger,
       files: new FilePool(options.disk),
       slots: new SyncSlots(options.clock),
+      writeSlots: new SyncSlots(options.clock, WRITES_IN_FLIGHT_MAX),
+      pace: new WritePace(),
       onRecoveryPointMoved: () => this.#checkpoints.recoveryPoints.markDue(),
       onHighWatermarkMoved: () => this.#checkpoints.highWatermarks.markDue(),
       checkpointRecoveryPoints: () => this.#checkpoints.recoveryPoints.write(),

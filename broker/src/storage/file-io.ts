@@ -17,6 +17,16 @@ export interface Writable {
   writevSync(buffers: readonly Uint8Array[], at: number): number;
 }
 
+/** The same off the event loop; one write at a time. */
+export interface WritableOffLoop {
+  readonly path: string;
+  writev(
+    buffers: readonly Uint8Array[],
+    at: number,
+    done: (fault: DiskFault | null, bytesWritten: number) => void,
+  ): void;
+}
+
 /** Fills `into` from `at` as far as the file goes; answers the bytes read. */
 export function readFullySync(file: Readable, into: Uint8Array, at: number): number {
   let filled = file.readSync(into, at);

@@ -102,6 +102,19 @@ export class PooledFile {
     return this.#used().writevSync(buffers, at);
   }
 
+  writev(
+    buffers: readonly Uint8Array[],
+    at: number,
+    done: (fault: DiskFault | null, bytesWritten: number) => void,
+  ): void {
+    const file = this.#used();
+    this.#pendingCount += 1;
+    file.writev(buffers, at, (fault, bytesWritten) => {
+      this.#ended();
+      done(fault, bytesWritten);
+    });
+  }
+
   datasync(done: (fault: DiskFault | null) => void): void {
     const file = this.#used();
     this.#pendingCount += 1;

@@ -366,7 +366,8 @@ export class GroupSync {
   /** What the recovery point may be where `offset` is synced. */
   #belowEnd(offset: Offset): Offset {
     const active = this.#deps.segments.at(-1);
-    const isEnd = active !== undefined && offset === active.endOffset && offset > active.baseOffset;
+    // A write in flight that fails leaves the log ending at the written end.
+    const isEnd = active !== undefined && offset >= active.writtenEnd && offset > active.baseOffset;
     return isEnd ? asOffset(offset - 1) : offset;
   }
 

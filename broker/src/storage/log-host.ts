@@ -8,6 +8,7 @@ import { isPassing } from "./file-io.ts";
 import type { FilePool } from "./file-pool.ts";
 import type { SafeWriteHost } from "./safe-write.ts";
 import type { SyncSlots } from "./sync-slots.ts";
+import type { WritePace } from "./write-pace.ts";
 
 export interface LogHost extends SafeWriteHost {
   readonly clock: Clock;
@@ -15,6 +16,9 @@ export interface LogHost extends SafeWriteHost {
   readonly logger: Logger;
   readonly files: FilePool;
   readonly slots: SyncSlots;
+  /** Of writes off the loop; the threads are shared with reads and syncs. */
+  readonly writeSlots: SyncSlots;
+  readonly pace: WritePace;
   /** Recovery point, high watermark or log start of some log moved: its checkpoint is due. */
   onRecoveryPointMoved(): void;
   onHighWatermarkMoved(): void;

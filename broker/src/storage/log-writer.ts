@@ -1,13 +1,16 @@
 /**
- * The writing end of one log (3.1(9)-(12)): the queue of a turn, its one vectored write, and the way back when that write
- * fails.
+ * The writing end of one log (3.1(9)-(12)): batches wait in a queue for one vectored write, made at the end of a turn on
+ * the event loop or, while the disk is slow, off it (write-pace.ts), and go back when that write fails.
  *
- * `admit` only queues: offsets, indexes, epochs and producers move at once. When the write fails, the log is cut back to
- * its last whole batch: all of those go back with it, and what is handed over behind it in the same turn is refused. After
- * a cut nothing is appended before the shortened file is synced, or a page of the old tail could come back under a newer
- * one (5.5(3)).
+ * `admit` only queues: offsets, indexes, epochs and producers move at once, the written end when the write has ended. Off
+ * the loop one write is in flight; what comes meanwhile waits in the queue for the next. When a write fails, the log is cut
+ * back to its last whole batch: all of those go back with it, and so does everything queued behind it; what is handed over
+ * in the rest of the turn is refused. After a cut nothing is appended before the shortened file is synced, or a page of the
+ * old tail could come back under a newer one (5.5(3)).
  *
- * Invariant: written end = log end outside of a turn.
+ * Invariants: one write at a time; while one is in flight the active segment stays the active one, open and uncut
+ * (`isIdle`, `settled` are there to be asked); written end = log end when idle. Buffers of queued batches are the log's
+ * until then (P34).
  */
 import { asOffset, assert } from "../base/index.ts";
 import type { LeaderEpoch, Offset } from "../base/index.ts";
@@ -16,6 +19,7 @@ import type { BatchHeader } from "@tidemark/proto";
 import { DiskFault } from "../ports/index.ts";
 import type { TimerHandle } from "../ports/index.ts";
 import { AppendQueue } from "./append-queue.ts";
+import type { WriteOutcome } from "./append-queue.ts";
 import type { EpochCache } from "./epoch-cache.ts";
 import { isPassing, syncPath } from "./file-io.ts";
 import { attempt } from "./log-host.ts";
@@ -23,7 +27,7 @@ import type { LogHost } from "./log-host.ts";
 import type { LogState } from "./log-state.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { synced } from "./safe-write.ts";
-import type { Segment, SegmentMark } from "./segment.ts";
+import type { Segment } from "./segment.ts";
 import type { AppendResult } from "./types.ts";
 
 /** How long the cut of a failed write waits for room, each time. */
@@ -34,20 +38,27 @@ export interface LogWriterDeps {
   readonly state: LogState;
   readonly epochs: EpochCache;
   readonly producers: ProducerState;
+  /** A write off the loop has ended: the written end moved, or the log was cut back for `fault`. */
+  onWritten(fault: DiskFault | null): void;
 }
 
 export class LogWriter {
+  readonly #deps: LogWriterDeps;
   readonly #host: LogHost;
   readonly #state: LogState;
   readonly #epochs: EpochCache;
   readonly #producers: ProducerState;
 
-  readonly #queue = new AppendQueue();
+  /** What waits for the next write. */
+  #queue = new AppendQueue();
+  /** The other of two queues that take turns: empty, or what the write in flight writes. */
+  #other: AppendQueue | null = null;
+  /** A write off the loop waits for its slot or is in flight. */
+  #isFlying = false;
+  #settleWaiters: (() => void)[] = [];
   /** A write of this turn failed: what is handed over behind it is refused until the owner has heard of it. */
   #turnFault: DiskFault | null = null;
   #turnNowMs: number;
-  /** The active segment before this turn's first batch. */
-  #turnMark: SegmentMark | null = null;
 
   /** A cut file is not synced yet. */
   #isCutPending = false;
@@ -56,6 +67,7 @@ export class LogWriter {
   #cutTimer: TimerHandle | null = null;
 
   constructor(deps: LogWriterDeps) {
+    this.#deps = deps;
     this.#host = deps.host;
     this.#state = deps.state;
     this.#epochs = deps.epochs;
@@ -63,7 +75,7 @@ export class LogWriter {
     this.#turnNowMs = deps.host.clock.monotonicNow();
   }
 
-  /** Monotonic time of the turn's first batch. */
+  /** Monotonic time of the first batch that waits, or of the last that did. */
   get turnNowMs(): number {
     return this.#turnNowMs;
   }
@@ -73,10 +85,15 @@ export class LogWriter {
     return this.#isCutPending || this.#turnFault !== null;
   }
 
+  /** No write is in flight, nothing waits for one. */
+  get isIdle(): boolean {
+    return !this.#isFlying && this.#queue.isEmpty;
+  }
+
   /** Takes a batch in at the log's end. The caller has seen to it that it may be appended, and rolled if due. */
   admit(bytes: Buffer, header: BatchHeader, leaderEpoch: LeaderEpoch): AppendResult {
     if (this.#queue.isEmpty) {
-      const fault = this.#beginTurn();
+      const fault = this.#beginQueue();
       if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
     }
     const state = this.#state;
@@ -95,57 +112,134 @@ export class LogWriter {
     return { ok: true, baseOffset, lastOffset };
   }
 
-  #beginTurn(): DiskFault | null {
+  #beginQueue(): DiskFault | null {
     this.#turnNowMs = this.#host.clock.monotonicNow();
     const { active } = this.#state;
     // An idle log has dropped its indexes.
     const fault = active.hasIndexes ? null : attempt(this.#host, () => active.loadIndexes());
-    this.#turnMark = active.mark();
+    this.#queue.mark = active.mark();
     return fault;
   }
 
-  /** Writes what the turn queued; answers the turn's fault, that of an earlier write in it included. */
+  /** Has the turn's batches written; answers the turn's fault, that of an earlier write in it included. */
   endTurn(): DiskFault | null {
     const fault = this.#turnFault ?? this.write();
     this.#turnFault = null;
     return fault;
   }
 
-  /** Writes what is queued, in the middle of a turn. Behind a fault of this turn nothing is. */
+  /** Writes what is queued, or sees to it that it is written: then `settled` tells when. */
   write(): DiskFault | null {
-    if (this.#queue.isEmpty) return null;
-    const state = this.#state;
-    const { active } = state;
-    state.isTouched = true;
+    if (this.#isFlying || this.#queue.isEmpty) return null;
+    const { clock, pace } = this.#host;
+    this.#state.isTouched = true;
+    if (pace.isSlow) {
+      this.#writeOffLoop();
+      return null;
+    }
+    const { active } = this.#state;
+    const startedAtMs = clock.monotonicNow();
     const { fault, bytesDone } = this.#queue.write(active.log, active.writtenBytes);
-    if (fault !== null) return this.#cutBack(fault, bytesDone);
-    this.#queue.clear();
-    state.writtenEnd = state.logEndOffset;
-    // An index that finds no room is written with its next step.
-    attempt(this.#host, () => active.written());
+    pace.wroteOnLoop(clock.monotonicNow() - startedAtMs);
+    if (fault !== null) return this.#cutBack(fault, this.#queue, bytesDone);
+    this.#landed(this.#queue);
     return null;
   }
 
-  // ---- the way back ----
+  /** Resolves when nothing of the log waits to be written any more. The caller sees to it that nothing new is queued. */
+  settled(): Promise<void> {
+    if (this.isIdle) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#settleWaiters.push(resolve);
+    });
+  }
 
-  /** 3.1(12): the log ends behind the last batch that is whole in the file; LEO, indexes and producers go back with it. */
-  #cutBack(fault: DiskFault, bytesDone: number): DiskFault {
+  // ---- off the loop ----
+
+  #writeOffLoop(): void {
+    this.#isFlying = true;
+    this.#host.writeSlots.run((release) => {
+      // Only now: what came while the slot was waited for goes with it.
+      const flight = this.#queue;
+      this.#queue = this.#other ?? new AppendQueue();
+      this.#other = flight;
+      const { clock, pace } = this.#host;
+      const { active } = this.#state;
+      const startedAtMs = clock.monotonicNow();
+      let hasReturned = false;
+      const land = (outcome: WriteOutcome): void => {
+        release();
+        pace.wroteOffLoop(clock.monotonicNow() - startedAtMs);
+        this.#onFlightEnd(flight, outcome);
+      };
+      flight.writeOffLoop(active.log, active.writtenBytes, (outcome) => {
+        // A file that cannot be opened says so at once, and nobody is called from inside a call of his own.
+        if (hasReturned) land(outcome);
+        else this.#host.timers.after(0, () => land(outcome));
+      });
+      hasReturned = true;
+    });
+  }
+
+  #onFlightEnd(flight: AppendQueue, { fault, bytesDone }: WriteOutcome): void {
+    this.#isFlying = false;
+    let failed = fault;
+    if (fault !== null) this.#cutBack(fault, flight, bytesDone);
+    else {
+      this.#landed(flight);
+      failed = this.#writeNext();
+    }
+    // The owner hears of it now.
+    this.#turnFault = null;
+    this.#deps.onWritten(failed);
+    if (!this.isIdle) return;
+    const waiters = this.#settleWaiters;
+    this.#settleWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  #writeNext(): DiskFault | null {
+    const offline = this.#host.offlineFault();
+    if (offline === null || this.#queue.isEmpty) return this.write();
+    // Nothing is written any more; the file is as long as the log it goes back to.
+    return this.#cutBack(new DiskFault(offline.kind, "open", this.#state.active.log.path), this.#queue, 0);
+  }
+
+  // ---- what a write leaves ----
+
+  #landed(queue: AppendQueue): void {
     const { active } = this.#state;
-    const wholeCount = this.#queue.wholeCount(bytesDone);
-    const { batches } = this.#queue;
-    assert(this.#turnMark !== null, "a turn that queued has a mark");
-    active.restore(this.#turnMark);
-    for (const { sizeBytes, nextOffset, maxTimestamp } of batches.slice(0, wholeCount)) {
+    const { endOffset } = queue;
+    const position = active.writtenBytes + queue.sizeBytes;
+    queue.clear();
+    this.#state.writtenEnd = endOffset;
+    // An index that finds no room is written with its next step.
+    attempt(this.#host, () => active.writtenTo(position, endOffset));
+  }
+
+  /**
+   * 3.1(12): the log ends behind the last batch of `failed` that is whole in the file; LEO, indexes and producers go back
+   * with it, and with them whatever is queued behind.
+   */
+  #cutBack(fault: DiskFault, failed: AppendQueue, bytesDone: number): DiskFault {
+    const { active } = this.#state;
+    const wholeCount = failed.wholeCount(bytesDone);
+    assert(failed.mark !== null, "a queue that is written has a mark");
+    active.restore(failed.mark);
+    for (const { sizeBytes, nextOffset, maxTimestamp } of failed.batches.slice(0, wholeCount)) {
       active.admit(sizeBytes, nextOffset - 1, maxTimestamp);
     }
-    for (const { producerId, producerBefore } of batches.slice(wholeCount).reverse()) {
+    const behind = failed === this.#queue ? [] : this.#queue.batches;
+    for (const { producerId, producerBefore } of [...failed.batches.slice(wholeCount), ...behind].reverse()) {
       if (producerId >= 0) this.#producers.restore(producerId, producerBefore);
     }
+    failed.clear();
     this.#queue.clear();
     this.#turnFault = fault;
-    this.#state.endAt(active.endOffset);
-    this.#cutEpochsBack(active.endOffset);
-    attempt(this.#host, () => active.written());
+    const { sizeBytes, endOffset } = active;
+    this.#state.endAt(endOffset);
+    this.#cutEpochsBack(endOffset);
+    attempt(this.#host, () => active.writtenTo(sizeBytes, endOffset));
     // A file that could not even be opened is as long as it was.
     if (fault.operation !== "open") this.#cutFile(active);
     if (!isPassing(fault)) this.#host.onIoFault(fault);

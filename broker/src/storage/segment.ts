@@ -175,7 +175,7 @@ export class Segment {
     this.endOffset = asOffset(lastOffset + 1);
   }
 
-  /** What `restore` needs to take back all that is admitted after it; nothing is flushed in between. */
+  /** What `restore` needs to take back all that is admitted after it. */
   mark(): SegmentMark {
     return {
       sizeBytes: this.sizeBytes,
@@ -194,16 +194,17 @@ export class Segment {
     this.endOffset = mark.endOffset;
     this.#indexes?.offsets.keep(mark.offsetsCount);
     this.#indexes?.times.keep(mark.timesCount);
+    this.#keepOnFile(mark.offsetsCount, mark.timesCount);
     this.#bytesSinceEntry = mark.bytesSinceEntry;
     this.#maxTimestamp = mark.maxTimestamp;
     this.#maxTimestampOffset = mark.maxTimestampOffset;
     this.#firstTimestamp = mark.firstTimestamp;
   }
 
-  /** What was queued is in the file. */
-  written(): void {
-    this.writtenBytes = this.sizeBytes;
-    this.writtenEnd = this.endOffset;
+  /** Everything below `position` is in the file, which is where the batch at `endOffset` begins. */
+  writtenTo(position: number, endOffset: Offset): void {
+    this.writtenBytes = position;
+    this.writtenEnd = endOffset;
     const indexes = this.#indexes;
     if (indexes !== null && indexes.offsets.count - this.#offsetsOnFile >= WAITING_ENTRIES_MAX) this.flushIndexes();
   }
@@ -283,10 +284,10 @@ export class Segment {
     return (this.#indexes ?? this.#loadOrRebuild()).times;
   }
 
-  /** Frees the memory of indexes that are wholly on file. */
+  /** Frees the memory of indexes that are wholly on file. Those of queued batches may have to go back: they stay. */
   dropIndexes(): void {
     const indexes = this.#indexes;
-    if (indexes === null || this.#hasStaleTail) return;
+    if (indexes === null || this.#hasStaleTail || this.writtenBytes < this.sizeBytes) return;
     if (indexes.offsets.count === this.#offsetsOnFile && indexes.times.count === this.#timesOnFile)
       this.#indexes = null;
   }
@@ -349,14 +350,18 @@ export class Segment {
     this.writtenBytes = Math.min(this.writtenBytes, position);
     this.writtenEnd = asOffset(Math.min(this.writtenEnd, endOffset));
     this.syncedEnd = asOffset(Math.min(this.syncedEnd, endOffset));
-    if (this.#offsetsOnFile > indexes.offsets.count || this.#timesOnFile > indexes.times.count) {
-      this.#offsetsOnFile = Math.min(this.#offsetsOnFile, indexes.offsets.count);
-      this.#timesOnFile = Math.min(this.#timesOnFile, indexes.times.count);
-      this.#hasStaleTail = true;
-    }
+    this.#keepOnFile(indexes.offsets.count, indexes.times.count);
     if (position === 0) this.#firstTimestamp = null;
     else this.firstTimestamp();
     this.#recallTail(indexes, position);
+  }
+
+  /** Of the entries on file only so many still hold. */
+  #keepOnFile(offsetsCount: number, timesCount: number): void {
+    if (this.#offsetsOnFile <= offsetsCount && this.#timesOnFile <= timesCount) return;
+    this.#offsetsOnFile = Math.min(this.#offsetsOnFile, offsetsCount);
+    this.#timesOnFile = Math.min(this.#timesOnFile, timesCount);
+    this.#hasStaleTail = true;
   }
 
   /** Removes the files. Nothing may be pending on them. */

@@ -50,9 +50,10 @@ const NEVER = Number.MAX_SAFE_INTEGER;
 const EXPIRY_CHECK_MS = 600_000;
 
 const UNAVAILABLE: AppendResult = Object.freeze({ ok: false, code: "KAFKA_STORAGE_ERROR", fault: null });
+const LATER: AppendResult = Object.freeze({ ok: false, code: "LATER", fault: null });
 const TOO_LARGE: AppendResult = Object.freeze({ ok: false, code: "RECORD_LIST_TOO_LARGE", fault: null });
 
-const NO_EVENTS: LogEvents = { onSynced: () => undefined, onSyncFailed: () => undefined };
+const NO_EVENTS: LogEvents = { onWritten: () => undefined, onSynced: () => undefined, onSyncFailed: () => undefined };
 
 export interface SegmentedLogOptions {
   readonly host: LogHost;
@@ -134,7 +135,7 @@ export class SegmentedLog implements PartitionLog {
   }
 
   get #writer(): LogWriter {
-    this.#lazyWriter ??= new LogWriter(this.#parts);
+    this.#lazyWriter ??= new LogWriter({ ...this.#parts, onWritten: (fault) => this.#onWritten(fault) });
     return this.#lazyWriter;
   }
 
@@ -156,7 +157,7 @@ export class SegmentedLog implements PartitionLog {
       sync: this.#sync,
       snapshots: this.#snapshots,
       config: () => this.#config,
-      roll: () => !this.#refusesAppends && this.#roll() === null,
+      roll: () => !this.#refusesAppends && this.#isWritten && this.#roll() === null,
     });
     return this.#lazyTrim;
   }
@@ -275,7 +276,10 @@ export class SegmentedLog implements PartitionLog {
     const sizeBytes = bytes.length;
     if (sizeBytes > this.#config.segmentBytes) return TOO_LARGE;
     if (this.#isRollDue(sizeBytes, header, now)) {
-      const fault = this.#roll();
+      // No roll beside a write: its failure would have to undo the roll.
+      const writeFault = this.#writer.write();
+      if (writeFault === null && !this.#isWritten) return LATER;
+      const fault = writeFault ?? this.#roll();
       if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
     }
     return this.#writer.admit(bytes, header, leaderEpoch);
@@ -286,6 +290,20 @@ export class SegmentedLog implements PartitionLog {
     if (this.#writer.turnNowMs >= this.#nextExpiryAtMs) this.#expireProducers();
     this.#flushByPolicy();
     return fault;
+  }
+
+  #onWritten(fault: DiskFault | null): void {
+    this.#flushByPolicy();
+    this.events.onWritten(fault);
+  }
+
+  whenWritten(): Promise<void> {
+    return this.#lazyWriter?.settled() ?? Promise.resolve();
+  }
+
+  /** Nothing is queued or in flight. */
+  get #isWritten(): boolean {
+    return this.#lazyWriter?.isIdle ?? true;
   }
 
   get #refusesAppends(): boolean {
@@ -315,8 +333,7 @@ export class SegmentedLog implements PartitionLog {
 
   /** 3.3(3). On a fault the old segment stays the active one. */
   #roll(): DiskFault | null {
-    const fault = this.#writer.write();
-    if (fault !== null) return fault;
+    assert(this.#isWritten, "no roll beside a write");
     const sealed = this.#state.active;
     const segment = new Segment({
       files: this.#host.files,
@@ -391,6 +408,7 @@ export class SegmentedLog implements PartitionLog {
   /** 3.4(1): `flush.messages` and `flush.ms`. */
   #flushByPolicy(): void {
     const { flushMessages, flushMs } = this.#config;
+    if (this.#state.isClosed || this.#state.isOffline) return;
     if (flushMessages < NEVER && this.#state.writtenEnd - this.#syncAskedEnd >= flushMessages) this.sync();
     if (flushMs >= NEVER || this.#flushTimer !== null || this.#state.writtenEnd <= this.#syncAskedEnd) return;
     this.#flushTimer = this.#host.timers.after(flushMs, () => {
@@ -494,17 +512,11 @@ export class SegmentedLog implements PartitionLog {
       offset >= this.#state.logStartOffset,
       `truncation to ${offset}, below the log start ${this.#state.logStartOffset}`,
     );
-    // The write in flight ends first, and nothing new is queued.
     this.#writer.write();
     this.#state.isTruncating = true;
     this.#state.isTouched = true;
     try {
-      if (offset >= this.#state.logEndOffset) this.#epochs.truncateEnd(offset);
-      else {
-        await (this.#truncation = this.#truncator.run(offset));
-        this.#syncAskedEnd = Math.min(this.#syncAskedEnd, this.#state.writtenEnd);
-        this.#drawJitter();
-      }
+      await (this.#truncation = this.#cutTo(offset));
     } catch (error: unknown) {
       // Half cut, the log is nothing that may be appended to: the directory goes offline, a start will mend it.
       if (error instanceof DiskFault) this.#host.onIoFault(error);
@@ -512,6 +524,18 @@ export class SegmentedLog implements PartitionLog {
     } finally {
       this.#state.isTruncating = false;
     }
+  }
+
+  async #cutTo(offset: Offset): Promise<void> {
+    // The write in flight ends first, and nothing new is queued.
+    if (!this.#isWritten) await this.whenWritten();
+    if (offset >= this.#state.logEndOffset) {
+      this.#epochs.truncateEnd(offset);
+      return;
+    }
+    await this.#truncator.run(offset);
+    this.#syncAskedEnd = Math.min(this.#syncAskedEnd, this.#state.writtenEnd);
+    this.#drawJitter();
   }
 
   // ---- the end ----
@@ -523,6 +547,7 @@ export class SegmentedLog implements PartitionLog {
     this.#lazyWriter?.write();
     this.#state.isClosed = true;
     this.#flushTimer?.cancel();
+    await this.whenWritten();
     await this.#truncation?.catch(() => undefined);
     await this.#lazyTrim?.release();
     try {
@@ -572,6 +597,7 @@ export class SegmentedLog implements PartitionLog {
   async releaseFiles(): Promise<void> {
     this.#state.isClosed = true;
     this.#flushTimer?.cancel();
+    await this.whenWritten();
     await this.#truncation?.catch(() => undefined);
     await this.#lazyTrim?.release();
     this.#isReleased = true;

@@ -89,7 +89,9 @@ function positionBefore(segment: Segment, timestamp: number): number {
   const slot = segment.times.floorSlot(timestamp);
   if (slot < 0) return 0;
   // An entry with exactly this timestamp names the very batch that first had it.
-  return segment.offsets.floorPosition(segment.times.relativeOffsetAt(slot));
+  const position = segment.offsets.floorPosition(segment.times.relativeOffsetAt(slot));
+  // An entry of a batch that still waits for its write: all before it that is written is older.
+  return Math.min(position, segment.writtenBytes);
 }
 
 /** The first batch from position `from` on, with an offset below `limit`, whose maxTimestamp is wanted. */

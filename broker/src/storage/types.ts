@@ -72,12 +72,15 @@ export type AppendResult =
   | { readonly ok: true; readonly baseOffset: Offset; readonly lastOffset: Offset }
   | {
       readonly ok: false;
-      readonly code: "KAFKA_STORAGE_ERROR" | "RECORD_LIST_TOO_LARGE";
+      /** LATER: nothing is wrong, and nothing was done; a write is in flight that has to end first (LogEvents.onWritten). */
+      readonly code: "KAFKA_STORAGE_ERROR" | "RECORD_LIST_TOO_LARGE" | "LATER";
       readonly fault: DiskFault | null;
     };
 
 /** What the log tells its owner. Called from I/O callbacks, never from inside a call of the owner. */
 export interface LogEvents {
+  /** A write off the loop has ended: the written end moved, or the log was cut back as `writeAppended` tells it, for `fault`. */
+  onWritten(fault: DiskFault | null): void;
   /** The contiguous synced prefix now ends at `end` (15.1(6)). */
   onSynced(end: Offset): void;
   /** A sync failed: final (3.4(3)). The owner takes the directory offline. */
@@ -92,7 +95,7 @@ export interface PartitionLog {
 
   /** First offset a reader may ask for. */
   readonly logStartOffset: Offset;
-  /** Next offset to be assigned. Moves in `append`, and back when a write fails. */
+  /** Next offset to be assigned. Moves in `append`, and back when a write fails; above the written end while one is due or in flight. */
   readonly logEndOffset: Offset;
   /** Everything below is in the page cache. No reader and no follower is served beyond it (3.1(9)). */
   readonly writtenEndOffset: Offset;
@@ -118,16 +121,20 @@ export interface PartitionLog {
 
   /**
    * Appends one validated batch: patches base offset and leader epoch into `bytes`, rolls if due, updates indexes,
-   * epochs and producer state and queues the bytes for the turn's one write. `bytes` belongs to the log until
-   * `writeAppended` returns. The written end does not move yet.
+   * epochs and producer state and queues the bytes for the turn's one write. `bytes` belongs to the log until the
+   * written end has passed the batch, or the log was cut back below it. The written end does not move yet.
    */
   append(bytes: Buffer, header: BatchHeader, leaderEpoch: LeaderEpoch, now: Ms): AppendResult;
   /**
    * Writes all that `append` queued, in one vectored write per segment. On a fault, or a write that fell short and
    * could not be completed, the log is cut back to its last whole batch (3.1(12)): LEO, indexes and producer state go
    * back with it, and the fault is returned. Batches whose last offset is below `writtenEndOffset` afterwards are in.
+   * While the disk is slow the write is made off the loop, one at a time: null comes back, the rest stands between
+   * written end and log end, and `onWritten` tells its fate.
    */
   writeAppended(): DiskFault | null;
+  /** Resolves when no batch waits for its write any more, written or cut back. For an owner that appends nothing new. */
+  whenWritten(): Promise<void>;
 
   producer(producerId: number): ProducerEntry | undefined;
   /** 11.1(2): looks for a batch with exactly these sequences below the last known one, reading headers only. */

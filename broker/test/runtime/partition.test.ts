@@ -346,48 +346,56 @@ describe("Partition", () => {
         arbitrary: fc.record({ kind: fc.constant("retry" as const), producer: fc.constantFrom(1, 2), back: fc.nat(7) }),
       },
     );
+    const slowWrites = fc.constantFrom(0, 0, 10, 60);
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.nat(1000), async (steps, seed) => {
-        const bench = await PartitionBench.open({ seed, log: { segmentBytes: 700, indexIntervalBytes: 100 } });
-        /** Per producer its values in order, each sent until acknowledged: what an idempotent client does. */
-        const clients = new Map([1, 2].map((producer) => [producer, new Client(producer)]));
-        for (const event of steps) {
-          if (event.kind === "turn") {
-            await bench.world.runFor(50);
-          } else if (event.kind === "fault") {
-            bench.disk.faults.add({
-              operation: "write",
-              effect: event.effect,
-              path: LOG_FILE,
-              skipCount: event.skipCount,
-            });
-          } else if (event.kind === "kill") {
-            await bench.kill();
-          } else if (event.kind === "send") {
-            for (let i = 0; i < event.count; i++) await clients.get(event.producer)?.sendNext(bench);
-          } else {
-            const known = clients.get(event.producer);
-            const target = known?.acknowledged.at(-1 - event.back);
-            if (known === undefined || target === undefined) continue;
-            const again = bench.append({ producerId: known.id, sequence: target.sequence, values: [target.value] });
-            await bench.world.runFor(50);
-            if (again.answer?.code === "NONE")
-              expect(again.answer).to.deep.include({ baseOffset: target.baseOffset, isDuplicate: true });
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 40 }),
+        fc.nat(1000),
+        slowWrites,
+        async (steps, seed, slowWriteMs) => {
+          const bench = await PartitionBench.open({ seed, log: { segmentBytes: 700, indexIntervalBytes: 100 } });
+          bench.disk.slowWriteMs = slowWriteMs;
+          /** Per producer its values in order, each sent until acknowledged: what an idempotent client does. */
+          const clients = new Map([1, 2].map((producer) => [producer, new Client(producer)]));
+          for (const event of steps) {
+            if (event.kind === "turn") {
+              await bench.world.runFor(50);
+            } else if (event.kind === "fault") {
+              bench.disk.faults.add({
+                operation: "write",
+                effect: event.effect,
+                path: LOG_FILE,
+                skipCount: event.skipCount,
+              });
+            } else if (event.kind === "kill") {
+              await bench.kill();
+            } else if (event.kind === "send") {
+              for (let i = 0; i < event.count; i++) await clients.get(event.producer)?.sendNext(bench);
+            } else {
+              const known = clients.get(event.producer);
+              const target = known?.acknowledged.at(-1 - event.back);
+              if (known === undefined || target === undefined) continue;
+              const again = bench.append({ producerId: known.id, sequence: target.sequence, values: [target.value] });
+              await bench.world.runFor(50);
+              if (again.answer?.code === "NONE")
+                expect(again.answer).to.deep.include({ baseOffset: target.baseOffset, isDuplicate: true });
+            }
           }
-        }
-        bench.disk.faults.removeAll();
-        await bench.kill();
-        const values = await bench.written();
-        expect(new Set(values).size, "nothing twice").to.equal(values.length);
-        for (const known of clients.values()) {
-          for (const { value, baseOffset } of known.acknowledged) expect(values[baseOffset]).to.equal(value);
-          const own = values.filter((value) => value.startsWith(`${known.id}:`));
-          expect(own, "in the order of the producer").to.deep.equal(
-            [...own].sort((a, b) => Number(a.split(":")[1]) - Number(b.split(":")[1])),
-          );
-        }
-      }),
-      { numRuns: 40 },
+          bench.disk.faults.removeAll();
+          bench.disk.slowWriteMs = 0;
+          await bench.kill();
+          const values = await bench.written();
+          expect(new Set(values).size, "nothing twice").to.equal(values.length);
+          for (const known of clients.values()) {
+            for (const { value, baseOffset } of known.acknowledged) expect(values[baseOffset]).to.equal(value);
+            const own = values.filter((value) => value.startsWith(`${known.id}:`));
+            expect(own, "in the order of the producer").to.deep.equal(
+              [...own].sort((a, b) => Number(a.split(":")[1]) - Number(b.split(":")[1])),
+            );
+          }
+        },
+      ),
+      { numRuns: 80 },
     );
   });
 });

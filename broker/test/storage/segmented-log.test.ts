@@ -372,7 +372,7 @@ describe("log: epochs and sync", () => {
     const machine = new StorageMachine();
     const { log } = await machine.fresh({ durability: "group-commit", segmentBytes: 100_000 });
     const ends: number[] = [];
-    log.events = { onSynced: (end) => ends.push(end), onSyncFailed: () => undefined };
+    log.events = { onWritten: () => undefined, onSynced: (end) => ends.push(end), onSyncFailed: () => undefined };
     append(log);
     log.sync();
     for (let i = 0; i < 10; i += 1) {

@@ -67,6 +67,7 @@ async function appendToLog(
       if (!result.ok) throw new Error(result.code);
       const fault = log.writeAppended();
       if (fault !== null) throw fault;
+      if (log.writtenEndOffset < log.logEndOffset) await log.whenWritten();
       if (syncEvery > 0 && (sent + 1) % syncEvery === 0) await synced(log);
     }
   });
@@ -78,7 +79,11 @@ async function appendToLog(
 function synced(log: PartitionLog): Promise<void> {
   const end = log.writtenEndOffset;
   return new Promise((resolve, reject) => {
-    log.events = { onSynced: (syncedEnd) => syncedEnd >= end && resolve(), onSyncFailed: reject };
+    log.events = {
+      onWritten: () => undefined,
+      onSynced: (syncedEnd) => syncedEnd >= end && resolve(),
+      onSyncFailed: reject,
+    };
     log.sync();
     if (log.syncedEndOffset >= end) resolve();
   });

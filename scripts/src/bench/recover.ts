@@ -4,7 +4,7 @@
  */
 import { asLeaderEpoch } from "@tidemark/broker/base";
 import { registerNativeCrc32c } from "@tidemark/broker/platform";
-import type { LogDirectory } from "@tidemark/broker/storage";
+import type { LogDirectory, PartitionLog } from "@tidemark/broker/storage";
 import { crc32c, validateProducedBatch } from "@tidemark/proto";
 import { closeSync, cpSync, fstatSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -49,12 +49,19 @@ async function writeUnflushed(root: string, batchBytes: number, bytes: number): 
     const batch = fresh(batches[sent % batches.length]);
     const verdict = validateProducedBatch(batch, { maxBytes: 32 * 2 ** 20 });
     if (!verdict.ok) throw new Error(verdict.message);
-    log.append(batch, verdict.header, epoch, now());
-    if (sent % 64 === 63) log.writeAppended();
+    const result = log.append(batch, verdict.header, epoch, now());
+    if (!result.ok) throw new Error(result.code);
+    if (sent % 64 === 63) await writeAll(log);
     written += batch.length;
   }
-  log.writeAppended();
+  await writeAll(log);
   return log.sizeBytes;
+}
+
+async function writeAll(log: PartitionLog): Promise<void> {
+  const fault = log.writeAppended();
+  if (fault !== null) throw fault;
+  await log.whenWritten();
 }
 
 async function openAgain(root: string, size: number): Promise<Sample> {

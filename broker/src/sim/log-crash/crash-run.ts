@@ -49,6 +49,7 @@ export async function runLogCrash(
   const options = drawOptions(random.fork("options"));
   const world = new SimWorld(random);
   const medium = new SimDisk({ random, mode: options.diskMode, openFilesMax: options.openFilesMax });
+  medium.slowWriteMs = options.slowWriteMs;
   const state = new RunState({ random: random.fork("workload"), options, world, medium, mutation });
   let failure: CrashFailure | null = null;
   const release = guardRejections((error) => {

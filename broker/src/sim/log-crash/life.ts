@@ -256,9 +256,16 @@ export class Life {
     shadow.durableEnd = end;
   }
 
-  /** As `noteSynced`, for a call that the log makes. */
-  followSyncs(shadow: ShadowLog, log: PartitionLog): void {
+  /** As `noteSynced`, for a call that the log makes; `onWritten` hears of writes off the loop. */
+  follow(shadow: ShadowLog, log: PartitionLog, onWritten: (fault: DiskFault | null) => void): void {
     log.events = {
+      onWritten: (fault) => {
+        this.state.world.note("written", `${shadow.name} ${fault?.message ?? ""}`, log.writtenEndOffset);
+        this.state.count("write off the loop");
+        this.#guarded(() => {
+          onWritten(fault);
+        });
+      },
       onSynced: (end) => {
         this.state.world.note("synced", shadow.name, end);
         this.#guarded(() => {

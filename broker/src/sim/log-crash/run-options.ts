@@ -18,6 +18,8 @@ export interface CrashRunOptions {
   /** Damage to files between two lives. */
   readonly hasDamage: boolean;
   readonly openFilesMax: number;
+  /** SimDisk.slowWriteMs. Above 0 the log writes off the loop most of the time. */
+  readonly slowWriteMs: number;
 }
 
 const NEVER = Number.MAX_SAFE_INTEGER;
@@ -33,6 +35,7 @@ export function drawOptions(random: SeededRandom): CrashRunOptions {
     hasFaults: random.chance(0.5),
     hasDamage: random.chance(0.2),
     openFilesMax: 10_000,
+    slowWriteMs: random.chance(0.3) ? random.pick([2, 5, 20, 200]) : 0,
   };
 }
 

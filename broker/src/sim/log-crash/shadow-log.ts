@@ -70,6 +70,8 @@ export class ShadowLog {
   mayHaveTail = false;
   /** Base offset of a batch below the recovery point that rot has made bad (15.7); the log ends there for good. */
   damagedAt: number | null = null;
+  /** A cut to here has begun: the write that is in flight ends first, and what it adds above is cut with the rest. */
+  cutTo = Number.POSITIVE_INFINITY;
   /** Rises with every cut: what was begun before counts for nothing. */
   generation = 0;
   /** Batches that are no longer in the log: none of them may be taken for a duplicate. Newest last, bounded. */
@@ -112,13 +114,20 @@ export class ShadowLog {
     const boundary = this.boundaryAt(offset);
     this.writtenEnd = Math.min(this.writtenEnd, boundary);
     this.durableEnd = Math.min(this.durableEnd, boundary);
+    this.cutTo = boundary;
     this.generation += 1;
+  }
+
+  /** The log says that it is written to `end`. */
+  noteWritten(end: number): void {
+    this.writtenEnd = Math.max(this.writtenEnd, Math.min(end, this.cutTo));
   }
 
   /** The cut is complete for whoever reads; a power failure may still undo it, and so may a kill after a fault. */
   finishCut(offset: number, survivesKill: boolean): void {
     const boundary = this.boundaryAt(offset);
     this.beginCut(boundary);
+    this.cutTo = Number.POSITIVE_INFINITY;
     // Until then the checkpoint may still hold the old one, over batches that are still there.
     this.highWatermarkMax = Math.min(this.highWatermarkMax, boundary);
     const kept = this.batches.filter((batch) => batch.lastOffset < boundary);

@@ -7,6 +7,7 @@ import { readBatchHeader } from "@tidemark/proto";
 import { patchBatch } from "@tidemark/proto";
 import { asLeaderEpoch, asOffset } from "../../base/index.ts";
 import type { SeededRandom } from "../../base/index.ts";
+import type { DiskFault } from "../../ports/index.ts";
 import type { LogDirectory, PartitionLog } from "../../storage/index.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
 import { injectFault } from "./fault-menu.ts";
@@ -50,7 +51,7 @@ export class Workload {
     }
     for (const shadow of this.#state.shadows.values()) if (shadow.damagedAt !== null) this.#checkRefuses(shadow);
     for (const { shadow, log } of this.#logs()) {
-      this.#life.followSyncs(shadow, log);
+      this.#follow(shadow, log);
       if (this.#random.chance(0.8)) log.startEpoch(asLeaderEpoch(shadow.leaderEpoch));
     }
   }
@@ -71,9 +72,13 @@ export class Workload {
     for (const lie of this.#state.mutation?.lies ?? []) this.#state.medium.faults.add(lie);
     this.#state.medium.capacityBytes = Number.POSITIVE_INFINITY;
     await Promise.all(this.#background);
+    for (const { log } of this.#logs()) await log.whenWritten();
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#isOffline()) return;
     for (const { shadow, log } of this.#logs()) this.#checkAtRest(shadow, log);
+    // A life may end with writes in flight, by a stop as well.
+    if (this.#state.options.slowWriteMs === 0 || this.#random.chance(0.7)) return;
+    for (const open of this.#logs()) this.#append(open);
   }
 
   async #step(): Promise<void> {
@@ -94,7 +99,7 @@ export class Workload {
     else if (draw < 88) this.#truncate(chosen);
     else if (draw < 90) this.#raiseLogStart(chosen);
     else if (draw < 92) await this.#changeTopics();
-    else if (draw < 95) this.#checkNow(chosen);
+    else if (draw < 95) await this.#checkNow(chosen);
     else if (draw < 98) this.#inject();
     else this.#state.medium.capacityBytes = Number.POSITIVE_INFINITY;
     for (const { shadow, log } of this.#logs()) this.#life.noteSynced(shadow, log);
@@ -121,38 +126,48 @@ export class Workload {
     return this.#life.isOffline;
   }
 
+  #follow(shadow: ShadowLog, log: PartitionLog): void {
+    this.#life.follow(shadow, log, (fault) => this.#noteWrite(shadow, log, fault));
+  }
+
   #append({ shadow, log }: OpenLog): void {
     const count = this.#random.between(1, 4);
     for (let i = 0; i < count; i++) if (!this.#appendOne(shadow, log)) break;
+    this.#noteWrite(shadow, log, log.writeAppended());
+    const isEager = shadow.config.durability === "group-commit" || shadow.config.durability === "fsync-each";
+    if (this.#random.chance(isEager ? 0.9 : 0.05)) log.sync();
+  }
+
+  /** A write was made, begun, or has ended. */
+  #noteWrite(shadow: ShadowLog, log: PartitionLog, fault: DiskFault | null): void {
     const before = shadow.writtenEnd;
-    const fault = log.writeAppended();
-    if (fault === null && !this.#isOffline()) {
-      ensure(log.writtenEndOffset === shadow.endOffset && log.logEndOffset === shadow.endOffset, "3.1(9)", () => {
-        return `${shadow.name}: written to ${log.writtenEndOffset} of ${log.logEndOffset}, appended to ${shadow.endOffset}`;
+    if (fault === null) {
+      const end = log.writtenEndOffset;
+      const isRight = end >= before && end <= shadow.endOffset && shadow.boundaryAt(end) === end;
+      ensure(isRight && log.logEndOffset === shadow.endOffset, "3.1(9)", () => {
+        return `${shadow.name}: written to ${end} of ${log.logEndOffset}, appended to ${shadow.endOffset}`;
       });
-      if (shadow.endOffset > before) shadow.mayHaveTail = false;
-      shadow.writtenEnd = shadow.endOffset;
+      if (end > before) shadow.mayHaveTail = false;
+      shadow.noteWritten(end);
     } else {
       shadow.mayHaveTail = true;
       this.#state.count("write cut back");
       ensure(
         this.#life.hadFault,
         "3.1(12)",
-        () => `${shadow.name}: a write failed and nothing was injected: ${fault?.message}`,
+        () => `${shadow.name}: a write failed and nothing was injected: ${fault.message}`,
       );
       const end = log.logEndOffset;
       ensure(
         end >= before && end <= shadow.endOffset && shadow.boundaryAt(end) === end && log.writtenEndOffset === end,
         "3.1(12)",
         () => {
-          return `${shadow.name}: after ${fault?.message} it ends at ${end}, written to ${log.writtenEndOffset}; it was written to ${before}, appended to ${shadow.endOffset}`;
+          return `${shadow.name}: after ${fault.message} it ends at ${end}, written to ${log.writtenEndOffset}; it was written to ${before}, appended to ${shadow.endOffset}`;
         },
       );
       shadow.finishCut(end, true);
       shadow.writtenEnd = end;
     }
-    const isEager = shadow.config.durability === "group-commit" || shadow.config.durability === "fsync-each";
-    if (this.#random.chance(isEager ? 0.9 : 0.05)) log.sync();
   }
 
   #appendOne(shadow: ShadowLog, log: PartitionLog): boolean {
@@ -175,7 +190,13 @@ export class Workload {
     shadow.batches.pop();
     shadow.alternatives = alternatives;
     const isTooLarge = bytes.length > shadow.config.segmentBytes;
-    if (result.code === "RECORD_LIST_TOO_LARGE")
+    if (result.code === "LATER")
+      ensure(
+        log.writtenEndOffset < log.logEndOffset,
+        "LATER",
+        () => `${shadow.name}: put off, and no write is in flight`,
+      );
+    else if (result.code === "RECORD_LIST_TOO_LARGE")
       ensure(isTooLarge, "3.1(6)", () => `${shadow.name}: ${bytes.length} bytes refused as too large`);
     else
       ensure(
@@ -307,14 +328,15 @@ export class Workload {
         "createLog",
         () => `${shadow.name}: new, but it ends at ${log.logEndOffset}`,
       );
-      this.#life.followSyncs(shadow, log);
+      this.#follow(shadow, log);
     });
     if (!isDone) return;
     shadow.isBusy = false;
     shadow.isCreated = true;
   }
 
-  #checkNow({ shadow, log }: OpenLog): void {
+  async #checkNow({ shadow, log }: OpenLog): Promise<void> {
+    await log.whenWritten();
     if (this.#isOffline()) return;
     checkLog(this.#state, shadow, log);
     if (shadow.config.durability !== "none") checkSynced(this.#state, shadow, log.syncedEndOffset, "ST10");

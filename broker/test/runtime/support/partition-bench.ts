@@ -79,6 +79,12 @@ export interface Answer {
   readonly atMs: number;
 }
 
+export interface Outcome {
+  answer: Answer | null;
+  /** The bytes were let go. */
+  isTaken: boolean;
+}
+
 export interface BenchOptions {
   readonly seed?: number;
   readonly durability?: LogConfig["durability"];
@@ -132,17 +138,19 @@ export class PartitionBench {
   }
 
   /** Hands a batch in; the answer stands in the object that comes back once there is one. */
-  append(spec: BatchSpec, acks: Acks = "all", timeoutMs = 30_000): { answer: Answer | null } {
-    const outcome: { answer: Answer | null } = { answer: null };
+  append(spec: BatchSpec, acks: Acks = "all", timeoutMs = 30_000): Outcome {
+    const outcome: Outcome = { answer: null, isTaken: false };
     const bytes = makeBatch(spec);
-    let isTaken = false;
     const owner = {
       onAppendTaken: (): void => {
-        if (isTaken) throw new Error("a batch was taken twice");
-        isTaken = true;
+        if (outcome.isTaken) throw new Error("a batch was taken twice");
+        outcome.isTaken = true;
+        // Memory that is given back is another's at once (P34).
+        bytes.fill(0xee);
       },
       onAppendDone: (task: AppendTask): void => {
-        if (!isTaken) throw new Error("a batch was answered before it was taken");
+        // Only an error may be told while the bytes are still being written.
+        if (!outcome.isTaken && task.code === "NONE") throw new Error("a batch was answered before it was taken");
         if (outcome.answer !== null) throw new Error("a batch was answered twice");
         outcome.answer = {
           code: task.code,
