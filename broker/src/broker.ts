@@ -13,6 +13,7 @@ import { createRequire } from "node:module";
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
 import { createTopicsReady, UnknownErrors } from "./api/index.ts";
 import type { BrokerContext, Endpoint } from "./api/index.ts";
+import { LiveConfig, validate } from "./config/index.ts";
 import type { BrokerConfig, Listener } from "./config/index.ts";
 import { BusyAddressError, GrpcDoor } from "./listeners/grpc/index.ts";
 import { openHttpDoor } from "./listeners/http/index.ts";
@@ -115,7 +116,10 @@ type Stage = "new" | "starting" | "ready" | "stopping" | "stopped" | "failed";
 
 export class Broker {
   readonly #options: BrokerOptions;
+  /** File, environment and flags: what holds for the life of the process. */
   readonly #config: BrokerConfig;
+  /** The same under what was set while brokers ran. */
+  readonly #liveConfig: LiveConfig;
   /** Of the lines of this broker, unless it was given a logger. */
   readonly logLevels: LogLevels;
   readonly #logger: Logger;
@@ -148,6 +152,8 @@ export class Broker {
     this.#logger = options.logger ?? createLogger({ level: this.logLevels, nodeId: config.nodeId });
     this.#requests = new RequestLog({ logger: this.#logger.child("requests"), slowMs: config.slowRequestMs });
     this.#budget = new RequestBudget({ maxBytes: config.queuedMaxRequestBytes, maxRequests: config.queuedMaxRequests });
+    this.#liveConfig = new LiveConfig(config);
+    this.#liveConfig.onChange(({ logLevel, logLevels }) => this.logLevels.set(logLevel, logLevels));
     const isMemory = options.memory === true;
     this.#path = isMemory ? MEMORY_PATH : config.dataDirectory;
     this.#world = { ...(isMemory ? memoryWorld() : fileWorld()), ...withoutUndefined(options.world ?? {}) };
@@ -248,6 +254,7 @@ export class Broker {
 
     this.#waitingFor = ["metadata"];
     const controller = await this.#openController(identity);
+    this.#followConfigs(controller.image);
     this.#waitingFor = ["recovery"];
     const { replicas, context } = this.#createRuntime(controller);
     this.#report = await replicas.open(controller.image, this.#options.onRecovery);
@@ -259,7 +266,10 @@ export class Broker {
     this.#waitingFor = ["registration"];
     await this.#register(controller, identity, this.#report);
     await replicas.start(controller.image);
-    controller.onApplied((delta, image) => replicas.onMetadata(delta, image));
+    controller.onApplied((delta, image) => {
+      this.#followConfigs(image);
+      replicas.onMetadata(delta, image);
+    });
     if (this.#config.profile === "dev") await createReadyTopic(context);
     if (this.#fault !== null) throw faultError(this.#fault);
 
@@ -318,13 +328,23 @@ export class Broker {
     }
   }
 
+  /** What the metadata says of settings is in force when this returns, and before the topics of the same entry are looked at. */
+  #followConfigs(image: ClusterImage): void {
+    const before = this.#liveConfig.current;
+    this.#liveConfig.update(image.configs);
+    const { current } = this.#liveConfig;
+    if (current === before) return;
+    // Checked when they were set; only a file that was changed since can make them contradict it, and that must not end a start.
+    for (const { key, value, message } of validate(current).problems)
+      this.#logger.warn("settings contradict each other", { key, value, reason: message });
+  }
+
   #createRuntime(controller: Controller): { replicas: ReplicaManager; context: BrokerContext } {
     const { clock, timers, disk } = this.#world;
-    const config = this.#config;
     const turn = new Turn(timers);
     const purgatory = new Purgatory({ clock, timers });
     const replicas = new ReplicaManager(
-      { config, path: this.#path, medium: this.#options.memory === true ? "memory" : "disk" },
+      { config: this.#liveConfig, path: this.#path, medium: this.#options.memory === true ? "memory" : "disk" },
       {
         disk,
         clock,
@@ -339,9 +359,10 @@ export class Broker {
     );
     this.#replicas = replicas;
     const context: BrokerContext = {
-      config,
+      config: this.#liveConfig,
       version: brokerVersion(),
       clock,
+      disk,
       logger: this.#logger,
       turn,
       purgatory,
@@ -365,10 +386,8 @@ export class Broker {
   async #openGrpc(context: BrokerContext): Promise<GrpcDoor> {
     const listener = this.#listener("GRPC");
     if (listener === undefined) throw new BrokerStartError("INVALID_CONFIG", "listeners names no GRPC door", undefined);
-    const grpc = new GrpcDoor(
-      { host: listener.host, port: listener.port },
-      { ...context, logger: this.#logger.child("grpc") },
-    );
+    const { host, port } = listener;
+    const grpc = new GrpcDoor({ host, port }, { ...context, logger: this.#logger.child("grpc") });
     await grpc.listen();
     this.#grpc = grpc;
     this.#closers.push(() => grpc.close());

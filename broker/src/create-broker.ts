@@ -48,7 +48,7 @@ function configOf({ config = {}, memory = false }: CreateBrokerOptions): BrokerC
 }
 
 function isLoaded(config: BrokerConfig | ConfigKeys): config is BrokerConfig {
-  return config["keysSet"] instanceof Set;
+  return config["sources"] instanceof Map;
 }
 
 function invalidConfig(message: string): BrokerStartError {

@@ -27,10 +27,10 @@ export interface ItemResult {
   readonly errorMessage: string;
 }
 
-/**
- * `ask` until its one item did not fail, or failed for good, or time is up. What may pass by itself (a controller that
- * moves, a leader that is being chosen) is asked again; a timeout is not: the broker has waited already.
- */
+/** A controller that moves, a leader that is being chosen. For all else an administrator is not made to wait. */
+const PASSING: ReadonlySet<string> = new Set(["NOT_CONTROLLER", "NOT_LEADER_OR_FOLLOWER", "LEADER_NOT_AVAILABLE"]);
+
+/** `ask` until its one item did not fail, or failed with what does not pass by itself, or time is up. */
 export async function settle<Result extends ItemResult>(
   cluster: Cluster,
   limits: Limits,
@@ -46,7 +46,7 @@ export async function settle<Result extends ItemResult>(
     const row = errorRow(result.errorCode);
     const elapsedMs = performance.now() - startedAt;
     const delay = backoffMs(cluster.settings.retry, attempts, Math.random());
-    if (!row.retriable || row.name === "REQUEST_TIMED_OUT" || elapsedMs + delay >= budgetMs)
+    if (!PASSING.has(row.name) || elapsedMs + delay >= budgetMs)
       throw brokerErrorOf(row, result.errorMessage, { ...about, attempts, elapsedMs });
     await cluster.pause(delay, limits.signal);
   }

@@ -1,9 +1,9 @@
 /**
  * What every use case may lean on: one object, made by the composition root, the same for all doors.
  */
-import type { BrokerConfig } from "../config/index.ts";
+import type { LiveConfig } from "../config/index.ts";
 import type { ClusterImage } from "../metadata/index.ts";
-import type { Clock, Logger } from "../ports/index.ts";
+import type { Clock, Disk, Logger } from "../ports/index.ts";
 import type {
   BrokerCounters,
   Controller,
@@ -20,9 +20,12 @@ import type { UnknownErrors } from "./api-error.ts";
 export type { SlabPool };
 
 export interface BrokerContext {
-  readonly config: BrokerConfig;
+  /** `current` is looked at when a value is needed, and not kept. */
+  readonly config: LiveConfig;
   readonly version: string;
   readonly clock: Clock;
+  /** Of the data directory; for its room alone. */
+  readonly disk: Pick<Disk, "freeBytes" | "totalBytes">;
   readonly logger: Logger;
   readonly turn: Turn;
   readonly purgatory: Purgatory;

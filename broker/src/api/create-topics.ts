@@ -47,7 +47,7 @@ export async function createTopicsReady(
     validateOnly: options.isValidateOnly,
     ifAbsent: false,
   });
-  const mustWait = !options.isValidateOnly && context.config.createWait;
+  const mustWait = !options.isValidateOnly && context.config.current.createWait;
   if (!mustWait) return results.map(outcomeOf);
   return Promise.all(results.map((result) => whenReady(context, result, timeoutOf(options.timeoutMs))));
 }

@@ -33,7 +33,7 @@ export function handleDescribeCluster(context: BrokerContext, client: ClientCont
         host: endpoint?.host ?? "",
         port: endpoint?.port ?? 0,
         rack: rack ?? "",
-        alive: brokerId === context.config.nodeId,
+        alive: brokerId === context.config.current.nodeId,
       };
     }),
   };

@@ -2,7 +2,7 @@
 import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST, validateTopicName } from "@tidemark/proto";
 import type { ConfigDescription } from "../config/index.ts";
-import { describeTopicConfig } from "../config/index.ts";
+import { describeConfigs } from "../config/index.ts";
 import type { TopicImage } from "../metadata/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
@@ -82,6 +82,6 @@ export function describeTopic(context: BrokerContext, topic: TopicImage): TopicD
         bytes: led?.sizeBytes ?? 0,
       };
     }),
-    config: describeTopicConfig(context.config, topic.overrides),
+    config: describeConfigs(context.config.layers, { type: "topic", overrides: topic.overrides }),
   };
 }

@@ -80,7 +80,7 @@ export class FetchStream {
       throw new ApiError("INVALID_REQUEST", `more than ${STRAY_IDS_MAX} subscription ids leave gaps below them`);
     }
     // As many as there can be partitions here: each costs memory, and work with every record of its partition.
-    const { maxPartitionsPerBroker } = this.#context.config;
+    const { maxPartitionsPerBroker } = this.#context.config.current;
     if (this.#session.subscriptionsCount >= maxPartitionsPerBroker) {
       throw new ApiError("INVALID_REQUEST", `a stream holds at most ${maxPartitionsPerBroker} subscriptions`);
     }
@@ -94,7 +94,7 @@ export class FetchStream {
       subscriptionId: request.subscriptionId,
       partition,
       offset: asOffset(request.offset),
-      maxBytes: Math.min(maxBytes, this.#context.config.fetchMaxBytes),
+      maxBytes: Math.min(maxBytes, this.#context.config.current.fetchMaxBytes),
     });
   }
 

@@ -90,7 +90,8 @@ async function autoCreate(
   names: readonly string[],
 ): Promise<ReadonlyMap<string, Creation>> {
   const outcome = new Map<string, Creation>();
-  if (!request.allowAutoTopicCreation || !context.config.autoCreateTopicsEnable || request.allTopics) return outcome;
+  if (!request.allowAutoTopicCreation || !context.config.current.autoCreateTopicsEnable || request.allTopics)
+    return outcome;
   const { topics } = context.image();
   const missing = names.filter((name) => !topics.has(name) && validateTopicName(name) === null);
   if (missing.length === 0) return outcome;

@@ -159,7 +159,9 @@ class ProduceCall implements AppendOwner, RequestTimes {
     const now = clock.wallNow();
     const message = settings.isLogAppendTime ? null : refusalOfTime(header.maxTimestamp, settings, now);
     if (message !== null) return { code: "INVALID_TIMESTAMP", message };
-    return needsRecords(settings) ? refusalOfRecords(records, settings, now, config.decompressedMaxBytes) : null;
+    return needsRecords(settings)
+      ? refusalOfRecords(records, settings, now, config.current.decompressedMaxBytes)
+      : null;
   }
 
   onAppendTaken(): void {

@@ -1,5 +1,5 @@
 /**
- * Settings of one broker and of the cluster that have an effect (semantics 14, security 2). All of them are read at start.
+ * Settings of one broker and of the cluster that have an effect (semantics 14, security 2). Those without `update` are read at start alone.
  */
 import type { Row } from "./row.ts";
 
@@ -53,6 +53,7 @@ export const brokerRows = [
     values: ["debug", "info", "warn", "error", "silent"],
     dev: { default: "warn" },
     scope: "broker",
+    update: "cluster-wide",
     doc: "Log lines below this level are not written.",
   },
 
@@ -61,6 +62,7 @@ export const brokerRows = [
     type: "list",
     default: "",
     scope: "broker",
+    update: "cluster-wide",
     doc: "Levels of single components above or below log.level: broker, api, requests, replicas, storage, controller, grpc, http, process.",
     example: "grpc=debug,storage=warn",
   },
@@ -129,6 +131,7 @@ export const brokerRows = [
     min: 1,
     max: INT_MAX,
     scope: "broker",
+    update: "cluster-wide",
     doc: "Connections at a time at one door; further ones are closed. The HTTP door takes 512 at most. Kafka sets no limit, which protects nobody.",
   },
   {
@@ -138,6 +141,7 @@ export const brokerRows = [
     min: 1,
     max: INT_MAX,
     scope: "broker",
+    update: "cluster-wide",
     doc: "Connections at a time from one address at the gRPC door.",
   },
   {
@@ -177,6 +181,7 @@ export const brokerRows = [
     max: 1_073_741_824,
     unit: "bytes",
     scope: "broker",
+    update: "cluster-wide",
     doc: "A batch that inflates to more is refused, where the broker opens batches: for tidemark.validate.records, and for a finite message.timestamp.before.max.ms.",
   },
   {
@@ -231,6 +236,7 @@ export const brokerRows = [
     min: 1,
     max: INT_MAX,
     scope: "cluster",
+    update: "cluster-only",
     doc: "Replicas that one broker hosts; a topic that would exceed it is refused.",
   },
   {
@@ -238,6 +244,7 @@ export const brokerRows = [
     type: "boolean",
     default: "true",
     scope: "broker",
+    update: "cluster-wide",
     doc: "A topic's creation is answered only when every partition has a leader with its log open.",
   },
 
@@ -290,6 +297,7 @@ export const brokerRows = [
     max: INT_MAX,
     unit: "ms",
     scope: "cluster",
+    update: "cluster-wide",
     doc: "A producer that wrote nothing for this long is forgotten, and with it what makes its retries duplicates.",
   },
 ] as const satisfies readonly Row[];

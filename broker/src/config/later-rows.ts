@@ -5,7 +5,7 @@
  */
 import type { Row, Unit } from "./row.ts";
 
-type Extra = Pick<Row, "unit" | "min" | "max" | "dev" | "derived">;
+type Extra = Pick<Row, "unit" | "min" | "max" | "dev" | "derived" | "update">;
 
 const rangeOf = {
   int: { min: 1, max: 2 ** 31 - 1 },
@@ -41,17 +41,21 @@ const broker = row("broker");
 const cluster = row("cluster");
 
 export const laterRows: readonly Row[] = [
-  broker("num.recovery.threads.per.data.dir", "int", "2", "Logs recovered at a time."),
+  broker("num.recovery.threads.per.data.dir", "int", "2", "Logs recovered at a time.", { update: "cluster-wide" }),
   broker("log.cleaner.enable", "boolean", "true", "Compaction."),
-  broker("log.cleaner.threads", "int", "1", "Logs compacted at a time.", { min: 0 }),
-  broker("log.cleaner.backoff.ms", "long", "15000", "Rest of the compaction when no log was due.", { min: 0 }),
+  broker("log.cleaner.threads", "int", "1", "Logs compacted at a time.", { update: "cluster-wide", min: 0 }),
+  broker("log.cleaner.backoff.ms", "long", "15000", "Rest of the compaction when no log was due.", {
+    update: "cluster-wide",
+    min: 0,
+  }),
   broker("log.cleaner.dedupe.buffer.size", "long", "134217728", "Memory for the keys of a compaction.", {
+    update: "cluster-wide",
     dev: { default: "33554432" },
     min: 1_048_576,
   }),
   broker("socket.request.max.bytes", "int", "104857600", "Largest frame at the Kafka door."),
   broker("sasl.server.max.receive.size", "int", "524288", "Largest frame before authentication."),
-  broker("max.connection.creation.rate", "int", "200", "New connections a second."),
+  broker("max.connection.creation.rate", "int", "200", "New connections a second.", { update: "cluster-wide" }),
   broker("failed.authentication.delay.ms", "int", "100", "Delay of the answer to a failed login.", { min: 0 }),
   broker("connections.max.reauth.ms", "long", "0", "Longest life of a login. 0: no limit.", { min: 0 }),
   broker("max.incremental.fetch.session.cache.slots", "int", "1000", "Fetch sessions at the Kafka door.", { min: 0 }),
@@ -66,7 +70,7 @@ export const laterRows: readonly Row[] = [
     "30000",
     "A follower that was not caught up for this long leaves the in-sync replicas.",
   ),
-  broker("num.replica.fetchers", "int", "1", "Replication streams per source broker."),
+  broker("num.replica.fetchers", "int", "1", "Replication streams per source broker.", { update: "cluster-wide" }),
   broker(
     "replica.fetch.max.bytes",
     "int",
@@ -179,7 +183,9 @@ export const laterRows: readonly Row[] = [
   }),
   cluster("transaction.max.timeout.ms", "int", "900000", "Longest transaction that a producer may ask for."),
   cluster("transactional.id.expiration.ms", "int", "604800000", "How long an unused transactional id is remembered."),
-  cluster("transaction.partition.verification.enable", "boolean", "true", "Accepted for compatibility: always on."),
+  cluster("transaction.partition.verification.enable", "boolean", "true", "Accepted for compatibility: always on.", {
+    update: "cluster-wide",
+  }),
   cluster(
     "transaction.abort.timed.out.transaction.cleanup.interval.ms",
     "int",

@@ -4,11 +4,11 @@
  */
 import { brokerRows } from "./broker-rows.ts";
 import { readEnvironment } from "./environment.ts";
-import { nearest } from "./nearest.ts";
 import { formatValue, parseValue, type Value } from "./parse-value.ts";
 import { parseProperties } from "./properties.ts";
+import { unknownBrokerKey } from "./refusals.ts";
 import { fieldOf } from "./row.ts";
-import { configTable, refusedKeys, type TableEntry } from "./table.ts";
+import { configTable, type TableEntry } from "./table.ts";
 import { topicRows } from "./topic-rows.ts";
 import type {
   BrokerConfig,
@@ -44,7 +44,6 @@ export function loadConfig(input: LoadInput): LoadResult {
 
   const values = new Map<string, Value | null>();
   const sources = new Map<string, { value: string; source: ConfigSource }>();
-  const keysSet = new Set<string>();
   for (const entry of configTable) {
     const setting = settingOf(entry, layers);
     const fallback = defaultOf(entry, input);
@@ -54,7 +53,7 @@ export function loadConfig(input: LoadInput): LoadResult {
       continue;
     }
     const source = setting?.setting.source ?? "default";
-    const parsed = parseSetting(entry, setting?.factor ?? 1, text, source, input);
+    const parsed = parseSetting(entry, setting?.factor ?? 1, text, input);
     if (!parsed.ok) {
       problems.push({ key: setting?.key ?? entry.brokerKey, value: text, message: parsed.message });
       continue;
@@ -65,7 +64,6 @@ export function loadConfig(input: LoadInput): LoadResult {
       source,
     });
     if (setting === null) continue;
-    keysSet.add(entry.brokerKey);
     if (entry.withoutEffect === true) warnings.push(`${entry.brokerKey} is accepted and has no effect yet`);
   }
   const nodeId = values.get("node.id");
@@ -74,7 +72,7 @@ export function loadConfig(input: LoadInput): LoadResult {
   }
   if (problems.length > 0 || typeof nodeId !== "number") return { ok: false, problems };
 
-  const config = build(input, values, nodeId, { keysSet, sources });
+  const config = build(input, values, nodeId, sources);
   const relations = validate(config);
   if (relations.problems.length > 0) return { ok: false, problems: relations.problems };
   return { ok: true, config, sources, warnings: [...relations.warnings, ...warnings] };
@@ -96,7 +94,7 @@ function readLayers(input: LoadInput, problems: ConfigProblem[], warnings: strin
     problems.push({
       key: name,
       value,
-      message: unknownKey(name.slice("TIDEMARK_".length).toLowerCase().replaceAll("_", ".")),
+      message: unknownBrokerKey(name.slice("TIDEMARK_".length).toLowerCase().replaceAll("_", ".")),
     });
   }
   if (reading.ignored.length > 0) warnings.push(`ignored in the environment: ${reading.ignored.join(", ")}`);
@@ -105,7 +103,7 @@ function readLayers(input: LoadInput, problems: ConfigProblem[], warnings: strin
 
   for (const layer of [file, flags]) {
     for (const [key, { text }] of layer) {
-      if (!entryByKey.has(key)) problems.push({ key, value: text, message: unknownKey(key) });
+      if (!entryByKey.has(key)) problems.push({ key, value: text, message: unknownBrokerKey(key) });
     }
   }
   return [file, environment, flags];
@@ -120,16 +118,6 @@ function parseFile({ file }: LoadInput, problems: ConfigProblem[]): { key: strin
     problems.push({ key: file.path, value: "", message: error.message });
     return [];
   }
-}
-
-/** Why a key is refused, with the nearest one that exists. */
-function unknownKey(key: string): string {
-  const refusal = refusedKeys.get(key);
-  if (refusal !== undefined) return refusal;
-  const ofTopics = configTable.find((entry) => entry.scope === "topic" && entry.key === key);
-  if (ofTopics !== undefined) return `is set per topic; the default of all topics is ${ofTopics.brokerKey}`;
-  const near = nearest(key, entryByKey.keys());
-  return near === null ? "there is no such key" : `there is no such key; the nearest is ${near}`;
 }
 
 /** The text in force: of the highest layer that sets the entry, there by its finest spelling. */
@@ -154,20 +142,18 @@ function parseSetting(
   entry: TableEntry,
   factor: number,
   text: string,
-  source: ConfigSource,
   { profile }: LoadInput,
 ): ReturnType<typeof parseValue> {
-  const options = { profile, withUnits: source === "file" };
   // A coarser spelling is the finer one with more zeros; -1 stays "unlimited".
-  if (factor === 1 || !/^\d+$/.test(text.trim())) return parseValue(entry, text, options);
-  return parseValue(entry, String(BigInt(text.trim()) * BigInt(factor)), options);
+  if (factor === 1 || !/^\d+$/.test(text.trim())) return parseValue(entry, text, profile);
+  return parseValue(entry, String(BigInt(text.trim()) * BigInt(factor)), profile);
 }
 
 function build(
   { profile }: LoadInput,
   values: ReadonlyMap<string, Value | null>,
   nodeId: number,
-  origins: Pick<BrokerConfig, "keysSet" | "sources">,
+  sources: BrokerConfig["sources"],
 ): BrokerConfig {
   const brokerValues = typed<BrokerValues>(brokerRows, values);
   return Object.freeze({
@@ -176,7 +162,7 @@ function build(
     nodeId,
     dataDirectory: brokerValues.logDirs[0] ?? "",
     topicDefaults: Object.freeze(typed<TopicValues>(topicRows, values)),
-    ...origins,
+    sources,
   });
 }
 

@@ -1,34 +1,27 @@
 /**
  * One value of a row: text to value, and back. Messages say what is allowed, so that a refusal can be mended without the
- * documentation. Units ("10s", "1GiB") are read only where the caller says so: in the file.
+ * documentation. Units ("10s", "1GiB") are for people: they are read everywhere, and never written.
  */
 import { formatListener, parseListener } from "./listeners.ts";
 import type { Listener, Profile, Row, Unit } from "./row.ts";
 
-export type Value = number | boolean | string | readonly string[] | readonly Listener[];
+/** Of an item that a refusal repeats. */
+const SHOWN_CHARACTERS = 100;
 
-export interface ParseOptions {
-  readonly profile: Profile;
-  /** Whether "10s" and "1GiB" are read. */
-  readonly withUnits: boolean;
-}
+export type Value = number | boolean | string | readonly string[] | readonly Listener[];
 
 export type ParsedValue =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly message: string };
 
-export function parseValue(row: Row, text: string, options: ParseOptions): ParsedValue {
+export function parseValue(row: Row, text: string, profile: Profile): ParsedValue {
   const trimmed = text.trim();
   switch (row.type) {
     case "int":
     case "long":
-      return inRange(row, parseInteger(trimmed, options.withUnits ? row.unit : undefined), options.profile);
+      return inRange(row, parseInteger(trimmed, row.unit), profile);
     case "double":
-      return inRange(
-        row,
-        /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(trimmed) ? Number(trimmed) : null,
-        options.profile,
-      );
+      return inRange(row, /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(trimmed) ? Number(trimmed) : null, profile);
     case "boolean": {
       const word = trimmed.toLowerCase();
       return word === "true" || word === "false" ? accept(word === "true") : refuse("expected true or false");
@@ -48,6 +41,12 @@ export function formatValue(value: Value): string {
   if (typeof value === "number") return value === Number.MAX_SAFE_INTEGER ? LONG_MAX.toString() : String(value);
   if (typeof value === "boolean" || typeof value === "string") return String(value);
   return value.map((item) => (typeof item === "string" ? item : formatListener(item))).join(",");
+}
+
+/** The one text of a value, without units; null: the row does not allow it. */
+export function canonicalText(row: Row, text: string, profile: Profile): string | null {
+  const parsed = parseValue(row, text, profile);
+  return parsed.ok ? formatValue(parsed.value) : null;
 }
 
 /** "a whole number from 1 to 2147483647", as refusals and the documentation say it. */
@@ -111,7 +110,8 @@ function toSafe(exact: bigint): number | null {
   return exact > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(exact);
 }
 
-function itemsOf(text: string): string[] {
+/** Items between commas, as they stand; none of an empty text. */
+export function itemsOf(text: string): string[] {
   return text === "" ? [] : text.split(",").map((item) => item.trim());
 }
 
@@ -120,7 +120,8 @@ function parseList(row: Row, text: string): ParsedValue {
   if (items.includes("")) return refuse("expected items separated by single commas");
   const { values } = row;
   const unknown = values === undefined ? undefined : items.find((item) => !values.includes(item));
-  if (unknown !== undefined) return refuse(`"${unknown}" is not one of ${values?.join(", ")}`);
+  if (unknown !== undefined)
+    return refuse(`"${unknown.slice(0, SHOWN_CHARACTERS)}" is not one of ${values?.join(", ")}`);
   if (new Set(items).size !== items.length) return refuse("an item stands twice");
   if (values !== undefined && items.length === 0) return refuse(`expected at least one of ${values.join(", ")}`);
   return accept(Object.freeze(items));
@@ -130,7 +131,8 @@ function parseListeners(row: Row, text: string): ParsedValue {
   const listeners: Listener[] = [];
   for (const item of itemsOf(text)) {
     const listener = parseListener(item);
-    if (listener === null) return refuse(`"${item}" is not NAME://host:port with a port from 0 to 65535`);
+    if (listener === null)
+      return refuse(`"${item.slice(0, SHOWN_CHARACTERS)}" is not NAME://host:port with a port from 0 to 65535`);
     if (row.values !== undefined && !row.values.includes(listener.name)) {
       return refuse(`there is no listener ${listener.name}; known are ${row.values.join(", ")}`);
     }

@@ -12,6 +12,12 @@ export type Unit = "ms" | "s" | "min" | "bytes";
 
 export type Profile = "server" | "dev";
 
+/**
+ * Kafka's dynamic update modes: `cluster-wide` for all brokers, and for one of them over that; `cluster-only` for all of them
+ * alone, where brokers that differ would break a promise.
+ */
+export type UpdateMode = "cluster-wide" | "cluster-only";
+
 export interface Row {
   readonly key: string;
   readonly type: RowType;
@@ -33,6 +39,8 @@ export interface Row {
   /** Other spellings of the broker's key in coarser units; the value is multiplied by `factor`. */
   readonly aliases?: readonly { readonly key: string; readonly factor: number }[];
   readonly sensitive?: boolean;
+  /** Where a running cluster takes a new value of the broker's key. Absent: nowhere, it is read at start alone. */
+  readonly update?: UpdateMode;
   /** Accepted and checked, but what it steers is not built yet: setting it is answered by one warning at start. */
   readonly withoutEffect?: boolean;
   readonly doc: string;

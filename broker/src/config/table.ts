@@ -4,22 +4,27 @@
  */
 import { brokerRows } from "./broker-rows.ts";
 import { laterRows } from "./later-rows.ts";
-import type { Row } from "./row.ts";
+import type { Row, UpdateMode } from "./row.ts";
 import { topicRows } from "./topic-rows.ts";
 
 export interface TableEntry extends Row {
   /** The key in a broker's configuration; for topic rows `key` is the name of the override. */
   readonly brokerKey: string;
-  /** A broker reads its configuration at start. An override of a topic applies to its open log. */
-  readonly needsRestart: boolean;
+  /** Kafka's dynamic update mode of the broker's key. */
+  readonly updateMode: UpdateMode | "read-only";
 }
 
 function entryOf(row: Row): TableEntry {
-  return Object.freeze({ ...row, brokerKey: row.brokerKey ?? row.key, needsRestart: row.scope !== "topic" });
+  return Object.freeze({ ...row, brokerKey: row.brokerKey ?? row.key, updateMode: row.update ?? "read-only" });
 }
 
 export const configTable: readonly TableEntry[] = Object.freeze(
   [...brokerRows, ...topicRows, ...laterRows].map(entryOf),
+);
+
+/** By the key in a broker's configuration, without aliases. */
+export const entryByBrokerKey: ReadonlyMap<string, TableEntry> = new Map(
+  configTable.map((entry) => [entry.brokerKey, entry]),
 );
 
 /** Keys of Kafka or of a bigger Tidemark that would change a promise: ignoring one would be worse than refusing it. */

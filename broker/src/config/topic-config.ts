@@ -1,12 +1,11 @@
 /**
  * The settings of a topic: the broker's defaults under the topic's own overrides. Overrides are kept as text, checked
- * when they are made, so that a later version may add keys without rewriting metadata.
+ * when they are made (alter.ts), so that a later version may add keys without rewriting metadata.
  */
-import { nearest } from "./nearest.ts";
-import { formatValue, parseValue, type Value } from "./parse-value.ts";
+import { parseValue, type Value } from "./parse-value.ts";
 import { fieldOf, type Row } from "./row.ts";
 import { topicRows } from "./topic-rows.ts";
-import type { BrokerConfig, ConfigDescription, TopicConfig, TopicValues } from "./types.ts";
+import type { BrokerConfig, TopicConfig, TopicValues } from "./types.ts";
 
 const rowByKey: ReadonlyMap<string, Row> = new Map(topicRows.map((row) => [row.key, row]));
 
@@ -24,7 +23,7 @@ function valuesInForce(config: BrokerConfig, overrides: ReadonlyMap<string, stri
   for (const [key, text] of overrides) {
     const row = rowByKey.get(key);
     if (row === undefined) continue;
-    const parsed = parseValue(row, text, { profile: config.profile, withUnits: false });
+    const parsed = parseValue(row, text, config.profile);
     if (parsed.ok) own.push([fieldOf(key), parsed.value]);
   }
   return { ...config.topicDefaults, ...Object.fromEntries(own) };
@@ -51,53 +50,4 @@ function logSettings(config: BrokerConfig, values: TopicValues): TopicConfig["lo
 /** Effective min ISR (semantics 1): what is set, or the default for that many replicas; never more than there are. */
 export function effectiveMinInsyncReplicas(topic: TopicConfig, replicasCount: number): number {
   return Math.min(topic.minInsyncReplicas ?? (replicasCount >= 3 ? 2 : 1), replicasCount);
-}
-
-export type OverridesVerdict =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly key: string; readonly value: string; readonly message: string };
-
-/** Whether a topic may be made with these overrides; the first one that it may not. The message names key and value. */
-export function checkTopicOverrides(
-  config: BrokerConfig,
-  overrides: Readonly<Record<string, string>>,
-): OverridesVerdict {
-  for (const [key, value] of Object.entries(overrides)) {
-    const reason = refusalOf(config, key, value);
-    if (reason !== null) return { ok: false, key, value, message: `${key}=${value}: ${reason}` };
-  }
-  return { ok: true };
-}
-
-function refusalOf(config: BrokerConfig, key: string, value: string): string | null {
-  const row = rowByKey.get(key);
-  if (row === undefined) {
-    const ofBroker = topicRows.find(({ brokerKey }) => brokerKey === key);
-    if (ofBroker !== undefined) return `is the broker's default; a topic sets ${ofBroker.key}`;
-    const near = nearest(key, rowByKey.keys());
-    return near === null ? "topics have no such key" : `topics have no such key; the nearest is ${near}`;
-  }
-  const parsed = parseValue(row, value, { profile: config.profile, withUnits: false });
-  if (!parsed.ok) return parsed.message;
-  if (key === "tidemark.durability" && parsed.value === "none" && config.profile === "server") {
-    return "keeps nothing and is for the dev profile without a disk";
-  }
-  return null;
-}
-
-/** Every setting of a topic with its text, where it comes from and what it means; value null = unset. */
-export function describeTopicConfig(config: BrokerConfig, overrides: ReadonlyMap<string, string>): ConfigDescription[] {
-  const inForce = new Map(Object.entries(valuesInForce(config, overrides)));
-  return topicRows.map((row: Row) => {
-    const value = inForce.get(fieldOf(row.key)) ?? null;
-    const isSet = config.keysSet.has(row.brokerKey ?? row.key);
-    return {
-      name: row.key,
-      value: value === null ? null : formatValue(value),
-      source: overrides.has(row.key) ? "topic" : isSet ? "static" : "default",
-      sensitive: row.sensitive ?? false,
-      readOnly: false,
-      doc: row.derived === undefined ? row.doc : `${row.doc} Unset: ${row.derived}.`,
-    };
-  });
 }

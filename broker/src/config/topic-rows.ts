@@ -1,6 +1,6 @@
 /**
  * Settings of a topic (semantics 14). Each has a default for all topics under `brokerKey` in the broker's configuration,
- * and may be overridden when a topic is made. Bounds are Kafka's but where a doc text says otherwise.
+ * and may be overridden for a topic at any time. Bounds are Kafka's but where a doc text says otherwise.
  */
 import type { Row } from "./row.ts";
 
@@ -19,6 +19,7 @@ export const topicRows = [
     values: ["none", "page-cache", "group-commit", "fsync-each"],
     dev: { default: "page-cache" },
     scope: "topic",
+    update: "cluster-only",
     doc: "When an acknowledged write counts as kept: in the page cache of every in-sync replica (page-cache, Kafka's promise), or synced to their disks, one sync for all that waits (group-commit) or also for acks=1 (fsync-each). none keeps nothing and is for brokers without a disk. A topic keeps the mode it was made with.",
     example: "fsync-each",
   },
@@ -31,6 +32,7 @@ export const topicRows = [
     max: 1000,
     unit: "ms",
     scope: "topic",
+    update: "cluster-wide",
     withoutEffect: true,
     doc: "Longest time that a group commit gathers writes before it syncs. 0: the next sync starts when the last one ends.",
   },
@@ -40,6 +42,7 @@ export const topicRows = [
     type: "boolean",
     default: "false",
     scope: "topic",
+    update: "cluster-wide",
     doc: "Opens every produced batch and checks each record, as Kafka does. Otherwise the header and the checksum decide.",
   },
   {
@@ -49,6 +52,7 @@ export const topicRows = [
     default: "delete",
     values: ["delete", "compact"],
     scope: "topic",
+    update: "cluster-wide",
     doc: "What becomes of old segments: delete removes them by age and size, compact keeps the last record of each key (accepted; nothing is compacted yet).",
     example: "compact,delete",
   },
@@ -59,6 +63,7 @@ export const topicRows = [
     default: "producer",
     values: ["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"],
     scope: "topic",
+    update: "cluster-wide",
     withoutEffect: true,
     doc: "Codec of the stored batches; producer keeps what the producer chose.",
   },
@@ -75,6 +80,7 @@ export const topicRows = [
       { key: "log.retention.hours", factor: 3_600_000 },
     ],
     scope: "topic",
+    update: "cluster-wide",
     doc: "Segments whose newest record is older than this are removed. -1: never by age.",
     example: "86400000",
   },
@@ -87,6 +93,7 @@ export const topicRows = [
     max: LONG_MAX,
     unit: "bytes",
     scope: "topic",
+    update: "cluster-wide",
     doc: "Oldest segments of a partition are removed while at least this many bytes stay. -1: never by size.",
   },
   {
@@ -99,6 +106,7 @@ export const topicRows = [
     dev: { min: 1024 },
     unit: "bytes",
     scope: "topic",
+    update: "cluster-wide",
     doc: "A segment that would grow beyond this is closed and the next one begun; no batch may be larger. At least 1 MiB, in the dev profile 1 KiB.",
     example: "268435456",
   },
@@ -112,6 +120,7 @@ export const topicRows = [
     unit: "ms",
     aliases: [{ key: "log.roll.hours", factor: 3_600_000 }],
     scope: "topic",
+    update: "cluster-wide",
     doc: "A segment is closed by the first append that is this much newer than its first record.",
   },
   {
@@ -124,6 +133,7 @@ export const topicRows = [
     unit: "ms",
     aliases: [{ key: "log.roll.jitter.hours", factor: 3_600_000 }],
     scope: "topic",
+    update: "cluster-wide",
     doc: "Up to this much, chosen once per segment, is taken off segment.ms, so that logs do not all roll together.",
   },
   {
@@ -135,6 +145,7 @@ export const topicRows = [
     max: INT_MAX,
     unit: "bytes",
     scope: "topic",
+    update: "cluster-wide",
     doc: "A segment is closed when one of its index files reaches this size. Files are never preallocated.",
   },
   {
@@ -146,6 +157,7 @@ export const topicRows = [
     max: INT_MAX,
     unit: "bytes",
     scope: "topic",
+    update: "cluster-wide",
     doc: "An index entry is made after more than this many bytes of log.",
   },
   {
@@ -156,6 +168,7 @@ export const topicRows = [
     min: 1,
     max: LONG_MAX,
     scope: "topic",
+    update: "cluster-wide",
     doc: "Syncs a log after this many records, whatever its durability mode.",
   },
   {
@@ -167,6 +180,7 @@ export const topicRows = [
     max: LONG_MAX,
     unit: "ms",
     scope: "topic",
+    update: "cluster-wide",
     doc: "Syncs a log when its oldest unsynced byte is this old, whatever its durability mode.",
   },
   {
@@ -178,6 +192,7 @@ export const topicRows = [
     max: LONG_MAX,
     unit: "ms",
     scope: "topic",
+    update: "cluster-wide",
     doc: "How long files of removed segments and deleted topics stay on disk under another name, so that reads in flight can end.",
   },
   {
@@ -189,6 +204,7 @@ export const topicRows = [
     max: LONG_MAX,
     unit: "ms",
     scope: "topic",
+    update: "cluster-wide",
     withoutEffect: true,
     doc: "How long a compacted topic keeps tombstones after it first cleaned them.",
   },
@@ -201,6 +217,7 @@ export const topicRows = [
     max: MAX_MESSAGE_BYTES_MAX,
     unit: "bytes",
     scope: "topic",
+    update: "cluster-wide",
     doc: "Largest batch, as stored, header included. At most 32 MiB, so that a batch always fits one message between brokers.",
   },
   {
@@ -210,6 +227,7 @@ export const topicRows = [
     default: "CreateTime",
     values: ["CreateTime", "LogAppendTime"],
     scope: "topic",
+    update: "cluster-wide",
     doc: "Whether records carry the producer's time or the leader's at the append.",
   },
   {
@@ -221,6 +239,7 @@ export const topicRows = [
     max: LONG_MAX,
     unit: "ms",
     scope: "topic",
+    update: "cluster-wide",
     doc: "Records older than this at the append are refused.",
   },
   {
@@ -232,6 +251,7 @@ export const topicRows = [
     max: LONG_MAX,
     unit: "ms",
     scope: "topic",
+    update: "cluster-wide",
     doc: "Records further ahead of the leader's clock than this are refused.",
   },
   {
@@ -243,6 +263,7 @@ export const topicRows = [
     max: INT_MAX,
     derived: "2 for topics of three replicas and more, else 1: one lost broker neither blocks nor loses",
     scope: "topic",
+    update: "cluster-only",
     doc: "acks=all is refused, and nothing new becomes visible, while fewer replicas than this are in sync.",
   },
   {
@@ -251,6 +272,7 @@ export const topicRows = [
     type: "boolean",
     default: "false",
     scope: "topic",
+    update: "cluster-only",
     withoutEffect: true,
     doc: "Lets a replica that was not in sync lead when nobody else can; acknowledged records may be lost.",
   },
@@ -262,6 +284,7 @@ export const topicRows = [
     min: 0,
     max: 1,
     scope: "topic",
+    update: "cluster-wide",
     withoutEffect: true,
     doc: "A compacted log is cleaned when this share of it was not cleaned before.",
   },
@@ -274,6 +297,7 @@ export const topicRows = [
     max: LONG_MAX,
     unit: "ms",
     scope: "topic",
+    update: "cluster-wide",
     withoutEffect: true,
     doc: "Records younger than this are not compacted.",
   },
@@ -286,6 +310,7 @@ export const topicRows = [
     max: LONG_MAX,
     unit: "ms",
     scope: "topic",
+    update: "cluster-wide",
     withoutEffect: true,
     doc: "A log that was dirty for this long is cleaned whatever its ratio.",
   },
@@ -295,6 +320,7 @@ export const topicRows = [
     type: "boolean",
     default: "false",
     scope: "topic",
+    update: "cluster-wide",
     withoutEffect: true,
     doc: "Accepted for compatibility: segments are never preallocated.",
   },

@@ -1,6 +1,6 @@
 /** The loaded configuration: what rooms are handed, frozen. Every field comes from a row of the table. */
 import type { brokerRows } from "./broker-rows.ts";
-import type { Profile, ValuesOf } from "./row.ts";
+import type { Profile, RowType, UpdateMode, ValuesOf } from "./row.ts";
 import type { topicRows } from "./topic-rows.ts";
 
 export type BrokerValues = ValuesOf<typeof brokerRows>;
@@ -15,8 +15,6 @@ export interface BrokerConfig extends Omit<BrokerValues, "nodeId"> {
   readonly dataDirectory: string;
   /** What topics have where they override nothing. */
   readonly topicDefaults: TopicValues;
-  /** Keys (as in the table) that a file, the environment or a flag has set. */
-  readonly keysSet: ReadonlySet<string>;
   /** The effective text of every key with its source, in the order of the table; sensitive values are redacted. */
   readonly sources: ReadonlyMap<string, { readonly value: string; readonly source: ConfigSource }>;
 }
@@ -74,9 +72,22 @@ export type LoadResult =
 
 export interface ConfigDescription {
   readonly name: string;
+  /** Without units; null where it is secret or not set. */
   readonly value: string | null;
   readonly source: "default" | "static" | "cluster" | "broker" | "topic";
   readonly sensitive: boolean;
   readonly readOnly: boolean;
   readonly doc: string;
+  readonly type: RowType;
+  /** Of the broker's key; `topic` in the description of a topic. */
+  readonly updateMode: UpdateMode | "read-only" | "topic";
+  /** Every layer that has a value, the one in force first. */
+  readonly synonyms: readonly ConfigSynonym[];
+}
+
+export interface ConfigSynonym {
+  /** The key that this layer knows it by. */
+  readonly name: string;
+  readonly value: string | null;
+  readonly source: ConfigDescription["source"];
 }

@@ -6,6 +6,7 @@
  * nodes that disagree about what fits no longer have one cluster.
  */
 import { assert } from "../base/index.ts";
+import { applyChange, type DynamicConfigs } from "../config/index.ts";
 import type { BrokerImage, ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "./image.ts";
 import type { MetadataRecord } from "./records.ts";
 
@@ -29,6 +30,7 @@ class ImageDraft {
   #controllerId: number;
   #nextProducerId: number;
   #brokers: Map<number, BrokerImage> | null = null;
+  #configs: DynamicConfigs;
   /** Topics touched by this entry, by id; null = deleted. */
   readonly #touched = new Map<string, TopicImage | null>();
   /** Partitions of a topic as this entry leaves them; ours to write to. */
@@ -37,11 +39,14 @@ class ImageDraft {
   readonly #deleted: TopicImage[] = [];
   readonly #changed = new Map<string, { topicId: string; topic: string; partition: number }>();
   readonly #brokersChanged = new Set<number>();
+  /** By topic id. */
+  readonly #topicConfigsChanged = new Set<string>();
 
   constructor(base: ClusterImage) {
     this.#base = base;
     this.#clusterId = base.clusterId;
     this.#controllerId = base.controllerId;
+    this.#configs = base.configs;
     this.#nextProducerId = base.nextProducerId;
   }
 
@@ -72,6 +77,9 @@ class ImageDraft {
       case "topicDeleted":
         this.#deleteTopic(record.topicId);
         return;
+      case "configChanged":
+        this.#changeConfig(record);
+        return;
       case "producerIdsAllocated":
         assert(record.firstId === this.#nextProducerId, `producer ids from ${record.firstId} are not the next ones`);
         this.#nextProducerId = record.firstId + record.count;
@@ -88,6 +96,7 @@ class ImageDraft {
       brokers: this.#brokers ?? this.#base.brokers,
       topics,
       topicsById,
+      configs: this.#configs,
       nextProducerId: this.#nextProducerId,
     };
     const topicsCreated = [...this.#created].flatMap((id) => topicsById.get(id) ?? []);
@@ -102,6 +111,7 @@ class ImageDraft {
         topicsDeleted: this.#deleted,
         partitionsChanged,
         brokersChanged: [...this.#brokersChanged],
+        topicConfigsChanged: [...this.#topicConfigsChanged].flatMap((id) => topicsById.get(id)?.name ?? []),
       },
     };
   }
@@ -159,6 +169,29 @@ class ImageDraft {
         raised[slot] = { ...before, leaderEpoch: leaderEpoch + 1, partitionEpoch: partitionEpoch + 1 };
         this.#noteChange(topicId, before.partition);
       }
+    }
+  }
+
+  #changeConfig({ owner, set, unset }: MetadataRecord & { type: "configChanged" }): void {
+    const change = { set, unset };
+    switch (owner.type) {
+      case "topic": {
+        const topic = this.#topic(owner.topicId);
+        assert(topic !== undefined, `no topic ${owner.topicId} to change`);
+        this.#touched.set(owner.topicId, { ...topic, overrides: applyChange(topic.overrides, change) });
+        if (!this.#created.has(owner.topicId)) this.#topicConfigsChanged.add(owner.topicId);
+        return;
+      }
+      case "broker": {
+        const { brokers } = this.#configs;
+        assert((this.#brokers ?? this.#base.brokers).has(owner.brokerId), `no broker ${owner.brokerId} to change`);
+        const texts = applyChange(brokers.get(owner.brokerId) ?? new Map(), change);
+        this.#configs = { ...this.#configs, brokers: new Map([...brokers, [owner.brokerId, texts]]) };
+        return;
+      }
+      case "cluster":
+        this.#configs = { ...this.#configs, cluster: applyChange(this.#configs.cluster, change) };
+        return;
     }
   }
 

@@ -2,19 +2,25 @@
  * Creates topics (semantics 13(1), 13(2)). Each spec is decided by itself, in order, also against the ones before it in
  * the request: what is refused leaves no trace, what is accepted becomes one record for the topic and one per partition.
  */
-import {
-  type ErrorName,
-  MAX_PARTITIONS_PER_REQUEST,
-  topicCollisionKey,
-  uuidToText,
-  validateTopicName,
-} from "@tidemark/proto";
-import { type BrokerConfig, checkTopicOverrides } from "../config/index.ts";
+import { type ErrorName, topicCollisionKey, uuidToText, validateTopicName } from "@tidemark/proto";
+import { type BrokerConfig, type ChangeVerdict, checkChanges } from "../config/index.ts";
 import { applyEntry } from "./apply.ts";
 import type { Decision } from "./decision.ts";
 import type { ClusterImage, TopicImage } from "./image.ts";
-import { placeReplicas } from "./placement.ts";
+import {
+  type Assignment,
+  checkAssignment,
+  checkHosts,
+  HostedReplicas,
+  type Placed,
+  type PlacementContext,
+  type PlacementRefusal,
+  placeOnBrokers,
+  refuse,
+} from "./place-partitions.ts";
 import type { MetadataRecord } from "./records.ts";
+
+const NO_OVERRIDES: ReadonlyMap<string, string> = new Map();
 
 export interface CreateTopicSpec {
   readonly name: string;
@@ -23,7 +29,7 @@ export interface CreateTopicSpec {
   /** -1 = the configured default; must be -1 with an assignment. */
   readonly replicationFactor: number;
   /** Brokers of each partition from 0 on, the preferred leader first; empty = placed by the controller. */
-  readonly assignment: readonly (readonly number[])[];
+  readonly assignment: Assignment;
   readonly config: Readonly<Record<string, string>>;
   readonly internal?: boolean;
 }
@@ -37,10 +43,7 @@ export interface CreateTopicResult {
   readonly topic: TopicImage | null;
 }
 
-export interface CreateTopicsContext {
-  readonly config: BrokerConfig;
-  /** Makes 16-byte ids and chooses where placement begins. */
-  readonly random: (count: number) => Uint8Array;
+export interface CreateTopicsContext extends PlacementContext {
   /** A topic that is there already is a success. */
   readonly ifAbsent: boolean;
 }
@@ -71,18 +74,12 @@ export function createTopics(
 
 /** Names and counts: those of the working image and what the request has taken so far. */
 class CreationState {
-  readonly brokers: ClusterImage["brokers"];
-  /** Partitions that the request has made. */
-  partitionsCount = 0;
+  readonly hosted: HostedReplicas;
   readonly #nameByCollisionKey = new Map<string, string>();
-  readonly #hostedCounts = new Map<number, number>();
 
   constructor(working: ClusterImage) {
-    this.brokers = working.brokers;
-    for (const { name, partitions } of working.topics.values()) {
-      this.#nameByCollisionKey.set(topicCollisionKey(name), name);
-      for (const { replicas } of partitions) this.#host(replicas);
-    }
+    this.hosted = new HostedReplicas(working);
+    for (const name of working.topics.keys()) this.#nameByCollisionKey.set(topicCollisionKey(name), name);
   }
 
   /** The topic that leaves no room for one of this name: its namesake, or one that is the same after `.` → `_`. */
@@ -94,29 +91,13 @@ class CreationState {
     return this.holderOf(name) === name;
   }
 
-  hostedCount(brokerId: number): number {
-    return this.#hostedCounts.get(brokerId) ?? 0;
-  }
-
   add(name: string, assignment: Assignment): void {
     this.#nameByCollisionKey.set(topicCollisionKey(name), name);
-    this.partitionsCount += assignment.length;
-    for (const replicas of assignment) this.#host(replicas);
-  }
-
-  #host(replicas: readonly number[]): void {
-    for (const brokerId of replicas) this.#hostedCounts.set(brokerId, this.hostedCount(brokerId) + 1);
+    this.hosted.add(assignment);
   }
 }
 
-/** Brokers of each partition, the preferred leader first. */
-type Assignment = readonly (readonly number[])[];
-type Refusal = { readonly ok: false; readonly error: ErrorName; readonly message: string };
-type Plan = { readonly ok: true; readonly records: MetadataRecord[] } | Refusal;
-
-function refuse(error: ErrorName, message: string): Refusal {
-  return { ok: false, error, message };
-}
+type Plan = { readonly ok: true; readonly records: MetadataRecord[] } | PlacementRefusal;
 
 function planTopic(state: CreationState, spec: CreateTopicSpec, context: CreateTopicsContext): Plan {
   const { name } = spec;
@@ -128,18 +109,18 @@ function planTopic(state: CreationState, spec: CreateTopicSpec, context: CreateT
     const reason = `the topic name ${name} collides with ${holder}: "." and "_" count as one`;
     return refuse("INVALID_TOPIC_EXCEPTION", reason);
   }
-  const verdict = checkTopicOverrides(context.config, spec.config);
-  if (!verdict.ok) return refuse("INVALID_CONFIG", verdict.message);
+  const verdict = checkOverrides(context, spec.config);
+  if (!verdict.ok) return refuse(verdict.error, verdict.message);
 
-  const placed = spec.assignment.length > 0 ? checkAssignment(state, spec) : place(state, spec, context);
+  const placed = spec.assignment.length > 0 ? placeAsAssigned(state, spec) : place(state, spec, context);
   if (!placed.ok) return placed;
-  const limit = checkLimits(state, placed.assignment, context.config);
+  const limit = checkHosts(state.hosted, placed.assignment, context.config);
   if (limit !== null) return limit;
   state.add(name, placed.assignment);
 
   const topicId = uuidToText(context.random(16));
   const internal = spec.internal ?? false;
-  const overrides = { "tidemark.durability": durabilityFor(context.config, internal), ...spec.config };
+  const overrides = { "tidemark.durability": durabilityFor(context.config, internal), ...verdict.change.set };
   const records: MetadataRecord[] = [{ type: "topicCreated", topicId, name, internal, overrides }];
   for (const [partition, replicas] of placed.assignment.entries()) {
     const [leaderId = -1] = replicas;
@@ -154,71 +135,33 @@ function durabilityFor({ topicDefaults, profile }: BrokerConfig, internal: boole
   return isRaised ? "group-commit" : topicDefaults.durability;
 }
 
-type Placed = { readonly ok: true; readonly assignment: Assignment } | Refusal;
+function checkOverrides({ layers }: CreateTopicsContext, config: CreateTopicSpec["config"]): ChangeVerdict {
+  const changes = Object.entries(config).map(([name, value]) => ({ name, operation: "set" as const, value }));
+  return checkChanges(layers, { type: "topic", overrides: NO_OVERRIDES, texts: NO_OVERRIDES }, changes);
+}
 
-/** Kafka's rules for a manual assignment: no counts beside it, known and distinct brokers, as many for each partition. */
-function checkAssignment(state: CreationState, { assignment, partitions, replicationFactor }: CreateTopicSpec): Placed {
+/** A manual assignment stands alone: no counts beside it, as many replicas for each partition as for the first. */
+function placeAsAssigned(state: CreationState, spec: CreateTopicSpec): Placed {
+  const { assignment, partitions, replicationFactor } = spec;
   if (partitions !== -1 || replicationFactor !== -1) {
     return refuse("INVALID_REQUEST", "with an assignment, partitions and replication factor must be -1");
   }
-  const factor = assignment[0]?.length ?? 0;
-  for (const [partition, replicas] of assignment.entries()) {
-    const text = `partition ${partition} [${replicas.join(", ")}]`;
-    if (replicas.length === 0) return refuse("INVALID_REPLICA_ASSIGNMENT", `${text} has no replica`);
-    if (replicas.length !== factor) {
-      return refuse("INVALID_REPLICA_ASSIGNMENT", `${text} has ${replicas.length} replicas, partition 0 has ${factor}`);
-    }
-    if (new Set(replicas).size !== factor) return refuse("INVALID_REPLICA_ASSIGNMENT", `${text} names a broker twice`);
-    const stranger = replicas.find((brokerId) => !state.brokers.has(brokerId));
-    if (stranger !== undefined) return refuse("INVALID_REPLICA_ASSIGNMENT", `${text}: there is no broker ${stranger}`);
-  }
-  return { ok: true, assignment };
+  return checkAssignment(state.hosted, assignment, { first: 0, factor: assignment[0]?.length ?? 0 });
 }
 
-function place(state: CreationState, spec: CreateTopicSpec, { config, random }: CreateTopicsContext): Placed {
+function place(state: CreationState, spec: CreateTopicSpec, context: CreateTopicsContext): Placed {
+  const { config } = context;
   const partitions = spec.partitions === -1 ? config.numPartitions : spec.partitions;
   if (!Number.isSafeInteger(partitions) || partitions < 1) {
     return refuse("INVALID_PARTITIONS", `${partitions} partitions; at least 1 is needed, or -1 for the default`);
   }
-  // Before anything is made in that number.
-  if (partitions > MAX_PARTITIONS_PER_REQUEST) return tooManyPartitions(partitions);
-  const brokersCount = state.brokers.size;
   const wanted = spec.replicationFactor === -1 ? config.defaultReplicationFactor : spec.replicationFactor;
-  const factor = wanted ?? Math.max(1, Math.min(3, brokersCount));
+  const factor = wanted ?? Math.max(1, Math.min(3, state.hosted.brokers.size));
   if (!Number.isSafeInteger(factor) || factor < 1) {
     return refuse(
       "INVALID_REPLICATION_FACTOR",
       `replication factor ${factor}; at least 1 is needed, or -1 for the default`,
     );
   }
-  if (factor > brokersCount) {
-    return refuse(
-      "INVALID_REPLICATION_FACTOR",
-      `replication factor ${factor} needs ${factor} brokers; there are ${brokersCount}`,
-    );
-  }
-  const start = Buffer.from(random(4)).readUInt32BE();
-  return { ok: true, assignment: placeReplicas([...state.brokers.values()], partitions, factor, start) };
-}
-
-function checkLimits(
-  state: CreationState,
-  assignment: Assignment,
-  { maxPartitionsPerBroker }: BrokerConfig,
-): Refusal | null {
-  const requested = state.partitionsCount + assignment.length;
-  if (requested > MAX_PARTITIONS_PER_REQUEST) return tooManyPartitions(requested);
-  const added = new Map<number, number>();
-  for (const brokerId of assignment.flat()) added.set(brokerId, (added.get(brokerId) ?? 0) + 1);
-  for (const [brokerId, count] of added) {
-    const total = state.hostedCount(brokerId) + count;
-    if (total <= maxPartitionsPerBroker) continue;
-    const limit = `max.partitions.per.broker is ${maxPartitionsPerBroker}`;
-    return refuse("POLICY_VIOLATION", `broker ${brokerId} would host ${total} replicas; ${limit}`);
-  }
-  return null;
-}
-
-function tooManyPartitions(count: number): Refusal {
-  return refuse("INVALID_PARTITIONS", `${count} partitions in one request; ${MAX_PARTITIONS_PER_REQUEST} are allowed`);
+  return placeOnBrokers(state.hosted, { partitions, factor, first: 0 }, context);
 }

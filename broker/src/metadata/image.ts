@@ -2,7 +2,7 @@
  * The cluster as one value: what all metadata records up to `metadataOffset` add up to. Images are immutable; a new one
  * shares what did not change with the one before, so that readers keep theirs as long as they like.
  */
-import type { Listener } from "../config/index.ts";
+import { type DynamicConfigs, type Listener, noDynamicConfigs } from "../config/index.ts";
 
 export interface ClusterImage {
   /** 22 characters, base64url; empty before the first record. */
@@ -15,6 +15,8 @@ export interface ClusterImage {
   /** By name. */
   readonly topics: ReadonlyMap<string, TopicImage>;
   readonly topicsById: ReadonlyMap<string, TopicImage>;
+  /** What was set for the cluster and for single brokers; the same object until an entry changes it. */
+  readonly configs: DynamicConfigs;
   /** First producer id that no block has handed out. */
   readonly nextProducerId: number;
 }
@@ -59,6 +61,8 @@ export interface MetadataDelta {
   readonly topicsDeleted: readonly TopicImage[];
   readonly partitionsChanged: readonly { readonly topic: string; readonly partition: number }[];
   readonly brokersChanged: readonly number[];
+  /** Topics whose overrides changed, by name; a topic that was created in the entry has no row. */
+  readonly topicConfigsChanged: readonly string[];
 }
 
 export const emptyImage: ClusterImage = {
@@ -68,5 +72,6 @@ export const emptyImage: ClusterImage = {
   brokers: new Map(),
   topics: new Map(),
   topicsById: new Map(),
+  configs: noDynamicConfigs,
   nextProducerId: 0,
 };

@@ -55,6 +55,13 @@ export type MetadataRecord =
    */
   | { readonly type: "ledPartitionsRaised"; readonly brokerId: number }
   | { readonly type: "topicDeleted"; readonly topicId: string }
+  /** What becomes of one resource's texts: these are set, those are gone. */
+  | {
+      readonly type: "configChanged";
+      readonly owner: ConfigOwner;
+      readonly set: Readonly<Record<string, string>>;
+      readonly unset: readonly string[];
+    }
   | {
       readonly type: "producerIdsAllocated";
       readonly brokerId: number;
@@ -62,6 +69,12 @@ export type MetadataRecord =
       readonly firstId: number;
       readonly count: number;
     };
+
+/** Whose settings. A topic by its id: one made anew under the name starts without. */
+export type ConfigOwner =
+  | { readonly type: "topic"; readonly topicId: string }
+  | { readonly type: "broker"; readonly brokerId: number }
+  | { readonly type: "cluster" };
 
 const LAYOUT_VERSION = 0;
 
@@ -74,6 +87,7 @@ const knownTypes: ReadonlySet<string> = new Set<MetadataRecord["type"]>([
   "partitionChanged",
   "ledPartitionsRaised",
   "topicDeleted",
+  "configChanged",
   "producerIdsAllocated",
 ]);
 

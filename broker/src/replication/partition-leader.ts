@@ -109,6 +109,16 @@ export class PartitionLeader {
     return this.#advance();
   }
 
+  /**
+   * From now on only synced ends count (15.1(5)): this replica's is `endOffset`, which may lie below the watermark, and what
+   * the others said before is forgotten. The watermark stays until all vouch for more.
+   */
+  onModeRaised(endOffset: Offset): void {
+    assert(endOffset <= this.#logEndOffset, "end offset beyond the log end");
+    this.#endOffset = endOffset;
+    this.#followerEnds?.clear();
+  }
+
   /** A follower vouches for everything below `endOffset`, in this leader epoch. */
   onFollowerEndOffset(follower: BrokerId, endOffset: Offset): readonly LeaderEffect[] {
     assert(follower !== this.#brokerId, "the leader does not follow itself");

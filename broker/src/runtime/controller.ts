@@ -16,12 +16,18 @@
  */
 import { ProtoError, UUID_BYTES, uuidToText } from "@tidemark/proto";
 import { assert, Histogram, SECONDS_BOUNDS } from "../base/index.ts";
-import type { BrokerConfig } from "../config/index.ts";
+import { type BrokerConfig, layeredConfig, layersOf } from "../config/index.ts";
 import {
   allocateProducerIds,
+  alterConfigs,
+  type AlterConfigsResult,
   applyEntry,
   type BrokerRegistration,
   type ClusterImage,
+  type ConfigAlteration,
+  createPartitions,
+  type CreatePartitionsResult,
+  type CreatePartitionsSpec,
   type CreateTopicResult,
   type CreateTopicSpec,
   createTopics,
@@ -33,6 +39,7 @@ import {
   encodeRecords,
   type MetadataDelta,
   type MetadataRecord,
+  type PlacementContext,
   registerBroker,
 } from "../metadata/index.ts";
 import type { Clock, DiskFault, Logger, RandomBytes } from "../ports/index.ts";
@@ -52,6 +59,7 @@ export interface ControllerOptions {
   readonly reopen: MetadataReopenerOptions;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  /** This node's file, environment and flags; what the metadata sets above them is seen by every decision after it. */
   readonly config: BrokerConfig;
   readonly logger: Logger;
   /** The cluster that the data directory names; null: none yet, and one is born if the store is empty. */
@@ -171,9 +179,9 @@ export class Controller {
     specs: readonly CreateTopicSpec[],
     options: { readonly validateOnly: boolean; readonly ifAbsent?: boolean },
   ): Promise<CreateTopicResult[]> {
-    const context = { config: this.#config, random: this.#random, ifAbsent: options.ifAbsent ?? false };
     try {
       return await this.#submit((working) => {
+        const context = { ...this.#placement(working), ifAbsent: options.ifAbsent ?? false };
         const decision = createTopics(working, specs, context);
         return options.validateOnly ? { ...decision, records: [] } : decision;
       });
@@ -186,10 +194,42 @@ export class Controller {
   /** One result per name, in order. Never rejects. */
   async deleteTopics(names: readonly string[]): Promise<DeleteTopicResult[]> {
     try {
-      return await this.#submit((working) => deleteTopics(working, names, this.#config));
+      return await this.#submit((working) => deleteTopics(working, names, this.#placement(working).config));
     } catch (error: unknown) {
       const { code, message } = asProtoError(error);
       return names.map((name) => ({ name, error: code, message }));
+    }
+  }
+
+  /** One result per spec, in order. `validateOnly` decides and stores nothing. Never rejects. */
+  async createPartitions(
+    specs: readonly CreatePartitionsSpec[],
+    options: { readonly validateOnly: boolean },
+  ): Promise<CreatePartitionsResult[]> {
+    try {
+      return await this.#submit((working) => {
+        const decision = createPartitions(working, specs, this.#placement(working));
+        return options.validateOnly ? { ...decision, records: [] } : decision;
+      });
+    } catch (error: unknown) {
+      const { code, message } = asProtoError(error);
+      return specs.map(({ name }) => ({ name, error: code, message, topic: null, before: 0 }));
+    }
+  }
+
+  /** One result per alteration, in order. `validateOnly` decides and stores nothing. Never rejects. */
+  async alterConfigs(
+    alterations: readonly ConfigAlteration[],
+    options: { readonly validateOnly: boolean },
+  ): Promise<AlterConfigsResult[]> {
+    try {
+      return await this.#submit((working) => {
+        const decision = alterConfigs(working, alterations, this.#config);
+        return options.validateOnly ? { ...decision, records: [] } : decision;
+      });
+    } catch (error: unknown) {
+      const { code, message } = asProtoError(error);
+      return alterations.map(() => ({ error: code, message }));
     }
   }
 
@@ -210,6 +250,12 @@ export class Controller {
   /** Whether changes are refused because the store ran out of space and is not open again yet. */
   get isSuspended(): boolean {
     return this.#stage === "suspended";
+  }
+
+  /** What a decision on `working` goes by. */
+  #placement(working: ClusterImage): PlacementContext {
+    const layers = layersOf(this.#config, working.configs);
+    return { layers, config: layeredConfig(layers), random: this.#random };
   }
 
   /** The first entry of a term: what earlier terms stored is committed by it, and nothing of theirs can follow. */

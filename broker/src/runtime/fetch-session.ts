@@ -185,6 +185,13 @@ export class FetchSession {
     this.#askForPump();
   }
 
+  /** Waiting for credit is over for who stands below the log start: errors need none. */
+  onLogStart(subscription: Subscription): void {
+    if (subscription.isReading) return;
+    this.#enqueue(subscription);
+    this.#askForPump();
+  }
+
   onPartitionClosed(subscription: Subscription, code: ErrorName): void {
     this.#fail(subscription, code, "");
   }
@@ -469,6 +476,10 @@ class Subscription implements PartitionWatcher {
 
   onHighWatermark(): void {
     this.#session.onReadable(this);
+  }
+
+  onLogStart(): void {
+    if (this.position < this.partition.logStartOffset) this.#session.onLogStart(this);
   }
 
   onPartitionClosed(_partition: Partition, code: ErrorName): void {

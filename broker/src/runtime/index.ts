@@ -13,6 +13,7 @@ export type { Acks, AppendOwner } from "./append-task.ts";
 export { AppendTask } from "./append-task.ts";
 export { BrokerCounters, Traffic } from "./counters.ts";
 export * from "./controller.ts";
+export { Deadline } from "./deadline.ts";
 export { DiskReserve } from "./disk-reserve.ts";
 export type { FetchedPart, FetchSink, SubscribeOptions } from "./fetch-session.ts";
 export { FetchMessage, FetchSession } from "./fetch-session.ts";

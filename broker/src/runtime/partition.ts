@@ -25,7 +25,7 @@ import type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId } from "../base/ind
 import type { Clock, DiskFault } from "../ports/index.ts";
 import { checkProducer, PartitionLeader } from "../replication/index.ts";
 import type { KnownBatch, LeaderEffect, Membership } from "../replication/index.ts";
-import type { LogEvents, PartitionLog, ReadSpan } from "../storage/index.ts";
+import type { LogConfig, LogEvents, PartitionLog, ReadSpan } from "../storage/index.ts";
 import type { AppendTask } from "./append-task.ts";
 import { Traffic } from "./counters.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
@@ -47,6 +47,8 @@ export interface PartitionSettings {
 /** A reader at the tail. */
 export interface PartitionWatcher {
   onHighWatermark(partition: Partition): void;
+  /** Records were deleted: whoever stands below the new log start has nothing to wait for. */
+  onLogStart(partition: Partition): void;
   /** The partition is led here no longer, or is no more; it calls nobody again. */
   onPartitionClosed(partition: Partition, code: ErrorName): void;
 }
@@ -75,15 +77,15 @@ export class Partition implements LogEvents {
   readonly topic: string;
   readonly partition: PartitionId;
   readonly topicId: string;
-  readonly settings: PartitionSettings;
+  settings: PartitionSettings;
   readonly leaderEpoch: LeaderEpoch;
   readonly traffic: Traffic;
   readonly #log: PartitionLog;
   readonly #deps: PartitionDeps;
   readonly #leader: PartitionLeader;
   /** Synced modes: only synced offsets count (15.1(2)). */
-  readonly #countsSynced: boolean;
-  readonly #syncsBeforeAck: boolean;
+  #countsSynced: boolean;
+  #syncsBeforeAck: boolean;
 
   /** Arrived since the last drain, in order. */
   #queue: AppendTask[] = [];
@@ -115,7 +117,7 @@ export class Partition implements LogEvents {
     this.#log = log;
     this.#deps = deps;
     const { durability } = log.config;
-    this.#countsSynced = durability === "group-commit" || durability === "fsync-each";
+    this.#countsSynced = countsSynced(durability);
     this.#syncsBeforeAck = durability === "fsync-each";
     // 5.1(1): the epoch begins before the first write is taken in.
     log.startEpoch(options.leaderEpoch);
@@ -228,6 +230,31 @@ export class Partition implements LogEvents {
 
   onMetadata(membership: Membership): void {
     this.#perform(this.#leader.onMetadata(membership));
+  }
+
+  /** Settings of the topic, or the defaults below them, have changed: what is appended from here on goes by the new ones. */
+  reconfigure(settings: PartitionSettings, config: LogConfig, membership: Membership): void {
+    this.settings = settings;
+    this.#log.reconfigure(config);
+    this.#syncsBeforeAck = config.durability === "fsync-each";
+    const isRaised = countsSynced(config.durability) && !this.#countsSynced;
+    this.#countsSynced = countsSynced(config.durability);
+    if (isRaised && this.#closedCode === "NONE") {
+      this.#leader.onModeRaised(this.#countedEnd());
+      this.#log.sync();
+    }
+    this.#perform(this.#leader.onMetadata(membership));
+  }
+
+  /**
+   * DeleteRecords (13(4)): the log begins at `offset` <= high watermark, for readers at once. Resolves when that would survive
+   * a crash. What was deleted before is done already, once that is on disk.
+   */
+  async deleteRecordsBefore(offset: Offset): Promise<void> {
+    assert(offset <= this.#leader.highWatermark, "uncommitted records are not deleted");
+    const raised = this.#log.raiseLogStart(offset);
+    for (const watcher of this.#watchers ?? []) watcher.onLogStart(this);
+    await raised;
   }
 
   /** Ends the leadership: everything that waits is answered `code` in this same stretch (8.2). */
@@ -549,6 +576,11 @@ export class Partition implements LogEvents {
 function messageOf(fault: DiskFault | null): string {
   if (fault === null) return "";
   return fault.kind === "ENOSPC" ? "the disk is full: the batch was not written" : `the write failed: ${fault.kind}`;
+}
+
+/** Whether only what is synced counts as kept (15.1(2)). */
+function countsSynced(durability: LogConfig["durability"]): boolean {
+  return durability === "group-commit" || durability === "fsync-each";
 }
 
 function sequenceMessage(task: AppendTask, log: PartitionLog): string {

@@ -12,7 +12,7 @@
 import type { ErrorName } from "@tidemark/proto";
 import type { Histogram } from "../base/index.ts";
 import { asBrokerId, asBrokerIds, asLeaderEpoch, asPartitionId } from "../base/index.ts";
-import type { BrokerConfig, TopicConfig } from "../config/index.ts";
+import type { LiveConfig, TopicConfig } from "../config/index.ts";
 import { effectiveMinInsyncReplicas, topicConfig } from "../config/index.ts";
 import type { ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "../metadata/index.ts";
 import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
@@ -33,7 +33,8 @@ const CREATE_RETRY_MS = 5_000;
 const DRAIN_MS = 5_000;
 
 export interface ReplicaManagerOptions {
-  readonly config: BrokerConfig;
+  /** Topics follow its defaults as they change. */
+  readonly config: LiveConfig;
   /** The data directory, locked. */
   readonly path: string;
   /** What is full when there is no room. */
@@ -94,16 +95,18 @@ export class ReplicaManager {
     this.#retention = new RetentionJob({
       clock,
       timers: deps.timers,
-      intervalMs: options.config.logRetentionCheckIntervalMs,
+      intervalMs: options.config.current.logRetentionCheckIntervalMs,
       logs: () => this.#directory?.logs() ?? [],
     });
+    options.config.onChange(() => this.#reconfigureAll());
   }
 
   // ---- life cycle ----
 
   /** Opens the logs that `image` places here; makes those that are missing. Nothing is led yet. */
   async open(image: ClusterImage, onProgress?: NonNullable<LogDirectoryOptions["onProgress"]>): Promise<OpenReport> {
-    const { config, path } = this.#options;
+    const { path } = this.#options;
+    const config = this.#options.config.current;
     const replicas: ReplicaSpec[] = [];
     for (const topic of image.topics.values()) {
       this.#want(topic);
@@ -170,6 +173,11 @@ export class ReplicaManager {
     }
   }
 
+  /** The data directory. */
+  get path(): string {
+    return this.#options.path;
+  }
+
   get isOffline(): boolean {
     return this.#isOffline;
   }
@@ -189,6 +197,13 @@ export class ReplicaManager {
     return this.#directory?.syncDurations ?? null;
   }
 
+  /** Every replica on this broker with its bytes; those that nobody leads here too. */
+  *hosted(): Iterable<{ readonly topic: string; readonly partition: number; readonly bytes: number }> {
+    for (const log of this.#directory?.logs() ?? []) {
+      yield { topic: log.topic, partition: log.partition, bytes: log.sizeBytes };
+    }
+  }
+
   /** Bytes of the replicas of `topic` on this broker. */
   sizeBytesOf(topic: string): number {
     let bytes = 0;
@@ -197,16 +212,16 @@ export class ReplicaManager {
   }
 
   /**
-   * Waits until every partition of the topic that this broker shall lead is led with its log open (15.3(1)). Resolves with
-   * the partitions that are not when `timeoutMs` is over or the topic is gone; empty: ready.
+   * Waits until every partition of the topic from `first` on that this broker shall lead is led with its log open (15.3(1)).
+   * Resolves with the partitions that are not when `timeoutMs` is over or the topic is gone; empty: ready.
    */
-  whenReady(topic: TopicIdentity, timeoutMs: number): Promise<readonly number[]> {
+  whenReady(topic: TopicIdentity, timeoutMs: number, first = 0): Promise<readonly number[]> {
     return new Promise((resolve) => {
       const waits = this.#readyWaits.get(topic.name) ?? new Set();
       this.#readyWaits.set(topic.name, waits);
       const wait = new ReadyWait({
         deadline: deadlineAfter(this.#deps.clock, timeoutMs),
-        missing: () => this.#missingOf(topic),
+        missing: () => this.#missingOf(topic, first),
         onEnd: (missing) => {
           waits.delete(wait);
           if (waits.size === 0 && this.#readyWaits.get(topic.name) === waits) this.#readyWaits.delete(topic.name);
@@ -232,19 +247,56 @@ export class ReplicaManager {
       this.#follow(topic);
       this.#checkReady(topic.name);
     }
+    for (const name of new Set(delta.partitionsChanged.map(({ topic }) => topic))) {
+      const topic = image.topics.get(name);
+      if (topic !== undefined) this.#want(topic);
+    }
     for (const { topic: name, partition: number } of delta.partitionsChanged) {
       const topic = image.topics.get(name);
       const partition = topic?.partitions[number];
-      if (topic === undefined || partition === undefined) continue;
-      this.#want(topic);
+      if (topic === undefined || partition === undefined || !partition.replicas.includes(this.#brokerId)) continue;
       this.#followPartition(topic, partition);
-      this.#checkReady(name);
+    }
+    for (const name of new Set(delta.partitionsChanged.map(({ topic }) => topic))) this.#checkReady(name);
+    for (const name of delta.topicConfigsChanged) {
+      const topic = image.topics.get(name);
+      if (topic === undefined) continue;
+      this.#want(topic);
+      this.#reconfigure(name);
     }
   }
 
+  // ---- settings ----
+
+  /** Defaults of the broker or the cluster changed, and with them the settings of every topic that overrides them not. */
+  #reconfigureAll(): void {
+    for (const { image } of this.#wanted.values()) {
+      this.#want(image);
+      this.#reconfigure(image.name);
+    }
+  }
+
+  /** What is open takes the wanted settings in this stretch; a log that is being made takes them when it is led. */
+  #reconfigure(name: string): void {
+    const wanted = this.#wanted.get(name);
+    if (wanted === undefined || this.#isOffline) return;
+    for (const image of this.#hostedOf(wanted.image)) {
+      const led = this.find(name, image.partition);
+      if (led !== undefined) {
+        if (led.topicId === wanted.image.topicId)
+          led.reconfigure(wanted.settings, wanted.config.log, this.#membershipOf(wanted.image, image));
+        continue;
+      }
+      const log = this.#directory?.log(name, asPartitionId(image.partition));
+      if (log?.topicId === wanted.image.topicId) log.reconfigure(wanted.config.log);
+    }
+  }
+
+  // ---- logs ----
+
   #want(topic: TopicImage): void {
     if (this.#hostedOf(topic).length === 0) return;
-    const config = topicConfig(this.#options.config, topic.overrides);
+    const config = topicConfig(this.#options.config.current, topic.overrides);
     this.#wanted.set(topic.name, { image: topic, config, settings: settingsOf(topic, config) });
   }
 
@@ -322,6 +374,8 @@ export class ReplicaManager {
     if (wanted === undefined || image === undefined || log === undefined || this.#isOffline || this.#isStopped) return;
     if (log.topicId !== wanted.image.topicId || image.leaderId !== this.#brokerId) return;
     if (this.find(name, number)?.leaderEpoch === image.leaderEpoch) return;
+    // They may have changed since the log was asked for.
+    log.reconfigure(wanted.config.log);
     const partition = new Partition(
       {
         log,
@@ -377,13 +431,15 @@ export class ReplicaManager {
 
   // ---- readiness, faults, quiet ----
 
-  #missingOf({ name, topicId }: TopicIdentity): readonly number[] | null {
+  #missingOf({ name, topicId }: TopicIdentity, first: number): readonly number[] | null {
     const image = this.#wanted.get(name)?.image;
     if (image === undefined || image.topicId !== topicId) return null;
     return this.#hostedOf(image)
       .filter(
         (partition) =>
-          partition.leaderId === this.#brokerId && this.find(name, partition.partition)?.topicId !== topicId,
+          partition.partition >= first &&
+          partition.leaderId === this.#brokerId &&
+          this.find(name, partition.partition)?.topicId !== topicId,
       )
       .map((partition) => partition.partition);
   }
@@ -428,7 +484,7 @@ export class ReplicaManager {
   // ---- small parts ----
 
   get #brokerId(): number {
-    return this.#options.config.nodeId;
+    return this.#options.config.base.nodeId;
   }
 
   #hostedOf(topic: TopicImage): PartitionImage[] {
@@ -436,7 +492,7 @@ export class ReplicaManager {
   }
 
   #specOf(topic: TopicImage, partition: PartitionImage): ReplicaSpec {
-    const config = this.#wanted.get(topic.name)?.config ?? topicConfig(this.#options.config, topic.overrides);
+    const config = this.#wanted.get(topic.name)?.config ?? topicConfig(this.#options.config.current, topic.overrides);
     return {
       topic: topic.name,
       partition: asPartitionId(partition.partition),
@@ -446,7 +502,7 @@ export class ReplicaManager {
   }
 
   #membershipOf(topic: TopicImage, partition: PartitionImage): Membership {
-    const config = this.#wanted.get(topic.name)?.config ?? topicConfig(this.#options.config, topic.overrides);
+    const config = this.#wanted.get(topic.name)?.config ?? topicConfig(this.#options.config.current, topic.overrides);
     return {
       partitionEpoch: partition.partitionEpoch,
       replicas: asBrokerIds(partition.replicas),

@@ -81,11 +81,12 @@ describe("loadConfig", () => {
     expect(value({ ...inOwn, flags: { [key]: "5" } })).to.deep.equal([5, "flag"]);
   });
 
-  it("reads units in the file, and only there", () => {
-    const { topicDefaults } = loaded({ file: file("log.roll.ms=10s\nlog.segment.bytes = 16 MiB") }).config;
-    expect([topicDefaults.segmentMs, topicDefaults.segmentBytes]).to.deep.equal([10_000, 16 * 1024 * 1024]);
-    expect(problems({ flags: { "log.roll.ms": "10s" } })[0]?.key).to.equal("log.roll.ms");
-    expect(problems({ env: { TIDEMARK_LOG_SEGMENT_BYTES: "16MiB" } })[0]?.key).to.equal("log.segment.bytes");
+  it("reads units wherever a person writes, and keeps plain numbers", () => {
+    const input = { flags: { "log.roll.ms": "10s" }, env: { TIDEMARK_LOG_SEGMENT_BYTES: "16MiB" } };
+    const { config } = loaded({ ...input, file: file("log.retention.ms=7 d") });
+    const { segmentMs, segmentBytes, retentionMs } = config.topicDefaults;
+    expect([segmentMs, segmentBytes, retentionMs]).to.deep.equal([10_000, 16 * 1024 * 1024, 7 * 86_400_000]);
+    expect(config.sources.get("log.segment.bytes")).to.deep.equal({ value: "16777216", source: "environment" });
   });
 
   it("refuses a unit of another kind and one that leaves a fraction", () => {
@@ -203,7 +204,7 @@ describe("loadConfig", () => {
     if (!result.ok) throw new Error("refused");
     const flags = Object.fromEntries([...result.sources].map(([key, { value }]) => [key, value]));
     const again = loaded({ flags });
-    const effect = { keysSet: null, sources: null };
+    const effect = { sources: null };
     expect({ ...again.config, ...effect }).to.deep.equal({ ...result.config, ...effect });
   });
 

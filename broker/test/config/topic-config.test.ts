@@ -1,11 +1,14 @@
 import { expect } from "chai";
 import {
   type BrokerConfig,
-  checkTopicOverrides,
+  checkChanges,
   configTable,
-  describeTopicConfig,
+  type ConfigDescription,
+  describeConfigs,
   effectiveMinInsyncReplicas,
+  layersOf,
   loadConfig,
+  noDynamicConfigs,
   type Profile,
   topicConfig,
 } from "../../src/config/index.ts";
@@ -67,9 +70,20 @@ describe("topicConfig", () => {
   });
 });
 
-describe("checkTopicOverrides", () => {
+/** A topic made with these overrides. */
+function made(broker: BrokerConfig, overrides: Record<string, string>): ReturnType<typeof checkChanges> {
+  const changes = Object.entries(overrides).map(([name, value]) => ({ name, operation: "set" as const, value }));
+  const none = new Map<string, string>();
+  return checkChanges(layersOf(broker, noDynamicConfigs), { type: "topic", overrides: none, texts: none }, changes);
+}
+
+function described(broker: BrokerConfig, overrides: ReadonlyMap<string, string>): ConfigDescription[] {
+  return describeConfigs(layersOf(broker, noDynamicConfigs), { type: "topic", overrides });
+}
+
+describe("the overrides that a topic is made with", () => {
   const refusal = (overrides: Record<string, string>, profile: Profile = "dev"): string => {
-    const verdict = checkTopicOverrides(config(profile), overrides);
+    const verdict = made(config(profile), overrides);
     return verdict.ok ? "" : verdict.message;
   };
 
@@ -88,7 +102,7 @@ describe("checkTopicOverrides", () => {
     expect(refusal({ "segment.bytes": "10" }, "server")).to.equal(
       "segment.bytes=10: expected a whole number from 1048576 to 2147483647 (bytes)",
     );
-    expect(refusal({ "segment.bytes": "1GiB" })).to.contain("segment.bytes=1GiB");
+    expect(refusal({ "segment.bytes": "1ms" })).to.contain("segment.bytes=1ms");
     expect(refusal({ "max.message.bytes": "33554433" })).to.contain("33554432");
   });
 
@@ -98,10 +112,10 @@ describe("checkTopicOverrides", () => {
   });
 });
 
-describe("describeTopicConfig", () => {
+describe("the description of a topic's settings", () => {
   it("tells every key of a topic, with its value in force and where that comes from", () => {
     const broker = config("dev", { "log.retention.ms": "5" });
-    const rows = describeTopicConfig(broker, new Map([["segment.bytes", "4096"]]));
+    const rows = described(broker, new Map([["segment.bytes", "4096"]]));
     const byName = new Map(rows.map(({ name, value, source }) => [name, [value, source]]));
     expect([...byName.keys()]).to.deep.equal(
       configTable.filter(({ scope }) => scope === "topic").map(({ key }) => key),
@@ -114,10 +128,10 @@ describe("describeTopicConfig", () => {
   });
 
   it("shows values that are themselves legal overrides", () => {
-    const rows = describeTopicConfig(config(), new Map());
+    const rows = described(config(), new Map());
     const overrides = Object.fromEntries(
       rows.flatMap(({ name, value }) => (value === null ? [] : [[name, value] as const])),
     );
-    expect(checkTopicOverrides(config(), overrides)).to.deep.equal({ ok: true });
+    expect(made(config(), overrides)).to.deep.equal({ ok: true, change: { set: overrides, unset: [] } });
   });
 });

@@ -13,7 +13,7 @@ import {
   type MetadataRecord,
   registerBroker,
 } from "../../src/metadata/index.ts";
-import { clusterOf, next, registration, seededBytes, spec, testConfig } from "./fixtures.ts";
+import { clusterOf, inForce, next, registration, seededBytes, spec, testConfig } from "./fixtures.ts";
 
 const config = testConfig();
 
@@ -43,7 +43,7 @@ function decide(image: ClusterImage, request: Command, seed: number): readonly M
       return createTopics(
         image,
         request.names.map((name) => spec(name, { partitions: 2 })),
-        { config, random: seededBytes(seed), ifAbsent: false },
+        { ...inForce(config), random: seededBytes(seed), ifAbsent: false },
       ).records;
     case "delete":
       return deleteTopics(image, request.names, config).records;
@@ -148,7 +148,7 @@ describe("applyEntry", () => {
     const free = next(image, deleteTopics(image, ["a"], config).records);
     const records = [
       ...deleteTopics(image, ["a"], config).records,
-      ...createTopics(free, [spec("a")], { config, random: seededBytes(99), ifAbsent: false }).records,
+      ...createTopics(free, [spec("a")], { ...inForce(config), random: seededBytes(99), ifAbsent: false }).records,
     ];
     const { image: after, delta } = applyEntry(image, image.metadataOffset + 1, records);
     expect(after.topics.get("a")?.topicId).not.to.equal(image.topics.get("a")?.topicId);

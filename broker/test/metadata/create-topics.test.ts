@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type CreateTopicResult, type CreateTopicSpec, createTopics, deleteTopics } from "../../src/metadata/index.ts";
 import type { ClusterImage } from "../../src/metadata/index.ts";
-import { clusterOf, next, seededBytes, spec, testConfig } from "./fixtures.ts";
+import { clusterOf, inForce, next, seededBytes, spec, testConfig } from "./fixtures.ts";
 
 const config = testConfig();
 let seed = 0;
@@ -11,7 +11,8 @@ function create(
   specs: CreateTopicSpec[],
   over: { ifAbsent?: boolean; config?: typeof config } = {},
 ) {
-  return createTopics(image, specs, { config, random: seededBytes(seed++), ifAbsent: false, ...over });
+  const { config: own = config, ifAbsent = false } = over;
+  return createTopics(image, specs, { ...inForce(own), random: seededBytes(seed++), ifAbsent });
 }
 
 function errors(results: readonly CreateTopicResult[]): string[] {

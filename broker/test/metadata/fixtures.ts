@@ -1,6 +1,13 @@
 /** A small cluster for tests of metadata: configuration, brokers, seeded chance. */
 import { SeededRandom } from "../../src/base/index.ts";
-import { type BrokerConfig, loadConfig, type Profile } from "../../src/config/index.ts";
+import {
+  type BrokerConfig,
+  type ConfigLayers,
+  layersOf,
+  loadConfig,
+  noDynamicConfigs,
+  type Profile,
+} from "../../src/config/index.ts";
 import {
   applyEntry,
   type BrokerRegistration,
@@ -15,6 +22,11 @@ export function testConfig(flags: Record<string, string> = {}, profile: Profile 
   const result = loadConfig({ profile, env: {}, flags, hostName: "broker-1" });
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   return result.config;
+}
+
+/** A configuration that nothing was set above. */
+export function inForce(config: BrokerConfig): { config: BrokerConfig; layers: ConfigLayers } {
+  return { config, layers: layersOf(config, noDynamicConfigs) };
 }
 
 export function seededBytes(seed: number): (count: number) => Uint8Array {

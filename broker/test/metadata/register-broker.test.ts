@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { allocateProducerIds, type ClusterImage, createTopics, registerBroker } from "../../src/metadata/index.ts";
-import { clusterOf, next, registration, seededBytes, spec, testConfig } from "./fixtures.ts";
+import { clusterOf, inForce, next, registration, seededBytes, spec, testConfig } from "./fixtures.ts";
 
 function register(image: ClusterImage, ...request: Parameters<typeof registration>) {
   const { records, response } = registerBroker(image, registration(...request));
@@ -8,7 +8,7 @@ function register(image: ClusterImage, ...request: Parameters<typeof registratio
 }
 
 function withTopic(image: ClusterImage, name: string, assignment: number[][]): ClusterImage {
-  const context = { config: testConfig(), random: seededBytes(image.metadataOffset), ifAbsent: false };
+  const context = { ...inForce(testConfig()), random: seededBytes(image.metadataOffset), ifAbsent: false };
   return next(image, createTopics(image, [spec(name, { assignment })], context).records);
 }
 

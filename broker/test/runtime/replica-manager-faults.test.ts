@@ -1,12 +1,13 @@
 /** The replicas of a broker whose one log directory fails: whoever waits is told, and a stop lets go of everything. */
 import { expect } from "chai";
+import { LiveConfig } from "../../src/config/index.ts";
 import { createTopics, registerBroker } from "../../src/metadata/index.ts";
 import type { ClusterImage } from "../../src/metadata/index.ts";
 import { applyEntry } from "../../src/metadata/index.ts";
 import type { DiskFault } from "../../src/ports/index.ts";
 import { Purgatory, ReplicaManager, Turn } from "../../src/runtime/index.ts";
 import { openLogDirectory } from "../../src/storage/index.ts";
-import { clusterOf, next, registration, seededBytes, spec, testConfig } from "../metadata/fixtures.ts";
+import { clusterOf, inForce, next, registration, seededBytes, spec, testConfig } from "../metadata/fixtures.ts";
 import { DATA, StorageMachine } from "../storage/support/storage-machine.ts";
 import { quietLogger } from "./support/partition-bench.ts";
 
@@ -23,7 +24,7 @@ class ManagerBench {
     const { process, disk } = this.machine;
     const purgatory = new Purgatory({ clock: process, timers: process });
     this.replicas = new ReplicaManager(
-      { config, path: DATA, medium: "disk" },
+      { config: new LiveConfig(config), path: DATA, medium: "disk" },
       {
         disk,
         clock: process,
@@ -45,7 +46,7 @@ class ManagerBench {
   /** The topic's id. */
   createTopic(name: string): string {
     const { records } = createTopics(this.image, [spec(name, { partitions: 1, replicationFactor: 1 })], {
-      config,
+      ...inForce(config),
       random: this.#random,
       ifAbsent: false,
     });

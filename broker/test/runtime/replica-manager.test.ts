@@ -1,7 +1,7 @@
 /** The replica manager over the real log directory on the simulated disk: metadata in, partitions led, in every order. */
 import { expect } from "chai";
 import { SeededRandom } from "../../src/base/index.ts";
-import { loadConfig } from "../../src/config/index.ts";
+import { LiveConfig, loadConfig } from "../../src/config/index.ts";
 import type { BrokerConfig } from "../../src/config/index.ts";
 import { applyEntry, emptyImage } from "../../src/metadata/index.ts";
 import type { ClusterImage, MetadataRecord } from "../../src/metadata/index.ts";
@@ -36,7 +36,7 @@ class Bench {
     const mount = this.disk.mount(process);
     mount.mkdir(PATH);
     this.manager = new ReplicaManager(
-      { config: config(), path: PATH, medium: "disk" },
+      { config: new LiveConfig(config()), path: PATH, medium: "disk" },
       {
         disk: mount,
         clock: process,

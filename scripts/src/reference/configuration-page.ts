@@ -7,8 +7,14 @@ const INTRODUCTION = `# Configuration
 Made by \`npm run reference\` from the table that the broker reads; a test fails when it is out of date.
 
 A key may stand in the file of \`--config\`, in the environment (\`KAFKA_\` or \`TIDEMARK_\` and the key in capitals, as in
-\`${environmentNameOf("log.segment.bytes")}\`), and in \`--set key=value\`; each is above the one before. In the file, and only there,
-sizes and times may have units: \`256MiB\`, \`7d\`. Where \`tidemark dev\` has another default, it stands behind the first.
+\`${environmentNameOf("log.segment.bytes")}\`), and in \`--set key=value\`; each is above the one before. Above them stands what was set while brokers ran, for the cluster and
+over that for one broker, and above all what a topic overrides; \`tidemark configs get --explain KEY\` shows every layer. Sizes and
+times may have units wherever they are written: \`256MiB\`, \`7d\`. Where \`tidemark dev\` has another default, it stands behind
+the first.
+
+"Changes" says where a running cluster takes a new value of the broker's key: \`cluster-wide\` for all brokers, and for one over
+that; \`cluster-only\` for all alone; \`read-only\` nowhere: it is read at start. The modes are Kafka's, but for keys that are
+Tidemark's own. A topic's own settings may change at any time, but for the mode of \`tidemark.durability\`, which is only raised.
 `;
 
 /** @returns the whole page, with its final LF */
@@ -19,7 +25,7 @@ export function configurationPage(): string {
   return [
     INTRODUCTION,
     "## Settings of a topic\n",
-    "`topics create -c key=value` sets one for a topic; the broker's key, where it is another, sets the default of all.\n",
+    "`topics create -c key=value` and `topics alter` set one for a topic; the broker's key, where it is another, sets the default of all.\n",
     table(topic.filter(isBuilt)),
     "## Settings of a broker\n",
     table(broker.filter(isBuilt)),
@@ -31,8 +37,14 @@ export function configurationPage(): string {
 
 function table(entries: readonly TableEntry[]): string {
   return markdownTable(
-    ["key", "default", "allowed", "what it does"],
-    entries.map((entry) => [keyCell(entry), defaultCell(entry), allowedCell(entry), entry.doc]),
+    ["key", "default", "allowed", "changes", "what it does"],
+    entries.map((entry) => [
+      keyCell(entry),
+      defaultCell(entry),
+      allowedCell(entry),
+      `\`${entry.updateMode}\``,
+      entry.doc,
+    ]),
   );
 }
 

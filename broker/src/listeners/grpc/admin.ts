@@ -3,17 +3,33 @@
  * to load: it is, with the first admin call. Until then its methods are registered by path and hand their bytes through.
  */
 import { ADMIN_METHODS, adminRequests, errorCode } from "@tidemark/proto";
-import type { AdminCalls, AdminMethod, NewTopic, TopicDescription as WireTopic, TopicResult } from "@tidemark/proto";
+import type {
+  AdminCalls,
+  AdminMethod,
+  ConfigChange as WireChange,
+  ConfigEntry as WireEntry,
+  ConfigsResult,
+  NewTopic,
+  TopicDescription as WireTopic,
+  TopicResult,
+} from "@tidemark/proto";
 import {
   ApiError,
   describeTopic,
+  handleAlterConfigs,
+  handleCreatePartitions,
   handleCreateTopics,
+  handleDeleteRecords,
   handleDeleteTopics,
   handleDescribeCluster,
+  handleDescribeConfigs,
+  handleDescribeHealth,
+  handleDescribeLogDirs,
   handleDescribeTopics,
   handleListTopics,
 } from "../../api/index.ts";
-import type { BrokerContext, ClientContext, TopicDescription, TopicOutcome } from "../../api/index.ts";
+import type { BrokerContext, ClientContext, ConfigOutcome, TopicDescription, TopicOutcome } from "../../api/index.ts";
+import type { ConfigChange, ConfigDescription } from "../../config/index.ts";
 import type { BytesCall } from "./unary.ts";
 
 type UseCase<Method extends AdminMethod> = (
@@ -57,17 +73,58 @@ export function adminCalls(context: BrokerContext): { readonly [Method in AdminM
         })),
       };
     }),
-    createPartitions: notYet("CreatePartitions"),
-    deleteRecords: notYet("DeleteRecords"),
-    describeConfigs: notYet("DescribeConfigs"),
-    alterConfigs: notYet("AlterConfigs"),
-    describeLogDirs: notYet("DescribeLogDirs"),
-    describeHealth: notYet("DescribeHealth"),
+    createPartitions: bytesCall("createPartitions", async ({ topics, validateOnly, timeoutMs }) => {
+      const specs = topics.map(({ name, total, assignment }) => ({
+        name,
+        total,
+        assignment: assignment.map(({ replicas }) => replicas),
+      }));
+      const outcomes = await handleCreatePartitions(context, specs, { isValidateOnly: validateOnly, timeoutMs });
+      return { results: outcomes.map((outcome) => toWireOutcome(context, outcome)) };
+    }),
+    deleteRecords: bytesCall("deleteRecords", async ({ partitions, timeoutMs }) => {
+      const deleted = await handleDeleteRecords(context, partitions, timeoutMs);
+      const results = deleted.map(({ code, message, lowWatermark }, slot) => ({
+        topic: partitions[slot]?.topic ?? "",
+        partition: partitions[slot]?.partition ?? 0,
+        errorCode: errorCode(code),
+        errorMessage: message,
+        lowWatermark,
+      }));
+      return { results };
+    }),
+    describeConfigs: bytesCall("describeConfigs", ({ resources }) => ({
+      results: handleDescribeConfigs(context, resources).map(toWireConfigs),
+    })),
+    alterConfigs: bytesCall("alterConfigs", async ({ resources, validateOnly }) => {
+      const alterations = resources.map(({ type, name, changes }) => ({ type, name, changes: changes.map(toChange) }));
+      const outcomes = await handleAlterConfigs(context, alterations, { isValidateOnly: validateOnly });
+      return { results: outcomes.map(toWireConfigs) };
+    }),
+    describeLogDirs: bytesCall("describeLogDirs", () => ({
+      brokerId: context.config.current.nodeId,
+      dirs: handleDescribeLogDirs(context).map(({ path, code, message, totalBytes, freeBytes, replicas }) => ({
+        path,
+        errorCode: errorCode(code),
+        errorMessage: message,
+        totalBytes,
+        freeBytes,
+        replicas: replicas.map((replica) => ({ ...replica })),
+      })),
+    })),
+    describeHealth: bytesCall("describeHealth", () => {
+      const report = handleDescribeHealth(context);
+      return {
+        healthy: report.healthy,
+        reasons: [...report.reasons],
+        controllerId: report.controllerId,
+        brokersDown: [...report.brokersDown],
+        leaderless: report.leaderless.map((partition) => ({ ...partition })),
+        underReplicated: report.underReplicated.map((partition) => ({ ...partition })),
+        underMinIsr: report.underMinIsr.map((partition) => ({ ...partition })),
+      };
+    }),
   };
-}
-
-function notYet(name: string): BytesCall {
-  return () => Promise.reject(new ApiError("UNSUPPORTED_VERSION", `${name} is not available yet`));
 }
 
 /** The codecs of answers are loaded here, at the first call, and once for all. */
@@ -118,16 +175,38 @@ function toWireTopic(topic: TopicDescription): WireTopic {
       replicas: [...partition.replicas],
       isr: [...partition.isr],
     })),
-    config: topic.config.map(({ name, value, source, sensitive, readOnly, doc }) => ({
-      name,
-      source,
-      sensitive,
-      readOnly,
-      doc,
-      synonyms: [],
-      type: "",
-      updateMode: "",
-      ...(value === null || sensitive ? {} : { value }),
+    // Layers and all are told of by describeConfigs: a cluster has many topics.
+    config: topic.config.map((entry) => ({ ...toWireEntry(entry), synonyms: [] })),
+  };
+}
+
+const OPERATIONS: readonly ConfigChange["operation"][] = ["set", "delete", "append", "subtract"];
+
+function toChange({ name, operation, value }: WireChange): ConfigChange {
+  const known = OPERATIONS[operation];
+  if (known === undefined) throw new ApiError("INVALID_REQUEST", `there is no operation ${operation} on a key`);
+  return { name, operation: known, value };
+}
+
+function toWireConfigs({ type, name, code, message, entries }: ConfigOutcome): ConfigsResult {
+  return { type, name, errorCode: errorCode(code), errorMessage: message, entries: entries.map(toWireEntry) };
+}
+
+function toWireEntry(entry: ConfigDescription): WireEntry {
+  const { name, value, source, sensitive, readOnly, doc, type, updateMode, synonyms } = entry;
+  return {
+    name,
+    source,
+    sensitive,
+    readOnly,
+    doc,
+    type,
+    updateMode,
+    synonyms: synonyms.map((synonym) => ({
+      name: synonym.name,
+      source: synonym.source,
+      ...(synonym.value === null ? {} : { value: synonym.value }),
     })),
+    ...(value === null ? {} : { value }),
   };
 }

@@ -2,20 +2,19 @@
 import type { Socket } from "node:net";
 
 export interface ConnectionLimitsOptions {
-  /** `max.connections`. */
-  readonly max: number;
-  /** `max.connections.per.ip`. */
-  readonly maxPerAddress: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerIp: number;
 }
 
 export class ConnectionLimits {
-  readonly #options: ConnectionLimitsOptions;
+  readonly #limits: () => ConnectionLimitsOptions;
   readonly #countByAddress = new Map<string, number>();
   /** Invariant: the sum of the counts by address. */
   #count = 0;
 
-  constructor(options: ConnectionLimitsOptions) {
-    this.#options = options;
+  /** Asked for each connection: limits may change, and those that are open stay. */
+  constructor(limits: () => ConnectionLimitsOptions) {
+    this.#limits = limits;
   }
 
   get count(): number {
@@ -26,7 +25,8 @@ export class ConnectionLimits {
   admit(socket: Socket): boolean {
     const address = socket.remoteAddress ?? "";
     const before = this.#countByAddress.get(address) ?? 0;
-    if (this.#count >= this.#options.max || before >= this.#options.maxPerAddress) {
+    const { maxConnections, maxConnectionsPerIp } = this.#limits();
+    if (this.#count >= maxConnections || before >= maxConnectionsPerIp) {
       socket.destroy();
       return false;
     }

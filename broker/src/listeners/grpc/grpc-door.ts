@@ -79,12 +79,12 @@ export class GrpcDoor {
   #isClosing = false;
 
   constructor(options: GrpcDoorOptions, context: BrokerContext) {
-    const { config } = context;
     this.#options = options;
     this.#context = { ...context, refusals: this.refusals };
-    this.#limits = new ConnectionLimits({ max: config.maxConnections, maxPerAddress: config.maxConnectionsPerIp });
-    this.#unfinished = new UnfinishedMessages(config.queuedMaxRequestBytes);
-    this.#windows = new WindowPool(config.queuedMaxRequestBytes);
+    this.#limits = new ConnectionLimits(() => context.config.current);
+    const { queuedMaxRequestBytes } = context.config.base;
+    this.#unfinished = new UnfinishedMessages(queuedMaxRequestBytes);
+    this.#windows = new WindowPool(queuedMaxRequestBytes);
     this.#server = new Server({
       "grpc.max_receive_message_length": GRPC_MAX_RECEIVE_BYTES,
       "grpc.max_send_message_length": GRPC_MAX_SEND_BYTES,
@@ -191,7 +191,7 @@ export class GrpcDoor {
     this.#sessions.add(session);
     session.on("error", () => session.destroy());
     session.once("close", () => this.#sessions.delete(session));
-    const { connectionsMaxIdleMs } = this.#context.config;
+    const { connectionsMaxIdleMs } = this.#context.config.current;
     if (connectionsMaxIdleMs > 0) new IdleTimeout(session, connectionsMaxIdleMs);
     if (this.#isClosing) session.close();
   }
@@ -247,7 +247,7 @@ export class GrpcDoor {
     const watch: handleServerStreamingCall<Buffer, Buffer> = (call) => this.#health.watch(call);
     this.#server.register(HEALTH_WATCH_PATH, watch, asBytes, asBytes, "serverStream");
 
-    if (context.config.profile !== "dev") return;
+    if (context.config.current.profile !== "dev") return;
     const reflection = new Reflection(this.#context);
     for (const path of REFLECTION_PATHS) this.#bidi(path, (call) => reflection.handle(path, call));
   }

@@ -1,0 +1,120 @@
+/**
+ * Which brokers new partitions go to, for topics that are made and for topics that grow: as a request assigns them, or as
+ * placement.ts spreads them, within the limits of a request and of each broker (security 2, "topics").
+ */
+import { type ErrorName, MAX_PARTITIONS_PER_REQUEST } from "@tidemark/proto";
+import type { BrokerConfig, ConfigLayers } from "../config/index.ts";
+import type { ClusterImage } from "./image.ts";
+import { placeReplicas } from "./placement.ts";
+
+/** Brokers of each partition, the preferred leader first. */
+export type Assignment = readonly (readonly number[])[];
+
+export interface PlacementRefusal {
+  readonly ok: false;
+  readonly error: ErrorName;
+  readonly message: string;
+}
+
+export type Placed = { readonly ok: true; readonly assignment: Assignment } | PlacementRefusal;
+
+export interface PlacementContext {
+  /** In force on the controller, and the layers that it comes from. */
+  readonly config: BrokerConfig;
+  readonly layers: ConfigLayers;
+  /** Makes 16-byte ids and chooses where placement begins. */
+  readonly random: (count: number) => Uint8Array;
+}
+
+export function refuse(error: ErrorName, message: string): PlacementRefusal {
+  return { ok: false, error, message };
+}
+
+/** How many replicas each broker has: those of the working image, and what the request has placed so far. */
+export class HostedReplicas {
+  readonly brokers: ClusterImage["brokers"];
+  /** Partitions that the request has made. */
+  partitionsCount = 0;
+  readonly #counts = new Map<number, number>();
+
+  constructor(working: ClusterImage) {
+    this.brokers = working.brokers;
+    for (const { partitions } of working.topics.values()) {
+      for (const { replicas } of partitions) this.#host(replicas);
+    }
+  }
+
+  count(brokerId: number): number {
+    return this.#counts.get(brokerId) ?? 0;
+  }
+
+  add(assignment: Assignment): void {
+    this.partitionsCount += assignment.length;
+    for (const replicas of assignment) this.#host(replicas);
+  }
+
+  #host(replicas: readonly number[]): void {
+    for (const brokerId of replicas) this.#counts.set(brokerId, this.count(brokerId) + 1);
+  }
+}
+
+/** Kafka's rules for a manual assignment: known and distinct brokers, `factor` for each partition; they are numbered from `first`. */
+export function checkAssignment(
+  hosted: HostedReplicas,
+  assignment: Assignment,
+  { first, factor }: { readonly first: number; readonly factor: number },
+): Placed {
+  for (const [slot, replicas] of assignment.entries()) {
+    const text = `partition ${first + slot} [${replicas.slice(0, 20).join(", ")}]`;
+    if (replicas.length === 0) return refuse("INVALID_REPLICA_ASSIGNMENT", `${text} has no replica`);
+    if (replicas.length !== factor) {
+      return refuse("INVALID_REPLICA_ASSIGNMENT", `${text} has ${replicas.length} replicas, partition 0 has ${factor}`);
+    }
+    if (new Set(replicas).size !== factor) return refuse("INVALID_REPLICA_ASSIGNMENT", `${text} names a broker twice`);
+    const stranger = replicas.find((brokerId) => !hosted.brokers.has(brokerId));
+    if (stranger !== undefined) return refuse("INVALID_REPLICA_ASSIGNMENT", `${text}: there is no broker ${stranger}`);
+  }
+  return { ok: true, assignment };
+}
+
+/** `partitions` of them with `factor` replicas each; placement goes on where the `first` of them stands. */
+export function placeOnBrokers(
+  hosted: HostedReplicas,
+  { partitions, factor, first }: { readonly partitions: number; readonly factor: number; readonly first: number },
+  { random }: PlacementContext,
+): Placed {
+  // Before anything is made in that number.
+  if (partitions > MAX_PARTITIONS_PER_REQUEST) return tooManyPartitions(partitions);
+  const brokersCount = hosted.brokers.size;
+  if (factor > brokersCount) {
+    return refuse(
+      "INVALID_REPLICATION_FACTOR",
+      `replication factor ${factor} needs ${factor} brokers; there are ${brokersCount}`,
+    );
+  }
+  const start = Buffer.from(random(4)).readUInt32BE() + first;
+  return { ok: true, assignment: placeReplicas([...hosted.brokers.values()], partitions, factor, start) };
+}
+
+/** What the limits have against an assignment; null = nothing. */
+export function checkHosts(
+  hosted: HostedReplicas,
+  assignment: Assignment,
+  { maxPartitionsPerBroker }: BrokerConfig,
+): PlacementRefusal | null {
+  const requested = hosted.partitionsCount + assignment.length;
+  if (requested > MAX_PARTITIONS_PER_REQUEST) return tooManyPartitions(requested);
+  const added = new Map<number, number>();
+  for (const brokerId of assignment.flat()) added.set(brokerId, (added.get(brokerId) ?? 0) + 1);
+  for (const [brokerId, count] of added) {
+    const total = hosted.count(brokerId) + count;
+    if (total <= maxPartitionsPerBroker) continue;
+    const limit = `max.partitions.per.broker is ${maxPartitionsPerBroker}`;
+    return refuse("POLICY_VIOLATION", `broker ${brokerId} would host ${total} replicas; ${limit}`);
+  }
+  return null;
+}
+
+function tooManyPartitions(count: number): PlacementRefusal {
+  return refuse("INVALID_PARTITIONS", `${count} partitions in one request; ${MAX_PARTITIONS_PER_REQUEST} are allowed`);
+}
