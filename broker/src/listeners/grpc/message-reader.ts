@@ -29,6 +29,7 @@ export class MessageReader {
   /** With its prefix; -1 while the prefix is not whole. */
   #size = -1;
   #messagesCount = 0;
+  #isDropped = false;
 
   constructor(options: { maxBytes: number; slabs: SlabPool; onMessage: OnMessage }) {
     this.#maxBytes = options.maxBytes;
@@ -54,7 +55,7 @@ export class MessageReader {
   /** Throws ApiError: UNSUPPORTED_VERSION for a compressed message, MESSAGE_TOO_LARGE; the call is over then. */
   push(chunk: Buffer): void {
     let rest = chunk;
-    while (rest.length > 0) {
+    while (rest.length > 0 && !this.#isDropped) {
       if (this.#size < 0) this.#size = this.#sizeFrom(rest);
       const missing = this.#size < 0 ? rest.length : this.#size - this.#bytes;
       const taken = rest.length <= missing ? rest : rest.subarray(0, missing);
@@ -62,6 +63,13 @@ export class MessageReader {
       this.#keep(taken);
       if (this.#bytes === this.#size) this.#finish();
     }
+  }
+
+  /** Lets go of the message under way; nothing is taken in any more. Also from inside `onMessage`. */
+  drop(): void {
+    this.#isDropped = true;
+    this.#chunks = [];
+    this.#bytes = 0;
   }
 
   #keep(chunk: Buffer): void {

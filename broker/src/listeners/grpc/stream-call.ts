@@ -66,6 +66,7 @@ export class StreamCall {
   readonly #unfinished: UnfinishedMessage;
   #listener: StreamListener | null = null;
   #onData: ((chunk: Buffer) => void) | null = null;
+  #reader: MessageReader | null = null;
   readonly #slowMessageMs: number;
   #aheadBytes = 0;
   #isOver = false;
@@ -109,6 +110,7 @@ export class StreamCall {
         listener.onMessage(message, slab);
       },
     });
+    this.#reader = reader;
     this.#onData = (chunk): void => {
       const { messagesCount } = reader;
       try {
@@ -235,7 +237,8 @@ export class StreamCall {
     this.#unfinished.clear();
     if (this.#slowTimer !== null) clearTimeout(this.#slowTimer);
     this.#slowTimer = null;
-    // With it goes the message that was under way.
+    // The stream may stay for as long as its client likes; the message that was under way goes now.
+    this.#reader?.drop();
     if (this.#onData !== null) this.#stream.off("data", this.#onData);
     this.#listener?.onClosed();
   }
