@@ -7,7 +7,8 @@
  * there when it began. An absent page is zeros.
  *
  * A failed sync leaves pages the kernel no longer calls dirty though the medium lacks them: readers still see them, a
- * later sync succeeds without them, and a power failure takes them (semantics 3.4(3)).
+ * later sync succeeds without them, and a power failure takes them (semantics 3.4(3)). Writing such a page again does not
+ * help: ext4 keeps its block marked as never written (decision 0009). Only cutting it off, or another file, does.
  *
  * Not here: names (sim-tree.ts), who may call (sim-file.ts), which operation fails (sim-faults.ts).
  */
@@ -37,7 +38,7 @@ export class PagedFile {
   #synced: (Page | undefined)[] = [];
   /** Pages of the written image that nobody else holds and that may be changed in place. */
   #owned: boolean[] = [];
-  /** Pages that differ from the medium and that no later sync will write, after a failed one. */
+  /** Pages that no later sync will bring to the medium, after a failed one. */
   readonly #dropped = new Set<number>();
   readonly #inFlight = new Set<SyncInFlight>();
   #writtenBytes = 0;
@@ -95,7 +96,6 @@ export class PagedFile {
       const start = (at + done) % PAGE_BYTES;
       const count = Math.min(PAGE_BYTES - start, bytes.length - done);
       this.#ownPage(number).set(count === bytes.length ? bytes : bytes.subarray(done, done + count), start);
-      this.#dropped.delete(number);
       done += count;
     }
     if (at + bytes.length > this.#writtenBytes) this.#setSize(at + bytes.length);
@@ -110,7 +110,6 @@ export class PagedFile {
       const inLastPage = sizeBytes % PAGE_BYTES;
       if (inLastPage > 0 && this.#written[pageCount - 1] !== undefined) {
         this.#ownPage(pageCount - 1).fill(0, inLastPage);
-        this.#dropped.delete(pageCount - 1);
       }
     }
     this.#setSize(sizeBytes);
@@ -147,7 +146,7 @@ export class PagedFile {
     assert(this.#inFlight.delete(sync), "a sync ends once");
     for (const [number, page] of sync.pages) {
       if (random.chance(0.25)) this.#synced[number] = page;
-      else if (this.#written[number] === page) this.#dropped.add(number);
+      else this.#dropped.add(number);
     }
   }
 

@@ -17,7 +17,7 @@ import { parseEpochs, readCheckpoint } from "./checkpoint-file.ts";
 import { offsetName, offsetOfName } from "./directory-names.ts";
 import { EpochCache } from "./epoch-cache.ts";
 import { EPOCH_CHECKPOINT } from "./epoch-file.ts";
-import { isPassing, readFullySync, removeFile, writeFullySync } from "./file-io.ts";
+import { isPassing, readFullySync, removeFile, syncPath, writeFullySync } from "./file-io.ts";
 import { tidyLeftovers } from "./leftovers.ts";
 import type { LogHost } from "./log-host.ts";
 import { slotOf } from "./log-reader.ts";
@@ -25,6 +25,7 @@ import { replayProducers } from "./producer-replay.ts";
 import { ProducerState } from "./producer-state.ts";
 import { RecoveryTarget } from "./recovery-scan.ts";
 import type { RecoveryScan } from "./recovery-scan.ts";
+import { synced } from "./safe-write.ts";
 import { LOG_SUFFIX, Segment, SEGMENT_SUFFIXES } from "./segment.ts";
 import { SnapshotStore } from "./snapshot-store.ts";
 import { StorageError } from "./storage-error.ts";
@@ -178,6 +179,7 @@ class LogLoader {
     // The file is read from the page cache: its newest version need not be durable.
     this.#epochs.markDirty(recoveryPoint);
     this.#snapshots.distrustAll();
+    if (this.#options.mustRewrite) this.#dropDerived(firstSlot, recoveryPoint);
     const before = { ...this.#replaySource, segments: this.#segments.slice(0, firstSlot) };
     const producers = await replayProducers(before, first.baseOffset, this.#nowMs);
     const isDamaged = await this.#scanFrom(firstSlot, producers, recoveryPoint);
@@ -389,22 +391,49 @@ class LogLoader {
     }
   }
 
-  /** 3.4(3): the page cache may show bytes that the disk lacks. Written again, the next sync carries them. */
+  /**
+   * 3.4(3): the page cache may show bytes that the disk lacks. They are copied into a new file, not written in place: ext4
+   * keeps a block whose first write failed marked as never written, and a later write of the same page, though it is synced
+   * without complaint, is read as zeros once the cache is gone (decision 0009).
+   */
   async #rewriteFrom(recoveryPoint: Offset): Promise<void> {
-    const { timers } = this.#options.host;
-    const chunk = Buffer.allocUnsafeSlow(REWRITE_CHUNK_BYTES);
     for (const segment of this.#segments.slice(Math.max(0, slotOf(this.#segments, recoveryPoint)))) {
-      const relative = Math.max(0, recoveryPoint - segment.baseOffset);
-      let position = segment.offsets.floorPosition(relative);
-      while (position < segment.writtenBytes) {
-        const bytes = chunk.subarray(0, Math.min(chunk.length, segment.writtenBytes - position));
-        const length = readFullySync(segment.log, bytes, position);
-        assert(length === bytes.length, `${segment.log.path} became shorter while it was rewritten`);
-        writeFullySync(segment.log, bytes, position);
-        position += length;
-        await timers.yieldTurn();
-      }
+      await this.#copyAnew(segment);
     }
+  }
+
+  /** What the log itself says again: files of that name are made anew, and not written over (as #rewriteFrom). */
+  #dropDerived(firstSlot: number, recoveryPoint: Offset): void {
+    const { disk } = this.#options.host;
+    this.#snapshots.deleteAbove(recoveryPoint);
+    for (const segment of this.#segments.slice(firstSlot)) {
+      removeFile(disk, segment.offsetIndexPath);
+      removeFile(disk, segment.timeIndexPath);
+    }
+  }
+
+  async #copyAnew({ log, writtenBytes }: Segment): Promise<void> {
+    const { host } = this.#options;
+    const { disk } = host;
+    // What a crash leaves of it is tidied by the next start.
+    const path = `${log.path}.cleaned`;
+    const chunk = Buffer.allocUnsafeSlow(REWRITE_CHUNK_BYTES);
+    const copy = disk.open(path, "create");
+    try {
+      for (let position = 0; position < writtenBytes; ) {
+        const bytes = chunk.subarray(0, Math.min(chunk.length, writtenBytes - position));
+        const length = readFullySync(log, bytes, position);
+        assert(length === bytes.length, `${log.path} became shorter while it was rewritten`);
+        writeFullySync(copy, bytes, position);
+        position += length;
+        await host.timers.yieldTurn();
+      }
+    } finally {
+      copy.closeSync();
+    }
+    await synced(host, syncPath(disk, path));
+    log.closeSync();
+    disk.rename(path, log.path);
   }
 
   #result(outcome: {

@@ -7,7 +7,7 @@
  */
 import { DiskFault } from "../ports/index.ts";
 import type { Disk } from "../ports/index.ts";
-import { isNotBegun, syncDirectory, syncPath, writeWholeFile } from "./file-io.ts";
+import { isNotBegun, removeFile, syncDirectory, syncPath, writeWholeFile } from "./file-io.ts";
 
 export interface SafeWriteHost {
   readonly disk: Disk;
@@ -21,6 +21,8 @@ export async function safeWrite(host: SafeWriteHost, directory: string, name: st
   const { disk } = host;
   const path = `${directory}/${name}`;
   const temp = path + TEMP_SUFFIX;
+  // Never into the file that a failed write left: after a failed sync its blocks take nothing any more (3.4(3)).
+  removeFile(disk, temp);
   writeWholeFile(disk, temp, Buffer.from(content));
   await synced(host, syncPath(disk, temp));
   disk.rename(temp, path);

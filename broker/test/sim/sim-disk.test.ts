@@ -403,19 +403,30 @@ describe("SimDisk faults", () => {
     expect([...(await story("power"))]).to.have.members(["nn", "no", "on", "oo"]);
   });
 
-  it("makes bytes of a failed sync durable again once they are written anew and synced", async () => {
-    for (let seed = 1; seed <= 30; seed++) {
-      const machine = new Machine(seed);
-      await machine.putSynced("/data/a", "old");
-      const file = machine.disk.open("/data/a", "write");
-      file.writevSync([bytes("new")], 0);
-      machine.medium.faults.add({ operation: "datasync", effect: "EIO" });
-      await machine.datasync(file);
-      file.writevSync([bytes("new")], 0);
-      expect(await machine.datasync(file)).to.equal(null);
-      machine.crash("power");
-      expect(machine.content("/data/a")).to.equal("new");
-    }
+  it("makes bytes of a failed sync durable again in another file or once they were cut off, not by writing over them", async () => {
+    const story = (heal: (machine: Machine, file: File) => File) =>
+      outcomes(30, async (seed) => {
+        const machine = new Machine(seed);
+        await machine.putSynced("/data/a", "old");
+        const failed = machine.disk.open("/data/a", "write");
+        failed.writevSync([bytes("new")], 0);
+        machine.medium.faults.add({ operation: "datasync", effect: "EIO" });
+        await machine.datasync(failed);
+        const file = heal(machine, failed);
+        file.writevSync([bytes("new")], 0);
+        expect(await machine.datasync(file)).to.equal(null);
+        if (file !== failed) machine.disk.rename("/data/b", "/data/a");
+        await machine.syncDirectory("/data");
+        machine.crash("power");
+        return machine.content("/data/a") ?? "";
+      });
+    expect([...(await story((_, failed) => failed))]).to.have.members(["old", "new"]);
+    expect([...(await story((machine) => machine.disk.open("/data/b", "create")))]).to.deep.equal(["new"]);
+    const cut = (_: Machine, failed: File): File => {
+      failed.truncateSync(0);
+      return failed;
+    };
+    expect([...(await story(cut))]).to.deep.equal(["new"]);
   });
 
   it("is full at its capacity: what fits is written, then ENOSPC, until room is made", () => {
