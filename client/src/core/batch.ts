@@ -41,7 +41,7 @@ export class Batch<C> {
   isDoubtful = false;
   /** Its time ran out while it was on its way: nobody waits for it, but its place in the sequence is still open. */
   isAbandoned = false;
-  /** The last refusal, for the message when time runs out. */
+  /** The last refusal, for the message when time runs out; its text is the broker's own where that said more than a code. */
   lastError: ErrorRow | null = null;
 
   constructor(ordinal: number, createdAt: number) {

@@ -328,7 +328,7 @@ export class PartitionQueue<C> {
   #onRefused(batch: Batch<C>, row: ErrorRow, message: string, now: number): void {
     const { isIdempotent, codec } = this.#shared.options;
     const fate = fateOf(row, isIdempotent);
-    batch.lastError = row;
+    batch.lastError = message === "" ? row : { ...row, text: message };
     if (fate.mayBeWritten) batch.isDoubtful = true;
     if (fate.kind === "acked-unseen") return this.#onAcked(batch, ACKED_UNSEEN);
     if (batch.isAbandoned) return this.#session.onLeft(batch);

@@ -6,14 +6,7 @@
  * Each run goes round the partitions and takes at most one batch of each into a request per broker, until nothing can go.
  * Nothing is awaited between taking a batch and handing it to its stream.
  */
-import {
-  Acks,
-  DATA_SERVICE,
-  errorRow,
-  type ErrorRow,
-  type ProducePartition,
-  type ProducePartitionResult,
-} from "@tidemark/proto";
+import { Acks, DATA_SERVICE, errorRow, type ProducePartition, type ProducePartitionResult } from "@tidemark/proto";
 import type { Accumulator } from "../core/accumulator.ts";
 import { backoffMs } from "../core/backoff.ts";
 import type { Batch } from "../core/batch.ts";
@@ -210,11 +203,11 @@ export class BatchSender implements StreamUser {
     }
     const row = errorRow(result.errorCode);
     if (row.metadataStale) this.#stale.add(queue.topic);
-    if (row.retriable) this.#logRefusal(queue, row);
+    if (row.retriable) this.#logRefusal(queue, row.name, result.errorMessage || row.text);
     queue.onAnswer(batch, { kind: "refused", row, message: result.errorMessage }, now);
   }
 
-  #logRefusal(queue: Queue, { name: code, text: message }: ErrorRow): void {
+  #logRefusal(queue: Queue, code: string, message: string): void {
     if (this.#refused.has(queue)) return;
     this.#refused.add(queue);
     const { topic, partition } = queue;
