@@ -36,8 +36,16 @@ import {
   watchEventLoop,
 } from "./platform/index.ts";
 import type { Metrics, RaftNumbers } from "./platform/index.ts";
-import type { Clock, DirectoryLocks, Disk, KeyValueStore, Logger, RandomBytes, Timers } from "./ports/index.ts";
-import { DiskFault } from "./ports/index.ts";
+import type {
+  Clock,
+  DirectoryLocks,
+  Disk,
+  DiskFault,
+  KeyValueStore,
+  Logger,
+  RandomBytes,
+  Timers,
+} from "./ports/index.ts";
 import {
   BrokerCounters,
   Controller,
@@ -51,6 +59,7 @@ import {
 } from "./runtime/index.ts";
 import { claimDirectory, completeBirth, openLogDirectory, openMetadataStore } from "./storage/index.ts";
 import type { ClusterIdentity, MetadataStore, OpenProgress, OpenReport } from "./storage/index.ts";
+import { BrokerStartError, codeOf, describeFault, messageOf, startErrorOf } from "./start-error.ts";
 
 /** The world a broker runs in. */
 export interface BrokerWorld {
@@ -87,18 +96,6 @@ export interface BrokerOptions {
   readonly onRecovery?: ((progress: OpenProgress) => void) | undefined;
   /** Parts of the world to put in the place of the real ones; for tests. */
   readonly world?: Partial<BrokerWorld> | undefined;
-}
-
-/** A start failed in a way that has no error of its own. */
-export class BrokerStartError extends Error {
-  /** A disk fault's kind: EIO, ENOSPC and so on. */
-  readonly code: string;
-
-  constructor(code: string, message: string, cause: unknown) {
-    super(message, { cause });
-    this.name = "BrokerStartError";
-    this.code = code;
-  }
 }
 
 /** Of every directory of every broker in memory: names cost nothing there. */
@@ -221,7 +218,7 @@ export class Broker {
     } catch (cause: unknown) {
       this.#stage = "failed";
       await this.#closeAll();
-      throw this.#fault === null ? startErrorOf(cause) : faultError(this.#fault);
+      throw this.#fault === null ? startErrorOf(cause, this.#path) : faultError(this.#fault);
     }
   }
 
@@ -353,8 +350,7 @@ export class Broker {
         purgatory,
         openLogDirectory,
         logger: this.#logger.child("replicas"),
-        onOffline: (fault) =>
-          this.#fail("DISK_FAULT", `the data directory ${this.#path} failed: ${fault.message}`, fault),
+        onOffline: (fault) => this.#fail("DISK_FAULT", this.#whatFailed(fault), fault),
       },
     );
     this.#replicas = replicas;
@@ -442,7 +438,7 @@ export class Broker {
         failure ??= cause;
       }
     }
-    if (failure !== null && this.#stage === "stopping") throw startErrorOf(failure);
+    if (failure !== null && this.#stage === "stopping") throw startErrorOf(failure, this.#path);
   }
 
   /** Once: later faults follow from the first. The doors go; what the disk holds is left to the next start's recovery. */
@@ -461,6 +457,16 @@ export class Broker {
       if (this.#options.onFatal === undefined) void this.stop().catch(() => undefined);
       else this.#options.onFatal(told);
     });
+  }
+
+  #whatFailed(fault: DiskFault): string {
+    try {
+      if (fault.kind === "ENOENT" && !this.#world.disk.isDirectory(this.#path))
+        return `the data directory ${this.#path} is gone: somebody removed it under the running broker`;
+    } catch {
+      // Then the fault itself says all there is.
+    }
+    return `the data directory ${this.#path} failed: ${describeFault(fault)}`;
   }
 
   // ---- addresses ----
@@ -584,23 +590,8 @@ function withoutUndefined(world: Partial<BrokerWorld>): Partial<BrokerWorld> {
   return Object.fromEntries(Object.entries(world).filter(([, part]) => part !== undefined));
 }
 
-function startErrorOf(cause: unknown): Error {
-  if (cause instanceof DiskFault) return new BrokerStartError(cause.kind, `the disk failed: ${cause.message}`, cause);
-  if (cause instanceof Error && codeOf(cause) !== undefined) return cause;
-  return new BrokerStartError("UNKNOWN_SERVER_ERROR", messageOf(cause), cause);
-}
-
 function faultError({ code, message, cause }: FatalFault): BrokerStartError {
   return new BrokerStartError(code, message, cause);
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
-}
-
-function codeOf(thrown: unknown): string | undefined {
-  if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
-  return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
 function formatAddress({ host, port }: Endpoint): string {

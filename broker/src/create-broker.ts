@@ -1,5 +1,6 @@
 /** `createBroker`: a broker in the process of whoever calls it, from a loaded configuration or from plain keys and values. */
-import { Broker, BrokerStartError } from "./broker.ts";
+import { Broker } from "./broker.ts";
+import { BrokerStartError } from "./start-error.ts";
 import type { BrokerOptions } from "./broker.ts";
 import { loadConfig } from "./config/index.ts";
 import type { BrokerConfig } from "./config/index.ts";

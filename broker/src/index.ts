@@ -8,9 +8,10 @@
  * Not here: reading files, environment and flags (`tidemark`, or whoever embeds it).
  */
 export type { BrokerOptions, BrokerWorld, FatalFault } from "./broker.ts";
-export { Broker, BrokerStartError } from "./broker.ts";
+export { Broker } from "./broker.ts";
 export type { ConfigKeys, CreateBrokerOptions } from "./create-broker.ts";
 export { createBroker } from "./create-broker.ts";
+export { BrokerStartError } from "./start-error.ts";
 export { tuneProcess } from "./process-tuning.ts";
 export { BusyAddressError } from "./listeners/grpc/index.ts";
 export type { BrokerConfig } from "./config/index.ts";

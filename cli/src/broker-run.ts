@@ -49,7 +49,11 @@ export async function runBroker(context: CommandContext, run: BrokerRun): Promis
     await broker.stop();
   }
   if (end.fault !== null) {
-    throw new CliFailure(end.fault.code, end.fault.message, { exitCode: ExitCode.DISK_FAULT, cause: end.fault.cause });
+    throw new CliFailure(end.fault.code, end.fault.message, {
+      hint: "look at the disk; the next start recovers all that was synced",
+      exitCode: ExitCode.DISK_FAULT,
+      cause: end.fault.cause,
+    });
   }
   return ExitCode.OK;
 }

@@ -54,8 +54,38 @@ export const OWN_CODES: readonly OwnCode[] = [
   },
   {
     code: "DISK_FAULT",
-    text: "The disk failed under a running broker, which stopped rather than lose or repeat records.",
+    text: "The disk failed under a broker, which stopped rather than lose or repeat records.",
     hint: "Look at the disk and its free space; the next start recovers.",
+  },
+  {
+    code: "DISK_FULL",
+    text: "The disk has no room left to start a broker on it.",
+    hint: "Free some space; a running broker keeps min(256 MiB, 5 %) for that, others do not.",
+  },
+  {
+    code: "READ_ONLY_DISK",
+    text: "The data directory lies on a file system that is mounted read-only.",
+    hint: "Mount it for writing, or use another directory. A file system turns read-only by itself when its disk fails.",
+  },
+  {
+    code: "PERMISSION_DENIED",
+    text: "The user of this process may not read or write the data directory.",
+    hint: "Change the owner of the directory (chown -R) or the user of the broker.",
+  },
+  {
+    code: "NOT_A_DIRECTORY",
+    text: "A file stands where the data directory should be.",
+    hint: "Name another directory, or move the file away.",
+  },
+  {
+    code: "PATH_TOO_LONG",
+    text: "The path of the data directory is longer than the file system takes.",
+    hint: "Name a shorter one.",
+  },
+  {
+    code: "TOO_MANY_OPEN_FILES",
+    text: "The process, or the machine, has no file descriptor left.",
+    hint: "Raise the limit: ulimit -n 65536, or LimitNOFILE= in a systemd unit.",
   },
   {
     code: "METADATA_FAULT",

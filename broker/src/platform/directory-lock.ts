@@ -10,6 +10,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { DirectoryLock, DirectoryLocks } from "../ports/index.ts";
+import { toFault } from "./file-disk.ts";
 import { isHeld, openLevel } from "./level-store.ts";
 
 const STORE_NAME = "tidemark-lock";
@@ -30,7 +31,7 @@ export class FileDirectoryLocks implements DirectoryLocks {
     } catch (error: unknown) {
       held.delete(realPath);
       if (isHeld(error)) return { ok: false, ownerPid: readPid(realPath) };
-      throw error;
+      throw toFault("lock", realPath, error);
     }
   }
 }

@@ -30,6 +30,9 @@ const FAULT_KINDS: ReadonlyMap<string, DiskFaultKind> = new Map([
   ["ENFILE", "EMFILE"],
   ["ENOENT", "ENOENT"],
   ["EEXIST", "EEXIST"],
+  ["EACCES", "EACCES"],
+  ["EROFS", "EROFS"],
+  ["ENAMETOOLONG", "ENAMETOOLONG"],
 ]);
 
 export class FileDisk implements Disk {
@@ -262,7 +265,8 @@ function attempt<T>(operation: string, path: string, work: () => T): T {
   }
 }
 
-function toFault(operation: string, path: string, error: unknown): DiskFault {
+/** Whatever node:fs threw, as a fault of `path`. */
+export function toFault(operation: string, path: string, error: unknown): DiskFault {
   if (error instanceof DiskFault) return error;
   const code = errorCode(error);
   return new DiskFault((code === null ? undefined : FAULT_KINDS.get(code)) ?? "other", operation, path, {

@@ -92,6 +92,9 @@ const kindByText: readonly (readonly [RegExp, DiskFaultKind])[] = [
   [/too many open files/i, "EMFILE"],
   [/does not exist|no such file/i, "ENOENT"],
   [/input\/output error/i, "EIO"],
+  [/permission denied/i, "EACCES"],
+  [/read-only file system/i, "EROFS"],
+  [/file name too long/i, "ENAMETOOLONG"],
 ];
 
 function faultOf(operation: string, path: string, error: unknown): DiskFault {

@@ -10,7 +10,16 @@
  * running; a file is neither truncated nor written while a write of it is queued. `writevSync` may fall short: it
  * returns the bytes written and the caller decides.
  */
-export type DiskFaultKind = "EIO" | "ENOSPC" | "EMFILE" | "ENOENT" | "EEXIST" | "other";
+export type DiskFaultKind =
+  | "EIO"
+  | "ENOSPC"
+  | "EMFILE"
+  | "ENOENT"
+  | "EEXIST"
+  | "EACCES"
+  | "EROFS"
+  | "ENAMETOOLONG"
+  | "other";
 
 /** A disk operation failed. `kind` is what the log decides on; `operation` and `path` are for people. */
 export class DiskFault extends Error {

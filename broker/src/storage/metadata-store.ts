@@ -14,7 +14,7 @@
 import { crc32c } from "@tidemark/proto";
 import { assert } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
-import type { Disk, KeyValueStore, StoreOperation } from "../ports/index.ts";
+import type { Disk, DiskFaultKind, KeyValueStore, StoreOperation } from "../ports/index.ts";
 import { isPassing, syncDirectory } from "./file-io.ts";
 import { parentOf } from "./cluster-identity.ts";
 import { StorageError } from "./storage-error.ts";
@@ -166,13 +166,18 @@ export async function openMetadataStore(options: OpenMetadataOptions): Promise<M
   return metadata;
 }
 
+/** They say nothing of the store. */
+const faultsOfTheDisk: ReadonlySet<DiskFaultKind> = new Set<DiskFaultKind>(["EIO", "EACCES", "EROFS"]);
+
 async function openChecked({ path, openStore, isUnborn }: OpenMetadataOptions): Promise<MetadataStore> {
   let store: KeyValueStore;
   try {
     store = await openStore(path, { createIfMissing: isUnborn });
   } catch (cause: unknown) {
-    if (!(cause instanceof DiskFault) || isPassing(cause) || cause.kind === "EIO") throw cause;
-    const what = cause.kind === "ENOENT" ? "is missing" : `cannot be opened (${deepestMessage(cause)})`;
+    if (!(cause instanceof DiskFault) || isPassing(cause) || faultsOfTheDisk.has(cause.kind)) throw cause;
+    // LevelDB too speaks of a missing file, when what names it is damaged.
+    const isMissing = cause.kind === "ENOENT" && cause.cause === undefined;
+    const what = isMissing ? "is missing" : `cannot be opened (${deepestMessage(cause)})`;
     throw new StorageError("METADATA_LOST", path, `the metadata store ${what}; nothing was changed`, { cause });
   }
   try {
