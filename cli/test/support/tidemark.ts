@@ -127,7 +127,7 @@ export class ScratchDirectory {
   }
 }
 
-function firstLine(child: TidemarkProcess): Promise<string> {
+export function firstLine(child: TidemarkProcess): Promise<string> {
   return new Promise((resolveLine) => {
     let text = "";
     child.stdout.on("data", (chunk: Buffer) => {

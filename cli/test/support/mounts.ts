@@ -1,0 +1,185 @@
+/**
+ * Real small file systems for tests, in a mount namespace of their own: when the process that asked for it ends, however
+ * it ends, the kernel takes the mounts with it and the loop devices behind them (autoclear).
+ *
+ * A tmpfs can be mounted by root and in a user namespace; ext4 on a loop device needs root. What a machine cannot do is said
+ * aloud by whoever skips (`whyNot`).
+ */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statfsSync, truncateSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const MEBIBYTE = 1024 * 1024;
+const isRoot = process.getuid?.() === 0;
+/** Of processes too: with the first one all others end, and nobody holds a mount. */
+const NAMESPACE = [
+  "unshare",
+  ...(isRoot ? [] : ["--user", "--map-root-user"]),
+  "--mount",
+  "--pid",
+  "--fork",
+  "--kill-child",
+  "--mount-proc",
+] as const;
+
+export type Need = "tmpfs" | "ext4" | "ext4 shutdown";
+
+/** Why this machine has no file system of that kind for tests; null: it has. */
+export function whyNot(need: Need): string | null {
+  if (process.platform !== "linux") return "only Linux has mount namespaces";
+  if (!succeeds([...NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"]))
+    return "neither root nor `unshare -Urm` may mount a tmpfs here";
+  if (need === "tmpfs") return null;
+  if (!isRoot) return "a loop device needs root";
+  if (!existsSync("/dev/loop-control")) return "there are no loop devices";
+  if (!succeeds(["mkfs.ext4", "-V"])) return "mkfs.ext4 is missing";
+  if (need === "ext4 shutdown" && !succeeds(["perl", "-e", "1"])) return "perl, which calls the ioctl, is missing";
+  return null;
+}
+
+function succeeds([file = "", ...args]: readonly string[]): boolean {
+  return spawnSync(file, args, { stdio: "ignore", timeout: 10_000 }).status === 0;
+}
+
+/** Runs a node program in a mount namespace; rejects with what it printed unless it ends with 0 within `timeoutMs`. */
+export function runInNamespace(program: string, args: readonly string[], timeoutMs: number): Promise<void> {
+  const [file, ...flags] = NAMESPACE;
+  const scratch = mkdtempSync(join(tmpdir(), "tidemark-mounts-"));
+  const child: ChildProcess = spawn(file, [...flags, process.execPath, "--enable-source-maps", program, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, TMPDIR: scratch },
+  });
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      printed += text;
+    });
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => {
+      printed += `\nit took longer than ${timeoutMs} ms`;
+      child.kill("SIGKILL");
+    }, timeoutMs);
+    child.once("close", (code, signal) => {
+      clearTimeout(limit);
+      // Out here nothing was ever mounted in it.
+      rmSync(scratch, { recursive: true, force: true });
+      if (code === 0) resolve();
+      else reject(new Error(`the story ended with ${code ?? signal}:\n${printed}`));
+    });
+  });
+}
+
+/** A file system that is there for as long as this process. */
+export class SmallDisk {
+  readonly path = mkdtempSync(join(tmpdir(), "disk-"));
+
+  /** In memory. */
+  static tmpfs(mebibytes: number): SmallDisk {
+    const disk = new SmallDisk();
+    mount(["-t", "tmpfs", "-o", `size=${mebibytes}m`, "none", disk.path]);
+    return disk;
+  }
+
+  get freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.path);
+    return bavail * bsize;
+  }
+
+  /** Takes all free space but `leftBytes`, as a stranger does. */
+  fill(leftBytes = 0): void {
+    fillFile(join(this.path, "stranger"), leftBytes);
+  }
+
+  unfill(): void {
+    rmSync(join(this.path, "stranger"));
+  }
+
+  remountReadOnly(): void {
+    mount(["-o", "remount,ro", this.path]);
+  }
+
+  umount(): void {
+    execFileSync("umount", [this.path]);
+  }
+}
+
+/** ext4 on a loop device whose image lies, with holes, on a tmpfs: a medium that fails as its image is treated. */
+export class FailingDisk {
+  readonly #tmpfs: SmallDisk;
+  readonly #image: string;
+  readonly #disk = new SmallDisk();
+
+  constructor(options: { readonly mebibytes: number; readonly backedMebibytes: number }) {
+    this.#tmpfs = SmallDisk.tmpfs(options.backedMebibytes);
+    this.#image = join(this.#tmpfs.path, "image");
+    closeSync(openSync(this.#image, "w"));
+    truncateSync(this.#image, options.mebibytes * MEBIBYTE);
+    execFileSync("mkfs.ext4", ["-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", this.#image]);
+    this.mount();
+  }
+
+  get path(): string {
+    return this.#disk.path;
+  }
+
+  mount(): void {
+    mount(["-o", "loop", this.#image, this.path]);
+  }
+
+  umount(): void {
+    this.#disk.umount();
+  }
+
+  /** Forgets what is only in memory. */
+  remount(): void {
+    this.umount();
+    this.mount();
+  }
+
+  /** What is written back from now on finds no place: the page cache takes it, and the sync fails. */
+  refuseWriteBack(): void {
+    this.#tmpfs.fill();
+  }
+
+  acceptWriteBack(): void {
+    this.#tmpfs.unfill();
+  }
+
+  /** Reads of what is not in memory end with EIO, but for the first `keptMebibytes` of the medium. */
+  loseImage(keptMebibytes: number): void {
+    truncateSync(this.#image, keptMebibytes * MEBIBYTE);
+  }
+
+  /** Every operation ends with EIO from now on, and what was not synced is gone (EXT4_IOC_SHUTDOWN without a log flush). */
+  die(): void {
+    const call = 'open F, "<", $ARGV[0] or die $!; my $f = pack("L", 2); ioctl(F, 0x8004587d, $f) or die $!';
+    execFileSync("perl", ["-e", call, this.path]);
+  }
+}
+
+function mount(args: readonly string[]): void {
+  execFileSync("mount", args);
+}
+
+function fillFile(path: string, leftBytes: number): void {
+  const file = openSync(path, "w");
+  try {
+    const chunk = Buffer.alloc(64 * 1024, 1);
+    for (let size = chunk.length; size >= 512; ) {
+      const { bavail, bsize } = statfsSync(path);
+      if (bavail * bsize - leftBytes < size) {
+        size = Math.floor(size / 2);
+        if (leftBytes > 0) continue;
+      }
+      try {
+        if (writeSync(file, chunk, 0, size) < size) size = Math.floor(size / 2);
+      } catch (error: unknown) {
+        if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+        size = Math.floor(size / 2);
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
