@@ -2,13 +2,14 @@
  * `completion bash|zsh|fish|powershell` prints what a shell reads; the shell then asks `tidemark __complete WORD...` at every
  * Tab, which answers from the command tree, one candidate a line, with a description behind a tab.
  *
- * Names of topics come from a broker, within half a second or not at all. TIDEMARK_COMPLETE_TOPICS=off asks none.
+ * Names of topics come from a broker, within half a second or not at all. TIDEMARK_COMPLETE_TOPICS=off asks none, =2s has more patience.
  */
 import { readdirSync } from "node:fs";
 import type { Command } from "commander";
 import { withClient } from "../client-session.ts";
 import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
+import { parseDurationMs } from "../parse/duration.ts";
 import { type Candidate, complete, type Completion } from "../tree/completion.ts";
 import { SHELL_SCRIPTS, type Shell } from "./completion-scripts.ts";
 
@@ -67,11 +68,13 @@ async function namesOf(context: CommandContext, { names, prefix }: Completion): 
 }
 
 async function topicNames(context: CommandContext): Promise<string[]> {
-  if (context.env["TIDEMARK_COMPLETE_TOPICS"] === "off") return [];
-  const limited = { ...context, flags: { ...context.flags, timeoutMs: TOPICS_TIMEOUT_MS, isQuiet: true } };
+  const { TIDEMARK_COMPLETE_TOPICS: wanted = "" } = context.env;
+  if (wanted === "off") return [];
+  const timeoutMs = wanted === "" ? TOPICS_TIMEOUT_MS : parseDurationMs(wanted);
+  const limited = { ...context, flags: { ...context.flags, timeoutMs, isQuiet: true } };
   const names: string[] = [];
   await withClient(limited, async ({ admin }) => {
-    for await (const { name } of admin.topics.list({ timeout: TOPICS_TIMEOUT_MS })) names.push(name);
+    for await (const { name } of admin.topics.list({ timeout: timeoutMs })) names.push(name);
   });
   return names;
 }

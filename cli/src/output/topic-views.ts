@@ -73,14 +73,16 @@ export function descriptionShape(topic: TopicDescription): object {
   };
 }
 
-/** A page per topic for people, a row per partition for csv, name and --columns, an object per topic for the rest. */
+/** A page per topic for people, a row per partition for csv and --columns, an object per topic for the rest. */
 export function printDescriptions(context: CommandContext, topics: readonly TopicDescription[]): void {
   const format = outputFormat(context.flags);
   const isPage = (format === "table" || format === "wide") && context.flags.columns === null;
   if (isPage) {
     const { hasHeaders } = context.flags;
     context.stdout.write(topics.map((topic) => renderPage(topic, hasHeaders, format === "wide")).join("\n"));
-  } else if (format === "table" || format === "wide" || format === "csv" || format === "name") {
+  } else if (format === "name") {
+    printRows(context, topics.map(summaryShape), SUMMARY_COLUMNS);
+  } else if (format === "table" || format === "wide" || format === "csv") {
     const rows = topics.flatMap((topic) => topic.detail.map((partition) => ({ ...partition, topic: topic.name })));
     printRows(context, rows, ROW_COLUMNS);
   } else {

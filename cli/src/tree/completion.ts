@@ -2,7 +2,7 @@
  * What may stand where the cursor is, from the command tree: sub-commands, flags, values of flags that are enumerated, and
  * kinds of names that somebody else knows. Pure: words in, candidates out.
  */
-import type { Command, Option } from "commander";
+import type { Argument, Command, Option } from "commander";
 import { CLIENT_SETTINGS } from "../settings/client-settings.ts";
 import { type ArgumentKind, isHidden, traitsOf } from "./options.ts";
 
@@ -56,7 +56,14 @@ export function complete(program: Command, words: readonly string[]): Completion
     return { candidates: flagsOf(command, typed), names: null, prefix: typed, head: "" };
   if (command.commands.length > 0)
     return { candidates: commandsOf(command, typed), names: null, prefix: typed, head: "" };
-  return { candidates: [], names: namesAt(command, places), prefix: typed, head: "" };
+  const argument = argumentAt(command, places);
+  const values = argument?.argChoices?.filter((value) => value.startsWith(typed)) ?? [];
+  return {
+    candidates: values.map((value) => ({ value, doc: "" })),
+    names: argument === null ? null : namesOf(command, argument),
+    prefix: typed,
+    head: "",
+  };
 }
 
 /** `-ojson`: the value stands in the same word. */
@@ -131,12 +138,16 @@ function valuesOf(option: Option, prefix: string, head: string): Completion {
   return { candidates, names, prefix, head };
 }
 
-function namesAt(command: Command, place: number): ArgumentKind | "file" | null {
+/** The last one takes all that follow, if it is variadic. */
+function argumentAt(command: Command, place: number): Argument | null {
   const args = command.registeredArguments;
   const argument = args[Math.min(place, args.length - 1)];
-  if (argument === undefined || (place >= args.length && !argument.variadic)) return null;
+  return argument === undefined || (place >= args.length && !argument.variadic) ? null : argument;
+}
+
+function namesOf(command: Command, argument: Argument): ArgumentKind | "file" | null {
   const name = argument.name();
   if (name.startsWith("key")) return "config-key";
   if (name === "file") return "file";
-  return traitsOf(command).argument;
+  return argument.argChoices === undefined ? traitsOf(command).argument : null;
 }

@@ -57,5 +57,6 @@ zsh         source <(tidemark completion zsh)                                in 
 fish        tidemark completion fish | source                                in ~/.config/fish/config.fish
 powershell  tidemark completion powershell | Out-String | Invoke-Expression  in $PROFILE
 
-Names of topics come from the broker, within half a second or not at all; TIDEMARK_COMPLETE_TOPICS=off asks none.
+Names of topics come from the broker, within half a second or not at all; TIDEMARK_COMPLETE_TOPICS=off asks
+none, =2s has more patience.
 `;

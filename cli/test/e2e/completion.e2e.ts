@@ -1,0 +1,76 @@
+import { expect } from "chai";
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { DevBroker, launcher, run, ScratchDirectory } from "../support/tidemark.ts";
+
+const hasBash = spawnSync("bash", ["-c", "exit 0"]).status === 0;
+
+describe("completion in a shell", () => {
+  let scratch: ScratchDirectory;
+  before(function () {
+    scratch = new ScratchDirectory();
+    if (!hasBash) {
+      process.stderr.write("skipped: there is no bash on this machine to complete in\n");
+      this.skip();
+    }
+  });
+  after(() => scratch.remove());
+
+  /** What bash would offer for a line with the cursor at its end: the real function in a real bash. */
+  function offered(line: string, env: Record<string, string> = {}): string[] {
+    const bin = scratch.join("tidemark");
+    writeFileSync(bin, `#!/bin/sh\nexec ${process.execPath} ${launcher} "$@"\n`, { mode: 0o755 });
+    // Readline's own splitting: words are broken at = and : too.
+    const script = `
+      source <(tidemark completion bash) || exit 9
+      COMP_LINE="$1"; COMP_POINT=\${#COMP_LINE}
+      mapfile -t COMP_WORDS < <(printf '%s' "$COMP_LINE" | grep -oE '[^ =:]+|[=:]+')
+      [[ "$COMP_LINE" == *[\\ =:] ]] && COMP_WORDS+=("")
+      COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 ))
+      compopt() { :; }
+      complete -p tidemark >&2
+      _tidemark
+      printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const { stdout, stderr, status } = spawnSync("bash", ["--norc", "-c", script, "bash", line], {
+      encoding: "utf8",
+      env: { ...process.env, PATH: `${scratch.path}:${process.env["PATH"]}`, XDG_CONFIG_HOME: scratch.path, ...env },
+    });
+    expect(status, stderr).to.equal(0);
+    expect(stderr).to.include("complete -F _tidemark tidemark");
+    return stdout.split("\n").filter((one) => one !== "");
+  }
+
+  it("offers commands, flags and values", () => {
+    expect(offered("tidemark topi")).to.deep.equal(["topics"]);
+    expect(offered("tidemark topics al")).to.deep.equal(["alter"]);
+    expect(offered("tidemark topics list -o y")).to.deep.equal(["yaml"]);
+    expect(offered("tidemark consume orders --unt")).to.deep.equal(["--until"]);
+  });
+
+  it("gives back only what stands behind = and :, as readline wants it", () => {
+    expect(offered("tidemark topics list --output=y")).to.deep.equal(["yaml"]);
+    expect(offered("tidemark -b 127.0.0.1:1 topics list --output=nd")).to.deep.equal(["ndjson"]);
+  });
+
+  it("offers topics of the broker, and nothing where none answers", async () => {
+    const broker = await DevBroker.start(["--memory", "--topic", "orders:1:1", "--topic", "payments:1:1"]);
+    try {
+      const env = { TIDEMARK_BROKERS: broker.address, TIDEMARK_COMPLETE_TOPICS: "20s" };
+      expect(offered("tidemark consume o", env)).to.deep.equal(["orders"]);
+      expect(offered("tidemark configs get topic/p", env)).to.deep.equal(["topic/payments"]);
+      expect(offered("tidemark consume o", { ...env, TIDEMARK_COMPLETE_TOPICS: "off" })).to.deep.equal([]);
+    } finally {
+      await broker.stop();
+    }
+    expect(offered("tidemark consume o", { TIDEMARK_BROKERS: "127.0.0.1:1" })).to.deep.equal([]);
+  });
+
+  it("prints a script for each shell, and refuses others", async () => {
+    for (const shell of ["bash", "zsh", "fish", "powershell"]) {
+      const { code, stdout } = await run(["completion", shell]);
+      expect(code, shell).to.equal(0);
+      expect(stdout.toString(), shell).to.include("tidemark __complete -- ");
+    }
+    expect(await run(["completion", "tcsh"])).to.include({ code: 2 });
+  });
+});

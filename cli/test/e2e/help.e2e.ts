@@ -1,0 +1,81 @@
+import { expect } from "chai";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { createProgram } from "../../src/program.ts";
+import { run, ScratchDirectory } from "../support/tidemark.ts";
+
+const hook = (name: string): string => resolve(import.meta.dirname, "../../../test/support", name);
+
+/** Every module of ours and every package that the process loads. */
+async function modulesOf(args: readonly string[]): Promise<string[]> {
+  const scratch = new ScratchDirectory();
+  try {
+    const [imported, required] = [scratch.join("imported"), scratch.join("required")];
+    const flags = ["--import", hook("resolved-modules.mjs")];
+    await run(args, { nodeFlags: flags, env: { MODULES_FILE: imported } });
+    await run(args, { nodeFlags: ["--require", hook("loaded-modules.cjs")], env: { MODULES_FILE: required } });
+    const lines = [imported, required].flatMap((file) => readFileSync(file, "utf8").split("\n"));
+    return [...new Set(lines)].filter((line) => line !== "" && !line.startsWith("node:"));
+  } finally {
+    scratch.remove();
+  }
+}
+
+const HEAVY =
+  /@grpc|protobufjs|classic-level|cli-progress|smol-toml|node_modules\/yaml|\/(?:broker|client|proto)\/dist\//;
+
+/** Help and completion are to answer within 120 ms: they load the tree and the parsers, and no command. */
+describe("what help loads", () => {
+  for (const args of [
+    ["--help"],
+    ["topics", "--help"],
+    ["configs", "set", "--help"],
+    ["help", "consume"],
+    ["profile", "--help"],
+  ]) {
+    it(`is the tree alone: ${args.join(" ")}`, async () => {
+      const modules = await modulesOf(args);
+      expect(modules.some((module) => module.includes("commander"))).to.equal(true);
+      expect(modules.some((module) => module.includes("/cli/dist/src/program.js"))).to.equal(true);
+      expect(modules.filter((module) => HEAVY.test(module))).to.deep.equal([]);
+      const commands = modules.filter((module) => /cli\/dist\/src\/commands\//.test(module));
+      expect(commands.map((module) => module.split("/").at(-1))).to.deep.equal(["completion-scripts.js"]);
+    });
+  }
+
+  it("is neither gRPC nor the broker for completion", async () => {
+    for (const args of [
+      ["__complete", "--", "topics", ""],
+      ["completion", "bash"],
+    ]) {
+      const modules = await modulesOf(args);
+      expect(
+        modules.filter((module) => HEAVY.test(module) && !/@tidemark|dist/.test(module)),
+        args.join(" "),
+      ).to.deep.equal([]);
+      expect(
+        modules.filter((module) => /@grpc|\/client\/dist\/src\/index/.test(module)),
+        args.join(" "),
+      ).to.deep.equal([]);
+    }
+  });
+});
+
+describe("help", () => {
+  it("says what each command does, in one line", () => {
+    const program = createProgram(async () => undefined);
+    const all = program.commands.flatMap((command) => [command, ...command.commands]);
+    for (const command of all) {
+      if (command.name().startsWith("__")) continue;
+      expect(command.description(), command.name()).to.match(/^\S.*[^.]$/);
+      for (const option of command.options)
+        expect(option.description, `${command.name()} ${option.flags}`).to.not.equal("");
+    }
+  });
+
+  it("is there for every command, with exit code 0", async () => {
+    const { code, stdout } = await run(["topics", "truncate", "--help"]);
+    expect(code).to.equal(0);
+    expect(stdout.toString()).to.include("--before").and.include("Global Options:");
+  });
+});
