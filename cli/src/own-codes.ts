@@ -144,6 +144,16 @@ export const OWN_CODES: readonly OwnCode[] = [
   },
   { code: "UNKNOWN_PROFILE", text: "There is no profile of that name.", hint: "`tidemark profile list` shows all." },
   { code: "PROFILE_EXISTS", text: "A profile of that name is there already.", hint: "Delete it first, or edit it." },
+  {
+    code: "DATA_DAMAGED",
+    text: "Bytes of a data directory that were on stable storage are bad, missing or contradict each other.",
+    hint: "Copy the directory before anything else; `tidemark logs verify` names every place, `logs recover --dry-run` what a start would do.",
+  },
+  {
+    code: "NOT_A_DATA_DIRECTORY",
+    text: "The directory holds neither the files of a broker nor those of a partition.",
+    hint: "Name the one that log.dirs names, or one such as orders-0 in it.",
+  },
   { code: "UNKNOWN_CODE", text: "There is no such code.", hint: "`tidemark explain` lists all." },
   {
     code: "INTERNAL",

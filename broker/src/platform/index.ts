@@ -29,6 +29,7 @@ export { type MetricFamily, metricTable, type Sample } from "./metric-table.ts";
 export { Metrics, type MetricsOptions, type RenderedMetrics } from "./metrics.ts";
 export { MemoryStore } from "./memory-store.ts";
 export { nodeMetricsText, processNumbers, watchEventLoop } from "./process-numbers.ts";
+export { type DiskChange, OverlayDisk } from "./overlay-disk.ts";
 export { randomBytes } from "./random.ts";
 export {
   createNativeCodecs,

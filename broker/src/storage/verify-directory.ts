@@ -53,7 +53,7 @@ export function surveyDirectory(disk: Disk, givenPath: string, options: { isLive
   // Beside a replica that was copied out alone stands nothing that could be its.
   const hasRoot = !isReplica || disk.sizeOf(`${root}/${META_PROPERTIES}`) !== null;
   const isDataDirectory =
-    names.includes(META_PROPERTIES) || names.some((name) => isCheckpointName(name) || isReplicaName(disk, path, name));
+    names.includes(META_PROPERTIES) || names.some((name) => isCheckpointName(name) || holdsLog(disk, path, name));
   if (!isReplica && !isDataDirectory) return null;
 
   const read = (name: string): OffsetEntries | null =>
@@ -226,6 +226,14 @@ function replicasIn(disk: Disk, path: string, names: readonly string[]): { name:
 
 function isReplicaName(disk: Disk, path: string, name: string): boolean {
   return parseDirectoryName(name).kind === "replica" && disk.isDirectory(`${path}/${name}`);
+}
+
+/** A name with a number at its end alone says little about a directory. */
+function holdsLog(disk: Disk, path: string, name: string): boolean {
+  if (!isReplicaName(disk, path, name)) return false;
+  return disk
+    .list(`${path}/${name}`)
+    .some((file) => file === PARTITION_METADATA || offsetOfName(file, LOG_SUFFIX) !== null);
 }
 
 function isCheckpointName(name: string): boolean {

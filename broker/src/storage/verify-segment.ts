@@ -8,9 +8,14 @@
  */
 import type { BatchHeader } from "@tidemark/proto";
 import type { Disk } from "../ports/index.ts";
+import { walkBatches } from "./batch-walk.ts";
+import type { WalkHost } from "./batch-walk.ts";
+import { offsetOfName } from "./directory-names.ts";
 import { readWholeFile } from "./file-io.ts";
-import type { FindingKind, Findings, Severity } from "./findings.ts";
+import { Findings } from "./findings.ts";
+import type { Finding, FindingKind, Severity } from "./findings.ts";
 import { OffsetIndex } from "./offset-index.ts";
+import { LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX } from "./segment.ts";
 import { TimeIndex } from "./time-index.ts";
 import { decodeTxnIndex } from "./txn-index-file.ts";
 import type { AbortedTransaction } from "./txn-index-file.ts";
@@ -68,7 +73,7 @@ export class OffsetIndexCheck {
     }
   }
 
-  close(): void {
+  close(_isSealed?: boolean): void {
     for (; this.#slot < this.#index.count; this.#slot += 1) {
       const offset = this.#options.baseOffset + this.#index.relativeOffsetAt(this.#slot);
       this.#tell(
@@ -109,7 +114,7 @@ export class TimeIndexCheck {
     return this.#index.count;
   }
 
-  onBatch(header: BatchHeader): void {
+  onBatch(header: BatchHeader, _position?: number): void {
     this.#maxTimestamp = Math.max(this.#maxTimestamp, header.maxTimestamp);
     while (this.#slot < this.#index.count && this.#offsetAt(this.#slot) <= header.lastOffset) {
       const offset = this.#offsetAt(this.#slot);
@@ -219,4 +224,26 @@ export class TxnIndexCheck {
       ...(offset === undefined ? {} : { offset }),
     });
   }
+}
+
+/**
+ * Holds one `.index` or `.timeindex` against the segment beside it; null when there is no such segment, or the file is
+ * another. Rejects with DiskFault.
+ */
+export async function verifyIndexFile(host: WalkHost, path: string): Promise<readonly Finding[] | null> {
+  const slash = path.lastIndexOf("/") + 1;
+  const suffix = [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX].find((end) => offsetOfName(path.slice(slash), end) !== null);
+  if (suffix === undefined) return null;
+  const log = path.slice(0, -suffix.length) + LOG_SUFFIX;
+  if (host.disk.sizeOf(log) === null) return null;
+  const findings = new Findings();
+  const baseOffset = offsetOfName(path.slice(slash), suffix) ?? 0;
+  const options: IndexCheckOptions = { disk: host.disk, path, baseOffset, findings, severity: "damage" };
+  const check = suffix === OFFSET_INDEX_SUFFIX ? new OffsetIndexCheck(options) : new TimeIndexCheck(options);
+  await walkBatches(host, log, {
+    onBatch: (header, position) => check.onBatch(header, position),
+    onBadBatch: () => undefined,
+  });
+  check.close(false);
+  return findings.all();
 }

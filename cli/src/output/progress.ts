@@ -14,7 +14,8 @@ export interface ProgressState {
   readonly doneBytes: number;
   /** null: unknown, as with a pipe; the bar then shows rates without an end. */
   readonly totalBytes: number | null;
-  readonly records: number;
+  /** null: bytes alone are counted. */
+  readonly records: number | null;
   /** Of `total`, where something else than bytes is counted. */
   readonly done?: number;
   readonly total?: number | null;
@@ -54,12 +55,9 @@ export class Progress {
     const { default: cliProgress } = await import("cli-progress");
     if (this.#isOver) return;
     const state = this.#read();
-    const isBounded = totalOf(state) !== null;
     this.#bar = new cliProgress.SingleBar({
       stream: context.stderr,
-      format: isBounded
-        ? "{bar} {percentage}%  {bytes}  {rate} records/s  {eta_formatted} left"
-        : "{bytes}  {records} records  {rate} records/s",
+      format: formatOf(state),
       barCompleteChar: "█",
       barIncompleteChar: "░",
       clearOnComplete: true,
@@ -78,8 +76,8 @@ export class Progress {
     const seconds = (performance.now() - this.#startedAtMs) / 1_000;
     return {
       bytes: formatBytes(state.doneBytes),
-      records: formatCount(state.records),
-      rate: formatCount(state.records / seconds),
+      records: formatCount(state.records ?? 0),
+      rate: state.records === null ? formatBytes(state.doneBytes / seconds) : formatCount(state.records / seconds),
     };
   }
 }
@@ -90,4 +88,10 @@ function totalOf(state: ProgressState): number | null {
 
 function doneOf(state: ProgressState): number {
   return state.done ?? state.doneBytes;
+}
+
+function formatOf(state: ProgressState): string {
+  const unit = state.records === null ? "" : " records";
+  if (totalOf(state) !== null) return `{bar} {percentage}%  {bytes}  {rate}${unit}/s  {eta_formatted} left`;
+  return `{bytes}${state.records === null ? "" : "  {records} records"}  {rate}${unit}/s`;
 }

@@ -1,11 +1,27 @@
 /** `logs`: commands that look at the files of a data directory. */
 import type { Command } from "commander";
 import type { DumpSegmentRequest } from "../commands/logs.ts";
+import type { VerifyLogsRequest } from "../commands/logs-verify.ts";
 import { parseWholeNumber } from "../parse/numbers.ts";
 import { type Launch, parsed, withTraits } from "./options.ts";
 
 export function addLogs(program: Command, launch: Launch): void {
   const logs = program.command("logs").description("look inside the files of a data directory");
+  logs
+    .command("dirs [directory]")
+    .description("how much each replica takes of which disk: asks the brokers, or looks into a directory")
+    .action((directory: string | undefined, _options: unknown, command: Command) =>
+      launch(command, async (context) => (await import("../commands/logs-dirs.ts")).logDirs(context, { directory })),
+    );
+  withTraits(logs.command("verify <directory>"), { outputs: ["table", "json", "ndjson"] })
+    .description("whether a data directory, or that of one partition, is whole; exit code 9 if not")
+    .option("--deep", "decompress every batch and check every record")
+    .addHelpText("after", VERIFY_HELP)
+    .action((directory: string, options: Omit<VerifyLogsRequest, "directory">, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/logs-verify.ts")).verifyLogs(context, { directory, ...options }),
+      ),
+    );
   withTraits(logs.command("dump-segment <file...>"), { outputs: ["table", "json", "ndjson"] })
     .description("the batches of segment files, as they lie on disk")
     .option("--records", "also each record")
@@ -19,4 +35,21 @@ export function addLogs(program: Command, launch: Launch): void {
         (await import("../commands/logs.ts")).dumpSegment(context, { files, ...options }),
       ),
     );
+  withTraits(logs.command("index <file...>"), { outputs: ["table", "json", "ndjson"] })
+    .description("the entries of indexes, producer snapshots and checkpoints, held against their segments")
+    .action((files: string[], _options: unknown, command: Command) =>
+      launch(command, async (context) => (await import("../commands/logs-index.ts")).dumpIndexes(context, { files })),
+    );
+  withTraits(logs.command("recover <directory>"), { outputs: ["table", "json", "ndjson"], hasDryRun: true })
+    .description("with --dry-run: what a start would cut, make anew, remove and rename")
+    .action((directory: string, _options: unknown, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/logs-recover.ts")).recoverLogs(context, { directory }),
+      ),
+    );
 }
+
+const VERIFY_HELP = `
+Reads only, takes no lock, and may run beside a broker. A torn tail above the recovery point is a note: the next start cuts
+it. -v also says what each partition holds. Findings: damage (exit code 9), warning, note.
+`;
