@@ -44,3 +44,7 @@ export function lastOffsetDeltaAt(bytes: Buffer, at: number): number {
 export function isControlAt(bytes: Buffer, at: number): boolean {
   return (bytes.readInt16BE(at + BatchField.ATTRIBUTES) & BatchAttribute.CONTROL) !== 0;
 }
+
+export function isTransactionalAt(bytes: Buffer, at: number): boolean {
+  return (bytes.readInt16BE(at + BatchField.ATTRIBUTES) & BatchAttribute.TRANSACTIONAL) !== 0;
+}

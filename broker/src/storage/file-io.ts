@@ -95,6 +95,17 @@ export function writeWholeFile(disk: Disk, path: string, bytes: Uint8Array): voi
   }
 }
 
+/** Makes `bytes` the end of the file, from `at` on. */
+export function writeTail(disk: Disk, path: string, bytes: Buffer, at: number): void {
+  const file = disk.open(path, "create");
+  try {
+    if (bytes.length > 0) writeFullySync(file, bytes, at);
+    if (file.size > at + bytes.length) file.truncateSync(at + bytes.length);
+  } finally {
+    file.closeSync();
+  }
+}
+
 /** Syncs the file at `path`: whatever was written to it, through whichever descriptor. */
 export function syncPath(disk: Disk, path: string): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -320,8 +320,7 @@ export class GroupSync {
     const { host } = this.#deps;
     this.#askFor(segment);
     for (const sync of [
-      () => syncPath(host.disk, segment.offsetIndexPath),
-      () => syncPath(host.disk, segment.timeIndexPath),
+      ...segment.indexPaths().map((path) => () => syncPath(host.disk, path)),
       () => this.#deps.snapshots.sync(segment.endOffset),
     ]) {
       if (this.#mayBegin) await synced(host, host.slots.runAsync(sync));

@@ -5,10 +5,15 @@
  */
 import { assert } from "../base/index.ts";
 import { BATCH_HEADER_BYTES, batchSizeAt } from "@tidemark/proto";
+import { isControlAt } from "./batch-fields.ts";
 import { readFully, readFullySync } from "./file-io.ts";
 import type { Readable } from "./file-io.ts";
+import { MARKER_BATCH_BYTES_MAX } from "./transaction-marker.ts";
 
-/** Sees one header at bytes[at, at + 61), whose batch begins at `position` of the file. False ends the scan. */
+/**
+ * Sees one header at bytes[at, at + 61), whose batch begins at `position` of the file; a control batch small enough for a
+ * marker is there as a whole. False ends the scan.
+ */
 export type HeaderVisitor = (bytes: Buffer, at: number, position: number) => boolean;
 
 export interface ScanEnd {
@@ -81,6 +86,7 @@ class HeaderWalk implements ScanEnd {
       if (at + BATCH_HEADER_BYTES > length) break;
       const size = batchSizeAt(bytes, at);
       if (size < BATCH_HEADER_BYTES || size > this.#to - this.position) return this.#end(false);
+      if (isControlAt(bytes, at) && at + Math.min(size, MARKER_BATCH_BYTES_MAX) > length) break;
       this.#lastBatchBytes = size;
       if (!visit(bytes, at, this.position)) return this.#end(true);
       this.position += size;

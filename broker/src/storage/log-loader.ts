@@ -17,7 +17,7 @@ import { parseEpochs, readCheckpoint } from "./checkpoint-file.ts";
 import { offsetName, offsetOfName } from "./directory-names.ts";
 import { EpochCache } from "./epoch-cache.ts";
 import { EPOCH_CHECKPOINT } from "./epoch-file.ts";
-import { isPassing, readFullySync, removeFile, syncPath, writeFullySync } from "./file-io.ts";
+import { isPassing, readFullySync, readWholeFile, removeFile, syncPath, writeFullySync } from "./file-io.ts";
 import { tidyLeftovers } from "./leftovers.ts";
 import type { LogHost } from "./log-host.ts";
 import { slotOf } from "./log-reader.ts";
@@ -29,6 +29,7 @@ import { synced } from "./safe-write.ts";
 import { LOG_SUFFIX, Segment, SEGMENT_SUFFIXES } from "./segment.ts";
 import { SnapshotStore } from "./snapshot-store.ts";
 import { StorageError } from "./storage-error.ts";
+import { decodeTxnIndex, TXN_INDEX_SUFFIX } from "./txn-index-file.ts";
 import type { LogConfig } from "./types.ts";
 
 const REWRITE_CHUNK_BYTES = 1024 * 1024;
@@ -106,6 +107,8 @@ class LogLoader {
   readonly #epochs: EpochCache;
   readonly #snapshots: SnapshotStore;
   readonly #nowMs: number;
+  /** Base of the oldest segment whose transaction index is corrupt: from there on everything is scanned (4.1). */
+  readonly #corruptFrom: number;
   #durableBase = 0;
   #logStart: Offset;
   #hasCut = false;
@@ -117,6 +120,7 @@ class LogLoader {
     this.#nowMs = host.clock.monotonicNow();
     const kept = this.#removeBelowLogStart(names);
     this.#segments = this.#openSegments(kept);
+    this.#corruptFrom = corruptTxnIndexBase(options, names);
     this.#logStart = asOffset(Math.max(options.logStartOffset ?? 0, this.#segments[0]?.baseOffset ?? 0));
     this.#epochs = readEpochs(options);
     this.#snapshots = new SnapshotStore(host.disk, directory, names, host.logger);
@@ -133,7 +137,8 @@ class LogLoader {
     const { isClean, recoveryPoint } = this.#options;
     if (this.#segments.length === 0) this.#startEmpty(this.#logStart);
     const active = this.#active;
-    if (isClean && active.openTail() && active.endOffset === recoveryPoint) return this.#afterCleanStop();
+    const isSound = isClean && this.#corruptFrom === Number.POSITIVE_INFINITY;
+    if (isSound && active.openTail() && active.endOffset === recoveryPoint) return this.#afterCleanStop();
     return this.#recover();
   }
 
@@ -167,7 +172,7 @@ class LogLoader {
   async #recover(): Promise<LoadedLog> {
     const { host, recoveryPoint: checkpointed, config } = this.#options;
     const recoveryPoint = asOffset(checkpointed ?? 0);
-    const firstSlot = Math.max(0, slotOf(this.#segments, recoveryPoint));
+    const firstSlot = Math.max(0, slotOf(this.#segments, Math.min(recoveryPoint, this.#corruptFrom)));
     const first = this.#segments[firstSlot];
     assert(first !== undefined, "a log has a segment");
     for (const segment of this.#segments.slice(0, firstSlot)) {
@@ -473,6 +478,21 @@ class LogLoader {
 function follows(segment: Segment, previous: Segment, end: number): boolean {
   if (segment.baseOffset === end) return true;
   return segment.baseOffset > end && segment.baseOffset - previous.baseOffset > RELATIVE_OFFSET_MAX;
+}
+
+/** Infinity = every one is whole, or there is none. */
+function corruptTxnIndexBase({ host, directory }: LoadOptions, names: readonly string[]): number {
+  let base = Number.POSITIVE_INFINITY;
+  for (const name of names) {
+    const candidate = offsetOfName(name, TXN_INDEX_SUFFIX);
+    if (candidate === null || candidate > base) continue;
+    const bytes = readWholeFile(host.disk, `${directory}/${name}`);
+    const entries = bytes === null ? [] : decodeTxnIndex(bytes);
+    if (entries === null || entries.some(({ lastOffset }) => lastOffset < candidate)) base = candidate;
+  }
+  if (base < Number.POSITIVE_INFINITY)
+    host.logger.warn("a transaction index is corrupt and is made anew", { directory, base });
+  return base;
 }
 
 function readEpochs({ host, directory }: LoadOptions): EpochCache {

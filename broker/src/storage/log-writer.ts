@@ -28,6 +28,7 @@ import type { LogState } from "./log-state.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { synced } from "./safe-write.ts";
 import type { Segment } from "./segment.ts";
+import { markerAt } from "./transaction-marker.ts";
 import type { AppendResult } from "./types.ts";
 
 /** How long the cut of a failed write waits for room, each time. */
@@ -97,6 +98,10 @@ export class LogWriter {
       if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
     }
     const state = this.#state;
+    if (header.isControl) {
+      const fault = attempt(this.#host, () => state.active.loadAborted());
+      if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
+    }
     const sizeBytes = bytes.length;
     const baseOffset = state.logEndOffset;
     const lastOffset = asOffset(baseOffset + header.lastOffsetDelta);
@@ -106,7 +111,11 @@ export class LogWriter {
     if (leaderEpoch !== this.#epochs.latest) this.#epochs.add(leaderEpoch, baseOffset);
     state.active.admit(sizeBytes, lastOffset, header.maxTimestamp);
     const producerBefore = producerId < 0 ? undefined : this.#producers.get(producerId);
-    if (producerId >= 0) this.#producers.update(header, baseOffset, this.#turnNowMs);
+    if (producerId >= 0) {
+      const marker = header.isControl ? markerAt(bytes, 0) : null;
+      const aborted = this.#producers.update(header, baseOffset, this.#turnNowMs, marker);
+      if (aborted !== null) state.active.addAborted(aborted);
+    }
     this.#queue.push(bytes, { sizeBytes, nextOffset, maxTimestamp: header.maxTimestamp, producerId, producerBefore });
     state.logEndOffset = nextOffset;
     return { ok: true, baseOffset, lastOffset };
@@ -229,6 +238,7 @@ export class LogWriter {
     for (const { sizeBytes, nextOffset, maxTimestamp } of failed.batches.slice(0, wholeCount)) {
       active.admit(sizeBytes, nextOffset - 1, maxTimestamp);
     }
+    active.dropAbortedBehindEnd();
     const behind = failed === this.#queue ? [] : this.#queue.batches;
     for (const { producerId, producerBefore } of [...failed.batches.slice(wholeCount), ...behind].reverse()) {
       if (producerId >= 0) this.#producers.restore(producerId, producerBefore);

@@ -10,6 +10,7 @@ import { MAX_SEQUENCE, readInt64, sequenceAfter } from "@tidemark/proto";
 import {
   baseSequenceAt,
   isControlAt,
+  isTransactionalAt,
   lastOffsetAt,
   lastOffsetDeltaAt,
   maxTimestampAt,
@@ -22,6 +23,8 @@ import { slotOf } from "./log-reader.ts";
 import { ProducerState } from "./producer-state.ts";
 import type { Segment } from "./segment.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
+import { markerAt } from "./transaction-marker.ts";
+import type { AbortedTransaction } from "./txn-index-file.ts";
 import type { ProducerBatch } from "./types.ts";
 
 export interface ReplaySource {
@@ -43,21 +46,24 @@ export async function replayProducers(source: ReplaySource, end: number, nowMs: 
   return state;
 }
 
-/** Takes the batch whose header stands at bytes[at] into the state. */
-export function replayBatch(state: ProducerState, bytes: Buffer, at: number, nowMs: number): void {
+/**
+ * Takes the batch whose header stands at bytes[at] into the state; a control batch is there as a whole (header-scan.ts).
+ * Answers the aborted transaction that it ends, if it does.
+ */
+export function replayBatch(state: ProducerState, bytes: Buffer, at: number, nowMs: number): AbortedTransaction | null {
   const producerId = producerIdAt(bytes, at);
-  if (producerId < 0) return;
-  state.update(
-    {
-      producerId,
-      producerEpoch: producerEpochAt(bytes, at),
-      baseSequence: isControlAt(bytes, at) ? -1 : baseSequenceAt(bytes, at),
-      lastOffsetDelta: lastOffsetDeltaAt(bytes, at),
-      maxTimestamp: maxTimestampAt(bytes, at),
-    },
-    readInt64(bytes, at),
-    nowMs,
-  );
+  if (producerId < 0) return null;
+  const isControl = isControlAt(bytes, at);
+  const mark = {
+    producerId,
+    producerEpoch: producerEpochAt(bytes, at),
+    baseSequence: baseSequenceAt(bytes, at),
+    isTransactional: isTransactionalAt(bytes, at),
+    isControl,
+    lastOffsetDelta: lastOffsetDeltaAt(bytes, at),
+    maxTimestamp: maxTimestampAt(bytes, at),
+  };
+  return state.update(mark, readInt64(bytes, at), nowMs, isControl ? markerAt(bytes, at) : null);
 }
 
 export interface WantedBatch {

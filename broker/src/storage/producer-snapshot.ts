@@ -55,7 +55,8 @@ export function decodeProducerSnapshot(bytes: Buffer, nowMs: number): ProducerSt
     const offsetDelta = bytes.readInt32BE(at + 22);
     const timestamp = readInt64(bytes, at + 26);
     const hasBatch = lastOffset >= 0 && lastSequence >= 0;
-    if (!Number.isSafeInteger(producerId) || !Number.isSafeInteger(lastOffset)) return null;
+    const currentTxnFirstOffset = readInt64(bytes, at + 38);
+    if (![producerId, lastOffset, currentTxnFirstOffset].every(Number.isSafeInteger)) return null;
     if (hasBatch && (offsetDelta < 0 || offsetDelta > lastOffset)) return null;
     state.restore(producerId, {
       producerId,
@@ -76,7 +77,7 @@ export function decodeProducerSnapshot(bytes: Buffer, nowMs: number): ProducerSt
           ]
         : [],
       coordinatorEpoch: bytes.readInt32BE(at + 34),
-      currentTxnFirstOffset: readInt64(bytes, at + 38),
+      currentTxnFirstOffset,
       writtenAtMs: nowMs,
     });
   }

@@ -181,9 +181,12 @@ export class RecoveryTarget {
         this.#epoch = epoch;
         if (epoch > this.#epochs.latest) this.#epochs.add(asLeaderEpoch(epoch), asOffset(baseOffset));
       }
-      if (producerIdAt(bytes, at) >= 0) replayBatch(this.#producers, bytes, at, this.#nowMs);
       const size = batchSizeAt(bytes, at);
       segment.admit(size, lastOffset, maxTimestampAt(bytes, at));
+      if (producerIdAt(bytes, at) >= 0) {
+        const aborted = replayBatch(this.#producers, bytes, at, this.#nowMs);
+        if (aborted !== null) segment.addAborted(aborted);
+      }
       this.#end = lastOffset + 1;
       at += size;
     }

@@ -14,17 +14,20 @@ import { BATCH_HEADER_BYTES, NO_TIMESTAMP } from "@tidemark/proto";
 import type { Disk, Logger } from "../ports/index.ts";
 import { lastOffsetAt, maxTimestampAt } from "./batch-fields.ts";
 import { offsetName } from "./directory-names.ts";
-import { readFullySync, readWholeFile, removeFile, writeFullySync } from "./file-io.ts";
+import { readFullySync, readWholeFile, removeFile, writeTail } from "./file-io.ts";
 import { PooledFile } from "./file-pool.ts";
 import type { FilePool } from "./file-pool.ts";
 import { scanHeaders, scanHeadersSync } from "./header-scan.ts";
+import { IndexRebuild } from "./index-rebuild.ts";
 import { OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from "./offset-index.ts";
 import { readLastTimeEntry, TIME_INDEX_ENTRY_BYTES, TimeIndex } from "./time-index.ts";
+import { TXN_INDEX_SUFFIX } from "./txn-index-file.ts";
+import type { AbortedTransaction } from "./txn-index-file.ts";
+import { TxnIndex } from "./txn-index.ts";
 
 export const LOG_SUFFIX = ".log";
 export const OFFSET_INDEX_SUFFIX = ".index";
 export const TIME_INDEX_SUFFIX = ".timeindex";
-const TXN_INDEX_SUFFIX = ".txnindex";
 /** Every file of a segment; the log first, so that an interrupted removal leaves indexes, which are tidied. */
 export const SEGMENT_SUFFIXES: readonly string[] = [
   LOG_SUFFIX,
@@ -101,6 +104,8 @@ export class Segment {
   #timesOnFile = 0;
   /** The files have entries behind those, which no longer hold. */
   #hasStaleTail = false;
+  /** Loaded when somebody asks; few segments have any. */
+  #aborted: TxnIndex | null = null;
   #bytesSinceEntry = 0;
   /** Largest timestamp and the last offset of its batch; -1 = none, or not known while `#isMaxKnown` is false. */
   #maxTimestamp = NO_TIMESTAMP;
@@ -130,6 +135,17 @@ export class Segment {
 
   get timeIndexPath(): string {
     return this.#stem + TIME_INDEX_SUFFIX + this.#asideSuffix;
+  }
+
+  get txnIndexPath(): string {
+    return this.#stem + TXN_INDEX_SUFFIX + this.#asideSuffix;
+  }
+
+  /** Index files that have to be synced with the log; that of aborted transactions only where there is one. */
+  indexPaths(): string[] {
+    const paths = [this.offsetIndexPath, this.timeIndexPath];
+    if (this.#disk.sizeOf(this.txnIndexPath) !== null) paths.push(this.txnIndexPath);
+    return paths;
   }
 
   /** Makes the files of a new segment. Throws DiskFault; then nothing is left of it. */
@@ -257,6 +273,33 @@ export class Segment {
     this.dropIndexes();
   }
 
+  // ---- aborted transactions ----
+
+  /** Throws DiskFault. After it, adding one does not. */
+  loadAborted(): void {
+    this.#loadAborted();
+  }
+
+  /** The marker just admitted ends an aborted transaction. */
+  addAborted(transaction: AbortedTransaction): void {
+    this.#loadAborted().add(transaction);
+  }
+
+  /** Those whose markers stand here. Throws DiskFault. */
+  get abortedTransactions(): readonly AbortedTransaction[] {
+    return this.#loadAborted().entries;
+  }
+
+  /** Batches that were admitted went back: so do their markers. */
+  dropAbortedBehindEnd(): void {
+    this.#aborted?.truncate(this.endOffset);
+  }
+
+  #loadAborted(): TxnIndex {
+    this.#aborted ??= TxnIndex.load(this.#disk, this.txnIndexPath);
+    return this.#aborted;
+  }
+
   // ---- indexes ----
 
   /** Loads the indexes, and makes them anew from the log when they are missing or corrupt. Rejects with DiskFault. */
@@ -286,6 +329,7 @@ export class Segment {
 
   /** Frees the memory of indexes that are wholly on file. Those of queued batches may have to go back: they stay. */
   dropIndexes(): void {
+    if (this.#aborted?.isOnFile === true) this.#aborted = null;
     const indexes = this.#indexes;
     if (indexes === null || this.#hasStaleTail || this.writtenBytes < this.sizeBytes) return;
     if (indexes.offsets.count === this.#offsetsOnFile && indexes.times.count === this.#timesOnFile)
@@ -294,6 +338,7 @@ export class Segment {
 
   /** Begins the indexes and all that is known of the batches anew: recovery admits every batch again. */
   reset(): void {
+    this.#aborted = TxnIndex.empty(this.#disk, this.txnIndexPath);
     this.#indexes = { offsets: OffsetIndex.empty(), times: TimeIndex.empty() };
     this.#forgetFiles();
     this.#bytesSinceEntry = 0;
@@ -310,10 +355,10 @@ export class Segment {
    * by that, the next step writes it.
    */
   flushIndexes(): boolean {
+    let hasWritten = this.#aborted?.flush() ?? false;
     const indexes = this.#indexes;
-    if (indexes === null) return false;
+    if (indexes === null) return hasWritten;
     const { offsets, times } = indexes;
-    let hasWritten = false;
     // A file without entries is written too: a missing one would be taken for lost.
     if (this.#hasStaleTail || this.#offsetsOnFile < offsets.count || offsets.count === 0) {
       const from = this.#offsetsOnFile;
@@ -345,6 +390,7 @@ export class Segment {
     const indexes = this.#indexes ?? this.#loadOrRebuild();
     indexes.offsets.truncate(position);
     indexes.times.truncate(endOffset - this.baseOffset);
+    this.#loadAborted().truncate(endOffset);
     this.sizeBytes = position;
     this.endOffset = endOffset;
     this.writtenBytes = Math.min(this.writtenBytes, position);
@@ -465,12 +511,12 @@ export class Segment {
   }
 
   /** Indexes are made anew on the side: this segment may be read, and even grow, meanwhile. */
-  #startRebuild(): { scratch: Rebuild; visit: (bytes: Buffer, at: number, position: number) => boolean } {
-    const scratch = new Rebuild(this.baseOffset, this.#indexIntervalBytes);
+  #startRebuild(): { scratch: IndexRebuild; visit: (bytes: Buffer, at: number, position: number) => boolean } {
+    const scratch = new IndexRebuild(this.baseOffset, this.#indexIntervalBytes);
     return { scratch, visit: (bytes, at, position) => scratch.visit(bytes, at, position) };
   }
 
-  #endRebuild(scratch: Rebuild): Indexes {
+  #endRebuild(scratch: IndexRebuild): Indexes {
     // Somebody else may have been faster.
     if (this.#indexes !== null) return this.#indexes;
     this.#indexes = { offsets: scratch.offsets, times: scratch.times };
@@ -490,48 +536,5 @@ export class Segment {
     this.#offsetsOnFile = 0;
     this.#timesOnFile = 0;
     this.#hasStaleTail = true;
-  }
-}
-
-/** Indexes on the way: the rule of `admit`, applied to batches that are already there. */
-class Rebuild {
-  readonly offsets = OffsetIndex.empty();
-  readonly times = TimeIndex.empty();
-  maxTimestamp = NO_TIMESTAMP;
-  maxTimestampOffset: number;
-  readonly #baseOffset: Offset;
-  readonly #intervalBytes: number;
-  #lastEntryAt = 0;
-
-  constructor(baseOffset: Offset, intervalBytes: number) {
-    this.#baseOffset = baseOffset;
-    this.#intervalBytes = intervalBytes;
-    this.maxTimestampOffset = baseOffset;
-  }
-
-  visit(bytes: Buffer, at: number, position: number): boolean {
-    const lastOffset = lastOffsetAt(bytes, at);
-    const timestamp = maxTimestampAt(bytes, at);
-    if (timestamp > this.maxTimestamp) {
-      this.maxTimestamp = timestamp;
-      this.maxTimestampOffset = lastOffset;
-    }
-    if (position - this.#lastEntryAt > this.#intervalBytes) {
-      this.offsets.add(lastOffset - this.#baseOffset, position);
-      this.times.maybeAdd(this.maxTimestamp, this.maxTimestampOffset - this.#baseOffset);
-      this.#lastEntryAt = position;
-    }
-    return true;
-  }
-}
-
-/** Makes `bytes` the end of the file, from `at` on. */
-function writeTail(disk: Disk, path: string, bytes: Buffer, at: number): void {
-  const file = disk.open(path, "create");
-  try {
-    if (bytes.length > 0) writeFullySync(file, bytes, at);
-    if (file.size > at + bytes.length) file.truncateSync(at + bytes.length);
-  } finally {
-    file.closeSync();
   }
 }

@@ -33,6 +33,8 @@ import type { SnapshotStore } from "./snapshot-store.ts";
 import { StorageError } from "./storage-error.ts";
 import { findByTimestamp, findMaxTimestamp } from "./timestamp-search.ts";
 import type { FoundRecord } from "./timestamp-search.ts";
+import type { AbortedTransaction } from "./txn-index-file.ts";
+import { findAborted } from "./txn-index.ts";
 import type {
   AppendResult,
   LogConfig,
@@ -398,6 +400,22 @@ export class SegmentedLog implements PartitionLog {
     this.#producers.expire(this.#writer.turnNowMs - this.#config.producerIdExpirationMs);
   }
 
+  // ---- transactions ----
+
+  get firstOpenTransactionOffset(): Offset | null {
+    return this.#producers.firstOpenTransaction();
+  }
+
+  abortedTransactions(from: Offset, to: Offset): AbortedTransaction[] {
+    this.#assertReadable();
+    try {
+      return findAborted(this.#state.segments, from, to);
+    } catch (error: unknown) {
+      if (error instanceof DiskFault && !isPassing(error)) this.#host.onIoFault(error);
+      throw error;
+    }
+  }
+
   // ---- sync ----
 
   sync(): void {
@@ -575,7 +593,7 @@ export class SegmentedLog implements PartitionLog {
     this.#snapshots.prune(new Set(this.#state.segments.map(({ baseOffset }) => baseOffset)));
     this.#sync.directoryChanged();
     if (!(await this.flush())) return false;
-    for (const path of [active.offsetIndexPath, active.timeIndexPath]) {
+    for (const path of active.indexPaths()) {
       await synced(
         host,
         host.slots.runAsync(() => syncPath(host.disk, path)),

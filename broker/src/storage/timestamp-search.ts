@@ -111,9 +111,9 @@ async function firstBatch(
   return batch;
 }
 
-/** The records of one batch. They throw ProtoError where the batch is rotten. */
+/** The records of one batch, markers included as in Kafka: they have offsets and times. They throw ProtoError where the batch is rotten. */
 async function openBatch(segment: Segment, batch: Batch): Promise<RecordCursor> {
   const bytes = Buffer.allocUnsafeSlow(batch.sizeBytes);
   const length = await readFully(segment.log, bytes, batch.position);
-  return new RecordCursor(bytes.subarray(0, length));
+  return new RecordCursor(bytes.subarray(0, length), { includeControl: true });
 }

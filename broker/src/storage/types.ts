@@ -8,6 +8,9 @@
 import type { BatchHeader } from "@tidemark/proto";
 import type { Histogram, LeaderEpoch, Ms, Offset, PartitionId, Position } from "../base/index.ts";
 import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
+import type { AbortedTransaction } from "./txn-index-file.ts";
+
+export type { AbortedTransaction };
 
 /** Per-topic settings of a log. Kafka's keys in camelCase with their unit; see the configuration table for defaults. */
 export interface LogConfig {
@@ -144,6 +147,14 @@ export interface PartitionLog {
     firstSequence: number,
     lastSequence: number,
   ): Promise<ProducerBatch | null>;
+
+  /** Start of the oldest transaction without a marker; null = none is open. */
+  readonly firstOpenTransactionOffset: Offset | null;
+  /**
+   * Aborted transactions with records in [from, to), for a reader of committed records (12.3), in the order of their
+   * markers. `to` is at most the last stable offset. Throws DiskFault.
+   */
+  abortedTransactions(from: Offset, to: Offset): AbortedTransaction[];
 
   /** Asks for a sync of everything written. One in flight per file; what comes meanwhile shares the next (15.1(3)). */
   sync(): void;

@@ -7,6 +7,8 @@ const mark = (producerId: number, baseSequence: number, records = 1, producerEpo
   producerId,
   producerEpoch,
   baseSequence,
+  isTransactional: false,
+  isControl: false,
   lastOffsetDelta: records - 1,
   maxTimestamp: 77,
 });
@@ -44,11 +46,7 @@ describe("producer state", () => {
 describe("producer snapshot", () => {
   it("has Kafka's bytes", () => {
     const state = new ProducerState();
-    state.update(
-      { producerId: 4000, producerEpoch: 3, baseSequence: 10, lastOffsetDelta: 4, maxTimestamp: 1_700_000_000_123 },
-      200,
-      0,
-    );
+    state.update({ ...mark(4000, 10, 5, 3), maxTimestamp: 1_700_000_000_123 }, 200, 0);
     const bytes = encodeProducerSnapshot(state);
     expect(bytes.subarray(0, 2).toString("hex")).to.equal("0001");
     expect(bytes.subarray(6).toString("hex")).to.equal(

@@ -6,7 +6,8 @@ import { BATCH_HEADER_BYTES } from "@tidemark/proto";
 import { asLeaderEpoch, asOffset } from "../../base/index.ts";
 import type { SeededRandom } from "../../base/index.ts";
 import type { Offset } from "../../base/index.ts";
-import type { PartitionLog, ReadSpan } from "../../storage/index.ts";
+import { DiskFault } from "../../ports/index.ts";
+import type { AbortedTransaction, PartitionLog, ReadSpan } from "../../storage/index.ts";
 import { checkIndexes } from "./index-checks.ts";
 import { epochsOf } from "./log-image.ts";
 import { ownImage } from "./medium-checks.ts";
@@ -57,6 +58,23 @@ export function checkLog(state: RunState, shadow: ShadowLog, log: PartitionLog):
     },
   );
   for (const producerId of shadow.producerIds()) checkProducer(shadow, log, producerId);
+  checkTransactions(shadow, log);
+}
+
+/** Open transactions and the transaction index. Below a raised log start, what began there may be forgotten. */
+function checkTransactions(shadow: ShadowLog, log: PartitionLog): void {
+  if (shadow.logStartMax > 0) return;
+  const { firstOpen, aborted } = shadow.transactions();
+  ensure(
+    log.firstOpenTransactionOffset === firstOpen,
+    "2.5(4)",
+    () => `${shadow.name}: the oldest open transaction begins at ${log.firstOpenTransactionOffset}, not ${firstOpen}`,
+  );
+  const found = abortedOf(log);
+  if (found === null) return;
+  ensure(JSON.stringify(found) === JSON.stringify(aborted), "2.5(3)", () => {
+    return `${shadow.name}: aborted are ${JSON.stringify(aborted)}, the log says ${JSON.stringify(found)}`;
+  });
 }
 
 /** 3.6: after a start no file is left of segments that were removed, nor a segment that lies wholly below the log start. */
@@ -70,6 +88,16 @@ export function checkNothingIsLeft(state: RunState, shadow: ShadowLog, log: Part
     "13(4)",
     () => `${shadow.name}: segments ${bases.join(", ")} and log start ${log.logStartOffset} after a start`,
   );
+}
+
+/** Null: the index could not be read, which takes an injected fault. */
+function abortedOf(log: PartitionLog): AbortedTransaction[] | null {
+  try {
+    return log.abortedTransactions(log.logStartOffset, log.logEndOffset);
+  } catch (error: unknown) {
+    if (error instanceof DiskFault) return null;
+    throw error;
+  }
 }
 
 export function checkEnds(shadow: ShadowLog, log: PartitionLog): void {

@@ -1,5 +1,5 @@
 /** Batches of a run: real bytes, a few records each, from plain and idempotent producers. */
-import { RecordBatchBuilder, sequenceAfter } from "@tidemark/proto";
+import { BatchAttribute, BatchField, RecordBatchBuilder, sealBatch, sequenceAfter } from "@tidemark/proto";
 import type { SeededRandom } from "../../base/index.ts";
 import type { PartitionLog } from "../../storage/index.ts";
 import { ensure } from "./violation.ts";
@@ -28,6 +28,10 @@ export class BatchMaker {
   /** The next batch for `log`, with the sequence that its producer would send: one behind the last the log knows. */
   make(log: PartitionLog, shadow: ShadowLog, nowMs: number): MadeBatch {
     const random = this.#random;
+    if (random.chance(0.1)) {
+      const marker = this.#marker(log, nowMs);
+      if (marker !== null) return marker;
+    }
     const timestamps: number[] = [];
     const count = random.between(1, 4);
     for (let i = 0; i < count; i++) {
@@ -48,20 +52,49 @@ export class BatchMaker {
     // A leader refuses an epoch below the known one (11.1(3)): a new life goes on where the log stands.
     const producerEpoch = Math.max(this.#epochs[slot] ?? 0, log.producer(producerId)?.producerEpoch ?? 0);
     const baseSequence = this.#nextSequence(log, shadow, producerId, producerEpoch);
-    return { bytes: this.#builder.build({ producerId, producerEpoch, baseSequence }), timestamps };
+    const bytes = this.#builder.build({ producerId, producerEpoch, baseSequence });
+    if (isTransactional(slot)) setAttributes(bytes, BatchAttribute.TRANSACTIONAL);
+    return { bytes, timestamps };
+  }
+
+  /** Ends the transaction of some producer that the log knows, or one that has no records. */
+  #marker(log: PartitionLog, nowMs: number): MadeBatch | null {
+    const slot = this.#random.below(this.#epochs.length);
+    const known = log.producer(1000 + slot);
+    if (!isTransactional(slot) || known === undefined) return null;
+    const timestamp = nowMs + this.#random.between(-50, 50);
+    const type = this.#random.pick([0, 1]);
+    this.#builder.append(timestamp, Buffer.from([0, 0, 0, type]), Buffer.from([0, 0, 0, 0, 0, this.#random.below(9)]));
+    const bytes = this.#builder.build({
+      producerId: known.producerId,
+      producerEpoch: known.producerEpoch,
+      baseSequence: -1,
+    });
+    setAttributes(bytes, BatchAttribute.TRANSACTIONAL | BatchAttribute.CONTROL);
+    return { bytes, timestamps: [timestamp] };
   }
 
   #nextSequence(log: PartitionLog, shadow: ShadowLog, producerId: number, producerEpoch: number): number {
     const known = log.producer(producerId);
     const last = shadow.batchesOf(producerId).at(-1);
-    const isForgotten = known === undefined && last !== undefined && last.lastOffset < log.logStartOffset;
+    // Forgotten, or known by a marker alone.
+    const isForgotten = (known?.lastSequence ?? -1) < 0 && last !== undefined && last.lastOffset < log.logStartOffset;
     const isSame = known?.lastSequence === last?.lastSequence && known?.producerEpoch === last?.producerEpoch;
     ensure(isSame || isForgotten, "ST8", () => {
       return `${shadow.name}: producer ${producerId} is at ${known?.producerEpoch}/${known?.lastSequence}, its last batch is ${last?.producerEpoch}/${last?.lastSequence}`;
     });
     // Unknown here, a producer may start anywhere (11.1(3)); forgotten, it goes on where it was.
-    if (known === undefined)
+    if (known === undefined || isForgotten)
       return last === undefined ? this.#random.pick([0, 7, 2 ** 31 - 3]) : sequenceAfter(last.lastSequence, 1);
     return known.producerEpoch === producerEpoch ? sequenceAfter(known.lastSequence, 1) : 0;
   }
+}
+
+function isTransactional(slot: number): boolean {
+  return slot % 2 === 1;
+}
+
+function setAttributes(bytes: Buffer, bits: number): void {
+  bytes.writeInt16BE(bytes.readInt16BE(BatchField.ATTRIBUTES) | bits, BatchField.ATTRIBUTES);
+  sealBatch(bytes, 0, bytes.length);
 }

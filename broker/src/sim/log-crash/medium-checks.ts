@@ -145,7 +145,7 @@ export function checkSynced(
       () => `${shadow.name}: said to be safe to ${end}, but ${stem}.log is not synced to byte ${bytes}`,
     );
     if (invariant === "ST10" || next > end) return;
-    for (const suffix of [".index", ".timeindex"]) {
+    for (const suffix of [".index", ".timeindex", ".txnindex"]) {
       const file = medium.fileAt(`${stem}${suffix}`);
       if (file === undefined) continue;
       const isIndexSafe = file.isSettled && medium.tree.isEntrySynced(`${stem}${suffix}`);

@@ -72,6 +72,12 @@ export const MUTATIONS: readonly Mutation[] = [
     lies: [{ operation: "datasync", effect: "lie", path: /index$/, times: ALWAYS }],
   },
   {
+    name: "transaction indexes are not synced before the recovery point passes",
+    rule: "2.5(3), 3.3(3)",
+    seedsMax: 300,
+    lies: [{ operation: "datasync", effect: "lie", path: /\.txnindex$/, times: ALWAYS }],
+  },
+  {
     name: "the clean marker is never removed",
     rule: "4.2(1)",
     seedsMax: 50,

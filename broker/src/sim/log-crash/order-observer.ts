@@ -77,7 +77,7 @@ export class OrderObserver implements DiskObserver {
       const directory = this.#state.medium.tree.find(pathOf(shadow));
       if (directory?.kind !== "directory") continue;
       for (const [name, node] of directory.written) {
-        if (node.kind !== "file" || !/\.(?:log|index|timeindex|snapshot)$|-checkpoint$/.test(name)) continue;
+        if (node.kind !== "file" || !/\.(?:log|index|timeindex|txnindex|snapshot)$|-checkpoint$/.test(name)) continue;
         const isSafe = node.isSettled && this.#state.medium.tree.isEntrySynced(`${pathOf(shadow)}/${name}`);
         ensure(isSafe, "ST7", () => `the clean marker is made while ${pathOf(shadow)}/${name} is not synced`);
       }

@@ -7,9 +7,9 @@
  * the rest. A cut that is not yet known to be on the medium leaves an `alternative`: the history before it, of which a
  * longer prefix may come back until something is appended behind the cut.
  */
-import { sequenceAfter } from "@tidemark/proto";
+import { decodeRecords, sequenceAfter } from "@tidemark/proto";
 import type { BatchHeader } from "@tidemark/proto";
-import type { LogConfig } from "../../storage/index.ts";
+import type { AbortedTransaction, LogConfig } from "../../storage/index.ts";
 import { ensure } from "./violation.ts";
 
 export interface ShadowBatch {
@@ -20,6 +20,9 @@ export interface ShadowBatch {
   readonly producerEpoch: number;
   readonly firstSequence: number;
   readonly lastSequence: number;
+  readonly isTransactional: boolean;
+  /** How it ends a transaction; null = it is no marker. */
+  readonly marker: "abort" | "commit" | null;
   readonly timestamps: readonly number[];
   readonly maxTimestamp: number;
   /** As stored: base offset and leader epoch patched in. */
@@ -178,9 +181,27 @@ export class ShadowLog {
     this.generation += 1;
   }
 
+  /** Transactions by a walk over all batches. */
+  transactions(): { firstOpen: number | null; aborted: AbortedTransaction[] } {
+    const open = new Map<number, number>();
+    const aborted: AbortedTransaction[] = [];
+    for (const { producerId, baseOffset, isTransactional, marker } of this.batches) {
+      const firstOffset = open.get(producerId);
+      if (marker === null) {
+        if (isTransactional && firstOffset === undefined) open.set(producerId, baseOffset);
+        continue;
+      }
+      open.delete(producerId);
+      const lastStableOffset = Math.min(baseOffset + 1, ...open.values());
+      if (marker === "abort" && firstOffset !== undefined)
+        aborted.push({ producerId, firstOffset, lastOffset: baseOffset, lastStableOffset });
+    }
+    return { firstOpen: open.size === 0 ? null : Math.min(...open.values()), aborted };
+  }
+
   /** Batches of one producer's newest epoch, in order. */
   batchesOf(producerId: number): ShadowBatch[] {
-    const mine = this.batches.filter((batch) => batch.producerId === producerId);
+    const mine = this.batches.filter((batch) => batch.producerId === producerId && batch.marker === null);
     const newest = mine.at(-1)?.producerEpoch;
     return mine.filter((batch) => batch.producerEpoch === newest);
   }
@@ -196,7 +217,8 @@ export class ShadowLog {
   }
 
   #lose(batches: readonly ShadowBatch[]): void {
-    this.lost.push(...batches);
+    // A marker has no sequence that somebody could send again.
+    this.lost.push(...batches.filter((batch) => batch.marker === null));
     if (this.lost.length > 50) this.lost = this.lost.slice(-50);
   }
 
@@ -226,11 +248,18 @@ export function shadowBatch(
     producerId: header.producerId,
     producerEpoch: header.producerEpoch,
     firstSequence: header.baseSequence,
-    lastSequence: header.producerId < 0 ? -1 : sequenceAfter(header.baseSequence, header.lastOffsetDelta),
+    lastSequence: header.baseSequence < 0 ? -1 : sequenceAfter(header.baseSequence, header.lastOffsetDelta),
+    isTransactional: header.isTransactional,
+    marker: header.isControl ? markerOf(bytes) : null,
     timestamps,
     maxTimestamp: header.maxTimestamp,
     bytes,
   };
+}
+
+function markerOf(bytes: Buffer): "abort" | "commit" {
+  const [record] = decodeRecords(bytes);
+  return record?.key?.readInt16BE(2) === 0 ? "abort" : "commit";
 }
 
 export function isSameProducerBatch(a: ShadowBatch, b: ShadowBatch): boolean {

@@ -9,7 +9,7 @@ import { SimDisk, SimWorld } from "../../../src/sim/index.ts";
 import type { DirectoryMode, SimProcess } from "../../../src/sim/index.ts";
 import { openLogDirectory } from "../../../src/storage/index.ts";
 import type { OpenProgress, LogConfig, LogDirectory, PartitionLog, ReplicaSpec } from "../../../src/storage/index.ts";
-import { readBatchHeader, RecordBatchBuilder } from "@tidemark/proto";
+import { BatchAttribute, BatchField, readBatchHeader, RecordBatchBuilder, sealBatch } from "@tidemark/proto";
 
 export const DATA = "/data";
 const NEVER = Number.MAX_SAFE_INTEGER;
@@ -44,6 +44,7 @@ export interface BatchOptions {
   readonly producerId?: number;
   readonly producerEpoch?: number;
   readonly baseSequence?: number;
+  readonly isTransactional?: boolean;
 }
 
 export function makeBatch(options: BatchOptions = {}): Buffer {
@@ -51,7 +52,35 @@ export function makeBatch(options: BatchOptions = {}): Buffer {
   const builder = new RecordBatchBuilder();
   const timestamps = options.timestamps ?? Array.from({ length: records }, () => 1000);
   for (const timestamp of timestamps) builder.append(timestamp, null, Buffer.alloc(valueBytes, 0x61));
-  return builder.build(producerId < 0 ? {} : { producerId, producerEpoch, baseSequence });
+  const batch = builder.build(producerId < 0 ? {} : { producerId, producerEpoch, baseSequence });
+  return options.isTransactional === true ? withAttributes(batch, BatchAttribute.TRANSACTIONAL) : batch;
+}
+
+export interface MarkerOptions {
+  readonly producerId: number;
+  readonly producerEpoch?: number;
+  /** Control record type (2.3(3)). */
+  readonly type: "abort" | "commit" | number;
+  readonly coordinatorEpoch?: number;
+  readonly timestamp?: number;
+}
+
+/** The control batch that ends a transaction, as Kafka writes it. */
+export function makeMarker({ producerId, producerEpoch = 0, type, ...options }: MarkerOptions): Buffer {
+  const key = Buffer.alloc(4);
+  key.writeInt16BE(typeof type === "number" ? type : type === "abort" ? 0 : 1, 2);
+  const value = Buffer.alloc(6);
+  value.writeInt32BE(options.coordinatorEpoch ?? 0, 2);
+  const builder = new RecordBatchBuilder();
+  builder.append(options.timestamp ?? 1000, key, value);
+  const batch = builder.build({ producerId, producerEpoch, baseSequence: -1 });
+  return withAttributes(batch, BatchAttribute.TRANSACTIONAL | BatchAttribute.CONTROL);
+}
+
+function withAttributes(batch: Buffer, bits: number): Buffer {
+  batch.writeInt16BE(batch.readInt16BE(BatchField.ATTRIBUTES) | bits, BatchField.ATTRIBUTES);
+  sealBatch(batch, 0, batch.length);
+  return batch;
 }
 
 export class StorageMachine {
