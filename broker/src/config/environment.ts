@@ -8,9 +8,12 @@
 export const reservedNames: readonly string[] = [
   "TIDEMARK_BROKERS",
   "TIDEMARK_CLIENT_ID",
+  "TIDEMARK_COMPLETE_*",
   "TIDEMARK_CONFIG",
+  "TIDEMARK_HTTP",
   "TIDEMARK_PROFILE",
   "TIDEMARK_SASL_*",
+  "TIDEMARK_TLS",
   "TIDEMARK_TLS_*",
   "TIDEMARK_FAILPOINTS",
   "TIDEMARK_TEST_*",
