@@ -8,6 +8,8 @@ import type { BrokerCounters, ReplicaManager, RequestBudget, RequestLog } from "
 /** A door as its metrics see it. */
 export interface CountedDoor {
   readonly connectionsCount: number;
+  /** Since the start. */
+  readonly delayedConnectionsCount: number;
   readonly refusals: Iterable<Refusal>;
   /** Bytes of messages that are not whole. */
   readonly unfinishedBytes: number;
@@ -16,7 +18,7 @@ export interface CountedDoor {
 export interface BrokerMetricsParts {
   readonly version: string;
   readonly nodeId: number;
-  readonly summaryPartitionsMax: number;
+  summaryPartitionsMax(): number;
   readonly counters: BrokerCounters;
   readonly requests: RequestLog;
   /** Null until the metadata is replayed. */
@@ -39,12 +41,16 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
       version: parts.version,
       nodeVersion: process.version,
       nodeId: parts.nodeId,
-      summaryPartitionsMax: parts.summaryPartitionsMax,
+      get summaryPartitionsMax() {
+        return parts.summaryPartitionsMax();
+      },
       totals: () => parts.counters,
       topics: () => topics(parts),
       partitions: () => partitions(parts),
       brokers: () => brokers(parts.image()),
       connections: () => parts.doors().map(([listener, door]) => [listener, door.connectionsCount] as const),
+      delayedConnections: () =>
+        parts.doors().map(([listener, door]) => [listener, door.delayedConnectionsCount] as const),
       refusals: () => refusals(parts),
       requests: () => parts.requests.all,
       slowRequestsCount: () => parts.requests.slowCount,

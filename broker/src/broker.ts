@@ -106,8 +106,6 @@ const DISK_FAULT_EXIT = 74;
 /** What must be free before the metadata store is opened again: less than the reserve that appends leave to it. */
 const STORE_ROOM_BYTES = 4 * 1024 * 1024;
 const STORE_ROOM_SHARE = 0.025;
-/** Probes, scrapers and people: whoever opens more of these is none of them. */
-const HTTP_CONNECTIONS_MAX = 512;
 
 type Stage = "new" | "starting" | "ready" | "stopping" | "stopped" | "failed";
 
@@ -150,7 +148,10 @@ export class Broker {
     this.#requests = new RequestLog({ logger: this.#logger.child("requests"), slowMs: config.slowRequestMs });
     this.#budget = new RequestBudget({ maxBytes: config.queuedMaxRequestBytes, maxRequests: config.queuedMaxRequests });
     this.#liveConfig = new LiveConfig(config);
-    this.#liveConfig.onChange(({ logLevel, logLevels }) => this.logLevels.set(logLevel, logLevels));
+    this.#liveConfig.onChange(({ logLevel, logLevels, slowRequestMs }) => {
+      this.logLevels.set(logLevel, logLevels);
+      this.#requests.slowMs = slowRequestMs;
+    });
     const isMemory = options.memory === true;
     this.#path = isMemory ? MEMORY_PATH : config.dataDirectory;
     this.#world = { ...(isMemory ? memoryWorld() : fileWorld()), ...withoutUndefined(options.world ?? {}) };
@@ -400,7 +401,7 @@ export class Broker {
           host,
           port,
           idleMs: this.#config.connectionsMaxIdleMs,
-          connectionsMax: Math.min(HTTP_CONNECTIONS_MAX, this.#config.maxConnections),
+          limits: () => this.#liveConfig.current,
         },
         this.#view(),
         this.#logger.child("http"),
@@ -521,7 +522,7 @@ export class Broker {
       version: brokerVersion(),
       nodeId: this.#config.nodeId,
       troubles: () => this.#troubles(),
-      summaryPartitionsMax: this.#config.metricsPartitionsMax,
+      summaryPartitionsMax: () => this.#liveConfig.current.metricsPartitionsMax,
       counters: this.#counters,
       requests: this.#requests,
       image: () => this.#controller?.image ?? null,

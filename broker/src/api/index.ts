@@ -10,6 +10,8 @@
  */
 export { ApiError, toApiError, UnknownErrors } from "./api-error.ts";
 export type { BrokerContext, Endpoint, SlabPool } from "./broker-context.ts";
+export type { Admission, ConnectionLimitsOptions } from "./connection-limits.ts";
+export { ConnectionLimits } from "./connection-limits.ts";
 export type { ClientContext } from "./client.ts";
 export type { ConfigOutcome, NamedResource } from "./configs.ts";
 export { handleAlterConfigs, handleDescribeConfigs } from "./configs.ts";

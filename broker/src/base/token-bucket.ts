@@ -9,7 +9,7 @@ export interface TokenBucketOptions {
 
 export class TokenBucket {
   readonly #options: TokenBucketOptions;
-  /** 0 <= tokens <= burst. */
+  /** At most the burst; below 0 where tokens are reserved. */
   #tokens: number;
   #filledAt: number | null = null;
 
@@ -26,10 +26,13 @@ export class TokenBucket {
     return true;
   }
 
-  /** After how many ms there is a token; 0 = now. */
-  waitMs(now: number): number {
+  /** Takes the next token there will be; answers after how many ms. Null: that is more than `waitMaxMs`, and none is taken. */
+  reserve(now: number, waitMaxMs: number): number | null {
     this.#fill(now);
-    return this.#tokens >= 1 ? 0 : Math.ceil(((1 - this.#tokens) / this.#options.perSecond) * 1000);
+    const waitMs = this.#tokens >= 1 ? 0 : Math.ceil(((1 - this.#tokens) / this.#options.perSecond) * 1000);
+    if (waitMs > waitMaxMs) return null;
+    this.#tokens -= 1;
+    return waitMs;
   }
 
   /** Nothing was taken for so long that it is as good as new. */

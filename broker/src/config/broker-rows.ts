@@ -74,6 +74,7 @@ export const brokerRows = [
     max: LONG_MAX,
     unit: "ms",
     scope: "broker",
+    update: "cluster-wide",
     doc: "A request that keeps the broker for this long gets a line in the log, at most one every five seconds or so. 0: none does.",
   },
   {
@@ -93,6 +94,7 @@ export const brokerRows = [
     min: 0,
     max: INT_MAX,
     scope: "broker",
+    update: "cluster-wide",
     doc: "With more partitions than this on the broker /metrics leaves the series of single partitions to /metrics/detail.",
   },
 
@@ -142,7 +144,17 @@ export const brokerRows = [
     max: INT_MAX,
     scope: "broker",
     update: "cluster-wide",
-    doc: "Connections at a time from one address at the gRPC door.",
+    doc: "Connections at a time from one address at one door.",
+  },
+  {
+    key: "max.connection.creation.rate",
+    type: "int",
+    default: "200",
+    min: 1,
+    max: INT_MAX,
+    scope: "broker",
+    update: "cluster-wide",
+    doc: "New connections a second at one door, over ten seconds; a quarter of it from one address. Above it the gRPC door lets a connection wait, five seconds at most, and the HTTP door closes it.",
   },
   {
     key: "connections.max.idle.ms",

@@ -55,7 +55,6 @@ export const laterRows: readonly Row[] = [
   }),
   broker("socket.request.max.bytes", "int", "104857600", "Largest frame at the Kafka door."),
   broker("sasl.server.max.receive.size", "int", "524288", "Largest frame before authentication."),
-  broker("max.connection.creation.rate", "int", "200", "New connections a second.", { update: "cluster-wide" }),
   broker("failed.authentication.delay.ms", "int", "100", "Delay of the answer to a failed login.", { min: 0 }),
   broker("connections.max.reauth.ms", "long", "0", "Longest life of a login. 0: no limit.", { min: 0 }),
   broker("max.incremental.fetch.session.cache.slots", "int", "1000", "Fetch sessions at the Kafka door.", { min: 0 }),

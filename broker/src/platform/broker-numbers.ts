@@ -96,6 +96,8 @@ export interface BrokerNumbers {
   brokers(): readonly BrokerInfo[];
   /** Open connections of each listener. */
   connections(): Iterable<readonly [listener: string, count: number]>;
+  /** Connections that had to wait because of the creation rate, since the start. */
+  delayedConnections(): Iterable<readonly [listener: string, count: number]>;
   refusals(): Iterable<readonly [listener: string, refusal: Refusal]>;
   requests(): Iterable<RequestNumbers>;
   slowRequestsCount(): number;

@@ -323,6 +323,13 @@ const tidemark: readonly MetricFamily[] = [
   broker(
     "counter",
     "summary",
+    ["tidemark_connections_delayed_total", "Connections that waited because of max.connection.creation.rate."],
+    ["listener"],
+    (numbers) => swapped(numbers.delayedConnections()),
+  ),
+  broker(
+    "counter",
+    "summary",
     ["tidemark_refused_total", "What a door refused, by the stage that refused it and the reason or error code."],
     ["listener", "stage", "reason"],
     function* (numbers) {

@@ -14,12 +14,12 @@ describe("TokenBucket", () => {
     ]);
   });
 
-  it("says how long the next one takes, and when it is as good as new", () => {
+  it("reserves what is to come, no further than asked, and says when it is as good as new", () => {
     const bucket = new TokenBucket({ perSecond: 2, burst: 1 });
-    expect(bucket.waitMs(0)).to.equal(0);
-    bucket.take(0);
-    expect(bucket.waitMs(100)).to.equal(400);
-    expect(bucket.isFull(100)).to.equal(false);
-    expect(bucket.isFull(500)).to.equal(true);
+    expect([0, 0, 0, 0].map((now) => bucket.reserve(now, 1000))).to.deep.equal([0, 500, 1000, null]);
+    expect(bucket.reserve(100, 1400)).to.equal(1400);
+    expect(bucket.take(1499)).to.equal(false);
+    expect(bucket.isFull(1999)).to.equal(false);
+    expect(bucket.isFull(2000)).to.equal(true);
   });
 });

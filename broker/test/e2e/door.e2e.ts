@@ -230,6 +230,24 @@ describe("the gRPC door", () => {
     });
   }
 
+  it("lets connections above max.connection.creation.rate wait their turn, with what they sent, and closes the rest", async () => {
+    const slow = await startMemoryBroker({ "max.connection.creation.rate": "4" });
+    const port = Number(slow.grpcAddress.split(":")[1]);
+    const sockets = Array.from({ length: 10 }, () => net.connect(port, "127.0.0.1"));
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+    const late = new RawClient(slow.grpcAddress);
+    expect((await late.metadata({})).brokers).to.have.length(1);
+    const storm = Array.from({ length: 20 }, () => net.connect(port, "127.0.0.1"));
+    for (const socket of storm) socket.on("error", () => undefined);
+    await Promise.any(storm.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+    const metrics = await (await fetch(`http://${slow.httpAddress}/metrics`)).text();
+    expect(metrics).to.match(/tidemark_refused_total\{listener="GRPC",stage="accept",reason="rate"\} [1-9]/);
+    expect(metrics).to.match(/tidemark_connections_delayed_total\{listener="GRPC"\} [1-9]/);
+    for (const socket of [...sockets, ...storm]) socket.destroy();
+    late.close();
+    await slow.stop();
+  });
+
   it("stops reading while the request budget is spent, and finishes everything all the same (11.4)", async () => {
     const tight = await startMemoryBroker({ "queued.max.requests": "1", "queued.max.request.bytes": "1048588" });
     const own = new RawClient(tight.grpcAddress);

@@ -70,6 +70,7 @@ const numbers: BrokerNumbers = {
     ["GRPC", 4],
     ["HTTP", 1],
   ],
+  delayedConnections: () => [["GRPC", 0]],
   refusals: () => [["GRPC", { stage: "produce", reason: "CORRUPT_MESSAGE", count: 6 }]],
   requests: () => [
     {
@@ -166,6 +167,7 @@ const NAMES: Readonly<Record<string, string>> = {
   kafka_server_raftmetrics_append_records_rate: "gauge",
   tidemark_build_info: "gauge version,node",
   tidemark_connections: "gauge listener",
+  tidemark_connections_delayed_total: "counter listener",
   tidemark_refused_total: "counter listener,stage,reason",
   tidemark_request_duration_seconds: "histogram api,listener",
   tidemark_request_phase_seconds: "histogram api,listener,phase",

@@ -21,11 +21,10 @@ import {
   GRPC_MAX_SEND_BYTES,
   type ErrorName,
 } from "@tidemark/proto";
-import { ApiError, Refusals } from "../../api/index.ts";
+import { ApiError, ConnectionLimits, Refusals } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
 import { adminCalls } from "./admin.ts";
 import { BusyAddressError } from "./busy-address-error.ts";
-import { ConnectionLimits } from "./connection-limits.ts";
 import { asBytes } from "./door-context.ts";
 import type { DoorContext } from "./door-context.ts";
 import { FetchStream } from "./fetch-stream.ts";
@@ -50,6 +49,8 @@ export interface GrpcDoorOptions {
 const MAX_CONCURRENT_STREAMS = 256;
 /** In MB; counts queued output, so it exceeds the largest message plus the connection's window. */
 const MAX_SESSION_MEMORY_MB = 128;
+/** How long a connection above the creation rate may wait for its turn. */
+const ACCEPT_WAIT_MAX_MS = 5_000;
 const HALF_A_DAY_MS = 43_200_000;
 /** How long produce streams may take to finish what they took in. */
 const DRAIN_MS = 5_000;
@@ -81,7 +82,7 @@ export class GrpcDoor {
   constructor(options: GrpcDoorOptions, context: BrokerContext) {
     this.#options = options;
     this.#context = { ...context, refusals: this.refusals };
-    this.#limits = new ConnectionLimits(() => context.config.current);
+    this.#limits = new ConnectionLimits(() => context.config.current, ACCEPT_WAIT_MAX_MS);
     const { queuedMaxRequestBytes } = context.config.base;
     this.#unfinished = new UnfinishedMessages(queuedMaxRequestBytes);
     this.#windows = new WindowPool(queuedMaxRequestBytes);
@@ -108,16 +109,31 @@ export class GrpcDoor {
       onSession: (session) => this.#onSession(session),
       onForeignStream: (stream, path) => this.#onForeignStream(stream, path),
     });
-    this.#listener = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) => {
-      if (!this.#limits.admit(socket)) {
-        this.refusals.count("accept", "connections");
-        return;
-      }
-      this.#sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-      socket.once("close", () => this.#sockets.delete(socket));
-      injector.injectConnection(socket);
+    this.#listener = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) =>
+      this.#accept(socket, () => injector.injectConnection(socket)),
+    );
+  }
+
+  #accept(socket: Socket, serve: () => void): void {
+    socket.on("error", () => socket.destroy());
+    const address = socket.remoteAddress ?? "";
+    const admission = this.#limits.admit(address, this.#context.clock.monotonicNow());
+    if (!admission.ok) {
+      this.refusals.count("accept", admission.reason);
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      this.#limits.release(address);
     });
+    if (admission.delayMs === 0) return serve();
+    // What it sends meanwhile, no more than a socket buffer, is taken in with the rest.
+    const wait = setTimeout(() => {
+      if (!socket.destroyed) serve();
+    }, admission.delayMs);
+    socket.once("close", () => clearTimeout(wait));
   }
 
   // ---- life cycle ----
@@ -152,6 +168,10 @@ export class GrpcDoor {
   /** Bytes of messages that have begun and are not whole. */
   get unfinishedBytes(): number {
     return this.#unfinished.bytes;
+  }
+
+  get delayedConnectionsCount(): number {
+    return this.#limits.delayedCount;
   }
 
   get connectionsCount(): number {

@@ -12,7 +12,8 @@
 import http from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { Refusals } from "../../api/index.ts";
+import { ConnectionLimits, Refusals } from "../../api/index.ts";
+import type { ConnectionLimitsOptions } from "../../api/index.ts";
 import type { Logger } from "../../ports/index.ts";
 import type { BrokerView } from "./broker-view.ts";
 import { type Answer, refusal, Routes } from "./routes.ts";
@@ -21,7 +22,8 @@ const HEADERS_BYTES_MAX = 16 * 1024;
 const BODY_BYTES_MAX = 1024 * 1024;
 const SLOW_REQUEST_MS = 30_000;
 const IDLE_MS_DEFAULT = 600_000;
-const CONNECTIONS_MAX_DEFAULT = 512;
+/** Probes, scrapers and people: whoever opens more of these is none of them. */
+const CONNECTIONS_MAX = 512;
 /** A single packet can hold thousands of requests, which would be taken in without a pause between them. */
 const PIPELINED_MAX = 32;
 /** How long a refused peer may take to read why before its connection is cut. */
@@ -41,7 +43,8 @@ export interface HttpDoorOptions {
   readonly idleMs?: number;
   /** Time for a whole request, headers and body, in ms. */
   readonly slowRequestMs?: number;
-  readonly connectionsMax?: number;
+  /** Asked for each connection; default: nothing but the door's own maximum. */
+  readonly limits?: () => ConnectionLimitsOptions;
 }
 
 /** Opens the door. Rejects with Node's error (`EADDRINUSE`, `EACCES`, …) when the address cannot be had. */
@@ -60,6 +63,7 @@ export class HttpDoor {
   readonly #server: http.Server;
   /** Every open connection, with the number of its requests under way. */
   readonly #connections = new Map<Duplex, number>();
+  readonly #limits: ConnectionLimits;
   readonly #lastLoggedByReason = new Map<string, number>();
   #closing: Promise<void> | null = null;
 
@@ -67,6 +71,8 @@ export class HttpDoor {
     this.#options = options;
     this.#routes = new Routes(broker);
     this.#logger = logger;
+    // A connection that comes too soon is closed and not kept waiting: it may be a probe, and soon comes another.
+    this.#limits = new ConnectionLimits(() => limitsOf(options), 0);
     this.#server = http.createServer({
       noDelay: true,
       keepAlive: true,
@@ -77,10 +83,8 @@ export class HttpDoor {
       // How often Node looks for requests that are late; it does not keep the process alive.
       connectionsCheckingInterval: Math.min(5_000, options.slowRequestMs ?? SLOW_REQUEST_MS),
     });
-    this.#server.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT;
     this.#server.timeout = options.idleMs ?? IDLE_MS_DEFAULT;
     this.#server.on("connection", (socket) => this.#onConnection(socket));
-    this.#server.on("drop", () => this.#onRefused("connections"));
     this.#server.on("clientError", (error, socket) => this.#onClientError(error, socket));
     this.#server.on("request", (request, response) => this.#onRequest(request, response));
     // Without this Node would ask for a body of any announced size before the request is looked at.
@@ -109,8 +113,10 @@ export class HttpDoor {
     return { host: address, port };
   }
 
-  /** Bytes of messages that have begun and are not whole. */
+  /** Bytes of messages that have begun and are not whole: bodies are dropped as they come. */
   readonly unfinishedBytes = 0;
+  /** None waits here. */
+  readonly delayedConnectionsCount = 0;
 
   get connectionsCount(): number {
     return this.#connections.size;
@@ -132,9 +138,19 @@ export class HttpDoor {
   // ---- connections ----
 
   #onConnection(socket: Socket): void {
-    this.#connections.set(socket, 0);
     socket.on("error", () => socket.destroy());
-    socket.once("close", () => this.#connections.delete(socket));
+    const address = socket.remoteAddress ?? "";
+    const admission = this.#limits.admit(address, performance.now());
+    if (!admission.ok) {
+      this.#onRefused(admission.reason);
+      socket.destroy();
+      return;
+    }
+    this.#connections.set(socket, 0);
+    socket.once("close", () => {
+      this.#connections.delete(socket);
+      this.#limits.release(address);
+    });
   }
 
   /** What Node's parser refused: there is no request and no response, only a socket. */
@@ -220,6 +236,16 @@ export class HttpDoor {
     this.#lastLoggedByReason.set(reason, now);
     this.#logger.warn("refused at the HTTP door", { reason });
   }
+}
+
+function limitsOf({ limits }: HttpDoorOptions): ConnectionLimitsOptions {
+  const unlimited = Number.MAX_SAFE_INTEGER;
+  const given = limits?.() ?? {
+    maxConnections: unlimited,
+    maxConnectionsPerIp: unlimited,
+    maxConnectionCreationRate: unlimited,
+  };
+  return { ...given, maxConnections: Math.min(CONNECTIONS_MAX, given.maxConnections) };
 }
 
 /** The size of the body as its header announces it, which Node's parser has checked; 0 where it does not. */

@@ -192,7 +192,9 @@ describe("HTTP door", function () {
 
     it("refuses connections above the maximum", async () => {
       await open.door.close();
-      open = await openTestDoor({ connectionsMax: 1 });
+      open = await openTestDoor({
+        limits: () => ({ maxConnections: 1, maxConnectionsPerIp: 9, maxConnectionCreationRate: 100 }),
+      });
       const kept = new Knock(open.door);
       kept.socket.write("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
       await kept.until("\r\n\r\nok");
