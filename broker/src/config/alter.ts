@@ -33,6 +33,9 @@ const topicEntryByKey: ReadonlyMap<string, TableEntry> = new Map(
   configTable.flatMap((entry) => (entry.scope === "topic" ? [[entry.key, entry] as const] : [])),
 );
 
+/** Nothing that is set needs more. Before anything is made of it: a number of a million digits takes its time. */
+const VALUE_CHARACTERS_MAX = 4_096;
+
 /** Modes of `tidemark.durability`, each keeping more than the one before (15.1). */
 const DURABILITY = ["none", "page-cache", "group-commit", "fsync-each"];
 
@@ -92,6 +95,7 @@ function decide(
       return { refusal: "a topic keeps the mode it was made with; it can be raised" };
     return { text: null };
   }
+  if (value.length > VALUE_CHARACTERS_MAX) return { refusal: `is longer than ${VALUE_CHARACTERS_MAX} characters` };
   if (operation !== "set" && entry.type !== "list")
     return { refusal: `is no list: a value can be set, and not ${operation === "append" ? "appended" : "subtracted"}` };
   const wanted = operation === "set" ? value : edited(textInForce(layers, layer, entry) ?? "", operation, value);

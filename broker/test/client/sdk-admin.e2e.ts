@@ -186,6 +186,15 @@ describe("the admin surface of the SDK", function () {
     });
   });
 
+  it("start with a file that contradicts what was set since, and can be mended then", async () => {
+    const { configs } = client.admin;
+    await configs.alter(CLUSTER, { set: { "message.max.bytes": "2MiB" } });
+    await restart({ "queued.max.request.bytes": "1500000" });
+    expect(await value(CLUSTER, "message.max.bytes")).to.deep.equal(["2097152", "cluster"]);
+    await client.admin.configs.alter(CLUSTER, { delete: ["message.max.bytes"] });
+    expect(await value(CLUSTER, "message.max.bytes")).to.deep.equal(["1048588", "default"]);
+  });
+
   describe("settings in force without a restart", () => {
     it("the largest batch: of a topic, of the cluster, of a broker", async () => {
       const { configs, topics } = client.admin;

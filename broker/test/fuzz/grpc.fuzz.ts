@@ -6,7 +6,7 @@
 import net from "node:net";
 import { expect } from "chai";
 import fc from "fast-check";
-import { ADMIN_METHODS, DATA_SERVICE, wire } from "@tidemark/proto";
+import { ADMIN_METHODS, adminRequests, ConfigOperation, DATA_SERVICE, wire } from "@tidemark/proto";
 import type { Broker } from "../../src/index.ts";
 import { batch } from "../e2e/support/batches.ts";
 import { RawClient } from "../e2e/support/raw-client.ts";
@@ -123,10 +123,34 @@ describe("gRPC door, fuzzed", function () {
       ADMIN_METHODS.describeCluster,
       ADMIN_METHODS.describeTopics,
       ADMIN_METHODS.listTopics,
+      ADMIN_METHODS.createPartitions,
+      ADMIN_METHODS.deleteRecords,
+      ADMIN_METHODS.describeConfigs,
+      ADMIN_METHODS.alterConfigs,
+      ADMIN_METHODS.describeLogDirs,
+      ADMIN_METHODS.describeHealth,
     ];
+    // Of a topic that is not there: whatever they become, nothing of ours changes.
+    const changes = [{ name: "retention.ms", operation: ConfigOperation.SET, value: "5" }];
+    const alter = adminRequests.alterConfigs.encode({
+      resources: [{ type: "topic", name: "none", changes }],
+      validateOnly: true,
+    });
+    const grow = adminRequests.createPartitions.encode({
+      topics: [{ name: "none", total: 3, assignment: [{ replicas: [1] }] }],
+      validateOnly: true,
+      timeoutMs: 5,
+    });
+    const remove = adminRequests.deleteRecords.encode({
+      partitions: [{ topic: "none", partition: 1, beforeOffset: -1 }],
+      timeoutMs: 5,
+    });
     const bytes = fc.oneof(
       near(topic),
       near(offsets),
+      near(alter),
+      near(grow),
+      near(remove),
       fc.uint8Array({ maxLength: 80 }).map((array) => Buffer.from(array)),
     );
     await fc.assert(

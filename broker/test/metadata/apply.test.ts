@@ -3,8 +3,11 @@ import { expect } from "chai";
 import fc from "fast-check";
 import {
   allocateProducerIds,
+  alterConfigs,
   applyEntry,
   type ClusterImage,
+  type ConfigAlteration,
+  createPartitions,
   createTopics,
   decodeRecords,
   deleteTopics,
@@ -33,6 +36,17 @@ const command = fc.oneof(
     incarnation: fc.integer({ max: 5 }),
   }),
   fc.record({ kind: fc.constant("allocate" as const) }),
+  fc.record({
+    kind: fc.constant("grow" as const),
+    name: fc.constantFrom("a", "b", "c.d"),
+    total: fc.integer({ min: 1, max: 6 }),
+  }),
+  fc.record({
+    kind: fc.constant("alter" as const),
+    owners: fc.uniqueArray(fc.constantFrom("a", "b", "c.d", 1, 2, "cluster"), { maxLength: 4 }),
+    operation: fc.constantFrom("set" as const, "delete" as const),
+    value: fc.constantFrom("1", "2", "1s", "x"),
+  }),
 );
 
 type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
@@ -49,6 +63,22 @@ function decide(image: ClusterImage, request: Command, seed: number): readonly M
       return deleteTopics(image, request.names, config).records;
     case "register":
       return registerBroker(image, registration(request.broker, { incarnationId: `${request.incarnation}` })).records;
+    case "grow":
+      return createPartitions(image, [{ name: request.name, total: request.total, assignment: [] }], {
+        ...inForce(config),
+        random: seededBytes(seed),
+      }).records;
+    case "alter": {
+      const { operation, value } = request;
+      const alterations = request.owners.map((owner): ConfigAlteration => {
+        const change = (name: string): ConfigAlteration["changes"] => [{ name, operation, value }];
+        if (typeof owner === "number")
+          return { resource: { type: "broker", id: owner }, changes: change("log.roll.ms") };
+        if (owner === "cluster") return { resource: { type: "cluster" }, changes: change("log.roll.ms") };
+        return { resource: { type: "topic", name: owner }, changes: change("segment.ms") };
+      });
+      return alterConfigs(image, alterations, config).records;
+    }
     case "allocate":
       return allocateProducerIds(image, 1).records;
   }
@@ -120,13 +150,18 @@ describe("applyEntry", () => {
           const changed = [...after.topicsById.values()].flatMap(({ name, topicId, partitions }) =>
             partitions
               .filter((partition, slot) => {
-                const old = before.topicsById.get(topicId)?.partitions[slot];
-                return old !== undefined && old !== partition;
+                const topic = before.topicsById.get(topicId);
+                return topic !== undefined && topic.partitions[slot] !== partition;
               })
               .map(({ partition }) => `${name} ${partition}`),
           );
           expect(ids(delta.topicsCreated)).to.deep.equal(ids(created));
           expect(ids(delta.topicsDeleted)).to.deep.equal(ids(deleted));
+          const altered = [...after.topicsById.values()].filter(({ topicId, overrides }) => {
+            const topic = before.topicsById.get(topicId);
+            return topic !== undefined && topic.overrides !== overrides;
+          });
+          expect([...delta.topicConfigsChanged].sort()).to.deep.equal(altered.map(({ name }) => name).sort());
           expect(delta.partitionsChanged.map(({ topic, partition }) => `${topic} ${partition}`).sort()).to.deep.equal(
             changed.sort(),
           );

@@ -2,7 +2,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { asBrokerId } from "../../src/base/index.ts";
-import { PartitionBench } from "./support/partition-bench.ts";
+import { PartitionBench, settings } from "./support/partition-bench.ts";
+import type { LogConfig } from "../../src/storage/index.ts";
 import type { Answer } from "./support/partition-bench.ts";
 
 const LOG_FILE = /\.log$/u;
@@ -140,6 +141,71 @@ describe("Partition", () => {
       await bench.world.runFor(5_000);
       expect(outcome.answer?.code).to.not.equal("NONE");
       expect(bench.diskFaults.map(({ kind }) => kind)).to.include("EIO");
+    });
+  });
+
+  describe("settings that change", () => {
+    const members = { partitionEpoch: 0, replicas: [asBrokerId(1)], isr: [asBrokerId(1)], minInsyncReplicas: 1 };
+    const reconfigure = (bench: PartitionBench, over: Partial<LogConfig>): void =>
+      bench.partition.reconfigure(settings, { ...bench.log.config, ...over }, members);
+
+    it("a raised mode counts synced ends from there on; what was visible stays so (15.1(5))", async () => {
+      const bench = await PartitionBench.open({ durability: "page-cache" });
+      const before = bench.append({ values: ["written"] });
+      await bench.turnEnds();
+      ok(before.answer, 0);
+      bench.disk.faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 100 });
+      reconfigure(bench, { durability: "group-commit" });
+      const after = bench.append({ values: ["synced"] });
+      await bench.turnEnds();
+      expect([after.answer, await bench.visible()]).to.deep.equal([null, ["written"]]);
+      await bench.world.runFor(1_000);
+      ok(after.answer, 1);
+      expect(await bench.visible()).to.deep.equal(["written", "synced"]);
+      expect(bench.log.syncedEndOffset).to.equal(2);
+    });
+
+    it("a raised mode syncs what was written before it, by itself, and a loss of power finds it", async () => {
+      const bench = await PartitionBench.open({ durability: "page-cache" });
+      bench.append({ values: ["written"] });
+      await bench.turnEnds();
+      expect(bench.log.syncedEndOffset).to.equal(0);
+      reconfigure(bench, { durability: "group-commit" });
+      await bench.world.runFor(1_000);
+      expect(bench.log.syncedEndOffset).to.equal(1);
+    });
+
+    it("fsync-each holds acks=leader back from the stretch on that raised it", async () => {
+      const bench = await PartitionBench.open({ durability: "group-commit" });
+      bench.disk.faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 100 });
+      const before = bench.append({}, "leader");
+      await bench.turnEnds();
+      ok(before.answer, 0);
+      reconfigure(bench, { durability: "fsync-each" });
+      const after = bench.append({}, "leader");
+      await bench.turnEnds();
+      expect(after.answer).to.equal(null);
+      await bench.world.runFor(1_000);
+      ok(after.answer, 1);
+    });
+
+    it("a lower min.insync.replicas moves the tide at once", async () => {
+      const bench = await PartitionBench.open({ membership: { replicas: [1, 2], isr: [1], minIsr: 2 } });
+      const waiting = bench.append({ values: ["w"] }, "leader");
+      await bench.turnEnds();
+      ok(waiting.answer, 0);
+      expect(await bench.visible()).to.deep.equal([]);
+      const two = { ...members, replicas: [1, 2].map(asBrokerId) };
+      bench.partition.reconfigure(settings, bench.log.config, two);
+      expect(await bench.visible()).to.deep.equal(["w"]);
+    });
+
+    it("a change after the end of the leadership moves nothing", async () => {
+      const bench = await PartitionBench.open({ durability: "page-cache" });
+      bench.partition.close("NOT_LEADER_OR_FOLLOWER");
+      reconfigure(bench, { durability: "group-commit" });
+      await bench.world.runFor(1_000);
+      expect(bench.diskFaults).to.deep.equal([]);
     });
   });
 
