@@ -29,8 +29,7 @@ export interface BrokerMetricsParts {
   /** Both throw DiskFault. */
   freeBytes(): number;
   totalBytes(): number;
-  /** What is wrong now: "disk-full", "metadata-suspended". */
-  troubles(): readonly string[];
+  isMetadataSuspended(): boolean;
   /** By listener. */
   doors(): readonly (readonly [listener: string, door: CountedDoor])[];
 }
@@ -59,8 +58,8 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
       syncDurations: () => parts.replicas()?.syncDurations ?? null,
       diskFreeBytes: () => orNull(() => parts.freeBytes()),
       diskTotalBytes: () => orNull(() => parts.totalBytes()),
-      isDiskFull: () => parts.troubles().includes("disk-full"),
-      isMetadataSuspended: () => parts.troubles().includes("metadata-suspended"),
+      isDiskFull: () => parts.replicas()?.isFull === true,
+      isMetadataSuspended: () => parts.isMetadataSuspended(),
       offlineLogDirectoriesCount: () => (parts.replicas()?.isOffline === true ? 1 : 0),
       raft: () => parts.raft(),
     },

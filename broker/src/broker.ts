@@ -17,7 +17,7 @@ import { LiveConfig, validate } from "./config/index.ts";
 import type { BrokerConfig, Listener } from "./config/index.ts";
 import { BusyAddressError, GrpcDoor } from "./listeners/grpc/index.ts";
 import { openHttpDoor } from "./listeners/http/index.ts";
-import type { HttpDoor } from "./listeners/http/index.ts";
+import type { HealthCheck, HttpDoor } from "./listeners/http/index.ts";
 import type { ClusterImage } from "./metadata/index.ts";
 import {
   createLogger,
@@ -106,6 +106,10 @@ const DISK_FAULT_EXIT = 74;
 /** What must be free before the metadata store is opened again: less than the reserve that appends leave to it. */
 const STORE_ROOM_BYTES = 4 * 1024 * 1024;
 const STORE_ROOM_SHARE = 0.025;
+
+const HEALTH_CHECKS = ["log-directory", "disk-space", "damaged-partitions", "metadata-store"] as const;
+/** Damaged partitions that a health check names. */
+const DAMAGED_NAMED_MAX = 5;
 
 type Stage = "new" | "starting" | "ready" | "stopping" | "stopped" | "failed";
 
@@ -402,6 +406,7 @@ export class Broker {
           port,
           idleMs: this.#config.connectionsMaxIdleMs,
           limits: () => this.#liveConfig.current,
+          debugMode: this.#config.debugEndpoints,
         },
         this.#view(),
         this.#logger.child("http"),
@@ -502,18 +507,36 @@ export class Broker {
     return {
       isLive: () => this.#stage !== "failed",
       readiness: () => ({ ready: this.isReady, waitingFor: this.#waitingFor }),
-      troubles: () => this.#troubles(),
+      checks: () => this.#checks(),
       renderMetrics: async (scope) => (await (this.#metrics ??= this.#makeMetrics())).render(scope),
       version: { version: brokerVersion(), node: process.version, nodeId: this.#config.nodeId },
     };
   }
 
   /** A full disk still serves readers and administrators: no reason to send them away (3.8(2)). */
-  #troubles(): string[] {
-    const troubles: string[] = [];
-    if (this.#replicas?.isFull === true) troubles.push("disk-full");
-    if (this.#controller?.isSuspended === true) troubles.push("metadata-suspended");
-    return troubles;
+  #checks(): HealthCheck[] {
+    const replicas = this.#replicas;
+    const damaged: string[] = [];
+    for (const partition of replicas?.partitions() ?? []) {
+      if (partition.isDamaged) damaged.push(`${partition.topic}-${partition.partition}`);
+    }
+    const named = damaged.slice(0, DAMAGED_NAMED_MAX).join(", ");
+    const troubles = {
+      "log-directory": replicas?.isOffline === true ? "log-directory-offline" : null,
+      "disk-space": replicas?.isFull === true ? "disk-full" : null,
+      "damaged-partitions": damaged.length > 0 ? "partitions-damaged" : null,
+      "metadata-store": this.#controller?.isSuspended === true ? "metadata-suspended" : null,
+    } as const;
+    const reasons = {
+      "log-directory": `the log directory ${this.#path} is offline`,
+      "disk-space": "no room but the reserve: appends are refused",
+      "damaged-partitions": `${damaged.length} partitions refuse appends: ${named}`,
+      "metadata-store": "no room to store metadata: changes are refused",
+    };
+    return HEALTH_CHECKS.map((name) => {
+      const trouble = troubles[name];
+      return { name, trouble, reason: trouble === null ? null : reasons[name] };
+    });
   }
 
   async #makeMetrics(): Promise<Metrics> {
@@ -521,7 +544,7 @@ export class Broker {
     return brokerMetrics({
       version: brokerVersion(),
       nodeId: this.#config.nodeId,
-      troubles: () => this.#troubles(),
+      isMetadataSuspended: () => this.#controller?.isSuspended === true,
       summaryPartitionsMax: () => this.#liveConfig.current.metricsPartitionsMax,
       counters: this.#counters,
       requests: this.#requests,

@@ -98,6 +98,15 @@ export const brokerRows = [
     doc: "With more partitions than this on the broker /metrics leaves the series of single partitions to /metrics/detail.",
   },
 
+  {
+    key: "tidemark.debug.endpoints",
+    type: "string",
+    default: "off",
+    values: ["off", "loopback", "any"],
+    scope: "broker",
+    doc: "Whether /debug/heap (a heap snapshot) and /debug/cpu?seconds=N (a CPU profile) of the HTTP door answer: not at all, to this machine, or to whoever reaches the door. They show what is in memory and hold the process up.",
+  },
+
   // Doors.
   {
     key: "listeners",

@@ -1,6 +1,13 @@
 /** What the HTTP door asks of the broker behind it. The composition root satisfies it. */
 import type { MetricsScope } from "../../ports/index.ts";
 
+export interface HealthCheck {
+  readonly name: "log-directory" | "disk-space" | "damaged-partitions" | "metadata-store";
+  /** What is wrong, in a word for programs and in a sentence; null where all is well. */
+  readonly trouble: "log-directory-offline" | "disk-full" | "partitions-damaged" | "metadata-suspended" | null;
+  readonly reason: string | null;
+}
+
 export interface BrokerView {
   /** Whether this process can still do its work; false asks whoever watches it to start another. */
   isLive(): boolean;
@@ -9,8 +16,8 @@ export interface BrokerView {
    * "draining"), the most telling first; it is empty when ready.
    */
   readiness(): { readonly ready: boolean; readonly waitingFor: readonly string[] };
-  /** What is wrong and keeps nobody away, in one word each: "disk-full", "metadata-suspended". Empty when all is well. */
-  troubles(): readonly string[];
+  /** What else is looked at; what is wrong there keeps nobody away. */
+  checks(): readonly HealthCheck[];
   /** The metrics as text. `summary` is `/metrics`, `detail` is `/metrics/detail`. */
   renderMetrics(scope: MetricsScope): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Shown as it is, as JSON: version, node, cluster id and so on. */

@@ -11,12 +11,14 @@
  */
 import http from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import { type Duplex, pipeline } from "node:stream";
 import { ConnectionLimits, Refusals } from "../../api/index.ts";
 import type { ConnectionLimitsOptions } from "../../api/index.ts";
 import type { Logger } from "../../ports/index.ts";
+import { type Answer, refusal } from "./answer.ts";
 import type { BrokerView } from "./broker-view.ts";
-import { type Answer, refusal, Routes } from "./routes.ts";
+import type { DebugMode } from "./debug.ts";
+import { Routes } from "./routes.ts";
 
 const HEADERS_BYTES_MAX = 16 * 1024;
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -43,6 +45,8 @@ export interface HttpDoorOptions {
   readonly idleMs?: number;
   /** Time for a whole request, headers and body, in ms. */
   readonly slowRequestMs?: number;
+  /** `tidemark.debug.endpoints`. */
+  readonly debugMode?: DebugMode;
   /** Asked for each connection; default: nothing but the door's own maximum. */
   readonly limits?: () => ConnectionLimitsOptions;
 }
@@ -69,7 +73,7 @@ export class HttpDoor {
 
   constructor(options: HttpDoorOptions, broker: BrokerView, logger: Logger) {
     this.#options = options;
-    this.#routes = new Routes(broker);
+    this.#routes = new Routes(broker, options.debugMode ?? "off");
     this.#logger = logger;
     // A connection that comes too soon is closed and not kept waiting: it may be a probe, and soon comes another.
     this.#limits = new ConnectionLimits(() => limitsOf(options), 0);
@@ -220,12 +224,15 @@ export class HttpDoor {
     const { method = "", url = "" } = request;
     let answer: Answer;
     try {
-      answer = await this.#routes.answer(method, url);
+      answer = await this.#routes.answer(request);
     } catch (error: unknown) {
       this.#logger.error("an HTTP request failed", { method, url, err: error });
       answer = refusal(500, "UNKNOWN_SERVER_ERROR", "the broker failed to answer");
     }
-    if (!response.destroyed) send(request, response, answer, this.#closing !== null);
+    if (answer.status === 403 || answer.status === 429)
+      this.#onRefused(answer.status === 403 ? "debug_forbidden" : "debug_busy");
+    if (response.destroyed) answer.stream?.destroy();
+    else send(request, response, answer, this.#closing !== null);
   }
 
   #onRefused(reason: string): void {
@@ -258,13 +265,14 @@ function send(request: http.IncomingMessage, response: http.ServerResponse, answ
     ...headersOf(answer),
     ...(isLast ? { Connection: "close" } : {}),
   });
-  response.end(request.method === "HEAD" ? undefined : answer.body);
+  if (answer.stream === undefined) response.end(request.method === "HEAD" ? undefined : answer.body);
+  else pipeline(answer.stream, response, () => undefined);
 }
 
 function headersOf(answer: Answer): Record<string, string | number> {
   return {
     "Content-Type": answer.contentType,
-    "Content-Length": Buffer.byteLength(answer.body),
+    ...(answer.stream === undefined ? { "Content-Length": Buffer.byteLength(answer.body) } : {}),
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     ...answer.headers,

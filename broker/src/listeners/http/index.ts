@@ -8,6 +8,7 @@
  *
  * Not here: the console and its API; what the numbers are (platform); TLS and logins.
  */
-export type { BrokerView } from "./broker-view.ts";
+export type { BrokerView, HealthCheck } from "./broker-view.ts";
+export type { DebugMode } from "./debug.ts";
 export type { HttpDoorOptions } from "./http-door.ts";
 export { HttpDoor, openHttpDoor } from "./http-door.ts";

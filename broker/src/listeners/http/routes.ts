@@ -3,35 +3,34 @@
  *
  *   /livez  /startupz     200 "ok", else 503 and a word
  *   /readyz               200 "ok", else 503 and the word for what is missing; all of it with ?verbose
- *   /healthz              live and ready in one; with ?verbose each by itself
+ *   /healthz              live and ready in one; with ?verbose each by itself, and every check with its reason
  *   /version              JSON
  *   /metrics              once per broker and topic; /metrics/detail also per partition
+ *   /debug/heap  /cpu     where the configuration says so (debug.ts)
  *
  * Without ?verbose the health paths say nothing but their status (security 1.5).
  */
+import type { IncomingMessage } from "node:http";
+import { type Answer, json, refusal } from "./answer.ts";
 import type { BrokerView } from "./broker-view.ts";
+import { type DebugMode, DebugEndpoints } from "./debug.ts";
 
 const TEXT = "text/plain; charset=utf-8";
-const JSON_TYPE = "application/json; charset=utf-8";
-
-export interface Answer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
 
 export class Routes {
   readonly #broker: BrokerView;
+  readonly #debug: DebugEndpoints;
   /** Start-up is over once; a broker that drains later has still started. */
   #hasStarted = false;
 
-  constructor(broker: BrokerView) {
+  constructor(broker: BrokerView, debugMode: DebugMode) {
     this.#broker = broker;
+    this.#debug = new DebugEndpoints(debugMode);
   }
 
   /** Rejects only when the broker behind it fails. */
-  async answer(method: string, target: string): Promise<Answer> {
+  async answer(request: IncomingMessage): Promise<Answer> {
+    const { method = "", url: target = "" } = request;
     if (method !== "GET" && method !== "HEAD") {
       return {
         ...refusal(405, "METHOD_NOT_ALLOWED", "only GET and HEAD are answered here"),
@@ -58,7 +57,9 @@ export class Routes {
       case "/metrics/detail":
         return { status: 200, ...(await this.#broker.renderMetrics("detail")) };
       default:
-        return refusal(404, "NOT_FOUND", `nothing answers at ${url.pathname}`);
+        return (
+          (await this.#debug.answer(url, request)) ?? refusal(404, "NOT_FOUND", `nothing answers at ${url.pathname}`)
+        );
     }
   }
 
@@ -69,26 +70,24 @@ export class Routes {
     return health(ready, waitingFor[0] ?? "starting");
   }
 
+  #checks(): { troubles: string[]; checks: { name: string; ok: boolean; reason: string | null }[] } {
+    const checks = this.#broker.checks();
+    return {
+      troubles: checks.flatMap(({ trouble }) => (trouble === null ? [] : [trouble])),
+      checks: checks.map(({ name, trouble, reason }) => ({ name, ok: trouble === null, reason })),
+    };
+  }
+
   #healthz(isVerbose: boolean): Answer {
     const live = this.#broker.isLive();
     const { ready, waitingFor } = this.#broker.readiness();
-    if (isVerbose)
-      return json(live && ready ? 200 : 503, { live, ready, waitingFor, troubles: this.#broker.troubles() });
+    if (isVerbose) return json(live && ready ? 200 : 503, { live, ready, waitingFor, ...this.#checks() });
     return health(live && ready, live ? (waitingFor[0] ?? "starting") : "stalled");
   }
 }
 
-/** The body of every refusal, also of those that come before a route is looked up. */
-export function refusal(status: number, code: string, message: string): Answer {
-  return json(status, { error: { code, message } });
-}
-
 function health(isWell: boolean, reason: string): Answer {
   return { status: isWell ? 200 : 503, contentType: TEXT, body: isWell ? "ok" : reason };
-}
-
-function json(status: number, value: unknown): Answer {
-  return { status, contentType: JSON_TYPE, body: JSON.stringify(value) };
 }
 
 /** A path, or an absolute target as a proxy sends it, whose host does not matter here; null for anything else. */

@@ -3,6 +3,7 @@ import net from "node:net";
 
 import {
   type BrokerView,
+  type HealthCheck,
   type HttpDoor,
   type HttpDoorOptions,
   openHttpDoor,
@@ -30,9 +31,14 @@ export class FakeBroker implements BrokerView {
   renderMetrics: BrokerView["renderMetrics"] = (scope) =>
     Promise.resolve({ contentType: "text/plain; version=0.0.4; charset=utf-8", body: `# ${scope}\n` });
   readonly version = { version: "0.1.0", node: "v20.19.0" };
-  troubled: string[] = [];
-  troubles(): string[] {
-    return this.troubled;
+  isFull = false;
+  checks(): HealthCheck[] {
+    return [
+      {
+        name: "disk-space",
+        ...(this.isFull ? { trouble: "disk-full", reason: "no room" } : { trouble: null, reason: null }),
+      },
+    ];
   }
   isLive(): boolean {
     return this.live;

@@ -1,4 +1,5 @@
 /** Real sockets on a free loopback port. */
+import http from "node:http";
 import net from "node:net";
 
 import { expect } from "chai";
@@ -45,17 +46,17 @@ describe("HTTP door", function () {
       expect(await get("/livez")).to.include({ status: 503, text: "stalled" });
       expect(await get("/healthz")).to.include({ status: 503, text: "stalled" });
       expect(await get("/healthz?verbose")).to.include({
-        text: '{"live":false,"ready":false,"waitingFor":["recovery"],"troubles":[]}',
+        text: '{"live":false,"ready":false,"waitingFor":["recovery"],"troubles":[],"checks":[{"name":"disk-space","ok":true,"reason":null}]}',
       });
     });
 
     it("stays ready on a full disk, which only the verbose health tells of (3.8(2))", async () => {
-      open.broker.troubled = ["disk-full"];
+      open.broker.isFull = true;
       expect(await get("/readyz")).to.include({ status: 200, text: "ok" });
       expect(await get("/healthz")).to.include({ status: 200, text: "ok" });
       expect(await get("/healthz?verbose")).to.include({
         status: 200,
-        text: '{"live":true,"ready":true,"waitingFor":[],"troubles":["disk-full"]}',
+        text: '{"live":true,"ready":true,"waitingFor":[],"troubles":["disk-full"],"checks":[{"name":"disk-space","ok":false,"reason":"no room"}]}',
       });
     });
 
@@ -108,6 +109,63 @@ describe("HTTP door", function () {
       expect((await get("/readyz")).status).to.equal(200);
     });
   });
+
+  describe("debug", () => {
+    const ask = (path: string, headers: Record<string, string> = {}): Promise<{ status: number; body: Buffer }> =>
+      new Promise((resolve, reject) => {
+        const request = http.get(`${open.url}${path}`, { headers, agent: false }, (response) => {
+          const chunks: Buffer[] = [];
+          response.on("data", (chunk: Buffer) => chunks.push(chunk));
+          response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
+          response.on("error", reject);
+        });
+        request.on("error", reject);
+      });
+
+    it("does not exist unless it is asked for", async () => {
+      open = await openTestDoor();
+      for (const path of ["/debug/heap", "/debug/cpu?seconds=1", "/debug"])
+        expect((await ask(path)).status).to.equal(404);
+    });
+
+    it("gives a heap snapshot and a CPU profile, one at a time", async () => {
+      open = await openTestDoor({ debugMode: "loopback" });
+      const [profile, busy] = await Promise.all([ask("/debug/cpu?seconds=0.3"), ask("/debug/heap")]);
+      expect([profile.status, busy.status]).to.have.members([200, 429]);
+      const again = await ask("/debug/cpu?seconds=0.05");
+      expect(JSON.parse(again.body.toString())).to.include.keys("nodes", "startTime");
+      const heap = await ask("/debug/heap");
+      expect(heap.status).to.equal(200);
+      expect(heap.body.subarray(0, 12).toString()).to.equal('{"snapshot":');
+      expect(heap.body.subarray(-1).toString()).to.equal("}");
+      expect((await ask("/debug/cpu?seconds=0.05")).status, "the snapshot is done").to.equal(200);
+    });
+
+    it("refuses profiles without end, and pages that name another host", async () => {
+      open = await openTestDoor({ debugMode: "loopback" });
+      for (const seconds of ["0", "-1", "61", "x", "", "1e9"]) {
+        expect((await ask(`/debug/cpu?seconds=${seconds}`)).status, seconds).to.equal(400);
+      }
+      expect((await ask("/debug/heap", { Host: "evil.example:9292" })).status).to.equal(403);
+      expect(refusalsOf(open)).to.deep.equal({ debug_forbidden: 1 });
+      for (const host of ["localhost:9292", "127.0.0.1", "[::1]:9292"])
+        expect((await ask("/debug/cpu?seconds=0.01", { Host: host })).status, host).to.equal(200);
+      await open.door.close();
+      open = await openTestDoor({ debugMode: "any" });
+      expect((await ask("/debug/cpu?seconds=0.01", { Host: "broker.example" })).status).to.equal(200);
+    });
+
+    it("ends a profile with its client, and is free for the next", async () => {
+      open = await openTestDoor({ debugMode: "loopback" });
+      const gone = new Knock(open.door);
+      gone.socket.write("GET /debug/cpu?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      while ((await ask("/debug/cpu?seconds=0.01")).status !== 429);
+      gone.socket.destroy();
+      let status = 429;
+      while (status === 429) status = (await ask("/debug/cpu?seconds=0.01")).status;
+      expect(status).to.equal(200);
+    });
+  }).timeout(20_000);
 
   describe("limits", () => {
     beforeEach(async () => {
