@@ -307,6 +307,7 @@ export class Broker {
       config: this.#config,
       logger: this.#logger,
       clusterId: identity.clusterId,
+      newClusterId: identity.newClusterId,
       onFault: (fault) =>
         this.#fail("METADATA_FAULT", `the metadata can no longer be stored: ${messageOf(fault)}`, fault),
     }).catch(async (cause: unknown) => {

@@ -64,6 +64,8 @@ export interface ControllerOptions {
   readonly logger: Logger;
   /** The cluster that the data directory names; null: none yet, and one is born if the store is empty. */
   readonly clusterId: string | null;
+  /** What a cluster that is born is called; null = by chance. */
+  readonly newClusterId?: string | null;
   /** Metadata can no longer be stored, or a listener threw: the process must stop. Called once. */
   readonly onFault: (fault: unknown) => void;
 }
@@ -92,6 +94,7 @@ export class Controller {
   readonly #clock: Clock;
   readonly #reopener: MetadataReopener;
   readonly #random: RandomBytes;
+  readonly #newClusterId: string | null;
   readonly #config: BrokerConfig;
   readonly #logger: Logger;
   readonly #onFault: (fault: unknown) => void;
@@ -111,6 +114,7 @@ export class Controller {
   private constructor(options: ControllerOptions, image: ClusterImage, term: number) {
     this.#store = options.store;
     this.#random = options.random;
+    this.#newClusterId = options.newClusterId ?? null;
     this.#clock = options.clock;
     this.#config = options.config;
     this.#logger = options.logger.child("controller");
@@ -263,7 +267,7 @@ export class Controller {
     return this.#submit((working) => {
       const records: MetadataRecord[] = [];
       if (working.clusterId === "") {
-        records.push({ type: "clusterCreated", clusterId: uuidToText(this.#random(UUID_BYTES)) });
+        records.push({ type: "clusterCreated", clusterId: this.#newClusterId ?? uuidToText(this.#random(UUID_BYTES)) });
       }
       records.push({ type: "termStarted", term: this.#term, controllerId: this.#config.nodeId });
       return { records, response: undefined };

@@ -7,6 +7,7 @@
  *     cluster.id=22 characters      absent until the cluster is born here: the last step of a birth (10.1(8))
  *     node.id=1
  *     directory.id=22 characters    from the first start; an emptied disk gets another
+ *     new.cluster.id=22 characters  until then, if `server format` chose it: the id of the cluster to be born here
  *
  * Keys that this version does not know are kept. The file is written `safe`, or not at all.
  */
@@ -22,6 +23,8 @@ export interface ClusterIdentity {
   readonly clusterId: string | null;
   readonly nodeId: number;
   readonly directoryId: string;
+  /** What a cluster that is born here is to be called; null: any name, or one was born. */
+  readonly newClusterId: string | null;
   /** Keys of the file that mean nothing here, in order. */
   readonly otherKeys: readonly (readonly [key: string, value: string])[];
 }
@@ -34,6 +37,8 @@ export interface ClaimOptions {
   readonly nodeId: number;
   /** When the caller knows which cluster it must be. */
   readonly clusterId?: string;
+  /** For a directory that nobody has used: what the cluster to be born there is to be called. */
+  readonly newClusterId?: string;
 }
 
 export interface ClaimedDirectory {
@@ -81,7 +86,7 @@ export async function completeBirth(
   identity: ClusterIdentity,
   clusterId: string,
 ): Promise<ClusterIdentity> {
-  const born = { ...identity, clusterId };
+  const born = { ...identity, clusterId, newClusterId: null };
   await writeIdentity(disk, path, born);
   return born;
 }
@@ -121,8 +126,9 @@ export function inconsistentCluster(path: string, directoryCluster: string, othe
   return new StorageError("INCONSISTENT_CLUSTER_ID", path, message);
 }
 
-async function firstIdentity({ path, disk, random, nodeId }: ClaimOptions): Promise<ClusterIdentity> {
-  const identity = { clusterId: null, nodeId, directoryId: uuidToText(random(UUID_BYTES)), otherKeys: [] };
+async function firstIdentity({ path, disk, random, nodeId, newClusterId }: ClaimOptions): Promise<ClusterIdentity> {
+  const directoryId = uuidToText(random(UUID_BYTES));
+  const identity = { clusterId: null, nodeId, directoryId, newClusterId: newClusterId ?? null, otherKeys: [] };
   // An earlier start may have made the directory and been killed before this.
   await syncDirectory(disk, parentOf(path));
   await writeIdentity(disk, path, identity);
@@ -134,12 +140,13 @@ async function writeIdentity(disk: Disk, path: string, identity: ClusterIdentity
   await safeWrite({ disk, onSyncFailed: () => undefined }, path, META_PROPERTIES, encodeIdentity(identity));
 }
 
-function encodeIdentity({ clusterId, nodeId, directoryId, otherKeys }: ClusterIdentity): string {
+function encodeIdentity({ clusterId, nodeId, directoryId, newClusterId, otherKeys }: ClusterIdentity): string {
   const properties: (readonly [string, string])[] = [
     ["version", VERSION],
     ...(clusterId === null ? [] : [["cluster.id", clusterId] as const]),
     ["node.id", String(nodeId)],
     ["directory.id", directoryId],
+    ...(newClusterId === null ? [] : [["new.cluster.id", newClusterId] as const]),
     ...otherKeys,
   ];
   const lines = properties.map(([key, value]) => formatProperty(key, value));
@@ -166,7 +173,9 @@ function decodeIdentity(file: string, content: Uint8Array): ClusterIdentity {
   if (directoryId === null || !isUuid(directoryId)) throw refuse(`directory.id is ${directoryId ?? "missing"}`);
   const clusterId = take("cluster.id");
   if (clusterId === "") throw refuse("cluster.id is empty");
-  return { clusterId, nodeId: Number(nodeIdText), directoryId, otherKeys: [...values] };
+  const newClusterId = take("new.cluster.id");
+  if (newClusterId !== null && !isUuid(newClusterId)) throw refuse(`new.cluster.id is ${newClusterId}`);
+  return { clusterId, nodeId: Number(nodeIdText), directoryId, newClusterId, otherKeys: [...values] };
 }
 
 function parseText(content: Uint8Array, refuse: (what: string) => StorageError): { key: string; value: string }[] {

@@ -100,11 +100,24 @@ describe("claimDirectory", () => {
       clusterId: null,
       nodeId: 1,
       directoryId: DIRECTORY_ID,
+      newClusterId: null,
       otherKeys: [["other key", "x=y"]],
     });
     const born = await completeBirth(disk, PATH, identity, "c1");
     expect(readIdentity(disk, PATH)).to.deep.equal(born);
     expect(born.otherKeys).to.deep.equal(identity.otherKeys);
+  });
+
+  it("keeps the name that was chosen for a cluster until it is born, and refuses one that is no id", async () => {
+    const disk = new MemoryDisk();
+    await claimDirectory(options(disk, { newClusterId: DIRECTORY_ID })).then(({ lock }) => lock.release());
+    const identity = readIdentity(disk, PATH);
+    if (identity === null) throw new Error("nothing was written");
+    expect(identity).to.include({ clusterId: null, newClusterId: DIRECTORY_ID });
+    await completeBirth(disk, PATH, identity, DIRECTORY_ID);
+    expect(readIdentity(disk, PATH)).to.include({ clusterId: DIRECTORY_ID, newClusterId: null });
+    put(disk, META, `version=1\nnode.id=1\ndirectory.id=${DIRECTORY_ID}\nnew.cluster.id=short\n`);
+    expect(() => readIdentity(disk, PATH)).to.throw("new.cluster.id is short");
   });
 
   it("refuses a directory of another cluster or node, names both, and has written and locked nothing", async () => {

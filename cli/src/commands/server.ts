@@ -38,13 +38,18 @@ function readSettings(path: string): string {
   return text;
 }
 
-export async function startServer(context: CommandContext, request: ServerStartRequest): Promise<ExitCode> {
+/** What `server start` would run with: file, environment and --set. @throws CliFailure FILE_NOT_FOUND, EISDIR, INVALID_CONFIG */
+export function loadServerConfig(context: CommandContext, request: ServerStartRequest): Promise<LoadedConfig> {
   const path = request.config ?? (existsSync(STANDARD_FILE) ? STANDARD_FILE : null);
-  const loaded = await loadBrokerConfig(context, {
+  return loadBrokerConfig(context, {
     profile: "server",
     flags: Object.fromEntries(request.set ?? []),
     ...(path === null ? {} : { file: { path, text: readSettings(path) } }),
   });
+}
+
+export async function startServer(context: CommandContext, request: ServerStartRequest): Promise<ExitCode> {
+  const loaded = await loadServerConfig(context, request);
   announceSettings(context, loaded);
   return runBroker(context, {
     ...loaded,

@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import type { DevRequest } from "../commands/dev.ts";
 import type { ServerStartRequest } from "../commands/server.ts";
+import type { FormatRequest, PrintDefaultsRequest } from "../commands/server-tools.ts";
 import { parsePort, parseWholeNumber } from "../parse/numbers.ts";
 import { parsePair, parseTopicSpec } from "../parse/pairs.ts";
 import { type Launch, parsed, repeated, withTraits } from "./options.ts";
@@ -30,11 +31,35 @@ export function addDev(program: Command, launch: Launch): void {
 
 export function addServer(program: Command, launch: Launch): void {
   const server = program.command("server").description("run a broker in production");
-  withTraits(server.command("start"), { outputs: ["table", "json", "ndjson"] })
+  withSettings(withTraits(server.command("start"), { outputs: ["table", "json", "ndjson"] }))
     .description("one broker from a configuration file, KAFKA_* and TIDEMARK_* environment, and --set")
-    .option("--config <file>", "server.properties style file")
-    .addOption(repeated("--set <key=value>", "one setting, above file and environment; repeatable", parsePair))
     .action((options: ServerStartRequest, command: Command) =>
       launch(command, async (context) => (await import("../commands/server.ts")).startServer(context, options)),
     );
+  withSettings(server.command("check-config"))
+    .description("whether `server start` would take this configuration, and where each value comes from")
+    .action((options: ServerStartRequest, command: Command) =>
+      launch(command, async (context) => (await import("../commands/server-tools.ts")).checkConfig(context, options)),
+    );
+  withSettings(server.command("format"))
+    .description("make the data directory this broker's, before its first start")
+    .option("--cluster-id <id>", "what the cluster to be born there is called: 22 characters (default: by chance)")
+    .option("--ignore-formatted", "one that is somebody's already is no error, and stays as it is")
+    .action((options: FormatRequest, command: Command) =>
+      launch(command, async (context) => (await import("../commands/server-tools.ts")).format(context, options)),
+    );
+  server
+    .command("print-defaults")
+    .description("a configuration file with every key, its default and what it does, all commented out")
+    .option("--all", "also keys that are accepted without effect")
+    .action((options: PrintDefaultsRequest, command: Command) =>
+      launch(command, async (context) => (await import("../commands/server-tools.ts")).printDefaults(context, options)),
+    );
+}
+
+/** Where a broker's configuration comes from besides the environment. */
+function withSettings(command: Command): Command {
+  return command
+    .option("--config <file>", "server.properties style file")
+    .addOption(repeated("--set <key=value>", "one setting, above file and environment; repeatable", parsePair));
 }
