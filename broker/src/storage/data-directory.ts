@@ -24,6 +24,7 @@ import {
   markSyncFailed,
   takeCleanMarker,
 } from "./clean-marker.ts";
+import { DeletedDirectories } from "./deleted-directories.ts";
 import { asideName, parseDirectoryName } from "./directory-names.ts";
 import { isPassing, syncDirectory } from "./file-io.ts";
 import { FilePool } from "./file-pool.ts";
@@ -39,9 +40,11 @@ import { SyncSlots } from "./sync-slots.ts";
 import type { LogConfig, LogDirectory, LogDirectoryOptions, OpenReport, PartitionLog, ReplicaSpec } from "./types.ts";
 import { WritePace } from "./write-pace.ts";
 
-/** Logs that are closed at a time, and files of a removed one that go in one turn. */
+/** Logs that are closed at a time. */
 const CLOSED_AT_A_TIME = 16;
-const UNLINKED_PER_TURN = 16;
+
+/** Until a deleted log that could not be renamed is tried again. */
+const DELETE_RETRY_MS = 10_000;
 
 /** Writes off the loop, of all logs together. With the syncs that is more than the pool has threads, but neither is long at its limit. */
 const WRITES_IN_FLIGHT_MAX = 2;
@@ -107,6 +110,7 @@ class DataDirectory implements LogDirectory {
   readonly #host: LogHost;
   readonly #checkpoints: Checkpoints;
   readonly #rootSync: SharedWork;
+  readonly #deleted: DeletedDirectories;
 
   readonly #logs = new Map<string, SegmentedLog>();
   /** Logs on disk that no replica was placed for; their checkpoint entries live on with them. */
@@ -160,6 +164,7 @@ class DataDirectory implements LogDirectory {
       highWatermarkIntervalMs: options.highWatermarkCheckpointIntervalMs,
       logs: () => [...this.#logs.values(), ...this.#unplaced.values()],
     });
+    this.#deleted = new DeletedDirectories(this.#host, this.#path);
     this.#rootSync = new SharedWork(() =>
       synced(
         this.#host,
@@ -213,12 +218,13 @@ class DataDirectory implements LogDirectory {
 
     this.#isOpening = false;
     for (const log of this.#all()) log.finishSealed();
-    for (const name of deleted) this.#supervise(this.#removeTree(name));
+    for (const name of deleted) this.#deleted.removeLater(name, 0);
   }
 
   /** The start failed: nothing stays in use. */
   async abandon(): Promise<void> {
     this.#isClosed = true;
+    this.#deleted.stop();
     if (this.#hasSyncFailed) this.#markSyncFailed();
     await this.#checkpoints.stop();
     for (const log of this.#all()) {
@@ -394,7 +400,7 @@ class DataDirectory implements LogDirectory {
       return log;
     } catch (error: unknown) {
       // The name has to be free when somebody tries again.
-      if (this.#offlineFault === null) await this.#removeTree(key);
+      if (this.#offlineFault === null) await this.#deleted.remove(key);
       throw error;
     }
   }
@@ -452,9 +458,30 @@ class DataDirectory implements LogDirectory {
       const log = this.#logs.get(key) ?? this.#unplaced.get(key);
       if (log === undefined) return;
       this.#assertUsable();
+      await this.#delete(key, log);
+    });
+  }
+
+  async #delete(key: string, log: SegmentedLog): Promise<void> {
+    try {
       const name = await this.#takeAway(key, log, "delete");
-      this.#timers.after(log.config.fileDeleteDelayMs, () => {
-        if (!this.#isClosed) this.#supervise(this.#removeTree(name));
+      this.#deleted.removeLater(name, log.config.fileDeleteDelayMs);
+    } catch (error: unknown) {
+      // It could not be renamed, and nobody may want the name for long.
+      if (error instanceof DiskFault && this.#unplaced.get(key) === log) this.#deleteLater(key, log);
+      throw error;
+    }
+  }
+
+  #deleteLater(key: string, log: SegmentedLog): void {
+    this.#timers.after(DELETE_RETRY_MS, () => {
+      if (this.#isClosed || this.#offlineFault !== null) return;
+      const again = this.#inOrder(key, async () => {
+        // Whoever wanted the name meanwhile has taken it away, and this log with it.
+        if (this.#unplaced.get(key) === log && !this.#isClosed) await this.#delete(key, log);
+      });
+      again.catch((error: unknown) => {
+        if (!(error instanceof DiskFault)) this.#supervise(again);
       });
     });
   }
@@ -474,7 +501,7 @@ class DataDirectory implements LogDirectory {
     } catch (error: unknown) {
       if (suffix === "stray" || !(error instanceof DiskFault && isPassing(error))) throw error;
       // The disk is full, and this is what makes room.
-      await this.#removeTree(name);
+      await this.#deleted.remove(name);
       await this.#exorcise(key);
     }
     return name;
@@ -495,25 +522,6 @@ class DataDirectory implements LogDirectory {
       this.#disk.rename(`${this.#path}/${logKey(topic, partition)}`, `${this.#path}/${name}`);
       this.#logger.info("log directory renamed", { topic, partition, directory: name });
       return name;
-    }
-  }
-
-  /** Removes a renamed directory, a few files a turn. What stays because of a fault is removed at the next start. */
-  async #removeTree(name: string): Promise<void> {
-    const directory = `${this.#path}/${name}`;
-    try {
-      let leftInTurn = UNLINKED_PER_TURN;
-      for (const file of this.#disk.list(directory)) {
-        this.#disk.unlink(`${directory}/${file}`);
-        leftInTurn -= 1;
-        if (leftInTurn > 0) continue;
-        leftInTurn = UNLINKED_PER_TURN;
-        await this.#timers.yieldTurn();
-      }
-      this.#disk.rmdir(directory);
-    } catch (error: unknown) {
-      if (!(error instanceof DiskFault)) throw error;
-      this.#logger.warn("a deleted log could not be removed", { directory, err: error });
     }
   }
 
@@ -540,6 +548,7 @@ class DataDirectory implements LogDirectory {
 
   async close(brokerEpoch: number): Promise<void> {
     this.#isClosed = true;
+    this.#deleted.stop();
     if (this.#hasSyncFailed) this.#markSyncFailed();
     await Promise.all(this.#changes.values());
     await this.#checkpoints.stop();

@@ -57,6 +57,47 @@ describe("DataDirectory on a disk that refuses", () => {
     expect(again.log("t", P0)?.logEndOffset).to.equal(1);
   });
 
+  it("tries a deletion whose rename failed again by timer, and leaves alone who has the name by then", async () => {
+    for (const isTaken of [false, true]) {
+      const machine = new StorageMachine();
+      const { directory, log } = await machine.fresh();
+      append(log);
+      machine.medium.faults.add({ operation: "rename", effect: "other", path: /t-0 |t-0$/u, times: 2 });
+      await machine.failure(directory.deleteLog("t", P0));
+      if (isTaken) {
+        machine.medium.faults.removeAll();
+        const fresh = await machine.run(directory.createLog(specOf({}, "t", 0, OTHER_ID)));
+        append(fresh);
+      }
+      await machine.letPass(60_000);
+      const names = machine.disk.list(DATA).filter((name) => name.startsWith("t-"));
+      if (isTaken) {
+        expect(names).to.include("t-0");
+        expect(directory.log("t", P0)?.logEndOffset).to.equal(1);
+      } else expect(names).to.deep.equal([]);
+      expect([machine.offline, machine.medium.openFilesCount]).to.deep.equal([null, isTaken ? 1 : 0]);
+      await machine.run(directory.close(1));
+    }
+  });
+
+  it("tries files of a deleted topic that could not be removed again by timer, and a stop leaves them to the next start", async () => {
+    for (const isStopped of [false, true]) {
+      const machine = new StorageMachine();
+      const { directory, log } = await machine.fresh();
+      for (let i = 0; i < 40; i += 1) append(log);
+      machine.medium.faults.add({ operation: "unlink", effect: "other", path: /-delete/u, skipCount: 3, times: 2 });
+      await machine.run(directory.deleteLog("t", P0));
+      await machine.letPass(2000);
+      if (isStopped) {
+        await machine.run(directory.close(1));
+        machine.restart("power");
+        await machine.open();
+      }
+      await machine.letPass(60_000);
+      expect(machine.disk.list(DATA).filter((name) => name.startsWith("t-"))).to.deep.equal([]);
+    }
+  });
+
   it("lets a new topic inherit no checkpoint of the old one, although the disk was full when that went", async () => {
     const machine = new StorageMachine();
     const { directory, log } = await machine.fresh({ durability: "group-commit" });
