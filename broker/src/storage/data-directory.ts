@@ -140,7 +140,7 @@ class DataDirectory implements LogDirectory {
       clock: options.clock,
       timers: options.timers,
       logger: options.logger,
-      files: new FilePool(options.disk),
+      files: new FilePool(options.disk, options.openFilesMax),
       slots: new SyncSlots(options.clock),
       writeSlots: new SyncSlots(options.clock, WRITES_IN_FLIGHT_MAX),
       pace: new WritePace(),
@@ -328,8 +328,11 @@ class DataDirectory implements LogDirectory {
       });
       if (spec === undefined)
         this.#logger.warn("a log that metadata does not place here is kept", { directory, topicId });
-      if (log.isDamaged)
-        this.#logger.error("a log is damaged below its recovery point", { directory, endOffset: log.logEndOffset });
+      if (log.damage !== null)
+        this.#logger.error("a log is damaged below its recovery point: the partition waits", {
+          directory,
+          ...log.damage,
+        });
       if (foundTopicId === null) unsettled.unnamed.add(log);
       (spec === undefined ? this.#unplaced : this.#logs).set(key, log);
       if (loaded.mustFlush) unsettled.mustFlush.push(log);

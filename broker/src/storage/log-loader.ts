@@ -8,7 +8,7 @@
  *
  * Nothing here moves the recovery point up, and nothing is cut below it.
  */
-import { asOffset, assert } from "../base/index.ts";
+import { asOffset, asPosition, assert } from "../base/index.ts";
 import type { Offset } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
 import type { Disk } from "../ports/index.ts";
@@ -30,7 +30,7 @@ import { LOG_SUFFIX, Segment, SEGMENT_SUFFIXES } from "./segment.ts";
 import { SnapshotStore } from "./snapshot-store.ts";
 import { StorageError } from "./storage-error.ts";
 import { decodeTxnIndex, TXN_INDEX_SUFFIX } from "./txn-index-file.ts";
-import type { LogConfig } from "./types.ts";
+import type { LogConfig, LogDamage } from "./types.ts";
 
 const REWRITE_CHUNK_BYTES = 1024 * 1024;
 
@@ -63,8 +63,8 @@ export interface LoadedLog {
   readonly recoveryPoint: Offset;
   readonly syncedEnd: Offset;
   readonly isDirectoryDirty: boolean;
-  /** What must stay in the checkpoint although the log ends below it; null = the recovery point itself. */
-  readonly damagedRecoveryPoint: Offset | null;
+  /** Its recovery point must stay in the checkpoint although the log ends below it. */
+  readonly damage: LogDamage | null;
   readonly wasRecovered: boolean;
   /** Something was cut or deleted, or has to be synced before the log reports or appends (4.2(10)). */
   readonly mustFlush: boolean;
@@ -165,7 +165,7 @@ class LogLoader {
     this.#settleEdges(end);
     const producers = await replayProducers(this.#replaySource, end, this.#nowMs);
     active.dropIndexes();
-    return this.#result({ producers, recoveryPoint: end, wasRecovered: false, isDamaged: false });
+    return this.#result({ producers, recoveryPoint: end, wasRecovered: false, damage: null });
   }
 
   /** 4.2(5)-(10). */
@@ -187,8 +187,9 @@ class LogLoader {
     if (this.#options.mustRewrite) this.#dropDerived(firstSlot, recoveryPoint);
     const before = { ...this.#replaySource, segments: this.#segments.slice(0, firstSlot) };
     const producers = await replayProducers(before, first.baseOffset, this.#nowMs);
-    const isDamaged = await this.#scanFrom(firstSlot, producers, recoveryPoint);
+    const damage = await this.#scanFrom(firstSlot, producers, recoveryPoint);
 
+    const isDamaged = damage !== null;
     let end = this.#active.endOffset;
     if (!isDamaged && end < this.#logStart) {
       host.logger.warn("the log ends below its log start and begins there anew", {
@@ -208,7 +209,7 @@ class LogLoader {
     }
     if (this.#options.mustRewrite && !isDamaged) await this.#rewriteFrom(recoveryPoint);
     const isSynced = config.durability === "group-commit" || config.durability === "fsync-each";
-    return this.#result({ producers, recoveryPoint, wasRecovered: true, isDamaged, mustFlush: isSynced });
+    return this.#result({ producers, recoveryPoint, wasRecovered: true, damage, mustFlush: isSynced });
   }
 
   // ---- segments ----
@@ -278,8 +279,8 @@ class LogLoader {
 
   // ---- the scan ----
 
-  /** Scans from `firstSlot` on and cuts a torn tail. True: what ended the scan is damage. */
-  async #scanFrom(firstSlot: number, producers: ProducerState, recoveryPoint: Offset): Promise<boolean> {
+  /** Scans from `firstSlot` on and cuts a torn tail. Not null: what ended the scan is damage. */
+  async #scanFrom(firstSlot: number, producers: ProducerState, recoveryPoint: Offset): Promise<LogDamage | null> {
     const { host, scan } = this.#options;
     const base = this.#segments[firstSlot]?.baseOffset ?? 0;
     const target = new RecoveryTarget({ epochs: this.#epochs, producers, end: base, nowMs: this.#nowMs });
@@ -292,7 +293,7 @@ class LogLoader {
           path: segment.log.path,
           endOffset: target.end,
         });
-        return this.#endBefore(slot, target.end, recoveryPoint);
+        return this.#endBefore(slot, target.end, recoveryPoint, "gap");
       }
       const fileBytes = segment.writtenBytes;
       segment.reset();
@@ -307,27 +308,32 @@ class LogLoader {
           offset: target.end,
           reason: bad,
         });
-        if (target.end < recoveryPoint) return this.#endBefore(slot + 1, target.end, recoveryPoint);
+        if (target.end < recoveryPoint) return this.#endBefore(slot + 1, target.end, recoveryPoint, bad);
         this.#cutSegmentsFrom(slot + 1);
         this.#cutTail(segment, fileBytes);
         this.#complete(segment, producers);
-        return false;
+        return null;
       }
       segment.isSealed = slot < this.#segments.length - 1;
       this.#complete(segment, producers);
     }
     // Bytes that were synced are missing: the scan could not meet them.
-    return target.end < recoveryPoint;
+    return target.end < recoveryPoint ? this.#damageAt(target.end, recoveryPoint, "missing") : null;
   }
 
   /** The log ends at `end`, before the segment in `slot`: as damage, or because the rest is a torn tail. */
-  #endBefore(slot: number, end: number, recoveryPoint: Offset): boolean {
+  #endBefore(slot: number, end: number, recoveryPoint: Offset, reason: LogDamage["reason"]): LogDamage | null {
     const isDamage = end < recoveryPoint;
     // What follows damage stays on disk as it is, and nobody holds it open.
     if (isDamage) for (const gone of this.#segments.splice(slot)) gone.log.closeSync();
     else this.#cutSegmentsFrom(slot);
     this.#active.isSealed = false;
-    return isDamage;
+    return isDamage ? this.#damageAt(end, recoveryPoint, reason) : null;
+  }
+
+  #damageAt(end: number, recoveryPoint: Offset, reason: LogDamage["reason"]): LogDamage {
+    const { log, sizeBytes } = this.#active;
+    return { offset: asOffset(end), recoveryPoint, path: log.path, position: asPosition(sizeBytes), reason };
   }
 
   #cutSegmentsFrom(slot: number): void {
@@ -445,7 +451,7 @@ class LogLoader {
     producers: ProducerState;
     recoveryPoint: Offset;
     wasRecovered: boolean;
-    isDamaged: boolean;
+    damage: LogDamage | null;
     mustFlush?: boolean;
   }): LoadedLog {
     const active = this.#active;
@@ -463,10 +469,10 @@ class LogLoader {
       recoveryPoint,
       syncedEnd: asOffset(Math.min(outcome.recoveryPoint, end)),
       isDirectoryDirty: outcome.wasRecovered,
-      damagedRecoveryPoint: outcome.isDamaged ? outcome.recoveryPoint : null,
+      damage: outcome.damage,
       wasRecovered: outcome.wasRecovered,
       mustFlush:
-        !outcome.isDamaged &&
+        outcome.damage === null &&
         (this.#hasCut || outcome.mustFlush === true || this.#options.mustRewrite || this.#options.mustSync),
       isNew: outcome.wasRecovered && outcome.recoveryPoint === 0,
       bytesCut: this.#bytesCut,

@@ -12,7 +12,7 @@ import { asOffset, assert } from "../base/index.ts";
 import type { Ms, Offset } from "../base/index.ts";
 import { BATCH_HEADER_BYTES, NO_TIMESTAMP } from "@tidemark/proto";
 import type { Disk, Logger } from "../ports/index.ts";
-import { lastOffsetAt, maxTimestampAt } from "./batch-fields.ts";
+import { lastOffsetAt, maxTimestampAt, RELATIVE_OFFSET_MAX } from "./batch-fields.ts";
 import { offsetName } from "./directory-names.ts";
 import { readFullySync, readWholeFile, removeFile, writeTail } from "./file-io.ts";
 import { PooledFile } from "./file-pool.ts";
@@ -490,7 +490,7 @@ export class Segment {
     const timeBytes = readWholeFile(this.#disk, this.timeIndexPath);
     const offsets = offsetBytes === null ? null : OffsetIndex.parse(offsetBytes);
     const times = timeBytes === null ? null : TimeIndex.parse(timeBytes);
-    if (offsets === null || times === null) return null;
+    if (offsets === null || times === null || !this.#mayBelong(offsets, times)) return null;
     this.#indexes = { offsets, times };
     this.#offsetsOnFile = offsets.count;
     this.#timesOnFile = times.count;
@@ -500,6 +500,17 @@ export class Segment {
       this.#isMaxKnown = true;
     }
     return this.#indexes;
+  }
+
+  /** Neither index may name what lies behind the log; the end of a segment that grows is not known to its loader. */
+  #mayBelong(offsets: OffsetIndex, times: TimeIndex): boolean {
+    if (offsets.lastPosition >= Math.max(1, this.sizeBytes)) return false;
+    const lastRelativeOffset = this.isSealed ? this.endOffset - this.baseOffset - 1 : RELATIVE_OFFSET_MAX;
+    const named = Math.max(
+      times.lastRelativeOffset,
+      offsets.count === 0 ? 0 : offsets.relativeOffsetAt(offsets.count - 1),
+    );
+    return named <= Math.max(0, lastRelativeOffset);
   }
 
   #loadOrRebuild(): Indexes {

@@ -38,6 +38,7 @@ import { findAborted } from "./txn-index.ts";
 import type {
   AppendResult,
   LogConfig,
+  LogDamage,
   LogEvents,
   PartitionLog,
   ProducerBatch,
@@ -94,8 +95,7 @@ export class SegmentedLog implements PartitionLog {
   #truncation: Promise<void> | null = null;
   /** The files are closed and may be renamed. */
   #isReleased = false;
-  /** The checkpointed recovery point of a damaged log, which ends below it; null = not damaged. */
-  readonly #damagedRecoveryPoint: Offset | null;
+  readonly damage: LogDamage | null;
 
   #syncAskedEnd: number;
   #flushTimer: TimerHandle | null = null;
@@ -121,7 +121,7 @@ export class SegmentedLog implements PartitionLog {
     this.#epochs = loaded.epochs;
     this.#producers = loaded.producers;
     this.#snapshots = loaded.snapshots;
-    this.#damagedRecoveryPoint = loaded.damagedRecoveryPoint;
+    this.damage = loaded.damage;
     this.#syncAskedEnd = loaded.syncedEnd;
     this.#nextExpiryAtMs = host.clock.monotonicNow() + EXPIRY_CHECK_MS;
     this.#sync = new GroupSync(
@@ -196,7 +196,7 @@ export class SegmentedLog implements PartitionLog {
 
   /** What the checkpoint has to say. That of a damaged log stays, or the next start would take the damage for a torn tail. */
   get recoveryPointToKeep(): Offset {
-    return this.#damagedRecoveryPoint ?? this.#sync.recoveryPoint;
+    return this.damage?.recoveryPoint ?? this.#sync.recoveryPoint;
   }
 
   get highWatermark(): Offset {
@@ -231,7 +231,7 @@ export class SegmentedLog implements PartitionLog {
   }
 
   get isDamaged(): boolean {
-    return this.#damagedRecoveryPoint !== null;
+    return this.damage !== null;
   }
 
   segments(): readonly { baseOffset: Offset; sizeBytes: Position; path: string }[] {
@@ -314,7 +314,7 @@ export class SegmentedLog implements PartitionLog {
       this.#state.isTruncating ||
       this.#state.isClosed ||
       this.#state.isOffline ||
-      this.#damagedRecoveryPoint !== null
+      this.isDamaged
     );
   }
 

@@ -8,6 +8,7 @@
 import type { BatchHeader } from "@tidemark/proto";
 import type { Histogram, LeaderEpoch, Ms, Offset, PartitionId, Position } from "../base/index.ts";
 import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
+import type { BadBatch } from "./recovery-scan.ts";
 import type { AbortedTransaction } from "./txn-index-file.ts";
 
 export type { AbortedTransaction };
@@ -90,6 +91,19 @@ export interface LogEvents {
   onSyncFailed(fault: DiskFault): void;
 }
 
+/** Where a log ends too early, and why. */
+export interface LogDamage {
+  /** First offset that is lost, unless the bytes can be mended. */
+  readonly offset: Offset;
+  /** What was synced once: the log should reach at least here. */
+  readonly recoveryPoint: Offset;
+  /** The file, and the place of the first bad byte in it. */
+  readonly path: string;
+  readonly position: Position;
+  /** What is wrong with the batch there; `gap`: the next segment begins further on; `missing`: the bytes just end. */
+  readonly reason: BadBatch | "gap" | "missing";
+}
+
 export interface PartitionLog {
   readonly topic: string;
   readonly partition: PartitionId;
@@ -112,8 +126,12 @@ export interface PartitionLog {
   readonly latestEpoch: LeaderEpoch;
   /** Newest record timestamp of the segments looked at in this life, the active one always; -1 = none. */
   readonly maxTimestamp: number;
-  /** Bytes below the recovery point are bad or missing (15.7): what is good is served, appends answer 56. */
+  /**
+   * Bytes that were synced are bad or missing (15.7): found at start, the bytes stay as they are and the partition waits for
+   * an operator. What lies before them is served; appends, and reads at or behind the place, are answered with 56.
+   */
   readonly isDamaged: boolean;
+  readonly damage: LogDamage | null;
   events: LogEvents;
   /** Settings of the topic changed. They hold from the next append on. */
   reconfigure(config: LogConfig): void;
@@ -209,6 +227,8 @@ export interface LogDirectoryOptions {
   readonly recoveryCheckpointIntervalMs: number;
   readonly logStartCheckpointIntervalMs: number;
   readonly highWatermarkCheckpointIntervalMs: number;
+  /** Log files that are held open at a time; default 512. What is in use is never closed for it. */
+  readonly openFilesMax?: number | undefined;
   onProgress?(progress: OpenProgress): void;
   /** A fault that takes the whole directory offline (3.8(1)). */
   onOffline(fault: DiskFault): void;

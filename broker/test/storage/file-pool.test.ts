@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { FilePool, PooledFile } from "../../src/storage/file-pool.ts";
-import { DATA, StorageMachine } from "./support/storage-machine.ts";
+import { append, asOffset, DATA, makeBatch, StorageMachine } from "./support/storage-machine.ts";
 
 describe("file pool", () => {
   function poolOf(openMax: number): { machine: StorageMachine; files: PooledFile[] } {
@@ -52,5 +52,38 @@ describe("file pool", () => {
     await machine.letPass(100);
     expect(isIdle).to.equal(true);
     await file?.whenIdle();
+  });
+
+  it("serves 2,000 segments through eight descriptors, with reads and syncs in flight", async function () {
+    this.timeout(60_000);
+    const machine = new StorageMachine();
+    machine.openFilesMax = 8;
+    const { directory, log } = await machine.fresh({ segmentBytes: 100 });
+    for (let i = 0; i < 2000; i += 1) append(log, makeBatch({ timestamps: [i] }));
+    expect(log.segmentCount).to.equal(2000);
+    await machine.synced(log);
+    await machine.run(directory.close(1));
+    machine.restart("power");
+    const { directory: next, log: again } = await machine.again({ segmentBytes: 100 });
+    expect(machine.medium.openFilesCount, "a start opens none of the closed ones").to.equal(0);
+    let openMax = 0;
+    const reader = async (offset: number): Promise<void> => {
+      const { records } = await again.read(asOffset(offset), 1000, again.writtenEndOffset);
+      openMax = Math.max(openMax, machine.medium.openFilesCount);
+      expect(records.readBigInt64BE(0)).to.equal(BigInt(offset));
+    };
+    for (let from = 0; from < 2000; from += 200) {
+      append(again, makeBatch({ timestamps: [5000 + from] }));
+      again.sync();
+      await machine.run(Promise.all(Array.from({ length: 4 }, (_, i) => reader(from + 37 * i))));
+    }
+    // Two more while a safe write or a sync of an index opens a file of its own.
+    expect(openMax).to.be.within(2, 8 + 3);
+    expect(await machine.run(again.findByTimestamp(1234, again.writtenEndOffset))).to.deep.equal({
+      offset: 1234,
+      timestamp: 1234,
+    });
+    await machine.run(next.close(2));
+    expect(machine.medium.openFilesCount).to.equal(0);
   });
 });

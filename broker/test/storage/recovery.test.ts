@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { SeededRandom } from "../../src/base/index.ts";
 import {
   append,
+  asMs,
   asOffset,
   DATA,
   fileBytes,
@@ -180,6 +181,13 @@ describe("recovery (4.2)", () => {
       const { directory: reopened, log: damaged } = await machine.again();
       expect(damaged.isDamaged).to.equal(true);
       expect(damaged.logEndOffset).to.be.within(last?.baseOffset ?? 0, end - 1);
+      expect(damaged.damage).to.include({
+        offset: damaged.logEndOffset,
+        recoveryPoint: end,
+        path: last?.path,
+        reason: "crc",
+      });
+      expect(damaged.retain(asMs(10 ** 13)), "nothing is removed while the partition waits").to.equal(null);
       expect(() => append(damaged)).to.throw("KAFKA_STORAGE_ERROR");
       expect((await readAll(machine, damaged)).length).to.be.greaterThan(0);
       expect(machine.disk.sizeOf(last?.path ?? "")).to.equal(last?.sizeBytes);

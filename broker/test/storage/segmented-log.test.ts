@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { BatchField, sealBatch } from "@tidemark/proto";
 import fc from "fast-check";
 import { SeededRandom } from "../../src/base/index.ts";
 import { RecordCursor } from "@tidemark/proto";
@@ -112,6 +113,30 @@ describe("log: roll (3.3)", () => {
     const { log } = await machine.fresh({ segmentIndexBytes: 4, segmentBytes: 100_000 });
     for (let i = 0; i < 5; i += 1) append(log);
     expect(log.segmentCount).to.equal(5);
+  });
+
+  it("rolls before an offset that is too far from the base for an index (3.3(1), P16), and comes back over a crash", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh({ segmentBytes: 100_000, indexIntervalBytes: 0 });
+    const far = 2 ** 30;
+    const wide = (): Buffer => {
+      const batch = makeBatch();
+      batch.writeInt32BE(far - 1, BatchField.LAST_OFFSET_DELTA);
+      sealBatch(batch, 0, batch.length);
+      return batch;
+    };
+    for (let i = 0; i < 5; i += 1) append(log, wide());
+    const expected = [0, 2 * far, 4 * far];
+    expect(log.segments().map(({ baseOffset }) => baseOffset)).to.deep.equal(expected);
+    await machine.synced(log);
+    machine.restart("power");
+    const again = (await machine.again({ segmentBytes: 100_000, indexIntervalBytes: 0 })).log;
+    expect(again.segments().map(({ baseOffset }) => baseOffset)).to.deep.equal(expected);
+    expect([again.logEndOffset, again.isDamaged]).to.deep.equal([5 * far, false]);
+    for (const [slot, offset] of [0, far, 2 * far, 3 * far + 7, 5 * far - 1].entries()) {
+      const { records } = await machine.run(again.read(asOffset(offset), 1, again.writtenEndOffset));
+      expect(Number(records.readBigInt64BE(0)), `read ${slot}`).to.equal(Math.floor(offset / far) * far);
+    }
   });
 
   it("moves the recovery point past a roll only when file, indexes, snapshot and directory are synced (P41, P68)", async () => {
@@ -250,6 +275,66 @@ describe("log: reads", () => {
     const again = (await machine.again()).log;
     expect(await readAll(machine, again, 100)).to.deep.equal(fileBytes(machine, again));
     expect(machine.lines.filter((line) => line.includes("made anew"))).to.have.length(2);
+  });
+
+  it("makes an index anew that names what lies behind the log, and accepts a tail of zeros (2.5(1))", async () => {
+    for (const [suffix, tail, isBad] of [
+      ["index", "0000000100ffffff", true],
+      ["index", "00ffffff00000500", true],
+      ["timeindex", "000000000000ffff00ffffff", true],
+      ["index", "00".repeat(80), false],
+      ["timeindex", "00".repeat(120), false],
+    ] as const) {
+      const machine = new StorageMachine();
+      const { directory, log } = await machine.fresh();
+      for (let i = 0; i < 60; i += 1) append(log, makeBatch({ timestamps: [i] }));
+      await machine.run(directory.close(1));
+      const path = log.segments()[1]?.path.replace(/log$/, suffix) ?? "";
+      machine.put(path, Buffer.concat([machine.bytes(path), Buffer.from(tail, "hex")]));
+      machine.restart("process");
+      const again = (await machine.again()).log;
+      expect(await readAll(machine, again, 100)).to.deep.equal(fileBytes(machine, again));
+      expect(await machine.run(again.findByTimestamp(15, again.writtenEndOffset))).to.deep.equal({
+        offset: 15,
+        timestamp: 15,
+      });
+      expect(machine.lines.filter((line) => line.includes("made anew")).length > 0, `${suffix} ${tail}`).to.equal(
+        isBad,
+      );
+    }
+  });
+
+  it("ends in an answer whatever byte of a closed segment has rotted since the start (15.7(4))", async function () {
+    this.timeout(30_000);
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    for (let i = 0; i < 40; i += 1) append(log, makeBatch({ timestamps: [i], producerId: 4, baseSequence: i }));
+    const whole = log.segments()[1];
+    const path = whole?.path ?? "";
+    const file = machine.medium.fileAt(path);
+    const from = whole?.baseOffset ?? 0;
+    for (let byte = 0; byte < (whole?.sizeBytes ?? 0); byte += 3) {
+      file?.flipBit(byte, 7);
+      const asked = [
+        log.read(asOffset(from), 10_000, log.writtenEndOffset),
+        log.read(asOffset(from + 5), 1, log.writtenEndOffset),
+        log.findByTimestamp(from + 3, log.writtenEndOffset),
+        log.findMaxTimestamp(log.writtenEndOffset),
+        log.findProducerBatch(4, 0, from + 2, from + 2),
+      ];
+      for (const question of asked) {
+        const error = await machine.run(
+          question.then(
+            () => null,
+            (thrown: unknown) => thrown,
+          ),
+        );
+        if (error !== null) expect(error, `byte ${byte}`).to.have.property("code");
+      }
+      file?.flipBit(byte, 7);
+    }
+    expect(machine.offline, "rot is no I/O error").to.equal(null);
+    expect(append(log)).to.equal(40);
   });
 });
 

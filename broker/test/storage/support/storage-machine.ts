@@ -91,6 +91,7 @@ export class StorageMachine {
   disk: Disk;
   offline: DiskFault | null = null;
   checkpointMs = 5000;
+  openFilesMax: number | undefined;
 
   constructor(options: { seed?: number; mode?: DirectoryMode } = {}) {
     const random = new SeededRandom(options.seed ?? 1);
@@ -141,6 +142,7 @@ export class StorageMachine {
         recoveryCheckpointIntervalMs: this.checkpointMs,
         logStartCheckpointIntervalMs: this.checkpointMs,
         highWatermarkCheckpointIntervalMs: this.checkpointMs,
+        openFilesMax: this.openFilesMax,
         onProgress: (progress) => this.progress.push(progress),
         onOffline: (fault) => {
           this.offline = fault;

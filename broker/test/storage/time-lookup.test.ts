@@ -1,0 +1,95 @@
+/** Offsets by time (12.4) against a walk over all records: over segments, restarts, lost indexes, log starts and limits. */
+import { expect } from "chai";
+import fc from "fast-check";
+import { setLogAppendTime } from "@tidemark/proto";
+import { append, asOffset, DATA, makeBatch, makeMarker, StorageMachine } from "./support/storage-machine.ts";
+
+const P = `${DATA}/t-0`;
+
+interface Written {
+  readonly offset: number;
+  readonly timestamp: number;
+}
+
+describe("offsets by time (12.4)", () => {
+  const clientBatch = fc.record({
+    kind: fc.constant("client" as const),
+    timestamps: fc.array(fc.integer({ min: -1, max: 300 }), { minLength: 1, maxLength: 4 }),
+  });
+  const brokerBatch = fc.record({
+    kind: fc.constant("broker" as const),
+    records: fc.integer({ min: 1, max: 3 }),
+    now: fc.nat(300),
+  });
+  const marker = fc.record({ kind: fc.constant("marker" as const), now: fc.nat(310) });
+  const batch = fc.oneof(
+    { weight: 6, arbitrary: clientBatch },
+    { weight: 2, arbitrary: brokerBatch },
+    { weight: 1, arbitrary: marker },
+  );
+
+  it("equal those of a walk over all records", async function () {
+    this.timeout(60_000);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(batch, { minLength: 1, maxLength: 70 }),
+        fc.record({
+          restart: fc.constantFrom("none", "clean", "kill"),
+          lost: fc.constantFrom("nothing", ".timeindex", ".index", "torn"),
+          start: fc.double({ min: 0, max: 1, noNaN: true }),
+          limit: fc.double({ min: 0, max: 1, noNaN: true }),
+          interval: fc.constantFrom(0, 200, 100_000),
+        }),
+        fc.array(fc.integer({ min: -1, max: 310 }), { minLength: 1, maxLength: 8 }),
+        async (batches, shape, asked) => {
+          const machine = new StorageMachine();
+          const config = { segmentBytes: 700, indexIntervalBytes: shape.interval };
+          let { directory, log } = await machine.fresh(config);
+          const records: Written[] = [];
+          for (const one of batches) {
+            const { logEndOffset } = log;
+            let timestamps: readonly number[];
+            if (one.kind === "client") {
+              timestamps = one.timestamps;
+              append(log, makeBatch({ timestamps, valueBytes: 1 }));
+            } else if (one.kind === "broker") {
+              // What the client said counts no more.
+              const bytes = makeBatch({ timestamps: Array.from({ length: one.records }, () => 299), valueBytes: 1 });
+              setLogAppendTime(bytes, 0, one.now);
+              timestamps = Array.from({ length: one.records }, () => one.now);
+              append(log, bytes);
+            } else {
+              timestamps = [one.now];
+              append(log, makeMarker({ producerId: 1, type: "commit", timestamp: one.now }));
+            }
+            timestamps.forEach((timestamp, delta) => records.push({ offset: logEndOffset + delta, timestamp }));
+          }
+          if (shape.restart === "clean") await machine.run(directory.close(1));
+          if (shape.restart !== "none") {
+            for (const name of machine.names().slice(0, -4)) {
+              if (shape.lost !== "torn" && name.endsWith(shape.lost)) machine.disk.unlink(`${P}/${name}`);
+              if (shape.lost === "torn" && name.endsWith("index")) machine.put(`${P}/${name}`, "torn");
+            }
+            machine.restart("process");
+            ({ directory, log } = await machine.again(config));
+          }
+          const end = log.logEndOffset;
+          expect(end).to.equal(records.length);
+          log.highWatermark = end;
+          const start = asOffset(Math.floor(shape.start * end));
+          await machine.run(log.raiseLogStart(start));
+          const limit = asOffset(Math.max(start, Math.ceil(shape.limit * end)));
+          const readable = records.filter(({ offset }) => offset >= start && offset < limit);
+          for (const timestamp of asked) {
+            const expected = readable.find((record) => record.timestamp >= timestamp) ?? null;
+            expect(await machine.run(log.findByTimestamp(timestamp, limit)), `at ${timestamp}`).to.deep.equal(expected);
+          }
+          const largest = Math.max(...readable.map(({ timestamp }) => timestamp));
+          const newest = readable.find(({ timestamp }) => timestamp === largest) ?? null;
+          expect(await machine.run(log.findMaxTimestamp(limit))).to.deep.equal(newest);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
