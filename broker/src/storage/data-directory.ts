@@ -31,6 +31,7 @@ import { FilePool } from "./file-pool.ts";
 import type { LogHost } from "./log-host.ts";
 import { bytesToScan, loadLog } from "./log-loader.ts";
 import { formatPartitionMetadata, PARTITION_METADATA, readTopicId } from "./partition-metadata.ts";
+import { ProducerCap } from "./producer-cap.ts";
 import { RecoveryScan } from "./recovery-scan.ts";
 import { safeWrite, synced } from "./safe-write.ts";
 import { SegmentedLog } from "./segmented-log.ts";
@@ -111,6 +112,7 @@ class DataDirectory implements LogDirectory {
   readonly #checkpoints: Checkpoints;
   readonly #rootSync: SharedWork;
   readonly #deleted: DeletedDirectories;
+  readonly #producerCap: ProducerCap;
 
   readonly #logs = new Map<string, SegmentedLog>();
   /** Logs on disk that no replica was placed for; their checkpoint entries live on with them. */
@@ -145,6 +147,7 @@ class DataDirectory implements LogDirectory {
       writeSlots: new SyncSlots(options.clock, WRITES_IN_FLIGHT_MAX),
       pace: new WritePace(),
       onRecoveryPointMoved: () => this.#checkpoints.recoveryPoints.markDue(),
+      onProducersAdded: (count) => this.#producerCap.added(count),
       onHighWatermarkMoved: () => this.#checkpoints.highWatermarks.markDue(),
       checkpointRecoveryPoints: () => this.#checkpoints.recoveryPoints.write(),
       checkpointLogStarts: () => this.#checkpoints.logStarts.write(),
@@ -165,6 +168,11 @@ class DataDirectory implements LogDirectory {
       logs: () => [...this.#logs.values(), ...this.#unplaced.values()],
     });
     this.#deleted = new DeletedDirectories(this.#host, this.#path);
+    this.#producerCap = new ProducerCap({
+      states: () => [...this.#all()].map((log) => log.producerState),
+      logger: options.logger,
+      ...(options.producersMax === undefined ? {} : { max: options.producersMax }),
+    });
     this.#rootSync = new SharedWork(() =>
       synced(
         this.#host,
@@ -217,6 +225,7 @@ class DataDirectory implements LogDirectory {
     if (this.#offlineFault !== null) throw this.#offlineFault;
 
     this.#isOpening = false;
+    for (const log of this.#all()) this.#producerCap.added(log.producerState.size);
     for (const log of this.#all()) log.finishSealed();
     for (const name of deleted) this.#deleted.removeLater(name, 0);
   }

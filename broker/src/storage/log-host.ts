@@ -22,6 +22,8 @@ export interface LogHost extends SafeWriteHost {
   /** Recovery point, high watermark or log start of some log moved: its checkpoint is due. */
   onRecoveryPointMoved(): void;
   onHighWatermarkMoved(): void;
+  /** A log knows more idempotent producers than before: all together are bounded (producer-cap.ts). */
+  onProducersAdded(count: number): void;
   /** Resolves when the recovery points of all logs, as they are now or later, are on stable storage. */
   checkpointRecoveryPoints(): Promise<void>;
   /** The same for log starts and high watermarks. */

@@ -163,4 +163,16 @@ export class ProducerState {
         this.#producers?.delete(producer.producerId);
     }
   }
+
+  /** The same for at most `countMax` of those that wrote nothing after `untilMs`; answers how many it were. */
+  forget(untilMs: number, countMax: number): number {
+    let count = 0;
+    for (const producer of this.producers()) {
+      if (count >= countMax) break;
+      if (producer.writtenAtMs > untilMs || producer.currentTxnFirstOffset >= 0) continue;
+      this.#producers?.delete(producer.producerId);
+      count += 1;
+    }
+    return count;
+  }
 }

@@ -83,6 +83,8 @@ export class SegmentedLog implements PartitionLog {
   readonly #epochs: EpochCache;
   #epochFile: EpochFile | null = null;
   readonly #producers: ProducerState;
+  /** As many of them as the host has heard of. */
+  #producersCounted: number;
   readonly #snapshots: SnapshotStore;
   readonly #sync: GroupSync;
   /** These are made when they are first asked for: an idle log is neither read, written nor cut. */
@@ -120,6 +122,7 @@ export class SegmentedLog implements PartitionLog {
     });
     this.#epochs = loaded.epochs;
     this.#producers = loaded.producers;
+    this.#producersCounted = loaded.producers.size;
     this.#snapshots = loaded.snapshots;
     this.damage = loaded.damage;
     this.#syncAskedEnd = loaded.syncedEnd;
@@ -290,6 +293,7 @@ export class SegmentedLog implements PartitionLog {
   writeAppended(): DiskFault | null {
     const fault = this.#writer.endTurn();
     if (this.#writer.turnNowMs >= this.#nextExpiryAtMs) this.#expireProducers();
+    this.#countProducers();
     this.#flushByPolicy();
     return fault;
   }
@@ -393,6 +397,18 @@ export class SegmentedLog implements PartitionLog {
 
   get #replaySource(): ReplaySource {
     return { segments: this.#state.segments, snapshots: this.#snapshots, logStartOffset: this.#state.logStartOffset };
+  }
+
+  /** For whoever bounds the producers of all logs. */
+  get producerState(): ProducerState {
+    return this.#producers;
+  }
+
+  #countProducers(): void {
+    const added = this.#producers.size - this.#producersCounted;
+    if (added === 0) return;
+    this.#producersCounted += added;
+    if (added > 0) this.#host.onProducersAdded(added);
   }
 
   #expireProducers(): void {

@@ -229,6 +229,8 @@ export interface LogDirectoryOptions {
   readonly highWatermarkCheckpointIntervalMs: number;
   /** Log files that are held open at a time; default 512. What is in use is never closed for it. */
   readonly openFilesMax?: number | undefined;
+  /** Idempotent producers that all logs together remember: 100,000. */
+  readonly producersMax?: number;
   onProgress?(progress: OpenProgress): void;
   /** A fault that takes the whole directory offline (3.8(1)). */
   onOffline(fault: DiskFault): void;

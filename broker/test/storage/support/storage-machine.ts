@@ -92,6 +92,7 @@ export class StorageMachine {
   offline: DiskFault | null = null;
   checkpointMs = 5000;
   openFilesMax: number | undefined;
+  producersMax = 100_000;
 
   constructor(options: { seed?: number; mode?: DirectoryMode } = {}) {
     const random = new SeededRandom(options.seed ?? 1);
@@ -143,6 +144,7 @@ export class StorageMachine {
         logStartCheckpointIntervalMs: this.checkpointMs,
         highWatermarkCheckpointIntervalMs: this.checkpointMs,
         openFilesMax: this.openFilesMax,
+        producersMax: this.producersMax,
         onProgress: (progress) => this.progress.push(progress),
         onOffline: (fault) => {
           this.offline = fault;
