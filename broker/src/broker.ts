@@ -200,8 +200,12 @@ export class Broker {
 
   // ---- life cycle ----
 
-  /** Resolves when clients are served. A broker starts once. */
+  /** Resolves when clients are served. A broker starts once: after its stop it rejects with BrokerStartError BROKER_STOPPED. */
   start(): Promise<void> {
+    if (this.#stopping !== null) {
+      const message = "this broker was stopped, and a broker starts once: make another one with createBroker()";
+      return Promise.reject(new BrokerStartError("BROKER_STOPPED", message, undefined));
+    }
     this.#starting ??= this.#startOnce();
     return this.#starting;
   }

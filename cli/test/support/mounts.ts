@@ -96,7 +96,7 @@ export class SmallDisk {
   }
 
   remountReadOnly(): void {
-    mount(["-o", "remount,ro", this.path]);
+    mount(["-o", "remount,bind,ro", this.path]);
   }
 
   umount(): void {
