@@ -551,6 +551,10 @@ class DataDirectory implements LogDirectory {
     this.#changes.set(key, settled);
     try {
       return await change;
+    } catch (error: unknown) {
+      // 3.8(1): a full disk may be tried again, a failing one not.
+      if (error instanceof DiskFault && !isPassing(error)) this.#goOffline(error);
+      throw error;
     } finally {
       if (this.#changes.get(key) === settled) this.#changes.delete(key);
     }

@@ -3,9 +3,12 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { expect } from "chai";
-import { createBroker } from "../../src/index.ts";
+import { Broker, createBroker } from "../../src/index.ts";
+import type { FatalFault } from "../../src/index.ts";
 import { FileDisk } from "../../src/platform/index.ts";
 import { DiskFault } from "../../src/ports/index.ts";
+import type { Disk, DiskFaultKind } from "../../src/ports/index.ts";
+import { RawClient } from "./support/raw-client.ts";
 import { freshDirectory, removeDirectory, startBroker, testConfig } from "./support/test-broker.ts";
 
 /** Real files; directories of that name cannot be synced. */
@@ -71,5 +74,105 @@ describe("a start that fails", () => {
     await broker.stop();
     expect(faults).to.deep.equal([]);
     await (await startBroker({ "log.dirs": directory })).stop();
+  });
+
+  const refusalOf = async (broker: Broker): Promise<[string, string]> => {
+    try {
+      await broker.start();
+    } catch (error: unknown) {
+      const { code, message } = error as Error & { code: string };
+      return [code, message];
+    }
+    await broker.stop();
+    return ["started", ""];
+  };
+  const at = async (dataDirectory: string, disk: Disk = new FileDisk()): Promise<[string, string]> =>
+    refusalOf(new Broker({ config: testConfig({ "log.dirs": dataDirectory }), world: { disk } }));
+
+  it("says that a file stands where the data directory should be, or on the way to it", async () => {
+    const file = path.join(directory, "file");
+    fs.writeFileSync(file, "");
+    expect(await at(file)).to.deep.equal(["NOT_A_DIRECTORY", `${file} is a file, and a directory is needed there`]);
+    const [code, message] = await at(path.join(file, "below"));
+    expect([code, message.includes(file)]).to.deep.equal(["NOT_A_DIRECTORY", true]);
+  });
+
+  it("says that a path is too long", async () => {
+    const long = path.join(directory, "x".repeat(300));
+    const [code, message] = await at(long);
+    expect(code).to.equal("PATH_TOO_LONG");
+    expect(message).to.include("longer than the file system takes").and.to.include(long);
+  });
+
+  for (const [errno, code, words] of [
+    ["EACCES", "PERMISSION_DENIED", "no permission to mkdir"],
+    ["EPERM", "PERMISSION_DENIED", "forbids this user to mkdir"],
+    ["EROFS", "READ_ONLY_DISK", "is mounted read-only"],
+    ["ENOSPC", "DISK_FULL", "is full: no room to start"],
+    ["EMFILE", "TOO_MANY_OPEN_FILES", "ulimit -n"],
+    ["EIO", "DISK_FAULT", "failed: mkdir"],
+    ["ESTALE", "DISK_FAULT", "stale file handle"],
+  ] as const) {
+    it(`says what ${errno} means, as ${code}`, async () => {
+      const below = path.join(directory, "data");
+      const cause = Object.assign(new Error("stale file handle"), { code: errno });
+      const kind: DiskFaultKind = errno === "EPERM" || errno === "ESTALE" ? "other" : errno;
+      const disk = new FileDisk();
+      disk.mkdir = (): never => {
+        throw new DiskFault(kind, "mkdir", below, { cause });
+      };
+      const [found, message] = await at(below, disk);
+      expect(found).to.equal(code);
+      expect(message).to.include(words).and.to.include(below);
+    });
+  }
+
+  it("calls a metadata store whose CURRENT is garbage damaged, not missing", async () => {
+    await (await startBroker({ "log.dirs": directory })).stop();
+    const current = path.join(directory, "tidemark-metadata/CURRENT");
+    for (const garbage of ["garbage", "MANIFEST-999999\n"]) {
+      fs.writeFileSync(current, garbage);
+      const [code, message] = await at(directory);
+      expect(code).to.equal("METADATA_LOST");
+      expect(message).to.include("cannot be opened").and.to.include("nothing was changed");
+    }
+    fs.rmSync(current);
+    expect((await at(directory))[1]).to.include("is missing");
+  });
+
+  it("is refused in words after a stop: a broker starts once", async () => {
+    const broker = await startBroker({ "log.dirs": directory });
+    await broker.stop();
+    const [code, message] = await refusalOf(broker);
+    expect(code).to.equal("BROKER_STOPPED");
+    expect(message).to.include("createBroker()");
+    const never = new Broker({ config: testConfig({ "log.dirs": directory }) });
+    await never.stop();
+    expect((await refusalOf(never))[0]).to.equal("BROKER_STOPPED");
+  });
+});
+
+describe("a data directory that is removed under a running broker", () => {
+  it("ends the broker with a reason that says so", async () => {
+    const directory = freshDirectory();
+    const told = new Promise<FatalFault>((resolve) => {
+      void startBroker({ "log.dirs": directory }, { onFatal: resolve }).then(async (broker) => {
+        removeDirectory(directory);
+        const client = new RawClient(broker.grpcAddress);
+        await client
+          .admin("createTopics", {
+            topics: [{ name: "t", partitions: 1, replicationFactor: 1, assignment: [], config: {} }],
+            timeoutMs: 1,
+            validateOnly: false,
+          })
+          .catch(() => null);
+        client.close();
+        await told;
+        await broker.stop().catch(() => undefined);
+      });
+    });
+    const { code, exitCode, message } = await told;
+    expect([code, exitCode]).to.deep.equal(["DISK_FAULT", 74]);
+    expect(message).to.equal(`the data directory ${directory} is gone: somebody removed it under the running broker`);
   });
 });
