@@ -189,6 +189,11 @@ export class Broker {
     return this.#stage === "ready";
   }
 
+  /** What is wrong now and keeps nobody away, a word each: "disk-full", "metadata-suspended" and so on, as /healthz?verbose says. */
+  get troubles(): readonly string[] {
+    return this.#checks().flatMap(({ trouble }) => (trouble === null ? [] : [trouble]));
+  }
+
   /** What the start found on disk; null before. */
   get openReport(): OpenReport | null {
     return this.#report;

@@ -7,7 +7,7 @@
  */
 import type { Broker, FatalFault } from "@tidemark/broker";
 import type { LoadedConfig } from "./broker-config.ts";
-import { type CommandContext, isJson } from "./command-context.ts";
+import { type CommandContext, isJson, warn } from "./command-context.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { CliFailure } from "./failure.ts";
 import { RecoveryProgress } from "./output/recovery-progress.ts";
@@ -81,8 +81,11 @@ class Ending {
 /** A signal in the middle of the proof ends it; that is no failure of the broker. */
 async function announceReady(context: CommandContext, broker: Broker, run: BrokerRun): Promise<void> {
   const { signal } = context;
+  // Nobody can write to it now, and that is no reason to keep readers and administrators away (3.8(2)).
+  const isFull = broker.troubles.includes("disk-full");
+  if (isFull) warn(context, "the disk is full: records are refused until there is space again");
   try {
-    await proveReady(broker, { hasReadyTopic: run.config.profile === "dev", topics: run.topics, signal });
+    await proveReady(broker, { hasReadyTopic: run.config.profile === "dev" && !isFull, topics: run.topics, signal });
   } catch (error: unknown) {
     if (signal.aborted) return;
     throw error;

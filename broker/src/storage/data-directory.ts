@@ -9,7 +9,7 @@
 import { asPartitionId, assert } from "../base/index.ts";
 import type { Histogram, PartitionId } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
-import type { Disk, Logger, TimerHandle, Timers } from "../ports/index.ts";
+import type { Disk, DiskFaultKind, Logger, TimerHandle, Timers } from "../ports/index.ts";
 import { logKey } from "./checkpoint-file.ts";
 import type { OffsetEntries } from "./checkpoint-file.ts";
 import { Checkpoints, readCheckpoints } from "./checkpoints.ts";
@@ -57,6 +57,9 @@ const PROGRESS_EVERY_BYTES = 16 * 1024 * 1024;
 
 /** The event loop gets its turn after this many logs; one that is clean takes a fraction of a millisecond. */
 const LOADED_PER_TURN = 32;
+
+/** The disk does not answer, takes no writes any more, or the directory is gone. */
+const FATAL_KINDS: ReadonlySet<DiskFaultKind> = new Set<DiskFaultKind>(["EIO", "EROFS", "ENOENT"]);
 
 /** For replicas on disk that metadata does not know (yet): they are kept as they are, and nobody appends to them. */
 const UNPLACED_CONFIG: LogConfig = {
@@ -552,8 +555,8 @@ class DataDirectory implements LogDirectory {
     try {
       return await change;
     } catch (error: unknown) {
-      // 3.8(1): a full disk may be tried again, a failing one not.
-      if (error instanceof DiskFault && !isPassing(error)) this.#goOffline(error);
+      // 3.8(1): a full disk, or a file that somebody holds, is tried again; a failing disk is not.
+      if (error instanceof DiskFault && FATAL_KINDS.has(error.kind)) this.#goOffline(error);
       throw error;
     } finally {
       if (this.#changes.get(key) === settled) this.#changes.delete(key);

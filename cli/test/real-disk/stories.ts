@@ -211,6 +211,36 @@ export const stories: Readonly<Record<string, Story>> = {
       },
     },
 
+  "a start on a disk that is full but for the reserve serves all but writers, and says so (3.8(2), P55)": {
+    needs: "tmpfs",
+    async tell() {
+      const disk = SmallDisk.tmpfs(24);
+      const flags = [
+        "dev",
+        "-o",
+        "json",
+        "--grpc-port",
+        "0",
+        "--http-port",
+        "0",
+        "--data-dir",
+        join(disk.path, "data"),
+      ];
+      disk.fill(MEBIBYTE);
+      const child = start(flags);
+      const ended = finished(child);
+      expect(JSON.parse(String(await Promise.race([firstLine(child), ended.then(({ stderr }) => stderr)])))).to.include(
+        {
+          event: "ready",
+        },
+      );
+      child.kill("SIGTERM");
+      const { code, stderr } = await ended;
+      expect(code).to.equal(143);
+      expect(stderr).to.include("the disk is full: records are refused until there is space again");
+    },
+  },
+
   "a start on a disk without a byte left says so, and exits with 74 (3.8(2))": {
     needs: "tmpfs",
     async tell() {
