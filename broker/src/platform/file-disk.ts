@@ -249,10 +249,9 @@ class RealFile implements File {
 
 function statOrNull(operation: string, path: string): fs.Stats | null {
   try {
-    return fs.statSync(path);
+    return fs.statSync(path, { throwIfNoEntry: false }) ?? null;
   } catch (error: unknown) {
-    const code = errorCode(error);
-    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    if (errorCode(error) === "ENOTDIR") return null;
     throw toFault(operation, path, error);
   }
 }

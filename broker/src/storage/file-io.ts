@@ -74,13 +74,22 @@ export function writeFullySync(file: Writable, bytes: Uint8Array, at: number): v
 
 /** The bytes of a file, or null when there is none. */
 export function readWholeFile(disk: Disk, path: string): Buffer | null {
-  if (disk.sizeOf(path) === null) return null;
-  const file = disk.open(path, "read");
+  const file = openIfThere(disk, path);
+  if (file === null) return null;
   try {
     const bytes = Buffer.allocUnsafeSlow(file.size);
     return bytes.subarray(0, readFullySync(file, bytes, 0));
   } finally {
     file.closeSync();
+  }
+}
+
+function openIfThere(disk: Disk, path: string): File | null {
+  try {
+    return disk.open(path, "read");
+  } catch (error: unknown) {
+    if (error instanceof DiskFault && error.kind === "ENOENT") return null;
+    throw error;
   }
 }
 
