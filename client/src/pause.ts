@@ -1,5 +1,16 @@
 /** Waiting that can be ended: by time, by the caller's signal, or both. */
+import { setMaxListeners } from "node:events";
 import { abortedError, BrokerError, TimeoutError } from "./errors.ts";
+
+/**
+ * What ends the waits of a client or a reader with it. As many wait at a time as there are partitions, each until it takes its
+ * listener away: no leak that Node should warn of.
+ */
+export function stopper(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
+}
 
 /** Resolves after `ms`; rejects with ABORTED when the signal is aborted first. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -50,6 +50,49 @@ describe("the SDK and a broker that goes and comes", function () {
     });
   }
 
+  it("keeps settings, partitions and deletions that were answered, through kill -9 right behind the answer", async () => {
+    await using client = new Client({ brokers: broker.grpcAddress });
+    const warnings: Error[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", note);
+    const { topics, configs } = client.admin;
+    await topics.create({ name: "words", partitions: 1 });
+    const producer = client.producer();
+    for (let n = 0; n < 10; n++) await producer.send(words, { value: `v${n}` });
+    const inForce = async (): Promise<unknown> => {
+      const keys = ["retention.ms", "segment.bytes", "tidemark.durability"];
+      const entries = await configs.get({ type: "topic", name: "words" }, { keys });
+      return entries.map(({ value, source }) => [value, source]);
+    };
+    const steps: (() => Promise<unknown>)[] = [
+      () => configs.alter({ type: "topic", name: "words" }, { set: { "retention.ms": "7d" } }),
+      () => configs.alter({ type: "topic", name: "words" }, { set: { "tidemark.durability": "fsync-each" } }),
+      () => configs.alter({ type: "cluster" }, { set: { "log.segment.bytes": "2MiB" } }),
+      () => topics.addPartitions("words", 20),
+      () => topics.truncate({ topic: "words", partition: 0, before: 6 }),
+    ];
+    for (const step of steps) {
+      await step();
+      const before = await inForce();
+      await broker.kill();
+      await comeBack();
+      expect(await inForce()).to.deep.equal(before);
+    }
+    expect(await inForce()).to.deep.equal([
+      ["604800000", "topic"],
+      ["2097152", "cluster"],
+      ["fsync-each", "topic"],
+    ]);
+    expect((await topics.describe("words")).detail.every(({ leader }) => leader === 1)).to.equal(true);
+    const kept = await client.reader(words).toArray();
+    expect(kept.map(({ offset, value }) => [offset, value])).to.deep.equal([6, 7, 8, 9].map((n) => [n, `v${n}`]));
+    process.off("warning", note);
+    expect(
+      warnings.map(({ message }) => message),
+      "twenty partitions that wait at once are no leak",
+    ).to.deep.equal([]);
+  });
+
   it("sends and reads on by itself, however long the broker was away", async () => {
     await using client = new Client({ brokers: broker.grpcAddress });
     await client.admin.topics.create({ name: "words", partitions: 1 });

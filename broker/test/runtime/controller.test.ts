@@ -150,6 +150,52 @@ describe("Controller", () => {
     expect(store.lastTerm).to.equal(2);
   });
 
+  it("decides settings on what is proposed, and answers when that is committed (10.3)", async () => {
+    const { controller, gate } = await ready();
+    const alter = (values: Record<string, string>, isOnlyChecked = false) =>
+      controller.alterConfigs(
+        [
+          {
+            resource: { type: "topic", name: "t" },
+            changes: Object.entries(values).map(([name, value]) => ({ name, operation: "set" as const, value })),
+          },
+        ],
+        { validateOnly: isOnlyChecked },
+      );
+    const answers = [
+      controller.createTopics([spec("t")], { validateOnly: false }),
+      alter({ "retention.ms": "1s" }),
+      alter({ "retention.ms": "none" }),
+      alter({ "retention.ms": "2s" }, true),
+      controller.createPartitions([{ name: "t", total: 4, assignment: [] }], { validateOnly: false }),
+      controller.createPartitions([{ name: "t", total: 3, assignment: [] }], { validateOnly: false }),
+    ];
+    for (const answer of answers) expect(await isSettled(answer)).to.equal(false);
+    expect(controller.image.topics.has("t")).to.equal(false);
+    gate.isGated = false;
+    await gate.release();
+    const settled = await Promise.all(answers);
+    expect(settled.map(([first]) => first?.error)).to.deep.equal([
+      "NONE",
+      "NONE",
+      "INVALID_CONFIG",
+      "NONE",
+      "NONE",
+      "INVALID_PARTITIONS",
+    ]);
+    const topic = controller.image.topics.get("t");
+    expect([topic?.overrides.get("retention.ms"), topic?.partitions.length]).to.deep.equal(["1000", 4]);
+  });
+
+  it("answers every item of a request when it has stopped", async () => {
+    const { controller } = await start(new GatedStore());
+    await controller.close();
+    const cluster = { resource: { type: "cluster" as const }, changes: [] };
+    const altered = await controller.alterConfigs([cluster, cluster], { validateOnly: false });
+    const grown = await controller.createPartitions([{ name: "t", total: 2, assignment: [] }], { validateOnly: false });
+    expect([...altered, ...grown].map(({ error }) => error)).to.deep.equal(Array(3).fill("NOT_CONTROLLER"));
+  });
+
   it("raises leader epochs by one per start", async () => {
     const gate = new GatedStore();
     const epochs: unknown[] = [];

@@ -28,6 +28,7 @@ class Bench {
   readonly world = new SimWorld(new SeededRandom(1));
   readonly disk = new SimDisk({ random: new SeededRandom(2), mode: "strict" });
   readonly offline: DiskFault[] = [];
+  readonly config = new LiveConfig(config());
   readonly manager: ReplicaManager;
   image: ClusterImage = emptyImage;
 
@@ -36,7 +37,7 @@ class Bench {
     const mount = this.disk.mount(process);
     mount.mkdir(PATH);
     this.manager = new ReplicaManager(
-      { config: new LiveConfig(config()), path: PATH, medium: "disk" },
+      { config: this.config, path: PATH, medium: "disk" },
       {
         disk: mount,
         clock: process,
@@ -73,6 +74,7 @@ class Bench {
   commit(...records: MetadataRecord[]): void {
     const { image, delta } = applyEntry(this.image, this.image.metadataOffset + 1, records);
     this.image = image;
+    this.config.update(image.configs);
     this.manager.onMetadata(delta, image);
   }
 
@@ -181,6 +183,59 @@ describe("ReplicaManager", () => {
     });
     await bench.world.runFor(1_000);
     expect(bench.manager.find("tide", 0)).to.equal(undefined);
+  });
+
+  const set = (topic: number | null, values: Record<string, string>): MetadataRecord => ({
+    type: "configChanged",
+    owner: topic === null ? { type: "cluster" } : { type: "topic", topicId: topicId(topic) },
+    set: values,
+    unset: [],
+  });
+
+  it("hands settings that change to every open partition of the topic, in the stretch that applies them", async () => {
+    const bench = await Bench.open();
+    bench.create("tide", 1, 2);
+    bench.create("ebb", 2);
+    for (const [name, id] of [
+      ["tide", 1],
+      ["ebb", 2],
+    ] as const)
+      await bench.drive(bench.manager.whenReady({ name, topicId: topicId(id) }, 30_000));
+    const sizes = (): (number | undefined)[] =>
+      [bench.manager.find("tide", 0), bench.manager.find("tide", 1), bench.manager.find("ebb", 0)].map(
+        (partition) => partition?.settings.maxMessageBytes,
+      );
+    bench.commit(set(1, { "max.message.bytes": "100" }));
+    expect(sizes()).to.deep.equal([100, 100, 1_048_588]);
+    bench.commit(set(null, { "message.max.bytes": "200" }));
+    expect(sizes()).to.deep.equal([100, 100, 200]);
+    bench.commit(set(1, { "tidemark.durability": "group-commit" }));
+    const modes = [...bench.manager.partitions()].map(({ topic, durability }) => `${topic} ${durability}`);
+    expect(modes.sort()).to.deep.equal(["ebb page-cache", "tide group-commit", "tide group-commit"]);
+  });
+
+  it("leads with the settings of now, whatever they were when the log was asked for", async () => {
+    const bench = await Bench.open();
+    bench.create("tide", 1);
+    bench.commit(set(1, { "max.message.bytes": "100", "tidemark.durability": "fsync-each" }));
+    await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000));
+    const led = bench.manager.find("tide", 0);
+    expect([led?.settings.maxMessageBytes, led?.durability]).to.deep.equal([100, "fsync-each"]);
+  });
+
+  it("leads partitions that are added, with those before them untouched, and knows when they are ready", async () => {
+    const bench = await Bench.open();
+    bench.create("tide", 1, 2);
+    const tide = { name: "tide", topicId: topicId(1) };
+    await bench.drive(bench.manager.whenReady(tide, 30_000));
+    const before = bench.manager.find("tide", 1);
+    const fault = bench.disk.faults.add({ operation: "mkdir", effect: "ENOSPC", path: /tide-3/u, probability: 1 });
+    const added = [2, 3].map((partition) => ({ partition, replicas: [1], isr: [1], leaderId: 1 }));
+    bench.commit(...added.map((one) => ({ type: "partitionCreated", topicId: topicId(1), ...one }) as const));
+    expect(bench.manager.find("tide", 1)).to.equal(before);
+    expect(await bench.drive(bench.manager.whenReady(tide, 2_000, 2))).to.deep.equal([3]);
+    fault.remove();
+    expect(await bench.drive(bench.manager.whenReady(tide, 30_000, 2))).to.deep.equal([]);
   });
 
   it("closes cleanly, and what it led is answered as led no more", async () => {

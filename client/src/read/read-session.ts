@@ -19,7 +19,7 @@ import { backoffMs } from "../core/backoff.ts";
 import { ReadBuffer } from "../core/read-buffer.ts";
 import { ReadPosition } from "../core/read-position.ts";
 import { BrokerError, brokerErrorOf, TimeoutError } from "../errors.ts";
-import { pause } from "../pause.ts";
+import { pause, stopper } from "../pause.ts";
 import type { Cluster } from "../transport/cluster.ts";
 import { type FetchListener, FetchStream } from "../transport/fetch-stream.ts";
 import { listOffsets } from "../transport/list-offsets.ts";
@@ -52,7 +52,7 @@ export class ReadSession implements FetchListener {
   readonly #settings: ReaderSettings;
   /** Called when records, the end or a failure have come. */
   readonly #onNews: () => void;
-  readonly #stop = new AbortController();
+  readonly #stop = stopper();
   readonly #followed: Followed[] = [];
   #areFollowedKnown = false;
   /** Positions are those of this topic; one made anew under its name is another. */

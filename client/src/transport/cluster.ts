@@ -6,7 +6,7 @@
 import { DATA_SERVICE, errorRow, type ErrorRow, type MetadataResponse, type TopicMetadata } from "@tidemark/proto";
 import { backoffMs } from "../core/backoff.ts";
 import { BrokerError, brokerErrorOf, closedError, TimeoutError } from "../errors.ts";
-import { limited, type Limits, pause } from "../pause.ts";
+import { limited, type Limits, pause, stopper } from "../pause.ts";
 import type { BrokerInfo, ClusterInfo } from "../types.ts";
 import { Connection, type UnaryMethod } from "./connection.ts";
 import { addressOf, type Settings } from "./settings.ts";
@@ -38,7 +38,7 @@ export class Cluster {
   #wanted = new Map<string, boolean>();
   #nextRefresh: Promise<void> | null = null;
   #refreshing: Promise<void> = Promise.resolve();
-  readonly #closing = new AbortController();
+  readonly #closing = stopper();
 
   constructor(settings: Settings) {
     this.settings = settings;
