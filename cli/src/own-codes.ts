@@ -150,6 +150,11 @@ export const OWN_CODES: readonly OwnCode[] = [
     hint: "Copy the directory before anything else; `tidemark logs verify` names every place, `logs recover --dry-run` what a start would do.",
   },
   {
+    code: "UNHEALTHY",
+    text: "A check of `tidemark doctor` failed.",
+    hint: "Each of its FAIL lines says what to do.",
+  },
+  {
     code: "ALREADY_FORMATTED",
     text: "The data directory belongs to a node already, and formatting would take it away.",
     hint: "Use another directory, or `server format --ignore-formatted` to leave this one as it is.",

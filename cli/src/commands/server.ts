@@ -26,7 +26,7 @@ function announceSettings(context: CommandContext, { sources }: LoadedConfig): v
 }
 
 /** Read when --config names no other; it may be absent. */
-const STANDARD_FILE = "/etc/tidemark/server.properties";
+export const STANDARD_FILE = "/etc/tidemark/server.properties";
 
 /** @throws CliFailure FILE_NOT_FOUND, EISDIR, or INVALID_CONFIG for a file that is not text */
 function readSettings(path: string): string {

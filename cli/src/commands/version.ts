@@ -16,7 +16,7 @@ export async function version(context: CommandContext): Promise<ExitCode> {
 }
 
 /** From package.json, which stands three levels above the compiled file. */
-function readVersion(): string {
+export function readVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
   if (typeof manifest === "object" && manifest !== null && "version" in manifest) return String(manifest.version);
   return "unknown";

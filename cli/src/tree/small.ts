@@ -2,9 +2,11 @@
 import { Argument, type Command } from "commander";
 import { parseDurationMs } from "../parse/duration.ts";
 import { parseWholeNumber } from "../parse/numbers.ts";
+import { parsePair } from "../parse/pairs.ts";
 import { SHELLS, type Shell } from "../commands/completion-scripts.ts";
+import type { DoctorRequest } from "../commands/doctor.ts";
 import type { TopRequest } from "../commands/top.ts";
-import { hiddenCommand, type Launch, parsed, withTraits } from "./options.ts";
+import { hiddenCommand, type Launch, parsed, repeated, withTraits } from "./options.ts";
 
 export function addSmallCommands(program: Command, launch: Launch): void {
   withTraits(program.command("explain"), { argument: "code" })
@@ -12,6 +14,20 @@ export function addSmallCommands(program: Command, launch: Launch): void {
     .description("what an error code means and what to do")
     .action((code: string | undefined, _options: unknown, command: Command) =>
       launch(command, async (context) => (await import("../commands/explain.ts")).explain(context, { code })),
+    );
+  program
+    .command("doctor")
+    .description(
+      "what stands in the way of a client or a broker here: OK, WARN or FAIL with the fix; exit code 9 on FAIL",
+    )
+    .option("--client", "only the way to the brokers")
+    .option("--server", "only this machine and the data directory")
+    .option("--data-dir <dir>", "the data directory to look at (default: the configuration's, or .tidemark)")
+    .option("--config <file>", "server.properties style file")
+    .addOption(repeated("--set <key=value>", "one setting, above file and environment; repeatable", parsePair))
+    .option("--topic <name>", "write a record there and read it back")
+    .action((options: DoctorRequest, command: Command) =>
+      launch(command, async (context) => (await import("../commands/doctor.ts")).doctor(context, options)),
     );
   program
     .command("version")

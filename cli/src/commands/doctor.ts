@@ -1,0 +1,84 @@
+/**
+ * `doctor`: what stands in the way of a client or a broker on this machine, one line a check: OK, WARN or FAIL with the fix.
+ * The client's side goes to the brokers that -b, the environment or a profile names; without one it says so and goes on. The
+ * server's side looks at the machine, and at the data directory of --data-dir or of the configuration, where there is one.
+ *
+ * Ends with 9 when something failed.
+ */
+import { existsSync } from "node:fs";
+import type { CommandContext } from "../command-context.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { CliFailure, toFailure } from "../failure.ts";
+import { type CheckResult, collector } from "../doctor/check.ts";
+import type { DirectoryToCheck } from "../doctor/server-checks.ts";
+import { printRows } from "../output/rows.ts";
+import { plural } from "../output/units.ts";
+import { loadServerConfig, type ServerStartRequest, STANDARD_FILE } from "./server.ts";
+
+export interface DoctorRequest extends ServerStartRequest {
+  readonly dataDir?: string;
+  /** Write a record there and read it back. */
+  readonly topic?: string;
+  readonly client?: boolean;
+  readonly server?: boolean;
+}
+
+/** Where `dev` keeps its data. */
+const DEV_DIRECTORY = ".tidemark";
+
+export async function doctor(context: CommandContext, request: DoctorRequest): Promise<ExitCode> {
+  // Asked for one side, the other is left out.
+  const isOne = request.client === true || request.server === true;
+  const results: CheckResult[] = [];
+  if (!isOne || request.client === true) {
+    const { checkClient } = await import("../doctor/client-checks.ts");
+    await checkClient(context, collector("client", results), request.topic);
+  }
+  if (!isOne || request.server === true) await checkServer(context, request, results);
+  printRows(context, results, [
+    { title: "status", cell: (row) => row.status },
+    { title: "check", cell: (row) => row.check },
+    {
+      title: "detail",
+      cell: (row) => (row.fix === "" ? row.detail : `${row.detail} -> ${row.fix}`),
+      value: (row) => row.detail,
+    },
+    { title: "fix", cell: (row) => row.fix, isWide: true },
+    { title: "area", cell: (row) => row.area, isWide: true },
+  ]);
+  const failed = results.filter(({ status }) => status === "FAIL");
+  if (failed.length === 0) return ExitCode.OK;
+  throw new CliFailure(
+    "UNHEALTHY",
+    `${plural(failed.length, "check")} failed: ${failed.map(({ check }) => check).join(", ")}`,
+    {
+      exitCode: ExitCode.UNHEALTHY,
+      hint: "each FAIL line says what to do",
+      details: { failed },
+    },
+  );
+}
+
+async function checkServer(context: CommandContext, request: DoctorRequest, results: CheckResult[]): Promise<void> {
+  const { checkDirectory, checkMachine } = await import("../doctor/server-checks.ts");
+  const say = collector("server", results);
+  await checkMachine(say);
+  try {
+    const directory = await directoryOf(context, request);
+    if (directory === null) say("OK", "data directory", "none is named; --data-dir DIR or --config FILE looks at one");
+    else await checkDirectory(say, directory);
+  } catch (error: unknown) {
+    const { code, message, hint } = toFailure(error);
+    say("FAIL", "configuration", `${code}: ${message}`, hint ?? `tidemark explain ${code}`);
+  }
+}
+
+async function directoryOf(context: CommandContext, request: DoctorRequest): Promise<DirectoryToCheck | null> {
+  if (request.dataDir !== undefined) return { path: request.dataDir, nodeId: null };
+  const isConfigured = request.config !== undefined || request.set !== undefined || existsSync(STANDARD_FILE);
+  if (isConfigured) {
+    const { config } = await loadServerConfig(context, request);
+    return { path: config.dataDirectory, nodeId: config.nodeId };
+  }
+  return existsSync(DEV_DIRECTORY) ? { path: DEV_DIRECTORY, nodeId: null } : null;
+}
