@@ -280,6 +280,7 @@ export class ReplicaManager {
   #reconfigure(name: string): void {
     const wanted = this.#wanted.get(name);
     if (wanted === undefined || this.#isOffline) return;
+    this.#retention.hurry();
     for (const image of this.#hostedOf(wanted.image)) {
       const led = this.find(name, image.partition);
       if (led !== undefined) {

@@ -9,6 +9,8 @@ import type { PartitionLog } from "../storage/index.ts";
 
 /** The first look comes no later than this after a start. */
 const FIRST_LOOK_MS = 30_000;
+/** The next look comes this soon when settings changed; many changes share it. */
+const HURRY_MS = 1_000;
 /** How long logs are looked at before the event loop has its turn. */
 const SLICE_MS = 2;
 const REMOVALS_AT_ONCE = 32;
@@ -24,6 +26,7 @@ export class RetentionJob {
   readonly #deps: RetentionJobDeps;
   #timer: TimerHandle | null = null;
   #pass: Promise<void> = Promise.resolve();
+  #isHurried = false;
   #isStopped = false;
 
   constructor(deps: RetentionJobDeps) {
@@ -32,6 +35,15 @@ export class RetentionJob {
 
   start(): void {
     this.#after(Math.min(FIRST_LOOK_MS, this.#deps.intervalMs));
+  }
+
+  /** Settings changed: they shall not wait for the interval. */
+  hurry(): void {
+    if (this.#isHurried || this.#isStopped) return;
+    this.#isHurried = true;
+    if (this.#timer === null) return;
+    this.#timer.cancel();
+    this.#after(HURRY_MS);
   }
 
   /** Retention must not race with closing (4.3): resolves when no look is under way. */
@@ -43,8 +55,10 @@ export class RetentionJob {
 
   #after(delayMs: number): void {
     this.#timer = this.#deps.timers.after(delayMs, () => {
+      this.#timer = null;
+      this.#isHurried = false;
       this.#pass = this.look().then(() => {
-        if (!this.#isStopped) this.#after(this.#deps.intervalMs);
+        if (!this.#isStopped) this.#after(this.#isHurried ? HURRY_MS : this.#deps.intervalMs);
       });
     });
   }

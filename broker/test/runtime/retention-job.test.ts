@@ -80,6 +80,21 @@ describe("RetentionJob", () => {
     expect(append(log, makeBatch({ timestamps: [clock.wallNow()] }))).to.equal(80);
   });
 
+  it("looks soon when settings changed, once for many changes, also while it looks", async () => {
+    const { machine, clock, logs, job } = await bench(2);
+    for (const log of logs) fill(log, clock.wallNow() - HOUR / 2);
+    job.start();
+    await machine.letPass(70_000);
+    for (let i = 0; i < 3; i += 1) job.hurry();
+    for (const log of logs) log.reconfigure({ ...log.config, retentionMs: 1000 });
+    await machine.letPass(1500);
+    expect(logs.map(({ logStartOffset }) => logStartOffset)).to.deep.equal([40, 40]);
+    // What a long series of changes puts off by a second each time still comes.
+    for (const log of logs) fill(log, clock.wallNow() - HOUR / 2);
+    await machine.letPass(62_000);
+    expect(logs.map(({ logStartOffset }) => logStartOffset)).to.deep.equal([80, 80]);
+  });
+
   it("touches no disk where nothing is due, and leaves the loop its turns", async function () {
     this.timeout(30_000);
     const { machine, clock, logs, job } = await bench(300);
