@@ -340,11 +340,11 @@ class DataDirectory implements LogDirectory {
       });
       if (spec === undefined)
         this.#logger.warn("a log that metadata does not place here is kept", { directory, topicId });
-      if (log.damage !== null)
-        this.#logger.error("a log is damaged below its recovery point: the partition waits", {
-          directory,
-          ...log.damage,
-        });
+      if (log.damage !== null) {
+        const { offset, recoveryPoint, path, position, reason } = log.damage;
+        const fields = { directory, offset, recoveryPoint, path, position, reason };
+        this.#logger.error("a log is damaged below its recovery point: the partition waits", fields);
+      }
       if (foundTopicId === null) unsettled.unnamed.add(log);
       (spec === undefined ? this.#unplaced : this.#logs).set(key, log);
       if (loaded.mustFlush) unsettled.mustFlush.push(log);

@@ -46,11 +46,10 @@ export class ProducerCap {
     }
     const untilMs = writtenAt.subarray(0, idle).sort()[left - 1] ?? Number.POSITIVE_INFINITY;
     for (const state of states) left -= state.forget(untilMs, left);
-    const forgotten = this.#countAtMost;
+    const before = this.#countAtMost;
     this.#countAtMost = states.reduce((sum, { size }) => sum + size, 0);
     this.#options.logger.warn("too many idempotent producers: those idle for longest are forgotten", {
-      max: this.#max,
-      forgotten: forgotten - this.#countAtMost,
+      count: before - this.#countAtMost,
     });
   }
 }
