@@ -35,7 +35,7 @@ async function whenReady(
   if (result.topic === null) return outcomeOf(result);
   const missing = await context.replicas.whenReady(result.topic, timeoutMs, result.before);
   if (missing.length === 0) return outcomeOf(result);
-  const message = `the partitions of topic "${result.name}" exist, but ${missing.join(", ")} have no leader with an open log yet`;
+  const message = `the partitions of topic "${result.name}" exist, but of ${missing.join(", ")} no leader has an open log yet`;
   return { name: result.name, code: "REQUEST_TIMED_OUT", message, topic: null };
 }
 

@@ -6,6 +6,7 @@ import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST } from "@tidemark/proto";
 import { asOffset } from "../base/index.ts";
 import { topicConfig } from "../config/index.ts";
+import { DiskFault } from "../ports/index.ts";
 import type { Partition } from "../runtime/index.ts";
 import { Deadline } from "../runtime/index.ts";
 import { ApiError } from "./api-error.ts";
@@ -68,6 +69,8 @@ async function deleteRecords(
     if (!isDone) return refuse("REQUEST_TIMED_OUT", `that records below ${before} are gone is not on disk yet`);
   } catch (cause: unknown) {
     if (partition.closedCode !== "NONE") return refuse(partition.closedCode, "");
+    if (cause instanceof DiskFault)
+      return refuse("KAFKA_STORAGE_ERROR", `the log start could not be stored (${cause.kind}): ask again`);
     const id = context.errors.log("DeleteRecords", cause);
     return refuse("KAFKA_STORAGE_ERROR", `the log start could not be stored; error id ${id}`);
   }

@@ -4,11 +4,29 @@ import type { AdminCalls, AdminMethod } from "@tidemark/proto";
 import { expect } from "chai";
 import type { Broker } from "../../src/index.ts";
 import { FileDisk } from "../../src/platform/index.ts";
-import type { Disk } from "../../src/ports/index.ts";
+import { type Disk, DiskFault } from "../../src/ports/index.ts";
 import { batch } from "./support/batches.ts";
 import { overriding } from "./support/held-syncs.ts";
 import { failed, RawClient } from "./support/raw-client.ts";
 import { freshDirectory, removeDirectory, startBroker } from "./support/test-broker.ts";
+
+/** A disk that has no room for what `isRefused` names: directories, and files that are made anew. */
+function fullDisk(isRefused: (path: string) => boolean): Disk {
+  const disk = new FileDisk();
+  const check = (operation: string, path: string): void => {
+    if (isRefused(path)) throw new DiskFault("ENOSPC", operation, path);
+  };
+  return overriding<Disk>(disk, {
+    mkdir: (path) => {
+      check("mkdir", path);
+      disk.mkdir(path);
+    },
+    open: (path, mode) => {
+      check("open", path);
+      return disk.open(path, mode);
+    },
+  });
+}
 
 /** A disk on which syncs of the log-start checkpoint begin and do not end until they are let go. */
 class HeldCheckpoint {
@@ -172,6 +190,24 @@ describe("the admin service on the wire", function () {
       ]);
     });
 
+    it("is answered 56 while the log start finds no room on disk, and done when it is asked again", async () => {
+      await produce(4);
+      client.close();
+      await broker.stop();
+      let isFull = false;
+      const disk = fullDisk((path) => isFull && path.includes("/log-start-offset-checkpoint"));
+      broker = await startBroker({ "log.dirs": directory }, { world: { disk } });
+      client = new RawClient(broker.grpcAddress);
+      isFull = true;
+      const refused = await deleteBefore(2);
+      expect([refused.errorCode, refused.errorMessage]).to.deep.equal([
+        56,
+        "the log start could not be stored (ENOSPC): ask again",
+      ]);
+      isFull = false;
+      expect(await deleteBefore(2)).to.deep.include({ errorCode: 0, lowWatermark: 2 });
+    });
+
     it("is refused below -1 and in internal topics", async () => {
       expect(await deleteBefore(-2)).to.deep.include({ errorCode: 1 });
       expect(await deleteBefore(Number.MAX_SAFE_INTEGER)).to.deep.include({ errorCode: 1 });
@@ -296,6 +332,28 @@ describe("the admin service on the wire", function () {
         ["none", 3],
       ]);
       expect(results[0]?.topic?.partitions.map(({ leaderId }) => leaderId)).to.deep.equal([1, 1, 1]);
+    });
+
+    it("is answered 7 with the partitions that are not ready in time; they exist all the same", async () => {
+      client.close();
+      await broker.stop();
+      let isFull = true;
+      const disk = fullDisk((path) => isFull && path.endsWith(`/${TOPIC}-2`));
+      broker = await startBroker({ "log.dirs": directory }, { world: { disk } });
+      client = new RawClient(broker.grpcAddress);
+      const { results } = await client.admin("createPartitions", {
+        topics: [{ name: TOPIC, total: 4, assignment: [] }],
+        validateOnly: false,
+        timeoutMs: 200,
+      });
+      expect(results.map(({ errorCode, errorMessage }) => [errorCode, errorMessage])).to.deep.equal([
+        [7, `the partitions of topic "${TOPIC}" exist, but of 2 no leader has an open log yet`],
+      ]);
+      const health = await client.admin("describeHealth", {});
+      expect(health.reasons).to.deep.equal([`${TOPIC}-2 has no open log on its leader`]);
+      isFull = false;
+      const described = await client.admin("describeTopics", { names: [TOPIC] });
+      expect(described.results[0]?.topic?.partitions).to.have.length(4);
     });
 
     it("counts the partitions of all topics of one request", async () => {

@@ -57,6 +57,9 @@ describe("a log that is damaged on disk (15.7)", () => {
       await writer.opened();
       expect(await writer.produce("rotten", batch({ values: ["new"] }))).to.include({ errorCode: storageError });
       expect(fs.readFileSync(segment)).to.deep.equal(bytes);
+
+      const health = await client.admin("describeHealth", {});
+      expect([health.healthy, health.reasons]).to.deep.equal([false, ["rotten-0 has damage on disk"]]);
     } finally {
       client.close();
       await broker.stop();
