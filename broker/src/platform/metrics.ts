@@ -106,6 +106,8 @@ class Scrape {
 
   async write(family: MetricFamily): Promise<void> {
     if (!this.#isInScope(family)) return;
+    // A sum over all partitions is a stretch by itself.
+    if (performance.now() >= this.#sliceEndsAt) await this.#rest();
     const { name } = family;
     const head = this.#pieces.length;
     this.#pieces.push(`# HELP ${name} ${family.help.replaceAll("\\", "\\\\")}\n# TYPE ${name} ${family.type}\n`);

@@ -497,7 +497,7 @@ function corruptTxnIndexBase({ host, directory }: LoadOptions, names: readonly s
     if (entries === null || entries.some(({ lastOffset }) => lastOffset < candidate)) base = candidate;
   }
   if (base < Number.POSITIVE_INFINITY)
-    host.logger.warn("a transaction index is corrupt and is made anew", { directory, base });
+    host.logger.warn("a transaction index is corrupt and is made anew", { directory, baseOffset: base });
   return base;
 }
 

@@ -1,10 +1,11 @@
 /** What a running broker publishes at /metrics: the text format of Prometheus, and the numbers of what really happened. */
+import { statfsSync } from "node:fs";
 import { expect } from "chai";
 import type { Broker } from "../../src/index.ts";
 import { batch } from "./support/batches.ts";
 import { parseMetrics } from "./support/prometheus-text.ts";
 import { RawClient } from "./support/raw-client.ts";
-import { startMemoryBroker } from "./support/test-broker.ts";
+import { freshDirectory, removeDirectory, startBroker, startMemoryBroker } from "./support/test-broker.ts";
 
 describe("/metrics of a running broker", () => {
   let broker: Broker;
@@ -87,5 +88,31 @@ describe("/metrics of a running broker", () => {
     expect([...(await scrape("/metrics/detail")).keys()].some(isAbout)).to.equal(true);
     await client.admin("deleteTopics", { names: ["short-lived"], timeoutMs: 0 });
     expect([...(await scrape("/metrics/detail")).keys()].filter(isAbout)).to.deep.equal([]);
+  });
+});
+
+describe("/metrics of a broker with a disk", () => {
+  it("count syncs and tell the room on the disk", async () => {
+    const directory = freshDirectory();
+    const broker = await startBroker({ "log.dirs": directory, "tidemark.durability": "group-commit" });
+    const client = new RawClient(broker.grpcAddress);
+    try {
+      await client.createTopic("durable");
+      const producer = client.produceStream();
+      await producer.opened();
+      await producer.produce("durable", batch());
+      await producer.end();
+      const series = parseMetrics(await (await fetch(`http://${broker.httpAddress}/metrics`)).text());
+      const { bavail, blocks, bsize } = statfsSync(directory);
+      expect(series.get("tidemark_fsync_duration_seconds_count")).to.be.above(1);
+      expect(series.get("tidemark_fsync_duration_seconds_sum")).to.be.above(0);
+      expect(series.get("tidemark_raft_append_duration_seconds_count")).to.be.above(0);
+      expect(series.get("tidemark_disk_free_bytes")).to.be.closeTo(bavail * bsize, 2 ** 30);
+      expect(series.get("tidemark_disk_total_bytes")).to.equal(blocks * bsize);
+    } finally {
+      client.close();
+      await broker.stop();
+      removeDirectory(directory);
+    }
   });
 });

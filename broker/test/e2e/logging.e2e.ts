@@ -1,0 +1,54 @@
+/** What a running broker writes to its log. */
+import { expect } from "chai";
+import { loadConfig } from "../../src/config/index.ts";
+import { createBroker } from "../../src/index.ts";
+import { createLogger, LogLevels } from "../../src/platform/index.ts";
+import { batch } from "./support/batches.ts";
+import { RawClient } from "./support/raw-client.ts";
+
+interface Line {
+  readonly msg: string;
+  readonly component: string;
+  readonly [field: string]: unknown;
+}
+
+describe("the log of a broker", () => {
+  it("begins with the effective configuration and where each value came from, and says when it is ready", async () => {
+    const lines: Line[] = [];
+    const loaded = loadConfig({
+      profile: "server",
+      env: { TIDEMARK_LOG_LEVEL: "info", TIDEMARK_SLOW_REQUEST_MS: "5" },
+      file: { path: "server.properties", text: "tidemark.log.levels = storage=error\nmax.connections = 77\n" },
+      flags: { "node.id": "4", listeners: "GRPC://127.0.0.1:0" },
+    });
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    const { config } = loaded;
+    const logger = createLogger({
+      level: new LogLevels(config.logLevel, config.logLevels),
+      nodeId: config.nodeId,
+      write: (line) => void lines.push(JSON.parse(line) as Line),
+    });
+    const broker = await createBroker({ config, memory: true, logger });
+    await broker.start();
+    const [first] = lines;
+    expect(first).to.include({ level: "info", node: 4, component: "broker", msg: "effective configuration" });
+    expect(first?.["settings"]).to.deep.include({
+      "max.connections": { value: "77", source: "file" },
+      "tidemark.slow.request.ms": { value: "5", source: "environment" },
+      "node.id": { value: "4", source: "flag" },
+      "num.partitions": { value: "1", source: "default" },
+    });
+    expect(lines.map(({ msg }) => msg)).to.include.members(["metadata is replayed", "ready"]);
+    const before = lines.length;
+    const client = new RawClient(broker.grpcAddress);
+    await client.createTopic("quiet");
+    const producer = client.produceStream();
+    await producer.opened();
+    for (let i = 0; i < 50; i++) await producer.produce("quiet", batch());
+    await producer.end();
+    client.close();
+    const spoken = lines.slice(before).filter(({ msg }) => msg !== "slow request");
+    expect(spoken, "no line per request").to.deep.equal([]);
+    await broker.stop();
+  });
+});
