@@ -73,7 +73,11 @@ class Scrape {
   readonly #numbers: BrokerNumbers;
   #partitions: LabelledPartition[] = [];
   #topics: readonly TopicNumbers[] = [];
+  /** Text of the slices that are done: to join all lines at the end would be a long stretch again. */
+  readonly #slices: string[] = [];
   #pieces: string[] = [];
+  /** Of the family that is being written, until its first line: one without a series is not named at all. */
+  #head = "";
   #lines = 0;
   #sliceEndsAt = performance.now() + SLICE_MS;
 
@@ -92,7 +96,7 @@ class Scrape {
   }
 
   get text(): string {
-    return this.#pieces.join("");
+    return this.#slices.join("") + this.#pieces.join("");
   }
 
   async take(): Promise<void> {
@@ -109,8 +113,7 @@ class Scrape {
     // A sum over all partitions is a stretch by itself.
     if (performance.now() >= this.#sliceEndsAt) await this.#rest();
     const { name } = family;
-    const head = this.#pieces.length;
-    this.#pieces.push(`# HELP ${name} ${family.help.replaceAll("\\", "\\\\")}\n# TYPE ${name} ${family.type}\n`);
+    this.#head = `# HELP ${name} ${family.help.replaceAll("\\", "\\\\")}\n# TYPE ${name} ${family.type}\n`;
     switch (family.of) {
       case "broker":
         for (const sample of family.read(this.#numbers, this.#process)) this.#sample(family, sample);
@@ -137,8 +140,6 @@ class Scrape {
         }
         break;
     }
-    // A family without a series is not named at all.
-    if (this.#pieces.length === head + 1) this.#pieces.pop();
   }
 
   #isInScope({ scope }: MetricFamily): boolean {
@@ -164,7 +165,8 @@ class Scrape {
   }
 
   #line(series: string, value: number): void {
-    this.#pieces.push(`${series} ${valueText(value)}\n`);
+    this.#pieces.push(`${this.#head}${series} ${valueText(value)}\n`);
+    this.#head = "";
   }
 
   #isSliceOver(): boolean {
@@ -173,6 +175,8 @@ class Scrape {
   }
 
   async #rest(): Promise<void> {
+    this.#slices.push(this.#pieces.join(""));
+    this.#pieces = [];
     await new Promise((resolve) => setImmediate(resolve));
     this.#sliceEndsAt = performance.now() + SLICE_MS;
   }
