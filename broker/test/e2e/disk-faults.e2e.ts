@@ -1,9 +1,9 @@
 /** EIO of every operation that a running broker needs (3.8(1)): the broker ends, with the operation and the file; no marker lies. */
 import { expect } from "chai";
 import type { FatalFault } from "../../src/index.ts";
-import { FileDisk } from "../../src/platform/index.ts";
+import { FileDisk, LevelStore } from "../../src/platform/index.ts";
 import { DiskFault } from "../../src/ports/index.ts";
-import type { Disk, File } from "../../src/ports/index.ts";
+import type { Disk, File, KeyValueStore } from "../../src/ports/index.ts";
 import { batch } from "./support/batches.ts";
 import { overriding } from "./support/held-syncs.ts";
 import { RawClient } from "./support/raw-client.ts";
@@ -166,4 +166,28 @@ describe("EIO under a running broker (3.8(1))", () => {
       await (await startBroker(flags)).stop();
     });
   }
+
+  it("of the metadata store ends the broker as METADATA_FAULT, and the change is answered as not made (10.1(1))", async () => {
+    let isBroken = false;
+    const openStore = async (path: string, options: { readonly createIfMissing: boolean }): Promise<KeyValueStore> => {
+      const store = await LevelStore.open(path, options);
+      return overriding<KeyValueStore>(store, {
+        batch: (operations, sync) =>
+          isBroken ? Promise.reject(new DiskFault("EIO", "batch", path)) : store.batch(operations, sync),
+      });
+    };
+    const told = new Promise<FatalFault>((resolve) => {
+      void startBroker({ "log.dirs": directory }, { world: { openStore }, onFatal: resolve }).then(async (broker) => {
+        isBroken = true;
+        const client = new RawClient(broker.grpcAddress);
+        await client.createTopic("t").catch(() => undefined);
+        client.close();
+        await told;
+        await broker.stop();
+      });
+    });
+    const { code, exitCode, message } = await told;
+    expect([code, exitCode]).to.deep.equal(["METADATA_FAULT", 74]);
+    expect(message).to.match(/metadata can no longer be stored: batch .*tidemark-metadata: EIO$/u);
+  });
 });

@@ -73,6 +73,7 @@ describe("a disk that fails", () => {
     let written = 0;
     while ((await code("full")) === 0) written += 1;
     expect(written).to.be.above(50);
+    expect((await producer.produce("full", record)).errorMessage).to.match(/^memory is full \(\d\.\d MiB free/u);
     expect(disk.freeBytes("/")).to.be.within(1_000_000, 0.05 * 64 * 1024 * 1024);
     await client.createTopic("small");
     expect(await code("small")).to.equal(56);

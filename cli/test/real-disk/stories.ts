@@ -207,6 +207,12 @@ export const stories: Readonly<Record<string, Story>> = {
         ({ client } = server);
         expect(await names()).to.deep.equal(before);
         expect(await valuesOf(client, "after")).to.deep.equal(["written"]);
+        // A stop needs no room; what it cannot write down, the next start finds out.
+        disk.fill();
+        expect(await server.stop()).to.include({ code: 143 });
+        disk.unfill();
+        server = await Server.start(disk.path);
+        expect(await valuesOf(server.client, "after")).to.deep.equal(["written"]);
         expect(await server.stop()).to.include({ code: 143 });
       },
     },
