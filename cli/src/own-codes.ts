@@ -26,7 +26,11 @@ export const OWN_CODES: readonly OwnCode[] = [
     text: "The editor could not be started, or ended badly; nothing was changed.",
     hint: "Set VISUAL or EDITOR.",
   },
-  { code: "DECLINED", text: "The question whether to go on was not answered with the name asked for.", hint: "" },
+  {
+    code: "DECLINED",
+    text: "The question whether to go on was not answered with the name asked for.",
+    hint: "Run it again and type the name, or add --yes.",
+  },
   {
     code: "PARTIAL",
     text: "Part of the work was done, then something failed; the message says how far it got.",
@@ -164,6 +168,43 @@ export const OWN_CODES: readonly OwnCode[] = [
     text: "The directory holds neither the files of a broker nor those of a partition.",
     hint: "Name the one that log.dirs names, or one such as orders-0 in it.",
   },
+  {
+    code: "INVALID_ARGUMENT",
+    text: "A value passed to the SDK makes no sense.",
+    hint: "The message names the value and what is expected.",
+  },
+  {
+    code: "UNSUPPORTED",
+    text: "What was asked for is not available here.",
+    hint: "The message says what is missing; use a client and a broker of matching versions.",
+  },
+  {
+    code: "BROKER_STOPPED",
+    text: "A broker that was stopped cannot be started again.",
+    hint: "Make a new one with createBroker.",
+  },
+  {
+    code: "BAD_REQUEST",
+    text: "The HTTP door could not read the request.",
+    hint: "Ask it with HTTP/1.1; gRPC has a port of its own.",
+  },
+  {
+    code: "NOT_FOUND",
+    text: "The HTTP door has no such page.",
+    hint: "It has /livez, /readyz, /startupz, /healthz, /metrics and /version.",
+  },
+  {
+    code: "METHOD_NOT_ALLOWED",
+    text: "The HTTP door does not take this method there.",
+    hint: "Use the one that the Allow header names.",
+  },
+  {
+    code: "FORBIDDEN",
+    text: "The HTTP door does not serve this page to this request.",
+    hint: "See the setting that the message names.",
+  },
+  { code: "BODY_TOO_LARGE", text: "The body of an HTTP request is larger than is taken.", hint: "Send none." },
+  { code: "HEADERS_TOO_LARGE", text: "The headers of an HTTP request are larger than is taken.", hint: "Send fewer." },
   { code: "UNKNOWN_CODE", text: "There is no such code.", hint: "`tidemark explain` lists all." },
   {
     code: "INTERNAL",
@@ -185,7 +226,11 @@ export const OWN_CODES: readonly OwnCode[] = [
     text: "The producer's buffer stayed full for too long.",
     hint: "The broker is slower than the input; look at the broker.",
   },
-  { code: "CLOSED", text: "The client was closed while this was under way.", hint: "" },
+  {
+    code: "CLOSED",
+    text: "The client was closed while this was under way.",
+    hint: "Make a new client; close the old one only when everything of it has ended.",
+  },
   { code: "CODEC", text: "A key or value could not be encoded or decoded.", hint: "Check the codec of the topic." },
-  { code: "ABORTED", text: "It was stopped by its caller.", hint: "" },
+  { code: "ABORTED", text: "It was stopped by its caller.", hint: "Run it again; what was acknowledged before stays." },
 ];

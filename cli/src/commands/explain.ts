@@ -4,6 +4,7 @@
  */
 import { getSystemErrorMap } from "node:util";
 import { ERROR_TABLE, type ErrorRow } from "@tidemark/proto";
+import { CAUSES, SYSTEM_CAUSE, SYSTEM_CAUSES } from "../causes.ts";
 import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
@@ -22,6 +23,8 @@ export interface Explanation {
   readonly sdkCode: string | null;
   readonly retriable: boolean | null;
   readonly text: string;
+  /** What usually lies behind it; empty where nothing here raises it. */
+  readonly cause: string;
   readonly hint: string;
 }
 
@@ -47,8 +50,8 @@ export function findExplanations(code: string): Explanation[] {
   const wanted = code.toUpperCase();
   const all = allExplanations();
   const exact = all.filter((row) => row.code === wanted || String(row.number) === wanted);
-  const system = [...getSystemErrorMap().values()].find(([name]) => name === wanted);
-  if (system !== undefined) exact.push(fromSystem(system));
+  const system = fromSystem(wanted);
+  if (system !== null) exact.push(system);
   return exact.concat(all.filter((row) => row.sdkCode === wanted && !exact.includes(row)));
 }
 
@@ -59,14 +62,19 @@ function allExplanations(): Explanation[] {
     sdkCode: null,
     retriable: null,
     text: row.text,
+    cause: CAUSES[row.code] ?? "",
     hint: row.hint,
   }));
   return [...own, ...ERROR_TABLE.map(fromTable)];
 }
 
 /** EACCES, ENOSPC and so on: what the operating system says, as Node names it. */
-function fromSystem([code, text]: [string, string]): Explanation {
-  return { code, number: null, sdkCode: null, retriable: null, text: `The operating system says: ${text}.`, hint: "" };
+function fromSystem(code: string): Explanation | null {
+  const text = [...getSystemErrorMap().values()].find(([name]) => name === code)?.[1];
+  if (text === undefined && SYSTEM_CAUSES[code] === undefined) return null;
+  const [cause, hint] = SYSTEM_CAUSES[code] ?? SYSTEM_CAUSE;
+  const said = text === undefined ? `The operating system says ${code}.` : `The operating system says: ${text}.`;
+  return { code, number: null, sdkCode: null, retriable: null, text: said, cause, hint };
 }
 
 function fromTable(row: ErrorRow): Explanation {
@@ -76,12 +84,14 @@ function fromTable(row: ErrorRow): Explanation {
     sdkCode: row.clientCode,
     retriable: row.retriable,
     text: row.text,
+    cause: CAUSES[row.name] ?? "",
     hint: row.hint,
   };
 }
 
 function renderExplanation(row: Explanation): string {
   const lines = [row.number === null ? row.code : `${row.code} (${row.number})`, `  ${row.text}`];
+  if (row.cause !== "") lines.push(`  Why: ${row.cause}`);
   if (row.hint !== "") lines.push(`  What to do: ${row.hint}`);
   if (row.retriable !== null)
     lines.push(`  Retrying ${row.retriable ? "may help" : "does not help"}; the SDK calls it ${row.sdkCode}.`);

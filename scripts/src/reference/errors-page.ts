@@ -8,6 +8,7 @@ export interface Explanation {
   readonly sdkCode: string | null;
   readonly retriable: boolean | null;
   readonly text: string;
+  readonly cause: string;
   readonly hint: string;
 }
 
@@ -31,11 +32,12 @@ export function errorsPage(explanations: readonly Explanation[]): string {
 }
 
 function section(heading: string, rows: readonly Explanation[]): string {
-  const cells = rows.map(({ code, number, retriable, text, hint }) => [
+  const cells = rows.map(({ code, number, retriable, text, cause, hint }) => [
     `\`${code}\`${number === null ? "" : ` (${number})`}`,
     retriable === null ? "" : retriable ? "yes" : "no",
     text,
+    cause,
     hint,
   ]);
-  return `## ${heading}\n\n${markdownTable(["code", "again", "what happened", "what to do"], cells)}`;
+  return `## ${heading}\n\n${markdownTable(["code", "again", "what happened", "why", "what to do"], cells)}`;
 }
