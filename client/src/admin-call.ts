@@ -7,7 +7,7 @@ import { backoffMs } from "./core/backoff.ts";
 import { parseDuration } from "./duration.ts";
 import { BrokerError, brokerErrorOf, type ErrorDetails } from "./errors.ts";
 import type { Limits } from "./pause.ts";
-import type { Cluster } from "./transport/cluster.ts";
+import type { CallTarget, Cluster } from "./transport/cluster.ts";
 import type { UnaryMethod } from "./transport/connection.ts";
 import type { CallOptions } from "./types.ts";
 
@@ -16,7 +16,7 @@ export async function call<Method extends AdminMethod>(
   cluster: Cluster,
   method: Method,
   request: AdminCalls[Method]["request"],
-  limits: Limits & { readonly broker?: number },
+  limits: Limits & CallTarget,
 ): Promise<AdminCalls[Method]["response"]> {
   return cluster.call(await methodOf(method), request, limits);
 }

@@ -1,6 +1,7 @@
 /** Topics: what there is, making and deleting them, more partitions, fewer records, offsets by time. */
 import {
   type AdminCalls,
+  errorRow,
   Isolation,
   type NewPartitions,
   OffsetAt,
@@ -132,14 +133,19 @@ async function deleteTopics(
   options: Parameters<TopicAdmin["delete"]>[1] = {},
 ): Promise<void> {
   const limits = limitsOf(options);
+  // Gone already: when the answer to the first try was lost, it was us.
+  let mayBeGone = options.ifExists === true;
+  const onRepeat = (): void => {
+    mayBeGone = true;
+  };
   const { results } = await call(
     cluster,
     "deleteTopics",
     { names: [...names], timeoutMs: Math.ceil(limits.timeoutMs ?? 0) },
-    limits,
+    { ...limits, onRepeat },
   );
   for (const name of names) cluster.forget(name);
-  throwFailed(results, (row) => !(options.ifExists === true && row.name === "UNKNOWN_TOPIC_OR_PARTITION"));
+  throwFailed(results, (row) => !(mayBeGone && row.name === "UNKNOWN_TOPIC_OR_PARTITION"));
 }
 
 async function offsetsAt(
@@ -176,11 +182,20 @@ async function addPartitions(
   };
   const timeoutMs = Math.ceil(limits.timeoutMs ?? CREATE_TIMEOUT_MS);
   const request = { topics: [topic], validateOnly: options.validateOnly ?? false, timeoutMs };
+  let isRepeated = false;
+  const onRepeat = (): void => {
+    isRepeated = true;
+  };
   const patient = { ...limits, timeoutMs };
   try {
     await settle(cluster, patient, { topic: name }, async () => {
-      const { results } = await call(cluster, "createPartitions", request, patient);
-      return results[0];
+      const { results } = await call(cluster, "createPartitions", request, { ...patient, onRepeat });
+      const [result] = results;
+      // As many already: when the answer to the first try was lost, those are ours.
+      if (!isRepeated || result === undefined || errorRow(result.errorCode).name !== "INVALID_PARTITIONS")
+        return result;
+      const { partitions } = await describeTopic(cluster, name, options);
+      return partitions === total ? { ...result, errorCode: 0 } : result;
     });
   } finally {
     cluster.forget(name);

@@ -23,6 +23,14 @@ export interface KnownTopic {
   readonly leaderEpochs: readonly number[];
 }
 
+/** Where a call goes, and who is told that it goes there once more. */
+export interface CallTarget {
+  /** Absent: any broker. */
+  readonly broker?: number;
+  /** The call is made again; whether it took effect before is not known. */
+  readonly onRepeat?: () => void;
+}
+
 export class Cluster {
   readonly settings: Settings;
   readonly #connections = new Map<string, Connection>();
@@ -116,7 +124,7 @@ export class Cluster {
   async call<Request, Response>(
     method: UnaryMethod<Request, Response>,
     request: Request,
-    budget: Limits & { readonly broker?: number },
+    budget: Limits & CallTarget,
   ): Promise<Response> {
     const startedAt = performance.now();
     const budgetMs = budget.timeoutMs ?? this.settings.retryBudgetMs;
@@ -140,6 +148,7 @@ export class Cluster {
         if (this.#closing.signal.aborted || !failure.retriable) throw failure;
         if (elapsedMs + delay >= budgetMs)
           throw exhausted(failure, { attempts: attempt, elapsedMs, address: connection.address });
+        budget.onRepeat?.();
         // The other candidates are asked at once, the same ones again after a pause.
         if (attempt % this.#candidates().length === 0) await this.pause(delay, budget.signal);
       }
