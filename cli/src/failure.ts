@@ -51,6 +51,7 @@ const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ["UNSUPPORTED", ExitCode.USAGE],
   ["UNKNOWN_TOPIC_OR_PARTITION", ExitCode.NOT_FOUND],
   ["UNKNOWN_TOPIC_ID", ExitCode.NOT_FOUND],
+  ["BROKER_ID_NOT_REGISTERED", ExitCode.NOT_FOUND],
   ["UNKNOWN_CODE", ExitCode.NOT_FOUND],
   ["UNKNOWN_PROFILE", ExitCode.NOT_FOUND],
   ["FILE_NOT_FOUND", ExitCode.NOT_FOUND],
@@ -80,7 +81,7 @@ export function toFailure(error: unknown): CliFailure {
     const code = stringField(error, "code");
     if (code !== null && isSdkError(error)) {
       return new CliFailure(code, sentence(error.message, code), {
-        hint: stringField(error, "hint") ?? undefined,
+        hint: nearestHint(error.message) ?? stringField(error, "hint") ?? undefined,
         details: sdkDetails(error),
         cause: error,
       });
@@ -142,6 +143,12 @@ function sdkDetails(error: Error): Record<string, unknown> {
 function stringField(error: Error, name: string): string | null {
   const value: unknown = Reflect.get(error, name);
   return typeof value === "string" && value !== "" ? value : null;
+}
+
+/** A broker names the key that was meant at the end of its refusal; as a hint it is seen. */
+function nearestHint(message: string): string | null {
+  const near = /; the nearest is (\S+)$/.exec(message)?.[1];
+  return near === undefined ? null : `did you mean ${near}?`;
 }
 
 /** The SDK may lead its message with the code; the line that is printed names it once. */

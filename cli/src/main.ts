@@ -130,7 +130,15 @@ function commanderFailure(error: CommanderError, program: Command, args: readonl
   const own = /^hint: (.+)$/.exec(rest.join(" "))?.[1];
   const suggestion = /Did you mean (?:one of )?(.+)\?/.exec(rest.join(" "))?.[1];
   const hint = suggestion === undefined ? "add --help to see what there is" : `did you mean ${suggestion}?`;
-  return usageFailure(first.replace(/^error: /, ""), own ?? hint);
+  return usageFailure(plainSentence(first), own ?? hint);
+}
+
+/** Commander's "option '--from <p>' argument 'x' is invalid. expected ..." as one sentence. */
+function plainSentence(message: string): string {
+  return message
+    .replace(/^error: /, "")
+    .replace(/^option '(?:-\w, )?(-[-\w]+)[^']*' argument '(.*)' is invalid\. /s, "$1 $2: ")
+    .replace(/^command-argument value '(.*)' is invalid for argument '([^']*)'\. /s, "$2 $1: ");
 }
 
 function colored(text: string, args: readonly string[]): string {

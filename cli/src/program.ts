@@ -14,11 +14,11 @@ import { addSmallCommands } from "./tree/small.ts";
 import { addTopics } from "./tree/topics.ts";
 
 export const EXAMPLES = `Examples:
-  tidemark dev                                             one broker on this machine, data in .tidemark
-  tidemark topics create orders -p 6                       a topic with six partitions
-  tidemark produce orders --file orders.txt                every line of a file is a record
-  tidemark consume orders --from start --until end         all records, one a line
-  tidemark consume a --from start --until end -o ndjson | tidemark produce b -f ndjson    a copy, to the byte
+  tidemark dev                                    one broker, data in .tidemark
+  tidemark topics create orders -p 6              a topic with six partitions
+  tidemark produce orders --file orders.txt       every line is a record
+  tidemark consume orders --from start            all records, and on
+  tidemark consume a --until end -o ndjson | tidemark produce b -f ndjson
 `;
 
 export function createProgram(launch: Launch): Command {

@@ -86,17 +86,40 @@ export async function diffConfigs(
   const [ofLeft, ofRight] = await withClient(context, ({ admin }) =>
     Promise.all([left, right].map((resource) => admin.configs.get(resource, callOptions(context)))),
   );
-  const rows = differences(ofLeft ?? [], ofRight ?? []);
+  const rows = differences(...(await comparable([left, ofLeft ?? []], [right, ofRight ?? []])));
   const columns: readonly Column<DiffRow>[] = [
     { title: "setting", cell: (row) => row.name },
     { title: resourceName(left), cell: (row) => row.left },
-    { title: `source of ${resourceName(left)}`, cell: (row) => row.leftSource },
+    { title: "left source", cell: (row) => row.leftSource },
     { title: resourceName(right), cell: (row) => row.right },
-    { title: `source of ${resourceName(right)}`, cell: (row) => row.rightSource },
+    { title: "right source", cell: (row) => row.rightSource },
   ];
   printRows(context, rows, columns);
   if (rows.length === 0) note(context, "no difference");
   return ExitCode.OK;
+}
+
+type Side = readonly [resource: Resource, entries: readonly ConfigEntry[]];
+
+/**
+ * A topic and a broker have other keys for the same (`retention.ms`, `log.retention.ms`): the broker's are then told by the
+ * topic's names, and those that no topic has are left out.
+ */
+async function comparable(left: Side, right: Side): Promise<[readonly ConfigEntry[], readonly ConfigEntry[]]> {
+  const isMixed = (left[0].type === "topic") !== (right[0].type === "topic");
+  if (!isMixed) return [left[1], right[1]];
+  const { configTable } = await import("@tidemark/broker/config");
+  const topicKeys = new Map(
+    configTable.filter(({ scope }) => scope === "topic").map(({ brokerKey, key }) => [brokerKey, key]),
+  );
+  const asTopic = ([{ type }, entries]: Side): readonly ConfigEntry[] => {
+    if (type === "topic") return entries;
+    return entries.flatMap((entry) => {
+      const name = topicKeys.get(entry.name);
+      return name === undefined ? [] : { ...entry, name };
+    });
+  };
+  return [asTopic(left), asTopic(right)];
 }
 
 /** Settings whose values differ, or that one side does not have. */

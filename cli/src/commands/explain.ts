@@ -9,7 +9,7 @@ import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { outputFormat } from "../global-flags.ts";
-import { printRows } from "../output/rows.ts";
+import { type Column, printRows } from "../output/rows.ts";
 import { OWN_CODES } from "../own-codes.ts";
 
 export interface ExplainRequest {
@@ -28,21 +28,28 @@ export interface Explanation {
   readonly hint: string;
 }
 
+const COLUMNS: readonly Column<Explanation>[] = [
+  { title: "code", cell: (row) => row.code },
+  { title: "number", cell: (row) => row.number ?? "", value: (row) => row.number },
+  { title: "text", cell: (row) => row.text },
+  { title: "hint", cell: (row) => row.hint, isWide: true },
+];
+
+/** A short name of the SDK may stand for dozens of the broker's: more than this are a list. */
+const PAGES_MAX = 3;
+
 export async function explain(context: CommandContext, request: ExplainRequest): Promise<ExitCode> {
   if (request.code === undefined) {
-    printRows(context, allExplanations(), [
-      { title: "code", cell: (row) => row.code },
-      { title: "number", cell: (row) => row.number ?? "" },
-      { title: "text", cell: (row) => row.text },
-    ]);
+    printRows(context, allExplanations(), COLUMNS);
     return ExitCode.OK;
   }
   const found = findExplanations(request.code);
   if (found.length === 0) {
     throw new CliFailure("UNKNOWN_CODE", `there is no code ${request.code}`, { hint: "`tidemark explain` lists all" });
   }
-  if (outputFormat(context.flags) === "table") context.stdout.write(found.map(renderExplanation).join("\n"));
-  else printRows(context, found, []);
+  const isPage = outputFormat(context.flags) === "table" && found.length <= PAGES_MAX;
+  if (isPage) context.stdout.write(found.map(renderExplanation).join("\n"));
+  else printRows(context, found, COLUMNS);
   return ExitCode.OK;
 }
 

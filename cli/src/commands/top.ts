@@ -136,6 +136,7 @@ async function lookAtTopics(context: CommandContext, client: Client): Promise<Lo
     fetchRequests: null,
     failedRequests: null,
     cpuSeconds: null,
+    loopDelays: null,
     gauges: { ...NO_GAUGES, partitions, logBytes },
     partitions: topics.map(({ name, bytes }) => ({ topic: name, partition: -1, endOffset: null, bytes })),
   };
@@ -149,5 +150,5 @@ const NO_GAUGES: Gauges = {
   diskFreeBytes: null,
   memoryBytes: null,
   connections: {},
-  eventLoopMs: null,
+  loopBusy: null,
 };

@@ -58,6 +58,8 @@ export class Progress {
     this.#bar = new cliProgress.SingleBar({
       stream: context.stderr,
       format: formatOf(state),
+      // With its figures it fits 80 columns.
+      barsize: 24,
       barCompleteChar: "█",
       barIncompleteChar: "░",
       clearOnComplete: true,

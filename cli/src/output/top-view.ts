@@ -1,7 +1,7 @@
 /** The page of `top`: a head of rates and gauges, then the hottest partitions. Pure; cut to the width of the terminal. */
 import type { BrokerLoad, PartitionLoad } from "../records/broker-load.ts";
 import { type Column, renderTable } from "./rows.ts";
-import { formatBytes, formatCount, formatSeconds, plural } from "./units.ts";
+import { formatBytes, formatCount, formatMs, formatSeconds, plural } from "./units.ts";
 
 export interface PageFrame {
   readonly source: string;
@@ -31,7 +31,8 @@ export function renderLoad(load: BrokerLoad, { source, missing, columns }: PageF
     `in    ${pad(perSecond(load.recordsIn, formatCount))} records  ${pad(perSecond(load.bytesIn, formatBytes))}  ${perSecond(load.produceRequests, formatCount)} requests`,
     `out   ${pad("")}          ${pad(perSecond(load.bytesOut, formatBytes))}  ${perSecond(load.fetchRequests, formatCount)} answers, ${perSecond(load.failedRequests, formatCount)} failed`,
     `log   ${shown(load.logBytes, formatBytes)} in ${shown(load.partitions, (count) => plural(count, "partition"))}, ${shown(load.diskFreeBytes, formatBytes)} free`,
-    `node  cpu ${shown(load.cpu, (cpu) => `${Math.round(cpu * 100)} %`)}  memory ${shown(load.memoryBytes, formatBytes)}  event loop ${shown(load.eventLoopMs, (ms) => `${ms.toFixed(1)} ms`)}  connections ${connections.length === 0 ? "-" : connections.join(", ")}`,
+    `conn  ${connections.length === 0 ? "-" : connections.join(", ")}`,
+    `node  cpu ${shown(load.cpu, percent)}  memory ${shown(load.memoryBytes, formatBytes)}  event loop ${shown(load.loopBusy, percent)} busy, p99 ${shown(load.loopDelayMs, formatMs)}`,
     "",
   ];
   const page = `${facts.join("\n")}\n${renderTable(load.hottest, COLUMNS, true)}`;
@@ -43,6 +44,10 @@ export function renderLoad(load: BrokerLoad, { source, missing, columns }: PageF
 
 function shown(value: number | null, format: (value: number) => string): string {
   return value === null ? "-" : format(value);
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
 }
 
 function pad(text: string): string {

@@ -13,5 +13,5 @@ export function parseResource(text: string): Resource {
   const [, type = "", name = ""] = /^(topic|broker)\/(.+)$/s.exec(text) ?? [];
   if (type === "broker") return { type, id: parseWholeNumber(name, { min: 0, max: 2 ** 31 - 1 }) };
   if (type === "topic") return { type, name };
-  throw usageFailure(`expected topic/NAME, broker/ID or cluster, not ${JSON.stringify(text)}`);
+  throw usageFailure("expected topic/NAME, broker/ID or cluster");
 }

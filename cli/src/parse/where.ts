@@ -13,6 +13,7 @@
  *     operand := name ("." part | "[" number "]")* | number | text | true | false | null | "[" operand, ... "]"
  */
 import { usageFailure } from "../failure.ts";
+import { parseRegExp } from "./regexp.ts";
 
 /** What an expression may ask of a record. */
 export interface RecordView {
@@ -136,7 +137,7 @@ class Parser {
     if (this.#peek.kind !== "text") throw this.#wrong("a regular expression in quotes is missing");
     const { text } = this.#peek;
     try {
-      const expression = new RegExp(text, "u");
+      const expression = parseRegExp(text);
       this.#next += 1;
       return expression;
     } catch {

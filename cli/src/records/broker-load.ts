@@ -2,7 +2,7 @@
  * What a broker is busy with, from two looks at its numbers. Pure. A number that the broker does not publish is null, and is
  * shown as "-": an older broker, or one whose HTTP door cannot be reached, still shows the rest.
  */
-import { type Metrics, totalOf } from "./metrics-text.ts";
+import { bucketsOf, type Metrics, totalOf } from "./metrics-text.ts";
 
 export interface PartitionLook {
   readonly topic: string;
@@ -22,6 +22,8 @@ export interface Look {
   readonly fetchRequests: number | null;
   readonly failedRequests: number | null;
   readonly cpuSeconds: number | null;
+  /** Upper bound in seconds, and how many delays of the event loop were at most that long. */
+  readonly loopDelays: ReadonlyMap<number, number> | null;
   readonly gauges: Gauges;
   readonly partitions: readonly PartitionLook[];
 }
@@ -35,8 +37,8 @@ export interface Gauges {
   readonly memoryBytes: number | null;
   /** By listener. */
   readonly connections: Readonly<Record<string, number>>;
-  /** 99th percentile, or the last lag where the broker publishes no other. */
-  readonly eventLoopMs: number | null;
+  /** Share of its time that the event loop was busy, 0 to 1. */
+  readonly loopBusy: number | null;
 }
 
 export interface PartitionLoad {
@@ -65,7 +67,9 @@ export interface BrokerLoad {
   readonly diskFreeBytes: number | null;
   readonly memoryBytes: number | null;
   readonly connections: Readonly<Record<string, number>>;
-  readonly eventLoopMs: number | null;
+  readonly loopBusy: number | null;
+  /** No more than one in a hundred delays of the event loop was longer. */
+  readonly loopDelayMs: number | null;
   readonly hottest: readonly PartitionLoad[];
 }
 
@@ -83,6 +87,7 @@ export function lookAtMetrics(metrics: Metrics, atMs: number): Look {
     fetchRequests: total(`${TRAFFIC}_totalfetchrequests_total`),
     failedRequests: failed.reduce<number | null>((sum, one) => (one === null ? sum : (sum ?? 0) + one), null),
     cpuSeconds: total("process_cpu_seconds_total"),
+    loopDelays: bucketsOf(metrics, "tidemark_event_loop_delay_seconds"),
     gauges: gaugesOf(metrics),
     partitions: partitionsOf(metrics),
   };
@@ -107,6 +112,7 @@ export function loadBetween(first: Look, second: Look, hottest: number): BrokerL
     cpu: rate(first.cpuSeconds, second.cpuSeconds),
     uptimeSeconds: startedAtMs === null ? null : Math.max(Math.round((second.atMs - startedAtMs) / 1_000), 0),
     ...shown,
+    loopDelayMs: percentileMs(first.loopDelays, second.loopDelays, 0.99),
     hottest: hottestOf(first, second, rate).slice(0, hottest),
   };
 }
@@ -137,10 +143,26 @@ function hottestOf(
   );
 }
 
+/** From what came into the buckets between two looks; the first look of all counts from the start of the broker. */
+function percentileMs(
+  first: ReadonlyMap<number, number> | null,
+  second: ReadonlyMap<number, number> | null,
+  share: number,
+): number | null {
+  const bounds = [...(second?.keys() ?? [])].filter((bound) => !Number.isNaN(bound)).sort((a, b) => a - b);
+  const since = (bound: number): number =>
+    (second?.get(bound) ?? 0) - (first === second ? 0 : (first?.get(bound) ?? 0));
+  const count = since(Number.POSITIVE_INFINITY);
+  const found = bounds.find((bound) => count > 0 && since(bound) >= count * share);
+  if (found === undefined) return null;
+  const finite = Number.isFinite(found) ? found : (bounds.at(-2) ?? 0);
+  return Math.round(finite * 1e6) / 1e3;
+}
+
 function gaugesOf(metrics: Metrics): Gauges {
   const total = (name: string): number | null => totalOf(metrics, name);
   const startedAt = total("process_start_time_seconds");
-  const lag = total("nodejs_eventloop_lag_p99_seconds") ?? total("nodejs_eventloop_lag_seconds");
+  const idle = total("kafka_network_socketserver_networkprocessoravgidle_percent");
   const connections = (metrics.get("tidemark_connections") ?? []).map(
     ({ labels, value }) => [labels.get("listener") ?? "", value] as const,
   );
@@ -152,7 +174,7 @@ function gaugesOf(metrics: Metrics): Gauges {
     diskFreeBytes: total("tidemark_disk_free_bytes"),
     memoryBytes: total("process_resident_memory_bytes"),
     connections: Object.fromEntries(connections),
-    eventLoopMs: lag === null ? null : Math.round(lag * 1e6) / 1e3,
+    loopBusy: idle === null ? null : Math.round(Math.min(Math.max(1 - idle, 0), 1) * 1e4) / 1e4,
   };
 }
 

@@ -28,6 +28,13 @@ export function totalOf(metrics: Metrics, name: string): number | null {
   return own === undefined ? samples.reduce((sum, { value }) => sum + value, 0) : own.value;
 }
 
+/** Upper bounds of a histogram without labels of its own, with the counts up to each; null where there is none. */
+export function bucketsOf(metrics: Metrics, name: string): ReadonlyMap<number, number> | null {
+  const samples = metrics.get(`${name}_bucket`);
+  if (samples === undefined) return null;
+  return new Map(samples.map(({ labels, value }) => [numberOf(labels.get("le") ?? "") ?? Number.NaN, value]));
+}
+
 function parseLabels(text: string): ReadonlyMap<string, string> {
   const labels = new Map<string, string>();
   for (const [, name = "", value = ""] of text.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g))

@@ -97,7 +97,10 @@ kafka_topic_partition_current_offset{topic="a",partition="0"} ${500 * factor}
 kafka_topic_partition_current_offset{topic="b",partition="1"} ${100 * factor}
 kafka_log_log_size{topic="a",partition="0"} ${5_000 * factor}
 kafka_log_log_size{topic="b",partition="1"} ${7_000 * factor}
-nodejs_eventloop_lag_p99_seconds 0.0123
+kafka_network_socketserver_networkprocessoravgidle_percent 0.75
+tidemark_event_loop_delay_seconds_bucket{le="0.01"} ${90 * factor}
+tidemark_event_loop_delay_seconds_bucket{le="0.025"} ${100 * factor}
+tidemark_event_loop_delay_seconds_bucket{le="+Inf"} ${100 * factor}
 not a sample
 `;
     const first = lookAtMetrics(parseMetrics(at(0, 1)), 1_772_366_400_000);
