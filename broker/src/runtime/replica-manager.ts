@@ -23,7 +23,9 @@ import { DiskReserve } from "./disk-reserve.ts";
 import { Partition } from "./partition.ts";
 import type { PartitionDeps, PartitionSettings } from "./partition.ts";
 import { deadlineAfter } from "./purgatory.ts";
-import type { Purgatory, Waiter } from "./purgatory.ts";
+import type { Purgatory } from "./purgatory.ts";
+import { ReadyWait } from "./ready-wait.ts";
+import type { TopicIdentity } from "./ready-wait.ts";
 import { RetentionJob } from "./retention-job.ts";
 import type { Turn } from "./turn.ts";
 
@@ -511,46 +513,6 @@ export class ReplicaManager {
       minInsyncReplicas: effectiveMinInsyncReplicas(config, partition.replicas.length),
     };
   }
-}
-
-/** Somebody who waits for a topic to be ready. */
-class ReadyWait implements Waiter {
-  readonly deadline: Waiter["deadline"];
-  readonly #options: ReadyWaitOptions;
-  purgatorySlot = -1;
-  #isOver = false;
-
-  constructor(options: ReadyWaitOptions) {
-    this.deadline = options.deadline;
-    this.#options = options;
-  }
-
-  /** True when it is over: ready, or there is nothing left to wait for. */
-  check(): boolean {
-    const missing = this.#options.missing();
-    if (missing === null || missing.length === 0) this.end();
-    return this.#isOver;
-  }
-
-  onDeadline(): void {
-    this.end();
-  }
-
-  end(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#options.onEnd(this.#options.missing() ?? []);
-  }
-}
-
-/** A topic that was made anew under its name is another one. */
-export type TopicIdentity = Pick<TopicImage, "name" | "topicId">;
-
-interface ReadyWaitOptions {
-  readonly deadline: Waiter["deadline"];
-  /** Partitions that are not ready; null: no such topic here. */
-  missing(): readonly number[] | null;
-  onEnd(missing: readonly number[]): void;
 }
 
 function chainKey(topic: string, partition: number): string {
