@@ -1,9 +1,10 @@
 import { expect } from "chai";
+import { asOffset, SeededRandom } from "../../src/base/index.ts";
 import { OverlayDisk, SystemTimers } from "../../src/platform/index.ts";
 import type { DiskChange } from "../../src/platform/index.ts";
-import { rehearseStart } from "../../src/storage/index.ts";
+import { rehearseStart, surveyDirectory, verifyDirectory } from "../../src/storage/index.ts";
 import type { Rehearsal } from "../../src/storage/index.ts";
-import { append, DATA, makeBatch, StorageMachine, TINY } from "./support/storage-machine.ts";
+import { append, DATA, makeBatch, OTHER_ID, StorageMachine, TINY } from "./support/storage-machine.ts";
 
 const T = `${DATA}/t-0`;
 
@@ -107,4 +108,84 @@ describe("the rehearsal of a start", () => {
     const failure = await machine.failure(rehearseStart({ ...options, onBytes: () => undefined }));
     expect(failure).to.include({ code: "MALFORMED_CHECKPOINT" });
   });
+});
+
+describe("crashes, looked at from outside", () => {
+  /** A life that ends at some operation of the disk, by `kind`; without the last one a clean stop. */
+  async function live(machine: StorageMachine, random: SeededRandom, isFirst: boolean): Promise<void> {
+    const { directory, log } = isFirst ? await machine.fresh() : await machine.again();
+    let sequence = Math.max(0, (log.producer(6)?.lastSequence ?? -1) + 1);
+    const batches = random.below(60);
+    for (let i = 0; i < batches; i += 1) {
+      const records = 1 + random.below(3);
+      const epoch = Math.max(0, log.latestEpoch) + (random.below(20) === 0 ? 1 : 0);
+      append(log, makeBatch({ records, valueBytes: random.below(90), producerId: 6, baseSequence: sequence }), epoch);
+      sequence += records;
+      if (random.below(8) === 0) log.sync();
+      if (random.below(6) === 0) await machine.world.step();
+      if (random.below(25) === 0)
+        await machine.run(log.truncateTo(asOffset(Math.max(0, log.logEndOffset - random.below(4)))));
+      sequence = (log.producer(6)?.lastSequence ?? -1) + 1;
+    }
+    if (random.below(4) === 0) await machine.run(directory.close(1));
+  }
+
+  for (let seed = 1; seed <= 15; seed += 1) {
+    it(`verify finds no damage, and the rehearsal foretells the start (seed ${seed})`, async () => {
+      const random = new SeededRandom(seed);
+      const machine = new StorageMachine({ seed });
+      machine.put(`${DATA}/meta.properties`, `version=1\nnode.id=1\ndirectory.id=${OTHER_ID}\n`);
+      for (let life = 0; life < 3; life += 1) {
+        await live(machine, random, life === 0);
+        machine.restart(random.below(2) === 0 ? "power" : "process");
+        if (machine.disk.list(DATA).every((name) => name !== "t-0")) return;
+        const timers = new SystemTimers();
+        const survey = surveyDirectory(machine.disk, DATA, { isLive: false });
+        if (survey === null) throw new Error("no data directory");
+        const host = { disk: machine.disk, timers, onBytes: () => undefined };
+        const findings = [...survey.findings];
+        for await (const verdict of verifyDirectory(host, survey, { isDeep: true, isLive: false }))
+          findings.push(...verdict.findings);
+        expect(findings.filter(({ severity }) => severity === "damage")).to.deep.equal([]);
+
+        const disk = new OverlayDisk(machine.disk, DATA);
+        const silent = (): undefined => undefined;
+        const logger = { debug: silent, info: silent, warn: silent, error: silent, child: () => logger };
+        const clock = machine.process;
+        const rehearsal = await rehearseStart({
+          path: DATA,
+          disk,
+          clock,
+          timers,
+          logger,
+          config: TINY,
+          onBytes: silent,
+        });
+        const sizes = (): Record<string, number | null> =>
+          Object.fromEntries(
+            machine.disk
+              .list(T)
+              .sort()
+              .map((name) => [name, machine.disk.sizeOf(`${T}/${name}`)]),
+          );
+        const foretold = Object.fromEntries(
+          disk
+            .list(T)
+            .sort()
+            .map((name) => [name, disk.sizeOf(`${T}/${name}`)]),
+        );
+        const [ahead] = rehearsal.logs;
+        await rehearsal.release();
+        const { directory, log } = await machine.again();
+        expect(sizes()).to.deep.equal(foretold);
+        expect([log.logEndOffset, log.latestEpoch, log.isDamaged]).to.deep.equal([
+          ahead?.endOffset,
+          ahead?.latestEpoch,
+          false,
+        ]);
+        await machine.run(directory.close(1));
+        machine.restart("power");
+      }
+    });
+  }
 });
