@@ -10,6 +10,7 @@ import { asPartitionId, assert } from "../base/index.ts";
 import type { Histogram, PartitionId } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
 import type { Disk, DiskFaultKind, Logger, TimerHandle, Timers } from "../ports/index.ts";
+import { ACCEPT_DAMAGE } from "./accepted-damage.ts";
 import { logKey } from "./checkpoint-file.ts";
 import type { OffsetEntries } from "./checkpoint-file.ts";
 import { Checkpoints, readCheckpoints } from "./checkpoints.ts";
@@ -26,7 +27,7 @@ import {
 } from "./clean-marker.ts";
 import { DeletedDirectories } from "./deleted-directories.ts";
 import { asideName, parseDirectoryName } from "./directory-names.ts";
-import { isPassing, syncDirectory } from "./file-io.ts";
+import { isPassing, removeFile, syncDirectory } from "./file-io.ts";
 import { FilePool } from "./file-pool.ts";
 import type { LogHost } from "./log-host.ts";
 import { bytesToScan, loadLog } from "./log-loader.ts";
@@ -84,6 +85,8 @@ interface UnsettledLogs {
   readonly isNew: SegmentedLog[];
   /** Without a topic id in their directory. */
   readonly unnamed: Set<SegmentedLog>;
+  /** Whose damage an operator has accepted. */
+  readonly accepted: SegmentedLog[];
 }
 
 interface FoundReplica {
@@ -222,6 +225,7 @@ class DataDirectory implements LogDirectory {
     const unsettled = await this.#loadAll(replicas, checkpoints, { isClean, mustRewrite, mustSync });
     await this.#settleLoaded(unsettled, mustRewrite);
     await this.#mendCheckpoints(checkpoints, forgotten, mustRewrite);
+    for (const { directory } of unsettled.accepted) removeFile(this.#disk, `${directory}/${ACCEPT_DAMAGE}`);
     if (mustRewrite) clearSyncFailed(this.#disk, this.#path);
     this.#cutsPending = 0;
     clearCutPending(this.#disk, this.#path);
@@ -310,7 +314,7 @@ class DataDirectory implements LogDirectory {
       if (bytesScanned - bytesReported >= PROGRESS_EVERY_BYTES) tell();
     });
 
-    const unsettled: UnsettledLogs = { mustFlush: [], isNew: [], unnamed: new Set() };
+    const unsettled: UnsettledLogs = { mustFlush: [], isNew: [], unnamed: new Set(), accepted: [] };
     let bytesCut = 0;
     let logsRecovered = 0;
     for (const [key, { topic, partition, topicId: foundTopicId }] of replicas) {
@@ -347,6 +351,7 @@ class DataDirectory implements LogDirectory {
       }
       if (foundTopicId === null) unsettled.unnamed.add(log);
       (spec === undefined ? this.#unplaced : this.#logs).set(key, log);
+      if (loaded.acceptsDamage) unsettled.accepted.push(log);
       if (loaded.mustFlush) unsettled.mustFlush.push(log);
       else if (loaded.isNew) unsettled.isNew.push(log);
       if (loaded.wasRecovered) logsRecovered += 1;

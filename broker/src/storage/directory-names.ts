@@ -2,6 +2,9 @@
  * Names in the data directory and in a replica's directory (2.1, 2.2): made and taken apart here only.
  */
 
+/** Of what is kept aside for an operator (2.1(3)). */
+export const DAMAGED_SUFFIX = ".damaged";
+
 /** Longest name of a directory; file systems end at 255 bytes. */
 const NAME_MAX = 255;
 

@@ -12,6 +12,7 @@ import { asOffset, asPosition, assert } from "../base/index.ts";
 import type { Offset } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
 import type { Disk } from "../ports/index.ts";
+import { ACCEPT_DAMAGE, copyDamaged } from "./accepted-damage.ts";
 import { RELATIVE_OFFSET_MAX } from "./batch-fields.ts";
 import { parseEpochs, readCheckpoint } from "./checkpoint-file.ts";
 import { offsetName, offsetOfName } from "./directory-names.ts";
@@ -65,6 +66,8 @@ export interface LoadedLog {
   readonly isDirectoryDirty: boolean;
   /** Its recovery point must stay in the checkpoint although the log ends below it. */
   readonly damage: LogDamage | null;
+  /** The operator's file is there, and goes when the checkpoints are right (accepted-damage.ts). */
+  readonly acceptsDamage: boolean;
   readonly wasRecovered: boolean;
   /** Something was cut or deleted, or has to be synced before the log reports or appends (4.2(10)). */
   readonly mustFlush: boolean;
@@ -109,6 +112,8 @@ class LogLoader {
   readonly #nowMs: number;
   /** Base of the oldest segment whose transaction index is corrupt: from there on everything is scanned (4.1). */
   readonly #corruptFrom: number;
+  /** What is damaged shall be cut and kept aside. */
+  readonly #acceptsDamage: boolean;
   #durableBase = 0;
   #logStart: Offset;
   #hasCut = false;
@@ -121,6 +126,7 @@ class LogLoader {
     const kept = this.#removeBelowLogStart(names);
     this.#segments = this.#openSegments(kept);
     this.#corruptFrom = corruptTxnIndexBase(options, names);
+    this.#acceptsDamage = names.includes(ACCEPT_DAMAGE);
     this.#logStart = asOffset(Math.max(options.logStartOffset ?? 0, this.#segments[0]?.baseOffset ?? 0));
     this.#epochs = readEpochs(options);
     this.#snapshots = new SnapshotStore(host.disk, directory, names, host.logger);
@@ -308,7 +314,10 @@ class LogLoader {
           offset: target.end,
           reason: bad,
         });
-        if (target.end < recoveryPoint) return this.#endBefore(slot + 1, target.end, recoveryPoint, bad);
+        if (target.end < recoveryPoint) {
+          if (!this.#acceptsDamage) return this.#endBefore(slot + 1, target.end, recoveryPoint, bad);
+          await copyDamaged(host, segment, fileBytes);
+        }
         this.#cutSegmentsFrom(slot + 1);
         this.#cutTail(segment, fileBytes);
         this.#complete(segment, producers);
@@ -318,12 +327,13 @@ class LogLoader {
       this.#complete(segment, producers);
     }
     // Bytes that were synced are missing: the scan could not meet them.
-    return target.end < recoveryPoint ? this.#damageAt(target.end, recoveryPoint, "missing") : null;
+    const isDamage = target.end < recoveryPoint && !this.#acceptsDamage;
+    return isDamage ? this.#damageAt(target.end, recoveryPoint, "missing") : null;
   }
 
   /** The log ends at `end`, before the segment in `slot`: as damage, or because the rest is a torn tail. */
   #endBefore(slot: number, end: number, recoveryPoint: Offset, reason: LogDamage["reason"]): LogDamage | null {
-    const isDamage = end < recoveryPoint;
+    const isDamage = end < recoveryPoint && !this.#acceptsDamage;
     // What follows damage stays on disk as it is, and nobody holds it open.
     if (isDamage) for (const gone of this.#segments.splice(slot)) gone.log.closeSync();
     else this.#cutSegmentsFrom(slot);
@@ -342,7 +352,7 @@ class LogLoader {
       if (segment === undefined) return;
       this.#beginCut();
       this.#bytesCut += segment.writtenBytes;
-      if (this.#options.keepsCut) segment.setAside();
+      if (this.#options.keepsCut || this.#acceptsDamage) segment.setAside();
       else segment.remove();
     }
   }
@@ -470,6 +480,7 @@ class LogLoader {
       syncedEnd: asOffset(Math.min(outcome.recoveryPoint, end)),
       isDirectoryDirty: outcome.wasRecovered,
       damage: outcome.damage,
+      acceptsDamage: this.#acceptsDamage,
       wasRecovered: outcome.wasRecovered,
       mustFlush:
         outcome.damage === null &&

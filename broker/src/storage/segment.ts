@@ -13,7 +13,7 @@ import type { Ms, Offset } from "../base/index.ts";
 import { BATCH_HEADER_BYTES, NO_TIMESTAMP } from "@tidemark/proto";
 import type { Disk, Logger } from "../ports/index.ts";
 import { lastOffsetAt, maxTimestampAt, RELATIVE_OFFSET_MAX } from "./batch-fields.ts";
-import { offsetName } from "./directory-names.ts";
+import { DAMAGED_SUFFIX, offsetName } from "./directory-names.ts";
 import { readFullySync, readWholeFile, removeFile, writeTail } from "./file-io.ts";
 import { PooledFile } from "./file-pool.ts";
 import type { FilePool } from "./file-pool.ts";
@@ -36,7 +36,6 @@ export const SEGMENT_SUFFIXES: readonly string[] = [
   TXN_INDEX_SUFFIX,
 ];
 
-const DAMAGED_SUFFIX = ".damaged";
 const DELETED_SUFFIX = ".deleted";
 
 /** Offset index entries that may wait in memory: 2 MiB of log at the default interval. */
