@@ -40,6 +40,7 @@ export type { ListedOffset, ListOffsetsPartition } from "./list-offsets.ts";
 export { handleListOffsets } from "./list-offsets.ts";
 export type { TopicSummary } from "./list-topics.ts";
 export { handleListTopics } from "./list-topics.ts";
+export type { RefusalsOptions } from "./refusals.ts";
 export { Refusals } from "./refusals.ts";
 export type {
   ProduceDone,

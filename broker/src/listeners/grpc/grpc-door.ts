@@ -63,7 +63,7 @@ type BidiHandler = handleBidiStreamingCall<Buffer, Buffer>;
 
 export class GrpcDoor {
   /** Since the start. */
-  readonly refusals = new Refusals();
+  readonly refusals: Refusals;
   readonly #options: GrpcDoorOptions;
   readonly #context: DoorContext;
   readonly #server: Server;
@@ -81,6 +81,11 @@ export class GrpcDoor {
 
   constructor(options: GrpcDoorOptions, context: BrokerContext) {
     this.#options = options;
+    this.refusals = new Refusals({
+      listener: "GRPC",
+      logger: context.logger,
+      now: () => context.clock.monotonicNow(),
+    });
     this.#context = { ...context, refusals: this.refusals };
     this.#limits = new ConnectionLimits(() => context.config.current, ACCEPT_WAIT_MAX_MS);
     const { queuedMaxRequestBytes } = context.config.base;

@@ -32,8 +32,6 @@ const PIPELINED_MAX = 32;
 const LINGER_MS = 1_000;
 /** How long `close` waits for answers under way. */
 const CLOSE_GRACE_MS = 2_000;
-/** At most one line per reason in this time; the counters tell the rest. */
-const REFUSAL_LOG_INTERVAL_MS = 60_000;
 /** The first byte of a TLS record that opens a handshake. */
 const TLS_HANDSHAKE = 0x16;
 
@@ -60,7 +58,7 @@ export async function openHttpDoor(options: HttpDoorOptions, broker: BrokerView,
 
 export class HttpDoor {
   /** Since the start. */
-  readonly refusals = new Refusals();
+  readonly refusals: Refusals;
   readonly #options: HttpDoorOptions;
   readonly #routes: Routes;
   readonly #logger: Logger;
@@ -68,13 +66,13 @@ export class HttpDoor {
   /** Every open connection, with the number of its requests under way. */
   readonly #connections = new Map<Duplex, number>();
   readonly #limits: ConnectionLimits;
-  readonly #lastLoggedByReason = new Map<string, number>();
   #closing: Promise<void> | null = null;
 
   constructor(options: HttpDoorOptions, broker: BrokerView, logger: Logger) {
     this.#options = options;
     this.#routes = new Routes(broker, options.debugMode ?? "off");
     this.#logger = logger;
+    this.refusals = new Refusals({ listener: "HTTP", logger, now: () => performance.now() });
     // A connection that comes too soon is closed and not kept waiting: it may be a probe, and soon comes another.
     this.#limits = new ConnectionLimits(() => limitsOf(options), 0);
     this.#server = http.createServer({
@@ -237,11 +235,6 @@ export class HttpDoor {
 
   #onRefused(reason: string): void {
     this.refusals.count("http", reason);
-    const now = performance.now();
-    const lastLogged = this.#lastLoggedByReason.get(reason);
-    if (lastLogged !== undefined && now - lastLogged < REFUSAL_LOG_INTERVAL_MS) return;
-    this.#lastLoggedByReason.set(reason, now);
-    this.#logger.warn("refused at the HTTP door", { reason });
   }
 }
 

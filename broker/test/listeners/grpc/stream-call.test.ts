@@ -7,6 +7,7 @@ import { expect } from "chai";
 import { isGrpc, StreamCall } from "../../../src/listeners/grpc/stream-call.ts";
 import { Refusals } from "../../../src/api/index.ts";
 import { UnfinishedMessages } from "../../../src/listeners/grpc/unfinished-messages.ts";
+import { LogBook } from "../http/fixtures.ts";
 import { SlabPool } from "../../../src/runtime/index.ts";
 
 const HEADERS = { ":method": "POST", ":path": "/any", "content-type": "application/grpc" };
@@ -18,6 +19,7 @@ describe("StreamCall", () => {
   let session: ClientHttp2Session;
   let onCall: (call: StreamCall) => void = () => undefined;
   let slowMessageMs: number | undefined;
+  const refusals = new Refusals({ listener: "GRPC", logger: new LogBook(), now: () => 0 });
   const unfinished = new UnfinishedMessages(1024 * 1024);
 
   before(async () => {
@@ -28,7 +30,7 @@ describe("StreamCall", () => {
           new StreamCall(stream, headers, {
             slabs: new SlabPool(),
             unfinished,
-            refusals: new Refusals(),
+            refusals,
             slowMessageMs,
           }),
         );

@@ -298,7 +298,11 @@ describe("HTTP door", function () {
         await knock.ended;
       }
       expect(open.log.lines).to.deep.equal([
-        { level: "warn", message: "refused at the HTTP door", fields: { reason: "tls_to_plaintext_port" } },
+        {
+          level: "warn",
+          message: "refused at a door",
+          fields: { listener: "HTTP", stage: "http", reason: "tls_to_plaintext_port", count: 1 },
+        },
       ]);
       expect(refusalsOf(open)).to.deep.equal({ tls_to_plaintext_port: 3 });
     });
