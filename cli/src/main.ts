@@ -1,151 +1,27 @@
 /**
- * The process: parses the command line, runs one command, says how it ended. The only file that reads `process` and the
- * only one that ends it. Every failure, foreseen or not, leaves here as one coded message and one exit code.
+ * The process: hands its words, streams and signals to runCli and ends with its exit code. The only file that reads `process`
+ * as a whole and the only one that ends it.
  */
-import { type Command, CommanderError } from "commander";
-import pc from "picocolors";
-import type { CommandContext, Log } from "./command-context.ts";
-import { ExitCode } from "./exit-codes.ts";
-import { CliFailure, renderFailure, toFailure, usageFailure } from "./failure.ts";
-import { type GlobalFlags, outputRefusal, wantsColor } from "./global-flags.ts";
-import { StdoutClosed } from "./output/chunk-writer.ts";
-import { openLog } from "./output/log-file.ts";
-import { watch } from "./output/watch.ts";
-import { createProgram, EXAMPLES } from "./program.ts";
+import { runCli } from "./run-cli.ts";
 import { watchStopSignals } from "./signals.ts";
-import { readFlags, WATCH_STANDARD } from "./tree/global.ts";
-import { isHidden, type Traits, traitsOf } from "./tree/options.ts";
 
-process.exitCode = await main(withVersionCommand(process.argv.slice(2)));
+// A reader that went away shows as an error event of the stream; who writes much asks the ChunkWriter.
+process.stdout.on("error", () => undefined);
+process.stderr.on("error", () => undefined);
+
+const { env, stdin, stdout, stderr } = process;
+const stop = watchStopSignals(process, () => performance.now());
+process.exitCode = await runCli(process.argv.slice(2), {
+  env,
+  stdin,
+  stdout,
+  stderr,
+  stop,
+});
 await drained(process.stdout);
 await drained(process.stderr);
 // Standard input may still be open, and nothing else may keep a finished command alive.
 process.exit();
-
-async function main(args: readonly string[]): Promise<ExitCode> {
-  // A reader that went away shows as an error event of the stream; who writes much asks the ChunkWriter.
-  process.stdout.on("error", () => undefined);
-  process.stderr.on("error", () => undefined);
-
-  const stop = watchStopSignals(process, () => performance.now());
-  let exitCode: ExitCode = ExitCode.OK;
-  let log: Log | null = null;
-  const program = createProgram(async (command, body) => {
-    const context = createContext(command, stop.signal);
-    log = context.log;
-    checkTraits(context.flags, traitsOf(command));
-    exitCode = context.flags.watchMs === null ? await body(context) : await watch(context, body);
-  });
-  quietCommander(program);
-
-  if (args.length === 0) {
-    process.stderr.write(`usage: tidemark COMMAND [flags]\n\n${EXAMPLES}\n\`tidemark --help\` lists all commands.\n`);
-    return ExitCode.USAGE;
-  }
-  try {
-    await program.parseAsync(withWatchInterval(args), { from: "user" });
-    return stop.exitCode() ?? exitCode;
-  } catch (error: unknown) {
-    const signalCode = stop.exitCode();
-    if (signalCode !== null && isAbort(error)) return signalCode;
-    const failureCode = reportFailure(error, args, program, log);
-    return signalCode ?? failureCode;
-  }
-}
-
-/** What a command throws because it was told to stop. */
-function isAbort(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return error.name === "AbortError" || ("code" in error && error.code === "ABORTED");
-}
-
-/** `tidemark --version`, which everybody tries first. */
-function withVersionCommand(args: string[]): string[] {
-  return args[0] === "--version" || args[0] === "-V" ? ["version", ...args.slice(1)] : args;
-}
-
-/** Commander would take the word behind a bare `--watch` for its time. */
-function withWatchInterval(args: readonly string[]): string[] {
-  const end = args.indexOf("--");
-  return args.map((arg, slot) => (arg === "--watch" && (end < 0 || slot < end) ? `--watch=${WATCH_STANDARD}` : arg));
-}
-
-function createContext(command: Command, signal: AbortSignal): CommandContext {
-  const { env, stdin, stdout, stderr } = process;
-  const { logFile } = command.optsWithGlobals<{ logFile?: string }>();
-  return {
-    env,
-    stdin,
-    stdout,
-    stderr,
-    flags: readFlags(command, process),
-    log: logFile === undefined ? null : openLog(logFile),
-    signal,
-  };
-}
-
-/** What a global flag asks for and a command does not have is refused before the command has done anything. */
-function checkTraits(flags: GlobalFlags, { outputs, isWatchable, hasDryRun }: Traits): void {
-  if (flags.output !== null && !outputs.includes(flags.output)) throw outputRefusal(flags.output, outputs);
-  if (flags.watchMs !== null && !isWatchable) throw usageFailure("--watch is for commands that list or describe");
-  if (flags.isDryRun && !hasDryRun) throw usageFailure("this command has no --dry-run; nothing was done");
-}
-
-/** Commander reports through us: it throws instead of exiting, and its own error text is not printed. */
-function quietCommander(command: Command): void {
-  command.exitOverride().configureOutput({ writeErr: () => undefined });
-  for (const child of command.commands) quietCommander(child);
-}
-
-function reportFailure(error: unknown, args: readonly string[], program: Command, log: Log | null): ExitCode {
-  if (error instanceof StdoutClosed) return ExitCode.OK;
-  if (error instanceof CommanderError) {
-    if (error.exitCode === 0) return ExitCode.OK;
-  }
-  const failure = error instanceof CommanderError ? commanderFailure(error, program, args) : toFailure(error);
-  const asJson = asksForJson(args);
-  const isVerbose = args.some((arg) => /^(?:-v+|--verbose)$/.test(arg));
-  log?.("error", failure.message, { code: failure.code });
-  process.stderr.write(colored(renderFailure(failure, { asJson, verbose: isVerbose }), args));
-  return failure.exitCode;
-}
-
-/** Read from the raw arguments: the failure may be that they could not be parsed. */
-function asksForJson(args: readonly string[]): boolean {
-  const formats = args.map((arg, slot) => {
-    const before = args[slot - 1];
-    return before === "-o" || before === "--output" ? arg : /^(?:-o|--output=)(.+)/.exec(arg)?.[1];
-  });
-  return formats.some((format) => format === "json" || format === "ndjson");
-}
-
-/** `error: unknown command 'prodce'` LF `(Did you mean produce?)` in our own form. */
-function commanderFailure(error: CommanderError, program: Command, args: readonly string[]): CliFailure {
-  if (error.code === "commander.help") {
-    const parent = program.commands.find((command) => args.includes(command.name())) ?? program;
-    const names = parent.commands.filter((command) => !isHidden(command)).map((command) => command.name());
-    return usageFailure(`${parent.name()} needs a sub-command`, `it has ${names.join(", ")}`);
-  }
-  const [first = "", ...rest] = error.message.split("\n");
-  const own = /^hint: (.+)$/.exec(rest.join(" "))?.[1];
-  const suggestion = /Did you mean (?:one of )?(.+)\?/.exec(rest.join(" "))?.[1];
-  const hint = suggestion === undefined ? "add --help to see what there is" : `did you mean ${suggestion}?`;
-  return usageFailure(plainSentence(first), own ?? hint);
-}
-
-/** Commander's "option '--from <p>' argument 'x' is invalid. expected ..." as one sentence. */
-function plainSentence(message: string): string {
-  return message
-    .replace(/^error: /, "")
-    .replace(/^option '(?:-\w, )?(-[-\w]+)[^']*' argument '(.*)' is invalid\. /s, "$1 $2: ")
-    .replace(/^command-argument value '(.*)' is invalid for argument '([^']*)'\. /s, "$2 $1: ");
-}
-
-function colored(text: string, args: readonly string[]): string {
-  if (!wantsColor(process.stderr, process.env, args.includes("--no-color"))) return text;
-  const { red, yellow } = pc.createColors(true);
-  return text.replace(/^error:/, red("error:")).replace(/^hint:/m, yellow("hint:"));
-}
 
 /** Resolves when the stream has handed on what was written to it, or cannot any more. */
 function drained(stream: NodeJS.WriteStream): Promise<void> {

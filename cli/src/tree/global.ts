@@ -52,7 +52,7 @@ interface RawGlobalFlags {
 
 export function readFlags(
   command: Command,
-  process: { readonly stdout: { readonly isTTY?: boolean }; readonly env: NodeJS.ProcessEnv },
+  world: { readonly stdout: { readonly isTTY?: boolean }; readonly env: Readonly<Record<string, string | undefined>> },
 ): GlobalFlags {
   const raw = command.optsWithGlobals<RawGlobalFlags>();
   return {
@@ -66,7 +66,7 @@ export function readFlags(
     isQuiet: raw.quiet === true,
     isVerbose: raw.verbose > 0,
     isVeryVerbose: raw.verbose > 1,
-    hasColor: wantsColor(process.stdout, process.env, !raw.color),
+    hasColor: wantsColor(world.stdout, world.env, !raw.color),
     timeoutMs: raw.timeout ?? null,
     watchMs: raw.watch ?? null,
     isYes: raw.yes === true,

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { readFileSync } from "node:fs";
-import { DevBroker, type Finished, type RunOptions, run, ScratchDirectory, start } from "../support/tidemark.ts";
+import { runInProcess } from "../support/in-process.ts";
+import { DevBroker, type Finished, type RunOptions, ScratchDirectory, start } from "../support/tidemark.ts";
 
 interface Failure {
   readonly code: string;
@@ -31,7 +32,10 @@ describe("tidemark as an administrator", () => {
   });
 
   const tidemark = (args: readonly string[], options: RunOptions = {}): Promise<Finished> =>
-    broker.run(args, { ...options, env: { XDG_CONFIG_HOME: scratch.path, ...options.env } });
+    runInProcess([...args, "-b", broker.address], {
+      ...options,
+      env: { XDG_CONFIG_HOME: scratch.path, ...options.env },
+    });
   async function rows(...args: string[]): Promise<Record<string, unknown>[]> {
     const finished = await tidemark([...args, "-o", "ndjson"]);
     expect(finished.code, finished.stderr).to.equal(0);
@@ -233,14 +237,14 @@ describe("tidemark as an administrator", () => {
 
   it("takes the brokers of a profile, and -b above it", async () => {
     const env = { XDG_CONFIG_HOME: scratch.path };
-    await run(["profile", "add", "here", "-b", broker.address], { env });
-    await run(["profile", "add", "nowhere", "-b", "127.0.0.1:1", "-X", "timeouts.connect=1s"], { env });
-    expect(await run(["topics", "list"], { env })).to.include({ code: 0 });
-    await run(["ctx", "use", "nowhere"], { env });
-    expect(await run(["topics", "list", "--timeout", "1s"], { env })).to.include({ code: 6 });
-    expect(await run(["topics", "list", "--profile", "here"], { env })).to.include({ code: 0 });
-    expect(await run(["topics", "list", "-b", broker.address], { env })).to.include({ code: 0 });
-    const misspelt = await run(["topics", "list", "--profile", "her"], { env });
+    await runInProcess(["profile", "add", "here", "-b", broker.address], { env });
+    await runInProcess(["profile", "add", "nowhere", "-b", "127.0.0.1:1", "-X", "timeouts.connect=1s"], { env });
+    expect(await runInProcess(["topics", "list"], { env })).to.include({ code: 0 });
+    await runInProcess(["ctx", "use", "nowhere"], { env });
+    expect(await runInProcess(["topics", "list", "--timeout", "1s"], { env })).to.include({ code: 6 });
+    expect(await runInProcess(["topics", "list", "--profile", "here"], { env })).to.include({ code: 0 });
+    expect(await runInProcess(["topics", "list", "-b", broker.address], { env })).to.include({ code: 0 });
+    const misspelt = await runInProcess(["topics", "list", "--profile", "her"], { env });
     expect(misspelt.stderr).to.include("hint: did you mean here?");
     expect(misspelt.code).to.equal(3);
   });
