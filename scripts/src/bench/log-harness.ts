@@ -1,5 +1,5 @@
 /** A log on the real file system without a broker around it, as `append` and `recover` measure it. */
-import { asMs, asPartitionId } from "@tidemark/broker/base";
+import { asLeaderEpoch, asMs, asPartitionId } from "@tidemark/broker/base";
 import { createLogger, FileDisk, SystemClock, SystemTimers } from "@tidemark/broker/platform";
 import {
   openLogDirectory,
@@ -8,6 +8,7 @@ import {
   type PartitionLog,
   type ReplicaSpec,
 } from "@tidemark/broker/storage";
+import { validateProducedBatch } from "@tidemark/proto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
@@ -70,6 +71,17 @@ export async function openFreshLog(
   mkdirSync(path, { mode: 0o700 });
   const directory = await openDirectory(path, []);
   return { directory, log: await directory.createLog(replica(config)) };
+}
+
+/** One batch as the broker appends it: validated, appended, written. Waits where the log writes off the loop. */
+export async function appendBatch(log: PartitionLog, batch: Buffer): Promise<void> {
+  const verdict = validateProducedBatch(batch, { maxBytes: 32 * 2 ** 20 });
+  if (!verdict.ok) throw new Error(verdict.message);
+  const result = log.append(batch, verdict.header, asLeaderEpoch(0), now());
+  if (!result.ok) throw new Error(result.code);
+  const fault = log.writeAppended();
+  if (fault !== null) throw fault;
+  if (log.writtenEndOffset < log.logEndOffset) await log.whenWritten();
 }
 
 export const now = () => asMs(Date.now());

@@ -4,11 +4,10 @@
  */
 import { asLeaderEpoch, asOffset } from "@tidemark/broker/base";
 import { registerNativeCrc32c } from "@tidemark/broker/platform";
-import { validateProducedBatch } from "@tidemark/proto";
 import { join } from "node:path";
 import { fresh, makeBatches } from "../batches.ts";
 import { Histogram } from "../histogram.ts";
-import { logConfig, now, openDirectory, openFreshLog, replica } from "../log-harness.ts";
+import { appendBatch, logConfig, openDirectory, openFreshLog, replica } from "../log-harness.ts";
 import { median, type Row } from "../measure.ts";
 import { withScratch } from "../scratch.ts";
 import { atMost, count, type CurveOptions, figure, growth, type Point } from "./law.ts";
@@ -43,15 +42,10 @@ async function atPoint(
   work: { seeks: number; runs: number },
 ): Promise<{ seekMicros: number; opensMs: number[] }> {
   const { directory, log } = await openFreshLog(root, "data", config);
-  const epoch = asLeaderEpoch(0);
-  log.startEpoch(epoch);
+  log.startEpoch(asLeaderEpoch(0));
   const batches = makeBatches(BATCH_BYTES, 64);
   for (let sent = 0; log.segmentCount < n || sent < SEGMENT_BYTES / BATCH_BYTES / 2; sent += 1) {
-    const batch = fresh(batches[sent % batches.length]);
-    const verdict = validateProducedBatch(batch, { maxBytes: 32 * 2 ** 20 });
-    if (!verdict.ok) throw new Error(verdict.message);
-    log.append(batch, verdict.header, epoch, now());
-    log.writeAppended();
+    await appendBatch(log, fresh(batches[sent % batches.length]));
   }
   await directory.close(1);
 

@@ -1,10 +1,9 @@
 /** `stored`: what an append costs by the bytes that the log holds already. The points are GB; the disk must have room. */
 import { asLeaderEpoch } from "@tidemark/broker/base";
 import { registerNativeCrc32c } from "@tidemark/broker/platform";
-import { validateProducedBatch } from "@tidemark/proto";
 import { statfsSync } from "node:fs";
 import { fresh, makeBatches } from "../batches.ts";
-import { logConfig, now, openFreshLog } from "../log-harness.ts";
+import { appendBatch, logConfig, openFreshLog } from "../log-harness.ts";
 import type { Row } from "../measure.ts";
 import { withScratch } from "../scratch.ts";
 import { type CurveOptions, figure, growth, type Point } from "./law.ts";
@@ -26,26 +25,21 @@ export async function* stored({ points, isTiny }: CurveOptions): AsyncGenerator<
     const { directory, log } = await openFreshLog(root, "data", logConfig("page-cache"));
     log.startEpoch(asLeaderEpoch(0));
     const batches = makeBatches(BATCH_BYTES, 64);
-    const appendUpTo = (bytes: number): void => {
-      for (let sent = 0; log.sizeBytes < bytes; sent += 1) {
-        const batch = fresh(batches[sent % batches.length]);
-        const verdict = validateProducedBatch(batch, { maxBytes: 32 * 2 ** 20 });
-        if (!verdict.ok) throw new Error(verdict.message);
-        log.append(batch, verdict.header, asLeaderEpoch(0), now());
-        log.writeAppended();
-      }
+    const appendUpTo = async (bytes: number): Promise<void> => {
+      for (let sent = 0; log.sizeBytes < bytes; sent += 1)
+        await appendBatch(log, fresh(batches[sent % batches.length]));
     };
     const rows: Row[] = [];
     const costs: Point[] = [];
-    appendUpTo(window);
+    await appendUpTo(window);
     for (const gb of gigabytes) {
-      appendUpTo(gb * 1e9);
+      await appendUpTo(gb * 1e9);
       const cpu: number[] = [];
       const rates: number[] = [];
       for (let run = 0; run < WINDOWS; run += 1) {
         const cpuBefore = process.cpuUsage();
         const before = performance.now();
-        appendUpTo(log.sizeBytes + window);
+        await appendUpTo(log.sizeBytes + window);
         const { user, system } = process.cpuUsage(cpuBefore);
         cpu.push((user + system) / 1e6 / (window / 1e9));
         rates.push(window / 1e3 / (performance.now() - before));
