@@ -90,13 +90,19 @@ describe("tidemark logs: a data directory looked at from outside", () => {
     await broker.run(["produce", "t", "-p", "0"], { stdin: "more\n" });
     const verified = await run(["logs", "verify", directory, "-v"]);
     const dirs = await run(["logs", "dirs", directory, "-o", "ndjson"]);
+    const asked = await broker.run(["logs", "dirs", "-o", "ndjson"]);
     const after = await broker.run(["consume", "t", "--from", "start", "--until", "end"]);
     await broker.stop();
     expect(verified.code, verified.stdout.toString() + verified.stderr).to.equal(0);
     expect(verified.stderr).to.match(/^warning: a broker \(pid \d+\) runs on .*: it is only read/);
     expect(verified.stdout.toString()).to.match(/t-0: offsets 0 to 1001,/);
-    const size = rowsOf(dirs).find((row) => row["topic"] === "t" && row["partition"] === 0)?.["bytes"];
-    expect(size).to.equal(statSync(segment(directory)).size);
+    expect(asked.code, asked.stderr).to.equal(0);
+    const sizesOf = (finished: Finished): unknown[] =>
+      rowsOf(finished)
+        .map((row) => [row["topic"], row["partition"], row["bytes"]])
+        .sort((left, right) => (String(left) < String(right) ? -1 : 1));
+    expect(sizesOf(dirs)).to.deep.equal(sizesOf(asked));
+    expect(sizesOf(dirs)).to.deep.include(["t", 0, statSync(segment(directory)).size]);
     expect(after.stdout.toString().split("\n")).to.have.lengthOf(1002);
   });
 
