@@ -35,8 +35,6 @@ export interface FetchSubscribe {
   readonly currentLeaderEpoch: number;
 }
 
-const NO_RECORDS = Buffer.alloc(0);
-
 /** Used subscription ids above the first that was not; clients that count up have none. */
 const STRAY_IDS_MAX = 100_000;
 
@@ -110,7 +108,7 @@ export class FetchStream {
       lastStableOffset: partition?.lastStableOffset ?? 0,
       logStartOffset: partition?.logStartOffset ?? 0,
       leaderEpoch: partition?.leaderEpoch ?? -1,
-      records: NO_RECORDS,
+      records: [],
       traffic: partition?.traffic ?? null,
     };
     this.#session.refuse(part);

@@ -12,6 +12,7 @@ import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST, validateProducedBatch } from "@tidemark/proto";
 import type { BatchHeader } from "@tidemark/proto";
 import { asMs } from "../base/index.ts";
+import type { SharedMemory } from "../base/index.ts";
 import { AppendTask } from "../runtime/index.ts";
 import type { Acks, AppendOwner, Partition, PartitionSettings, RequestStats, RequestTimes } from "../runtime/index.ts";
 import { ApiError } from "./api-error.ts";
@@ -30,8 +31,8 @@ export interface ProduceRequest {
   /** 0: the broker's default. */
   readonly timeoutMs: number;
   readonly partitions: readonly ProducePartition[];
-  /** The memory of the records is free again: each batch is written or refused. Called once, after the call has returned. */
-  readonly onTaken: () => void;
+  /** Where the records lie; let go once each batch is written or refused, after the call has returned. */
+  readonly memory: SharedMemory;
 }
 
 export interface ProducePartition {
@@ -74,7 +75,7 @@ export function handleProduce(
       `a request names at most ${MAX_PARTITIONS_PER_REQUEST} partitions, not ${length}`,
     );
   }
-  new ProduceCall(context, client, request.onTaken, done).start(request);
+  new ProduceCall(context, client, request.memory, done).start(request);
 }
 
 /** One request under way. It keeps no reference to the request: a parked answer must not pin the batches' bytes. */
@@ -82,7 +83,7 @@ class ProduceCall implements AppendOwner, RequestTimes {
   readonly #context: BrokerContext;
   readonly #client: ClientContext;
   readonly #done: ProduceDone;
-  readonly #onTaken: () => void;
+  readonly #memory: SharedMemory;
   /** By slot; null where none was found. */
   readonly #partitions: (Partition | null)[] = [];
   readonly #results: ProduceResult[] = [];
@@ -98,10 +99,10 @@ class ProduceCall implements AppendOwner, RequestTimes {
   #hasFailed = false;
   #isStarted = false;
 
-  constructor(context: BrokerContext, client: ClientContext, onTaken: () => void, done: ProduceDone) {
+  constructor(context: BrokerContext, client: ClientContext, memory: SharedMemory, done: ProduceDone) {
     this.#context = context;
     this.#client = client;
-    this.#onTaken = onTaken;
+    this.#memory = memory;
     this.#done = done;
   }
 
@@ -150,7 +151,8 @@ class ProduceCall implements AppendOwner, RequestTimes {
       return this.#refuse(slot, "INVALID_TXN_STATE", "the batch belongs to a transaction that was not begun here");
     const refusal = this.#refusalOfContent(partition.settings, header, part.records);
     if (refusal !== null) return this.#refuse(slot, refusal.code, refusal.message);
-    partition.append(new AppendTask({ owner: this, slot, acks, deadline, bytes: part.records, header }));
+    const memory = this.#memory;
+    partition.append(new AppendTask({ owner: this, slot, acks, deadline, bytes: part.records, memory, header }));
   }
 
   /** Times, by the header where that says enough (11.5), and the records where their topic wants them looked at. */
@@ -172,7 +174,7 @@ class ProduceCall implements AppendOwner, RequestTimes {
   #giveBack(): void {
     this.takenAt = this.#context.clock.monotonicNow();
     this.#context.budget.give(this.#bytes);
-    this.#onTaken();
+    this.#memory.letGo();
   }
 
   onAppendDone(task: AppendTask): void {
@@ -250,6 +252,8 @@ class ProduceCall implements AppendOwner, RequestTimes {
     this.doneAt = this.#context.clock.monotonicNow();
     // Refused before a turn worked on it: all of it was checking.
     if (this.startedAt === 0) this.startedAt = this.arrivedAt;
+    // Given up while it was being written: its bytes are taken later.
+    if (this.takenAt === 0) this.takenAt = this.doneAt;
     this.#done(this.#results, this);
   }
 }

@@ -9,5 +9,6 @@ export type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId, Position } from ".
 export { asBrokerId, asBrokerIds, asLeaderEpoch, asMs, asOffset, asPartitionId, asPosition } from "./brands.ts";
 export { BYTES_BOUNDS, Histogram, SECONDS_BOUNDS } from "./histogram.ts";
 export { SeededRandom } from "./seeded-random.ts";
+export { SharedMemory } from "./shared-memory.ts";
 export type { TokenBucketOptions } from "./token-bucket.ts";
 export { TokenBucket } from "./token-bucket.ts";

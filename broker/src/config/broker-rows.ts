@@ -215,6 +215,16 @@ export const brokerRows = [
     scope: "broker",
     doc: "Largest answer to one fetch, but for a single batch that is larger.",
   },
+  {
+    key: "tidemark.tail.cache.bytes",
+    type: "long",
+    default: "0",
+    min: 0,
+    max: LONG_MAX,
+    unit: "bytes",
+    scope: "broker",
+    doc: "Memory for the newest batches of all partitions together: readers at the tail get them without a read. What nobody appends to goes after ten seconds. 0 keeps none.",
+  },
 
   // Topics.
   {

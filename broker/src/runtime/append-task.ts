@@ -6,7 +6,7 @@
  *                                      ↘ refused → done
  */
 import type { BatchHeader, ErrorName } from "@tidemark/proto";
-import type { Ms } from "../base/index.ts";
+import type { Ms, SharedMemory } from "../base/index.ts";
 import type { KnownBatch } from "../replication/index.ts";
 import type { Waiter } from "./purgatory.ts";
 
@@ -35,6 +35,8 @@ export class AppendTask implements Waiter {
   readonly deadline: Ms;
   /** The batch, until it is written or refused; a parked task pins no bytes. */
   bytes: Buffer;
+  /** Where it lies; null: the bytes are the broker's until then and no longer. */
+  memory: SharedMemory | null;
   header: BatchHeader;
 
   /** On the monotonic clock: when the turn that worked on it last began with this partition; 0 = not yet. */
@@ -65,6 +67,7 @@ export class AppendTask implements Waiter {
     acks: Acks;
     deadline: Ms;
     bytes: Buffer;
+    memory?: SharedMemory;
     header: BatchHeader;
   }) {
     this.owner = options.owner;
@@ -72,11 +75,13 @@ export class AppendTask implements Waiter {
     this.acks = options.acks;
     this.deadline = options.deadline;
     this.bytes = options.bytes;
+    this.memory = options.memory ?? null;
     this.header = options.header;
   }
 
   releaseBytes(): void {
     this.bytes = NO_BYTES;
+    this.memory = null;
   }
 
   onDeadline(): void {

@@ -17,16 +17,16 @@
 import { BATCH_HEADER_BYTES } from "@tidemark/proto";
 import type { ErrorName } from "@tidemark/proto";
 import { assert } from "../base/index.ts";
-import type { LeaderEpoch, Offset } from "../base/index.ts";
+import type { LeaderEpoch, Offset, SharedMemory } from "../base/index.ts";
 import type { Clock } from "../ports/index.ts";
-import type { ReadSpan } from "../storage/index.ts";
+import type { CachedRecords, ReadSpan } from "../storage/index.ts";
 import type { Traffic } from "./counters.ts";
 import type { Partition, PartitionWatcher } from "./partition.ts";
 import { SLAB_BYTES } from "./slab-pool.ts";
 import type { SlabPool } from "./slab-pool.ts";
 import type { Turn } from "./turn.ts";
 
-const NO_RECORDS = Buffer.alloc(0);
+const NO_RECORDS: readonly Buffer[] = [];
 
 /** Memory of reads beside the event loop that are under way or wait to be sent; one read may exceed it. */
 const READ_AHEAD_BYTES = 4 * SLAB_BYTES;
@@ -43,22 +43,26 @@ export interface FetchedPart {
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
   readonly leaderEpoch: number;
-  /** In memory that is lent: see FetchMessage. */
-  readonly records: Buffer;
+  /** Whole batches back to back, in pieces, in memory that is lent: see FetchMessage. */
+  readonly records: readonly Buffer[];
   /** What its topic counts; null where there is none. */
   readonly traffic: Traffic | null;
 }
 
-/** Parts that leave together. Their records lie in slabs, which go back by `release` when the bytes have been copied. */
+/**
+ * Parts that leave together. Their records lie in slabs, or where the tail cache has them; both go back by `release` when
+ * the bytes have been copied.
+ */
 export class FetchMessage {
   readonly parts: FetchedPart[] = [];
   /** Of records. */
   bytes = 0;
   /** On the monotonic clock: when the first read that is in it began. */
   startedAt: number;
-  /** Of the slabs, which may hold a single small batch. */
+  /** Of the slabs, which may hold a single small batch, and of cached records. */
   lentBytes = 0;
   readonly #slabs: Buffer[] = [];
+  readonly #memories: SharedMemory[] = [];
   readonly #pool: SlabPool;
 
   constructor(pool: SlabPool, startedAt: number) {
@@ -68,7 +72,7 @@ export class FetchMessage {
 
   push(part: FetchedPart): void {
     this.parts.push(part);
-    this.bytes += part.records.length;
+    for (const piece of part.records) this.bytes += piece.length;
   }
 
   borrow(slab: Buffer): void {
@@ -76,8 +80,17 @@ export class FetchMessage {
     this.lentBytes += slab.length;
   }
 
+  hold({ memories, bytes }: CachedRecords): void {
+    for (const memory of memories) {
+      memory.hold();
+      this.#memories.push(memory);
+    }
+    this.lentBytes += bytes;
+  }
+
   /** Nobody looks at the records any more. */
   release(): void {
+    for (const memory of this.#memories.splice(0)) memory.letGo();
     for (const slab of this.#slabs.splice(0)) this.#pool.give(slab);
   }
 }
@@ -233,7 +246,7 @@ export class FetchSession {
       const subscription = this.#ring.shift();
       if (subscription === undefined) break;
       subscription.isInRing = false;
-      const part = subscription.isEnded ? null : this.#serve(subscription, room);
+      const part = subscription.isEnded ? null : this.#serve(subscription, room, message);
       if (part !== null) message.push(part);
     }
     for (const slab of room.slabs) message.borrow(slab);
@@ -241,7 +254,7 @@ export class FetchSession {
   }
 
   /** One turn of one subscription: something to say, or null when it reads, waits for credit or room, or has nothing. */
-  #serve(subscription: Subscription, room: Room): FetchedPart | null {
+  #serve(subscription: Subscription, room: Room, message: FetchMessage): FetchedPart | null {
     const { partition, position } = subscription;
     // What lies at or behind the damage is neither "not yet written" nor out of range: it was there (15.7(4)).
     if (partition.isDamaged && position >= partition.highWatermark) {
@@ -262,7 +275,12 @@ export class FetchSession {
       this.#enqueue(subscription);
       return greeting;
     }
-    return this.#serveFromTail(subscription, room);
+    const cached = partition.readCached(position, Math.min(this.#wantedBytes(subscription), room.left));
+    if (cached === null) return this.#serveFromTail(subscription, room);
+    if (!room.lend(cached.bytes)) return this.#awaitNextMessage(subscription, room);
+    message.hold(cached);
+    this.#credit -= cached.bytes;
+    return this.#advance(subscription, cached.pieces, cached.nextOffset);
   }
 
   #serveFromTail(subscription: Subscription, room: Room): FetchedPart | null {
@@ -280,18 +298,20 @@ export class FetchSession {
       if (span.bytes > 0) {
         room.use(span.bytes);
         this.#credit -= span.bytes;
-        return this.#advance(subscription, into.subarray(at, at + span.bytes), span);
+        return this.#advance(subscription, [into.subarray(at, at + span.bytes)], span.nextOffset);
       }
       if (span.firstBatchBytes === 0) return this.#failNow(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
       assert(span.firstBatchBytes > into.length - at, "a read left out a batch that fits");
       // The first batch is whole: in this message's slab, in one of its own size, or with the next message.
-      if (!room.makeRoomFor(span.firstBatchBytes)) {
-        this.#enqueueFirst(subscription);
-        room.close();
-        return null;
-      }
+      if (!room.makeRoomFor(span.firstBatchBytes)) return this.#awaitNextMessage(subscription, room);
       wanted = span.firstBatchBytes;
     }
+  }
+
+  #awaitNextMessage(subscription: Subscription, room: Room): null {
+    this.#enqueueFirst(subscription);
+    room.close();
+    return null;
   }
 
   #wantedBytes(subscription: Subscription): number {
@@ -326,7 +346,11 @@ export class FetchSession {
     if (subscription.isEnded) return this.#giveRead(slab);
     if (span.bytes > 0) {
       this.#credit -= span.bytes;
-      this.#due.push({ part: this.#advance(subscription, slab.subarray(0, span.bytes), span), startedAt, slab });
+      this.#due.push({
+        part: this.#advance(subscription, [slab.subarray(0, span.bytes)], span.nextOffset),
+        startedAt,
+        slab,
+      });
       this.#askForPump();
       return;
     }
@@ -342,10 +366,10 @@ export class FetchSession {
     if (this.#ring.length > 0) this.#askForPump();
   }
 
-  #advance(subscription: Subscription, records: Buffer, span: ReadSpan): FetchedPart {
-    assert(span.nextOffset > subscription.position, "a read did not advance");
+  #advance(subscription: Subscription, records: readonly Buffer[], nextOffset: Offset): FetchedPart {
+    assert(nextOffset > subscription.position, "a read did not advance");
     const part = subscription.say(records);
-    subscription.position = span.nextOffset;
+    subscription.position = nextOffset;
     const { partition, position } = subscription;
     if (position < partition.highWatermark || partition.isDamaged) this.#enqueue(subscription);
     return part;
@@ -391,13 +415,15 @@ export class FetchSession {
 
 const DAMAGED = "the log is damaged at this offset";
 
-/** The memory of one message: one slab that its parts fill one behind the other, or one buffer for a batch beyond that. */
+/** The memory of one message: one slab that its parts fill one behind the other, or one buffer for a batch beyond that; and what lies elsewhere. */
 class Room {
   readonly slabs: Buffer[] = [];
   readonly #pool: SlabPool;
   #slab: Buffer | null = null;
   #at = 0;
   #left: number;
+  /** Some part is in it. */
+  #isUsed = false;
 
   constructor(pool: SlabPool, bytes: number) {
     this.#pool = pool;
@@ -425,12 +451,21 @@ class Room {
   use(bytes: number): void {
     this.#at += bytes;
     this.#left -= bytes;
+    this.#isUsed = true;
+  }
+
+  /** For bytes that lie elsewhere. False: they must wait for the next message. Into an empty one any batch fits. */
+  lend(bytes: number): boolean {
+    if (bytes > this.#left && this.#isUsed) return false;
+    this.#left = Math.max(0, this.#left - bytes);
+    this.#isUsed = true;
+    return true;
   }
 
   /** False: the batch must wait for the next message. An empty room grows to any batch. */
   makeRoomFor(bytes: number): boolean {
     if (bytes <= this.#left) return true;
-    if (this.#at > 0) return false;
+    if (this.#isUsed) return false;
     const own = this.#pool.take(bytes);
     if (this.#slab !== null) {
       this.#pool.give(this.#slab);
@@ -490,7 +525,7 @@ class Subscription implements PartitionWatcher {
     return this.#highWatermarkSaid !== this.partition.highWatermark;
   }
 
-  say(records: Buffer, code: ErrorName = "NONE", message = ""): FetchedPart {
+  say(records: readonly Buffer[], code: ErrorName = "NONE", message = ""): FetchedPart {
     const { partition } = this;
     this.isGreeted = true;
     this.#highWatermarkSaid = partition.highWatermark;

@@ -25,7 +25,7 @@ import type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId } from "../base/ind
 import type { Clock, DiskFault } from "../ports/index.ts";
 import { checkProducer, PartitionLeader } from "../replication/index.ts";
 import type { KnownBatch, LeaderEffect, Membership } from "../replication/index.ts";
-import type { LogConfig, LogEvents, PartitionLog, ReadSpan } from "../storage/index.ts";
+import type { CachedRecords, LogConfig, LogEvents, PartitionLog, ReadSpan } from "../storage/index.ts";
 import type { AppendTask } from "./append-task.ts";
 import { Traffic } from "./counters.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
@@ -185,6 +185,11 @@ export class Partition implements LogEvents {
   /** Whole batches from `offset` on into `into`, from `at` to its end; null: they are not near the tail, `readInto` gets them. */
   readTailInto(into: Buffer, at: number, offset: Offset): ReadSpan | null {
     return this.#log.readTailInto(into, at, offset, this.#leader.highWatermark);
+  }
+
+  /** The same as they were received, if they still lie in memory. Nothing at or beyond the high watermark either. */
+  readCached(offset: Offset, maxBytes: number): CachedRecords | null {
+    return this.#log.readCached(offset, maxBytes, this.#leader.highWatermark);
   }
 
   /** `into` is the log's until it resolves. Neither hands out anything at or beyond the high watermark. */
@@ -354,7 +359,7 @@ export class Partition implements LogEvents {
       task.header = readBatchHeader(task.bytes, 0);
       task.logAppendTime = now;
     }
-    const result = this.#log.append(task.bytes, task.header, this.leaderEpoch, now);
+    const result = this.#log.append(task.bytes, task.header, this.leaderEpoch, now, task.memory);
     if (!result.ok) {
       if (result.code === "LATER") return false;
       this.#refuse(task, result.code, messageOf(result.fault));

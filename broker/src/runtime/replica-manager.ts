@@ -124,6 +124,7 @@ export class ReplicaManager {
       recoveryCheckpointIntervalMs: config.logFlushOffsetCheckpointIntervalMs,
       logStartCheckpointIntervalMs: config.logFlushStartOffsetCheckpointIntervalMs,
       highWatermarkCheckpointIntervalMs: config.replicaHighWatermarkCheckpointIntervalMs,
+      tailCacheBytes: config.tailCacheBytes,
       ...(onProgress === undefined ? {} : { onProgress }),
       onOffline: (fault) => this.#goOffline(fault),
     });

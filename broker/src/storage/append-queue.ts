@@ -3,7 +3,7 @@
  * of them go back when that write fails (3.1(12)).
  */
 import { asOffset } from "../base/index.ts";
-import type { Offset } from "../base/index.ts";
+import type { Offset, SharedMemory } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
 import type { Writable, WritableOffLoop } from "./file-io.ts";
 import type { KeptProducer } from "./producer-state.ts";
@@ -17,6 +17,8 @@ export interface QueuedBatch {
   readonly producerId: number;
   /** Its producer as it was before. */
   readonly producerBefore: KeptProducer | undefined;
+  /** Where its bytes lie; null: they are the log's until the write has ended and no longer. */
+  readonly memory: SharedMemory | null;
 }
 
 export interface WriteOutcome {
@@ -29,7 +31,7 @@ export class AppendQueue {
   /** The segment before the first batch; null while there is none. */
   mark: SegmentMark | null = null;
   readonly #batches: QueuedBatch[] = [];
-  readonly #buffers: Uint8Array[] = [];
+  readonly #buffers: Buffer[] = [];
   #sizeBytes = 0;
 
   get isEmpty(): boolean {
@@ -45,7 +47,7 @@ export class AppendQueue {
     return this.#batches.at(-1)?.nextOffset ?? asOffset(0);
   }
 
-  push(bytes: Uint8Array, batch: QueuedBatch): void {
+  push(bytes: Buffer, batch: QueuedBatch): void {
     this.#buffers.push(bytes);
     this.#batches.push(batch);
     this.#sizeBytes += batch.sizeBytes;
@@ -105,6 +107,11 @@ export class AppendQueue {
 
   get batches(): readonly QueuedBatch[] {
     return this.#batches;
+  }
+
+  /** One for each batch. */
+  get buffers(): readonly Buffer[] {
+    return this.#buffers;
   }
 
   clear(): void {

@@ -39,6 +39,7 @@ import { SegmentedLog } from "./segmented-log.ts";
 import { SharedWork } from "./shared-work.ts";
 import { StorageError } from "./storage-error.ts";
 import { SyncSlots } from "./sync-slots.ts";
+import { TailCache } from "./tail-cache.ts";
 import type { LogConfig, LogDirectory, LogDirectoryOptions, OpenReport, PartitionLog, ReplicaSpec } from "./types.ts";
 import { WritePace } from "./write-pace.ts";
 
@@ -152,6 +153,7 @@ class DataDirectory implements LogDirectory {
       slots: new SyncSlots(options.clock),
       writeSlots: new SyncSlots(options.clock, WRITES_IN_FLIGHT_MAX),
       pace: new WritePace(),
+      tails: new TailCache({ capBytes: options.tailCacheBytes ?? 0, clock: options.clock, timers: options.timers }),
       onRecoveryPointMoved: () => this.#checkpoints.recoveryPoints.markDue(),
       onProducersAdded: (count) => this.#producerCap.added(count),
       onHighWatermarkMoved: () => this.#checkpoints.highWatermarks.markDue(),

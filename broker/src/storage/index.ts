@@ -8,8 +8,8 @@
  * Not here: who leads, what is acknowledged, what an entry means; compaction, so far.
  *
  * The way of a batch: data-directory.ts (all logs, start and stop) → segmented-log.ts (append, roll, truncate) →
- * log-writer.ts (the turn's write) → segment.ts (files and indexes) → group-sync.ts (what is synced); back by log-reader.ts; after a crash log-loader.ts and
- * recovery-scan.ts.
+ * log-writer.ts (the turn's write) → segment.ts (files and indexes) → group-sync.ts (what is synced); back by log-reader.ts
+ * or tail-cache.ts; after a crash log-loader.ts and recovery-scan.ts.
  */
 export type * from "./types.ts";
 export { openLogDirectory } from "./data-directory.ts";

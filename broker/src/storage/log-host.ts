@@ -8,6 +8,7 @@ import { isPassing } from "./file-io.ts";
 import type { FilePool } from "./file-pool.ts";
 import type { SafeWriteHost } from "./safe-write.ts";
 import type { SyncSlots } from "./sync-slots.ts";
+import type { TailCache } from "./tail-cache.ts";
 import type { WritePace } from "./write-pace.ts";
 
 export interface LogHost extends SafeWriteHost {
@@ -19,6 +20,7 @@ export interface LogHost extends SafeWriteHost {
   /** Of writes off the loop; the threads are shared with reads and syncs. */
   readonly writeSlots: SyncSlots;
   readonly pace: WritePace;
+  readonly tails: TailCache;
   /** Recovery point, high watermark or log start of some log moved: its checkpoint is due. */
   onRecoveryPointMoved(): void;
   onHighWatermarkMoved(): void;

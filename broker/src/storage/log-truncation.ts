@@ -64,6 +64,7 @@ export class LogTruncation {
     state.active = kept;
     state.endAt(end);
     this.#deps.reader.forget();
+    writer.tail?.clear();
     kept.isSealed = false;
     kept.isFinished = false;
     this.#deps.epochs.truncateEnd(end);

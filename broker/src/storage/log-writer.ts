@@ -13,7 +13,7 @@
  * until then (P34).
  */
 import { asOffset, assert } from "../base/index.ts";
-import type { LeaderEpoch, Offset } from "../base/index.ts";
+import type { LeaderEpoch, Offset, SharedMemory } from "../base/index.ts";
 import { patchBatch } from "@tidemark/proto";
 import type { BatchHeader } from "@tidemark/proto";
 import { DiskFault } from "../ports/index.ts";
@@ -28,6 +28,7 @@ import type { LogState } from "./log-state.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { synced } from "./safe-write.ts";
 import type { Segment } from "./segment.ts";
+import { LogTail } from "./tail-cache.ts";
 import { markerAt } from "./transaction-marker.ts";
 import type { AppendResult } from "./types.ts";
 
@@ -57,6 +58,8 @@ export class LogWriter {
   /** A write off the loop waits for its slot or is in flight. */
   #isFlying = false;
   #settleWaiters: (() => void)[] = [];
+  /** What readers at the tail get without a read; null while the cache is off. */
+  readonly tail: LogTail | null;
   /** A write of this turn failed: what is handed over behind it is refused until the owner has heard of it. */
   #turnFault: DiskFault | null = null;
   #turnNowMs: number;
@@ -74,6 +77,8 @@ export class LogWriter {
     this.#epochs = deps.epochs;
     this.#producers = deps.producers;
     this.#turnNowMs = deps.host.clock.monotonicNow();
+    const { tails } = deps.host;
+    this.tail = tails.isEnabled ? new LogTail(tails) : null;
   }
 
   /** Monotonic time of the first batch that waits, or of the last that did. */
@@ -92,7 +97,7 @@ export class LogWriter {
   }
 
   /** Takes a batch in at the log's end. The caller has seen to it that it may be appended, and rolled if due. */
-  admit(bytes: Buffer, header: BatchHeader, leaderEpoch: LeaderEpoch): AppendResult {
+  admit(bytes: Buffer, header: BatchHeader, leaderEpoch: LeaderEpoch, memory: SharedMemory | null): AppendResult {
     if (this.#queue.isEmpty) {
       const fault = this.#beginQueue();
       if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
@@ -116,7 +121,8 @@ export class LogWriter {
       const aborted = this.#producers.update(header, baseOffset, this.#turnNowMs, marker);
       if (aborted !== null) state.active.addAborted(aborted);
     }
-    this.#queue.push(bytes, { sizeBytes, nextOffset, maxTimestamp: header.maxTimestamp, producerId, producerBefore });
+    const { maxTimestamp } = header;
+    this.#queue.push(bytes, { sizeBytes, nextOffset, maxTimestamp, producerId, producerBefore, memory });
     state.logEndOffset = nextOffset;
     return { ok: true, baseOffset, lastOffset };
   }
@@ -220,10 +226,20 @@ export class LogWriter {
     const { active } = this.#state;
     const { endOffset } = queue;
     const position = active.writtenBytes + queue.sizeBytes;
+    if (this.tail !== null) this.#remember(queue, this.tail);
     queue.clear();
     this.#state.writtenEnd = endOffset;
     // An index that finds no room is written with its next step.
     attempt(this.#host, () => active.writtenTo(position, endOffset));
+  }
+
+  #remember({ batches, buffers }: AppendQueue, tail: LogTail): void {
+    let baseOffset = this.#state.writtenEnd;
+    for (const [slot, { nextOffset, memory }] of batches.entries()) {
+      const bytes = buffers[slot];
+      if (bytes !== undefined) tail.add(bytes, baseOffset, nextOffset, memory);
+      baseOffset = nextOffset;
+    }
   }
 
   /**

@@ -7,7 +7,7 @@
  * awaited between a check and its change: whatever awaits refuses appends first.
  */
 import { asOffset, asPosition, assert, SeededRandom } from "../base/index.ts";
-import type { LeaderEpoch, Ms, Offset, PartitionId, Position } from "../base/index.ts";
+import type { LeaderEpoch, Ms, Offset, PartitionId, Position, SharedMemory } from "../base/index.ts";
 import type { BatchHeader } from "@tidemark/proto";
 import { DiskFault } from "../ports/index.ts";
 import type { TimerHandle } from "../ports/index.ts";
@@ -37,6 +37,7 @@ import type { AbortedTransaction } from "./txn-index-file.ts";
 import { findAborted } from "./txn-index.ts";
 import type {
   AppendResult,
+  CachedRecords,
   LogConfig,
   LogDamage,
   LogEvents,
@@ -276,7 +277,13 @@ export class SegmentedLog implements PartitionLog {
 
   // ---- append ----
 
-  append(bytes: Buffer, header: BatchHeader, leaderEpoch: LeaderEpoch, now: Ms): AppendResult {
+  append(
+    bytes: Buffer,
+    header: BatchHeader,
+    leaderEpoch: LeaderEpoch,
+    now: Ms,
+    memory: SharedMemory | null = null,
+  ): AppendResult {
     if (this.#refusesAppends) return UNAVAILABLE;
     const sizeBytes = bytes.length;
     if (sizeBytes > this.#config.segmentBytes) return TOO_LARGE;
@@ -287,7 +294,7 @@ export class SegmentedLog implements PartitionLog {
       const fault = writeFault ?? this.#roll();
       if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
     }
-    return this.#writer.admit(bytes, header, leaderEpoch);
+    return this.#writer.admit(bytes, header, leaderEpoch, memory);
   }
 
   writeAppended(): DiskFault | null {
@@ -488,6 +495,11 @@ export class SegmentedLog implements PartitionLog {
     return orElsewhere(() => this.#reader.readTailInto(into, at, offset, this.#readLimit(limit)));
   }
 
+  readCached(offset: Offset, maxBytes: number, limit: Offset): CachedRecords | null {
+    this.#assertReadable();
+    return this.#lazyWriter?.tail?.read(offset, maxBytes, this.#readLimit(limit)) ?? null;
+  }
+
   findByTimestamp(timestamp: number, limit: Offset): Promise<FoundRecord | null> {
     return this.#searched(() =>
       findByTimestamp(this.#state, timestamp, this.#state.logStartOffset, this.#readLimit(limit)),
@@ -635,6 +647,7 @@ export class SegmentedLog implements PartitionLog {
     await this.#truncation?.catch(() => undefined);
     await this.#lazyTrim?.release();
     this.#isReleased = true;
+    this.#lazyWriter?.tail?.clear();
     await this.#sync.quiesce();
     await this.#epochFile?.settled();
     await this.#lazyWriter?.cutSettled().catch(() => undefined);
@@ -646,6 +659,7 @@ export class SegmentedLog implements PartitionLog {
   /** The directory went offline: appends are refused, no sync counts any more. */
   goOffline(): void {
     this.#state.isOffline = true;
+    this.#lazyWriter?.tail?.clear();
     this.#sync.fail();
   }
 

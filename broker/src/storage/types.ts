@@ -6,12 +6,15 @@
  * who may read; it only knows how far it is written and how far it is synced.
  */
 import type { BatchHeader } from "@tidemark/proto";
-import type { Histogram, LeaderEpoch, Ms, Offset, PartitionId, Position } from "../base/index.ts";
+import type { Histogram, LeaderEpoch, Ms, Offset, PartitionId, Position, SharedMemory } from "../base/index.ts";
 import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
 import type { BadBatch } from "./recovery-scan.ts";
+import type { CachedRecords } from "./tail-cache.ts";
 import type { AbortedTransaction } from "./txn-index-file.ts";
 
 export type { AbortedTransaction };
+
+export type { CachedRecords };
 
 /** Per-topic settings of a log. Kafka's keys in camelCase with their unit; see the configuration table for defaults. */
 export interface LogConfig {
@@ -143,9 +146,16 @@ export interface PartitionLog {
   /**
    * Appends one validated batch: patches base offset and leader epoch into `bytes`, rolls if due, updates indexes,
    * epochs and producer state and queues the bytes for the turn's one write. `bytes` belongs to the log until the
-   * written end has passed the batch, or the log was cut back below it. The written end does not move yet.
+   * written end has passed the batch, or the log was cut back below it; longer where it lies in `memory` and the log
+   * holds that. The written end does not move yet.
    */
-  append(bytes: Buffer, header: BatchHeader, leaderEpoch: LeaderEpoch, now: Ms): AppendResult;
+  append(
+    bytes: Buffer,
+    header: BatchHeader,
+    leaderEpoch: LeaderEpoch,
+    now: Ms,
+    memory?: SharedMemory | null,
+  ): AppendResult;
   /**
    * Writes all that `append` queued, in one vectored write per segment. On a fault, or a write that fell short and
    * could not be completed, the log is cut back to its last whole batch (3.1(12)): LEO, indexes and producer state go
@@ -188,6 +198,11 @@ export interface PartitionLog {
   readInto(into: Buffer, at: number, offset: Offset, limit: Offset): Promise<ReadSpan>;
   /** As `readInto`, at once; null as for `readTail`. */
   readTailInto(into: Buffer, at: number, offset: Offset, limit: Offset): ReadSpan | null;
+  /**
+   * As `readTail`, out of the tail cache: the batches as they were received; null when they are not there. Whoever goes on
+   * looking at them holds their memories.
+   */
+  readCached(offset: Offset, maxBytes: number, limit: Offset): CachedRecords | null;
   /** First record at or after log start and below `limit` with timestamp >= `timestamp` (12.4). */
   findByTimestamp(timestamp: number, limit: Offset): Promise<{ offset: Offset; timestamp: number } | null>;
   /** The record with the largest timestamp below `limit` (-3 of 12.4). */
@@ -231,6 +246,8 @@ export interface LogDirectoryOptions {
   readonly openFilesMax?: number | undefined;
   /** Idempotent producers that all logs together remember: 100,000. */
   readonly producersMax?: number;
+  /** Memory for the newest batches of all logs together; 0 or absent: none are kept. */
+  readonly tailCacheBytes?: number;
   onProgress?(progress: OpenProgress): void;
   /** A fault that takes the whole directory offline (3.8(1)). */
   onOffline(fault: DiskFault): void;

@@ -45,9 +45,10 @@ class Reader implements FetchSink {
 
   send(message: FetchMessage): void {
     if (!this.isWritable) throw new Error("sent to a full sink");
-    for (const { records, ...part } of message.parts) {
+    for (const { records: pieces, ...part } of message.parts) {
+      const records = Buffer.concat(pieces);
       const values: string[] = [];
-      const cursor = new RecordCursor(Buffer.from(records), { verifyCrc: true });
+      const cursor = new RecordCursor(records, { verifyCrc: true });
       while (cursor.next()) if (cursor.offset >= part.fetchOffset) values.push(cursor.value?.toString() ?? "null");
       this.parts.push({ ...part, values, bytes: records.length });
     }
@@ -296,5 +297,53 @@ describe("FetchSession", () => {
     }
     expect(reader.slabs.mostLentBytes).to.be.below(12 * SLAB_BYTES);
     expect(reader.slabs.lentBytes).to.equal(0);
+  });
+
+  it("sends the newest large batches out of memory, in order with what lies on disk, and lets go of it when they have left", async () => {
+    const bench = await PartitionBench.open();
+    const values = Array.from({ length: 12 }, (_, i) => String.fromCodePoint(97 + i).repeat(150_000));
+    const outcomes = values.map((value) => bench.append({ values: [value] }));
+    await bench.turnEnds();
+    const whatIsCached = bench.partition.readCached(asOffset(11), SLAB_BYTES);
+    expect(whatIsCached?.nextOffset).to.equal(12);
+    // The cache of the bench holds six of them; the others come from the file.
+    expect(bench.partition.readCached(asOffset(5), SLAB_BYTES)).to.equal(null);
+    const reader = new Reader(bench);
+    reader.isHolding = true;
+    reader.maxAhead = 100;
+    let reads = 0;
+    bench.disk.observer = {
+      onAsked: (operation, path) => (operation === "read" && path.endsWith(".log") ? reads++ : reads),
+      onChange: () => undefined,
+    };
+    reader.session.grant(10_000_000);
+    reader.session.subscribe({
+      subscriptionId: 1,
+      partition: bench.partition,
+      offset: asOffset(6),
+      maxBytes: SLAB_BYTES,
+    });
+    await bench.world.runFor(100);
+    expect(reader.values.join("") === values.slice(6).join("")).to.equal(true);
+    expect(reads).to.equal(0);
+    expect(outcomes.every(({ isTaken }) => isTaken)).to.equal(true);
+    // The cache forgets, and the messages still hold what they say.
+    const piece = whatIsCached?.pieces[0];
+    await bench.world.runFor(60_000);
+    expect(bench.partition.readCached(asOffset(11), SLAB_BYTES)).to.equal(null);
+    expect(piece?.at(-2)).to.equal("l".codePointAt(0));
+    reader.letGo();
+    expect(piece?.at(-2)).to.equal(0xee);
+
+    const behind = new Reader(bench);
+    behind.session.grant(10_000_000);
+    behind.session.subscribe({
+      subscriptionId: 1,
+      partition: bench.partition,
+      offset: asOffset(0),
+      maxBytes: SLAB_BYTES,
+    });
+    await bench.world.runFor(1_000);
+    expect(behind.values.join("") === values.join("")).to.equal(true);
   });
 });

@@ -52,9 +52,10 @@ export class FetchStream implements StreamListener, FetchSink {
     const sentAt = clock.monotonicNow();
     const pieces: Buffer[] = [];
     for (const part of message.parts) {
-      this.#count(part);
-      pieces.push(wire.fetchResponse.head(this.#toWire(part), part.records.length));
-      if (part.records.length > 0) pieces.push(part.records);
+      let bytes = 0;
+      for (const piece of part.records) bytes += piece.length;
+      this.#count(part, bytes);
+      pieces.push(wire.fetchResponse.head(this.#toWire(part), bytes), ...part.records);
     }
     this.#lentBytes += message.lentBytes;
     this.#call.send(pieces, () => {
@@ -66,7 +67,7 @@ export class FetchStream implements StreamListener, FetchSink {
     });
   }
 
-  #count(part: FetchedPart): void {
+  #count(part: FetchedPart, bytes: number): void {
     const { counters, refusals } = this.#context;
     const { traffic } = part;
     if (part.code !== "NONE") {
@@ -76,7 +77,7 @@ export class FetchStream implements StreamListener, FetchSink {
     }
     if (traffic === null) return;
     traffic.fetchRequests++;
-    traffic.bytesOut += part.records.length;
+    traffic.bytesOut += bytes;
   }
 
   /** Of the broker's pushing; how long the reader waited for something to be there is not in it. */

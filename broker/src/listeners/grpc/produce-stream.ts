@@ -9,6 +9,7 @@
  * finished. When the client ends its side, the stream ends after the last answer. Answers of one turn leave together.
  */
 import { Acks as WireAcks, Durability, errorRow, PRODUCE_CREDIT_BYTES, wire } from "@tidemark/proto";
+import { SharedMemory } from "../../base/index.ts";
 import { ApiError, handleProduce } from "../../api/index.ts";
 import type { ProduceRequest, ProduceResult, RequestStats, RequestTimes } from "../../api/index.ts";
 import { errorOf } from "./door-context.ts";
@@ -130,10 +131,13 @@ export class ProduceStream implements StreamListener {
   /** Apart from `#onRequest`, so that the answer's closure holds numbers and not the request with its bytes. */
   #dispatch(request: WireRequest, acks: ProduceRequest["acks"], taken: number, slab: Buffer | null): void {
     const { timeoutMs, partitions, correlationId } = request;
-    const onTaken = slab === null ? noSlab : this.#giver(slab);
+    const memory =
+      slab === null
+        ? new SharedMemory(partitions[0]?.records.buffer.byteLength ?? 0, taken, null)
+        : new SharedMemory(slab.length, taken, this.#giver(slab));
     handleProduce(
       this.#context,
-      { acks, timeoutMs, partitions, onTaken },
+      { acks, timeoutMs, partitions, memory },
       this.#call.client,
       this.#answerTo(correlationId, acks, taken),
     );
@@ -243,8 +247,6 @@ export class ProduceStream implements StreamListener {
     if (this.#isEnding && this.#unanswered === 0 && !this.#isFlushAsked) this.#call.end();
   }
 }
-
-function noSlab(): void {}
 
 function toWire(result: ProduceResult): WireResult {
   return {

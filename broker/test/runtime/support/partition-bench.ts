@@ -4,7 +4,14 @@
  */
 import type { BatchHeader } from "@tidemark/proto";
 import { RecordBatchBuilder, RecordCursor, validateProducedBatch } from "@tidemark/proto";
-import { asBrokerId, asLeaderEpoch, asOffset, asPartitionId, SeededRandom } from "../../../src/base/index.ts";
+import {
+  asBrokerId,
+  asLeaderEpoch,
+  asOffset,
+  asPartitionId,
+  SeededRandom,
+  SharedMemory,
+} from "../../../src/base/index.ts";
 import type { Disk, DiskFault, Logger } from "../../../src/ports/index.ts";
 import type { Membership } from "../../../src/replication/index.ts";
 import { AppendTask, deadlineAfter, Partition, Purgatory, Turn } from "../../../src/runtime/index.ts";
@@ -141,12 +148,13 @@ export class PartitionBench {
   append(spec: BatchSpec, acks: Acks = "all", timeoutMs = 30_000): Outcome {
     const outcome: Outcome = { answer: null, isTaken: false };
     const bytes = makeBatch(spec);
+    // Memory that is given back is another's at once (P34).
+    const memory = new SharedMemory(bytes.length, bytes.length, () => bytes.fill(0xee));
     const owner = {
       onAppendTaken: (): void => {
         if (outcome.isTaken) throw new Error("a batch was taken twice");
         outcome.isTaken = true;
-        // Memory that is given back is another's at once (P34).
-        bytes.fill(0xee);
+        memory.letGo();
       },
       onAppendDone: (task: AppendTask): void => {
         // Only an error may be told while the bytes are still being written.
@@ -161,7 +169,7 @@ export class PartitionBench {
       },
     };
     const deadline = deadlineAfter(this.process, timeoutMs);
-    this.partition.append(new AppendTask({ owner, slot: 0, acks, deadline, bytes, header: headerOf(bytes) }));
+    this.partition.append(new AppendTask({ owner, slot: 0, acks, deadline, bytes, memory, header: headerOf(bytes) }));
     return outcome;
   }
 
@@ -227,6 +235,7 @@ export class PartitionBench {
       recoveryCheckpointIntervalMs: 5_000,
       logStartCheckpointIntervalMs: 60_000,
       highWatermarkCheckpointIntervalMs: 5_000,
+      tailCacheBytes: 1024 * 1024,
       onOffline: (fault) => this.diskFaults.push(fault),
     });
     const directory = await this.drive(opening);

@@ -93,6 +93,7 @@ export class StorageMachine {
   checkpointMs = 5000;
   openFilesMax: number | undefined;
   producersMax = 100_000;
+  tailCacheBytes = 0;
 
   constructor(options: { seed?: number; mode?: DirectoryMode } = {}) {
     const random = new SeededRandom(options.seed ?? 1);
@@ -145,6 +146,7 @@ export class StorageMachine {
         highWatermarkCheckpointIntervalMs: this.checkpointMs,
         openFilesMax: this.openFilesMax,
         producersMax: this.producersMax,
+        tailCacheBytes: this.tailCacheBytes,
         onProgress: (progress) => this.progress.push(progress),
         onOffline: (fault) => {
           this.offline = fault;
