@@ -6,7 +6,6 @@
  */
 import { readdirSync } from "node:fs";
 import type { Command } from "commander";
-import { withClient } from "../client-session.ts";
 import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { parseDurationMs } from "../parse/duration.ts";
@@ -72,6 +71,7 @@ async function topicNames(context: CommandContext): Promise<string[]> {
   if (wanted === "off") return [];
   const timeoutMs = wanted === "" ? TOPICS_TIMEOUT_MS : parseDurationMs(wanted);
   const limited = { ...context, flags: { ...context.flags, timeoutMs, isQuiet: true } };
+  const { withClient } = await import("../client-session.ts");
   const names: string[] = [];
   await withClient(limited, async ({ admin }) => {
     for await (const { name } of admin.topics.list({ timeout: timeoutMs })) names.push(name);

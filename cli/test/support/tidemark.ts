@@ -29,12 +29,15 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
+/** Nobody's profiles: whoever runs the tests may have some. */
+const NO_PROFILES = join(tmpdir(), "tidemark-no-profiles");
+
 /** Starts a command; its environment names no brokers but those given. */
 export function start(args: readonly string[], options: RunOptions = {}): TidemarkProcess {
-  const { TIDEMARK_BROKERS: _unused, ...env } = process.env;
+  const { TIDEMARK_BROKERS: _brokers, TIDEMARK_PROFILE: _profile, ...env } = process.env;
   const child = spawn(process.execPath, [...(options.nodeFlags ?? []), launcher, ...args], {
     stdio: ["pipe", "pipe", "pipe"],
-    env: { ...env, ...options.env },
+    env: { ...env, XDG_CONFIG_HOME: NO_PROFILES, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   running.add(child);
