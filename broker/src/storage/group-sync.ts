@@ -118,16 +118,18 @@ export class GroupSync {
     );
   }
 
-  /** True when all that was written is synced and sealed segments are finished; false when a fault is in the way. */
+  /** True when all that was written is synced and sealed segments are finished; false when a fault or a truncation is in the way. */
   async flush(): Promise<boolean> {
     const end = this.#deps.segments.at(-1)?.writtenEnd ?? this.#syncedEnd;
     const version = this.#directoryVersion;
+    const generation = this.#generation;
     this.request();
     if (version > this.#directorySynced) this.#askForDirectory();
     this.finishSealed();
     const isDone = (): boolean =>
       this.#syncedEnd >= end && this.#directorySynced >= version && this.#oldestUnfinished() === null;
-    await this.#until(() => this.#hasFailed || this.#isWanting || isDone());
+    // A log that was cut meanwhile may never reach that end again.
+    await this.#until(() => this.#hasFailed || this.#isWanting || generation !== this.#generation || isDone());
     return !this.#hasFailed && isDone();
   }
 

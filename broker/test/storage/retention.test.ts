@@ -402,4 +402,19 @@ describe("retention of a log", () => {
     expect(machine.disk.list(DATA).filter((name) => name.startsWith("t-"))).to.deep.equal([]);
     expect(machine.medium.openFilesCount).to.equal(0);
   });
+
+  it("does not wait for an end that a truncation takes away, nor does a stop (seed 4000146)", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await machine.fresh(OLD);
+    for (let i = 0; i < 30; i += 1) append(log);
+    log.highWatermark = asOffset(20);
+    machine.medium.faults.add({ operation: "datasync", effect: "stall", stallMs: 500, times: 20 });
+    const raised = log.raiseLogStart(asOffset(15));
+    const cut = raised.then(() => log.truncateTo(asOffset(25)));
+    await machine.run(cut);
+    await machine.run(directory.close(1));
+    machine.restart("power");
+    const { log: again } = await machine.again(OLD);
+    expect([again.logStartOffset, again.logEndOffset]).to.deep.equal([15, 25]);
+  });
 });
