@@ -50,6 +50,26 @@ describe("registerBroker", () => {
     ]);
   });
 
+  it("is as small with many partitions as with one, and none is named where nothing is led", () => {
+    const request = {
+      brokerId: 1,
+      incarnationId: "new",
+      listeners: [],
+      rack: null,
+      previousBrokerEpoch: -1,
+    };
+    const many = withTopic(
+      clusterOf(2),
+      "t",
+      Array.from({ length: 50 }, () => [1]),
+    );
+    const directoryIdOf = (brokerId: number): string => many.brokers.get(brokerId)?.directoryId ?? "";
+    const { records } = registerBroker(many, { ...request, directoryId: directoryIdOf(1) });
+    expect(records.map(({ type }) => type)).to.deep.equal(["brokerRegistered", "ledPartitionsRaised"]);
+    const idle = registerBroker(many, { ...request, brokerId: 2, directoryId: directoryIdOf(2) });
+    expect(idle.records.map(({ type }) => type)).to.deep.equal(["brokerRegistered"]);
+  });
+
   it("takes an emptied directory for a new replica: out of the ISR, leading nothing", () => {
     const shared = withTopic(clusterOf(2), "shared", [
       [1, 2],
