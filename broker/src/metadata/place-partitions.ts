@@ -81,10 +81,10 @@ export function checkAssignment(
 export function placeOnBrokers(
   hosted: HostedReplicas,
   { partitions, factor, first }: { readonly partitions: number; readonly factor: number; readonly first: number },
-  { random }: PlacementContext,
+  { random, config }: PlacementContext,
 ): Placed {
-  // Before anything is made in that number.
-  if (partitions > MAX_PARTITIONS_PER_REQUEST) return tooManyPartitions(partitions);
+  const requested = hosted.partitionsCount + partitions;
+  if (requested > MAX_PARTITIONS_PER_REQUEST) return tooManyPartitions(requested);
   const brokersCount = hosted.brokers.size;
   if (factor > brokersCount) {
     return refuse(
@@ -92,8 +92,27 @@ export function placeOnBrokers(
       `replication factor ${factor} needs ${factor} brokers; there are ${brokersCount}`,
     );
   }
+  // Before anything is made in that number: a request may ask for it thousands of times, and be refused each time.
+  const limit = checkRoom(hosted, partitions * factor, config);
+  if (limit !== null) return limit;
   const start = Buffer.from(random(4)).readUInt32BE() + first;
   return { ok: true, assignment: placeReplicas([...hosted.brokers.values()], partitions, factor, start) };
+}
+
+/** Whether the brokers have room for so many replicas, wherever they are placed; null = they do. */
+function checkRoom(
+  hosted: HostedReplicas,
+  replicasCount: number,
+  { maxPartitionsPerBroker }: BrokerConfig,
+): PlacementRefusal | null {
+  let room = 0;
+  for (const brokerId of hosted.brokers.keys()) room += Math.max(0, maxPartitionsPerBroker - hosted.count(brokerId));
+  if (replicasCount <= room) return null;
+  const limit = `max.partitions.per.broker is ${maxPartitionsPerBroker}`;
+  return refuse(
+    "POLICY_VIOLATION",
+    `${replicasCount} replicas are wanted, and brokers have room for ${room}; ${limit}`,
+  );
 }
 
 /** What the limits have against an assignment; null = nothing. */

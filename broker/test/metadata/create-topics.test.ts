@@ -170,8 +170,28 @@ describe("createTopics", () => {
     });
     expect(errors(response)).to.deep.equal(["NONE", "POLICY_VIOLATION"]);
     const image = next(one, records);
-    expect(refusal(image, spec("c", { partitions: 3 }), { config: small })[1]).to.contain("6 replicas");
+    expect(refusal(image, spec("c", { partitions: 3 }), { config: small })[1]).to.contain("room for 2");
     expect(refusal(image, spec("c", { partitions: 2 }), { config: small })[0]).to.equal("NONE");
+  });
+
+  it("places nothing that the limits refuse, however often a request asks for it", () => {
+    const wide = Array.from({ length: 100 }, (_, i) => spec(`wide-${i}`, { partitions: 10_000 }));
+    for (const [own, code] of [
+      [config, "INVALID_PARTITIONS"],
+      [testConfig({ "max.partitions.per.broker": "9999" }), "POLICY_VIOLATION"],
+    ] as const) {
+      let placements = 0;
+      const bytes = seededBytes(seed++);
+      const random = (count: number): Uint8Array => {
+        // Where the placement of a topic begins; ids take 16.
+        if (count === 4) placements++;
+        return bytes(count);
+      };
+      const specs = code === "POLICY_VIOLATION" ? wide : [spec("one"), ...wide];
+      const { response } = createTopics(one, specs, { ...inForce(own), random, ifAbsent: false });
+      expect(new Set(errors(response).slice(-100))).to.deep.equal(new Set([code]));
+      expect(placements).to.equal(specs.length - 100);
+    }
   });
 });
 
