@@ -268,7 +268,11 @@ export class Broker {
     this.#followConfigs(controller.image);
     this.#waitingFor = ["recovery"];
     const { replicas, context } = this.#createRuntime(controller);
-    this.#report = await replicas.open(controller.image, this.#options.onRecovery);
+    const { onRecovery } = this.#options;
+    this.#report = await replicas.open(controller.image, {
+      deletedTopicIds: controller.topicsDeletedBefore,
+      ...(onRecovery === undefined ? {} : { onProgress: onRecovery }),
+    });
     if (this.#report.clean) this.#brokerEpoch = this.#report.previousBrokerEpoch;
     this.#closers.push(() => replicas.stop(this.#brokerEpoch));
 

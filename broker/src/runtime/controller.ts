@@ -99,6 +99,7 @@ export class Controller {
   readonly #logger: Logger;
   readonly #onFault: (fault: unknown) => void;
   readonly #listeners: AppliedListener[] = [];
+  readonly #topicsDeletedBefore: ReadonlySet<string>;
   #store: MetadataStore;
   #term: number;
   #committed: ClusterImage;
@@ -111,7 +112,8 @@ export class Controller {
   #resuming: Promise<void> | null = null;
   #stage: Stage = "opening";
 
-  private constructor(options: ControllerOptions, image: ClusterImage, term: number) {
+  private constructor(options: ControllerOptions, image: ClusterImage, deleted: ReadonlySet<string>, term: number) {
+    this.#topicsDeletedBefore = deleted;
     this.#store = options.store;
     this.#random = options.random;
     this.#newClusterId = options.newClusterId ?? null;
@@ -133,13 +135,16 @@ export class Controller {
     const { store, clock, config, clusterId } = options;
     const startedAt = clock.monotonicNow();
     let image = emptyImage;
+    const deleted = new Set<string>();
     for (const { index, data } of await store.readFrom(1)) {
-      image = applyEntry(image, index, decodeRecords(data)).image;
+      const applied = applyEntry(image, index, decodeRecords(data));
+      image = applied.image;
+      for (const { topicId } of applied.delta.topicsDeleted) deleted.add(topicId);
     }
     if (clusterId !== null && image.clusterId !== clusterId) {
       throw inconsistentCluster(config.dataDirectory, clusterId, image.clusterId);
     }
-    const controller = new Controller(options, image, store.lastTerm + 1);
+    const controller = new Controller(options, image, deleted, store.lastTerm + 1);
     await controller.#startTerm();
     controller.#stage = "open";
     controller.#logger.info("metadata is replayed", {
@@ -159,6 +164,11 @@ export class Controller {
 
   get term(): number {
     return this.#term;
+  }
+
+  /** Ids of the topics that were deleted before this start: of their logs it is known that they may go. */
+  get topicsDeletedBefore(): ReadonlySet<string> {
+    return this.#topicsDeletedBefore;
   }
 
   /** Index of the last entry that was decided; what is above the committed image is not stored yet. */

@@ -106,7 +106,10 @@ export class ReplicaManager {
   // ---- life cycle ----
 
   /** Opens the logs that `image` places here; makes those that are missing. Nothing is led yet. */
-  async open(image: ClusterImage, onProgress?: NonNullable<LogDirectoryOptions["onProgress"]>): Promise<OpenReport> {
+  async open(
+    image: ClusterImage,
+    options: Pick<LogDirectoryOptions, "deletedTopicIds" | "onProgress"> = {},
+  ): Promise<OpenReport> {
     const { path } = this.#options;
     const config = this.#options.config.current;
     const replicas: ReplicaSpec[] = [];
@@ -125,7 +128,7 @@ export class ReplicaManager {
       logStartCheckpointIntervalMs: config.logFlushStartOffsetCheckpointIntervalMs,
       highWatermarkCheckpointIntervalMs: config.replicaHighWatermarkCheckpointIntervalMs,
       tailCacheBytes: config.tailCacheBytes,
-      ...(onProgress === undefined ? {} : { onProgress }),
+      ...options,
       onOffline: (fault) => this.#goOffline(fault),
     });
     return this.#directory.report;
@@ -423,8 +426,7 @@ export class ReplicaManager {
     try {
       await this.#directory?.deleteLog(topic.name, asPartitionId(number));
     } catch (cause: unknown) {
-      // It stays until the next start, which renames a log that the metadata does not know no more than this one: its
-      // topic id is gone for good, so it is never led.
+      // The directory tries it again by timer, and so does the next start: its topic id is gone for good.
       this.#deps.logger.error("log could not be deleted", {
         topic: topic.name,
         partition: number,

@@ -223,7 +223,7 @@ class DataDirectory implements LogDirectory {
     this.#report = { ...this.#report, clean: isClean, previousBrokerEpoch };
 
     const { replicas, deleted } = this.#listReplicas();
-    const forgotten = this.#setStraysAside(replicas);
+    const forgotten = new Set([...this.#setDeletedAside(replicas, deleted), ...this.#setStraysAside(replicas)]);
     const unsettled = await this.#loadAll(replicas, checkpoints, { isClean, mustRewrite, mustSync });
     await this.#settleLoaded(unsettled, mustRewrite);
     await this.#mendCheckpoints(checkpoints, forgotten, mustRewrite);
@@ -274,6 +274,17 @@ class DataDirectory implements LogDirectory {
         });
     }
     return { replicas, deleted };
+  }
+
+  /** A kill between the end of a topic and the rename of its logs left them under their names. */
+  #setDeletedAside(replicas: Map<string, FoundReplica>, deleted: string[]): readonly string[] {
+    const known = this.#options.deletedTopicIds;
+    const found = [...replicas].filter(([, { topicId }]) => topicId !== null && known?.has(topicId) === true);
+    for (const [key, { topic, partition, topicId }] of found) {
+      deleted.push(this.#setAside(topic, partition, topicId ?? "", "delete"));
+      replicas.delete(key);
+    }
+    return found.map(([key]) => key);
   }
 
   /** 2.1(4): what belongs to another topic of the same name is renamed, and its checkpoint entries with it go. */

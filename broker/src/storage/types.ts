@@ -239,6 +239,8 @@ export interface LogDirectoryOptions {
   readonly logger: Logger;
   /** Logs that metadata places here, with their settings; a directory of another topic id is renamed -stray (2.1(4)). */
   readonly replicas: readonly ReplicaSpec[];
+  /** Topics that metadata says were deleted: what a kill left of their logs goes. Any other unknown log is kept. */
+  readonly deletedTopicIds?: ReadonlySet<string>;
   readonly recoveryCheckpointIntervalMs: number;
   readonly logStartCheckpointIntervalMs: number;
   readonly highWatermarkCheckpointIntervalMs: number;

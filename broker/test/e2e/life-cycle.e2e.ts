@@ -109,6 +109,30 @@ describe("life cycle of a broker", () => {
     expect(epochs).to.deep.equal([0, 1, 2]);
   });
 
+  it("finishes a deletion that a kill cut off between the metadata and the rename; what nobody deleted stays (2.1(4))", async () => {
+    const flags = { "log.dirs": directory, "log.segment.delete.delay.ms": "0" };
+    const log = path.join(directory, "gone-0");
+    const aside = path.join(directory, ".as-it-was");
+    const foreign = path.join(directory, "foreign-0");
+    const broker = await startBroker(flags);
+    await produceOne(broker.grpcAddress, "gone", "value");
+    const client = new RawClient(broker.grpcAddress);
+    fs.cpSync(log, aside, { recursive: true });
+    await client.admin("deleteTopics", { names: ["gone"], timeoutMs: 0 });
+    client.close();
+    await broker.stop();
+    expect(fs.existsSync(log)).to.equal(false);
+
+    // As if the process had died before the rename; and a replica of which this metadata never heard.
+    fs.renameSync(aside, log);
+    fs.cpSync(log, foreign, { recursive: true });
+    fs.writeFileSync(path.join(foreign, "partition.metadata"), "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAABA");
+    const next = await startBroker(flags);
+    await next.stop();
+    expect(fs.readdirSync(directory).filter((name) => name.startsWith("gone-0"))).to.deep.equal([]);
+    expect(fs.existsSync(foreign)).to.equal(true);
+  });
+
   it("stops as often as it is asked to, and gives its directory back", async () => {
     const broker = await startBroker({ "log.dirs": directory });
     await Promise.all([broker.stop(), broker.stop()]);
