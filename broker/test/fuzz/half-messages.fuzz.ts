@@ -4,6 +4,7 @@
  */
 import http2 from "node:http2";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import net from "node:net";
 import { once } from "node:events";
 import { ADMIN_METHODS, DATA_SERVICE } from "@tidemark/proto";
 import { expect } from "chai";
@@ -17,6 +18,35 @@ const MEBIBYTE = 1024 * 1024;
 const BOUND = 8 * MEBIBYTE;
 const HALF = Buffer.alloc(MEBIBYTE);
 HALF.writeUInt32BE(30 * MEBIBYTE, 1);
+
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const [DATA, HEADERS, SETTINGS, UNKNOWN] = [0, 1, 4, 0x77] as const;
+const END_HEADERS = 4;
+
+function frame(type: number, streamId: number, body: Buffer): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(body.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(type === HEADERS ? END_HEADERS : 0, 4);
+  head.writeUInt32BE(streamId, 5);
+  return Buffer.concat([head, body]);
+}
+
+/** A header block of literals, without an index and without Huffman's code (RFC 7541, 6.2.2). */
+function requestHeaders(path: string): Buffer {
+  const pairs = {
+    ":method": "POST",
+    ":scheme": "http",
+    ":path": path,
+    ":authority": "broker",
+    "content-type": "application/grpc",
+    te: "trailers",
+  };
+  const texts = Object.entries(pairs).map(([name, value]) => {
+    return Buffer.from(`\0${String.fromCharCode(name.length)}${name}${String.fromCharCode(value.length)}${value}`);
+  });
+  return Buffer.concat(texts);
+}
 
 describe("half messages", function () {
   this.timeout(60_000);
@@ -80,6 +110,41 @@ describe("half messages", function () {
       client.close();
       for (const session of sessions) session.destroy();
       while (((await series()).get('tidemark_unfinished_request_bytes{listener="GRPC"}') ?? 0) > 0);
+    });
+  }
+
+  for (const [name, path] of [
+    ["produce stream", DATA_SERVICE.produce.path],
+    ["call that grpc-js serves", ADMIN_METHODS.createTopics],
+  ] as const) {
+    it(`of a ${name}, byte by byte among frames that mean nothing: what the bytes keep alive is bounded`, async () => {
+      const [host = "", port = ""] = broker.grpcAddress.split(":");
+      const socket = net.connect(Number(port), host);
+      let wake: (value?: unknown) => void = () => undefined;
+      socket.on("drain", () => wake());
+      socket.on("error", () => undefined);
+      socket.once("close", () => wake());
+      socket.resume();
+      const before = process.memoryUsage().arrayBuffers;
+      let largest = 0;
+      socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, Buffer.alloc(0))]));
+      const streamIds = Array.from({ length: 16 }, (_, i) => 2 * i + 1);
+      for (const id of streamIds) {
+        socket.write(frame(HEADERS, id, requestHeaders(path)));
+        socket.write(frame(DATA, id, HALF.subarray(0, 5)));
+      }
+      const noise = Buffer.concat(Array.from({ length: 4 }, () => frame(UNKNOWN, 0, Buffer.alloc(16_000))));
+      for (let i = 0; i < 8_000 && !socket.destroyed; i++) {
+        const piece = frame(DATA, streamIds[i % streamIds.length] ?? 1, Buffer.alloc(1));
+        if (!socket.write(Buffer.concat([piece, noise]))) await new Promise((resolve) => (wake = resolve));
+        largest = Math.max(largest, process.memoryUsage().arrayBuffers - before);
+      }
+      const values = await series();
+      const { bytesWritten } = socket;
+      socket.destroy();
+      expect(bytesWritten / MEBIBYTE).to.be.above(400);
+      expect(values.get('tidemark_unfinished_request_bytes{listener="GRPC"}')).to.be.above(0);
+      expect(largest / MEBIBYTE).to.be.below(150);
     });
   }
 

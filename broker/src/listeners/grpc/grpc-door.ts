@@ -31,6 +31,7 @@ import { FetchStream } from "./fetch-stream.ts";
 import { IdleTimeout } from "./idle-timeout.ts";
 import { Health, HEALTH_CHECK_PATH, HEALTH_WATCH_PATH } from "./health.ts";
 import { ProduceStream } from "./produce-stream.ts";
+import { CHUNK_OBJECT_BYTES } from "./message-reader.ts";
 import { Reflection, REFLECTION_PATHS } from "./reflection.ts";
 import { divert, raiseStreamWindow } from "./server-internals.ts";
 import { isGrpc, SLOW_MESSAGE_MS, StreamCall } from "./stream-call.ts";
@@ -58,6 +59,9 @@ const DRAIN_MS = 5_000;
 const FAREWELL_MS = 500;
 /** Of a socket's buffers; Node 22's default. */
 const SOCKET_BUFFER_BYTES = 64 * 1024;
+
+/** What a call that grpc-js serves may hold: a message of the largest size that comes in the smallest reads of a socket, or nearly. */
+const FOREIGN_MESSAGE_BYTES_MAX = 2 * GRPC_MAX_RECEIVE_BYTES;
 
 type BidiHandler = handleBidiStreamingCall<Buffer, Buffer>;
 
@@ -240,8 +244,14 @@ export class GrpcDoor {
       if (slowTimer !== null) clearTimeout(slowTimer);
       unfinished.clear();
     };
+    // grpc-js keeps each chunk, and with it all of what the socket has read at once.
+    let read: ArrayBufferLike | null = null;
     stream.on("data", (chunk: Buffer) => {
-      unfinished.set(unfinished.bytes + chunk.length);
+      if (stream.closed) return;
+      const heldBytes = chunk.buffer === read ? CHUNK_OBJECT_BYTES : CHUNK_OBJECT_BYTES + chunk.buffer.byteLength;
+      read = chunk.buffer;
+      unfinished.set(unfinished.bytes + heldBytes);
+      if (unfinished.bytes > FOREIGN_MESSAGE_BYTES_MAX) return refuse("MESSAGE_TOO_LARGE", NGHTTP2_ENHANCE_YOUR_CALM);
       if (slowTimer !== null || REFLECTION_PATHS.some((reflection) => reflection === path)) return;
       slowTimer = setTimeout(() => refuse("REQUEST_TIMED_OUT", NGHTTP2_CANCEL), SLOW_MESSAGE_MS);
       slowTimer.unref();

@@ -4,7 +4,9 @@
  *     u8 compressed (0) | u32 length, big-endian | length bytes        … again and again
  *
  * What is kept grows with the bytes that arrived, never with the length that was announced. A message that lies in one chunk is
- * a view of it; one that came in pieces is put together in a slab, once, when it is whole.
+ * a view of it; one that came in pieces is put together in a slab, once, when it is whole. A chunk is itself a view of what the
+ * socket has read at once, 64 KiB, all of which stays as long as the chunk does: where a message is the smaller part of that,
+ * its pieces are copied out of it while they wait.
  */
 import { ApiError } from "../../api/index.ts";
 import type { SlabPool } from "../../api/index.ts";
@@ -13,6 +15,10 @@ const PREFIX_BYTES = 5;
 /** Chunks below this are put together while a message arrives: each is an object that outweighs its bytes. */
 const SMALL_BYTES = 1024;
 const SMALL_CHUNKS_MAX = 256;
+/** A kept chunk is at least this share of the memory that it is a view of. */
+const SHARE_OF_READ = 1 / 4;
+/** What a chunk takes beside its bytes, about. */
+export const CHUNK_OBJECT_BYTES = 256;
 
 /** A message; `slab` is the memory that it lies in if that must be given back. */
 export type OnMessage = (message: Buffer, slab: Buffer | null) => void;
@@ -42,9 +48,9 @@ export class MessageReader {
     return this.#messagesCount;
   }
 
-  /** Of the message under way, its prefix included; 0: none is. */
+  /** What the message under way takes in memory, its prefix included; 0: none is. */
   get unfinishedBytes(): number {
-    return this.#bytes;
+    return this.#bytes + this.#chunks.length * CHUNK_OBJECT_BYTES;
   }
 
   /** True while a message has begun and is not whole. */
@@ -73,11 +79,13 @@ export class MessageReader {
   }
 
   #keep(chunk: Buffer): void {
-    this.#chunks.push(chunk);
     this.#bytes += chunk.length;
+    const isWhole = this.#bytes === this.#size;
+    const mustCopy = !isWhole && chunk.length < chunk.buffer.byteLength * SHARE_OF_READ;
+    this.#chunks.push(mustCopy ? joined([chunk]) : chunk);
     this.#smallCount = chunk.length < SMALL_BYTES ? this.#smallCount + 1 : 0;
     if (this.#smallCount < SMALL_CHUNKS_MAX) return;
-    this.#chunks.push(Buffer.concat(this.#chunks.splice(-SMALL_CHUNKS_MAX)));
+    this.#chunks.push(joined(this.#chunks.splice(-SMALL_CHUNKS_MAX)));
     this.#smallCount = 0;
   }
 
@@ -114,4 +122,14 @@ export class MessageReader {
     }
     this.#onMessage(slab.subarray(PREFIX_BYTES, size), slab);
   }
+}
+
+/** In memory of their own: what comes from Node's pool keeps all of its 8 KiB. */
+function joined(chunks: readonly Buffer[]): Buffer {
+  let length = 0;
+  for (const chunk of chunks) length += chunk.length;
+  const whole = Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  for (const chunk of chunks) at += chunk.copy(whole, at);
+  return whole;
 }

@@ -78,6 +78,22 @@ describe("MessageReader", () => {
     expect(taken).to.equal(0);
   });
 
+  it("keeps nothing of a read but the piece that is its own", () => {
+    const bytes = framed(Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => i % 256)));
+    let received: Buffer = Buffer.alloc(0);
+    const onMessage = (message: Buffer): void => void (received = Buffer.from(message));
+    const reader = new MessageReader({ maxBytes: bytes.length, slabs: new SlabPool(), onMessage });
+    for (let at = 0; at < bytes.length; at += 1_100) {
+      const read = Buffer.allocUnsafeSlow(64 * 1024);
+      const length = bytes.copy(read, 100, at, at + 1_100);
+      reader.push(read.subarray(100, 100 + length));
+      expect(reader.unfinishedBytes).to.be.below(4_000_000);
+    }
+    // 2,728 reads are 170 MiB: those that nobody looks at are collected before there are so many.
+    expect(process.memoryUsage().arrayBuffers).to.be.below(120 * 1024 * 1024);
+    expect(received.equals(bytes.subarray(5))).to.equal(true);
+  });
+
   it("keeps no object for every byte of a message that comes byte by byte", () => {
     const bytes = framed(Buffer.alloc(1_000_000));
     let received = 0;
