@@ -12,6 +12,7 @@ export class SyncSlots {
   readonly durations = new Histogram(SECONDS_BOUNDS);
   readonly #clock: Clock;
   #freeCount: number;
+  #isStarting = false;
   readonly #waiting: ((release: () => void) => void)[] = [];
 
   constructor(clock: Clock, count = SYNCS_IN_FLIGHT_MAX) {
@@ -43,10 +44,22 @@ export class SyncSlots {
     });
   }
 
+  /** Not from inside itself: a row of tasks that end in their own call, as syncs do once one has failed, would fill the stack. */
   #startNext(): void {
-    if (this.#freeCount === 0) return;
-    const task = this.#waiting.shift();
-    if (task === undefined) return;
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    try {
+      while (this.#freeCount > 0) {
+        const task = this.#waiting.shift();
+        if (task === undefined) return;
+        this.#start(task);
+      }
+    } finally {
+      this.#isStarting = false;
+    }
+  }
+
+  #start(task: (release: () => void) => void): void {
     this.#freeCount -= 1;
     const startedAt = this.#clock.monotonicNow();
     task(() => {
