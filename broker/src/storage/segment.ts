@@ -303,10 +303,13 @@ export class Segment {
 
   /** Loads the indexes, and makes them anew from the log when they are missing or corrupt. Rejects with DiskFault. */
   async ready(): Promise<void> {
-    if (this.#indexes !== null || this.#load() !== null) return;
-    const rebuild = this.#startRebuild();
-    await scanHeaders(this.log, 0, this.writtenBytes, rebuild.visit);
-    this.#endRebuild(rebuild.scratch);
+    while (this.#indexes === null && this.#load() === null) {
+      const { writtenBytes } = this;
+      const rebuild = this.#startRebuild();
+      await scanHeaders(this.log, 0, writtenBytes, rebuild.visit);
+      // Else it has grown or was cut, by somebody who had indexes of his own and has dropped them again.
+      if (writtenBytes === this.writtenBytes) this.#endRebuild(rebuild.scratch);
+    }
   }
 
   get hasIndexes(): boolean {

@@ -8,6 +8,7 @@
  */
 import { asOffset, asPosition, assert, SeededRandom } from "../base/index.ts";
 import type { LeaderEpoch, Ms, Offset, PartitionId, Position, SharedMemory } from "../base/index.ts";
+import { ProtoError } from "@tidemark/proto";
 import type { BatchHeader } from "@tidemark/proto";
 import { DiskFault } from "../ports/index.ts";
 import type { TimerHandle } from "../ports/index.ts";
@@ -513,9 +514,15 @@ export class SegmentedLog implements PartitionLog {
   /** What was found before a truncation need not be there after it (5.5(2)). */
   async #searched<T>(search: () => Promise<T>): Promise<T> {
     const { generation } = this.#state;
-    const found = await this.#watched(search);
-    if (generation !== this.#state.generation) throw this.#unavailable("the log was cut while it was searched");
-    return found;
+    const wasCut = (): boolean => generation !== this.#state.generation;
+    try {
+      const found = await this.#watched(search);
+      if (!wasCut()) return found;
+    } catch (error: unknown) {
+      // A batch that was cut while it was read is no rotten one.
+      if (!(error instanceof ProtoError) || !wasCut()) throw error;
+    }
+    throw this.#unavailable("the log was cut while it was searched");
   }
 
   /** A read that meets an I/O error takes the directory offline (3.8(1)), and rejects all the same. */

@@ -101,8 +101,10 @@ async function firstBatch(
   limit: Offset,
   isWanted: (maxTimestamp: number) => boolean,
 ): Promise<Batch | null> {
+  // The log may have been cut since the last step.
+  const to = Math.max(from, segment.writtenBytes);
   let batch: Batch | null = null;
-  await scanHeaders(segment.log, from, segment.writtenBytes, (bytes, at, position) => {
+  await scanHeaders(segment.log, from, to, (bytes, at, position) => {
     if (readInt64(bytes, at) >= limit) return false;
     if (!isWanted(maxTimestampAt(bytes, at)) || lastOffsetAt(bytes, at) < segment.baseOffset) return true;
     batch = { position, sizeBytes: batchSizeAt(bytes, at) };

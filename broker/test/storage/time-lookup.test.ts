@@ -92,4 +92,31 @@ describe("offsets by time (12.4)", () => {
       { numRuns: 150 },
     );
   });
+
+  it("are not answered from a log that is cut meanwhile, at whatever step of the search", async () => {
+    let refusedCount = 0;
+    for (let read = 0; read < 12; read += 1) {
+      for (const find of ["findByTimestamp", "findMaxTimestamp"] as const) {
+        const machine = new StorageMachine();
+        const { log } = await machine.fresh({ segmentBytes: 1_000_000, indexIntervalBytes: 100_000 });
+        // Every batch is new enough by its header, and all records but the last lie below the log start.
+        for (let i = 0; i < 9; i += 1) append(log, makeBatch({ timestamps: [200 + i, 1], valueBytes: 3000 }));
+        log.highWatermark = asOffset(17);
+        await machine.run(log.raiseLogStart(asOffset(1)));
+        machine.medium.faults.add({ operation: "read", effect: "stall", stallMs: 500, skipCount: read });
+        const search =
+          find === "findByTimestamp" ? log.findByTimestamp(208, asOffset(18)) : log.findMaxTimestamp(asOffset(17));
+        const outcome = search.then(
+          () => "found",
+          (error: unknown) => (error instanceof Error && "code" in error ? error.code : error),
+        );
+        await machine.letPass(50);
+        await machine.run(log.truncateTo(asOffset(2)));
+        const ended = await machine.run(outcome);
+        if (ended === "LOG_UNAVAILABLE") refusedCount += 1;
+        else expect(ended, `read ${read} of ${find}`).to.equal("found");
+      }
+    }
+    expect(refusedCount).to.be.above(3);
+  });
 });
