@@ -108,6 +108,7 @@ export function configEntry(entry: WireEntry): ConfigEntry {
     ...(doc === "" ? {} : { doc }),
     type,
     updateMode: UPDATE_MODES.find((known) => known === entry.updateMode) ?? "read-only",
+    ...(entry.note === "" ? {} : { note: entry.note }),
     synonyms: entry.synonyms.map((synonym) => ({
       name: synonym.name,
       value: synonym.value ?? null,

@@ -282,6 +282,8 @@ export interface ConfigEntry {
    * "topic": for this topic.
    */
   updateMode: "read-only" | "per-broker" | "cluster-wide" | "cluster-only" | "topic";
+  /** What whoever set this value should know, such as that it has no effect yet. */
+  note?: string;
   /** Every layer that has a value, the one in force first. Empty in the description of a topic. */
   synonyms: { name: string; value: string | null; source: ConfigSource }[];
 }

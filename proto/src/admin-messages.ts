@@ -91,6 +91,8 @@ export interface ConfigEntry {
   type: string;
   /** Of a broker's key: read-only, per-broker, cluster-wide or cluster-only; of a topic's: topic. */
   updateMode: string;
+  /** What whoever set this value should know, such as that it has no effect yet; empty: nothing. */
+  note: string;
 }
 
 export interface ConfigSynonym {

@@ -40,7 +40,17 @@ describe("the control services", () => {
     expect(results[0]?.topic?.bytes).to.equal(2 ** 45);
     expect(results[0]?.topic?.partitions).to.deep.equal([]);
     expect(results[0]?.topic?.config).to.deep.equal([
-      { name: "k", source: "", sensitive: false, readOnly: false, doc: "", synonyms: [], type: "", updateMode: "" },
+      {
+        name: "k",
+        source: "",
+        sensitive: false,
+        readOnly: false,
+        doc: "",
+        synonyms: [],
+        type: "",
+        updateMode: "",
+        note: "",
+      },
       {
         name: "e",
         value: "",
@@ -51,6 +61,7 @@ describe("the control services", () => {
         synonyms: [],
         type: "",
         updateMode: "",
+        note: "",
       },
     ]);
     expect(results[1]).to.deep.equal({ name: "b", errorCode: 3, errorMessage: "", topic: null });

@@ -3,7 +3,7 @@ import { layerText, type ConfigLayers } from "./layers.ts";
 import { nearest } from "./nearest.ts";
 import { canonicalText } from "./parse-value.ts";
 import { shown } from "./refusals.ts";
-import { configTable, type TableEntry } from "./table.ts";
+import { configTable, noteOn, type TableEntry } from "./table.ts";
 import type { ConfigDescription, ConfigSynonym } from "./types.ts";
 
 /** A topic with its overrides; a broker: the one whose layers they are; the cluster: without what that broker has for itself. */
@@ -55,15 +55,18 @@ function nameOf({ type }: DescribedConfigs, entry: TableEntry): string {
 function describe(layers: ConfigLayers, resource: DescribedConfigs, entry: TableEntry): ConfigDescription {
   const synonyms = synonymsOf(layers, resource, entry);
   const sensitive = entry.sensitive ?? false;
+  const name = nameOf(resource, entry);
+  const { value = null, source = "default" } = synonyms[0] ?? {};
   return {
-    name: nameOf(resource, entry),
-    value: sensitive ? null : (synonyms[0]?.value ?? null),
-    source: synonyms[0]?.source ?? "default",
+    name,
+    value: sensitive ? null : value,
+    source,
     sensitive,
     readOnly: isReadOnly(resource, entry),
     doc: entry.derived === undefined ? entry.doc : `${entry.doc} Unset: ${entry.derived}.`,
     type: entry.type,
     updateMode: resource.type === "topic" ? "topic" : entry.updateMode,
+    note: value === null || source === "default" ? null : noteOn(entry, name, value),
     synonyms: sensitive ? synonyms.map((synonym) => ({ ...synonym, value: null })) : synonyms,
   };
 }

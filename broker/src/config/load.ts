@@ -8,7 +8,7 @@ import { formatValue, parseValue, type Value } from "./parse-value.ts";
 import { parseProperties } from "./properties.ts";
 import { unknownBrokerKey } from "./refusals.ts";
 import { fieldOf } from "./row.ts";
-import { configTable, type TableEntry } from "./table.ts";
+import { configTable, noteOn, type TableEntry } from "./table.ts";
 import { topicRows } from "./topic-rows.ts";
 import type {
   BrokerConfig,
@@ -64,7 +64,8 @@ export function loadConfig(input: LoadInput): LoadResult {
       source,
     });
     if (setting === null) continue;
-    if (entry.withoutEffect === true) warnings.push(`${entry.brokerKey} is accepted and has no effect yet`);
+    const note = noteOn(entry, entry.brokerKey, formatValue(parsed.value));
+    if (note !== null) warnings.push(note);
   }
   const nodeId = values.get("node.id");
   if (typeof nodeId !== "number" && !problems.some(({ key }) => key === "node.id")) {

@@ -41,8 +41,10 @@ export interface Row {
   readonly sensitive?: boolean;
   /** Where a running cluster takes a new value of the broker's key. Absent: nowhere, it is read at start alone. */
   readonly update?: UpdateMode;
-  /** Accepted and checked, but what it steers is not built yet: setting it is answered by one warning at start. */
+  /** Accepted and checked, but what it steers is not built yet: setting it is answered by a warning. */
   readonly withoutEffect?: boolean;
+  /** The same of single items of a list. */
+  readonly withoutEffectItems?: readonly string[];
   readonly doc: string;
   readonly example?: string;
 }

@@ -27,6 +27,13 @@ export const entryByBrokerKey: ReadonlyMap<string, TableEntry> = new Map(
   configTable.map((entry) => [entry.brokerKey, entry]),
 );
 
+/** What whoever sets `name` to this text should know of it; null = nothing. */
+export function noteOn(entry: TableEntry, name: string, text: string): string | null {
+  if (entry.withoutEffect === true) return `${name} is accepted and has no effect yet`;
+  const idle = (entry.withoutEffectItems ?? []).filter((item) => text.split(",").includes(item));
+  return idle.length === 0 ? null : `${name}: ${idle.join(", ")} is accepted and has no effect yet`;
+}
+
 /** Keys of Kafka or of a bigger Tidemark that would change a promise: ignoring one would be worse than refusing it. */
 export const refusedKeys: ReadonlyMap<string, string> = new Map([
   ["controller.quorum.voters", "a cluster of several brokers is not available yet; this broker is a cluster of one"],

@@ -53,6 +53,7 @@ export const topicRows = [
     values: ["delete", "compact"],
     scope: "topic",
     update: "cluster-wide",
+    withoutEffectItems: ["compact"],
     doc: "What becomes of old segments: delete removes them by age and size, compact keeps the last record of each key (accepted; nothing is compacted yet).",
     example: "compact,delete",
   },

@@ -81,6 +81,8 @@ export interface ConfigDescription {
   readonly type: RowType;
   /** Of the broker's key; `topic` in the description of a topic. */
   readonly updateMode: UpdateMode | "read-only" | "topic";
+  /** What whoever set this value should know, such as that it has no effect yet; null = nothing, or a default. */
+  readonly note: string | null;
   /** Every layer that has a value, the one in force first. */
   readonly synonyms: readonly ConfigSynonym[];
 }

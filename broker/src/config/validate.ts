@@ -23,7 +23,7 @@ export function validate(config: BrokerConfig): { problems: ConfigProblem[]; war
       refuse("tidemark.log.levels", pair, "expected component=level, with a level of debug, info, warn, error, silent");
   }
 
-  const { maxMessageBytes, segmentBytes, durability, cleanupPolicy } = config.topicDefaults;
+  const { maxMessageBytes, segmentBytes, durability } = config.topicDefaults;
   if (config.queuedMaxRequestBytes < maxMessageBytes) {
     const value = String(config.queuedMaxRequestBytes);
     refuse("queued.max.request.bytes", value, `must hold one batch of message.max.bytes (${maxMessageBytes})`);
@@ -33,8 +33,6 @@ export function validate(config: BrokerConfig): { problems: ConfigProblem[]; war
       `message.max.bytes (${maxMessageBytes}) is above log.segment.bytes (${segmentBytes}): larger batches are refused`,
     );
   }
-  if (cleanupPolicy.includes("compact"))
-    warnings.push("log.cleanup.policy: compact is accepted, nothing is compacted yet");
   if (durability === "none" && config.profile === "server") {
     refuse("tidemark.durability", durability, "keeps nothing and is for the dev profile without a disk");
   }

@@ -101,4 +101,20 @@ describe("describeConfigs", () => {
       expect(synonyms[0]?.source ?? "default", name).to.equal(source);
     }
   });
+
+  it("notes what was set and has no effect yet, and nothing on defaults", () => {
+    const notes = (overrides: Record<string, string>): (string | null)[] =>
+      describeConfigs(layersOf(base(), noDynamicConfigs), {
+        type: "topic",
+        overrides: new Map(Object.entries(overrides)),
+      })
+        .map(({ note }) => note)
+        .filter((note) => note !== null);
+    expect(notes({})).to.deep.equal([]);
+    expect(notes({ "retention.ms": "5", "cleanup.policy": "delete" })).to.deep.equal([]);
+    expect(notes({ "cleanup.policy": "compact,delete", "compression.type": "lz4" })).to.deep.equal([
+      "cleanup.policy: compact is accepted and has no effect yet",
+      "compression.type is accepted and has no effect yet",
+    ]);
+  });
 });

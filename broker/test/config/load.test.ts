@@ -148,6 +148,10 @@ describe("loadConfig", () => {
     expect(loaded({ file: file("log.cleaner.threads=2\nnum.partitions=2") }).warnings).to.deep.equal([
       "log.cleaner.threads is accepted and has no effect yet",
     ]);
+    expect(loaded({ file: file("log.cleanup.policy=compact,delete") }).warnings).to.deep.equal([
+      "log.cleanup.policy: compact is accepted and has no effect yet",
+    ]);
+    expect(loaded({ file: file("log.cleanup.policy=delete") }).warnings).to.deep.equal([]);
   });
 
   it("collects all problems of all sources before it gives up", () => {

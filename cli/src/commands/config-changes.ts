@@ -56,6 +56,7 @@ export async function changeSettings(
   const asked = new Map(set);
   const after = isDryRun ? before : byName(await configs.get(resource, { ...callOptions(context), keys }));
   if (isDryRun) note(context, "nothing was changed (--dry-run)");
+  else noteSettings(context, [...after.values()]);
   return keys.map((name) => {
     const now = after.get(name);
     return {
@@ -70,6 +71,11 @@ export async function changeSettings(
 
 export function printChanges(context: CommandContext, changed: readonly ChangedSetting[]): void {
   printRows(context, changed, CHANGE_COLUMNS);
+}
+
+/** Says of settings just made what the broker notes on them: who sets what has no effect yet shall not believe it has. */
+export function noteSettings(context: CommandContext, entries: readonly ConfigEntry[]): void {
+  for (const entry of entries) if (entry.note !== undefined) note(context, entry.note);
 }
 
 /** What holds when the layer in force is gone. */

@@ -14,6 +14,7 @@ import { printRows } from "../output/rows.ts";
 import { printDescriptions, SUMMARY_COLUMNS, summaryShape } from "../output/topic-views.ts";
 import { formatBytes, plural } from "../output/units.ts";
 import { requireTopicName } from "../topic-argument.ts";
+import { noteSettings } from "./config-changes.ts";
 
 export interface ListTopicsRequest {
   readonly internal?: boolean;
@@ -71,7 +72,13 @@ export async function createTopics(context: CommandContext, request: CreateTopic
       request.names,
       "topics",
       async (name) => {
-        created.push(...(await createOne(context, client, name, request)));
+        const made = await createOne(context, client, name, request);
+        created.push(...made);
+        for (const { config } of made)
+          noteSettings(
+            context,
+            config.filter(({ source }) => source === "topic"),
+          );
       },
       () => printRows(context, created.map(summaryShape), SUMMARY_COLUMNS),
     ),

@@ -12,6 +12,7 @@ export function explainShape(entry: ConfigEntry) {
     default: synonyms.find(({ source }) => source === "default")?.value ?? null,
     layers: synonyms.map(({ name, value, source }) => ({ name, value, source })),
     doc: doc ?? null,
+    note: entry.note ?? null,
   };
 }
 
@@ -29,6 +30,7 @@ export function renderExplanation(resource: string, entry: ConfigEntry): string 
     `${name} of ${resource}: ${shown(entry.value, entry)} (${entry.source})`,
     ...(doc === undefined ? [] : [`  ${doc}`]),
     `  ${type}; ${CHANGES[updateMode]}`,
+    ...(entry.note === undefined ? [] : [`  ${entry.note}`]),
     ...(layers.length === 0 ? [] : ["layers:", ...layers]),
     "",
   ].join("\n");

@@ -149,6 +149,7 @@ describe("tidemark as an administrator", () => {
       "default",
       "layers",
       "doc",
+      "note",
     );
     expect(explained?.["layers"]).to.have.length.greaterThan(1);
     const differing = await rows("configs", "diff", resource, "broker/1");
@@ -160,6 +161,18 @@ describe("tidemark as an administrator", () => {
     expect(await rows("configs", "diff", resource, resource)).to.deep.equal([]);
     const [deleted] = await rows("configs", "delete", resource, "max.message.bytes");
     expect(deleted).to.include({ before: "2097152", source: "default" });
+  });
+
+  it("says what is set and has no effect yet", async () => {
+    const said = "compression.type is accepted and has no effect yet\n";
+    const name = `idle-${count++}`;
+    expect((await tidemark(["topics", "create", name, "-c", "compression.type=lz4"])).stderr).to.equal(said);
+    expect((await tidemark(["configs", "set", `topic/${name}`, "compression.type=gzip"])).stderr).to.equal(said);
+    const changed = await tidemark(["topics", "alter", name, "-c", "retention.ms=1d", "-c", "cleanup.policy=compact"]);
+    expect(changed.stderr).to.equal("cleanup.policy: compact is accepted and has no effect yet\n");
+    const [explained] = await rows("configs", "get", `topic/${name}`, "--explain", "compression.type");
+    expect(explained).to.include({ value: "gzip", note: said.trim() });
+    expect((await tidemark(["configs", "delete", `topic/${name}`, "compression.type"])).stderr).to.equal("");
   });
 
   it("sets all or nothing, and names the key that was meant", async () => {

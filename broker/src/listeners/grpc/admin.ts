@@ -193,7 +193,7 @@ function toWireConfigs({ type, name, code, message, entries }: ConfigOutcome): C
 }
 
 function toWireEntry(entry: ConfigDescription): WireEntry {
-  const { name, value, source, sensitive, readOnly, doc, type, updateMode, synonyms } = entry;
+  const { name, value, source, sensitive, readOnly, doc, type, updateMode, note, synonyms } = entry;
   return {
     name,
     source,
@@ -202,6 +202,7 @@ function toWireEntry(entry: ConfigDescription): WireEntry {
     doc,
     type,
     updateMode,
+    note: note ?? "",
     synonyms: synonyms.map((synonym) => ({
       name: synonym.name,
       source: synonym.source,
