@@ -2,6 +2,7 @@
 import { codecByName, ProtoError, registerCodec } from "@tidemark/proto";
 import { expect } from "chai";
 import { BrokerError, Client, CodecError, codecs, type ProducerRecord, TimeoutError, topic } from "../src/index.ts";
+import { connectAttempts } from "./support/connect-attempts.ts";
 import { MemoryBroker } from "./support/memory-broker.ts";
 import { rejection } from "./support/rejection.ts";
 
@@ -200,7 +201,7 @@ describe("producer over a socket", () => {
       await producer.send(words, { value: "v0" });
       await broker.stop();
       const sent = Promise.all(numbered(200, 1).map((record) => producer.send(words, record)));
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await connectAttempts(3);
       await broker.start();
       await sent;
       expect(broker.values("words")).to.deep.equal(values(201));
@@ -212,7 +213,7 @@ describe("producer over a socket", () => {
       await broker.stop();
       await using early = new Client({ brokers: address, retry: { initialDelay: 5, maxDelay: 50, budget: 200 } });
       const sent = early.producer().send(words, { value: "early" });
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await connectAttempts(3);
       await broker.start();
       expect((await sent).offset).to.equal(0);
     });
@@ -461,11 +462,15 @@ describe("producer over a socket", () => {
     });
 
     it("lets go after its timeout, and says what may have happened", async () => {
-      broker.onProduce = () => ({ kind: "swallow", append: false });
       const producer = client.producer();
-      const sent = producer.send(words, { value: "x" });
-      const outcome = rejection(sent);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      const swallowed = new Promise<void>((resolve) => {
+        broker.onProduce = () => {
+          resolve();
+          return { kind: "swallow", append: false };
+        };
+      });
+      const outcome = rejection(producer.send(words, { value: "x" }));
+      await swallowed;
       await producer.close({ timeout: 50 });
       expect(await outcome).to.include({ code: "TIMEOUT", outcome: "unknown" });
     });

@@ -1,6 +1,7 @@
 /** The SDK through restarts of a real broker, in a process of its own: killed and stopped, it comes back on its port. */
 import { Client, codecs, topic } from "@tidemark/client";
 import { expect } from "chai";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { BrokerProcess, freshDirectory, removeDirectory } from "../e2e/support/test-broker.ts";
 
 const words = topic("words", { value: codecs.string });
@@ -103,7 +104,13 @@ describe("the SDK and a broker that goes and comes", function () {
     await broker.kill();
     const sent = producer.send(words, { value: "after" });
     const next = iterator.next();
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    let attempts = 0;
+    let onSocket = (): void => {};
+    await new Promise<void>((resolve) => {
+      onSocket = () => void ((attempts += 1) === 4 && resolve());
+      subscribe("net.client.socket", onSocket);
+    });
+    unsubscribe("net.client.socket", onSocket);
     await comeBack();
     expect((await sent).offset).to.equal(1);
     expect((await next).value?.value).to.equal("after");

@@ -34,7 +34,10 @@ describe("numbers of the process", () => {
     expect(line?.fields?.["delayMs"]).to.be.above(149);
     expect(before.sum).to.be.above(0.15);
     const count = before.count;
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    // A sampler that still ran would be due at the next turn of the loop.
+    block(150);
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
     expect(before.count).to.equal(count);
   });
 
