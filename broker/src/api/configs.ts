@@ -32,35 +32,50 @@ export interface ConfigOutcome extends NamedResource {
 /** A description of one resource takes some ten kilobytes. */
 const RESOURCES_MAX = 1_000;
 
-/** One outcome per resource, in order. No keys: all. */
+/** One outcome per resource, in order, each made when it is asked for. No keys: all. */
 export function handleDescribeConfigs(
   context: BrokerContext,
   resources: readonly (NamedResource & { readonly keys: readonly string[] })[],
-): ConfigOutcome[] {
+): Iterable<ConfigOutcome> {
   checkCount(resources.length);
+  return describedResources(context, resources);
+}
+
+function* describedResources(
+  context: BrokerContext,
+  resources: readonly (NamedResource & { readonly keys: readonly string[] })[],
+): Generator<ConfigOutcome> {
   const seen = new Set<string>();
-  return resources.map(({ type, name, keys }): ConfigOutcome => {
-    const outcome = (code: ErrorName, message: string, entries: readonly ConfigDescription[] = []): ConfigOutcome => ({
-      type,
-      name,
-      code,
-      message,
-      entries,
-    });
-    const parsed = parseResource({ type, name });
-    if (!parsed.ok) return outcome(parsed.code, parsed.message);
-    if (seen.has(`${type} ${name}`))
-      return outcome("INVALID_REQUEST", `the request names ${type} ${shown(name)} twice`);
-    seen.add(`${type} ${name}`);
-    const { resource } = parsed;
-    const known = describedOf(context, resource);
-    if ("code" in known) return outcome(known.code, known.message);
-    const { layers } = context.config;
-    if (keys.length === 0) return outcome("NONE", "", describeConfigs(layers, known));
-    if (new Set(keys).size !== keys.length) return outcome("INVALID_REQUEST", "the request names a key twice");
-    const chosen = describeConfigKeys(layers, known, keys);
-    return chosen.ok ? outcome("NONE", "", chosen.described) : outcome("INVALID_CONFIG", chosen.message);
+  for (const resource of resources) {
+    const isTwice = seen.has(`${resource.type} ${resource.name}`);
+    seen.add(`${resource.type} ${resource.name}`);
+    yield describedResource(context, resource, isTwice);
+  }
+}
+
+function describedResource(
+  context: BrokerContext,
+  { type, name, keys }: NamedResource & { readonly keys: readonly string[] },
+  isTwice: boolean,
+): ConfigOutcome {
+  const outcome = (code: ErrorName, message: string, entries: readonly ConfigDescription[] = []): ConfigOutcome => ({
+    type,
+    name,
+    code,
+    message,
+    entries,
   });
+  const parsed = parseResource({ type, name });
+  if (!parsed.ok) return outcome(parsed.code, parsed.message);
+  if (isTwice) return outcome("INVALID_REQUEST", `the request names ${type} ${shown(name)} twice`);
+  const { resource } = parsed;
+  const known = describedOf(context, resource);
+  if ("code" in known) return outcome(known.code, known.message);
+  const { layers } = context.config;
+  if (keys.length === 0) return outcome("NONE", "", describeConfigs(layers, known));
+  if (new Set(keys).size !== keys.length) return outcome("INVALID_REQUEST", "the request names a key twice");
+  const chosen = describeConfigKeys(layers, known, keys);
+  return chosen.ok ? outcome("NONE", "", chosen.described) : outcome("INVALID_CONFIG", chosen.message);
 }
 
 /** One outcome per resource, in order, without entries. Each resource changes as a whole or not at all. */

@@ -37,28 +37,39 @@ export interface PartitionDescription {
   readonly bytes: number;
 }
 
-/** One description per name, in order. */
-export function handleDescribeTopics(context: BrokerContext, names: readonly string[]): DescribedTopic[] {
+/** One description per name, in order, each made when it is asked for; of one image, whenever that is. */
+export function handleDescribeTopics(context: BrokerContext, names: readonly string[]): Iterable<DescribedTopic> {
   if (names.length > MAX_PARTITIONS_PER_REQUEST) {
     throw new ApiError(
       "INVALID_REQUEST",
       `a request describes at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${names.length}`,
     );
   }
-  const { topics } = context.image();
+  return describedTopics(context, context.image().topics, names);
+}
+
+function* describedTopics(
+  context: BrokerContext,
+  topics: ReadonlyMap<string, TopicImage>,
+  names: readonly string[],
+): Generator<DescribedTopic> {
   const seen = new Set<string>();
-  return names.map((name) => {
-    // A topic may have thousands of partitions: told of each topic once, an answer is bounded.
-    if (seen.has(name))
-      return { name, code: "INVALID_REQUEST", message: `the request names "${name}" twice`, topic: null };
-    seen.add(name);
-    const topic = topics.get(name);
-    if (topic !== undefined) return { name, code: "NONE", message: "", topic: describeTopic(context, topic) };
-    const illegal = validateTopicName(name);
-    if (illegal !== null)
-      return { name, code: "INVALID_TOPIC_EXCEPTION", message: `the topic name ${illegal}`, topic: null };
-    return { name, code: "UNKNOWN_TOPIC_OR_PARTITION", message: `there is no topic "${name}"`, topic: null };
+  const refused = (name: string, code: ErrorName, message: string): DescribedTopic => ({
+    name,
+    code,
+    message,
+    topic: null,
   });
+  for (const name of names) {
+    const topic = topics.get(name);
+    const illegal = validateTopicName(name);
+    // A topic may have thousands of partitions: told of each topic once, an answer is bounded.
+    if (seen.has(name)) yield refused(name, "INVALID_REQUEST", `the request names "${name}" twice`);
+    else if (topic !== undefined) yield { name, code: "NONE", message: "", topic: describeTopic(context, topic) };
+    else if (illegal !== null) yield refused(name, "INVALID_TOPIC_EXCEPTION", `the topic name ${illegal}`);
+    else yield refused(name, "UNKNOWN_TOPIC_OR_PARTITION", `there is no topic "${name}"`);
+    seen.add(name);
+  }
 }
 
 export function describeTopic(context: BrokerContext, topic: TopicImage): TopicDescription {

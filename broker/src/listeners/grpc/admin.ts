@@ -30,6 +30,8 @@ import {
 } from "../../api/index.ts";
 import type { BrokerContext, ClientContext, ConfigOutcome, TopicDescription, TopicOutcome } from "../../api/index.ts";
 import type { ConfigChange, ConfigDescription } from "../../config/index.ts";
+import type { DoorContext } from "./door-context.ts";
+import type { Pace } from "./pace.ts";
 import type { BytesCall } from "./unary.ts";
 
 type UseCase<Method extends AdminMethod> = (
@@ -38,7 +40,7 @@ type UseCase<Method extends AdminMethod> = (
 ) => AdminCalls[Method]["response"] | Promise<AdminCalls[Method]["response"]>;
 
 /** The handlers of the admin service. */
-export function adminCalls(context: BrokerContext): { readonly [Method in AdminMethod]: BytesCall } {
+export function adminCalls(context: DoorContext): { readonly [Method in AdminMethod]: BytesCall } {
   return {
     describeCluster: bytesCall("describeCluster", (_request, client) => {
       const cluster = handleDescribeCluster(context, client);
@@ -47,20 +49,20 @@ export function adminCalls(context: BrokerContext): { readonly [Method in AdminM
     listTopics: bytesCall("listTopics", (request) => ({
       topics: handleListTopics(context, request).map((topic) => ({ ...topic })),
     })),
-    describeTopics: bytesCall("describeTopics", ({ names }) => ({
-      results: handleDescribeTopics(context, names).map(({ name, code, message, topic }) => ({
+    describeTopics: resultsCall("describeTopics", context.pace, ({ names }) =>
+      mapped(handleDescribeTopics(context, names), ({ name, code, message, topic }) => ({
         name,
         errorCode: errorCode(code),
         errorMessage: message,
         topic: topic === null ? null : toWireTopic(topic),
       })),
-    })),
-    createTopics: bytesCall("createTopics", async ({ topics, validateOnly, timeoutMs }) => {
+    ),
+    createTopics: resultsCall("createTopics", context.pace, async ({ topics, validateOnly, timeoutMs }) => {
       const outcomes = await handleCreateTopics(context, topics.map(toSpec), {
         isValidateOnly: validateOnly,
         timeoutMs,
       });
-      return { results: outcomes.map((outcome) => toWireOutcome(context, outcome)) };
+      return mapped(outcomes, (outcome) => toWireOutcome(context, outcome));
     }),
     deleteTopics: bytesCall("deleteTopics", async ({ names }) => {
       const results = await handleDeleteTopics(context, names);
@@ -73,14 +75,14 @@ export function adminCalls(context: BrokerContext): { readonly [Method in AdminM
         })),
       };
     }),
-    createPartitions: bytesCall("createPartitions", async ({ topics, validateOnly, timeoutMs }) => {
+    createPartitions: resultsCall("createPartitions", context.pace, async ({ topics, validateOnly, timeoutMs }) => {
       const specs = topics.map(({ name, total, assignment }) => ({
         name,
         total,
         assignment: assignment.map(({ replicas }) => replicas),
       }));
       const outcomes = await handleCreatePartitions(context, specs, { isValidateOnly: validateOnly, timeoutMs });
-      return { results: outcomes.map((outcome) => toWireOutcome(context, outcome)) };
+      return mapped(outcomes, (outcome) => toWireOutcome(context, outcome));
     }),
     deleteRecords: bytesCall("deleteRecords", async ({ partitions, timeoutMs }) => {
       const deleted = await handleDeleteRecords(context, partitions, timeoutMs);
@@ -93,9 +95,9 @@ export function adminCalls(context: BrokerContext): { readonly [Method in AdminM
       }));
       return { results };
     }),
-    describeConfigs: bytesCall("describeConfigs", ({ resources }) => ({
-      results: handleDescribeConfigs(context, resources).map(toWireConfigs),
-    })),
+    describeConfigs: resultsCall("describeConfigs", context.pace, ({ resources }) =>
+      mapped(handleDescribeConfigs(context, resources), toWireConfigs),
+    ),
     alterConfigs: bytesCall("alterConfigs", async ({ resources, validateOnly }) => {
       const alterations = resources.map(({ type, name, changes }) => ({ type, name, changes: changes.map(toChange) }));
       const outcomes = await handleAlterConfigs(context, alterations, { isValidateOnly: validateOnly });
@@ -134,6 +136,34 @@ function bytesCall<Method extends AdminMethod>(method: Method, useCase: UseCase<
     const encode = await loadEncoder(method);
     return encode(await useCase(request, client));
   };
+}
+
+type ResultsMethod = "describeTopics" | "createTopics" | "createPartitions" | "describeConfigs";
+type ResultOf<Method extends ResultsMethod> = AdminCalls[Method]["response"]["results"][number];
+
+/**
+ * A call whose answer is a list of thousands of things, perhaps: made and encoded one by one, slice by slice. On the wire a
+ * list may come in any number of pieces.
+ */
+function resultsCall<Method extends ResultsMethod>(
+  method: Method,
+  pace: Pace,
+  useCase: (request: AdminCalls[Method]["request"]) => Iterable<ResultOf<Method>> | Promise<Iterable<ResultOf<Method>>>,
+): BytesCall {
+  return async (bytes) => {
+    const request: AdminCalls[Method]["request"] = adminRequests[method].decode(bytes);
+    const encode = (await loadEncoder(method)) as (response: { results: ResultOf<Method>[] }) => Buffer;
+    const pieces: Buffer[] = [];
+    for (const result of await useCase(request)) {
+      pieces.push(encode({ results: [result] }));
+      if (pace.isOver) await pace.rest();
+    }
+    return Buffer.concat(pieces);
+  };
+}
+
+function* mapped<Item, Result>(items: Iterable<Item>, map: (item: Item) => Result): Generator<Result> {
+  for (const item of items) yield map(item);
 }
 
 async function loadEncoder<Method extends AdminMethod>(

@@ -3,10 +3,16 @@ import type { Metadata } from "@grpc/grpc-js";
 import type { IncomingHttpHeaders } from "node:http2";
 import { toApiError } from "../../api/index.ts";
 import type { ApiError, BrokerContext, ClientContext, Refusals } from "../../api/index.ts";
+import type { Pace } from "./pace.ts";
+import type { UnfinishedMessages } from "./unfinished-messages.ts";
 
 /** What every call of this door may lean on. */
 export interface DoorContext extends BrokerContext {
   readonly refusals: Refusals;
+  /** Of the calls that grpc-js serves. */
+  readonly pace: Pace;
+  /** Answers of such calls that their clients have not read. */
+  readonly unread: UnfinishedMessages;
 }
 
 /** Request metadata by which a client names itself. */

@@ -30,6 +30,7 @@ import type { DoorContext } from "./door-context.ts";
 import { FetchStream } from "./fetch-stream.ts";
 import { IdleTimeout } from "./idle-timeout.ts";
 import { Health, HEALTH_CHECK_PATH, HEALTH_WATCH_PATH } from "./health.ts";
+import { Pace } from "./pace.ts";
 import { ProduceStream } from "./produce-stream.ts";
 import { CHUNK_OBJECT_BYTES } from "./message-reader.ts";
 import { Reflection, REFLECTION_PATHS } from "./reflection.ts";
@@ -90,9 +91,14 @@ export class GrpcDoor {
       logger: context.logger,
       now: () => context.clock.monotonicNow(),
     });
-    this.#context = { ...context, refusals: this.refusals };
-    this.#limits = new ConnectionLimits(() => context.config.current, ACCEPT_WAIT_MAX_MS);
     const { queuedMaxRequestBytes } = context.config.base;
+    this.#context = {
+      ...context,
+      refusals: this.refusals,
+      pace: new Pace({ maxBytes: queuedMaxRequestBytes, now: () => context.clock.monotonicNow() }),
+      unread: new UnfinishedMessages(queuedMaxRequestBytes),
+    };
+    this.#limits = new ConnectionLimits(() => context.config.current, ACCEPT_WAIT_MAX_MS);
     this.#unfinished = new UnfinishedMessages(queuedMaxRequestBytes);
     this.#windows = new WindowPool(queuedMaxRequestBytes);
     this.#server = new Server({
@@ -272,7 +278,7 @@ export class GrpcDoor {
     this.#unary(DATA_SERVICE.getMetadata.path, "GetMetadata", getMetadata(context));
     this.#unary(DATA_SERVICE.initProducerId.path, "InitProducerId", initProducerId(context));
     this.#unary(DATA_SERVICE.listOffsets.path, "ListOffsets", listOffsets(context));
-    for (const [method, call] of Object.entries(adminCalls(context))) {
+    for (const [method, call] of Object.entries(adminCalls(this.#context))) {
       const path = ADMIN_METHODS[method as AdminMethod];
       this.#unary(path, path.slice(path.lastIndexOf("/") + 1), call);
     }

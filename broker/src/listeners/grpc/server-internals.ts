@@ -1,5 +1,6 @@
 /**
- * The two private fields of a grpc-js server that this door reaches for. Asserted at start: another version may have moved them.
+ * The private fields of a grpc-js server, and of its calls, that this door reaches for. Those of the server are asserted at start:
+ * another version may have moved them.
  *
  * Windows: a server ignores `grpc-node.flow_control_window`, and with HTTP/2's default of 64 KiB per stream and connection, what
  * clients push is capped at 64 KiB per round trip. Streams: the methods that carry records are served on their bare HTTP/2
@@ -60,6 +61,14 @@ function divertStreams(http2Server: EventEmitter, diversion: Diversion): void {
     for (const listener of listeners) Reflect.apply(listener, http2Server, [stream, headers, ...rest]);
     if (!stream.destroyed && !stream.closed) diversion.onForeignStream(stream, path);
   });
+}
+
+/** The stream of a call that grpc-js serves. */
+export function streamOf(call: object): ServerHttp2Stream {
+  const inner: unknown = Reflect.get(call, "call");
+  const stream: unknown = typeof inner === "object" && inner !== null ? Reflect.get(inner, "stream") : undefined;
+  if (typeof stream !== "object" || stream === null) throw new Error(`${MISFIT}: its calls have no stream`);
+  return stream as ServerHttp2Stream;
 }
 
 const MISFIT = "this version of @grpc/grpc-js is not the one that the gRPC door was built for";

@@ -1,10 +1,12 @@
 /** The unary methods of the data service: decode, call the use case, encode; a failure is a status with its coded error. */
+import http2 from "node:http2";
 import type { sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
 import { errorCode, uuidFromText, wire } from "@tidemark/proto";
 import { handleGetMetadata, handleInitProducerId, handleListOffsets, partitionCode } from "../../api/index.ts";
 import type { BrokerContext, ClientContext, MetadataTopic, RequestStats } from "../../api/index.ts";
 import { clientOf, errorOf } from "./door-context.ts";
 import type { DoorContext } from "./door-context.ts";
+import { streamOf } from "./server-internals.ts";
 import { statusOf } from "./status.ts";
 
 export type UnaryHandler = (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => void;
@@ -33,20 +35,40 @@ async function answer(
   callback: sendUnaryData<Buffer>,
 ): Promise<void> {
   const arrivedAt = context.clock.monotonicNow();
+  let startedAt = arrivedAt;
   const client = clientOf(call);
   let response: Buffer;
   try {
+    if (context.pace.isTaken) {
+      await context.pace.turn(call.request.length);
+      startedAt = context.clock.monotonicNow();
+      // Nobody waits for it any more.
+      if (call.cancelled) return;
+    }
     response = await handle(call.request, client);
   } catch (thrown: unknown) {
     callback(statusOf(errorOf(thrown, name, context)));
     return;
   } finally {
-    // All of it is the handler's: what it waits for is its own doing, as the commit of a topic's creation.
+    // What the handler waits for is its own doing, as the commit of a topic's creation.
     const doneAt = context.clock.monotonicNow();
-    const times = { arrivedAt, startedAt: arrivedAt, takenAt: doneAt, doneAt };
+    const times = { arrivedAt, startedAt, takenAt: doneAt, doneAt };
     context.requests.record(stats, times, doneAt, call.request.length, () => ({ clientId: client.clientId }));
   }
+  holdUntilRead(call, response.length, context);
   callback(null, response);
+}
+
+/** An answer stays in memory until its client reads it, which it may never do: there is a bound of all of them together. */
+function holdUntilRead(call: ServerUnaryCall<Buffer, Buffer>, bytes: number, context: DoorContext): void {
+  const stream = streamOf(call);
+  if (stream.destroyed) return;
+  const unread = context.unread.of(() => {
+    context.refusals.count("response", "THROTTLING_QUOTA_EXCEEDED");
+    stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  });
+  stream.once("close", () => unread.clear());
+  unread.set(bytes);
 }
 
 export const getMetadata =

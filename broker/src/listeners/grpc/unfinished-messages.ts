@@ -5,6 +5,8 @@
  * What has arrived is counted, never what was announced. Beyond the bound the oldest message is refused, then the next: a message
  * that is on its way is whole soon, and one that grows old is likely not meant to be. The last one left is never refused, so
  * that any message which the limits allow gets through.
+ *
+ * Answers that nobody reads are held to a bound in the same way.
  */
 
 export class UnfinishedMessages {
