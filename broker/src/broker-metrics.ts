@@ -1,6 +1,7 @@
 /** From the parts of one broker to the numbers that its metrics publish. Loaded with the first scrape. */
 import type { ClusterImage } from "./metadata/index.ts";
-import { Metrics, nodeMetricsText, processNumbers } from "./platform/index.ts";
+import { nodeMetricsText, processNumbers } from "./platform/index.ts";
+import { Metrics } from "./platform/metrics.ts";
 import type { BrokerInfo, PartitionNumbers, RaftNumbers, TopicNumbers } from "./platform/index.ts";
 import type { Refusal } from "./ports/index.ts";
 import type { BrokerCounters, ReplicaManager, RequestBudget, RequestLog } from "./runtime/index.ts";

@@ -35,7 +35,8 @@ import {
   SystemTimers,
   watchEventLoop,
 } from "./platform/index.ts";
-import type { Metrics, RaftNumbers } from "./platform/index.ts";
+import type { RaftNumbers } from "./platform/index.ts";
+import type { Metrics } from "./platform/metrics.ts";
 import type {
   Clock,
   DirectoryLocks,

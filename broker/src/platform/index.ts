@@ -4,7 +4,8 @@
  *
  * Inputs: paths and options. Outputs: implementations of the ports, each passing the port's suite. Invariant: what costs
  * time to load (level, pino, prom-client, native codecs) is loaded at first use.
- * Not here: decisions. What a fault means is decided by whoever holds the port.
+ * Not here: the metrics (metrics.ts, loaded with the first scrape) and the disk of a rehearsal (`@tidemark/broker/tools`);
+ * decisions. What a fault means is decided by whoever holds the port.
  */
 export { SystemClock, SystemTimers } from "./clock.ts";
 export { FileDirectoryLocks, MemoryDirectoryLocks } from "./directory-lock.ts";
@@ -25,11 +26,8 @@ export type {
   TrafficNumbers,
 } from "./broker-numbers.ts";
 export { MEMORY_DISK_DEFAULT_BYTES, MemoryDisk } from "./memory-disk.ts";
-export { type MetricFamily, metricTable, type Sample } from "./metric-table.ts";
-export { Metrics, type MetricsOptions, type RenderedMetrics } from "./metrics.ts";
 export { MemoryStore } from "./memory-store.ts";
 export { nodeMetricsText, processNumbers, watchEventLoop } from "./process-numbers.ts";
-export { type DiskChange, OverlayDisk } from "./overlay-disk.ts";
 export { randomBytes } from "./random.ts";
 export {
   createNativeCodecs,

@@ -5,7 +5,8 @@
  * Inputs: whole batches, offsets, entries. Outputs: the same bytes again, and how far they are written and synced.
  * Invariants: what is reported synced survives a power failure; damage is refused or cut, never guessed at; the files of a
  * log are Apache Kafka's, byte for byte.
- * Not here: who leads, what is acknowledged, what an entry means; compaction, so far.
+ * Not here: who leads, what is acknowledged, what an entry means; compaction, so far. What only looks at files is behind a
+ * door of its own, tools.ts, which a broker never opens.
  *
  * The way of a batch: data-directory.ts (all logs, start and stop) → segmented-log.ts (append, roll, truncate) →
  * log-writer.ts (the turn's write) → segment.ts (files and indexes) → group-sync.ts (what is synced); back by log-reader.ts
@@ -13,17 +14,7 @@
  */
 export type * from "./types.ts";
 export { openLogDirectory } from "./data-directory.ts";
-export type { DumpedBatch, DumpedDamage, DumpedFile } from "./dump.ts";
-export { dumpFile, dumpSegment } from "./dump.ts";
 export { isPassingFault } from "./file-io.ts";
-export type { Finding, FindingKind, Severity } from "./findings.ts";
-export type { PartitionVerdict } from "./verify-partition.ts";
-export type { SurveyedDirectory } from "./verify-directory.ts";
-export { surveyDirectory, verifyDirectory } from "./verify-directory.ts";
-export { verifyIndexFile } from "./verify-segment.ts";
-export type { WalkHost } from "./batch-walk.ts";
-export type { Rehearsal, RehearsedLog } from "./rehearsal.ts";
-export { rehearseStart } from "./rehearsal.ts";
 export { StorageError, type StorageErrorCode } from "./storage-error.ts";
 export type { ClaimedDirectory, ClaimOptions, ClusterIdentity } from "./cluster-identity.ts";
 export { claimDirectory, completeBirth, inconsistentCluster, readIdentity } from "./cluster-identity.ts";

@@ -12,8 +12,8 @@ import { promisify } from "node:util";
 import { Client, codecs, topic } from "@tidemark/client";
 import { CODEC_NAMES } from "@tidemark/proto";
 import { FileDisk, registerNativeCodecs } from "../../src/platform/index.ts";
-import { dumpFile } from "../../src/storage/index.ts";
-import type { DumpedFile } from "../../src/storage/index.ts";
+import { dumpFile } from "../../src/tools.ts";
+import type { DumpedFile } from "../../src/tools.ts";
 import { freshDirectory, removeDirectory, startBroker } from "./support/test-broker.ts";
 
 const launcher = process.env["TIDEMARK_TEST_KAFKA_TOOLS"] ?? "";

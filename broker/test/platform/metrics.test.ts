@@ -3,13 +3,12 @@ import { expect } from "chai";
 import { Histogram } from "../../src/base/index.ts";
 import {
   type BrokerNumbers,
-  type MetricFamily,
-  Metrics,
-  metricTable,
   nodeMetricsText,
   type PartitionNumbers,
   type ProcessNumbers,
 } from "../../src/platform/index.ts";
+import { type MetricFamily, metricTable } from "../../src/platform/metric-table.ts";
+import { Metrics } from "../../src/platform/metrics.ts";
 import { parseFamilies, parseMetrics } from "../e2e/support/prometheus-text.ts";
 
 function histogramOf(...values: number[]): Histogram {

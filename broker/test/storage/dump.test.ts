@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { ProtoError } from "@tidemark/proto";
-import { dumpFile, dumpSegment } from "../../src/storage/index.ts";
+import { dumpFile, dumpSegment } from "../../src/tools.ts";
 import { append, DATA, makeBatch, StorageMachine } from "./support/storage-machine.ts";
 
 const P = `${DATA}/t-0/00000000000000000000`;

@@ -8,8 +8,10 @@ import {
   SystemClock,
   SystemTimers,
 } from "../../src/platform/index.ts";
-import { dumpFile, dumpSegment, openLogDirectory, surveyDirectory, verifyDirectory } from "../../src/storage/index.ts";
-import type { LogDirectory, PartitionVerdict, ReplicaSpec } from "../../src/storage/index.ts";
+import { openLogDirectory } from "../../src/storage/index.ts";
+import { dumpFile, dumpSegment, surveyDirectory, verifyDirectory } from "../../src/tools.ts";
+import type { LogDirectory, ReplicaSpec } from "../../src/storage/index.ts";
+import type { PartitionVerdict } from "../../src/tools.ts";
 import { CODEC_NAMES, RecordCursor } from "@tidemark/proto";
 import { KAFKA_LOGS, KafkaData } from "./support/kafka-data.ts";
 import { TINY } from "./support/storage-machine.ts";

@@ -1,9 +1,8 @@
 import { expect } from "chai";
 import { asOffset, SeededRandom } from "../../src/base/index.ts";
-import { OverlayDisk, SystemTimers } from "../../src/platform/index.ts";
-import type { DiskChange } from "../../src/platform/index.ts";
-import { rehearseStart, surveyDirectory, verifyDirectory } from "../../src/storage/index.ts";
-import type { Rehearsal } from "../../src/storage/index.ts";
+import { SystemTimers } from "../../src/platform/index.ts";
+import { OverlayDisk, rehearseStart, surveyDirectory, verifyDirectory } from "../../src/tools.ts";
+import type { DiskChange, Rehearsal } from "../../src/tools.ts";
 import { append, DATA, makeBatch, OTHER_ID, StorageMachine, TINY } from "./support/storage-machine.ts";
 
 const T = `${DATA}/t-0`;

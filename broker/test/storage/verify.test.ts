@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import { surveyDirectory, verifyDirectory } from "../../src/storage/index.ts";
-import type { Finding, PartitionVerdict, SurveyedDirectory } from "../../src/storage/index.ts";
+import { surveyDirectory, verifyDirectory } from "../../src/tools.ts";
+import type { Finding, PartitionVerdict, SurveyedDirectory } from "../../src/tools.ts";
 import { append, DATA, makeBatch, OTHER_ID, StorageMachine } from "./support/storage-machine.ts";
 
 const T = `${DATA}/t-0`;

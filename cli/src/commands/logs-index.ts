@@ -23,7 +23,7 @@ export async function dumpIndexes(context: CommandContext, request: IndexRequest
     if (file.endsWith(".log")) throw usageFailure(`${file} is a segment`, "`tidemark logs dump-segment` shows it");
   }
   await dumpSegment(context, { files: request.files });
-  const { dumpFile, verifyIndexFile } = await import("@tidemark/broker/storage");
+  const { dumpFile, verifyIndexFile } = await import("@tidemark/broker/tools");
   const host = await walkHost(context, () => undefined);
   const bad: string[] = [];
   for (const file of request.files) {

@@ -5,8 +5,8 @@
  * Recovery for good needs no command: any start does it. Ends with 9 when a log is damaged, and as a start would end when it
  * would be refused.
  */
-import type { OpenReport, RehearsedLog } from "@tidemark/broker/storage";
-import type { DiskChange } from "@tidemark/broker/platform";
+import type { OpenReport } from "@tidemark/broker/storage";
+import type { DiskChange, RehearsedLog } from "@tidemark/broker/tools";
 import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
@@ -37,8 +37,8 @@ export async function recoverLogs(context: CommandContext, request: RecoverLogsR
       `${request.directory} is the directory of one partition`,
       "name the data directory it stands in",
     );
-  const { rehearseStart } = await import("@tidemark/broker/storage");
-  const { FileDisk, OverlayDisk, SystemClock, SystemTimers } = await import("@tidemark/broker/platform");
+  const { OverlayDisk, rehearseStart } = await import("@tidemark/broker/tools");
+  const { FileDisk, SystemClock, SystemTimers } = await import("@tidemark/broker/platform");
   await useNativeParts();
   const disk = new OverlayDisk(new FileDisk(), survey.path);
   const said: Said[] = [];

@@ -6,7 +6,7 @@
  * a line, of kind `finding`, `partition` and, last, `summary`. Ends with 9 when something is damaged; a torn tail, which the
  * next start cuts, is none.
  */
-import type { Finding, PartitionVerdict } from "@tidemark/broker/storage";
+import type { Finding, PartitionVerdict } from "@tidemark/broker/tools";
 import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
@@ -41,7 +41,7 @@ interface Summary {
 export async function verifyLogs(context: CommandContext, request: VerifyLogsRequest): Promise<ExitCode> {
   const asJson = requireOutput(context.flags, ["table", "json", "ndjson"], "table") !== "table";
   const { survey, brokerPid } = await openDirectory(context, request.directory);
-  const { verifyDirectory } = await import("@tidemark/broker/storage");
+  const { verifyDirectory } = await import("@tidemark/broker/tools");
   const isLive = brokerPid !== null;
   let doneBytes = 0;
   const totalBytes = survey.partitions.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -6,7 +6,7 @@
  * For people one line per batch; with -o json or ndjson one object per line. `--verify` prints one line per file instead,
  * and ends with 9 when something is damaged. `--deep` opens every batch, also a compressed one, and reads its records.
  */
-import type { DumpedBatch, DumpedFile } from "@tidemark/broker/storage";
+import type { DumpedBatch, DumpedFile } from "@tidemark/broker/tools";
 import type { DecodedRecord } from "@tidemark/proto";
 import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -75,7 +75,7 @@ export async function dumpSegment(context: CommandContext, request: DumpSegmentR
 type DumpTools = Awaited<ReturnType<typeof openTools>>;
 
 async function openTools() {
-  const { dumpFile, dumpSegment: walk } = await import("@tidemark/broker/storage");
+  const { dumpFile, dumpSegment: walk } = await import("@tidemark/broker/tools");
   const { FileDisk } = await import("@tidemark/broker/platform");
   const disk = new FileDisk();
   return { walk: (path: string) => walk(disk, path), read: (path: string) => dumpFile(disk, path) };

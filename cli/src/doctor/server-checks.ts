@@ -169,7 +169,8 @@ async function checkEventLoop(say: Say): Promise<void> {
 // ---- the data directory ----
 
 async function checkIdentity(say: Say, directory: string, nodeId: number | null): Promise<void> {
-  const { readIdentity, surveyDirectory } = await import("@tidemark/broker/storage");
+  const { readIdentity } = await import("@tidemark/broker/storage");
+  const { surveyDirectory } = await import("@tidemark/broker/tools");
   const { FileDisk } = await import("@tidemark/broker/platform");
   const disk = new FileDisk();
   try {

@@ -1,7 +1,7 @@
 /** What the offline commands share: the real disk as the broker's tools take it, and who else has the directory open. */
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import type { SurveyedDirectory, WalkHost } from "@tidemark/broker/storage";
+import type { SurveyedDirectory, WalkHost } from "@tidemark/broker/tools";
 import { type CommandContext, warn } from "../command-context.ts";
 import { CliFailure } from "../failure.ts";
 import { useNativeParts } from "../native-parts.ts";
@@ -30,7 +30,7 @@ export function requireDirectory(path: string): string {
  */
 export async function openDirectory(context: CommandContext, path: string): Promise<OpenedDirectory> {
   const directory = requireDirectory(path);
-  const { surveyDirectory } = await import("@tidemark/broker/storage");
+  const { surveyDirectory } = await import("@tidemark/broker/tools");
   const { FileDisk } = await import("@tidemark/broker/platform");
   const brokerPid = findBroker(directory) ?? findBroker(resolve(directory, ".."));
   const survey = surveyDirectory(new FileDisk(), directory, { isLive: brokerPid !== null });

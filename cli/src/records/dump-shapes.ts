@@ -1,5 +1,5 @@
 /** How `logs dump-segment` shows what it found: objects with stable keys, and the same as one line for people. */
-import type { DumpedBatch, DumpedDamage } from "@tidemark/broker/storage";
+import type { DumpedBatch, DumpedDamage } from "@tidemark/broker/tools";
 import { CODEC_NAMES, type DecodedRecord } from "@tidemark/proto";
 import { type EnvelopeBody, envelopeBody } from "./envelope.ts";
 

@@ -1,5 +1,5 @@
 /** docs/metrics.md, made from the table that /metrics is made from. */
-import { type MetricFamily, metricTable } from "@tidemark/broker/platform";
+import { type MetricFamily, metricTable } from "@tidemark/broker/tools";
 import { markdownTable } from "./markdown.ts";
 
 const INTRODUCTION = `# Metrics

@@ -1,0 +1,7 @@
+/**
+ * @tidemark/broker/tools: what works on a broker's files and tables without a broker: dump, survey, verification, the
+ * rehearsal of a start, and the table of metrics. Nothing of it is loaded by a broker that starts.
+ */
+export { type MetricFamily, metricTable } from "./platform/metric-table.ts";
+export { type DiskChange, OverlayDisk } from "./platform/overlay-disk.ts";
+export * from "./storage/tools.ts";
