@@ -24,8 +24,7 @@ export interface BrokerRun extends LoadedConfig {
 }
 
 export async function runBroker(context: CommandContext, run: BrokerRun): Promise<ExitCode> {
-  // Together, since both wait for files more than they compute; the SDK is for the proof.
-  const [{ createBroker, tuneProcess }] = await Promise.all([import("@tidemark/broker"), import("@tidemark/client")]);
+  const { createBroker, tuneProcess } = await import("@tidemark/broker");
   tuneProcess();
   const end = new Ending(context.signal);
   const recovery = new RecoveryProgress(context);
