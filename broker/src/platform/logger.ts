@@ -1,7 +1,8 @@
 /**
  * Log lines as JSON (pino), one per line: `ts`, `level`, `node`, `component`, `msg` and the line's fields, which docs/logging.md
  * lists. Written at once and in order, so that the last line before an exit is there. Pino is loaded with the first line that
- * is really written. At a terminal the same lines are laid out for people.
+ * is really written; where it cannot be (no descriptor is left to read it with), a line is written as plain JSON, and the next
+ * one tries again: what goes wrong is told, and telling it ends nobody. At a terminal the same lines are laid out for people.
  *
  * Messages are constants, so a fault that repeats is known by its message: of one message of one component a burst is written,
  * then one line a second, which says how many were suppressed. A full disk does not fill itself with lines about it.
@@ -23,6 +24,8 @@ export interface LoggerOptions {
   readonly write?: (line: string) => void;
   /** Monotonic ms; for tests. */
   readonly now?: () => number;
+  /** How pino comes in; for tests. */
+  readonly load?: (name: "pino") => typeof import("pino");
 }
 
 type PinoLogger = import("pino").Logger;
@@ -108,8 +111,26 @@ class Sink {
     }
     const suppressed = repeats.suppressed === 0 ? {} : { suppressed: repeats.suppressed };
     repeats.suppressed = 0;
-    this.#pino ??= loadPino(this.#options);
-    this.#pino[level]({ component, ...redactFields(fields), ...suppressed }, message);
+    const shown = { component, ...redactFields(fields), ...suppressed };
+    const pino = this.#loaded();
+    if (pino !== null) pino[level](shown, message);
+    else this.#writePlain({ level, ts: new Date().toISOString(), node: this.#options.nodeId, ...shown, msg: message });
+  }
+
+  /** Null while it cannot be loaded. */
+  #loaded(): PinoLogger | null {
+    try {
+      this.#pino ??= loadPino(this.#options);
+    } catch {
+      return null;
+    }
+    return this.#pino;
+  }
+
+  #writePlain(line: object): void {
+    const text = `${JSON.stringify(line)}\n`;
+    const write = this.#options.write ?? ((own: string): void => void process.stderr.write(own));
+    write(text);
   }
 
   #repeatsOf(key: string): Repeats {
@@ -123,9 +144,11 @@ class Sink {
   }
 }
 
-function loadPino({ nodeId, write }: LoggerOptions): PinoLogger {
-  // Synchronously, since a line must not wait for a module: the process may end right behind it.
-  const pino: typeof import("pino") = createRequire(import.meta.url)("pino");
+// Synchronously, since a line must not wait for a module: the process may end right behind it.
+const requirePino: NonNullable<LoggerOptions["load"]> = createRequire(import.meta.url);
+
+function loadPino({ nodeId, write, load = requirePino }: LoggerOptions): PinoLogger {
+  const pino = load("pino");
   return pino.pino(
     {
       level: "debug",

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { createRequire } from "node:module";
 import { createLogger, type LogLevel, LogLevels } from "../../src/platform/index.ts";
 import { prettyLine } from "../../src/platform/pretty-line.ts";
 import { DiskFault } from "../../src/ports/index.ts";
@@ -46,6 +47,27 @@ describe("createLogger", () => {
     const silent = capture("silent");
     silent.logger.error("error");
     expect(silent.lines()).to.deep.equal([]);
+  });
+
+  it("writes plain lines of the same fields while pino cannot be loaded, and tries again with each", () => {
+    const lines: Record<string, unknown>[] = [];
+    let isLoadable = false;
+    const logger = createLogger({
+      level: "info",
+      nodeId: 3,
+      write: (line) => void lines.push(JSON.parse(line)),
+      load: (name) => {
+        if (!isLoadable) throw Object.assign(new Error(`Cannot find module '${name}'`), { code: "MODULE_NOT_FOUND" });
+        return createRequire(import.meta.url)(name);
+      },
+    });
+    const say = (): void => logger.child("storage").warn("no room", { topic: "t", saslPassword: "hunter2" });
+    say();
+    isLoadable = true;
+    say();
+    const [plain, own] = lines.map(({ ts, ...line }) => (expect(ts).to.be.a("string"), line));
+    expect(plain).to.deep.equal(own);
+    expect(plain).to.include({ node: 3, saslPassword: "[redacted]" });
   });
 
   it("redacts passwords, tokens and secrets at any depth", () => {

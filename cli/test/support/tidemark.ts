@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeFlags?: readonly string[];
   readonly cwd?: string;
+  /** How many descriptors the process may have. */
+  readonly openFilesMax?: number;
 }
 
 /** A test that fails half-way leaves no process behind. */
@@ -35,7 +37,11 @@ const NO_PROFILES = join(tmpdir(), "tidemark-no-profiles");
 /** Starts a command; its environment names no brokers but those given. */
 export function start(args: readonly string[], options: RunOptions = {}): TidemarkProcess {
   const { TIDEMARK_BROKERS: _brokers, TIDEMARK_PROFILE: _profile, ...env } = process.env;
-  const child = spawn(process.execPath, [...(options.nodeFlags ?? []), launcher, ...args], {
+  const command = [process.execPath, ...(options.nodeFlags ?? []), launcher, ...args];
+  const limited =
+    options.openFilesMax === undefined ? [] : ["sh", "-c", `ulimit -n ${options.openFilesMax}; exec "$@"`, "sh"];
+  const [file = "", ...rest] = [...limited, ...command];
+  const child = spawn(file, rest, {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...env, XDG_CONFIG_HOME: NO_PROFILES, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
