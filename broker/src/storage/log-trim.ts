@@ -9,7 +9,7 @@
  * Only finished segments go: nothing is being synced of them, and the recovery point has passed them. Nothing is touched
  * while the log is cut (5.5).
  */
-import { assert } from "../base/index.ts";
+import { asOffset, assert } from "../base/index.ts";
 import type { Ms, Offset } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
 import { DeletedSegments } from "./deleted-segments.ts";
@@ -40,12 +40,16 @@ export interface LogTrimDeps {
 export class LogTrim {
   readonly #deps: LogTrimDeps;
   readonly #deleted: DeletedSegments;
+  /** A log start above it is on its way to the checkpoint, and no segment leaves for it yet. */
+  #durableStart: Offset;
   #run: Promise<void> = Promise.resolve();
   #isRunning = false;
 
   constructor(deps: LogTrimDeps) {
     this.#deps = deps;
     this.#deleted = new DeletedSegments(deps.host);
+    // Made before anybody raises it: the log starts where the last life left it, durably.
+    this.#durableStart = deps.state.logStartOffset;
   }
 
   /** 3.5, at wall time `now`. Null: nothing is due, or it is not the time for it. Never rejects for a fault. */
@@ -65,11 +69,13 @@ export class LogTrim {
       state.logStartOffset = offset;
       state.isTouched = true;
     }
+    const raisedTo = state.logStartOffset;
     await host.checkpointLogStarts();
+    this.#durableStart = asOffset(Math.max(this.#durableStart, raisedTo));
     // Not before: a crash may bring the old log start back, and with it offsets whose epochs are asked for.
     epochs.truncateStart(offset);
     const oldest = state.segments[0];
-    const isDue = oldest !== undefined && oldest !== state.active && oldest.endOffset <= state.logStartOffset;
+    const isDue = oldest !== undefined && oldest !== state.active && oldest.endOffset <= this.#durableStart;
     if (isDue && !this.#isRunning && !this.#isAtRest) host.supervise(this.#begin(() => this.#removeBelowStart()));
   }
 
@@ -146,12 +152,12 @@ export class LogTrim {
     }
   }
 
-  /** Finished segments at the old end that nobody may ask for any more. Never the active one. */
-  #countBelowStart(): number {
-    const { segments, logStartOffset } = this.#deps.state;
+  /** Finished segments at the old end that lie wholly below `start`. Never the active one. */
+  #countBelow(start: Offset): number {
+    const { segments } = this.#deps.state;
     let count = 0;
     for (let segment = segments[0]; segment !== undefined && count < segments.length - 1; segment = segments[count]) {
-      if (segment.endOffset > logStartOffset || !segment.isFinished) break;
+      if (segment.endOffset > start || !segment.isFinished) break;
       count += 1;
     }
     return count;
@@ -167,12 +173,11 @@ export class LogTrim {
     return state.segments.splice(0, count);
   }
 
-  /** The log start is durable. */
   async #removeBelowStart(): Promise<void> {
     const { config, sync } = this.#deps;
     // A segment that was sealed a moment ago is not finished yet.
     if (!(await sync.flush())) return;
-    const count = this.#isAtRest ? 0 : this.#countBelowStart();
+    const count = this.#isAtRest ? 0 : this.#countBelow(this.#durableStart);
     if (count === 0) return;
     const base = this.#deps.state.segments[count]?.baseOffset ?? 0;
     const gone = this.#takeOut(count);
@@ -187,7 +192,7 @@ export class LogTrim {
    * before the next, so that no crash leaves a hole.
    */
   async #removeOneByOne(): Promise<void> {
-    while (!this.#isAtRest && this.#countBelowStart() > 0) {
+    while (!this.#isAtRest && this.#countBelow(this.#deps.state.logStartOffset) > 0) {
       const base = this.#deps.state.segments[1]?.baseOffset ?? 0;
       for (const segment of this.#takeOut(1)) {
         await segment.log.retire();

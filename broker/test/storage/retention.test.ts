@@ -326,6 +326,32 @@ describe("retention of a log", () => {
     );
   });
 
+  it("takes no segment out for a log start that is still on its way to the checkpoint, be it raised beside retention", async function () {
+    this.timeout(60_000);
+    const whole = makeBatch({ timestamps: [60_000] });
+    await crashEverywhere(
+      async (machine) => {
+        const { log } = await filled(machine, OLD, 60);
+        await machine.synced(log);
+        return async () => {
+          // Retention waits for the sync of this one before it takes segments out.
+          append(log, Buffer.from(whole));
+          machine.medium.faults.add({ operation: "datasync", effect: "stall", stallMs: 10, path: /\.log$/u });
+          const removing = log.retain(asMs(DAY + 25_000));
+          while (log.logStartOffset === 0) await machine.process.sleep(1);
+          await machine.process.sleep(5);
+          machine.medium.faults.add({ operation: "datasync", effect: "stall", stallMs: 40, path: /log-start/u });
+          await Promise.all([removing, log.raiseLogStart(asOffset(45))]);
+        };
+      },
+      async (machine) => {
+        const { log } = await machine.again(OLD);
+        expect([log.logEndOffset >= 60, log.isDamaged]).to.deep.equal([true, false]);
+        await readAll(machine, log);
+      },
+    );
+  });
+
   it("removes below a raised log start at once, also inside a batch, and keeps the segment that holds it", async () => {
     const machine = new StorageMachine();
     const { directory, log } = await machine.fresh({ segmentBytes: 400 });
