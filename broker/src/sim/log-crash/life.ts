@@ -127,6 +127,7 @@ export class Life {
         recoveryCheckpointIntervalMs: state.options.checkpointIntervalMs,
         logStartCheckpointIntervalMs: state.options.checkpointIntervalMs,
         highWatermarkCheckpointIntervalMs: state.options.checkpointIntervalMs,
+        openFilesMax: state.options.pooledFilesMax,
         onOffline: () => {
           this.isOffline = true;
         },

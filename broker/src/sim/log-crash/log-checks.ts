@@ -180,16 +180,25 @@ function checkProducer(shadow: ShadowLog, log: PartitionLog, producerId: number)
   );
 }
 
+/** Asked later, whether the log was cut, or its start raised, since this call: what was begun before counts for nothing. */
+export function movesOf(shadow: ShadowLog, log: PartitionLog): () => boolean {
+  const { generation } = shadow;
+  const { logStartOffset } = log;
+  return () => shadow.generation !== generation || log.logStartOffset !== logStartOffset;
+}
+
 /** 11.1(2): the last five batches of each producer are found, and none that is not in the log. */
 export async function checkDuplicates(shadow: ShadowLog, log: PartitionLog): Promise<void> {
   for (const producerId of shadow.producerIds()) {
     const entry = log.producer(producerId);
     if (entry === undefined) continue;
-    const generation = shadow.generation;
+    const hasMoved = movesOf(shadow, log);
     for (const batch of shadow.batchesOf(producerId).slice(-REMEMBERED_BATCHES)) {
       if (batch.lastOffset < log.logStartOffset) continue;
       const found = await findDuplicate(log, batch);
-      if (shadow.generation !== generation) return;
+      // Others may have been appended meanwhile.
+      const isRemembered = shadow.batchesOf(producerId).slice(-REMEMBERED_BATCHES).includes(batch);
+      if (hasMoved() || !isRemembered) return;
       ensure(found === batch.baseOffset, "duplicates are recognised", () => {
         return `${shadow.name}: producer ${producerId}, sequences ${sequences(batch)}, stands at ${batch.baseOffset}; looked up: ${found}`;
       });
@@ -199,7 +208,7 @@ export async function checkDuplicates(shadow: ShadowLog, log: PartitionLog): Pro
         batch.producerId !== producerId || batch.producerEpoch !== entry.producerEpoch || shadow.holds(batch);
       if (mayBeFound) continue;
       const found = await findDuplicate(log, batch);
-      if (shadow.generation !== generation) return;
+      if (hasMoved()) return;
       ensure(found === null, "P42: no duplicate of nothing", () => {
         return `${shadow.name}: producer ${producerId}, sequences ${sequences(batch)}, is not in the log; looked up: ${found}`;
       });
@@ -230,18 +239,18 @@ export async function checkRead(random: SeededRandom, shadow: ShadowLog, log: Pa
   const limit = log.writtenEndOffset;
   const offset = asOffset(random.between(log.logStartOffset, limit));
   const maxBytes = random.pick([1, 500, 5000, 1_000_000]);
-  const generation = shadow.generation;
+  const hasMoved = movesOf(shadow, log);
   const tail = log.readTail(offset, maxBytes, limit);
   if (tail !== null) checkServed(shadow, offset, maxBytes, limit, tail);
   await checkReadInto(shadow, log, offset, maxBytes);
   const result = await log.read(offset, maxBytes, limit);
-  if (shadow.generation === generation) checkServed(shadow, offset, maxBytes, limit, result);
+  if (!hasMoved()) checkServed(shadow, offset, maxBytes, limit, result);
 }
 
 /** The same into memory of the reader's, behind some bytes of its own. */
 async function checkReadInto(shadow: ShadowLog, log: PartitionLog, offset: Offset, room: number): Promise<void> {
   const limit = log.writtenEndOffset;
-  const generation = shadow.generation;
+  const hasMoved = movesOf(shadow, log);
   const own = 7;
   // Room for a header at least: with less the size of the first batch cannot be told.
   const into = Buffer.alloc(own + Math.max(BATCH_HEADER_BYTES, Math.min(room, 100_000)));
@@ -267,7 +276,7 @@ async function checkReadInto(shadow: ShadowLog, log: PartitionLog, offset: Offse
   const tail = log.readTailInto(into, own, offset, limit);
   if (tail !== null) check(tail);
   const span = await log.readInto(into, own, offset, limit);
-  if (shadow.generation === generation) check(span);
+  if (!hasMoved()) check(span);
 }
 
 function checkServed(
@@ -306,7 +315,7 @@ function checkServed(
 /** 12.4 against a scan of all records. */
 export async function checkTimeLookups(random: SeededRandom, shadow: ShadowLog, log: PartitionLog): Promise<void> {
   const limit = log.writtenEndOffset;
-  const generation = shadow.generation;
+  const hasMoved = movesOf(shadow, log);
   const records = shadow.batches.flatMap((batch) =>
     batch.timestamps.map((timestamp, i) => ({ offset: batch.baseOffset + i, timestamp })),
   );
@@ -315,13 +324,13 @@ export async function checkTimeLookups(random: SeededRandom, shadow: ShadowLog, 
   const timestamp = random.pick(readable).timestamp + random.pick([-1, 0, 1]);
   const expected = readable.find((record) => record.timestamp >= timestamp) ?? null;
   const found = await log.findByTimestamp(timestamp, limit);
-  if (shadow.generation !== generation) return;
+  if (hasMoved()) return;
   ensure(found?.offset === expected?.offset && found?.timestamp === expected?.timestamp, "12.4", () => {
     return `${shadow.name}: first record from ${timestamp} on is ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`;
   });
   const largest = Math.max(...readable.map((record) => record.timestamp));
   const newest = await log.findMaxTimestamp(limit);
-  if (shadow.generation !== generation) return;
+  if (hasMoved()) return;
   const isRight =
     newest !== null &&
     newest.timestamp === largest &&

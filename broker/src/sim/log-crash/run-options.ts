@@ -18,6 +18,8 @@ export interface CrashRunOptions {
   /** Damage to files between two lives. */
   readonly hasDamage: boolean;
   readonly openFilesMax: number;
+  /** Log files that are open at a time; few, and one is closed and opened again all the time. */
+  readonly pooledFilesMax: number;
   /** SimDisk.slowWriteMs. Above 0 the log writes off the loop most of the time. */
   readonly slowWriteMs: number;
 }
@@ -36,6 +38,7 @@ export function drawOptions(random: SeededRandom): CrashRunOptions {
     hasDamage: random.chance(0.2),
     openFilesMax: 10_000,
     slowWriteMs: random.chance(0.3) ? random.pick([2, 5, 20, 200]) : 0,
+    pooledFilesMax: random.chance(0.3) ? random.between(1, 3) : 512,
   };
 }
 

@@ -69,6 +69,10 @@ export class ShadowLog {
   isCreated = false;
   /** An asynchronous change is under way: the owner leaves the log alone until it ends. */
   isBusy = false;
+  /** Looks of retention and raised log starts that are under way; the owner goes on beside them. */
+  trimsCount = 0;
+  /** One of them is retention by age or size: whatever falls below the high watermark meanwhile may go, too. */
+  isRetained = false;
   /** A write failed and nothing was appended since: what it left behind the end may still have to be cut off. */
   mayHaveTail = false;
   /** Base offset of a batch below the recovery point that rot has made bad (15.7); the log ends there for good. */

@@ -12,7 +12,7 @@ import type { LogDirectory, PartitionLog } from "../../storage/index.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
 import { injectFault } from "./fault-menu.ts";
 import type { Life } from "./life.ts";
-import { checkDuplicates, checkLog, checkRead, checkTimeLookups } from "./log-checks.ts";
+import { checkDuplicates, checkLog, checkRead, checkTimeLookups, movesOf } from "./log-checks.ts";
 import { checkRecoveryPoints, checkSynced } from "./medium-checks.ts";
 import { DATA_PATH, specOf } from "./run-state.ts";
 import type { RunState } from "./run-state.ts";
@@ -32,6 +32,8 @@ export class Workload {
   readonly #directory: LogDirectory;
   readonly #background = new Set<Promise<void>>();
   #failure: unknown;
+  /** The life ends, maybe by a stop that does not wait for what is under way. */
+  #isEnding = false;
 
   constructor(life: Life, directory: LogDirectory) {
     this.#life = life;
@@ -44,6 +46,8 @@ export class Workload {
   async begin(): Promise<void> {
     for (const shadow of this.#state.shadows.values()) {
       shadow.isBusy = false;
+      shadow.trimsCount = 0;
+      shadow.isRetained = false;
       shadow.mayHaveTail = false;
       if (this.#life.isOffline) return;
       if (this.#directory.log(shadow.topic, specOf(shadow).partition) === undefined) await this.#create(shadow);
@@ -66,11 +70,15 @@ export class Workload {
     }
   }
 
-  /** Waits for what is under way; then all logs are at rest. */
+  /** Waits for what is under way; then all logs are at rest. Or ends as a process does: with anything in flight. */
   async settle(): Promise<void> {
     this.#state.medium.faults.removeAll();
     for (const lie of this.#state.mutation?.lies ?? []) this.#state.medium.faults.add(lie);
     this.#state.medium.capacityBytes = Number.POSITIVE_INFINITY;
+    if (this.#background.size > 0 && this.#random.chance(0.3)) {
+      this.#isEnding = true;
+      return;
+    }
     await Promise.all(this.#background);
     for (const { log } of this.#logs()) await log.whenWritten();
     if (this.#failure !== undefined) throw this.#failure;
@@ -91,9 +99,9 @@ export class Workload {
     else if (draw < 23) this.#retain(chosen);
     else if (draw < 60) this.#append(chosen);
     else if (draw < 66) chosen.log.sync();
-    else if (draw < 72) await this.#attempt(() => checkRead(random, chosen.shadow, chosen.log));
-    else if (draw < 75) await this.#attempt(() => checkTimeLookups(random, chosen.shadow, chosen.log));
-    else if (draw < 77) await this.#attempt(() => checkDuplicates(chosen.shadow, chosen.log));
+    else if (draw < 72) await this.#look(chosen, ({ shadow, log }) => checkRead(random, shadow, log));
+    else if (draw < 75) await this.#look(chosen, ({ shadow, log }) => checkTimeLookups(random, shadow, log));
+    else if (draw < 77) await this.#look(chosen, ({ shadow, log }) => checkDuplicates(shadow, log));
     else if (draw < 80) this.#startEpoch(chosen);
     else if (draw < 85) this.#raiseHighWatermark(chosen);
     else if (draw < 88) this.#truncate(chosen);
@@ -231,6 +239,7 @@ export class Workload {
     if (top < log.highWatermark) return;
     log.highWatermark = asOffset(top);
     shadow.highWatermarkMax = Math.max(shadow.highWatermarkMax, top);
+    if (shadow.isRetained) shadow.logStartMax = Math.max(shadow.logStartMax, top);
   }
 
   /** As a follower that finds its tail diverging. Other logs go on meanwhile. */
@@ -251,7 +260,7 @@ export class Workload {
       shadow.finishCut(offset, false);
       shadow.leaderEpoch += 1;
       this.#state.world.note("truncated", shadow.name, log.logEndOffset);
-      if (!this.#isOffline()) checkLog(this.#state, shadow, log);
+      if (!this.#isOffline() && !this.#isEnding) checkLog(this.#state, shadow, log);
     });
   }
 
@@ -260,13 +269,14 @@ export class Workload {
     const offset = this.#random.between(log.logStartOffset, log.highWatermark);
     this.#state.world.note("raise log start", shadow.name, offset);
     shadow.logStartMax = Math.max(shadow.logStartMax, offset);
-    shadow.isBusy = true;
+    shadow.trimsCount += 1;
     this.#inBackground(log.raiseLogStart(asOffset(offset)), (isDone) => {
+      // Half done, it may be durable or not for the rest of this life.
       if (!isDone) return;
-      shadow.isBusy = false;
+      shadow.trimsCount -= 1;
       shadow.logStart = Math.max(shadow.logStart, offset);
       ensure(
-        log.logStartOffset === shadow.logStart,
+        log.logStartOffset >= shadow.logStart,
         "13(4)",
         () => `${shadow.name}: log start ${log.logStartOffset}, raised to ${shadow.logStart}`,
       );
@@ -282,17 +292,22 @@ export class Workload {
     this.#state.world.note("retain", shadow.name, log.logStartOffset);
     this.#state.count("retention");
     // By age or size any segment below the high watermark may be due; else only what DeleteRecords has left.
-    if (cleanupPolicy.includes("delete")) shadow.logStartMax = Math.max(shadow.logStartMax, log.highWatermark);
-    shadow.isBusy = true;
-    const limit = log.highWatermark;
+    const isByLimits = cleanupPolicy.includes("delete");
+    if (isByLimits) {
+      shadow.logStartMax = Math.max(shadow.logStartMax, log.highWatermark);
+      shadow.isRetained = true;
+    }
+    shadow.trimsCount += 1;
     this.#inBackground(removal, () => {
-      shadow.isBusy = false;
+      shadow.trimsCount -= 1;
+      if (isByLimits) shadow.isRetained = false;
       // What a fault has cut off is not promised to last.
       if (this.#isOffline()) return;
-      ensure(log.logStartOffset <= limit, "3.5(2)", () => {
-        return `${shadow.name}: log start ${log.logStartOffset} after a look at high watermark ${limit}`;
+      ensure(log.logStartOffset <= log.highWatermark, "3.5(2)", () => {
+        return `${shadow.name}: log start ${log.logStartOffset} after a look at high watermark ${log.highWatermark}`;
       });
-      shadow.logStart = Math.max(shadow.logStart, log.logStartOffset);
+      // One that is being raised beside it may not be durable yet.
+      if (shadow.trimsCount === 0) shadow.logStart = Math.max(shadow.logStart, log.logStartOffset);
     });
   }
 
@@ -333,6 +348,29 @@ export class Workload {
     if (!isDone) return;
     shadow.isBusy = false;
     shadow.isCreated = true;
+  }
+
+  /** A read or search. It may find that what it was about to look at has gone, and nothing else may make it fail. */
+  async #look(open: OpenLog, work: (open: OpenLog) => Promise<void>): Promise<void> {
+    const { shadow, log } = open;
+    const hasMoved = movesOf(shadow, log);
+    const isOvertaken = (): boolean =>
+      hasMoved() || shadow.isBusy || this.#isEnding || this.#state.shadows.get(shadow.name) !== shadow;
+    const reading = this.#attempt(async () => {
+      try {
+        await work(open);
+      } catch (error: unknown) {
+        const isRefused = error instanceof Error && "code" in error && error.code === "LOG_UNAVAILABLE";
+        if (!isRefused || !isOvertaken()) throw error;
+        this.#state.count("read overtaken");
+      }
+    });
+    if (this.#random.chance(0.5)) await reading;
+    else
+      this.#inBackground(
+        reading.then(() => undefined),
+        () => undefined,
+      );
   }
 
   async #checkNow({ shadow, log }: OpenLog): Promise<void> {
