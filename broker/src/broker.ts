@@ -12,7 +12,7 @@
 import { createRequire } from "node:module";
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
 import { createTopicsReady, UnknownErrors } from "./api/index.ts";
-import type { BrokerContext, Endpoint } from "./api/index.ts";
+import type { BrokerContext, ConnectionLimitsOptions, Endpoint } from "./api/index.ts";
 import { LiveConfig, validate } from "./config/index.ts";
 import type { BrokerConfig, Listener } from "./config/index.ts";
 import { BusyAddressError, GrpcDoor } from "./listeners/grpc/index.ts";
@@ -21,6 +21,7 @@ import type { HealthCheck, HttpDoor } from "./listeners/http/index.ts";
 import type { ClusterImage } from "./metadata/index.ts";
 import {
   createLogger,
+  descriptorsMax,
   LogLevels,
   FileDirectoryLocks,
   FileDisk,
@@ -31,6 +32,7 @@ import {
   randomBytes,
   registerNativeCodecs,
   registerNativeCrc32c,
+  shareDescriptors,
   SystemClock,
   SystemTimers,
   watchEventLoop,
@@ -126,6 +128,7 @@ export class Broker {
   readonly #world: BrokerWorld;
   readonly #path: string;
   readonly #counters = new BrokerCounters();
+  readonly #descriptors = shareDescriptors(descriptorsMax());
   readonly #requests: RequestLog;
   readonly #budget: RequestBudget;
   #metrics: Promise<Metrics> | null = null;
@@ -361,7 +364,12 @@ export class Broker {
     const turn = new Turn(timers);
     const purgatory = new Purgatory({ clock, timers });
     const replicas = new ReplicaManager(
-      { config: this.#liveConfig, path: this.#path, medium: this.#options.memory === true ? "memory" : "disk" },
+      {
+        config: this.#liveConfig,
+        path: this.#path,
+        medium: this.#options.memory === true ? "memory" : "disk",
+        openFilesMax: this.#descriptors.files,
+      },
       {
         disk,
         clock,
@@ -403,7 +411,8 @@ export class Broker {
     const listener = this.#listener("GRPC");
     if (listener === undefined) throw new BrokerStartError("INVALID_CONFIG", "listeners names no GRPC door", undefined);
     const { host, port } = listener;
-    const grpc = new GrpcDoor({ host, port }, { ...context, logger: this.#logger.child("grpc") });
+    const limits = (): ConnectionLimitsOptions => this.#connectionLimits(this.#descriptors.grpc);
+    const grpc = new GrpcDoor({ host, port, limits }, { ...context, logger: this.#logger.child("grpc") });
     await grpc.listen();
     this.#grpc = grpc;
     this.#closers.push(() => grpc.close());
@@ -420,7 +429,7 @@ export class Broker {
           host,
           port,
           idleMs: this.#config.connectionsMaxIdleMs,
-          limits: () => this.#liveConfig.current,
+          limits: () => this.#connectionLimits(this.#descriptors.http),
           debugMode: this.#config.debugEndpoints,
         },
         this.#view(),
@@ -431,6 +440,12 @@ export class Broker {
     } catch (cause: unknown) {
       throw new BusyAddressError({ door: "HTTP", host, port, code: codeOf(cause) ?? "EUNKNOWN", cause });
     }
+  }
+
+  /** Of a door that may have `share` of the process's descriptors. */
+  #connectionLimits(share: number): ConnectionLimitsOptions {
+    const { maxConnections, maxConnectionsPerIp, maxConnectionCreationRate } = this.#liveConfig.current;
+    return { maxConnections: Math.min(maxConnections, share), maxConnectionsPerIp, maxConnectionCreationRate };
   }
 
   async #register(controller: Controller, identity: ClusterIdentity, report: OpenReport): Promise<void> {

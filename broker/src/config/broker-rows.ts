@@ -143,7 +143,7 @@ export const brokerRows = [
     max: INT_MAX,
     scope: "broker",
     update: "cluster-wide",
-    doc: "Connections at a time at one door; further ones are closed. The HTTP door takes 512 at most. Kafka sets no limit, which protects nobody.",
+    doc: "Connections at a time at one door; further ones are closed. Where the process may have few open files (ulimit -n) it is about half of those; the HTTP door takes 512 at most. Kafka sets no limit, which protects nobody.",
   },
   {
     key: "max.connections.per.ip",

@@ -41,6 +41,8 @@ export interface ReplicaManagerOptions {
   readonly path: string;
   /** What is full when there is no room. */
   readonly medium: "disk" | "memory";
+  /** Log files that are held open at a time, where that is less than the log would. */
+  readonly openFilesMax?: number;
 }
 
 export interface ReplicaManagerDeps {
@@ -110,7 +112,7 @@ export class ReplicaManager {
     image: ClusterImage,
     options: Pick<LogDirectoryOptions, "deletedTopicIds" | "onProgress"> = {},
   ): Promise<OpenReport> {
-    const { path } = this.#options;
+    const { path, openFilesMax } = this.#options;
     const config = this.#options.config.current;
     const replicas: ReplicaSpec[] = [];
     for (const topic of image.topics.values()) {
@@ -128,6 +130,7 @@ export class ReplicaManager {
       logStartCheckpointIntervalMs: config.logFlushStartOffsetCheckpointIntervalMs,
       highWatermarkCheckpointIntervalMs: config.replicaHighWatermarkCheckpointIntervalMs,
       tailCacheBytes: config.tailCacheBytes,
+      openFilesMax,
       ...options,
       onOffline: (fault) => this.#goOffline(fault),
     });

@@ -19,7 +19,7 @@ export class FilePool {
 
   constructor(disk: Disk, openMax = OPEN_FILES_MAX) {
     this.disk = disk;
-    this.#openMax = openMax;
+    this.#openMax = Math.min(openMax, OPEN_FILES_MAX);
   }
 
   get openCount(): number {

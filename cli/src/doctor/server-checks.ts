@@ -59,7 +59,7 @@ export interface DirectoryToCheck {
 export async function checkMachine(say: Say): Promise<void> {
   checkNode(say);
   await checkNativeParts(say);
-  checkOpenFiles(say);
+  await checkOpenFiles(say);
   checkMemory(say);
   await checkEventLoop(say);
 }
@@ -109,7 +109,8 @@ async function checkNativeParts(say: Say): Promise<void> {
   }
 }
 
-function checkOpenFiles(say: Say): void {
+async function checkOpenFiles(say: Say): Promise<void> {
+  const { openFilesLimit } = await import("@tidemark/broker/platform");
   const limit = openFilesLimit(readText("/proc/self/limits"));
   if (limit === null) {
     say("OK", "open files", "the limit cannot be read on this platform");
@@ -120,13 +121,6 @@ function checkOpenFiles(say: Say): void {
   if (limit < FILES_NEEDED) say("FAIL", "open files", detail, fix);
   else if (limit < FILES_WANTED) say("WARN", "open files", `${detail}; enough for few partitions and clients`, fix);
   else say("OK", "open files", detail);
-}
-
-/** The soft limit in the text of /proc/PID/limits; null when it is not there. */
-export function openFilesLimit(text: string): number | null {
-  const soft = /^Max open files\s+(\S+)/m.exec(text)?.[1];
-  if (soft === undefined) return null;
-  return soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
 function checkMemory(say: Say): void {

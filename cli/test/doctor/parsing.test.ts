@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { reasonOf } from "../../src/doctor/check.ts";
 import { splitAddress } from "../../src/doctor/client-checks.ts";
-import { fileSystemOf, openFilesLimit } from "../../src/doctor/server-checks.ts";
+import { fileSystemOf } from "../../src/doctor/server-checks.ts";
 
 describe("what doctor reads", () => {
   it("takes addresses apart, IPv6 in brackets too, and refuses what is none", () => {
@@ -26,17 +26,6 @@ describe("what doctor reads", () => {
     expect(fileSystemOf(mounts, "/data2/t")).to.equal("nfs4");
     expect(fileSystemOf(mounts, "/data3")).to.equal("overlay");
     expect(fileSystemOf("", "/data")).to.equal(null);
-  });
-
-  it("reads the soft limit of open files", () => {
-    const limits = "Limit                     Soft Limit           Hard Limit           Units\n";
-    expect(
-      openFilesLimit(`${limits}Max open files            1024                 4096                 files\n`),
-    ).to.equal(1024);
-    expect(
-      openFilesLimit(`${limits}Max open files            unlimited            unlimited            files\n`),
-    ).to.equal(Number.POSITIVE_INFINITY);
-    expect(openFilesLimit("")).to.equal(null);
   });
 
   it("says the reason that lies behind `fetch failed` and behind several addresses", () => {

@@ -1,4 +1,4 @@
-/** A broker whose descriptors are taken by connections: it says so, loses nothing, and serves on when they are gone. */
+/** Storms of connections where the process may have few descriptors: they are refused before the log and the program lack any. */
 import { Client, codecs, topic } from "@tidemark/client";
 import { expect } from "chai";
 import { once } from "node:events";
@@ -7,15 +7,14 @@ import { DevBroker, ScratchDirectory } from "../support/tidemark.ts";
 
 const words = topic("words", { value: codecs.string });
 
-describe("tidemark dev without a descriptor left", function () {
+describe("tidemark dev with few descriptors", function () {
   this.timeout(60_000);
   const scratch = new ScratchDirectory();
   after(() => scratch.remove());
 
-  it("lives through more connections than it may have files, and keeps what it acknowledged", async () => {
+  it("refuses connections beyond its share, and serves the others, also what it has not done before", async () => {
     const broker = await DevBroker.start(["--data-dir", scratch.join("data")], { openFilesMax: 200 });
     await using client = new Client({ brokers: broker.address });
-    await client.admin.topics.create({ name: "words", partitions: 1 });
     const producer = client.producer();
     await producer.send(words, { value: "before" });
 
@@ -28,18 +27,19 @@ describe("tidemark dev without a descriptor left", function () {
       sockets.push(socket);
       closed.push(once(socket, "close"));
     }
-    // The system hangs up on those for which no descriptor is left; the broker says what it lacks.
     await Promise.race(closed);
     const [line] = await said;
-    expect(JSON.parse(String(line).split("\n", 1)[0] ?? "")).to.include({ level: "warn", node: 1 });
+    const { level, reason } = JSON.parse(String(line).split("\n", 1)[0] ?? "");
+    expect({ level, reason }).to.deep.equal({ level: "warn", reason: "connections" });
+    // Both load modules at their first call, and Node keeps a failure of that for good.
+    await client.admin.topics.create({ name: "more", partitions: 3 });
+    expect((await fetch(`http://${broker.ready.brokers[0]?.http ?? ""}/metrics`)).status).to.equal(200);
     await producer.send(words, { value: "during" });
     for (const socket of sockets) socket.destroy();
     await Promise.all(closed);
 
-    await producer.send(words, { value: "after" });
-    await client.admin.topics.create({ name: "more", partitions: 3 });
     const kept = await client.reader(words, { from: "earliest", to: "end" }).toArray();
-    expect(kept.map(({ value }) => value)).to.deep.equal(["before", "during", "after"]);
+    expect(kept.map(({ value }) => value)).to.deep.equal(["before", "during"]);
     const { code, stderr } = await broker.stop();
     expect(code, stderr).to.equal(143);
   });

@@ -21,7 +21,7 @@ import {
   GRPC_MAX_SEND_BYTES,
   type ErrorName,
 } from "@tidemark/proto";
-import { ApiError, ConnectionLimits, Refusals } from "../../api/index.ts";
+import { ApiError, ConnectionLimits, type ConnectionLimitsOptions, Refusals } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
 import { adminCalls } from "./admin.ts";
 import { BusyAddressError } from "./busy-address-error.ts";
@@ -46,6 +46,8 @@ export interface GrpcDoorOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** Asked for each connection. */
+  readonly limits: () => ConnectionLimitsOptions;
 }
 
 const MAX_CONCURRENT_STREAMS = 256;
@@ -98,7 +100,7 @@ export class GrpcDoor {
       pace: new Pace({ maxBytes: queuedMaxRequestBytes, now: () => context.clock.monotonicNow() }),
       unread: new UnfinishedMessages(queuedMaxRequestBytes),
     };
-    this.#limits = new ConnectionLimits(() => context.config.current, ACCEPT_WAIT_MAX_MS);
+    this.#limits = new ConnectionLimits(options.limits, ACCEPT_WAIT_MAX_MS);
     this.#unfinished = new UnfinishedMessages(queuedMaxRequestBytes);
     this.#windows = new WindowPool(queuedMaxRequestBytes);
     this.#server = new Server({
