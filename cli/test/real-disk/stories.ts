@@ -38,7 +38,8 @@ class Server implements AsyncDisposable {
     this.http = ready.brokers[0]?.http ?? "";
     this.client = new Client({
       brokers: ready.brokers[0]?.grpc ?? "",
-      retry: { initialDelay: 5, maxDelay: 50, budget: 300 },
+      // A refusal that is tried again takes all of it; a busy machine needs most of it for an answer.
+      retry: { initialDelay: 5, maxDelay: 50, budget: 1_500 },
     });
   }
 
