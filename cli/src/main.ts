@@ -2,7 +2,8 @@
  * The process: hands its words, streams and signals to runCli and ends with its exit code. The only file that reads `process`
  * as a whole and the only one that ends it.
  */
-import { runCli } from "./run-cli.ts";
+import { ExitCode } from "./exit-codes.ts";
+import { reportLostOutput, runCli } from "./run-cli.ts";
 import { watchStopSignals } from "./signals.ts";
 
 // A reader that went away shows as an error event of the stream; who writes much asks the ChunkWriter.
@@ -11,14 +12,13 @@ process.stderr.on("error", () => undefined);
 
 const { env, stdin, stdout, stderr } = process;
 const stop = watchStopSignals(process, () => performance.now());
-process.exitCode = await runCli(process.argv.slice(2), {
-  env,
-  stdin,
-  stdout,
-  stderr,
-  stop,
-});
+const args = process.argv.slice(2);
+process.exitCode = await runCli(args, { env, stdin, stdout, stderr, stop });
 await drained(process.stdout);
+// A full disk behind it must not end as a success; a reader that went away (`| head`) may.
+const lost: NodeJS.ErrnoException | null = process.stdout.errored;
+if (lost !== null && lost.code !== "EPIPE" && process.exitCode === ExitCode.OK)
+  process.exitCode = reportLostOutput(lost, args, stderr);
 await drained(process.stderr);
 // Standard input may still be open, and nothing else may keep a finished command alive.
 process.exit();

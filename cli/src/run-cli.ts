@@ -3,6 +3,7 @@
  * how it ended. Every failure, foreseen or not, leaves here as one coded message. The process is handed in.
  */
 import { type Command, CommanderError } from "commander";
+import type { Writable } from "node:stream";
 import pc from "picocolors";
 import type { CommandContext, Log } from "./command-context.ts";
 import { ExitCode } from "./exit-codes.ts";
@@ -96,6 +97,16 @@ function quietCommander(command: Command, world: World): void {
   const writeOut = (text: string): void => void world.stdout.write(text);
   command.exitOverride().configureOutput({ writeErr: () => undefined, writeOut });
   for (const child of command.commands) quietCommander(child, world);
+}
+
+/** Standard output could not be written, and the command did not notice: what it had to say is not there. */
+export function reportLostOutput(cause: NodeJS.ErrnoException, args: readonly string[], stderr: Writable): ExitCode {
+  const reason = /^[A-Z0-9]+: ([^,]+)/.exec(cause.message)?.[1] ?? cause.message;
+  const failure = new CliFailure(cause.code ?? "INTERNAL", `standard output could not be written: ${reason}`, {
+    cause,
+  });
+  stderr.write(renderFailure(failure, { asJson: asksForJson(args), verbose: false }));
+  return failure.exitCode;
 }
 
 interface Attempt {

@@ -24,6 +24,19 @@ describe("tidemark without a broker", () => {
     expect(stderr.split("\n").filter((line) => line.startsWith("  tidemark "))).to.have.lengthOf(5);
   });
 
+  it("ends with 1 when what it has to say cannot be written", async function () {
+    if (!existsSync("/dev/full")) {
+      process.stderr.write("      skipped: this machine has no /dev/full\n");
+      this.skip();
+    }
+    for (const flags of [[], ["-o", "json"]]) {
+      const { code, stderr } = await run(["server", "print-defaults", ...flags], { stdoutTo: "/dev/full" });
+      expect(code).to.equal(1);
+      expect(stderr).to.include("standard output could not be written: no space left on device");
+      expect(stderr).to.include("ENOSPC");
+    }
+  });
+
   it("suggests the command and the flag that were meant", async () => {
     const command = await run(["prodce", "orders"]);
     expect(command).to.include({

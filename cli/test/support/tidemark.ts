@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** How many descriptors the process may have. */
   readonly openFilesMax?: number;
+  /** Where its standard output goes; nothing of it is then seen here. */
+  readonly stdoutTo?: string;
 }
 
 /** A test that fails half-way leaves no process behind. */
@@ -38,9 +40,10 @@ const NO_PROFILES = join(tmpdir(), "tidemark-no-profiles");
 export function start(args: readonly string[], options: RunOptions = {}): TidemarkProcess {
   const { TIDEMARK_BROKERS: _brokers, TIDEMARK_PROFILE: _profile, ...env } = process.env;
   const command = [process.execPath, ...(options.nodeFlags ?? []), launcher, ...args];
-  const limited =
-    options.openFilesMax === undefined ? [] : ["sh", "-c", `ulimit -n ${options.openFilesMax}; exec "$@"`, "sh"];
-  const [file = "", ...rest] = [...limited, ...command];
+  const limit = options.openFilesMax === undefined ? "" : `ulimit -n ${options.openFilesMax}; `;
+  const redirect = options.stdoutTo === undefined ? "" : ` > '${options.stdoutTo}'`;
+  const shell = limit + redirect === "" ? [] : ["sh", "-c", `${limit}exec "$@"${redirect}`, "sh"];
+  const [file = "", ...rest] = [...shell, ...command];
   const child = spawn(file, rest, {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...env, XDG_CONFIG_HOME: NO_PROFILES, ...options.env },
