@@ -14,7 +14,6 @@ import { ChunkWriter } from "../output/chunk-writer.ts";
 import { Progress } from "../output/progress.ts";
 import { createLineRenderer } from "../output/record-line.ts";
 import { fillTemplate } from "../output/template.ts";
-import { plural } from "../output/units.ts";
 import { type FromPosition, resolveMoment, type UntilPosition } from "../parse/position.ts";
 import type { Predicate } from "../parse/where.ts";
 import { toEnvelope } from "../records/envelope.ts";
@@ -22,7 +21,7 @@ import { IdleWatchdog } from "../records/idle-watchdog.ts";
 import { type ByteRecord, createFilter, type RecordFilter } from "../records/record-filter.ts";
 import { resolveFrom } from "../records/start-offsets.ts";
 import type { ResolvedSettings } from "../settings/resolve.ts";
-import { requireTopicName } from "../topic-argument.ts";
+import { noSuchPartition, requireTopicName } from "../topic-argument.ts";
 
 export interface ConsumeRequest {
   readonly topics: readonly string[];
@@ -181,12 +180,7 @@ function createRenderer(context: CommandContext, request: ConsumeRequest): (reco
 
 function refuseMissingPartition(topic: TopicDescription, wanted: readonly number[] | undefined): void {
   const missing = wanted?.find((partition) => partition >= topic.partitions);
-  if (missing === undefined) return;
-  throw new CliFailure(
-    "UNKNOWN_TOPIC_OR_PARTITION",
-    `topic ${topic.name} has ${plural(topic.partitions, "partition")}, and no partition ${missing}`,
-    { hint: topic.partitions === 1 ? "its partition is 0" : `they are 0 to ${topic.partitions - 1}` },
-  );
+  if (missing !== undefined) throw noSuchPartition(topic.name, topic.partitions, missing);
 }
 
 function untilOf(until: UntilPosition): "end" | number | Date {

@@ -10,7 +10,7 @@ import type { Pair } from "../global-flags.ts";
 import { type Column, printRows } from "../output/rows.ts";
 import { formatCount, plural } from "../output/units.ts";
 import { type Moment, resolveMoment } from "../parse/position.ts";
-import { requireTopicName } from "../topic-argument.ts";
+import { noSuchPartition, requireTopicName } from "../topic-argument.ts";
 import { type ChangedSetting, changeSettings, printChanges } from "./config-changes.ts";
 
 export interface AlterTopicsRequest {
@@ -158,8 +158,7 @@ async function rangesOf(
 
 function chosen(present: readonly number[], wanted: readonly number[] | undefined, topic: string): readonly number[] {
   const missing = wanted?.find((partition) => !present.includes(partition));
-  if (missing !== undefined)
-    throw usageFailure(`topic ${topic} has ${plural(present.length, "partition")}, and no partition ${missing}`);
+  if (missing !== undefined) throw noSuchPartition(topic, present.length, missing);
   return wanted ?? present.toSorted((a, b) => a - b);
 }
 

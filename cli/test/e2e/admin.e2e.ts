@@ -88,7 +88,9 @@ describe("tidemark as an administrator", () => {
     ]);
     expect((await rows("topics", "offsets", name, "--at", "@-1h"))[0]).to.include({ offset: 0 });
     expect((await rows("topics", "offsets", name, "--at", "max-timestamp"))[1]).to.include({ offset: null });
-    expect(await failure("topics", "offsets", name, "-p", "7")).to.include({ code: "USAGE" });
+    const missing = { code: "UNKNOWN_TOPIC_OR_PARTITION", exitCode: 3 };
+    expect(await failure("topics", "offsets", name, "-p", "7")).to.include(missing);
+    expect(await failure("topics", "truncate", name, "-p", "7", "--before", "end", "-y")).to.include(missing);
   });
 
   it("truncates when it may, and tells before what it would delete", async () => {
