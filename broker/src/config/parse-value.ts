@@ -59,6 +59,13 @@ export function allowedRange(row: Row, profile: Profile): string {
 
 const unitNames: Readonly<Record<Unit, string>> = { ms: "milliseconds", s: "seconds", min: "minutes", bytes: "bytes" };
 
+const unitExamples: Readonly<Record<Unit, string>> = {
+  ms: "12h or 7d",
+  s: "90s or 2h",
+  min: "90min or 7d",
+  bytes: "64MiB",
+};
+
 function accept(value: Value): ParsedValue {
   return { ok: true, value };
 }
@@ -74,8 +81,9 @@ function boundsOf(row: Row, profile: Profile): { min: number; max: number } {
 
 function inRange(row: Row, value: number | null, profile: Profile): ParsedValue {
   const { min, max } = boundsOf(row, profile);
-  if (value === null || !(value >= min && value <= max)) return refuse(`expected ${allowedRange(row, profile)}`);
-  return accept(value);
+  if (value !== null && value >= min && value <= max) return accept(value);
+  const units = value === null && row.unit !== undefined ? `, or with a unit, as in ${unitExamples[row.unit]}` : "";
+  return refuse(`expected ${allowedRange(row, profile)}${units}`);
 }
 
 /** Kafka's Long.MAX_VALUE stands for "never" and "unlimited". */

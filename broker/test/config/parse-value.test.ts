@@ -26,6 +26,21 @@ const texts = fc.oneof(
   fc.string({ maxLength: 12 }),
 );
 
+describe("parseValue", () => {
+  it("shows a unit to who writes one that is none, and the range alone to who leaves it", () => {
+    const refusal = (key: string, text: string): string => {
+      const row = configTable.find(({ brokerKey }) => brokerKey === key);
+      if (row === undefined) throw new Error(`no key ${key}`);
+      const parsed = parseValue(row, text, "server");
+      return parsed.ok ? "" : parsed.message;
+    };
+    expect(refusal("log.segment.bytes", "64 apples")).to.match(/\(bytes\), or with a unit, as in 64MiB$/u);
+    expect(refusal("log.retention.ms", "7days")).to.match(/\(milliseconds\), or with a unit, as in 12h or 7d$/u);
+    expect(refusal("log.segment.bytes", "5GB")).to.match(/\(bytes\)$/u);
+    expect(refusal("num.partitions", "2MiB")).to.match(/expected a whole number from 1 to \d+$/u);
+  });
+});
+
 describe("canonicalText", () => {
   it("is a text of the same value, and its own canonical text", () => {
     let taken = 0;
