@@ -6,11 +6,21 @@ const TIME = /T(\d\d:\d\d:\d\d\.\d{3})Z/;
 export function prettyLine(json: string): string {
   const { ts, level, node: _node, component, msg, ...fields } = JSON.parse(json) as Record<string, unknown>;
   const time = TIME.exec(String(ts))?.[1] ?? String(ts);
-  const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${valueText(value)}`);
+  const pairs = Object.entries(fields).map(
+    ([key, value]) => ` ${key === "settings" ? settingsText(value) : `${key}=${valueText(value)}`}`,
+  );
   return `${time} ${String(level).toUpperCase().padEnd(5)} ${String(component)}: ${String(msg)}${pairs.join("")}\n`;
 }
 
 function valueText(value: unknown): string {
   if (typeof value === "string" && /^[^\s"=]+$/.test(value)) return value;
   return JSON.stringify(value);
+}
+
+/** Of the effective configuration what somebody set, and where; a screen full of defaults would hide it. */
+function settingsText(settings: unknown): string {
+  const all = Object.entries(settings as Record<string, { readonly value: string; readonly source: string }>);
+  const set = all.filter(([, { source }]) => source !== "default");
+  const texts = set.map(([key, { value, source }]) => `${key}=${valueText(value)} (${source})`);
+  return [...texts, `and ${all.length - set.length} defaults`].join(", ");
 }

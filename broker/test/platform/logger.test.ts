@@ -155,4 +155,24 @@ describe("prettyLine", () => {
       '20:00:01.123 WARN  storage: log is bad topic=orders partition=3 reason="no room" err={"code":"EIO"}\n',
     );
   });
+
+  it("shows of the effective configuration what was set and where", () => {
+    const settings = {
+      "node.id": { value: "1", source: "file" },
+      "log.dirs": { value: "/var/lib/tide mark", source: "flag" },
+      "log.level": { value: "info", source: "default" },
+      "log.roll.ms": { value: "604800000", source: "default" },
+    };
+    const line = {
+      level: "info",
+      ts: "2026-11-21T20:00:01.123Z",
+      node: 1,
+      component: "broker",
+      settings,
+      msg: "effective",
+    };
+    expect(prettyLine(JSON.stringify(line))).to.equal(
+      '20:00:01.123 INFO  broker: effective node.id=1 (file), log.dirs="/var/lib/tide mark" (flag), and 2 defaults\n',
+    );
+  });
 });

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { type LoadedConfig, loadBrokerConfig } from "../broker-config.ts";
 import { runBroker } from "../broker-run.ts";
-import { type CommandContext, isJson, note } from "../command-context.ts";
+import type { CommandContext } from "../command-context.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { requireFile } from "../records/inputs.ts";
@@ -13,16 +13,6 @@ import { requireFile } from "../records/inputs.ts";
 export interface ServerStartRequest {
   readonly config?: string;
   readonly set?: readonly (readonly [string, string])[];
-}
-
-/** What the broker runs with and where each value came from: what was set, with -v also the defaults. Secrets are redacted. */
-function announceSettings(context: CommandContext, { sources }: LoadedConfig): void {
-  const shown = [...sources].filter(([, { source }]) => source !== "default" || context.flags.isVerbose);
-  if (isJson(context.flags)) {
-    note(context, JSON.stringify({ event: "settings", settings: Object.fromEntries(shown) }));
-    return;
-  }
-  for (const [key, { value, source }] of shown) note(context, `${key}=${value} (${source})`);
 }
 
 /** Read when --config names no other; it may be absent. */
@@ -50,7 +40,6 @@ export function loadServerConfig(context: CommandContext, request: ServerStartRe
 
 export async function startServer(context: CommandContext, request: ServerStartRequest): Promise<ExitCode> {
   const loaded = await loadServerConfig(context, request);
-  announceSettings(context, loaded);
   return runBroker(context, {
     ...loaded,
     isMemory: false,
