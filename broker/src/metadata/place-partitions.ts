@@ -89,7 +89,7 @@ export function placeOnBrokers(
   if (factor > brokersCount) {
     return refuse(
       "INVALID_REPLICATION_FACTOR",
-      `replication factor ${factor} needs ${factor} brokers; there are ${brokersCount}`,
+      `replication factor ${factor} needs ${factor} brokers; there ${brokersCount === 1 ? "is" : "are"} ${brokersCount}`,
     );
   }
   // Before anything is made in that number: a request may ask for it thousands of times, and be refused each time.

@@ -100,7 +100,7 @@ function errorOf(settled: Settled<Completion>, outcome: Exclude<Outcome, { kind:
   const fate = outcome.mayBeWritten ? "may or may not be in the log" : "were not written";
   const what = outcome.kind === "dropped" ? "the producer was closed" : "time ran out";
   return new TimeoutError(
-    `${what}: ${batch.recordsCount} records for ${place} ${fate}${reason}`,
+    `${what}: ${batch.recordsCount} ${batch.recordsCount === 1 ? "record" : "records"} for ${place} ${fate}${reason}`,
     outcome.mayBeWritten ? "unknown" : "not-sent",
     {
       ...details,
