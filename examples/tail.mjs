@@ -18,6 +18,10 @@ const lines = topic(name, { value: codecs.string });
 const client = Client.fromEnv(); // TIDEMARK_BROKERS
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
+process.stdout.on("error", (error) => {
+  if (error.code !== "EPIPE") throw error;
+  stop.abort(); // `| head` has seen enough
+});
 
 try {
   if (mode === "write") await write();

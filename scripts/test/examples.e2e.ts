@@ -80,6 +80,21 @@ describe("the examples", function () {
     expect(read.stdout).to.equal(input);
   });
 
+  it("tail: ends quietly when its reader has seen enough", async () => {
+    // More than a pipe holds.
+    const input = Array.from({ length: 50_000 }, (_, index) => `line ${index}\n`).join("");
+    expect((await example(["tail.mjs", "write", "many"], env, input)).code).to.equal(0);
+    const child = spawn(process.execPath, [join(folder, "tail.mjs"), "read", "many"], {
+      env: { ...process.env, ...env },
+    });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.stdout.once("data", () => child.stdout.destroy());
+    const code = await new Promise((ended) => child.once("close", ended));
+    expect(stderr).to.equal("");
+    expect(code).to.equal(0);
+  });
+
   it("tail: says how it is used", async () => {
     const { code, stderr } = await example(["tail.mjs", "sideways"], env);
     expect(code).to.equal(2);
