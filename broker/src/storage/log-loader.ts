@@ -430,6 +430,7 @@ class LogLoader {
     for (const segment of this.#segments.slice(firstSlot)) {
       removeFile(disk, segment.offsetIndexPath);
       removeFile(disk, segment.timeIndexPath);
+      removeFile(disk, segment.txnIndexPath);
     }
   }
 

@@ -249,4 +249,29 @@ describe("a log with transactions", () => {
       { numRuns: 60 },
     );
   });
+
+  it("is made anew and not written over where a sync of it failed in the life before (3.4(3), decision 0009)", async () => {
+    for (let seed = 1; seed <= 8; seed += 1) {
+      const machine = new StorageMachine({ seed });
+      const config = { segmentBytes: 500 };
+      const { directory, log } = await machine.fresh(config);
+      append(log, makeBatch({ producerId: 1, isTransactional: true }));
+      append(log, makeMarker({ producerId: 1, type: "abort" }));
+      machine.medium.faults.add({ operation: "datasync", effect: "EIO", path: /\.txnindex$/u });
+      while (log.segmentCount < 3) append(log);
+      await machine.letPass(1000);
+      expect(machine.offline?.kind).to.equal("EIO");
+      await machine.run(directory.close(1));
+      machine.restart("process");
+      const { log: healed } = await machine.again(config);
+      const aborted = healed.abortedTransactions(asOffset(0), healed.logEndOffset);
+      expect(aborted).to.have.length(1);
+      // The recovery point passes the segment: nobody will make its index again.
+      await machine.letPass(20_000);
+      expect(healed.recoveryPoint).to.be.above(2);
+      machine.restart("power");
+      const { log: again } = await machine.again(config);
+      expect(again.abortedTransactions(asOffset(0), again.logEndOffset)).to.deep.equal(aborted);
+    }
+  });
 });
