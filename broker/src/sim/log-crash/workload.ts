@@ -306,8 +306,9 @@ export class Workload {
       ensure(log.logStartOffset <= log.highWatermark, "3.5(2)", () => {
         return `${shadow.name}: log start ${log.logStartOffset} after a look at high watermark ${log.highWatermark}`;
       });
-      // One that is being raised beside it may not be durable yet.
-      if (shadow.trimsCount === 0) shadow.logStart = Math.max(shadow.logStart, log.logStartOffset);
+      // One that is being raised beside it, or found no room in the checkpoint, may not be durable.
+      if (shadow.trimsCount === 0 && !this.#life.hadFault)
+        shadow.logStart = Math.max(shadow.logStart, log.logStartOffset);
     });
   }
 
