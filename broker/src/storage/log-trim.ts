@@ -100,8 +100,9 @@ export class LogTrim {
 
   #begin(work: () => Promise<void>): Promise<void> {
     this.#isRunning = true;
+    const { generation } = this.#deps.state;
     const run = work()
-      .catch((error: unknown) => this.#onFault(error))
+      .catch((error: unknown) => this.#onFault(error, generation))
       .finally(() => {
         this.#isRunning = false;
       });
@@ -110,10 +111,12 @@ export class LogTrim {
   }
 
   /** The next pass tries again, unless the disk is broken (3.8(1)). */
-  #onFault(error: unknown): void {
+  #onFault(error: unknown, generation: number): void {
     if (!(error instanceof DiskFault)) throw error;
-    const { host, directory } = this.#deps;
+    const { host, directory, state } = this.#deps;
     if (host.offlineFault() !== null) return;
+    // A truncation has removed what was being looked at.
+    if (error.kind === "ENOENT" && generation !== state.generation) return;
     if (!isPassing(error)) host.onIoFault(error);
     else host.logger.warn("old segments could not be removed", { directory, err: error });
   }

@@ -8,6 +8,7 @@ import { DiskFault } from "../ports/index.ts";
 import type { EpochCache } from "./epoch-cache.ts";
 import { isPassing } from "./file-io.ts";
 import type { GroupSync } from "./group-sync.ts";
+import { attempt } from "./log-host.ts";
 import type { LogHost } from "./log-host.ts";
 import { slotOf } from "./log-reader.ts";
 import type { LogReader } from "./log-reader.ts";
@@ -84,11 +85,12 @@ export class LogTruncation {
       segment.remove();
     }
     await kept.log.whenIdle();
-    kept.log.truncateSync(position);
-    kept.flushIndexes();
+    await this.#untilThereIsRoom(async () => kept.log.truncateSync(position));
+    // What finds no room is written with the next step of the indexes; until then recovery would make them anew.
+    attempt(host, () => kept.flushIndexes());
     snapshots.deleteAbove(end);
     sync.directoryChanged();
-    await sync.syncCut(kept);
+    await this.#untilThereIsRoom(() => sync.syncCut(kept));
     host.endCut();
     sync.release();
     sync.finishSealed();

@@ -282,18 +282,15 @@ export class LogWriter {
   #cutFile(segment: Segment): void {
     this.#isCutPending = true;
     if (attempt(this.#host, () => this.#host.beginCut()) !== null) return this.#cutFileLater();
-    try {
-      segment.log.truncateSync(segment.writtenBytes);
-    } catch (error: unknown) {
-      if (!(error instanceof DiskFault)) throw error;
-      this.#host.onIoFault(error);
-      return;
+    if (attempt(this.#host, () => segment.log.truncateSync(segment.writtenBytes)) !== null) {
+      attempt(this.#host, () => this.#host.endCut());
+      return this.#cutFileLater();
     }
     this.#cutSync = this.#syncCutFile(segment);
     this.#host.supervise(this.#cutSync);
   }
 
-  /** No room even for the mark of a cut: until there is, the file stays longer than the log, and nothing is appended. */
+  /** No room even for the mark of a cut, or no descriptor for the file: until there is, the file stays longer than the log, and nothing is appended. */
   #cutFileLater(): void {
     this.#cutTimer = this.#host.timers.after(CUT_RETRY_MS, () => {
       this.#cutTimer = null;

@@ -15,7 +15,7 @@ import type { TimerHandle } from "../ports/index.ts";
 import { RELATIVE_OFFSET_MAX } from "./batch-fields.ts";
 import type { EpochCache } from "./epoch-cache.ts";
 import { EpochFile } from "./epoch-file.ts";
-import { isPassing, syncPath } from "./file-io.ts";
+import { isPassing, isPassingFault, syncPath } from "./file-io.ts";
 import { GroupSync } from "./group-sync.ts";
 import { attempt } from "./log-host.ts";
 import type { LogHost } from "./log-host.ts";
@@ -97,6 +97,8 @@ export class SegmentedLog implements PartitionLog {
 
   /** The newest one: files are not closed under it. */
   #truncation: Promise<void> | null = null;
+  /** A truncation failed, or was given up for want of room. */
+  #isHalfCut = false;
   /** The files are closed and may be renamed. */
   #isReleased = false;
   readonly damage: LogDamage | null;
@@ -571,8 +573,11 @@ export class SegmentedLog implements PartitionLog {
     try {
       await (this.#truncation = this.#cutTo(offset));
     } catch (error: unknown) {
-      // Half cut, the log is nothing that may be appended to: the directory goes offline, a start will mend it.
-      if (error instanceof DiskFault) this.#host.onIoFault(error);
+      // Half cut, the log is nothing that may be appended to: the directory goes offline, a start will mend it. It need not
+      // when the log was closed, maybe with its topic deleted, while the truncation waited for room.
+      this.#isHalfCut = true;
+      const isGivenUp = this.#state.isClosed && isPassingFault(error);
+      if (error instanceof DiskFault && !isGivenUp) this.#host.onIoFault(error);
       throw error;
     } finally {
       this.#state.isTruncating = false;
@@ -605,7 +610,7 @@ export class SegmentedLog implements PartitionLog {
     await this.#lazyTrim?.release();
     try {
       // After a clean stop nobody would look at the bytes again, and the damage would be forgotten.
-      if (this.isDamaged || this.#state.isOffline) return false;
+      if (this.isDamaged || this.#isHalfCut || this.#state.isOffline) return false;
       return !this.#state.isTouched || (await this.#makeAllDurable());
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
@@ -648,6 +653,7 @@ export class SegmentedLog implements PartitionLog {
 
   /** Closes the files when nothing is pending on them; nothing is read or written any more. */
   async releaseFiles(): Promise<void> {
+    this.#lazyWriter?.write();
     this.#state.isClosed = true;
     this.#flushTimer?.cancel();
     await this.whenWritten();

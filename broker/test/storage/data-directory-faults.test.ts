@@ -2,6 +2,7 @@
 import { expect } from "chai";
 import {
   append,
+  asMs,
   asOffset,
   asPartitionId,
   DATA,
@@ -129,6 +130,100 @@ describe("DataDirectory on a disk that refuses", () => {
     expect(machine.offline).to.equal(null);
     expect(append(log)).to.equal(1);
     expect((await readAll(machine, log)).length).to.equal(2 * makeBatch().length);
+  });
+
+  it("stays online when the file of a cut cannot be opened again, and appends once it can", async () => {
+    const machine = new StorageMachine();
+    machine.openFilesMax = 1;
+    const { directory, log } = await machine.fresh();
+    const other = await machine.run(directory.createLog(specOf({}, "t", 1)));
+    append(log);
+    machine.medium.faults.add({ operation: "write", effect: "ENOSPC", path: LOG_FILE });
+    machine.medium.faults.add({ operation: "open", effect: "ENOSPC", path: /\.cut-pending$/u });
+    queue(log);
+    expect(log.writeAppended()?.kind).to.equal("ENOSPC");
+    // Takes the place of the file that is to be cut.
+    append(other);
+    machine.medium.faults.add({ operation: "open", effect: "EMFILE", path: /t-0\/.*\.log$/u, times: 2 });
+    await machine.letPass(60_000);
+    expect(machine.offline).to.equal(null);
+    expect(machine.names(DATA)).to.not.include(".cut-pending");
+    expect(append(log)).to.equal(1);
+    expect((await readAll(machine, log)).length).to.equal(2 * makeBatch().length);
+  });
+
+  for (const step of ["recovery-point", "cut-pending", ".log"] as const) {
+    it(`deletes a log whose truncation waits for room, and goes on (${step})`, async () => {
+      const machine = new StorageMachine();
+      machine.openFilesMax = 1;
+      const { directory, log } = await machine.fresh();
+      const other = await machine.run(directory.createLog(specOf({}, "t", 1)));
+      for (let i = 0; i < 30; i += 1) append(log);
+      await machine.letPass(10_000);
+      append(other);
+      const effect = step === ".log" ? "EMFILE" : "ENOSPC";
+      const path = step === ".log" ? /t-0\/0*\.log$/u : new RegExp(step, "u");
+      // The first opening is that of the search for the place to cut at.
+      const skipCount = step === ".log" ? 1 : 0;
+      const fault = machine.medium.faults.add({ operation: "open", effect, path, skipCount, times: 1000 });
+      const cut = log.truncateTo(asOffset(3)).catch(() => undefined);
+      await machine.letPass(100);
+      // While there is no room for its checkpoints either, the name is not free; that is told, and tried again.
+      const deleted = directory.deleteLog("t", P0).catch(() => undefined);
+      await machine.letPass(1500);
+      fault.remove();
+      await machine.run(Promise.all([cut, deleted]));
+      expect(machine.offline).to.equal(null);
+      expect(append(other)).to.equal(1);
+    });
+  }
+
+  it("leaves no clean marker when it is stopped while a truncation waits for room, and cuts nothing half", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await machine.fresh();
+    for (let i = 0; i < 30; i += 1) append(log);
+    await machine.synced(log);
+    const fault = machine.medium.faults.add({
+      operation: "open",
+      effect: "ENOSPC",
+      path: /\.cut-pending$/u,
+      times: 1000,
+    });
+    const cut = log.truncateTo(asOffset(3)).catch((error: unknown) => error);
+    await machine.letPass(100);
+    const closed = directory.close(1);
+    await machine.letPass(1500);
+    fault.remove();
+    await machine.run(Promise.all([cut, closed]));
+    const isCut = (await cut) === undefined;
+    expect(machine.disk.sizeOf(`${DATA}/.kafka_cleanshutdown`) !== null).to.equal(isCut);
+    machine.restart("power");
+    const { log: again } = await machine.again();
+    expect([again.logEndOffset, again.isDamaged]).to.deep.equal([isCut ? 3 : 30, false]);
+  });
+
+  it("is not taken offline by retention that looked at what a truncation removes", async () => {
+    const machine = new StorageMachine();
+    const config = { segmentBytes: 20_000, indexIntervalBytes: 100, retentionMs: 1 };
+    const { directory, log } = await machine.fresh(config);
+    for (let i = 0; i < 60; i += 1) append(log, makeBatch({ valueBytes: 1000 }));
+    await machine.run(directory.close(1));
+    for (const name of machine.names()) if (name.endsWith(".timeindex")) machine.put(`${DATA}/t-0/${name}`, "torn");
+    machine.restart("process");
+    const { log: again } = await machine.again(config);
+    again.highWatermark = again.logEndOffset;
+    const second = again.segments()[1]?.path ?? "";
+    machine.medium.faults.add({
+      operation: "read",
+      effect: "stall",
+      stallMs: 500,
+      path: new RegExp(`${second}$`, "u"),
+    });
+    const looked = again.retain(asMs(86_400_000));
+    await machine.letPass(100);
+    await machine.run(Promise.all([looked, again.truncateTo(asOffset(2))]));
+    expect([machine.offline, again.logEndOffset]).to.deep.equal([null, 2]);
+    expect(append(again)).to.equal(2);
   });
 
   it("takes a want of file descriptors at a sync for no failed sync", async () => {
