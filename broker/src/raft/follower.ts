@@ -1,0 +1,134 @@
+/**
+ * A follower: takes what the leader of the term sends, and waits for its voice. A replica outside the voters is a learner:
+ * a follower that never campaigns, and that asks the voters to be sent the log when it hears no leader.
+ */
+import type { AppendRequest, HeartbeatRequest, SnapshotChunk, SnapshotOffer } from "./messages.ts";
+import type { NodeState } from "./node-state.ts";
+import type { SnapshotDownload } from "./snapshot-download.ts";
+import type { LogIndex, ReplicaId } from "./types.ts";
+
+export class Follower {
+  readonly name = "follower";
+  readonly #state: NodeState;
+  readonly #download: SnapshotDownload;
+  /** Of this term; null = not heard yet, or known to be gone. */
+  #leader: ReplicaId | null = null;
+  #silentTicks = 0;
+  /** Drawn for this follower. */
+  readonly #electionTimeoutTicks: number;
+  /** The same, or less once the leader is known to be gone. */
+  #timeoutTicks: number;
+
+  constructor(state: NodeState, download: SnapshotDownload, timeoutTicks: number) {
+    this.#state = state;
+    this.#electionTimeoutTicks = timeoutTicks;
+    this.#timeoutTicks = timeoutTicks;
+    this.#download = download;
+  }
+
+  get leader(): ReplicaId | null {
+    return this.#leader;
+  }
+
+  /** A live leader was heard within the shortest election time: nobody else is needed (thesis 4.2.3, 9.6). */
+  get isLeaderAlive(): boolean {
+    return this.#leader !== null && this.#silentTicks < this.#state.options.electionTicks;
+  }
+
+  /** True when it is time to campaign. */
+  tick(): boolean {
+    this.#silentTicks += 1;
+    this.#download.tick();
+    if (this.#state.isVoter) return this.#silentTicks >= this.#timeoutTicks;
+    const { electionTicks, heartbeatTicks } = this.#state.options;
+    if (this.#silentTicks >= electionTicks && (this.#silentTicks - electionTicks) % heartbeatTicks === 0) {
+      this.#askForTheLog();
+    }
+    return false;
+  }
+
+  /** It voted: the candidate gets its time. */
+  onVoteGiven(): void {
+    this.#beginWait();
+  }
+
+  /** It is known that nobody listens where the leader was; a campaign may begin after `delayTicks` (10.4(6)). */
+  onLeaderGone(delayTicks: number): void {
+    if (this.#leader === null) return;
+    this.#leader = null;
+    this.#timeoutTicks = this.#silentTicks + delayTicks;
+  }
+
+  onLeaderHeard(leader: ReplicaId): void {
+    this.#leader = leader;
+    this.#beginWait();
+  }
+
+  onAppend(request: AppendRequest): void {
+    const { log } = this.#state;
+    // What is committed here agrees with every leader: entries below need no look.
+    if (request.previousIndex < log.commitIndex) {
+      this.#accept(request.from, log.commitIndex);
+      return;
+    }
+    if (!log.holds(request.previousIndex, request.previousTerm)) {
+      const hint = log.agreementBelow(request.previousIndex, request.previousTerm);
+      this.#state.sendAfterSync({
+        kind: "appendRejected",
+        from: this.#state.replica,
+        to: request.from,
+        term: this.#state.term,
+        previousIndex: request.previousIndex,
+        hintIndex: hint.index,
+        hintTerm: hint.term,
+      });
+      return;
+    }
+    const matchIndex = log.merge(request.previousIndex, request.entries);
+    log.commitTo(Math.min(request.commitIndex, matchIndex));
+    this.#accept(request.from, matchIndex);
+  }
+
+  onHeartbeat(request: HeartbeatRequest): void {
+    this.#state.log.commitTo(request.commitIndex);
+    this.#state.sendAfterSync({
+      kind: "heartbeatResponse",
+      from: this.#state.replica,
+      to: request.from,
+      term: this.#state.term,
+      readRound: request.readRound,
+    });
+  }
+
+  onSnapshotOffer(offer: SnapshotOffer): void {
+    const matchIndex = this.#download.onOffer(offer);
+    if (matchIndex !== null) this.#accept(offer.from, matchIndex);
+  }
+
+  onSnapshotChunk(chunk: SnapshotChunk): void {
+    const matchIndex = this.#download.onChunk(chunk);
+    if (matchIndex !== null) this.#accept(chunk.from, matchIndex);
+  }
+
+  #beginWait(): void {
+    this.#silentTicks = 0;
+    this.#timeoutTicks = this.#electionTimeoutTicks;
+  }
+
+  #accept(leader: ReplicaId, matchIndex: LogIndex): void {
+    this.#state.sendAfterSync({
+      kind: "appendAccepted",
+      from: this.#state.replica,
+      to: leader,
+      term: this.#state.term,
+      matchIndex,
+    });
+  }
+
+  #askForTheLog(): void {
+    const { replica, term, log } = this.#state;
+    for (const voter of log.voters) {
+      this.#state.sendAfterSync({ kind: "followRequest", from: replica, to: voter, term });
+    }
+  }
+}

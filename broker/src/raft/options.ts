@@ -1,0 +1,34 @@
+/**
+ * What a consensus core is built from. Time is a count of ticks; the shell decides how long one is.
+ */
+import { assert } from "../base/index.ts";
+import type { ReplicaId, StoredState } from "./types.ts";
+
+export interface RaftOptions {
+  readonly replica: ReplicaId;
+  readonly stored: StoredState;
+  /** A follower that hears no leader for this long, plus up to as much again by chance, campaigns. */
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  /** A leader that heard no majority for this long resigns: 1.5 x the election time (semantics 10.1(4)). */
+  readonly checkQuorumTicks: number;
+  /** Largest append message, in bytes of entries; a single larger entry goes alone. */
+  readonly appendBytesMax: number;
+  /** Append messages to one peer that are not answered yet, by count and by bytes. */
+  readonly inflightMessagesMax: number;
+  readonly inflightBytesMax: number;
+  /** Bytes of proposals that have not committed; beyond, proposals are refused. */
+  readonly uncommittedBytesMax: number;
+}
+
+export interface RaftDeps {
+  /** A number in [0, 1): spreads election timeouts. */
+  readonly random: () => number;
+}
+
+export function assertOptions(options: RaftOptions): void {
+  assert(options.heartbeatTicks >= 1, "heartbeats less than a tick apart");
+  assert(options.electionTicks > options.heartbeatTicks, "an election must take longer than a heartbeat");
+  assert(options.checkQuorumTicks >= options.electionTicks, "a leader would resign before its followers miss it");
+  assert(options.inflightMessagesMax >= 1, "a window of no message");
+}
