@@ -132,6 +132,28 @@ describe("a log with transactions", () => {
     }
   });
 
+  it("makes the file of an index anew whose sync failed, and does not write into it (3.4(3))", async () => {
+    // What a failed sync leaves on the medium is chance.
+    for (let seed = 1; seed <= 12; seed += 1) {
+      const machine = new StorageMachine({ seed });
+      const { directory, log } = await machine.fresh(ONE);
+      const client = new Client(log);
+      client.send(1);
+      client.end(1, "abort");
+      machine.medium.faults.add({ operation: "datasync", effect: "EIO", path: /\.txnindex$/, times: 1 });
+      await machine.run(directory.close(1));
+      machine.restart("process");
+      const healed = await machine.again(ONE);
+      await machine.run(healed.directory.close(2));
+      machine.restart("power");
+      const { directory: last, log: again } = await machine.again(ONE);
+      expect(last.report.clean).to.equal(true);
+      expect(again.abortedTransactions(asOffset(0), again.logEndOffset), `seed ${seed}`).to.deep.equal([
+        { producerId: 1, firstOffset: 0, lastOffset: 1, lastStableOffset: 2 },
+      ]);
+    }
+  });
+
   it("makes a corrupt index anew after a clean stop (4.1), and loses nothing behind it", async () => {
     const machine = new StorageMachine();
     const { directory, log } = await machine.fresh();
