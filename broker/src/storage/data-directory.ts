@@ -256,8 +256,17 @@ class DataDirectory implements LogDirectory {
     const replicas = new Map<string, FoundReplica>();
     const deleted: string[] = [];
     for (const name of this.#disk.list(this.#path).sort()) {
-      if (!this.#disk.isDirectory(`${this.#path}/${name}`)) continue;
       const parsed = parseDirectoryName(name);
+      if (parsed.kind === "aside") continue;
+      if (parsed.kind === "replica") {
+        const found = this.#lookInto(name);
+        if (found !== null) {
+          const partition = asPartitionId(parsed.partition);
+          replicas.set(name, { topic: parsed.topic, partition, topicId: found.topicId });
+        }
+        continue;
+      }
+      if (!this.#disk.isDirectory(`${this.#path}/${name}`)) continue;
       if (parsed.kind === "foreign") {
         throw new StorageError(
           "FOREIGN_DIRECTORY",
@@ -265,15 +274,22 @@ class DataDirectory implements LogDirectory {
           "not the directory of a partition; move it away",
         );
       }
-      if (parsed.kind === "deleted") deleted.push(name);
-      if (parsed.kind === "replica")
-        replicas.set(name, {
-          topic: parsed.topic,
-          partition: asPartitionId(parsed.partition),
-          topicId: readTopicId(this.#disk, `${this.#path}/${name}`),
-        });
+      deleted.push(name);
     }
     return { replicas, deleted };
+  }
+
+  /** Null: a file, and no replica's directory. Asked last, because nearly every directory has its metadata. */
+  #lookInto(name: string): { readonly topicId: string | null } | null {
+    const directory = `${this.#path}/${name}`;
+    try {
+      const topicId = readTopicId(this.#disk, directory);
+      if (topicId !== null) return { topicId };
+    } catch (error: unknown) {
+      if (this.#disk.isDirectory(directory)) throw error;
+      return null;
+    }
+    return this.#disk.isDirectory(directory) ? { topicId: null } : null;
   }
 
   /** A kill between the end of a topic and the rename of its logs left them under their names. */

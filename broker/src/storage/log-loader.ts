@@ -128,7 +128,7 @@ class LogLoader {
     this.#corruptFrom = corruptTxnIndexBase(options, names);
     this.#acceptsDamage = names.includes(ACCEPT_DAMAGE);
     this.#logStart = asOffset(Math.max(options.logStartOffset ?? 0, this.#segments[0]?.baseOffset ?? 0));
-    this.#epochs = readEpochs(options);
+    this.#epochs = readEpochs(options, names);
     this.#snapshots = new SnapshotStore(host.disk, directory, names, host.logger);
   }
 
@@ -513,7 +513,8 @@ function corruptTxnIndexBase({ host, directory }: LoadOptions, names: readonly s
   return base;
 }
 
-function readEpochs({ host, directory }: LoadOptions): EpochCache {
+function readEpochs({ host, directory }: LoadOptions, names: readonly string[]): EpochCache {
+  if (!names.includes(EPOCH_CHECKPOINT)) return new EpochCache();
   const path = `${directory}/${EPOCH_CHECKPOINT}`;
   const parsed = readCheckpoint(host.disk, path, parseEpochs);
   if (!parsed.ok) throw new StorageError("MALFORMED_CHECKPOINT", path, parsed.reason);

@@ -449,6 +449,7 @@ export class Segment {
    * and log do not fit together; then recovery has to look at every batch.
    */
   openTail(): boolean {
+    if (this.writtenBytes === 0 && this.#hasEmptyIndexes()) return true;
     const indexes = this.#load();
     if (indexes === null || indexes.offsets.lastPosition >= Math.max(1, this.writtenBytes)) return false;
     const end = this.#recallTail(indexes, this.writtenBytes);
@@ -484,6 +485,11 @@ export class Segment {
       return true;
     });
     return scan.isWhole && scan.position === to ? end : null;
+  }
+
+  /** Of idle partitions there may be thousands: a look at the size is all that an empty file is worth. */
+  #hasEmptyIndexes(): boolean {
+    return this.#disk.sizeOf(this.offsetIndexPath) === 0 && this.#disk.sizeOf(this.timeIndexPath) === 0;
   }
 
   /** Reads both index files; null when one is missing or corrupt. */

@@ -116,9 +116,10 @@ describe("data directory: replicas come and go", () => {
   it("leaves files, hidden directories and lost+found alone", async () => {
     const machine = new StorageMachine();
     for (const name of ["lost+found", ".snapshots", "tidemark-metadata"]) machine.disk.mkdir(`${DATA}/${name}`);
-    machine.put(`${DATA}/notes.txt`, "mine");
+    const files = [`${DATA}/notes.txt`, `${DATA}/named-like-a-replica-0`];
+    for (const path of files) machine.put(path, "mine");
     await machine.open();
-    expect(machine.text(`${DATA}/notes.txt`)).to.equal("mine");
+    for (const path of files) expect(machine.text(path)).to.equal("mine");
   });
 });
 
@@ -151,6 +152,37 @@ describe("data directory: checkpoints", () => {
     machine.medium.capacityBytes = Number.POSITIVE_INFINITY;
     await machine.letPass(6000);
     expect(machine.text(`${DATA}/replication-offset-checkpoint`)).to.equal("0\n1\nt 0 1\n");
+  });
+
+  it("come with nothing in the directory of a log that was led and got no batch", async () => {
+    const machine = new StorageMachine();
+    const first = await machine.fresh();
+    first.log.startEpoch(1 as never);
+    append(first.log, makeBatch(), 1);
+    await machine.run(first.directory.close(1));
+    machine.restart("process");
+
+    const idle = await machine.again();
+    const changed: string[] = [];
+    machine.medium.observer = {
+      onAsked: () => undefined,
+      onChange: (_operation, path) => {
+        if (path.startsWith(P)) changed.push(path);
+      },
+    };
+    idle.log.startEpoch(2 as never);
+    await machine.run(idle.directory.close(2));
+    expect(changed).to.deep.equal([]);
+    machine.medium.observer = null;
+    machine.restart("power");
+
+    const again = await machine.again();
+    expect(again.directory.report.clean).to.equal(true);
+    expect([again.log.latestEpoch, again.log.logEndOffset]).to.deep.equal([1, 1]);
+    again.log.startEpoch(3 as never);
+    append(again.log, makeBatch(), 3);
+    await machine.run(again.directory.close(3));
+    expect(machine.text(`${P}/leader-epoch-checkpoint`)).to.equal("0\n2\n1 0\n3 1\n");
   });
 
   it("do not pass an epoch entry whose file is not durable (P61)", async () => {
