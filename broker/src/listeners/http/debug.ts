@@ -11,7 +11,8 @@ import { BlockList, isIPv6 } from "node:net";
 import { getHeapSnapshot } from "node:v8";
 import { type Answer, refusal } from "./answer.ts";
 
-export type DebugMode = "off" | "loopback" | "any";
+export type DebugMode = "off" | OpenMode;
+type OpenMode = "loopback" | "any";
 
 const SECONDS_DEFAULT = 10;
 const SECONDS_MAX = 60;
@@ -22,17 +23,17 @@ loopback.addAddress("::1", "ipv6");
 loopback.addSubnet("::ffff:127.0.0.0", 104, "ipv6");
 
 export class DebugEndpoints {
-  readonly #mode: DebugMode;
+  readonly #mode: OpenMode;
   #isBusy = false;
 
-  constructor(mode: DebugMode) {
+  constructor(mode: OpenMode) {
     this.#mode = mode;
   }
 
   /** Null: there is nothing of the kind at this path. */
   answer(url: URL, request: IncomingMessage): Promise<Answer> | Answer | null {
     const isHeap = url.pathname === "/debug/heap";
-    if (this.#mode === "off" || !(isHeap || url.pathname === "/debug/cpu")) return null;
+    if (!(isHeap || url.pathname === "/debug/cpu")) return null;
     if (this.#mode === "loopback" && !isFromHere(request)) {
       return refusal(403, "FORBIDDEN", "tidemark.debug.endpoints=loopback: only this machine may ask");
     }

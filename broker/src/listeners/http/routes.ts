@@ -13,19 +13,21 @@
 import type { IncomingMessage } from "node:http";
 import { type Answer, json, refusal } from "./answer.ts";
 import type { BrokerView } from "./broker-view.ts";
-import { type DebugMode, DebugEndpoints } from "./debug.ts";
+import type { DebugEndpoints, DebugMode } from "./debug.ts";
 
 const TEXT = "text/plain; charset=utf-8";
 
 export class Routes {
   readonly #broker: BrokerView;
-  readonly #debug: DebugEndpoints;
+  readonly #debugMode: DebugMode;
+  /** Loaded when somebody asks, and then one for all: it serves one at a time. */
+  #debug: Promise<DebugEndpoints> | null = null;
   /** Start-up is over once; a broker that drains later has still started. */
   #hasStarted = false;
 
   constructor(broker: BrokerView, debugMode: DebugMode) {
     this.#broker = broker;
-    this.#debug = new DebugEndpoints(debugMode);
+    this.#debugMode = debugMode;
   }
 
   /** Rejects only when the broker behind it fails. */
@@ -58,9 +60,16 @@ export class Routes {
         return { status: 200, ...(await this.#broker.renderMetrics("detail")) };
       default:
         return (
-          (await this.#debug.answer(url, request)) ?? refusal(404, "NOT_FOUND", `nothing answers at ${url.pathname}`)
+          (await this.#debugAnswer(url, request)) ?? refusal(404, "NOT_FOUND", `nothing answers at ${url.pathname}`)
         );
     }
+  }
+
+  async #debugAnswer(url: URL, request: IncomingMessage): Promise<Answer | null> {
+    const mode = this.#debugMode;
+    if (mode === "off") return null;
+    this.#debug ??= import("./debug.ts").then(({ DebugEndpoints: Endpoints }) => new Endpoints(mode));
+    return (await this.#debug).answer(url, request);
   }
 
   #readyz(isVerbose: boolean): Answer {
