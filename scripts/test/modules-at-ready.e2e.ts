@@ -3,13 +3,20 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "../../..");
 const hook = join(root, "scripts/test/support/modules-at-ready.cjs");
 
-/** Packages of npm whose modules a broker has loaded when it says that it is ready. */
-async function packagesAtReady(flags: readonly string[]): Promise<string[]> {
+/** What a broker has loaded when it says that it is ready. */
+interface Loaded {
+  /** Names of npm's packages. */
+  readonly packages: readonly string[];
+  /** Our own modules, as paths from the root: `cli/dist/src/main.js`. */
+  readonly own: readonly string[];
+}
+
+async function loadedAtReady(flags: readonly string[]): Promise<Loaded> {
   const folder = mkdtempSync(join(tmpdir(), "tidemark-modules-"));
   const modulesFile = join(folder, "modules.txt");
   const args = [
@@ -31,10 +38,12 @@ async function packagesAtReady(flags: readonly string[]): Promise<string[]> {
     const ended = once(child, "exit");
     child.kill("SIGTERM");
     await ended;
-    const names = readFileSync(modulesFile, "utf8")
-      .split("\n")
-      .map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
-    return [...new Set(names)].filter((name) => name !== undefined).toSorted((a, b) => (a < b ? -1 : 1));
+    const paths = readFileSync(modulesFile, "utf8").split("\n");
+    const names = paths.map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
+    return {
+      packages: [...new Set(names)].filter((name) => name !== undefined).toSorted((a, b) => (a < b ? -1 : 1)),
+      own: paths.map((path) => relative(root, path)).filter((path) => /^\w+\/dist\/src\//.test(path)),
+    };
   } finally {
     child.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
@@ -55,16 +64,23 @@ const lazy = [
   "cli-progress",
 ];
 
+/** Ours cost about 0.7 ms each; these belong to commands and pages that most brokers never see. */
+const notForStart =
+  /^client\/|\/storage\/(?:verify|dump|rehearsal|tools)|\/overlay-disk|\/metric|\/debug\.js|\/tools\.js/;
+const OWN_MAX = 260;
+
 describe("modules loaded at the ready line", () => {
   it("has grpc-js, and none of those that load at first use (dev --memory)", async () => {
-    const packages = await packagesAtReady(["--memory"]);
+    const { packages } = await loadedAtReady(["--memory"]);
     expect(packages).to.include("@grpc/grpc-js");
     expect(packages.filter((name) => [...lazy, "level", "classic-level"].includes(name))).to.deep.equal([]);
   });
 
   it("adds only the store when there is a data directory", async () => {
-    const packages = await packagesAtReady(["--data-dir", "{dir}"]);
+    const { packages, own } = await loadedAtReady(["--data-dir", "{dir}"]);
     expect(packages).to.include.members(["@grpc/grpc-js", "classic-level"]);
     expect(packages.filter((name) => lazy.includes(name))).to.deep.equal([]);
+    expect(own.filter((path) => notForStart.test(path))).to.deep.equal([]);
+    expect(own.length, "load what only some brokers need when they need it").to.be.within(100, OWN_MAX);
   });
 });

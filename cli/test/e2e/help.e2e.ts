@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createProgram } from "../../src/program.ts";
 import { run, ScratchDirectory } from "../support/tidemark.ts";
@@ -57,6 +57,23 @@ describe("what help loads", () => {
         modules.filter((module) => /@grpc|\/client\/dist\/src\/index/.test(module)),
         args.join(" "),
       ).to.deep.equal([]);
+    }
+  });
+});
+
+describe("the launcher", () => {
+  it("keeps compiled code where Node can (22.1), and does without where it cannot", async () => {
+    const preload = 'require("node:module").enableCompileCache=()=>console.error("kept")';
+    const scratch = new ScratchDirectory();
+    try {
+      writeFileSync(scratch.join("new.cjs"), preload);
+      writeFileSync(scratch.join("old.cjs"), 'delete require("node:module").enableCompileCache');
+      const told = async (node: string): Promise<string> =>
+        (await run(["version"], { nodeFlags: ["--require", scratch.join(`${node}.cjs`)] })).stderr;
+      expect(await told("new")).to.equal("kept\n");
+      expect(await told("old")).to.equal("");
+    } finally {
+      scratch.remove();
     }
   });
 });
