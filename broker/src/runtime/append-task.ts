@@ -56,8 +56,8 @@ export class AppendTask implements Waiter {
   isDone = false;
 
   purgatorySlot = -1;
-  /** Of a task in the purgatory: what it waits for. `queue`: until the log takes it in. */
-  waitsFor: "queue" | "write" | "highWatermark" | "sync" = "queue";
+  /** Of a task in the purgatory: what it waits for. `queue`: until the log takes it in; `lookUp`: its own, or that of one before it. */
+  waitsFor: "queue" | "lookUp" | "write" | "highWatermark" | "sync" = "queue";
   /** Where a parked task stands, so that its deadline can take it out. Kept by the partition. */
   onExpired: ((task: AppendTask) => void) | null = null;
 

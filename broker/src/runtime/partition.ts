@@ -94,7 +94,7 @@ export class Partition implements LogEvents {
   #isDrainAsked = false;
   /** Appended and not written yet, with the duplicates among them; empty between turns but while a write is in flight. */
   readonly #handedOver: AppendTask[] = [];
-  /** Producers with a look-up under way, and their batches in order; the first is the one looked up. */
+  /** Producers with a look-up under way, and their batches in order; the first is the one looked up, unless its time was over. */
   #lookUps: Map<number, AppendTask[]> | null = null;
   readonly #forHighWatermark = new ParkedQueue();
   readonly #forSync = new ParkedQueue();
@@ -341,6 +341,7 @@ export class Partition implements LogEvents {
       const behind = this.#lookUps?.get(header.producerId);
       if (behind !== undefined) {
         behind.push(task);
+        this.#park(task, "lookUp");
         return true;
       }
       const verdict = checkProducer(this.#log.producer(header.producerId), header);
@@ -460,6 +461,7 @@ export class Partition implements LogEvents {
     const { producerId, producerEpoch, baseSequence, lastSequence } = task.header;
     this.#lookUps ??= new Map();
     this.#lookUps.set(producerId, [task]);
+    this.#park(task, "lookUp");
     this.#log.findProducerBatch(producerId, producerEpoch, baseSequence, lastSequence).then(
       (found) => this.#onLookedUp(producerId, task, found),
       // "Not there" and "could not be read" are different answers: after the second the client may ask again.
@@ -476,12 +478,16 @@ export class Partition implements LogEvents {
   }
 
   #onLookUpFailed(producerId: number): void {
-    for (const task of this.#endLookUp(producerId)) this.#refuse(task, "KAFKA_STORAGE_ERROR");
+    for (const task of this.#endLookUp(producerId)) {
+      this.#deps.purgatory.release(task);
+      this.#refuse(task, "KAFKA_STORAGE_ERROR");
+    }
   }
 
   #endLookUp(producerId: number): AppendTask[] {
     const tasks = this.#lookUps?.get(producerId) ?? [];
     this.#lookUps?.delete(producerId);
+    for (const task of tasks) task.waitsFor = "queue";
     return tasks;
   }
 
@@ -539,7 +545,11 @@ export class Partition implements LogEvents {
     }
     if (task.waitsFor === "highWatermark") this.#forHighWatermark.remove(task);
     else if (task.waitsFor === "sync") this.#forSync.remove(task);
-    else this.#queue.splice(this.#queue.indexOf(task), 1);
+    else {
+      const line = task.waitsFor === "lookUp" ? this.#lookUps?.get(task.header.producerId) : this.#queue;
+      assert(line?.includes(task) === true, "a batch stands where it waits");
+      line.splice(line.indexOf(task), 1);
+    }
     this.#refuse(task, "REQUEST_TIMED_OUT");
   }
 

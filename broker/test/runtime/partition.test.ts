@@ -341,6 +341,27 @@ describe("Partition", () => {
       expect(never.answer?.code).to.equal("OUT_OF_ORDER_SEQUENCE_NUMBER");
     });
 
+    it("answers 7 when a look-up takes longer than the client waits, to those behind it too, and the rest goes on in order", async () => {
+      const bench = await PartitionBench.open();
+      for (let sequence = 0; sequence < 8; sequence++)
+        bench.append({ producerId: 5, sequence, values: [`${sequence}`] });
+      await bench.turnEnds();
+      await bench.stop();
+      bench.disk.faults.add({ operation: "read", effect: "stall", stallMs: 10_000, path: LOG_FILE });
+      const late = [0, 8].map((sequence) => bench.append({ producerId: 5, sequence, values: ["late"] }, "all", 1_000));
+      const patient = [0, 8].map((sequence) => bench.append({ producerId: 5, sequence, values: ["8"] }));
+      await bench.world.runFor(5_000);
+      for (const { answer, isTaken } of late)
+        expect([answer?.code, isTaken]).to.deep.equal(["REQUEST_TIMED_OUT", true]);
+      for (const { answer } of patient) expect(answer).to.equal(null);
+      await bench.world.runFor(20_000);
+      expect(patient[0]?.answer).to.deep.include({ code: "NONE", baseOffset: 0, isDuplicate: true });
+      expect(patient[1]?.answer).to.deep.include({ code: "NONE", baseOffset: 8, isDuplicate: false });
+      expect(await bench.visible()).to.deep.equal(["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
+      expect(bench.purgatory.count).to.equal(0);
+      expect(bench.partition.isQuiet).to.equal(true);
+    });
+
     it("answers 56 when the log could not be searched, to the whole queue behind it, and the client may ask again", async () => {
       const bench = await PartitionBench.open();
       for (let sequence = 0; sequence < 8; sequence++) bench.append({ producerId: 5, sequence });
