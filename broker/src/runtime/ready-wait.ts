@@ -9,6 +9,8 @@ interface ReadyWaitOptions {
   readonly deadline: Waiter["deadline"];
   /** Partitions that are not ready; null: no such topic here. */
   missing(): readonly number[] | null;
+  /** Whether this partition is among them. */
+  isMissing(partition: number): boolean;
   onEnd(missing: readonly number[]): void;
 }
 
@@ -18,6 +20,8 @@ export class ReadyWait implements Waiter {
   readonly #options: ReadyWaitOptions;
   purgatorySlot = -1;
   #isOver = false;
+  /** One that was missing at the last look; while it is, there is no need for another look at all of them. */
+  #known = -1;
 
   constructor(options: ReadyWaitOptions) {
     this.deadline = options.deadline;
@@ -26,8 +30,10 @@ export class ReadyWait implements Waiter {
 
   /** True when it is over: ready, or there is nothing left to wait for. */
   check(): boolean {
+    if (this.#known >= 0 && this.#options.isMissing(this.#known)) return false;
     const missing = this.#options.missing();
-    if (missing === null || missing.length === 0) this.end();
+    this.#known = missing?.at(-1) ?? -1;
+    if (this.#known < 0) this.end();
     return this.#isOver;
   }
 

@@ -27,6 +27,7 @@ import type { Purgatory } from "./purgatory.ts";
 import { ReadyWait } from "./ready-wait.ts";
 import type { TopicIdentity } from "./ready-wait.ts";
 import { RetentionJob } from "./retention-job.ts";
+import { Slices } from "./slices.ts";
 import type { Turn } from "./turn.ts";
 
 /** A log that could not be made, for want of space or file descriptors, is tried again after this long. */
@@ -78,6 +79,7 @@ export class ReplicaManager {
   readonly #readyWaits = new Map<string, Set<ReadyWait>>();
   /** By topic, from the first partition led here until the topic is deleted. */
   readonly #traffic = new Map<string, Traffic>();
+  readonly #slices: Slices;
   readonly #reserve: DiskReserve;
   readonly #partitionDeps: PartitionDeps;
   readonly #retention: RetentionJob;
@@ -87,6 +89,7 @@ export class ReplicaManager {
   constructor(options: ReplicaManagerOptions, deps: ReplicaManagerDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#slices = new Slices(deps);
     const { disk, clock, logger } = deps;
     this.#reserve = new DiskReserve({ disk, clock, logger, path: options.path, medium: options.medium });
     this.#partitionDeps = {
@@ -231,6 +234,7 @@ export class ReplicaManager {
       const wait = new ReadyWait({
         deadline: deadlineAfter(this.#deps.clock, timeoutMs),
         missing: () => this.#missingOf(topic, first),
+        isMissing: (partition) => this.#isMissing(topic, partition),
         onEnd: (missing) => {
           waits.delete(wait);
           if (waits.size === 0 && this.#readyWaits.get(topic.name) === waits) this.#readyWaits.delete(topic.name);
@@ -339,11 +343,15 @@ export class ReplicaManager {
     else this.#enqueue(topic.name, partition.partition, () => this.#makeAndLead(topic.name, partition.partition));
   }
 
-  /** Runs `step` when all earlier steps of this replica have ended. A step handles its own failures. */
+  /** Runs `step` when all earlier steps of this replica have ended, and it is its turn. A step handles its own failures. */
   #enqueue(topic: string, partition: number, step: () => Promise<void>): void {
     const key = chainKey(topic, partition);
+    const inTurn = async (): Promise<void> => {
+      await this.#slices.turn();
+      await step();
+    };
     const before = this.#chains.get(key);
-    const after = (before === undefined ? step() : before.then(step)).then(() => {
+    const after = (before === undefined ? inTurn() : before.then(inTurn)).then(() => {
       if (this.#chains.get(key) === after) this.#chains.delete(key);
       this.#checkReady(topic);
     });
@@ -451,6 +459,12 @@ export class ReplicaManager {
           this.find(name, partition.partition)?.topicId !== topicId,
       )
       .map((partition) => partition.partition);
+  }
+
+  #isMissing({ name, topicId }: TopicIdentity, partition: number): boolean {
+    const image = this.#wanted.get(name)?.image;
+    if (image?.topicId !== topicId || image.partitions[partition]?.leaderId !== this.#brokerId) return false;
+    return this.find(name, partition)?.topicId !== topicId;
   }
 
   #checkReady(topic: string): void {
