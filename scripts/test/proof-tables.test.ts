@@ -1,4 +1,4 @@
-/** The tables of docs/testing.md that name a test for every row of bad input and disk trouble: each title is a test's. */
+/** The tables of docs/testing.md that name a test for every row of bad input, disk trouble and pitfalls: each title is a test's. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -37,6 +37,7 @@ describe("the tables of proofs in docs/testing.md", () => {
   for (const [heading, rowsMin] of [
     ["Bad input", 29],
     ["Disk trouble", 20],
+    ["Pitfalls", 33],
   ] as const) {
     it(`${heading}: every row names a test that exists`, () => {
       const rows = rowsOf(heading);
