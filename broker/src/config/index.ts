@@ -23,6 +23,7 @@ export type {
 export { tidemarkName as environmentNameOf, reservedNames } from "./environment.ts";
 export { allowedRange } from "./parse-value.ts";
 export { configTable, type TableEntry } from "./table.ts";
+export { isLoopback } from "./listeners.ts";
 export { loadConfig } from "./load.ts";
 export { nearest } from "./nearest.ts";
 export type { ConfigLayers, DynamicConfigs } from "./layers.ts";

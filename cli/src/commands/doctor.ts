@@ -74,11 +74,12 @@ async function checkServer(context: CommandContext, request: DoctorRequest, resu
 }
 
 async function directoryOf(context: CommandContext, request: DoctorRequest): Promise<DirectoryToCheck | null> {
-  if (request.dataDir !== undefined) return { path: request.dataDir, nodeId: null };
+  if (request.dataDir !== undefined) return { path: request.dataDir, nodeId: null, hosts: [] };
   const isConfigured = request.config !== undefined || request.set !== undefined || existsSync(STANDARD_FILE);
   if (isConfigured) {
     const { config } = await loadServerConfig(context, request);
-    return { path: config.dataDirectory, nodeId: config.nodeId };
+    const hosts = config.listeners.map(({ host }) => host);
+    return { path: config.dataDirectory, nodeId: config.nodeId, hosts };
   }
-  return existsSync(DEV_DIRECTORY) ? { path: DEV_DIRECTORY, nodeId: null } : null;
+  return existsSync(DEV_DIRECTORY) ? { path: DEV_DIRECTORY, nodeId: null, hosts: [] } : null;
 }

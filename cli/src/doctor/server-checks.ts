@@ -14,6 +14,8 @@ import { findBroker } from "../platform/data-directory.ts";
 import { type Say, reasonOf } from "./check.ts";
 
 const OLDEST_NODE = [20, 19] as const;
+/** The oldest that is still mended. */
+const SAFE_NODE = 22;
 const MIB = 2 ** 20;
 
 /** The broker's own reserve (3.8(2)): below it nothing is appended. */
@@ -54,6 +56,8 @@ export interface DirectoryToCheck {
   readonly path: string;
   /** What the configuration says; null: nobody said. */
   readonly nodeId: number | null;
+  /** Hosts that the doors listen on; empty: nobody said. */
+  readonly hosts: readonly string[];
 }
 
 export async function checkMachine(say: Say): Promise<void> {
@@ -64,7 +68,8 @@ export async function checkMachine(say: Say): Promise<void> {
   await checkEventLoop(say);
 }
 
-export async function checkDirectory(say: Say, { path, nodeId }: DirectoryToCheck): Promise<void> {
+export async function checkDirectory(say: Say, { path, nodeId, hosts }: DirectoryToCheck): Promise<void> {
+  await checkDoors(say, hosts);
   const directory = resolve(path);
   const stat = statSync(directory, { throwIfNoEntry: false });
   if (stat === undefined) {
@@ -93,6 +98,19 @@ function checkNode(say: Say): void {
   const isNewEnough = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
   if (isNewEnough) say("OK", "node", `${node} on ${process.platform}-${process.arch}`);
   else say("FAIL", "node", `${node} is too old`, `install Node ${OLDEST_NODE.join(".")} or newer`);
+}
+
+/** Node 20 got no release for what was found in its HTTP/2 since its support ended (security 8). */
+export async function checkDoors(
+  say: Say,
+  hosts: readonly string[],
+  nodeVersion = process.versions.node,
+): Promise<void> {
+  const { isLoopback } = await import("@tidemark/broker/config");
+  const open = hosts.filter((host) => !isLoopback(host));
+  if (open.length === 0 || Number.parseInt(nodeVersion, 10) >= SAFE_NODE) return;
+  const detail = `other hosts reach ${[...new Set(open)].join(", ")}, and Node ${nodeVersion} gets no fixes of its HTTP/2`;
+  say("WARN", "doors", detail, `run it on Node ${SAFE_NODE} or newer`);
 }
 
 async function checkNativeParts(say: Say): Promise<void> {

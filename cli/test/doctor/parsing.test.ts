@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { reasonOf } from "../../src/doctor/check.ts";
 import { splitAddress } from "../../src/doctor/client-checks.ts";
-import { fileSystemOf } from "../../src/doctor/server-checks.ts";
+import { checkDoors, fileSystemOf } from "../../src/doctor/server-checks.ts";
 
 describe("what doctor reads", () => {
   it("takes addresses apart, IPv6 in brackets too, and refuses what is none", () => {
@@ -26,6 +26,19 @@ describe("what doctor reads", () => {
     expect(fileSystemOf(mounts, "/data2/t")).to.equal("nfs4");
     expect(fileSystemOf(mounts, "/data3")).to.equal("overlay");
     expect(fileSystemOf("", "/data")).to.equal(null);
+  });
+
+  it("warns of doors that other hosts reach where Node is not mended any more", async () => {
+    const said = async (hosts: string[], version: string): Promise<string[]> => {
+      const lines: string[] = [];
+      await checkDoors((...line) => void lines.push(line.join(" | ")), hosts, version);
+      return lines;
+    };
+    expect(await said(["127.0.0.1", "localhost"], "20.20.2")).to.deep.equal([]);
+    expect(await said(["0.0.0.0"], "22.1.0")).to.deep.equal([]);
+    expect(await said(["0.0.0.0", "127.0.0.1", "0.0.0.0"], "20.20.2")).to.deep.equal([
+      "WARN | doors | other hosts reach 0.0.0.0, and Node 20.20.2 gets no fixes of its HTTP/2 | run it on Node 22 or newer",
+    ]);
   });
 
   it("says the reason that lies behind `fetch failed` and behind several addresses", () => {
