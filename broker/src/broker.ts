@@ -23,32 +23,14 @@ import {
   createLogger,
   descriptorsMax,
   LogLevels,
-  FileDirectoryLocks,
-  FileDisk,
-  LevelStore,
-  MemoryDirectoryLocks,
-  MemoryDisk,
-  MemoryStore,
-  randomBytes,
   registerNativeCodecs,
   registerNativeCrc32c,
   shareDescriptors,
-  SystemClock,
-  SystemTimers,
   watchEventLoop,
 } from "./platform/index.ts";
 import type { RaftNumbers } from "./platform/index.ts";
 import type { Metrics } from "./platform/metrics.ts";
-import type {
-  Clock,
-  DirectoryLocks,
-  Disk,
-  DiskFault,
-  KeyValueStore,
-  Logger,
-  RandomBytes,
-  Timers,
-} from "./ports/index.ts";
+import type { DiskFault, Logger } from "./ports/index.ts";
 import {
   BrokerCounters,
   Controller,
@@ -62,17 +44,8 @@ import {
 } from "./runtime/index.ts";
 import { claimDirectory, completeBirth, openLogDirectory, openMetadataStore } from "./storage/index.ts";
 import type { ClusterIdentity, MetadataStore, OpenProgress, OpenReport } from "./storage/index.ts";
+import { type BrokerWorld, createWorld } from "./broker-world.ts";
 import { BrokerStartError, codeOf, describeFault, messageOf, startErrorOf } from "./start-error.ts";
-
-/** The world a broker runs in. */
-export interface BrokerWorld {
-  readonly disk: Disk;
-  readonly locks: DirectoryLocks;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: RandomBytes;
-  openStore(path: string, options: { readonly createIfMissing: boolean }): Promise<KeyValueStore>;
-}
 
 /** Why a broker cannot go on. */
 export interface FatalFault {
@@ -162,7 +135,7 @@ export class Broker {
     });
     const isMemory = options.memory === true;
     this.#path = isMemory ? MEMORY_PATH : config.dataDirectory;
-    this.#world = { ...(isMemory ? memoryWorld() : fileWorld()), ...withoutUndefined(options.world ?? {}) };
+    this.#world = createWorld(isMemory, options.world);
   }
 
   // ---- what it says of itself ----
@@ -617,31 +590,6 @@ function raftOf(controller: Controller, nodeId: number): RaftNumbers {
     recordsAppended: controller.entriesAppended,
     appendDurations: controller.appendDurations,
   };
-}
-
-function fileWorld(): BrokerWorld {
-  return {
-    disk: new FileDisk(),
-    locks: new FileDirectoryLocks(),
-    clock: new SystemClock(),
-    timers: new SystemTimers(),
-    random: randomBytes,
-    openStore: (path, options) => LevelStore.open(path, options),
-  };
-}
-
-/** Each broker has a memory, a lock table and a store of its own. */
-function memoryWorld(): BrokerWorld {
-  return {
-    ...fileWorld(),
-    disk: new MemoryDisk(),
-    locks: new MemoryDirectoryLocks(),
-    openStore: async () => new MemoryStore(),
-  };
-}
-
-function withoutUndefined(world: Partial<BrokerWorld>): Partial<BrokerWorld> {
-  return Object.fromEntries(Object.entries(world).filter(([, part]) => part !== undefined));
 }
 
 function faultError({ code, message, cause }: FatalFault): BrokerStartError {

@@ -7,7 +7,8 @@
  * and the exit of the process stay the caller's.
  * Not here: reading files, environment and flags (`tidemark`, or whoever embeds it).
  */
-export type { BrokerOptions, BrokerWorld, FatalFault } from "./broker.ts";
+export type { BrokerOptions, FatalFault } from "./broker.ts";
+export type { BrokerWorld } from "./broker-world.ts";
 export { Broker } from "./broker.ts";
 export type { ConfigKeys, CreateBrokerOptions } from "./create-broker.ts";
 export { createBroker } from "./create-broker.ts";
