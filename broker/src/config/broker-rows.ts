@@ -153,7 +153,7 @@ export const brokerRows = [
     max: INT_MAX,
     scope: "broker",
     update: "cluster-wide",
-    doc: "Connections at a time from one address at one door.",
+    doc: "Connections at a time from one address at one door. The HTTP door takes 128 at most.",
   },
   {
     key: "max.connection.creation.rate",

@@ -125,10 +125,10 @@ describe("HTTP door, fuzzed", function () {
     await expectServed(open);
   });
 
-  it("keeps answering beside five hundred connections that send a byte at a time, and gets rid of them", async () => {
+  it("keeps answering beside all the connections that one address may have, which send a byte at a time, and gets rid of them", async () => {
     await open.door.close();
     open = await openTestDoor({ slowRequestMs: 1_000 });
-    const knocks = Array.from({ length: 500 }, () => new Knock(open.door));
+    const knocks = Array.from({ length: 127 }, () => new Knock(open.door));
     for (const knock of knocks) knock.socket.write("G");
     await expectServed(open);
     await Promise.all(knocks.map((knock) => knock.ended));

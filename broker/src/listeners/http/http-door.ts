@@ -4,6 +4,7 @@
  *   headers   16 KiB in all, complete after 30 s                       431, 408
  *   body      1 MiB, though no path wants one; complete after 30 s     413, close
  *   pipeline  32 requests under way on one connection                  close
+ *   unread    64 MiB of answers, of all connections               the oldest is closed
  *   garbage   what is no HTTP/1.1, a TLS hello, an HTTP/2 preface      400 and close
  *   idle      `connections.max.idle.ms`                                close
  *
@@ -26,6 +27,10 @@ const SLOW_REQUEST_MS = 30_000;
 const IDLE_MS_DEFAULT = 600_000;
 /** Probes, scrapers and people: whoever opens more of these is none of them. */
 const CONNECTIONS_MAX = 512;
+/** Of these from one address: it shall not keep the probes of others out. */
+const CONNECTIONS_PER_IP_MAX = CONNECTIONS_MAX / 4;
+/** Answers that are sent and not read; one may be larger. The metrics of a large broker are many megabytes. */
+const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 /** A single packet can hold thousands of requests, which would be taken in without a pause between them. */
 const PIPELINED_MAX = 32;
 /** How long a refused peer may take to read why before its connection is cut. */
@@ -66,6 +71,10 @@ export class HttpDoor {
   /** Every open connection, with the number of its requests under way. */
   readonly #connections = new Map<Duplex, number>();
   readonly #limits: ConnectionLimits;
+  /** Sizes of answers that are not read yet, the oldest first. */
+  readonly #unread = new Map<http.ServerResponse, number>();
+  /** Invariant: the sum of these. */
+  #unreadBytes = 0;
   #closing: Promise<void> | null = null;
 
   constructor(options: HttpDoorOptions, broker: BrokerView, logger: Logger) {
@@ -229,8 +238,29 @@ export class HttpDoor {
     }
     if (answer.status === 403 || answer.status === 429)
       this.#onRefused(answer.status === 403 ? "debug_forbidden" : "debug_busy");
-    if (response.destroyed) answer.stream?.destroy();
-    else send(request, response, answer, this.#closing !== null);
+    if (response.destroyed) {
+      answer.stream?.destroy();
+      return;
+    }
+    send(request, response, answer, this.#closing !== null);
+    this.#holdUntilRead(response, answer.body.length);
+  }
+
+  #holdUntilRead(response: http.ServerResponse, bytes: number): void {
+    this.#unread.set(response, bytes);
+    this.#unreadBytes += bytes;
+    response.once("close", () => this.#letGo(response));
+    for (const [oldest] of this.#unread) {
+      if (this.#unreadBytes <= UNREAD_BYTES_MAX || oldest === response) break;
+      this.#letGo(oldest);
+      this.#onRefused("unread");
+      oldest.destroy();
+    }
+  }
+
+  #letGo(response: http.ServerResponse): void {
+    this.#unreadBytes -= this.#unread.get(response) ?? 0;
+    this.#unread.delete(response);
   }
 
   #onRefused(reason: string): void {
@@ -245,7 +275,11 @@ function limitsOf({ limits }: HttpDoorOptions): ConnectionLimitsOptions {
     maxConnectionsPerIp: unlimited,
     maxConnectionCreationRate: unlimited,
   };
-  return { ...given, maxConnections: Math.min(CONNECTIONS_MAX, given.maxConnections) };
+  return {
+    ...given,
+    maxConnections: Math.min(CONNECTIONS_MAX, given.maxConnections),
+    maxConnectionsPerIp: Math.min(CONNECTIONS_PER_IP_MAX, given.maxConnectionsPerIp),
+  };
 }
 
 /** The size of the body as its header announces it, which Node's parser has checked; 0 where it does not. */

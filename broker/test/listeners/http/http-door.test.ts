@@ -264,6 +264,37 @@ describe("HTTP door", function () {
     });
   });
 
+  describe("what many ask for", () => {
+    beforeEach(async () => {
+      open = await openTestDoor();
+    });
+
+    it("one address takes no more than a quarter of the places", async () => {
+      const knocks = Array.from({ length: 128 }, () => new Knock(open.door));
+      for (const { socket } of knocks) socket.write("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
+      await Promise.all(knocks.map((knock) => knock.until("\r\n\r\nok")));
+      const refused = new Knock(open.door);
+      await refused.ended;
+      expect(refused.received).to.equal("");
+      expect(refusalsOf(open)).to.deep.equal({ connections: 1 });
+      for (const { socket } of knocks) socket.destroy();
+    });
+
+    it("answers that nobody reads are bounded: the oldest are closed, and others are served", async () => {
+      const body = "x".repeat(16 * 1024 * 1024);
+      open.broker.renderMetrics = () => Promise.resolve({ contentType: "text/plain", body });
+      const knocks = Array.from({ length: 8 }, () => new Knock(open.door));
+      for (const { socket } of knocks) {
+        socket.pause();
+        socket.write("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+      }
+      while ((refusalsOf(open)["unread"] ?? 0) < 4) await new Promise((resolve) => setImmediate(resolve));
+      expect(await (await fetch(`${open.url}/readyz`)).text()).to.equal("ok");
+      expect((await (await fetch(`${open.url}/metrics`)).text()).length).to.equal(body.length);
+      for (const { socket } of knocks) socket.destroy();
+    });
+  });
+
   describe("garbage", () => {
     beforeEach(async () => {
       open = await openTestDoor();
