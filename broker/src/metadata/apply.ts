@@ -7,6 +7,7 @@
  */
 import { assert } from "../base/index.ts";
 import { applyChange, type DynamicConfigs } from "../config/index.ts";
+import { emptyImage } from "./image.ts";
 import type { BrokerImage, ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "./image.ts";
 import type { MetadataRecord } from "./records.ts";
 
@@ -22,6 +23,37 @@ export function applyEntry(image: ClusterImage, index: number, records: readonly
   for (const record of records) draft.apply(record);
   return draft.finish(index);
 }
+
+/**
+ * All entries of a log, one after the other, and one image at the end: what `applyEntry` gives entry by entry, without an
+ * image for each. So a start costs what the records say, and not that times the topics there are.
+ */
+export class Replay {
+  readonly #draft = new ImageDraft(emptyImage);
+  readonly #topicsDeleted = new Set<string>();
+  #metadataOffset = emptyImage.metadataOffset;
+
+  apply(index: number, records: readonly MetadataRecord[]): void {
+    assert(index === this.#metadataOffset + 1, `entry ${index} does not follow ${this.#metadataOffset}`);
+    for (const record of records) {
+      this.#draft.apply(record);
+      if (record.type === "topicDeleted") this.#topicsDeleted.add(record.topicId);
+    }
+    this.#metadataOffset = index;
+  }
+
+  /** Once, after the last entry. */
+  finish(): { readonly image: ClusterImage; readonly topicsDeleted: ReadonlySet<string> } {
+    return { image: this.#draft.finish(this.#metadataOffset).image, topicsDeleted: this.#topicsDeleted };
+  }
+}
+
+/** Records that neither say nor ask anything of partitions: raises may wait behind them. */
+const APART_FROM_PARTITIONS: ReadonlySet<MetadataRecord["type"]> = new Set([
+  "termStarted",
+  "brokerRegistered",
+  "producerIdsAllocated",
+]);
 
 /** An image being changed. Maps are copied when they are first written to, topics when they are first touched. */
 class ImageDraft {
@@ -41,6 +73,8 @@ class ImageDraft {
   readonly #brokersChanged = new Set<number>();
   /** By topic id. */
   readonly #topicConfigsChanged = new Set<string>();
+  /** Raises that stand behind all that was applied so far: of many restarts in a row, each partition is changed once. */
+  #raises = { brokerId: -1, count: 0 };
 
   constructor(base: ClusterImage) {
     this.#base = base;
@@ -51,6 +85,8 @@ class ImageDraft {
   }
 
   apply(record: MetadataRecord): void {
+    const isRaise = record.type === "ledPartitionsRaised" && record.brokerId === this.#raises.brokerId;
+    if (!isRaise && !APART_FROM_PARTITIONS.has(record.type)) this.#settleRaises();
     switch (record.type) {
       case "clusterCreated":
         assert(this.#clusterId === "", "a cluster is created once");
@@ -72,7 +108,7 @@ class ImageDraft {
         this.#changePartition(record);
         return;
       case "ledPartitionsRaised":
-        this.#raiseLedPartitions(record.brokerId);
+        this.#raises = { brokerId: record.brokerId, count: this.#raises.count + 1 };
         return;
       case "topicDeleted":
         this.#deleteTopic(record.topicId);
@@ -88,6 +124,7 @@ class ImageDraft {
   }
 
   finish(metadataOffset: number): Applied {
+    this.#settleRaises();
     const { topics, topicsById } = this.#finishTopics();
     const image: ClusterImage = {
       clusterId: this.#clusterId,
@@ -157,7 +194,10 @@ class ImageDraft {
     this.#noteChange(record.topicId, partition);
   }
 
-  #raiseLedPartitions(brokerId: number): void {
+  #settleRaises(): void {
+    const { brokerId, count } = this.#raises;
+    if (count === 0) return;
+    this.#raises = { brokerId: -1, count: 0 };
     const topicIds = new Set([...this.#base.topicsById.keys(), ...this.#touched.keys()]);
     for (const topicId of topicIds) {
       const partitions = this.#partitions.get(topicId) ?? this.#topic(topicId)?.partitions ?? [];
@@ -166,7 +206,7 @@ class ImageDraft {
       for (const [slot, before] of raised.entries()) {
         if (before.leaderId !== brokerId) continue;
         const { leaderEpoch, partitionEpoch } = before;
-        raised[slot] = { ...before, leaderEpoch: leaderEpoch + 1, partitionEpoch: partitionEpoch + 1 };
+        raised[slot] = { ...before, leaderEpoch: leaderEpoch + count, partitionEpoch: partitionEpoch + count };
         this.#noteChange(topicId, before.partition);
       }
     }
@@ -198,9 +238,13 @@ class ImageDraft {
   #deleteTopic(topicId: string): void {
     const topic = this.#topic(topicId);
     assert(topic !== undefined, `no topic ${topicId} to delete`);
-    this.#touched.set(topicId, null);
     this.#partitions.delete(topicId);
-    if (!this.#created.delete(topicId)) this.#deleted.push(topic);
+    if (this.#created.delete(topicId)) {
+      this.#touched.delete(topicId);
+      return;
+    }
+    this.#touched.set(topicId, null);
+    this.#deleted.push(topic);
   }
 
   #topic(topicId: string): TopicImage | undefined {

@@ -12,7 +12,7 @@ export type { BrokerImage, ClusterImage, MetadataDelta, PartitionImage, TopicIma
 export { emptyImage } from "./image.ts";
 export type { MetadataRecord } from "./records.ts";
 export { decodeRecords, encodeRecords } from "./records.ts";
-export { applyEntry } from "./apply.ts";
+export { applyEntry, Replay } from "./apply.ts";
 export type { Decision } from "./decision.ts";
 export type { CreateTopicResult, CreateTopicSpec } from "./create-topics.ts";
 export { createTopics } from "./create-topics.ts";

@@ -35,12 +35,12 @@ import {
   decodeRecords,
   type DeleteTopicResult,
   deleteTopics,
-  emptyImage,
   encodeRecords,
   type MetadataDelta,
   type MetadataRecord,
   type PlacementContext,
   registerBroker,
+  Replay,
 } from "../metadata/index.ts";
 import type { Clock, DiskFault, Logger, RandomBytes } from "../ports/index.ts";
 import {
@@ -134,17 +134,13 @@ export class Controller {
   static async open(options: ControllerOptions): Promise<Controller> {
     const { store, clock, config, clusterId } = options;
     const startedAt = clock.monotonicNow();
-    let image = emptyImage;
-    const deleted = new Set<string>();
-    for (const { index, data } of await store.readFrom(1)) {
-      const applied = applyEntry(image, index, decodeRecords(data));
-      image = applied.image;
-      for (const { topicId } of applied.delta.topicsDeleted) deleted.add(topicId);
-    }
+    const replay = new Replay();
+    for (const { index, data } of await store.readFrom(1)) replay.apply(index, decodeRecords(data));
+    const { image, topicsDeleted } = replay.finish();
     if (clusterId !== null && image.clusterId !== clusterId) {
       throw inconsistentCluster(config.dataDirectory, clusterId, image.clusterId);
     }
-    const controller = new Controller(options, image, deleted, store.lastTerm + 1);
+    const controller = new Controller(options, image, topicsDeleted, store.lastTerm + 1);
     await controller.#startTerm();
     controller.#stage = "open";
     controller.#logger.info("metadata is replayed", {

@@ -15,6 +15,7 @@ import {
   encodeRecords,
   type MetadataRecord,
   registerBroker,
+  Replay,
 } from "../../src/metadata/index.ts";
 import { clusterOf, inForce, next, registration, seededBytes, spec, testConfig } from "./fixtures.ts";
 
@@ -108,6 +109,31 @@ describe("applyEntry", () => {
         const entries = historyOf(commands);
         const fromBytes = entries.map((records) => decodeRecords(encodeRecords(records)));
         expect(replay(fromBytes)).to.deep.equal(replay(entries));
+      }),
+    );
+  });
+
+  it("gives entry by entry what a replay gives at once, in the same order", () => {
+    const birth: readonly MetadataRecord[] = [{ type: "clusterCreated", clusterId: "test" }];
+    const first = registerBroker(next(emptyImage, birth), registration(1)).records;
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 30 }), (commands) => {
+        let image = next(next(emptyImage, birth), first);
+        const atOnce = new Replay();
+        atOnce.apply(1, birth);
+        atOnce.apply(2, first);
+        const deleted = new Set<string>();
+        for (const [slot, request] of commands.entries()) {
+          const records = decide(image, request, slot);
+          const { image: after, delta } = applyEntry(image, image.metadataOffset + 1, records);
+          atOnce.apply(after.metadataOffset, records);
+          for (const { topicId } of delta.topicsDeleted) deleted.add(topicId);
+          image = after;
+        }
+        const replayed = atOnce.finish();
+        expect(replayed.image).to.deep.equal(image);
+        expect([...replayed.image.topics.keys()]).to.deep.equal([...image.topics.keys()]);
+        expect(replayed.topicsDeleted).to.deep.equal(deleted);
       }),
     );
   });
