@@ -7,8 +7,8 @@ import { invalidArgument } from "./errors.ts";
 /** Milliseconds, or a number with its unit. */
 export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 
-/** The longest span a Node timer takes; a longer one would fire at once. */
-export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** Twenty days. A Node timer takes 2^31 - 1 ms at most and fires at once for more; a deadline may be a span and some grace. */
+const LONGEST_MS = 1_728_000_000;
 
 const MS_PER_UNIT: ReadonlyMap<string, number> = new Map([
   ["ms", 1],
@@ -19,7 +19,7 @@ const MS_PER_UNIT: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * The span in milliseconds.
+ * The span in milliseconds; one beyond twenty days is as good as those.
  * @throws BrokerError INVALID_ARGUMENT for anything but a finite span of 0 or more; `name` says which setting it was
  */
 export function parseDuration(span: Duration, name: string): number {
@@ -29,7 +29,7 @@ export function parseDuration(span: Duration, name: string): number {
       `${name} must be a duration of 0 or more, such as 250, "250ms" or "5s", and is ${JSON.stringify(span)}`,
     );
   }
-  return ms;
+  return Math.min(ms, LONGEST_MS);
 }
 
 function parseText(text: string): number {

@@ -16,6 +16,9 @@ describe("options", () => {
       ["2m", 120_000],
       ["1h", 3_600_000],
       ["7d", 604_800_000],
+      // A timer of Node's fires at once beyond 2^31 - 1 ms.
+      ["30d", 1_728_000_000],
+      [Number.MAX_SAFE_INTEGER, 1_728_000_000],
     ];
     for (const [span, ms] of spans) expect(parseDuration(span, "x")).to.equal(ms);
     for (const span of [-1, Number.NaN, Number.POSITIVE_INFINITY])
