@@ -5,14 +5,10 @@
 
 /** Upper bound of `max.message.bytes`, so that a batch always fits a message between brokers. */
 export const MAX_MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
-/** Default of `max.message.bytes`: the largest batch a topic takes, as stored. */
-export const MAX_MESSAGE_BYTES_DEFAULT = 1_048_588;
 /** Default of `decompressed.max.bytes`: the records of one batch, inflated. */
 export const DECOMPRESSED_MAX_BYTES = 64 * 1024 * 1024;
 /** Characters (all of one byte) in a topic name. */
 export const MAX_TOPIC_NAME = 249;
-/** Bytes of UTF-8 in a group id or transactional id. */
-export const MAX_GROUP_ID_BYTES = 1024;
 /** Elements of all repeated fields of one message together. */
 export const MAX_ELEMENTS = 1_000_000;
 /** The same of a request to the admin service: as many topics, partitions and replicas as one may make, with their settings. */
