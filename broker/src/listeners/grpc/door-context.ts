@@ -17,6 +17,8 @@ export interface DoorContext extends BrokerContext {
 
 /** Request metadata by which a client names itself. */
 const CLIENT_ID_KEY = "tidemark-client-id";
+/** It goes into log lines, which a client shall not make as long as it likes. */
+const CLIENT_ID_CHARACTERS = 256;
 
 /** The parts of a call of grpc-js that tell of its client, whatever the shape of the call. */
 interface SurfaceCall {
@@ -26,16 +28,19 @@ interface SurfaceCall {
 
 export function clientOf(call: SurfaceCall): ClientContext {
   const [clientId] = call.metadata.get(CLIENT_ID_KEY);
-  return { clientId: clientId === undefined ? "" : String(clientId), dialledHost: hostOf(call.getHost()) };
+  return { clientId: nameOf(clientId), dialledHost: hostOf(call.getHost()) };
 }
 
 export function clientFrom(headers: IncomingHttpHeaders): ClientContext {
   const clientId = headers[CLIENT_ID_KEY];
   return {
-    clientId: typeof clientId === "string" ? clientId : "",
+    clientId: nameOf(clientId),
     dialledHost: hostOf(headers[":authority"] ?? headers.host),
   };
 }
+
+const nameOf = (clientId: unknown): string =>
+  typeof clientId === "string" ? clientId.slice(0, CLIENT_ID_CHARACTERS) : "";
 
 /** The host of an `:authority`: "broker-1:9192", "[::1]:9192"; null when it has none. */
 export function hostOf(authority: string | undefined): string | null {
