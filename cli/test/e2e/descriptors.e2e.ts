@@ -13,7 +13,7 @@ describe("tidemark dev with few descriptors", function () {
   after(() => scratch.remove());
 
   it("refuses connections beyond its share, and serves the others, also what it has not done before", async () => {
-    const broker = await DevBroker.start(["--data-dir", scratch.join("data")], { openFilesMax: 200 });
+    const broker = await DevBroker.start(["--data-dir", scratch.join("data")], { openFilesMax: 256 });
     await using client = new Client({ brokers: broker.address });
     const producer = client.producer();
     await producer.send(words, { value: "before" });
