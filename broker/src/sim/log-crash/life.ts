@@ -203,7 +203,12 @@ export class Life {
         );
       if (isSyncedMode || hadSyncFailed) checkSynced(this.state, shadow, shadow.endOffset, "ST10");
       this.noteSynced(shadow, log);
-      await checkDuplicates(shadow, log);
+      try {
+        await checkDuplicates(shadow, log);
+      } catch (error: unknown) {
+        if (error instanceof SimulatedCrash || error instanceof InvariantViolation) throw error;
+        this.assertFault(error);
+      }
     }
   }
 

@@ -173,8 +173,11 @@ export class Workload {
           return `${shadow.name}: after ${fault.message} it ends at ${end}, written to ${log.writtenEndOffset}; it was written to ${before}, appended to ${shadow.endOffset}`;
         },
       );
+      // A truncation that waits for this write goes on to where it shall end.
+      const { cutTo } = shadow;
       shadow.finishCut(end, true);
-      shadow.writtenEnd = end;
+      shadow.cutTo = cutTo;
+      shadow.writtenEnd = Math.min(end, cutTo);
     }
   }
 
