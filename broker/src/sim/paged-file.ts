@@ -200,8 +200,8 @@ export class PagedFile {
 
   /** Nothing written, cut, failed or in flight since the images were the same. */
   get #isUntouched(): boolean {
-    if (this.#writtenBytes !== this.#syncedBytes || this.#sizesSinceSync.length > 0 || this.#inFlight.size > 0)
-      return false;
+    if (this.#writtenBytes !== this.#syncedBytes || this.#sizesSinceSync.length > 0) return false;
+    if (this.#inFlight.size > 0 || this.#dropped.size > 0) return false;
     return this.#written.every((page, number) => page === this.#synced[number]);
   }
 

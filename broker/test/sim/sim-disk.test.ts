@@ -4,6 +4,7 @@ import { SeededRandom } from "../../src/base/index.ts";
 import { DiskFault } from "../../src/ports/index.ts";
 import type { Disk, File } from "../../src/ports/index.ts";
 import { SimDisk, SimulatedCrash, SimWorld } from "../../src/sim/index.ts";
+import { PagedFile } from "../../src/sim/paged-file.ts";
 import type { DirectoryMode, SimProcess } from "../../src/sim/index.ts";
 import { diskSuite, expectFault } from "../suites/disk-suite.ts";
 
@@ -401,6 +402,21 @@ describe("SimDisk faults", () => {
       });
     expect([...(await story("process"))]).to.deep.equal(["nn"]);
     expect([...(await story("power"))]).to.have.members(["nn", "no", "on", "oo"]);
+  });
+
+  it("forgets what a failed sync has dropped when the power is gone, also where another sync had brought the bytes through", () => {
+    for (let seed = 1; seed <= 8; seed += 1) {
+      const file = new PagedFile();
+      file.write(Buffer.alloc(100, 1), 0);
+      const failed = file.beginSync();
+      const other = file.beginSync();
+      file.failSync(failed, new SeededRandom(seed));
+      file.finishSync(other);
+      file.losePower(new SeededRandom(seed));
+      file.write(Buffer.alloc(50, 2), 100);
+      file.finishSync(file.beginSync());
+      expect(file.isSynced(0, 150), `seed ${seed}`).to.equal(true);
+    }
   });
 
   it("makes bytes of a failed sync durable again in another file or once they were cut off, not by writing over them", async () => {
