@@ -9,6 +9,17 @@ const UNIT_MS: ReadonlyMap<string, number> = new Map([
   ["d", 86_400_000],
 ]);
 
+/** Between two looks: who asks a broker again and again leaves it time to do something else. */
+const INTERVAL_MIN_MS = 100;
+
+/** @throws CliFailure USAGE when the text is no duration, or one below 100ms */
+export function parseIntervalMs(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms < INTERVAL_MIN_MS)
+    throw usageFailure(`expected a duration of at least ${INTERVAL_MIN_MS}ms, such as 500ms, 2s`);
+  return ms;
+}
+
 /** @throws CliFailure USAGE when the text is not a number with a unit. */
 export function parseDurationMs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);

@@ -1,7 +1,7 @@
 /** The global flags: their spelling, and what they were set to. */
 import { type Command, Option } from "commander";
 import { type GlobalFlags, type OutputFlag, type Pair, parseOutput, wantsColor } from "../global-flags.ts";
-import { parseDurationMs } from "../parse/duration.ts";
+import { parseDurationMs, parseIntervalMs } from "../parse/duration.ts";
 import { parsePair } from "../parse/pairs.ts";
 import { DEFAULT_BROKER } from "../settings/default-broker.ts";
 import { asArgument, parsed, repeated } from "./options.ts";
@@ -24,7 +24,7 @@ export function addGlobalFlags(program: Command): void {
     )
     .addOption(parsed("--columns <list>", "these columns, in this order", parseNames))
     .option("--no-headers", "tables without their first line")
-    .addOption(parsed("--watch <interval>", `look again every so often (bare: ${WATCH_STANDARD})`, parseDurationMs))
+    .addOption(parsed("--watch <interval>", `look again every so often (bare: ${WATCH_STANDARD})`, parseIntervalMs))
     .option("-q, --quiet", "say nothing but errors on stderr")
     .option("-v, --verbose", "say more on stderr; -vv all", (_: unknown, before: number) => before + 1, 0)
     .addOption(parsed("--timeout <duration>", "give up after, such as 10s", parseDurationMs))

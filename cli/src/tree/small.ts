@@ -1,6 +1,6 @@
 /** Commands of one verb. */
 import { Argument, type Command } from "commander";
-import { parseDurationMs } from "../parse/duration.ts";
+import { parseIntervalMs } from "../parse/duration.ts";
 import { parseWholeNumber } from "../parse/numbers.ts";
 import { parsePair } from "../parse/pairs.ts";
 import { SHELLS, type Shell } from "../commands/completion-scripts.ts";
@@ -38,7 +38,7 @@ export function addSmallCommands(program: Command, launch: Launch): void {
   program
     .command("top")
     .description("what a broker does now: traffic, hottest partitions, connections; Ctrl-C ends")
-    .addOption(parsed("--interval <duration>", "between two looks", parseDurationMs).default(1_000, "1s"))
+    .addOption(parsed("--interval <duration>", "between two looks", parseIntervalMs).default(1_000, "1s"))
     .addOption(
       parsed("--rows <n>", "how many partitions", (text) => parseWholeNumber(text, { min: 1, max: 1_000 })).default(10),
     )

@@ -240,11 +240,11 @@ describe("tidemark as an administrator", () => {
 
   it("shows in one snapshot what the broker does, and what it cannot show", async () => {
     const http = broker.ready.brokers[0]?.http ?? "";
-    const [load] = await rows("top", "--interval", "50ms", "-X", `http=${http}`);
+    const [load] = await rows("top", "--interval", "100ms", "-X", `http=${http}`);
     expect(load).to.include({ broker: http }).and.have.property("hottest").that.is.an("array");
     expect(load?.["bytesIn"]).to.be.a("number");
     expect(load?.["connections"]).to.have.property("GRPC");
-    const blind = await tidemark(["top", "--interval", "50ms", "-X", "http=127.0.0.1:1", "-o", "json"]);
+    const blind = await tidemark(["top", "--interval", "100ms", "-X", "http=127.0.0.1:1", "-o", "json"]);
     expect(blind.code, blind.stderr).to.equal(0);
     expect(blind.stderr).to.include("no metrics from http://127.0.0.1:1/metrics/detail");
     expect(rowsOf(blind)[0]).to.include({ recordsIn: null }).and.have.property("logBytes").that.is.a("number");
@@ -275,7 +275,7 @@ describe("tidemark as an administrator", () => {
     const child = start([
       "topics",
       "list",
-      "--watch=20ms",
+      "--watch=100ms",
       "-o",
       "template=look {name}",
       "--internal",

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { CliFailure } from "../../src/failure.ts";
-import { parseDurationMs } from "../../src/parse/duration.ts";
+import { parseDurationMs, parseIntervalMs } from "../../src/parse/duration.ts";
 import { parsePartitions, parsePort, parseRate } from "../../src/parse/numbers.ts";
 import { parsePair, parseTopicSpec } from "../../src/parse/pairs.ts";
 import { parseFrom, parseUntil, resolveMoment } from "../../src/parse/position.ts";
@@ -20,6 +20,8 @@ describe("command line values", () => {
     expect(parseDurationMs("2m")).to.equal(120_000);
     expect(parseDurationMs("7d")).to.equal(604_800_000);
     refuses(parseDurationMs, ["", "10", "s", "-1s", "1 s", "1e3s", "10sec"]);
+    expect(parseIntervalMs("100ms")).to.equal(100);
+    refuses(parseIntervalMs, ["0s", "0ms", "99ms", "2"]);
   });
 
   it("reads --from: start, end, N, -N and times", () => {
