@@ -37,6 +37,11 @@ export function warn(context: CommandContext, text: string): void {
   context.stderr.write(asJson ? `${JSON.stringify({ warning: text })}\n` : `warning: ${text}\n`);
 }
 
+/** Whether standard output is a terminal that a page can be drawn on; a dumb one gets what a pipe gets. */
+export function canDraw({ stdout, env }: Pick<CommandContext, "stdout" | "env">): boolean {
+  return stdout.isTTY === true && env["TERM"] !== "dumb";
+}
+
 export function isJson(flags: GlobalFlags): boolean {
   return flags.output === "json" || flags.output === "ndjson";
 }

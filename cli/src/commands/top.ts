@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "@tidemark/client";
 import { withClient } from "../client-session.ts";
-import { type CommandContext, warn } from "../command-context.ts";
+import { canDraw, type CommandContext, warn } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { outputFormat } from "../global-flags.ts";
 import { printRows } from "../output/rows.ts";
@@ -33,7 +33,7 @@ const HOME_AND_CLEAR = "\u001b[H\u001b[J";
 export async function top(context: CommandContext, request: TopRequest): Promise<ExitCode> {
   return withClient(context, async (client, settings) => {
     const source = await findSource(context, client, settings);
-    const isLive = context.stdout.isTTY === true && context.flags.output === null;
+    const isLive = canDraw(context) && context.flags.output === null;
     if (isLive) return drawUntilStopped(context, request, source);
     if (source.missing !== null) warn(context, source.missing);
     const first = await source.look();
@@ -80,7 +80,9 @@ async function drawUntilStopped(context: CommandContext, request: TopRequest, so
 }
 
 function draw(context: CommandContext, load: BrokerLoad, source: Source): void {
-  const { columns = 80, rows = 24 } = context.stdout as { readonly columns?: number; readonly rows?: number };
+  const size = context.stdout as { readonly columns?: number; readonly rows?: number };
+  // Some say 0 where they do not know.
+  const [columns, rows] = [size.columns || 80, size.rows || 24];
   const page = renderLoad(load, { source: source.name, missing: source.missing, columns });
   const lines = page.trimEnd().split("\n");
   context.stdout.write(HOME_AND_CLEAR + lines.slice(0, Math.max(rows - 1, 1)).join("\n"));

@@ -4,7 +4,7 @@
  */
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { CommandContext } from "../command-context.ts";
+import { canDraw, type CommandContext } from "../command-context.ts";
 import type { ExitCode } from "../exit-codes.ts";
 
 const HOME_AND_CLEAR = "\u001b[H\u001b[J";
@@ -14,12 +14,12 @@ export async function watch(
   context: CommandContext,
   look: (context: CommandContext) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  const isTerminal = context.stdout.isTTY === true;
-  if (isTerminal) context.stdout.write(CLEAR_SCREEN);
+  const isDrawn = canDraw(context);
+  if (isDrawn) context.stdout.write(CLEAR_SCREEN);
   for (;;) {
-    const screen = new Screen(isTerminal);
+    const screen = new Screen(context.stdout.isTTY === true);
     const exitCode = await look({ ...context, stdout: screen });
-    context.stdout.write(isTerminal ? HOME_AND_CLEAR + screen.text : screen.text);
+    context.stdout.write(isDrawn ? HOME_AND_CLEAR + screen.text : screen.text);
     if (exitCode !== 0 || context.signal.aborted) return exitCode;
     await sleep(context.flags.watchMs ?? 0, undefined, { signal: context.signal });
   }

@@ -18,6 +18,22 @@ describe("watch", () => {
     expect(textOf(context.stdout)).to.equal("\u001b[2J\u001b[H\u001b[Jlook 1\n\u001b[H\u001b[Jlook 2\n");
   });
 
+  it("draws nothing on a dumb terminal: looks follow each other", async () => {
+    const stop = new AbortController();
+    const context = {
+      ...testContext({ isTerminal: true, flags: { watchMs: 1 } }),
+      env: { TERM: "dumb" },
+      signal: stop.signal,
+    };
+    let looks = 0;
+    await watch(context, async (look) => {
+      look.stdout.write(`look ${++looks}\n`);
+      if (looks === 2) stop.abort();
+      return ExitCode.OK;
+    });
+    expect(textOf(context.stdout)).to.equal("look 1\nlook 2\n");
+  });
+
   it("ends with the first look that fails", async () => {
     const context = testContext({ flags: { watchMs: 1 } });
     let looks = 0;
