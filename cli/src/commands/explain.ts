@@ -45,12 +45,22 @@ export async function explain(context: CommandContext, request: ExplainRequest):
   }
   const found = findExplanations(request.code);
   if (found.length === 0) {
-    throw new CliFailure("UNKNOWN_CODE", `there is no code ${request.code}`, { hint: "`tidemark explain` lists all" });
+    const near = await nearestCode(request.code);
+    const hint = near === null ? "`tidemark explain` lists all" : `did you mean ${near}?`;
+    throw new CliFailure("UNKNOWN_CODE", `there is no code ${request.code}`, { hint });
   }
   const isPage = outputFormat(context.flags) === "table" && found.length <= PAGES_MAX;
   if (isPage) context.stdout.write(found.map(renderExplanation).join("\n"));
   else printRows(context, found, COLUMNS);
   return ExitCode.OK;
+}
+
+/** Also of half a code: `unknown_topic`. */
+async function nearestCode(code: string): Promise<string | null> {
+  const wanted = code.toUpperCase();
+  const codes = allExplanations().map((row) => row.code);
+  const { nearest } = await import("@tidemark/broker/config");
+  return codes.find((one) => wanted !== "" && one.startsWith(wanted)) ?? nearest(wanted, codes);
 }
 
 export function findExplanations(code: string): Explanation[] {

@@ -90,7 +90,7 @@ export function parseSetting(setting: ClientSetting, text: string): SettingValue
     case "list": {
       const items = text.split(",").map((item) => item.trim());
       const given = items.filter((item) => item !== "");
-      return given.length === 0 ? wrong("host:port,...") : given;
+      return given.length === 0 || !given.every(isAddress) ? wrong("host:port,...") : given;
     }
     case "duration":
       return /^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/.test(text) ? text : wrong("a duration such as 500ms, 10s, 2m");
@@ -103,4 +103,10 @@ export function parseSetting(setting: ClientSetting, text: string): SettingValue
     case "choice":
       return setting.choices?.includes(text) === true ? text : wrong(`one of ${setting.choices?.join(", ")}`);
   }
+}
+
+/** `host`, `host:port`, `[::1]:port`. */
+function isAddress(text: string): boolean {
+  const match = /^(?:\[[^\]\s]+\]|[^:/\s]+)(?::(\d{1,5}))?$/.exec(text);
+  return match !== null && Number(match[1] ?? 0) <= 65_535;
 }

@@ -143,6 +143,16 @@ describe("tidemark without a broker", () => {
       .map((line) => JSON.parse(line).code);
     expect(codes).to.deep.equal(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
     expect(await run(["explain", "NONSENSE"])).to.include({ code: 3 });
+    for (const meant of ["unknown_topic", "UNKOWN_TOPIC_OR_PARTITION"])
+      expect((await run(["explain", meant])).stderr).to.include("hint: did you mean UNKNOWN_TOPIC_OR_PARTITION?\n");
+  });
+
+  it("refuses an address that is none where it is named, also for a profile", async () => {
+    for (const address of ["x y", "http://h:9192", "h:99999", "h:"]) {
+      const refused = await run(["profile", "add", "bad", "-b", address]);
+      expect(refused).to.include({ code: 2 });
+      expect(refused.stderr).to.include(`brokers=${address}: expected host:port,...`);
+    }
   });
 
   it("prints its version as JSON", async () => {
