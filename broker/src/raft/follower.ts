@@ -39,7 +39,7 @@ export class Follower {
   tick(): boolean {
     this.#silentTicks += 1;
     this.#download.tick();
-    if (this.#state.isVoter) return this.#silentTicks >= this.#timeoutTicks;
+    if (this.#state.mayCampaign) return this.#silentTicks >= this.#timeoutTicks;
     const { electionTicks, heartbeatTicks } = this.#state.options;
     if (this.#silentTicks >= electionTicks && (this.#silentTicks - electionTicks) % heartbeatTicks === 0) {
       this.#askForTheLog();

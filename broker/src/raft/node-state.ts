@@ -65,6 +65,14 @@ export class NodeState {
     return includesReplica(this.log.voters, this.replica);
   }
 
+  /**
+   * A replica whose removal has not committed may be the only one that holds the entry, and then must lead until it has
+   * (thesis 4.2.2). It still does not count itself.
+   */
+  get mayCampaign(): boolean {
+    return this.isVoter || includesReplica(this.log.votersAt(this.log.commitIndex), this.replica);
+  }
+
   raiseTerm(term: Term, vote: ReplicaId | null): void {
     assert(term > this.term, "the term fell");
     this.#hardState = { term, vote };

@@ -128,14 +128,17 @@ export class RaftNode {
 
   step(message: Message): void {
     // For another directory of this node: that one is gone, and this one has promised nothing in its name.
-    if (!isSameReplica(message.to, this.#state.replica)) return;
+    if (!isSameReplica(message.to, this.#state.replica)) {
+      this.#adoptByNodeId(message);
+      return;
+    }
     if (message.kind === "voteRequest") {
       this.#stepVoteRequest(message);
       return;
     }
     // Who asks for the log may be behind, and is brought up by what it is sent.
     if (message.kind === "followRequest" && message.term <= this.term) {
-      if (this.#role instanceof Leader) this.#role.adopt(message.from);
+      this.#bringUp(message.from);
       return;
     }
     const isPreVoteGrant = message.kind === "voteResponse" && message.isPreVote && message.isGranted;
@@ -215,7 +218,7 @@ export class RaftNode {
         break;
       case "timeoutNow":
         this.#followerOf(message.from);
-        if (this.#state.isVoter) this.#becomeCandidate(true);
+        if (this.#state.mayCampaign) this.#becomeCandidate(true);
         break;
       case "voteResponse":
         if (this.#role instanceof Campaign) this.#onCampaign(this.#role.onVoteResponse(message));
@@ -228,6 +231,23 @@ export class RaftNode {
       case "snapshotFetch":
         this.#stepLeader(message);
     }
+  }
+
+  /** Sees to it that a replica outside the voters is sent the log. A follower hands the question on to its leader. */
+  #bringUp(from: ReplicaId): void {
+    const role = this.#role;
+    if (role instanceof Leader) role.adopt(from);
+    else if (role instanceof Follower && role.leader !== null && !isSameReplica(role.leader, from)) {
+      // In its own term: two that take each other for the leader do not play ball with it.
+      this.#state.sendAfterSync({ kind: "followRequest", from, to: role.leader, term: this.term });
+    }
+  }
+
+  /** Whoever goes by a list so old that it names a former directory of this node is brought up, and learns the new one. */
+  #adoptByNodeId({ kind, from, to }: Message): void {
+    if (!(this.#role instanceof Leader) || to.nodeId !== this.#state.replica.nodeId) return;
+    if (kind !== "followRequest" && kind !== "voteRequest") return;
+    if (!includesReplica(this.voters, from)) this.#role.adopt(from);
   }
 
   #stepLeader(
@@ -245,9 +265,9 @@ export class RaftNode {
   #stepVoteRequest(request: VoteRequest): void {
     const role = this.#role;
     const isLed = role instanceof Leader || (role instanceof Follower && role.isLeaderAlive);
-    // Outside its own voters somebody missed its removal, or a list: it learns that from the log.
-    if (role instanceof Leader && !includesReplica(this.voters, request.from)) role.adopt(request.from);
     if (isLed && !request.isTransfer) {
+      // It missed its removal, or is in a newer list: either way the log says so.
+      if (!includesReplica(this.voters, request.from)) this.#bringUp(request.from);
       if (request.isPreVote || request.term <= this.term) this.#answerVote(request, false);
       return;
     }

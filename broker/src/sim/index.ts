@@ -17,3 +17,5 @@ export { SimulatedCrash } from "./simulated-crash.ts";
 export { Trace } from "./trace.ts";
 export { MUTATIONS, runLogCrash } from "./log-crash/index.ts";
 export type { CrashFailure, CrashRunResult, Mutation } from "./log-crash/index.ts";
+export { birthSnapshot, newDisk, ReplicaHost, runRaftGroup } from "./raft-group/index.ts";
+export type { GroupFailure, GroupRunResult, HostOptions } from "./raft-group/index.ts";

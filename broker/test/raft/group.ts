@@ -4,8 +4,8 @@
  */
 import { RaftNode, replicaKey } from "../../src/raft/index.ts";
 import type { Entry, Message, RaftRefusal, ReadConfirmed, ReplicaId, SoftState } from "../../src/raft/index.ts";
-import { birthSnapshot, newDisk, ReplicaHost } from "../../src/sim/raft-group/index.ts";
-import type { HostOptions } from "../../src/sim/raft-group/index.ts";
+import { birthSnapshot, newDisk, ReplicaHost } from "../../src/sim/index.ts";
+import type { HostOptions } from "../../src/sim/index.ts";
 
 export const ELECTION_TICKS = 10;
 
@@ -49,7 +49,7 @@ export class Group {
     const host = new ReplicaHost(id, newDisk(this.#birth.snapshot, this.#birth.image), this.#options, {
       createNode: (options, deps) => new RaftNode(options, deps),
       random: () => this.draw,
-      send: (message) => this.waiting.push(message),
+      send: (_, message) => this.waiting.push(message),
       onWrite: (writer, write) => {
         const parts = [
           write.chunk === null ? "" : ` chunk at ${write.chunk.position}`,
@@ -232,6 +232,11 @@ export class Group {
   }
 }
 
+/** The first directory of a node goes without saying. */
+function shortName({ nodeId, directoryId }: ReplicaId): string {
+  return directoryId === "a" ? `${nodeId}` : `${nodeId}:${directoryId}`;
+}
+
 function entriesText(entries: readonly Entry[]): string {
   return entries
     .map(({ index, term, body }) => {
@@ -242,8 +247,8 @@ function entriesText(entries: readonly Entry[]): string {
     .join(", ");
 }
 
-export function messageText(message: Message): string {
-  const head = `${message.from.nodeId}->${message.to.nodeId} ${message.kind} t${message.term}`;
+function messageText(message: Message): string {
+  const head = `${shortName(message.from)}->${shortName(message.to)} ${message.kind} t${message.term}`;
   switch (message.kind) {
     case "voteRequest": {
       const how = `${message.isPreVote ? " pre" : ""}${message.isTransfer ? " transfer" : ""}`;

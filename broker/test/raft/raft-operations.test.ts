@@ -295,6 +295,19 @@ describe("Raft, operations", () => {
       expect(group.soft(1)).to.include({ role: "leader", term: 1 });
     });
 
+    it("a leader whose own removal only it holds leads again to commit it (4.2.2)", () => {
+      const group = led(2);
+      expect(group.change(1, "removeVoter", replica(1))).to.equal(null);
+      group.crash(1);
+      group.waiting.length = 0;
+      group.restart(1);
+      group.silence(2);
+      expect(group.node(1).voters).to.deep.equal([replica(2)]);
+      group.tickAll(4 * ELECTION_TICKS);
+      expect(group.leaders()).to.deep.equal([2]);
+      expect(group.node(2).voters).to.deep.equal([replica(2)]);
+    });
+
     it("keeps the last voter, and removes nobody who is none", () => {
       const group = led(1);
       expect(group.change(1, "removeVoter", replica(1))).to.equal("LAST_VOTER");
@@ -365,6 +378,19 @@ describe("Raft, operations", () => {
       const late = ask(group);
       group.deliver();
       expect(group.reads.at(-1)).to.deep.equal({ term: 1, ticket: late, index: 1 });
+    });
+
+    it("are not confirmed by an answer to an earlier heartbeat", () => {
+      const group = led();
+      group.tick(1, 2);
+      group.deliver((message) => message.kind !== "heartbeatRequest" || message.to.nodeId === 2);
+      ask(group);
+      group.waiting.length = 0;
+      const answer = { kind: "heartbeatResponse", from: replica(2), to: replica(1), term: 1 } as const;
+      group.give({ ...answer, readRound: 0 });
+      expect(group.reads).to.deep.equal([]);
+      group.give({ ...answer, readRound: 1 });
+      expect(group.reads).to.have.length(1);
     });
 
     it("are not confirmed by a leader of the past (P56)", () => {

@@ -311,6 +311,24 @@ describe("Raft, claim by claim", () => {
       expect(group.transcript.filter((line) => line.includes("appendRejected"))).to.have.length.at.most(2);
     });
 
+    it("commits no further than the leader has vouched for, whatever its own tail looks like (figure 3.1)", () => {
+      const group = led();
+      group.propose(1, "a");
+      group.deliver((message) => message.to.nodeId === 2 && message.kind === "appendRequest");
+      expect(group.log(2)).to.equal("1:1 2:1");
+      group.give({
+        kind: "appendRequest",
+        from: replica(3),
+        to: replica(2),
+        term: 2,
+        previousIndex: 1,
+        previousTerm: 1,
+        entries: [],
+        commitIndex: 2,
+      });
+      expect(group.node(2).commitIndex, "2:1 may be another than the leader's").to.equal(1);
+    });
+
     it("never truncates what is committed: it stops instead (10.1(3))", () => {
       const group = led();
       group.propose(1, "a");

@@ -1,5 +1,8 @@
 /**
- * raft-group: a consensus group under simulation. One replica on its disk (`ReplicaHost`) serves stories told by hand too.
+ * raft-group: a consensus group under simulation. One seed is one run (`runRaftGroup`) that answers with a verdict and never
+ * throws for a failure it found; one replica on its disk (`ReplicaHost`) serves stories told by hand too.
  */
+export { runRaftGroup } from "./group-run.ts";
+export type { GroupFailure, GroupRunResult } from "./group-run.ts";
 export type { HostDeps, HostOptions, NodeFactory, ReplicaDisk, StateImage } from "./replica-host.ts";
-export { birthSnapshot, entryHash, newDisk, ReplicaHost } from "./replica-host.ts";
+export { birthSnapshot, newDisk, ReplicaHost } from "./replica-host.ts";

@@ -20,6 +20,7 @@ import type {
   ReadyWrite,
   ReplicaId,
   Snapshot,
+  Term,
 } from "../../raft/index.ts";
 
 /** What survives a crash. */
@@ -40,7 +41,7 @@ export type NodeFactory = (options: RaftOptions, deps: RaftDeps) => RaftNode;
 
 export interface HostDeps extends RaftDeps {
   readonly createNode: NodeFactory;
-  readonly send: (message: Message) => void;
+  readonly send: (host: ReplicaHost, message: Message) => void;
   /** For checks: before a write reaches the disk, after an entry was applied, when reads were confirmed. */
   readonly onWrite: (host: ReplicaHost, write: ReadyWrite) => void;
   readonly onApplied: (host: ReplicaHost, entry: Entry) => void;
@@ -49,6 +50,11 @@ export interface HostDeps extends RaftDeps {
 }
 
 export type HostOptions = Omit<RaftOptions, "replica" | "stored"> & { readonly chunkBytes: number };
+
+/** The term of a stored entry; null if the disk does not have it. */
+export function storedTerm({ entries }: ReplicaDisk, index: LogIndex): Term | null {
+  return entries[index - (entries[0]?.index ?? 0)]?.term ?? null;
+}
 
 const IMAGE_BYTES = 24;
 
@@ -124,7 +130,7 @@ export class ReplicaHost {
     if (write === null || this.#node === null) return;
     this.#write = null;
     this.#perform(write);
-    for (const message of write.messages) this.#deps.send(message);
+    for (const message of write.messages) this.#deps.send(this, message);
     this.#node.advance();
     this.drain();
   }
@@ -155,7 +161,7 @@ export class ReplicaHost {
   }
 
   #take(ready: Ready): void {
-    for (const message of ready.messages) this.#deps.send(message);
+    for (const message of ready.messages) this.#deps.send(this, message);
     if (ready.write !== null) {
       this.#deps.onWrite(this, ready.write);
       this.#write = ready.write;
@@ -168,7 +174,7 @@ export class ReplicaHost {
     for (const { from, to, term, snapshot, position } of ready.snapshotReads) {
       if (!isSameSnapshot(snapshot, this.disk.snapshot)) continue;
       const bytes = encodeImage(this.disk.image).slice(position, position + this.#options.chunkBytes);
-      this.#deps.send({ kind: "snapshotChunk", from, to, term, snapshot, position, bytes });
+      this.#deps.send(this, { kind: "snapshotChunk", from, to, term, snapshot, position, bytes });
     }
   }
 

@@ -1,0 +1,126 @@
+/**
+ * The main stories, line by line: every message, write and applied entry. `REWRITE=1` writes the transcripts anew; the
+ * difference is what a reviewer reads.
+ */
+import { expect } from "chai";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { ELECTION_TICKS, Group, replica } from "./group.ts";
+
+const DIRECTORY = fileURLToPath(new URL("../../../test/data/raft/", import.meta.url));
+
+const STORIES: Readonly<Record<string, () => Group>> = {
+  election: () => {
+    const group = new Group(3);
+    group.say("1 hears nobody, asks whether it would be elected, then campaigns");
+    group.campaign(1);
+    group.say("a proposal commits and is applied");
+    group.propose(1, "a");
+    group.deliver();
+    return group;
+  },
+
+  "split-vote": () => {
+    const group = new Group(4);
+    group.say("1 and 2 campaign at the same time, and have two votes each");
+    group.startCampaign(1);
+    group.startCampaign(2);
+    group.cut(1, 4);
+    group.cut(2, 3);
+    group.deliver();
+    group.heal();
+    group.say("2 is the first to try again");
+    group.tick(2, 2 * ELECTION_TICKS - 1);
+    group.deliver();
+    return group;
+  },
+
+  "conflict-repair": () => {
+    const group = new Group(3);
+    group.campaign(1);
+    group.say("1 is cut off with two entries that nobody else gets");
+    group.isolate(1);
+    group.propose(1, "lost 1");
+    group.propose(1, "lost 2");
+    group.deliver();
+    group.say("2 leads, and commits another");
+    group.silence(2, 3);
+    group.campaign(2);
+    group.propose(2, "kept");
+    group.deliver();
+    group.say("1 is back");
+    group.heal();
+    group.tick(2, 2);
+    group.deliver();
+    return group;
+  },
+
+  "snapshot-catch-up": () => {
+    const group = new Group(3);
+    group.campaign(1);
+    group.say("3 is cut off while the log is cut");
+    group.isolate(3);
+    group.propose(1, "a");
+    group.propose(1, "b");
+    group.deliver();
+    group.host(1).writeSnapshot(0);
+    group.say("3 is back: it fetches the snapshot piece by piece, then the rest");
+    group.heal();
+    group.propose(1, "c");
+    group.tick(1, 2);
+    group.deliver();
+    group.tick(1, 2);
+    group.deliver();
+    return group;
+  },
+
+  transfer: () => {
+    const group = new Group(3);
+    group.campaign(1);
+    group.say("3 lacks an entry when it is to lead");
+    group.propose(1, "a");
+    group.deliver((message) => message.to.nodeId !== 3);
+    group.host(1).run((node) => node.transferTo(replica(3)));
+    group.tick(1, 2);
+    group.deliver();
+    return group;
+  },
+
+  membership: () => {
+    const group = new Group(3);
+    group.campaign(1);
+    group.say("the disk of 3 is lost: it comes back as another replica, and follows as a learner");
+    group.crash(3);
+    group.add(replica(3, "b"));
+    group.tick(3, ELECTION_TICKS);
+    group.deliver();
+    group.say("its old seat is removed, then it takes the new one");
+    group.change(1, "removeVoter", replica(3));
+    group.deliver();
+    group.tick(1, 2);
+    group.deliver();
+    group.change(1, "addVoter", replica(3, "b"));
+    group.deliver();
+    group.say("the leader is removed, and hands over");
+    group.tick(1, 2);
+    group.deliver();
+    group.change(1, "removeVoter", replica(1));
+    group.deliver();
+    return group;
+  },
+};
+
+describe("Raft transcripts", () => {
+  for (const [name, story] of Object.entries(STORIES)) {
+    it(name, () => {
+      const told = `${story().transcript.join("\n").trim()}\n`;
+      const path = `${DIRECTORY}${name}.txt`;
+      if (process.env["REWRITE"] === "1") {
+        mkdirSync(DIRECTORY, { recursive: true });
+        writeFileSync(path, told);
+      }
+      expect(existsSync(path), `${path} is missing: run with REWRITE=1`).to.equal(true);
+      expect(told).to.equal(readFileSync(path, "utf8"));
+    });
+  }
+});
