@@ -25,7 +25,7 @@ import type { Segment } from "./segment.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
 import { markerAt } from "./transaction-marker.ts";
 import type { AbortedTransaction } from "./txn-index-file.ts";
-import type { ProducerBatch } from "./types.ts";
+import type { ProducerBatch, ProducerEntry } from "./types.ts";
 
 export interface ReplaySource {
   readonly segments: readonly Segment[];
@@ -113,17 +113,17 @@ function between(source: ReplaySource, wanted: WantedBatch, end: number): { from
     const snapshot = offset === undefined ? null : source.snapshots.load(offset, 0);
     // A snapshot that is not whole says nothing: search without any.
     if (snapshot === null) return { from: source.logStartOffset, to: end };
-    if (isBelow(snapshot.state, wanted)) low = middle + 1;
+    if (isBelow(snapshot.state.get(wanted.producerId), wanted, source.logStartOffset)) low = middle + 1;
     else high = middle;
   }
   return { from: offsets[low - 1] ?? source.logStartOffset, to: offsets[low] ?? end };
 }
 
-/** Whether the state was taken before the wanted batch was appended. */
-function isBelow(state: ProducerState, wanted: WantedBatch): boolean {
-  const producer = state.get(wanted.producerId);
-  if (producer === undefined || producer.producerEpoch < wanted.producerEpoch) return true;
-  if (producer.producerEpoch > wanted.producerEpoch) return false;
+/** Whether a snapshot that knows `producer` was taken before the wanted batch was appended. */
+function isBelow(producer: ProducerEntry | undefined, wanted: WantedBatch, logStartOffset: Offset): boolean {
+  // What lies below the log start is forgotten by some loads and not by others: its epoch may even be a later one.
+  if (producer === undefined || producer.lastOffset < logStartOffset) return true;
+  if (producer.producerEpoch !== wanted.producerEpoch) return producer.producerEpoch < wanted.producerEpoch;
   // Sequences wrap: of two, the one that is less than half the circle ahead is the later one.
   const ahead = (wanted.lastSequence - producer.lastSequence + MAX_SEQUENCE + 1) % (MAX_SEQUENCE + 1);
   return ahead > 0 && ahead < (MAX_SEQUENCE + 1) / 2;

@@ -103,6 +103,23 @@ describe("pitfalls of storage", () => {
     expect((await machine.run(again.findProducerBatch(1, 0, 190, 190)))?.baseOffset).to.equal(190);
   });
 
+  it("P62: the look-up is not misled by what a snapshot knows from below the log start", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    for (let i = 0; i < 3; i += 1) append(log, makeBatch({ producerId: 1, producerEpoch: 1, baseSequence: i }));
+    log.highWatermark = log.logEndOffset;
+    await machine.run(log.raiseLogStart(asOffset(3)));
+    while (log.segmentCount === 1) append(log, makeBatch({}));
+    // Nobody knows the later epoch any more; the snapshot at the roll does.
+    const from = log.logEndOffset;
+    for (let i = 0; i < 60; i += 1) append(log, makeBatch({ producerId: 1, producerEpoch: 0, baseSequence: i }));
+    expect(log.segmentCount).to.be.greaterThan(3);
+    for (const sequence of [0, 1, 30, 59]) {
+      const found = await machine.run(log.findProducerBatch(1, 0, sequence, sequence));
+      expect(found?.baseOffset, `sequence ${sequence}`).to.equal(from + sequence);
+    }
+  });
+
   it("P66: a raised log start that a kill interrupted is lost for good or there for good", async function () {
     this.timeout(30_000);
     await crashEverywhere(
