@@ -42,7 +42,7 @@ export class Follower {
     if (this.#state.mayCampaign) return this.#silentTicks >= this.#timeoutTicks;
     const { electionTicks, heartbeatTicks } = this.#state.options;
     if (this.#silentTicks >= electionTicks && (this.#silentTicks - electionTicks) % heartbeatTicks === 0) {
-      this.#askForTheLog();
+      this.askForTheLog(this.#state.log.voters);
     }
     return false;
   }
@@ -62,6 +62,11 @@ export class Follower {
   onLeaderHeard(leader: ReplicaId): void {
     this.#leader = leader;
     this.#beginWait();
+  }
+
+  askForTheLog(replicas: readonly ReplicaId[]): void {
+    const { replica, term } = this.#state;
+    for (const to of replicas) this.#state.sendAfterSync({ kind: "followRequest", from: replica, to, term });
   }
 
   onAppend(request: AppendRequest): void {
@@ -123,12 +128,5 @@ export class Follower {
       term: this.#state.term,
       matchIndex,
     });
-  }
-
-  #askForTheLog(): void {
-    const { replica, term, log } = this.#state;
-    for (const voter of log.voters) {
-      this.#state.sendAfterSync({ kind: "followRequest", from: replica, to: voter, term });
-    }
   }
 }

@@ -92,6 +92,11 @@ export class RaftNode {
     if (this.#role instanceof Follower) this.#role.onLeaderGone(delayTicks);
   }
 
+  /** The shell has found the leader by other means: a list of voters may be so old that nobody in it is left. */
+  onLeaderFound(leader: ReplicaId): void {
+    if (this.#role instanceof Follower && this.#role.leader === null) this.#role.askForTheLog([leader]);
+  }
+
   propose(commands: readonly Uint8Array[]): Proposed {
     return this.#role instanceof Leader ? this.#role.propose(commands) : NOT_LEADER;
   }

@@ -52,8 +52,10 @@ export class SnapshotDownload {
     const matchIndex = this.#matchWithout(chunk.snapshot);
     if (matchIndex !== null) return matchIndex;
     const { snapshot, position, bytes } = chunk;
-    this.#state.chunk = { snapshot, position, bytes };
     const end = position + bytes.byteLength;
+    // A piece that is none is asked for again in good time, not at once and for ever.
+    if (end > snapshot.sizeBytes || (end === position && end < snapshot.sizeBytes)) return null;
+    this.#state.chunk = { snapshot, position, bytes };
     if (end < snapshot.sizeBytes) {
       this.#ask({ snapshot, source: chunk.from, position: end, silentTicks: 0 });
       return null;
@@ -71,7 +73,8 @@ export class SnapshotDownload {
 
   tick(): void {
     const current = this.#download;
-    if (current === null) return;
+    // The log may have come by without it.
+    if (current === null || this.#matchWithout(current.snapshot) !== null) return;
     const silentTicks = current.silentTicks + 1;
     if (silentTicks < this.#state.options.electionTicks) this.#download = { ...current, silentTicks };
     else this.#ask({ ...current, silentTicks: 0 });

@@ -15,13 +15,14 @@ import { BREAKS } from "./breaks.ts";
 
 /** Fresh seeds at every run; RAFT_SEED repeats one, RAFT_RUNS says how many. */
 const FIRST_SEED = Number(process.env["RAFT_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = Number(process.env["RAFT_RUNS"] ?? 60);
+const RUNS = Number(process.env["RAFT_RUNS"] ?? 50);
 
 /** Seeds that failed once. */
 const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
   [140, "a learner whose list names no leader was never sent the log"],
   [313, "a removed voter asked only followers for votes, and learned nothing"],
   [1969, "a leader whose own removal nobody else had could not lead again"],
+  [103782, "an emptied replica's list named only itself"],
 ];
 
 function describeFailure({ seed, failure }: GroupRunResult): string {
@@ -56,10 +57,10 @@ describe("A simulated Raft group", function () {
       "partition",
       "voters changed",
     ]) {
-      if (RUNS >= 60) expect(counts.get(what) ?? 0, what).to.be.greaterThan(2);
+      if (RUNS >= 50) expect(counts.get(what) ?? 0, what).to.be.greaterThan(2);
     }
     for (const what of ["entry committed", "read confirmed"]) {
-      if (RUNS >= 60) expect(counts.get(what) ?? 0, what).to.be.greaterThan(500);
+      if (RUNS >= 50) expect(counts.get(what) ?? 0, what).to.be.greaterThan(500);
     }
   });
 

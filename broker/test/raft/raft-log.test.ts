@@ -116,7 +116,7 @@ describe("The Raft log", () => {
           expect(kept).to.deep.equal(naive.terms.slice(log.firstIndex));
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -134,7 +134,7 @@ describe("The Raft log", () => {
         while ((terms[expected] ?? 0) > term) expected -= 1;
         expect(log.agreementBelow(index, term)).to.deep.equal({ index: expected, term: terms[expected] });
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

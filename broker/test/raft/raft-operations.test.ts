@@ -3,7 +3,7 @@
  * 10.1(6)-(8), 10.2; thesis 3.10, 4, 5, 6.4).
  */
 import { expect } from "chai";
-import type { Message } from "../../src/raft/index.ts";
+import type { Message, Snapshot } from "../../src/raft/index.ts";
 import { ELECTION_TICKS, Group, replica } from "./group.ts";
 
 function led(votersCount = 3): Group {
@@ -128,6 +128,41 @@ describe("Raft, operations", () => {
       expect(group.host(3).image).to.deep.equal(group.host(1).image);
     });
 
+    it("a piece that is empty, too long or out of place is not taken, and asked for again after a while", () => {
+      const group = new Group(3);
+      const snapshot: Snapshot = { index: 9, term: 1, voters: [replica(1)], sizeBytes: 24, crc: 1 };
+      const header = { from: replica(1), to: replica(2), term: 1, snapshot } as const;
+      group.give({ kind: "snapshotOffer", ...header });
+      expect(group.waiting.map((message) => message.kind)).to.deep.equal(["snapshotFetch"]);
+      group.waiting.length = 0;
+      for (const [position, length] of [
+        [0, 0],
+        [0, 25],
+        [3, 4],
+      ] as const) {
+        group.give({ kind: "snapshotChunk", ...header, position, bytes: new Uint8Array(length) });
+      }
+      expect(group.waiting).to.deep.equal([]);
+      expect(group.host(2).isWriting).to.equal(false);
+      for (let i = 0; i < ELECTION_TICKS; i++) {
+        const heartbeat = { kind: "heartbeatRequest", commitIndex: 0, readRound: 0 } as const;
+        group.give({ ...heartbeat, from: replica(1), to: replica(2), term: 1 });
+        group.tick(2);
+      }
+      expect(group.waiting.filter((message) => message.kind === "snapshotFetch")).to.have.length(1);
+    });
+
+    it("a snapshot is no longer asked for when the log came by without it", () => {
+      const group = led();
+      const snapshot: Snapshot = { index: 3, term: 1, voters: [replica(1)], sizeBytes: 24, crc: 1 };
+      group.give({ kind: "snapshotOffer", from: replica(1), to: replica(2), term: 1, snapshot });
+      group.waiting.length = 0;
+      proposeAll(group, 4);
+      group.transcript.length = 0;
+      group.tickAll(2 * ELECTION_TICKS);
+      expect(group.transcript.filter((line) => line.includes("snapshotFetch"))).to.deep.equal([]);
+    });
+
     it("a crash between the install and the cut leaves a log that is dropped at start (10.2)", () => {
       const group = led();
       group.isolate(3);
@@ -180,6 +215,20 @@ describe("Raft, operations", () => {
       group.isolate(1);
       group.tick(9, 10 * ELECTION_TICKS);
       expect(group.soft(9).role).to.equal("follower");
+    });
+
+    it("follow a leader that somebody named, where nobody of their list is left", () => {
+      const group = led(2);
+      const lost = group.add(replica(2, "b"));
+      group.isolate(1);
+      group.tickAll(ELECTION_TICKS);
+      group.heal();
+      group.waiting.length = 0;
+      lost.run((node) => {
+        node.onLeaderFound(replica(1));
+      });
+      group.deliver();
+      expect(group.soft(2).leader).to.deep.equal(replica(1));
     });
 
     it("find the next leader, and are forgotten while they are silent", () => {

@@ -373,6 +373,7 @@ class GroupRun {
       this.#runFor(5 * STEP_MS);
       const leader = this.#hosts.find((host) => host.node?.softState.role === "leader");
       if (leader === undefined) continue;
+      this.#nameLeader(leader.replica);
       if (lastTerm !== leader.node?.term) {
         leader.run((node) => {
           const proposed = node.propose([Uint8Array.of(1)]);
@@ -388,6 +389,18 @@ class GroupRun {
       return `${replicaKey(replica)} ${node?.softState.role} of {${voters}} at ${image.index}`;
     });
     check(false, "L1", () => `a healed group does not come to one state: ${states.join(", ")}`);
+  }
+
+  /** Whose list names only its own node has nobody to ask; a driver would ask the nodes it was configured with. */
+  #nameLeader(leader: ReplicaId): void {
+    for (const host of this.#hosts) {
+      const isAlone = host.node?.voters.every((voter) => voter.nodeId === host.replica.nodeId) === true;
+      if (!isAlone || isSameReplica(host.replica, leader)) continue;
+      host.run((node) => {
+        node.onLeaderFound(leader);
+      });
+      this.checks.afterEvent(host);
+    }
   }
 
   #exponential(random: SeededRandom, meanMs: number): number {
