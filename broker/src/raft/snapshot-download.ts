@@ -49,6 +49,8 @@ export class SnapshotDownload {
     const current = this.#download;
     if (current === null || !isSameSnapshot(current.snapshot, chunk.snapshot)) return null;
     if (chunk.position !== current.position) return null;
+    // A late repeat of an earlier attempt can come before the piece in hand has gone to the disk: one at a time.
+    if (this.#state.chunk !== null) return null;
     const matchIndex = this.#matchWithout(chunk.snapshot);
     if (matchIndex !== null) return matchIndex;
     const { snapshot, position, bytes } = chunk;

@@ -23,6 +23,10 @@ const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
   [313, "a removed voter asked only followers for votes, and learned nothing"],
   [1969, "a leader whose own removal nobody else had could not lead again"],
   [103782, "an emptied replica's list named only itself"],
+  [200688, "votes counted late made a leader of a term long past: the check asked too much of it"],
+  [203737, "an acknowledgement of an earlier term left after its entries were cut: the check took it for one of now"],
+  [208403, "a disk was lost whose seat a change under way needed: the faults asked too much"],
+  [209902, "a late repeat of a snapshot's piece took the place of one that was not on disk yet"],
 ];
 
 function describeFailure({ seed, failure }: GroupRunResult): string {

@@ -17,6 +17,14 @@ interface Seen {
   readonly hasOwnTermCommit: boolean;
 }
 
+interface AppliedEntry {
+  readonly term: Term;
+  readonly hash: number;
+  readonly state: number;
+  /** It committed in this term or an earlier one. */
+  readonly committedTerm: Term;
+}
+
 interface AskedRead {
   readonly host: ReplicaHost;
   readonly term: Term;
@@ -33,7 +41,7 @@ export class GroupChecks {
   readonly #votes = new Map<string, string>();
   readonly #entries = new Map<string, { readonly hash: number; readonly previousTerm: Term | null }>();
   /** By index: what was applied there first, and the state after it. */
-  readonly #applied: { readonly term: Term; readonly hash: number; readonly state: number }[] = [];
+  readonly #applied: AppliedEntry[] = [];
   #answeredIndex: LogIndex = 0;
   #reads: AskedRead[] = [];
 
@@ -55,7 +63,8 @@ export class GroupChecks {
     const isPreVote = (message.kind === "voteRequest" || message.kind === "voteResponse") && message.isPreVote;
     if (isPreVote) return;
     check(message.term <= hardState.term, "SAID", () => `${name(host)} speaks of a term that its disk does not have`);
-    if (message.kind === "appendAccepted") {
+    // One of an earlier term speaks of a log that this term's leader may have cut since, before either was written.
+    if (message.kind === "appendAccepted" && message.term === hardState.term) {
       const end = host.disk.entries.at(-1)?.index ?? host.disk.snapshot.index;
       check(message.matchIndex <= end, "SAID", () => `${name(host)} acknowledges what its disk does not have`);
     }
@@ -103,7 +112,12 @@ export class GroupChecks {
     check(isOnDisk, "RA3", () => `${name(host)} applies ${entry.index}, which its disk does not have`);
     const known = this.#applied[entry.index];
     if (known === undefined) {
-      this.#applied[entry.index] = { term: entry.term, hash: entryHash(entry), state: image.hash };
+      this.#applied[entry.index] = {
+        term: entry.term,
+        hash: entryHash(entry),
+        state: image.hash,
+        committedTerm: host.node?.term ?? entry.term,
+      };
     } else {
       const isSame = known.hash === entryHash(entry) && known.state === image.hash;
       check(isSame, "RA8", () => `${name(host)} applies another ${entry.index}`);
@@ -183,7 +197,9 @@ export class GroupChecks {
     const { disk } = host;
     for (let index = disk.snapshot.index + 1; index < this.#applied.length; index++) {
       const committed = this.#applied[index];
-      const isHeld = committed === undefined || storedTerm(disk, index) === committed.term;
+      // Votes may be counted late, when a later term has a leader and entries already.
+      const isConcerned = committed !== undefined && committed.committedTerm < term;
+      const isHeld = !isConcerned || storedTerm(disk, index) === committed.term;
       check(isHeld, "RA5", () => `${name(host)} leads term ${term} without the committed entry ${index}`);
     }
   }

@@ -73,6 +73,8 @@ class GroupRun {
   readonly #lives: number[] = [];
   readonly #pausedUntilMs: number[] = [];
   #cutLinks = new Set<number>();
+  /** Lists that may be in force, or come into force, somewhere. */
+  #proposedVoters: (readonly ReplicaId[])[] = [];
   #isCalm = false;
   #nowMs = 0;
   #sequence = 0;
@@ -253,8 +255,8 @@ class GroupRun {
   #wipe(slot: number): void {
     const gone = (this.#hosts[slot] as ReplicaHost).replica;
     const source = this.#hosts.find((host, other) => other !== slot && host.node !== null);
-    const lists = this.#hosts.map((host) => host.node?.voters ?? host.disk.snapshot.voters);
-    // More empty seats, and there would never be a majority again.
+    const lists = [...this.#proposedVoters, ...this.#hosts.map((host) => host.disk.snapshot.voters)];
+    // Any list that was ever proposed may still come into force. More empty seats, and there would never be a majority again.
     const isBearable = lists.every((voters) => {
       const kept = voters.filter((voter) => !isSameReplica(voter, gone) && this.#isThere(voter)).length;
       return 2 * kept > voters.length;
@@ -266,6 +268,16 @@ class GroupRun {
     const { snapshot, image } = source.disk;
     this.#hosts[slot] = this.#newHost({ nodeId: slot + 1, directoryId }, newDisk(snapshot, image));
     this.#start(slot);
+  }
+
+  #isSettled(): boolean {
+    const [first] = this.#hosts;
+    return this.#hosts.every(
+      ({ node }) =>
+        node !== null &&
+        node.term === first?.node?.term &&
+        node.voters.map(replicaKey).join() === first.node.voters.map(replicaKey).join(),
+    );
   }
 
   #isThere(voter: ReplicaId): boolean {
@@ -341,6 +353,8 @@ class GroupRun {
     const outside = this.#hosts.filter(({ replica }) => !voters.some((voter) => voter.nodeId === replica.nodeId));
     const newcomer = outside.length > 0 ? workload.pick(outside).replica : null;
     const wantsMore = newcomer !== null && (voters.length < this.options.votersCount || workload.chance(0.5));
+    // All that was proposed before has come to its end where everybody is up and agrees.
+    if (this.#isSettled()) this.#proposedVoters = [voters];
     const wasAllowed = this.checks.mayChange(host);
     host.run((node) => {
       const isBlind = workload.chance(0.3);
@@ -351,7 +365,9 @@ class GroupRun {
       else if (isRandom && voters.length > 1 && (isBlind || voters.length > 2)) {
         changed = node.removeVoter(workload.pick(voters)).ok;
       }
-      if (changed) this.checks.onChanged(host, voters, wasAllowed);
+      if (!changed) return;
+      this.#proposedVoters.push(node.voters);
+      this.checks.onChanged(host, voters, wasAllowed);
     });
   }
 
