@@ -194,7 +194,7 @@ export const topicRows = [
     unit: "ms",
     scope: "topic",
     update: "cluster-wide",
-    doc: "How long files of removed segments and deleted topics stay on disk under another name, so that reads in flight can end.",
+    doc: "How long files of removed segments and deleted topics stay on disk under another name, so that reads in flight can end. In memory, and while a disk has no room but the reserve, they go at once.",
   },
   {
     key: "delete.retention.ms",

@@ -2,8 +2,8 @@
  * The reserve of the disk (3.8(2)): below min(256 MiB, 5 %) of free space nothing is appended, so that metadata, checkpoints
  * and deletion still find room; from twice that on all goes on.
  *
- * The disk is asked when somebody wants to append, and not again for a while, or until an eighth of the reserve was written:
- * no timer runs. Who meets the end of the disk all the same is answered by the write itself (3.1(12)).
+ * The disk is asked when somebody wants to append, and not again for a while, or until an eighth of the reserve was written,
+ * and when files were removed: no timer runs. Who meets the end of the disk all the same is answered by the write itself (3.1(12)).
  */
 import type { Clock, Disk, Logger } from "../ports/index.ts";
 
@@ -14,6 +14,8 @@ export interface DiskReserveDeps {
   readonly medium: "disk" | "memory";
   readonly clock: Clock;
   readonly logger: Logger;
+  /** There is no room any more; called once, until there is again. */
+  readonly onFull?: () => void;
 }
 
 const RESERVE_BYTES_MAX = 256 * 1024 * 1024;
@@ -52,6 +54,11 @@ export class DiskReserve {
     return !this.hasRoom(0);
   }
 
+  /** Files went: room that they made is seen, and told of, without waiting for somebody who wants to append. */
+  onRemoved(): void {
+    if (!this.#hasRoom) this.#look();
+  }
+
   /** What a producer is told while there is no room. */
   get fullMessage(): string {
     const { medium, path } = this.#deps;
@@ -76,7 +83,10 @@ export class DiskReserve {
     this.#hasRoom = hasRoom;
     const told = { path, medium, freeBytes: this.#freeBytes, reserveBytes: Math.round(this.#reserveBytes) };
     if (hasRoom) logger.info("there is room again: appends go on", told);
-    else logger.error("no room but the reserve: appends are refused", told);
+    else {
+      logger.error("no room but the reserve: appends are refused", told);
+      this.#deps.onFull?.();
+    }
   }
 }
 

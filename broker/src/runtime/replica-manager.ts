@@ -91,7 +91,9 @@ export class ReplicaManager {
     this.#deps = deps;
     this.#slices = new Slices(deps);
     const { disk, clock, logger } = deps;
-    this.#reserve = new DiskReserve({ disk, clock, logger, path: options.path, medium: options.medium });
+    const { path, medium } = options;
+    const onFull = (): void => this.#directory?.hurryRemovals();
+    this.#reserve = new DiskReserve({ disk, clock, logger, path, medium, onFull });
     this.#partitionDeps = {
       clock,
       turn: deps.turn,
@@ -135,6 +137,8 @@ export class ReplicaManager {
       tailCacheBytes: config.tailCacheBytes,
       openFilesMax,
       ...options,
+      mustHurryRemovals: () => this.#options.medium === "memory" || this.#reserve.isFull,
+      onRemoved: () => this.#reserve.onRemoved(),
       onOffline: (fault) => this.#goOffline(fault),
     });
     return this.#directory.report;

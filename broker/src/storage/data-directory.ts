@@ -34,6 +34,7 @@ import { bytesToScan, loadLog } from "./log-loader.ts";
 import { formatPartitionMetadata, PARTITION_METADATA, readTopicId } from "./partition-metadata.ts";
 import { ProducerCap } from "./producer-cap.ts";
 import { RecoveryScan } from "./recovery-scan.ts";
+import { RemovalDelay } from "./removal-delay.ts";
 import { safeWrite, synced } from "./safe-write.ts";
 import { SegmentedLog } from "./segmented-log.ts";
 import { SharedWork } from "./shared-work.ts";
@@ -154,6 +155,11 @@ class DataDirectory implements LogDirectory {
       writeSlots: new SyncSlots(options.clock, WRITES_IN_FLIGHT_MAX),
       pace: new WritePace(),
       tails: new TailCache({ capBytes: options.tailCacheBytes ?? 0, clock: options.clock, timers: options.timers }),
+      removals: new RemovalDelay({
+        timers: options.timers,
+        mustHurry: () => options.mustHurryRemovals?.() === true,
+        onRemoved: () => options.onRemoved?.(),
+      }),
       onRecoveryPointMoved: () => this.#checkpoints.recoveryPoints.markDue(),
       onProducersAdded: (count) => this.#producerCap.added(count),
       onHighWatermarkMoved: () => this.#checkpoints.highWatermarks.markDue(),
@@ -509,6 +515,10 @@ class DataDirectory implements LogDirectory {
       this.#assertUsable();
       await this.#delete(key, log);
     });
+  }
+
+  hurryRemovals(): void {
+    this.#host.removals.hurry();
   }
 
   async #delete(key: string, log: SegmentedLog): Promise<void> {

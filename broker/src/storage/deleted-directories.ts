@@ -1,6 +1,6 @@
 /**
- * Directories of deleted logs (2.1(2), 3.6): they bear the name `...-delete` already, and their files go after a delay, a few
- * a turn. What cannot be removed now is tried again by timer; what is left at a stop goes with the next start.
+ * Directories of deleted logs (2.1(2), 3.6): they bear the name `...-delete` already, and their files go after a delay (removal-delay.ts),
+ * a few a turn. What cannot be removed now is tried again by timer; what is left at a stop goes with the next start.
  */
 import { DiskFault } from "../ports/index.ts";
 import type { LogHost } from "./log-host.ts";
@@ -26,18 +26,20 @@ export class DeletedDirectories {
 
   /** Removes the directory after `delayMs`, and tries until it is gone: its name has to be one that nobody uses again. */
   removeLater(name: string, delayMs: number): void {
-    this.#host.timers.after(delayMs, () => {
-      if (!this.#isStopped) this.#host.supervise(this.#removeUntilGone(name));
-    });
+    this.#host.removals.after(delayMs, () => this.#begin(name));
+  }
+
+  #begin(name: string): void {
+    if (!this.#isStopped) this.#host.supervise(this.#removeUntilGone(name));
   }
 
   async #removeUntilGone(name: string): Promise<void> {
-    if (!(await this.remove(name)) && !this.#isStopped) this.removeLater(name, RETRY_MS);
+    if (!(await this.remove(name)) && !this.#isStopped) this.#host.timers.after(RETRY_MS, () => this.#begin(name));
   }
 
   /** Removes the directory now; false: not all of it. */
   async remove(name: string): Promise<boolean> {
-    const { disk, logger, timers } = this.#host;
+    const { disk, logger, removals, timers } = this.#host;
     const directory = `${this.#root}/${name}`;
     try {
       if (disk.sizeOf(directory) === null) return true;
@@ -51,6 +53,7 @@ export class DeletedDirectories {
         if (this.#isStopped) return false;
       }
       disk.rmdir(directory);
+      removals.removed();
       return true;
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;

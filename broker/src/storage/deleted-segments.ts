@@ -1,6 +1,6 @@
 /**
- * Segments that a log has let go (3.6): their files are renamed `.deleted` and unlinked after a delay, so that whoever reads
- * them can finish. A file is closed before it is renamed, and before it is unlinked; who still reads opens it again under
+ * Segments that a log has let go (3.6): their files are renamed `.deleted` and unlinked after a delay
+ * (removal-delay.ts), so that whoever reads them can finish. A file is closed before it is renamed, and before it is unlinked; who still reads opens it again under
  * its new name (P20).
  *
  * They are renamed oldest first and stop at the first that cannot be: what a crash leaves is a log without a hole but for
@@ -8,7 +8,7 @@
  * what is left.
  */
 import { DiskFault } from "../ports/index.ts";
-import type { TimerHandle } from "../ports/index.ts";
+import type { TimerHandle, Timers } from "../ports/index.ts";
 import type { LogHost } from "./log-host.ts";
 import type { Segment } from "./segment.ts";
 
@@ -43,8 +43,13 @@ export class DeletedSegments {
     for (const segment of segments) this.#segments.add(segment);
     return this.#inOrder(async () => {
       const isDone = await this.#each(segments, (segment) => segment.moveAside());
-      if (isDone) this.#after(delayMs, () => this.#unlink(segments));
-      else this.#after(RETRY_MS, async () => void ((await this.discard(segments, delayMs, onRenamed)) && onRenamed()));
+      if (isDone) this.#after(this.#host.removals, delayMs, () => this.#unlink(segments));
+      else
+        this.#after(
+          this.#host.timers,
+          RETRY_MS,
+          async () => void ((await this.discard(segments, delayMs, onRenamed)) && onRenamed()),
+        );
       return isDone;
     });
   }
@@ -55,7 +60,8 @@ export class DeletedSegments {
       this.#segments.delete(segment);
     };
     const isDone = await this.#inOrder(() => this.#each(segments, remove));
-    if (!isDone) this.#after(RETRY_MS, () => this.#unlink(segments));
+    if (isDone) this.#host.removals.removed();
+    else this.#after(this.#host.timers, RETRY_MS, () => this.#unlink(segments));
   }
 
   /** False: one could not be worked on, for another reason than an I/O error, which is final (3.8(1)). */
@@ -87,9 +93,9 @@ export class DeletedSegments {
     return step;
   }
 
-  #after(delayMs: number, work: () => Promise<void>): void {
+  #after(timers: Pick<Timers, "after">, delayMs: number, work: () => Promise<void>): void {
     if (this.#isReleased) return;
-    const timer = this.#host.timers.after(delayMs, () => {
+    const timer = timers.after(delayMs, () => {
       this.#timers.delete(timer);
       if (!this.#isReleased) this.#host.supervise(work());
     });

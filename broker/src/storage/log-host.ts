@@ -6,6 +6,7 @@ import { DiskFault } from "../ports/index.ts";
 import type { Clock, Logger, Timers } from "../ports/index.ts";
 import { isPassing } from "./file-io.ts";
 import type { FilePool } from "./file-pool.ts";
+import type { RemovalDelay } from "./removal-delay.ts";
 import type { SafeWriteHost } from "./safe-write.ts";
 import type { SyncSlots } from "./sync-slots.ts";
 import type { TailCache } from "./tail-cache.ts";
@@ -21,6 +22,8 @@ export interface LogHost extends SafeWriteHost {
   readonly writeSlots: SyncSlots;
   readonly pace: WritePace;
   readonly tails: TailCache;
+  /** When files of what was deleted leave the disk. */
+  readonly removals: RemovalDelay;
   /** Recovery point, high watermark or log start of some log moved: its checkpoint is due. */
   onRecoveryPointMoved(): void;
   onHighWatermarkMoved(): void;

@@ -251,6 +251,10 @@ export interface LogDirectoryOptions {
   /** Memory for the newest batches of all logs together; 0 or absent: none are kept. */
   readonly tailCacheBytes?: number;
   onProgress?(progress: OpenProgress): void;
+  /** Whether files of what is deleted go at once instead of after `fileDeleteDelayMs`: there is no room (3.8(2)). */
+  mustHurryRemovals?(): boolean;
+  /** Files of what was deleted have left the disk. */
+  onRemoved?(): void;
   /** A fault that takes the whole directory offline (3.8(1)). */
   onOffline(fault: DiskFault): void;
 }
@@ -284,6 +288,8 @@ export interface LogDirectory {
   createLog(spec: ReplicaSpec): Promise<PartitionLog>;
   /** Renames to `-delete` at once; files go after fileDeleteDelayMs. The name is free when it resolves. */
   deleteLog(topic: string, partition: PartitionId): Promise<void>;
+  /** There is no room any more: files that wait for their delay go now. */
+  hurryRemovals(): void;
   /** Clean stop (4.3): flush all, epoch files, producer snapshots, checkpoints, marker. No marker after a failed sync. */
   close(brokerEpoch: number): Promise<void>;
 }

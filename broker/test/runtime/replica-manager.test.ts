@@ -5,7 +5,7 @@ import { LiveConfig, loadConfig } from "../../src/config/index.ts";
 import type { BrokerConfig } from "../../src/config/index.ts";
 import { applyEntry, emptyImage } from "../../src/metadata/index.ts";
 import type { ClusterImage, MetadataRecord } from "../../src/metadata/index.ts";
-import type { DiskFault } from "../../src/ports/index.ts";
+import type { Disk, DiskFault, Logger } from "../../src/ports/index.ts";
 import { Purgatory, ReplicaManager, Turn } from "../../src/runtime/index.ts";
 import { SimDisk, SimWorld } from "../../src/sim/index.ts";
 import { openLogDirectory } from "../../src/storage/index.ts";
@@ -28,21 +28,29 @@ class Bench {
   readonly world = new SimWorld(new SeededRandom(1));
   readonly disk = new SimDisk({ random: new SeededRandom(2), mode: "strict" });
   readonly offline: DiskFault[] = [];
+  readonly logged: string[] = [];
+  readonly mount: Disk;
   readonly config = new LiveConfig(config());
   readonly manager: ReplicaManager;
   image: ClusterImage = emptyImage;
 
-  constructor() {
+  constructor(medium: "disk" | "memory") {
     const process = this.world.startProcess();
     const mount = this.disk.mount(process);
+    this.mount = mount;
     mount.mkdir(PATH);
+    const logger: Logger = {
+      ...quietLogger,
+      info: (line) => void this.logged.push(line),
+      error: (line) => void this.logged.push(line),
+    };
     this.manager = new ReplicaManager(
-      { config: this.config, path: PATH, medium: "disk" },
+      { config: this.config, path: PATH, medium },
       {
         disk: mount,
         clock: process,
         timers: process,
-        logger: quietLogger,
+        logger,
         turn: new Turn(process),
         purgatory: new Purgatory({ clock: process, timers: process }),
         openLogDirectory,
@@ -51,8 +59,8 @@ class Bench {
     );
   }
 
-  static async open(): Promise<Bench> {
-    const bench = new Bench();
+  static async open(medium: "disk" | "memory" = "disk"): Promise<Bench> {
+    const bench = new Bench(medium);
     bench.image = applyEntry(emptyImage, 1, [
       { type: "clusterCreated", clusterId: topicId(99) },
       {
@@ -137,6 +145,34 @@ describe("ReplicaManager", () => {
     bench.create("tide", 3);
     expect(await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(3) }, 30_000))).to.deep.equal([]);
     expect(bench.manager.find("tide", 0)).to.deep.include({ topicId: topicId(3), logEndOffset: 0 });
+  });
+
+  it("gives the room of a deleted topic back at once when the disk is full, and says when it goes on (3.8(2))", async () => {
+    const bench = await Bench.open();
+    bench.create("tide", 1);
+    await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000));
+    const isLeft = (): boolean => bench.mount.list(PATH).some((name) => name.endsWith("-delete"));
+    bench.delete(1);
+    await bench.world.runFor(1_000);
+    expect(isLeft(), "there is room: it waits").to.equal(true);
+    bench.disk.capacityBytes = bench.disk.usedBytes();
+    expect(bench.manager.isFull).to.equal(true);
+    // Nobody appends, nor asks how full it is.
+    await bench.world.runFor(10);
+    expect(isLeft()).to.equal(false);
+    expect(bench.logged.slice(-2)).to.deep.equal([
+      "no room but the reserve: appends are refused",
+      "there is room again: appends go on",
+    ]);
+  });
+
+  it("keeps no file of a deleted topic in memory (3.8(2))", async () => {
+    const bench = await Bench.open("memory");
+    bench.create("tide", 1);
+    await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000));
+    bench.delete(1);
+    await bench.world.runFor(100);
+    expect(bench.mount.list(PATH).filter((name) => name.startsWith("tide"))).to.deep.equal([]);
   });
 
   it("does not lead a topic that was deleted while its log was made", async () => {

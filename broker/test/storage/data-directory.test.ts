@@ -43,6 +43,27 @@ describe("data directory: replicas come and go", () => {
     expect(machine.disk.list(DATA)).to.not.include(`t-0.${HEX}-delete`);
   });
 
+  it("removes them at once on a full disk, and those that wait when it becomes full (3.8(2))", async () => {
+    const machine = new StorageMachine();
+    const { directory } = await machine.fresh({ fileDeleteDelayMs: 60_000 });
+    const left = (): string[] => machine.disk.list(DATA).filter((name) => name.endsWith("-delete"));
+    await machine.run(directory.deleteLog("t", asPartitionId(0)));
+    await machine.letPass(100);
+    expect([left().length, machine.removals]).to.deep.equal([1, 0]);
+    machine.isFull = true;
+    directory.hurryRemovals();
+    expect(left().length, "not in the turn that met the end of the disk").to.equal(1);
+    await machine.letPass(10);
+    expect([left().length, machine.removals]).to.deep.equal([0, 1]);
+
+    await machine.run(directory.createLog(specOf({ fileDeleteDelayMs: 60_000 })));
+    await machine.run(directory.deleteLog("t", asPartitionId(0)));
+    await machine.letPass(10);
+    expect([left().length, machine.removals]).to.deep.equal([0, 2]);
+    await machine.letPass(120_000);
+    expect(machine.removals, "each once").to.equal(2);
+  });
+
   it("removes at start what a deletion left", async () => {
     const machine = new StorageMachine();
     const { directory } = await machine.fresh();

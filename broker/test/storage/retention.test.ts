@@ -205,6 +205,24 @@ describe("retention of a log", () => {
     expect(log.retain(asMs(now))).to.equal(null);
   });
 
+  it("unlinks segments that wait for the delay when the disk becomes full, and later ones at once (3.8(2))", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await filled(machine, { ...OLD, fileDeleteDelayMs: 60_000 });
+    const aside = (): string[] => machine.names().filter((name) => name.endsWith(".deleted"));
+    const second = bases(log)[1] ?? 0;
+    await machine.run(log.retain(asMs(DAY + second * 1000)) ?? Promise.reject(new Error("nothing is due")));
+    await machine.letPass(1100);
+    expect(aside()).to.have.lengthOf(3);
+    machine.isFull = true;
+    directory.hurryRemovals();
+    await machine.letPass(10);
+    expect([aside(), machine.removals]).to.deep.equal([[], 1]);
+    await machine.run(log.retain(asMs(DAY * 3)) ?? Promise.reject(new Error("nothing is due")));
+    await machine.letPass(10);
+    expect([aside(), machine.removals]).to.deep.equal([[], 2]);
+    expect(append(log)).to.equal(40);
+  });
+
   it("rolls first when all are due, goes on behind the old end, and comes back there", async () => {
     const machine = new StorageMachine();
     const { directory, log } = await filled(machine);

@@ -147,6 +147,10 @@ export class StorageMachine {
         openFilesMax: this.openFilesMax,
         producersMax: this.producersMax,
         tailCacheBytes: this.tailCacheBytes,
+        mustHurryRemovals: () => this.isFull,
+        onRemoved: () => {
+          this.removals += 1;
+        },
         onProgress: (progress) => this.progress.push(progress),
         onOffline: (fault) => {
           this.offline = fault;
@@ -161,6 +165,11 @@ export class StorageMachine {
     const log = await this.run(directory.createLog(specOf(config)));
     return { directory, log };
   }
+
+  /** Whether the directory takes the disk for full. */
+  isFull = false;
+  /** How often it told that files of what was deleted are gone. */
+  removals = 0;
 
   /** What starts have told of themselves. */
   readonly progress: OpenProgress[] = [];
