@@ -11,11 +11,10 @@ import { CliFailure, renderFailure, toFailure, usageFailure } from "./failure.ts
 import { type GlobalFlags, outputRefusal, wantsColor } from "./global-flags.ts";
 import { StdoutClosed } from "./output/chunk-writer.ts";
 import { openLog } from "./output/log-file.ts";
-import { watch } from "./output/watch.ts";
 import { createProgram, EXAMPLES } from "./program.ts";
 import type { StopSignals } from "./signals.ts";
 import { readFlags, WATCH_STANDARD } from "./tree/global.ts";
-import { isHidden, type Traits, traitsOf } from "./tree/options.ts";
+import { isHidden, type Launch, type Traits, traitsOf } from "./tree/options.ts";
 
 /** What is used of `process`, and how it is told to stop. */
 export interface World {
@@ -32,12 +31,16 @@ export async function runCli(given: readonly string[], world: World): Promise<Ex
   const { stop } = world;
   let exitCode: ExitCode = ExitCode.OK;
   let log: Log | null = null;
-  const program = createProgram(async (command, body) => {
+  const launch: Launch = async (command, body) => {
     const context = createContext(command, world);
     log = context.log;
     checkTraits(context.flags, traitsOf(command));
-    exitCode = context.flags.watchMs === null ? await body(context) : await watch(context, body);
-  });
+    exitCode =
+      context.flags.watchMs === null
+        ? await body(context)
+        : await (await import("./output/watch.ts")).watch(context, body);
+  };
+  const program = await createProgram(launch, args);
   quietCommander(program, world);
 
   if (args.length === 0) {
@@ -141,7 +144,7 @@ function asksForJson(args: readonly string[]): boolean {
 /** `error: unknown command 'prodce'` LF `(Did you mean produce?)` in our own form. */
 function commanderFailure(error: CommanderError, program: Command, args: readonly string[]): CliFailure {
   if (error.code === "commander.help") {
-    const parent = program.commands.find((command) => args.includes(command.name())) ?? program;
+    const parent = program.commands.find((command) => namesOf(command).some((name) => args.includes(name))) ?? program;
     const names = parent.commands.filter((command) => !isHidden(command)).map((command) => command.name());
     return usageFailure(`${parent.name()} needs a sub-command`, `it has ${names.join(", ")}`);
   }
@@ -150,6 +153,10 @@ function commanderFailure(error: CommanderError, program: Command, args: readonl
   const suggestion = /Did you mean (?:one of )?(.+)\?/.exec(rest.join(" "))?.[1];
   const hint = suggestion === undefined ? "add --help to see what there is" : `did you mean ${suggestion}?`;
   return usageFailure(plainSentence(first), own ?? hint);
+}
+
+function namesOf(command: Command): string[] {
+  return [command.name(), ...command.aliases()];
 }
 
 /** Commander's "option '--from <p>' argument 'x' is invalid. expected ..." as one sentence. */

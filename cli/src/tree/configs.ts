@@ -6,8 +6,7 @@ import { parseResource, type Resource } from "../parse/resource.ts";
 import type { Pair } from "../global-flags.ts";
 import { asArgument, type Launch, repeated, withTraits } from "./options.ts";
 
-export function addConfigs(program: Command, launch: Launch): void {
-  const configs = program.command("configs").description("settings of topics, brokers and the cluster");
+export function buildConfigs(configs: Command, launch: Launch): void {
   withTraits(configs.command("get"), { isWatchable: true, argument: "resource" })
     .addArgument(resource())
     .argument("[key...]", "only these")

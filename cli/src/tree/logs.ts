@@ -5,8 +5,7 @@ import type { VerifyLogsRequest } from "../commands/logs-verify.ts";
 import { parseWholeNumber } from "../parse/numbers.ts";
 import { type Launch, parsed, withTraits } from "./options.ts";
 
-export function addLogs(program: Command, launch: Launch): void {
-  const logs = program.command("logs").description("look inside the files of a data directory");
+export function buildLogs(logs: Command, launch: Launch): void {
   logs
     .command("dirs [directory]")
     .description("how much each replica takes of which disk: asks the brokers, or looks into a directory")

@@ -9,6 +9,9 @@ export type CommandBody = (context: CommandContext) => Promise<ExitCode>;
 /** Handed in by the process: builds the context from the global flags and keeps the exit code. */
 export type Launch = (command: Command, body: CommandBody) => Promise<void>;
 
+/** Gives a command what its summary does not say: arguments, flags, sub-commands, and what it does. */
+export type Build = (command: Command, launch: Launch) => void;
+
 /** What the global flags may ask of a command. Checked before it runs, so that a refusal has no effect. */
 export interface Traits {
   readonly outputs: readonly OutputFormat[];
@@ -36,11 +39,9 @@ export function traitsOf(command: Command): Traits {
 
 const hidden = new WeakSet<Command>();
 
-/** A command for machines: help and completion leave it out. */
-export function hiddenCommand(parent: Command, name: string): Command {
-  const command = parent.command(name, { hidden: true });
+/** For machines: help and completion leave it out. */
+export function hide(command: Command): void {
   hidden.add(command);
-  return command;
 }
 
 export function isHidden(command: Command): boolean {

@@ -3,8 +3,7 @@ import type { Command } from "commander";
 import type { AddProfileRequest } from "../commands/profile.ts";
 import { type Launch, withTraits } from "./options.ts";
 
-export function addProfile(program: Command, launch: Launch): void {
-  const profile = program.command("profile").alias("ctx").description("named settings of the client");
+export function buildProfile(profile: Command, launch: Launch): void {
   profile
     .command("list")
     .description("all profiles, and which one is in use")

@@ -10,9 +10,9 @@ import { parseWhere } from "../parse/where.ts";
 import { INPUT_FORMATS } from "../records/record-format.ts";
 import { type Launch, parsed, repeated, withTraits } from "./options.ts";
 
-export function addProduce(program: Command, launch: Launch): void {
-  withTraits(program.command("produce <topic>"), { outputs: ["table", "json", "ndjson"], argument: "topic" })
-    .description("write records from standard input or files")
+export function buildProduce(command: Command, launch: Launch): void {
+  withTraits(command, { outputs: ["table", "json", "ndjson"], argument: "topic" })
+    .argument("<topic>")
     .addOption(
       new Option("-f, --format <format>", "what a record is: a line, a line of JSON, a whole input")
         .choices(INPUT_FORMATS)
@@ -38,7 +38,7 @@ export function addProduce(program: Command, launch: Launch): void {
     .option("--txn-id <id>", "all of it or nothing (a later version)")
     .option("--no-partition", "with ndjson: let the key choose, whatever the envelope says")
     .addHelpText("after", PRODUCE_HELP)
-    .action((topic: string, options: Omit<ProduceRequest, "topic">, command: Command) =>
+    .action((topic: string, options: Omit<ProduceRequest, "topic">) =>
       launch(command, async (context) =>
         (await import("../commands/produce.ts")).produce(context, { topic, ...options }),
       ),
@@ -50,9 +50,9 @@ A record in \`lines\` is what stands before an LF, as bytes: a CR stays, and a l
 \`ndjson\` takes what \`consume -o ndjson\` writes: key, value, headers, timestamp and partition come back to the byte.
 `;
 
-export function addConsume(program: Command, launch: Launch): void {
-  const command = withTraits(program.command("consume <topic>"), { outputs: RECORD_OUTPUTS, argument: "topic" })
-    .description("read records; from the end and on, unless told otherwise")
+export function buildConsume(command: Command, launch: Launch): void {
+  withTraits(command, { outputs: RECORD_OUTPUTS, argument: "topic" })
+    .argument("<topic>")
     .addOption(
       parsed("--from <position>", "start, end, an offset N, the last -N of each partition, @TIME, @-5m", parseFrom),
     )
@@ -60,22 +60,21 @@ export function addConsume(program: Command, launch: Launch): void {
     .option("-g, --group <group>", "as a member of a consumer group (a later version)");
   addReadOptions(command)
     .addHelpText("after", CONSUME_HELP)
-    .action((topic: string, options: Omit<ConsumeRequest, "topics" | "isPretty">, self: Command) =>
-      launch(self, async (context) =>
+    .action((topic: string, options: Omit<ConsumeRequest, "topics" | "isPretty">) =>
+      launch(command, async (context) =>
         (await import("../commands/consume.ts")).consume(context, { ...options, topics: [topic], isPretty: false }),
       ),
     );
 }
 
-export function addTail(program: Command, launch: Launch): void {
-  const command = withTraits(program.command("tail <topic...>"), { outputs: RECORD_OUTPUTS, argument: "topic" })
-    .description("watch topics: consume from the end, one readable line a record on a terminal")
+export function buildTail(command: Command, launch: Launch): void {
+  withTraits(command, { outputs: RECORD_OUTPUTS, argument: "topic" })
+    .argument("<topic...>")
     .addOption(parsed("--from <position>", "begin earlier: start, the last -N, @TIME, @-5m", parseFrom));
-  addReadOptions(command).action(
-    (topics: string[], options: Omit<ConsumeRequest, "topics" | "isPretty">, self: Command) =>
-      launch(self, async (context) =>
-        (await import("../commands/consume.ts")).consume(context, { ...options, topics, isPretty: true }),
-      ),
+  addReadOptions(command).action((topics: string[], options: Omit<ConsumeRequest, "topics" | "isPretty">) =>
+    launch(command, async (context) =>
+      (await import("../commands/consume.ts")).consume(context, { ...options, topics, isPretty: true }),
+    ),
   );
 }
 

@@ -7,9 +7,8 @@ import { parsePort, parseWholeNumber } from "../parse/numbers.ts";
 import { parsePair, parseTopicSpec } from "../parse/pairs.ts";
 import { type Launch, parsed, repeated, withTraits } from "./options.ts";
 
-export function addDev(program: Command, launch: Launch): void {
-  withTraits(program.command("dev"), { outputs: ["table", "json", "ndjson"] })
-    .description("run a broker for development; Ctrl-C stops it cleanly")
+export function buildDev(command: Command, launch: Launch): void {
+  withTraits(command, { outputs: ["table", "json", "ndjson"] })
     .addOption(
       parsed("--brokers <n>", "how many brokers", (text) => parseWholeNumber(text, { min: 1, max: 100 })).default(1),
     )
@@ -24,13 +23,12 @@ export function addDev(program: Command, launch: Launch): void {
     )
     .addOption(parsed("--grpc-port <port>", "gRPC door; 0 = any free one", parsePort).default(9192))
     .addOption(parsed("--http-port <port>", "HTTP door (health, metrics); 0 = any free one", parsePort).default(9292))
-    .action((options: DevRequest, command: Command) =>
+    .action((options: DevRequest) =>
       launch(command, async (context) => (await import("../commands/dev.ts")).dev(context, options)),
     );
 }
 
-export function addServer(program: Command, launch: Launch): void {
-  const server = program.command("server").description("run a broker in production");
+export function buildServer(server: Command, launch: Launch): void {
   withSettings(withTraits(server.command("start"), { outputs: ["table", "json", "ndjson"] }))
     .description("one broker from a configuration file, KAFKA_* and TIDEMARK_* environment, and --set")
     .action((options: ServerStartRequest, command: Command) =>

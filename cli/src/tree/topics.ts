@@ -12,8 +12,7 @@ import { parsePair } from "../parse/pairs.ts";
 import { parseOffsetsAt, parseTruncateBefore } from "../parse/position.ts";
 import { asArgument, type Launch, parsed, repeated, withTraits } from "./options.ts";
 
-export function addTopics(program: Command, launch: Launch): void {
-  const topics = program.command("topics").description("what topics there are; make, change and delete them");
+export function buildTopics(topics: Command, launch: Launch): void {
   withTraits(topics.command("list"), { isWatchable: true })
     .description("all topics")
     .option("--internal", "also the broker's own")

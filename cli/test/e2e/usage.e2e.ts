@@ -43,6 +43,9 @@ describe("tidemark without a broker", () => {
       code: 2,
       stderr: "error: USAGE: unknown command 'prodce'\nhint: did you mean produce?\nsee: tidemark explain USAGE\n",
     });
+    const bare = await run(["ctx"]);
+    expect(bare.code).to.equal(2);
+    expect(bare.stderr).to.match(/^error: USAGE: profile needs a sub-command\nhint: it has list, use, /);
     const nested = await run(["topics", "lst"]);
     expect(nested).to.include({
       code: 2,

@@ -1,8 +1,8 @@
 import { expect } from "chai";
-import { createProgram } from "../../src/program.ts";
+import { COMMAND_NAMES, createProgram } from "../../src/program.ts";
 import { complete } from "../../src/tree/completion.ts";
 
-const program = createProgram(async () => undefined);
+const program = await createProgram(async () => undefined, COMMAND_NAMES);
 const valuesOf = (...words: string[]): string[] => complete(program, words).candidates.map(({ value }) => value);
 const namesOf = (...words: string[]): string | null => complete(program, words).names;
 
