@@ -89,7 +89,8 @@ function unreachable(brokers: readonly string[], cause: Error): CliFailure {
   });
 }
 
-function sdkLogger(context: CommandContext): Logger {
+/** Its warnings once each, with -q too: a command that waits out a refusal says what for. */
+export function sdkLogger(context: CommandContext): Logger {
   const say = (fields: object, message: string): void => {
     context.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
   };
@@ -97,7 +98,7 @@ function sdkLogger(context: CommandContext): Logger {
   const onceOrVerbose = (fields: object, message = ""): void => {
     context.log?.("warn", message, fields);
     if (context.flags.isVerbose) return say(fields, message);
-    if (context.flags.isQuiet || told.has(message)) return;
+    if (told.has(message)) return;
     told.add(message);
     const reason = String(Reflect.get(fields, "message")).replace(/\.$/, "");
     // A progress bar may stand on the line.
@@ -114,7 +115,13 @@ function sdkLogger(context: CommandContext): Logger {
       const created = topicCreation(fields);
       if (created === null) {
         if (context.flags.isVerbose) say(fields, message);
-      } else if (isJson(context.flags)) note(context, JSON.stringify({ event: "created", ...created }));
+        return;
+      }
+      // Every answer of a broker that is still making the topic may say so.
+      const line = `created ${created.topic}`;
+      if (told.has(line)) return;
+      told.add(line);
+      if (isJson(context.flags)) note(context, JSON.stringify({ event: "created", ...created }));
       else note(context, `created topic ${created.topic} (${plural(created.partitions, "partition")})`);
     },
     warn: onceOrVerbose,

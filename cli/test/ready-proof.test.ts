@@ -51,6 +51,7 @@ function answersOf(path: string, { produceCode = "NONE", fetched = "" }: Sicknes
       duplicate: false,
       durability: 2,
       leader: null,
+      unwritten: false,
     };
     const results = [{ ...result, errorCode: errorCode(produceCode), errorMessage: "it says" }];
     const credit = wire.produceResponse.encode({ correlationId: 0, results: [], creditBytes: 100 });

@@ -54,6 +54,8 @@ export interface ProduceResult {
   readonly isDuplicate: boolean;
   readonly durability: Partition["durability"] | null;
   readonly leader: LeaderHint | null;
+  /** Of an error: this attempt was refused before anything of the batch was appended. */
+  readonly isUnwritten: boolean;
 }
 
 export type { RequestStats, RequestTimes };
@@ -180,7 +182,7 @@ class ProduceCall implements AppendOwner, RequestTimes {
   onAppendDone(task: AppendTask): void {
     if (this.startedAt === 0) this.startedAt = task.startedAt;
     if (task.code === "NONE") this.#answer(task);
-    else this.#answerError(task.slot, task.code, task.message, this.#hintAfterAppend(task));
+    else this.#answerError(task.slot, task.code, task.message, this.#hintAfterAppend(task), task.isUnwritten);
     this.#onAnswered();
   }
 
@@ -209,6 +211,7 @@ class ProduceCall implements AppendOwner, RequestTimes {
       isDuplicate: task.isDuplicate,
       durability: partition?.durability ?? null,
       leader: null,
+      isUnwritten: false,
     };
   }
 
@@ -226,7 +229,7 @@ class ProduceCall implements AppendOwner, RequestTimes {
     this.#onAnswered();
   }
 
-  #answerError(slot: number, code: ErrorName, message: string, leader: LeaderHint | null): void {
+  #answerError(slot: number, code: ErrorName, message: string, leader: LeaderHint | null, isUnwritten = false): void {
     this.#hasFailed = true;
     const partition = this.#partitions[slot] ?? null;
     if (partition !== null) partition.traffic.produceRequestsFailed++;
@@ -239,6 +242,7 @@ class ProduceCall implements AppendOwner, RequestTimes {
       isDuplicate: false,
       durability: partition?.durability ?? null,
       leader,
+      isUnwritten,
     };
   }
 

@@ -45,6 +45,8 @@ export class AppendTask implements Waiter {
   // The answer.
   code: ErrorName = "NONE";
   message = "";
+  /** Refused before the log was asked, where the code alone leaves open whether the batch is in it (8.2). */
+  isUnwritten = false;
   baseOffset = 0;
   lastOffset = 0;
   isDuplicate = false;

@@ -354,7 +354,10 @@ export class Partition implements LogEvents {
 
   #append(task: AppendTask, now: Ms): boolean {
     const { reserve } = this.#deps;
-    if (!reserve.hasRoom(task.header.sizeBytes)) return this.#refuse(task, "KAFKA_STORAGE_ERROR", reserve.fullMessage);
+    if (!reserve.hasRoom(task.header.sizeBytes)) {
+      task.isUnwritten = true;
+      return this.#refuse(task, "KAFKA_STORAGE_ERROR", reserve.fullMessage);
+    }
     if (this.settings.isLogAppendTime) {
       setLogAppendTime(task.bytes, 0, now);
       task.header = readBatchHeader(task.bytes, 0);

@@ -5,6 +5,7 @@
  * Names of topics come from a broker, within half a second or not at all. TIDEMARK_COMPLETE_TOPICS=off asks none, =2s has more patience.
  */
 import { readdirSync } from "node:fs";
+import { Writable } from "node:stream";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -70,7 +71,9 @@ async function topicNames(context: CommandContext): Promise<string[]> {
   const { TIDEMARK_COMPLETE_TOPICS: wanted = "" } = context.env;
   if (wanted === "off") return [];
   const timeoutMs = wanted === "" ? TOPICS_TIMEOUT_MS : parseDurationMs(wanted);
-  const limited = { ...context, flags: { ...context.flags, timeoutMs, isQuiet: true } };
+  // Whatever is said would stand in the line that is being typed.
+  const stderr = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const limited = { ...context, stderr, flags: { ...context.flags, timeoutMs, isQuiet: true } };
   const { withClient } = await import("../client-session.ts");
   const names: string[] = [];
   await withClient(limited, async ({ admin }) => {

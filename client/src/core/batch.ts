@@ -93,13 +93,15 @@ export interface Refused {
   readonly kind: "refused";
   readonly row: ErrorRow;
   readonly message: string;
+  /** The broker says that this attempt appended nothing, whatever the code leaves open. */
+  readonly isUnwritten: boolean;
 }
 
 /** How a batch ended. */
 export type Outcome =
   | Acked
   /** `mayBeWritten`: not by the attempt that was refused, but by an earlier one. */
-  | (Refused & { readonly mayBeWritten: boolean })
+  | (Omit<Refused, "isUnwritten"> & { readonly mayBeWritten: boolean })
   /** Time ran out, or the producer was closed. */
   | { readonly kind: "expired" | "dropped"; readonly mayBeWritten: boolean; readonly lastError: ErrorRow | null };
 

@@ -18,7 +18,7 @@
 import { type CodecId, type ErrorRow, RecordBatchBuilder, type RecordBytes, type RecordHeader } from "@tidemark/proto";
 import { assert } from "./assert.ts";
 import { type BackoffPolicy, backoffMs } from "./backoff.ts";
-import { type Acked, type Answer, Batch, type Outcome, type Settled } from "./batch.ts";
+import { type Acked, type Answer, Batch, type Outcome, type Refused, type Settled } from "./batch.ts";
 import { splitBatch } from "./batch-split.ts";
 import { ACKED_UNSEEN, fateOf } from "./produce-errors.ts";
 import { type ProducerId, ProducerSession } from "./producer-session.ts";
@@ -166,7 +166,7 @@ export class PartitionQueue<C> {
   onAnswer(batch: Batch<C>, answer: Answer, now: number): void {
     this.#land(batch);
     if (answer.kind === "acked") this.#onAcked(batch, answer);
-    else this.#onRefused(batch, answer.row, answer.message, now);
+    else this.#onRefused(batch, answer, now);
     this.#endRegrouping();
   }
 
@@ -325,11 +325,11 @@ export class PartitionQueue<C> {
     if (!batch.isAbandoned) this.#settle(batch, outcome);
   }
 
-  #onRefused(batch: Batch<C>, row: ErrorRow, message: string, now: number): void {
+  #onRefused(batch: Batch<C>, { row, message, isUnwritten }: Refused, now: number): void {
     const { isIdempotent, codec } = this.#shared.options;
     const fate = fateOf(row, isIdempotent);
     batch.lastError = message === "" ? row : { ...row, text: message };
-    if (fate.mayBeWritten) batch.isDoubtful = true;
+    if (fate.mayBeWritten && !isUnwritten) batch.isDoubtful = true;
     if (fate.kind === "acked-unseen") return this.#onAcked(batch, ACKED_UNSEEN);
     if (batch.isAbandoned) return this.#session.onLeft(batch);
     // Halves of a batch that is in the log would be new batches to the broker, and double.

@@ -204,7 +204,8 @@ export class BatchSender implements StreamUser {
     const row = errorRow(result.errorCode);
     if (row.metadataStale) this.#stale.add(queue.topic);
     if (row.retriable) this.#logRefusal(queue, row.name, result.errorMessage || row.text);
-    queue.onAnswer(batch, { kind: "refused", row, message: result.errorMessage }, now);
+    const { errorMessage: message, unwritten: isUnwritten } = result;
+    queue.onAnswer(batch, { kind: "refused", row, message, isUnwritten }, now);
   }
 
   #logRefusal(queue: Queue, code: string, message: string): void {

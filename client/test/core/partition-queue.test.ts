@@ -14,6 +14,7 @@ const refusals = fc.constantFrom<Step>(
   { kind: "refuse", error: "NOT_LEADER_OR_FOLLOWER", append: true },
   { kind: "refuse", error: "REQUEST_TIMED_OUT", append: true },
   { kind: "refuse", error: "KAFKA_STORAGE_ERROR", append: true },
+  { kind: "refuse", error: "KAFKA_STORAGE_ERROR", append: false, isUnwritten: true },
   { kind: "refuse", error: "MESSAGE_TOO_LARGE", append: false },
   { kind: "refuse", error: "INVALID_RECORD", append: false },
 );
@@ -110,6 +111,21 @@ describe("partition queue", () => {
     for (const step of steps) adversary.run(step);
     return adversary;
   }
+
+  it("tells what a full broker refused before the append as not written, unless an earlier attempt may have been", () => {
+    const full: Step = { kind: "refuse", error: "KAFKA_STORAGE_ERROR", append: false, isUnwritten: true };
+    const late: Step = { kind: "wait", ms: DELIVERY_TIMEOUT_MS };
+    const told = (...steps: Step[]): unknown => {
+      const adversary = new Adversary();
+      for (const step of [{ kind: "append", count: 1 } as const, { kind: "take" } as const, ...steps, late])
+        adversary.run(step);
+      return adversary.outcomes.get(0);
+    };
+    expect(told(full)).to.deep.equal({ kind: "not-written" });
+    expect(told({ ...full, isUnwritten: false })).to.deep.equal({ kind: "unknown" });
+    const again: Step[] = [{ kind: "wait", ms: 50 }, { kind: "take" }];
+    expect(told({ kind: "break", served: 0 }, ...again, full)).to.deep.equal({ kind: "unknown" });
+  });
 
   it("does not double a batch whose predecessor ran out of time and turns up late", () => {
     const adversary = olderAndYounger(0);

@@ -9,13 +9,21 @@ import type { Batch, Settled } from "../../src/core/batch.ts";
 import { PartitionQueue, type QueueOptions, type Shared } from "../../src/core/partition-queue.ts";
 import { PartitionModel } from "./partition-model.ts";
 
+export interface RefuseStep {
+  readonly kind: "refuse";
+  readonly error: ErrorName;
+  readonly append: boolean;
+  /** The broker says that it appended nothing. */
+  readonly isUnwritten?: boolean;
+}
+
 export type Step =
   | { readonly kind: "append"; readonly count: number }
   | { readonly kind: "take" }
   /** The broker processes the oldest request of the live stream and answers. */
   | { readonly kind: "serve" }
   /** It refuses it with an error, having appended or not. */
-  | { readonly kind: "refuse"; readonly error: ErrorName; readonly append: boolean }
+  | RefuseStep
   /** It appends it, and the stream breaks before the answer. */
   | { readonly kind: "break"; readonly served: number }
   /** A batch that was on a broken stream is processed after all. */
@@ -98,7 +106,7 @@ export class Adversary {
         this.#serve();
         break;
       case "refuse":
-        this.#refuse(step.error, step.append);
+        this.#refuse(step);
         break;
       case "break":
         this.#break(step.served);
@@ -150,22 +158,31 @@ export class Adversary {
         { kind: "acked", baseOffset: outcome.baseOffset, logAppendTime: -1, isDuplicate: outcome.isDuplicate },
         this.#now,
       );
-    else this.#queue.onAnswer(sent.batch, { kind: "refused", row: errorRow(outcome.error), message: "" }, this.#now);
+    else
+      this.#queue.onAnswer(
+        sent.batch,
+        { kind: "refused", row: errorRow(outcome.error), message: "", isUnwritten: false },
+        this.#now,
+      );
     return true;
   }
 
-  #refuse(error: ErrorName, append: boolean): void {
+  #refuse({ error, append, isUnwritten = false }: RefuseStep): void {
     const sent = this.#live.shift();
     if (sent === undefined) return;
     if (append) {
       const outcome = this.#append(sent);
       // Only what was appended can be told as "maybe"; a refusal by sequence stays one.
       if (!outcome.ok) {
-        this.#queue.onAnswer(sent.batch, { kind: "refused", row: errorRow(outcome.error), message: "" }, this.#now);
+        this.#queue.onAnswer(
+          sent.batch,
+          { kind: "refused", row: errorRow(outcome.error), message: "", isUnwritten: false },
+          this.#now,
+        );
         return;
       }
     }
-    this.#queue.onAnswer(sent.batch, { kind: "refused", row: errorRow(error), message: "" }, this.#now);
+    this.#queue.onAnswer(sent.batch, { kind: "refused", row: errorRow(error), message: "", isUnwritten }, this.#now);
   }
 
   #break(served: number): void {

@@ -390,6 +390,7 @@ function refusal(error: ErrorName): ProducePartitionResult {
     duplicate: false,
     durability: 0,
     leader: null,
+    unwritten: false,
   };
 }
 

@@ -51,6 +51,7 @@ export interface ProducePartitionResult {
   /** One of Durability. */
   durability: number;
   leader: LeaderHint | null;
+  unwritten: boolean;
 }
 
 export interface FetchRequest {

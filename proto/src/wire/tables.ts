@@ -49,6 +49,7 @@ const producePartitionResult = message<M.ProducePartitionResult>({
   duplicate: bool(6),
   durability: enumeration(7),
   leader: optional(8, leaderHint),
+  unwritten: bool(9),
 });
 
 const produceResponse = message<M.ProduceResponse>({

@@ -258,6 +258,7 @@ function toWire(result: ProduceResult): WireResult {
     duplicate: result.isDuplicate,
     durability: result.durability === null ? Durability.UNSPECIFIED : wireDurability[result.durability],
     leader: result.leader === null ? null : { ...result.leader },
+    unwritten: result.isUnwritten,
   };
 }
 
@@ -271,5 +272,6 @@ function refusal(code: ProduceResult["code"]): WireResult {
     isDuplicate: false,
     durability: null,
     leader: null,
+    isUnwritten: false,
   });
 }

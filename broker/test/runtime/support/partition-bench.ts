@@ -83,6 +83,7 @@ export interface Answer {
   readonly code: AppendTask["code"];
   readonly baseOffset: number;
   readonly isDuplicate: boolean;
+  readonly isUnwritten: boolean;
   readonly atMs: number;
 }
 
@@ -164,6 +165,7 @@ export class PartitionBench {
           code: task.code,
           baseOffset: task.baseOffset,
           isDuplicate: task.isDuplicate,
+          isUnwritten: task.isUnwritten,
           atMs: this.world.nowMs,
         };
       },
