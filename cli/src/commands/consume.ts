@@ -7,7 +7,7 @@ import type { Client, ReaderOptions, TopicDescription } from "@tidemark/client";
 import { callOptions, withClient } from "../client-session.ts";
 import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
-import { CliFailure } from "../failure.ts";
+import { CliFailure, toFailure } from "../failure.ts";
 import { requireOutput } from "../global-flags.ts";
 import { useNativeParts } from "../native-parts.ts";
 import { ChunkWriter } from "../output/chunk-writer.ts";
@@ -109,7 +109,7 @@ class ConsumeRun {
         if (watchdog.isFinished) break;
       }
     } catch (error: unknown) {
-      if (!watchdog.signal.aborted) throw error;
+      if (!watchdog.signal.aborted) throw hinted(error);
     } finally {
       await reader.close();
     }
@@ -176,6 +176,15 @@ function createRenderer(context: CommandContext, request: ConsumeRequest): (reco
       return (record) => Buffer.from(JSON.stringify(toEnvelope(record), null, indent));
     }
   }
+}
+
+/** Retention or DeleteRecords may overtake a slow reader, and an offset may be asked for that is not there. */
+function hinted(error: unknown): unknown {
+  const failure = toFailure(error);
+  if (failure.code !== "OFFSET_OUT_OF_RANGE") return error;
+  const { exitCode, message } = failure;
+  const hint = "--from start begins with the oldest record that is still there, --from end with the next to come";
+  return new CliFailure(failure.code, message, { hint, exitCode, details: failure.details ?? undefined, cause: error });
 }
 
 function refuseMissingPartition(topic: TopicDescription, wanted: readonly number[] | undefined): void {

@@ -112,6 +112,17 @@ describe("tidemark produce and consume", () => {
     expect(await read("ten", ["-p", "0"])).to.have.lengthOf(20);
   });
 
+  it("says where to begin when the offset is not there any more, or not yet", async () => {
+    await broker.run(["produce", "cut"], { stdin: "0\n1\n2\n" });
+    expect(await broker.run(["topics", "truncate", "cut", "--before", "2", "--yes"])).to.include({ code: 0 });
+    for (const from of ["0", "7"]) {
+      const { code, stderr } = await broker.run(["consume", "cut", "--from", from, "-n", "1"]);
+      expect(code, stderr).to.equal(1);
+      expect(stderr).to.include("error: OFFSET_OUT_OF_RANGE").and.include("hint: --from start begins with");
+    }
+    expect(await read("cut", ["--from", "start"])).to.equal("2\n");
+  });
+
   it("follows: what is produced later is shown", async () => {
     await broker.run(["topics", "create", "tail"]);
     const child = start(["consume", "tail", "--from", "start", "-n", "2", "-b", broker.address]);
