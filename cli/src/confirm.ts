@@ -16,16 +16,25 @@ export interface Question {
   readonly declined: string;
 }
 
+/** Where a command has a dry run. */
+const DRY_RUN_HINT = "--dry-run shows what it would do";
+
 /**
  * Resolves when all were answered well.
  * @param what for the refusal where nobody can be asked: "deleting orders"
+ * @param hint for that refusal
  * @throws CliFailure NEEDS_CONFIRMATION, DECLINED
  */
-export async function confirm(context: CommandContext, what: string, questions: readonly Question[]): Promise<void> {
+export async function confirm(
+  context: CommandContext,
+  what: string,
+  questions: readonly Question[],
+  hint = DRY_RUN_HINT,
+): Promise<void> {
   if (context.flags.isYes || context.flags.isDryRun) return;
   if (context.stdin.isTTY !== true) {
     throw new CliFailure("NEEDS_CONFIRMATION", `${what} needs --yes where nobody can be asked`, {
-      hint: "--dry-run shows what it would do",
+      hint,
     });
   }
   const terminal = createInterface({ input: context.stdin, output: context.stderr });

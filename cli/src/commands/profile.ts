@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { type CommandContext, note } from "../command-context.ts";
+import { confirm } from "../confirm.ts";
 import { openEditor } from "../editor.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
@@ -127,6 +128,17 @@ export async function editProfiles(context: CommandContext): Promise<ExitCode> {
 export async function deleteProfile(context: CommandContext, { name }: { readonly name: string }): Promise<ExitCode> {
   const file = await readProfiles(context.env);
   await requireProfile(file, name);
+  const question = {
+    name,
+    text: `Delete profile ${name} from ${file.path}?`,
+    declined: `profile ${name} was not deleted`,
+  };
+  await confirm(
+    context,
+    `deleting profile ${name}`,
+    [question],
+    `\`tidemark profile show ${name}\` shows what it holds`,
+  );
   const isRight = (edited: ProfileFile): boolean =>
     !edited.profiles.has(name) && edited.profiles.size === file.profiles.size - 1;
   await writeProfiles(file, withoutProfile(file, name), isRight);

@@ -35,6 +35,8 @@ export interface ProfileFile {
   readonly profiles: ReadonlyMap<string, Profile>;
 }
 
+const SOURCES_HINT = 'a secret is { env = "NAME" }, { file = "PATH" } or { command = "..." }';
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export function profilesPath(env: Environment): string {
@@ -71,14 +73,19 @@ export function readValue(value: ProfileValue, what: string, env: Environment): 
   if (typeof value === "string") return value;
   if ("env" in value) {
     const text = env[value.env];
-    if (text === undefined || text === "") throw noValue(what, `the environment variable ${value.env} is not set`);
+    if (text === undefined || text === "")
+      throw noValue(
+        what,
+        `the environment variable ${value.env} is not set`,
+        `set ${value.env} where the command runs`,
+      );
     return text;
   }
   if ("file" in value) {
     try {
       return withoutLastLineEnd(readFileSync(value.file, "utf8"));
     } catch (error: unknown) {
-      throw noValue(what, `${value.file} cannot be read`, error);
+      throw noValue(what, `${value.file} cannot be read`, `see that ${value.file} is there and readable`, error);
     }
   }
   const { status, stdout, error } = spawnSync(value.command, {
@@ -88,7 +95,12 @@ export function readValue(value: ProfileValue, what: string, env: Environment): 
   });
   const text = withoutLastLineEnd(stdout ?? "");
   if (status !== 0 || text === "")
-    throw noValue(what, `\`${value.command}\` ended with ${status} and said nothing`, error);
+    throw noValue(
+      what,
+      `\`${value.command}\` ended with ${status} and said nothing`,
+      "run it by itself: its output is the value",
+      error,
+    );
   return text;
 }
 
@@ -189,13 +201,13 @@ async function settingOf(key: string, value: unknown, place: (key: string) => st
     const setting = await requireSetting(key);
     if (isTable(value)) return sourceOf(value, key);
     const text = Array.isArray(value) ? value.map(String).join(",") : String(value);
-    if (setting.kind === "secret") throw broken(`${key} is a secret, and stands here for all to read`);
+    if (setting.kind === "secret")
+      throw broken(`${key} is a secret, and stands here for all to read`, undefined, SOURCES_HINT);
     parseSetting(setting, text);
     return text;
   } catch (error: unknown) {
     if (!(error instanceof CliFailure)) throw error;
-    const hint = error.hint ?? 'a secret is { env = "NAME" }, { file = "PATH" } or { command = "..." }';
-    throw broken(`${place(key.split(".").at(-1) ?? key)}: ${error.message}`, error, hint);
+    throw broken(`${place(key.split(".").at(-1) ?? key)}: ${error.message}`, error, error.hint ?? undefined);
   }
 }
 
@@ -217,7 +229,7 @@ function sourceOf(table: TomlTable, key: string): ValueSource {
   if (typeof env === "string") return { env };
   if (typeof file === "string") return { file };
   if (typeof command === "string") return { command };
-  throw broken(`${key} names its source by something else than a text`);
+  throw broken(`${key} names its source by something else than a text`, undefined, SOURCES_HINT);
 }
 
 function isTable(value: unknown): value is TomlTable {
@@ -262,6 +274,6 @@ function broken(message: string, cause?: unknown, hint = "`tidemark profile edit
   return new CliFailure("INVALID_PROFILES", message, { hint, cause });
 }
 
-function noValue(what: string, reason: string, cause?: unknown): CliFailure {
-  return new CliFailure("INVALID_PROFILES", `${what}: ${reason}`, { cause });
+function noValue(what: string, reason: string, hint: string, cause?: unknown): CliFailure {
+  return new CliFailure("INVALID_PROFILES", `${what}: ${reason}`, { hint, cause });
 }

@@ -61,11 +61,29 @@ describe("profiles", () => {
     const shown = context({ output: "ndjson" });
     await showProfile(shown, { name: "prod" });
     expect(textOf(shown.stdout)).to.include('{"key":"timeouts.request","value":"10s","source":"profile prod"}');
-    await deleteProfile(context(), { name: "prod" });
+    await deleteProfile(context({ isYes: true }), { name: "prod" });
     expect(await readProfiles(env)).to.include({ current: null, previous: "dev" });
     const listed = context({ output: "name" });
     await listProfiles(listed);
     expect(textOf(listed.stdout)).to.equal("dev\n");
+  });
+
+  it("are deleted with --yes, or when their name was typed", async () => {
+    await addProfile(context({ broker: "a:1" }), { name: "prod" });
+    expect(await failureOf(deleteProfile(context(), { name: "prod" }))).to.include({
+      code: "NEEDS_CONFIRMATION",
+      hint: "`tidemark profile show prod` shows what it holds",
+    });
+    const typing = async (text: string): Promise<void> => {
+      const terminal = { ...testContext({ isTerminal: true }), env };
+      const done = deleteProfile(terminal, { name: "prod" });
+      terminal.stdin.write(text);
+      await done;
+    };
+    expect(await failureOf(typing("dev\n"))).to.include({ code: "DECLINED", message: "profile prod was not deleted" });
+    expect([...(await readProfiles(env)).profiles.keys()]).to.deep.equal(["prod"]);
+    await typing("prod\n");
+    expect((await readProfiles(env)).profiles.size).to.equal(0);
   });
 
   it("are edited line by line: comments and what else stands there stay", async () => {
@@ -76,35 +94,38 @@ describe("profiles", () => {
     expect(read()).to.equal(
       'current = "b"\nprevious = "a"\n# mine\n\n[profiles.a] # first\nbrokers = "a:1"\n\n# about b\n[profiles.b]\nbrokers = "b:1"\n',
     );
-    await deleteProfile(context(), { name: "b" });
+    await deleteProfile(context({ isYes: true }), { name: "b" });
     expect(read()).to.include("# mine").and.include("[profiles.a] # first").and.not.include("b:1");
   });
 
   it("are not rewritten when an edit by line does not come out right", async () => {
     const text = 'profiles.a.brokers = "a:1"\nprofiles.b.brokers = "b:1"\n';
     write(text);
-    expect((await failureOf(deleteProfile(context(), { name: "a" }))).message).to.include(
+    expect((await failureOf(deleteProfile(context({ isYes: true }), { name: "a" }))).message).to.include(
       "cannot be edited line by line",
     );
     expect(read()).to.equal(text);
   });
 
   it("are refused with file and line when the file is broken", async () => {
-    const cases: [text: string, place: string, reason: string][] = [
-      ['[profiles.a]\nbrokers = "a:1\n', ":2:", "config.toml"],
-      ['[profiles.a]\nbrokrs = "a:1"\n', ":2:", "no setting brokrs"],
-      ['[profiles.a]\ntimeouts.request = "soon"\n', ":2:", "expected a duration"],
-      ['[profiles.a]\nauth.password = "hunter2"\n', ":2:", "is a secret"],
-      ['curent = "a"\n', ":1:", "curent is neither"],
-      ["current = 3\n", ":1:", "not the name of a profile"],
-      ['profiles = "x"\n', ":1:", "no table"],
+    const edit = "`tidemark profile edit` opens it";
+    const cases: [text: string, place: string, reason: string, hint: string][] = [
+      ['[profiles.a]\nbrokers = "a:1\n', ":2:", "config.toml", edit],
+      ['[profiles.a]\nbrokrs = "a:1"\n', ":2:", "no setting brokrs", "did you mean brokers?"],
+      ['[profiles.a]\ntimeouts.request = "soon"\n', ":2:", "expected a duration", edit],
+      ['[profiles.a]\nauth.password = "hunter2"\n', ":2:", "is a secret", "a secret is { env ="],
+      ["[profiles.a]\nauth.password = { env = 3 }\n", ":2:", "something else than a text", "a secret is { env ="],
+      ['curent = "a"\n', ":1:", "curent is neither", edit],
+      ["current = 3\n", ":1:", "not the name of a profile", edit],
+      ['profiles = "x"\n', ":1:", "no table", edit],
     ];
-    for (const [text, place, reason] of cases) {
+    for (const [text, place, reason, hint] of cases) {
       write(text);
       const failure = await failureOf(readProfiles(env));
       expect(failure, text).to.include({ code: "INVALID_PROFILES", exitCode: 2 });
       expect(failure.message, text).to.include(place).and.include(reason);
       expect(failure.message, text).to.not.include("hunter2");
+      expect(failure.hint, text).to.include(hint);
     }
   });
 
@@ -131,8 +152,14 @@ describe("profiles", () => {
     expect(readValue({ env: "SECRET" }, "x", { SECRET: "from here" })).to.equal("from here");
     expect(readValue({ file }, "x", {})).to.equal("from a file");
     expect(readValue({ command: "echo from a command" }, "x", {})).to.equal("from a command");
-    for (const value of [{ env: "NONE" }, { file: scratch.join("none") }, { command: "exit 3" }])
-      expect(() => readValue(value, "auth.password", {})).to.throw(CliFailure, "auth.password");
+    for (const [value, hint] of [
+      [{ env: "NONE" }, "set NONE"],
+      [{ file: scratch.join("none") }, scratch.join("none")],
+      [{ command: "exit 3" }, "run it by itself"],
+    ] as const) {
+      const read = (): string => readValue(value, "auth.password", {});
+      expect(read).to.throw(CliFailure, "auth.password").with.property("hint").that.includes(hint);
+    }
   });
 
   it("stay what they are whatever is added and deleted", async () => {
