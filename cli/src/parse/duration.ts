@@ -11,12 +11,15 @@ const UNIT_MS: ReadonlyMap<string, number> = new Map([
 
 /** Between two looks: who asks a broker again and again leaves it time to do something else. */
 const INTERVAL_MIN_MS = 100;
+/** What a timer takes; longer ones end at once. */
+const INTERVAL_MAX_MS = 24 * 86_400_000;
 
-/** @throws CliFailure USAGE when the text is no duration, or one below 100ms */
+/** @throws CliFailure USAGE when the text is no duration, or one below 100ms or above 24d */
 export function parseIntervalMs(text: string): number {
   const ms = parseDurationMs(text);
   if (ms < INTERVAL_MIN_MS)
     throw usageFailure(`expected a duration of at least ${INTERVAL_MIN_MS}ms, such as 500ms, 2s`);
+  if (ms > INTERVAL_MAX_MS) throw usageFailure("expected a duration of at most 24d");
   return ms;
 }
 

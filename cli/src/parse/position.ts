@@ -40,12 +40,15 @@ export function parseUntil(text: string): UntilPosition {
   return { kind: "offset", offset };
 }
 
-/** `earliest`, `latest`, `max-timestamp`, or a time with or without the `@`. @throws CliFailure USAGE */
+/** `earliest` or `start`, `latest` or `end`, `max-timestamp`, or a time as in `--from`. @throws CliFailure USAGE */
 export function parseOffsetsAt(text: string): "earliest" | "latest" | "max-timestamp" | Moment {
   if (text === "earliest" || text === "latest" || text === "max-timestamp") return text;
   if (text === "start" || text === "end") return text === "start" ? "earliest" : "latest";
-  if (!/^@|^\d|^-\d/.test(text)) throw usageFailure("expected earliest, latest, max-timestamp or a time @TIME");
-  return parseMoment(text.startsWith("@") ? text.slice(1) : text);
+  if (!text.startsWith("@")) {
+    const meant = /^\d|^-\d/.test(text) ? `a time begins with @, as in @${text}` : undefined;
+    throw usageFailure("expected earliest, latest, max-timestamp or a time @TIME", meant);
+  }
+  return parseMoment(text.slice(1));
 }
 
 /** The new first offset: N, `end` or -1 for all that is committed, `@TIME`. @throws CliFailure USAGE */

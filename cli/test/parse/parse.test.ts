@@ -3,7 +3,7 @@ import { CliFailure } from "../../src/failure.ts";
 import { parseDurationMs, parseIntervalMs } from "../../src/parse/duration.ts";
 import { parsePartitions, parsePort, parseRate } from "../../src/parse/numbers.ts";
 import { parsePair, parseTopicSpec } from "../../src/parse/pairs.ts";
-import { parseFrom, parseUntil, resolveMoment } from "../../src/parse/position.ts";
+import { parseFrom, parseOffsetsAt, parseUntil, resolveMoment } from "../../src/parse/position.ts";
 
 function refuses(parse: (text: string) => unknown, texts: readonly string[]): void {
   for (const text of texts) {
@@ -21,7 +21,7 @@ describe("command line values", () => {
     expect(parseDurationMs("7d")).to.equal(604_800_000);
     refuses(parseDurationMs, ["", "10", "s", "-1s", "1 s", "1e3s", "10sec"]);
     expect(parseIntervalMs("100ms")).to.equal(100);
-    refuses(parseIntervalMs, ["0s", "0ms", "99ms", "2"]);
+    refuses(parseIntervalMs, ["0s", "0ms", "99ms", "2", "25d", "30d", "1000h", "99999999999999999999d"]);
   });
 
   it("reads --from: start, end, N, -N and times", () => {
@@ -35,6 +35,16 @@ describe("command line values", () => {
     });
     expect(parseFrom("@-5m")).to.deep.equal({ kind: "time", at: { kind: "ago", ms: 300_000 } });
     refuses(parseFrom, ["", "begin", "1.5", "--5", "@", "@yesterday", "@-5", "9007199254740992"]);
+  });
+
+  it("reads the --at of offsets, a time with its @ as everywhere", () => {
+    expect(parseOffsetsAt("start")).to.equal("earliest");
+    expect(parseOffsetsAt("@-5m")).to.deep.equal({ kind: "ago", ms: 300_000 });
+    expect(parseOffsetsAt("@50")).to.deep.equal({ kind: "unix", ms: 50 });
+    refuses(parseOffsetsAt, ["50", "-5m", "2026-03-01T12:00:00Z", "begin", "@", ""]);
+    expect(() => parseOffsetsAt("50"))
+      .to.throw()
+      .with.property("hint", "a time begins with @, as in @50");
   });
 
   it("reads --until: end, N and times, and no -N", () => {
