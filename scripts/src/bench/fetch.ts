@@ -3,14 +3,12 @@
  * through the SDK's reader. The log was written in the same run, so that it is in the page cache.
  */
 import { Client } from "@tidemark/client";
-import { DATA_SERVICE, Isolation, type FetchResponse } from "@tidemark/proto";
 import type { Scale } from "../bench.ts";
+import { BatchReader, lastOffsetOf } from "./batch-reader.ts";
 import type { BrokerProcess } from "./broker-process.ts";
 import { compare, type Row, type Sample } from "./measure.ts";
-import { dial, measured, openStream, produceBatches, produceRecords, withBroker } from "./produce.ts";
+import { measured, produceBatches, produceRecords, withBroker } from "./produce.ts";
 import { RawGrpc } from "./raw-grpc.ts";
-
-const windowBytes = 8 * 2 ** 20;
 
 export async function* fetch({ bytes, records, pairs, wants }: Scale): AsyncGenerator<Row> {
   const batchBytes = 64 * 1024;
@@ -51,58 +49,26 @@ export async function* fetch({ bytes, records, pairs, wants }: Scale): AsyncGene
   });
 }
 
-/** Takes the whole partition through one subscription, granting credit as messages arrive. */
+/** Takes the whole partition through one subscription. */
 async function fetchBatches(broker: BrokerProcess, maxBytes: number): Promise<Sample> {
-  const client = dial(broker);
-  const stream = openStream(client, DATA_SERVICE.fetch);
-  try {
-    return await measured(
-      broker,
-      () =>
-        new Promise<void>((resolve, reject) => {
-          let highWatermark = Number.POSITIVE_INFINITY;
-          stream.on("error", reject);
-          stream.on("data", (answer: FetchResponse) => {
-            let taken = 0;
-            for (const part of answer.partitions) {
-              if (part.errorCode !== 0) reject(new Error(`fetch failed: ${part.errorCode} ${part.errorMessage}`));
-              taken += part.records.length;
-              highWatermark = part.highWatermark;
-              if (lastOffsetOf(part.records) + 1 >= highWatermark) {
-                resolve();
-                return;
-              }
-            }
-            stream.write({ subscribe: [], unsubscribe: [], creditBytes: taken });
-          });
-          const subscription = {
-            subscriptionId: 1,
-            topic: "bench",
-            partition: 0,
-            topicId: Buffer.alloc(0),
-            offset: 0,
-            maxBytes,
-            isolation: Isolation.READ_UNCOMMITTED,
-            currentLeaderEpoch: -1,
-          };
-          stream.write({ subscribe: [subscription], unsubscribe: [], creditBytes: windowBytes });
-        }),
-    );
-  } finally {
-    stream.removeAllListeners("error").on("error", () => {});
-    stream.cancel();
-    client.close();
-  }
-}
-
-/** Last offset of the last whole batch; -1 when there is none. Walks headers only. */
-function lastOffsetOf(records: Buffer): number {
-  let last = -1;
-  for (let at = 0; at + 61 <= records.length; ) {
-    last = records.readUInt32BE(at) * 2 ** 32 + records.readUInt32BE(at + 4) + records.readInt32BE(at + 23);
-    at += 12 + records.readInt32BE(at + 8);
-  }
-  return last;
+  return await measured(broker, async () => {
+    let reader: BatchReader | null = null;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        reader = new BatchReader({
+          address: broker.grpc,
+          offset: 0,
+          maxBytes,
+          onPart: ({ records, highWatermark }) => {
+            if (lastOffsetOf(records) + 1 >= highWatermark) resolve();
+          },
+          onError: reject,
+        });
+      });
+    } finally {
+      (reader as BatchReader | null)?.close();
+    }
+  });
 }
 
 async function readRecords(broker: BrokerProcess, count: number): Promise<Sample> {

@@ -30,8 +30,8 @@ export interface Row {
   readonly cpuMicrosPerRecord: Readonly<Record<string, number>> | null;
   /** Where single records are timed: microseconds. */
   readonly latencyMicros?: Latency;
-  /** Of a growth law, or a bound: whether it holds, and what it says. */
-  readonly law?: { readonly holds: boolean; readonly says: string };
+  /** Of a growth law, or a bound: whether it holds (null: not judged), and what it says. */
+  readonly law?: { readonly holds: boolean | null; readonly says: string };
   readonly peakRssMiB: number;
   readonly runs: number;
   /** (largest - smallest) / median of the own rates. */

@@ -157,8 +157,10 @@ export function openStream<Request, Response>(
   );
 }
 
-export function dial(broker: BrokerProcess): GrpcClient {
-  return new GrpcClient(broker.grpc, credentials.createInsecure(), {
+/** A client on a connection that it shares with nobody. */
+export function dial({ grpc }: { readonly grpc: string }): GrpcClient {
+  return new GrpcClient(grpc, credentials.createInsecure(), {
+    "grpc.use_local_subchannel_pool": 1,
     "grpc.enable_channelz": 0,
     "grpc.enable_retries": 0,
     "grpc-node.flow_control_window": 8 * 2 ** 20,

@@ -57,7 +57,8 @@ function percentiles({ latencyMicros }: Row): string {
 
 function verdict({ law }: Row): string {
   if (law === undefined) return "-";
-  return `${law.holds ? "holds" : "BROKEN"}: ${law.says}`;
+  const word = law.holds === null ? "not judged" : law.holds ? "holds" : "BROKEN";
+  return `${word}: ${law.says}`;
 }
 
 function parts(figures: Readonly<Record<string, number>>): string {

@@ -1,5 +1,5 @@
 /** A fresh folder for one measurement, gone afterwards. Under the system's folder for temporary files, or $BENCH_DIR. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -10,4 +10,17 @@ export async function withScratch<T>(task: (path: string) => Promise<T>): Promis
   } finally {
     rmSync(path, { recursive: true, force: true });
   }
+}
+
+/** What was asked for cannot be measured here; its message is for people. */
+export class Impossible extends Error {}
+
+/** Before anything is written to `path`: `bytes` must fit its disk. */
+export function requireRoom(path: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(path);
+  const gigabytes = (count: number): string => `${(count / 1e9).toFixed(1)} GB`;
+  if (bavail * bsize >= bytes) return;
+  throw new Impossible(
+    `${path} has ${gigabytes(bavail * bsize)} free and ${gigabytes(bytes)} are needed; BENCH_DIR names another folder`,
+  );
 }

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { growth } from "../../src/bench/scale/law.ts";
+import { besides, growth } from "../../src/bench/scale/law.ts";
 
 const curve = (cost: (n: number) => number): { n: number; cost: number }[] =>
   [1, 10, 100, 1000].map((n) => ({ n, cost: cost(n) }));
@@ -24,12 +24,56 @@ describe("a growth law", () => {
   });
 
   it("is broken by a cost that grows faster than it allows, and by no other", () => {
-    const holds = (degree: 0 | 1, cost: (n: number) => number): boolean | undefined =>
+    const holds = (degree: 0 | 1, cost: (n: number) => number): boolean | null | undefined =>
       growth("x", degree, curve(cost)).law?.holds;
     expect(holds(0, () => 7)).to.equal(true);
     expect(holds(0, (n) => Math.log2(n) + 20)).to.equal(true);
     expect(holds(0, (n) => Math.sqrt(n))).to.equal(false);
     expect(holds(1, (n) => n + 5)).to.equal(true);
     expect(holds(1, (n) => n * n)).to.equal(false);
+  });
+});
+
+describe("a cost beside a disturbance", () => {
+  const holds = (alone: readonly number[], beside: readonly number[]): boolean | null | undefined =>
+    besides("x", 1.2, alone, beside).law?.holds;
+
+  it("is judged by the medians where runs alone are alike", () => {
+    expect(holds([100, 102, 98], [110, 112, 500])).to.equal(true);
+    expect(holds([100, 102, 98], [130, 90, 140])).to.equal(false);
+  });
+
+  it("is not judged where runs alone differ by more than the law allows", () => {
+    expect(holds([100, 150, 80], [130, 120, 170])).to.equal(null);
+    expect(besides("x", 1.2, [100, 150, 80], [130, 120, 170]).law?.says).to.include("differ by 70 %");
+  });
+
+  it("is judged on any machine where all runs stand on one side", () => {
+    expect(holds([100, 150, 80], [181, 200, 300])).to.equal(false);
+    expect(holds([100, 150, 80], [96, 60, 50])).to.equal(true);
+  });
+
+  const runs = fc.array(fc.double({ min: 1, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 7 });
+
+  it("does not depend on the unit or on the order of the runs", () => {
+    fc.assert(
+      fc.property(runs, runs, (alone, beside) => {
+        const found = holds(alone, beside);
+        // A power of two: no rounding.
+        const scaled = (all: readonly number[]): number[] => all.map((one) => one * 1024);
+        expect(holds(scaled(alone), scaled(beside))).to.equal(found);
+        expect(holds(alone.toReversed(), beside.toReversed())).to.equal(found);
+      }),
+    );
+  });
+
+  it("never calls broken what the same machine shows alone, nor kept what is beyond all of it", () => {
+    fc.assert(
+      fc.property(runs, (alone) => {
+        expect(holds(alone, alone)).not.to.equal(false);
+        const beyond = alone.map(() => Math.max(...alone) * 1.3);
+        expect(holds(alone, beyond)).to.equal(false);
+      }),
+    );
   });
 });

@@ -54,6 +54,21 @@ export function atLeast(row: string, unit: string, value: number, least: number)
   });
 }
 
+/**
+ * How much more something costs beside a disturbance than alone: the ratio of the medians of runs that took turns, held to
+ * `most`. Where runs alone differ from each other by more than the law allows, the machine decides and not the disturbance:
+ * then it is judged only if all runs beside stand on one side of what all runs alone allow.
+ */
+export function besides(row: string, most: number, alone: readonly number[], beside: readonly number[]): Row {
+  const ratio = median(beside) / median(alone);
+  const noise = (Math.max(...alone) - Math.min(...alone)) / median(alone);
+  const isWithinAny = Math.max(...beside) <= most * Math.min(...alone);
+  const isBeyondAll = Math.min(...beside) > most * Math.max(...alone);
+  const holds = isWithinAny ? true : isBeyondAll ? false : noise > most - 1 ? null : ratio <= most;
+  const says = `at most ${most}${holds === null ? `; runs alone differ by ${(noise * 100).toFixed(0)} %` : ""}`;
+  return figure(row, "", [ratio], { headline: true, runs: beside.length, law: { holds, says } });
+}
+
 /** The slope of log(cost) over log(n) by least squares, held to O(n^`degree`). Fewer than two points say nothing. */
 export function growth(row: string, degree: 0 | 1, points: readonly Point[]): Row {
   const slope = points.length < 2 ? 0 : slopeOf(points);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { BrokerProcess } from "../broker-process.ts";
 import { median, type Row } from "../measure.ts";
 import { createTopic, produceBatches } from "../produce.ts";
-import { withScratch } from "../scratch.ts";
+import { requireRoom, withScratch } from "../scratch.ts";
 import { atLeast, type CurveOptions, figure, growth, type Point } from "./law.ts";
 
 const BATCH_BYTES = 64 * 1024;
@@ -37,6 +37,7 @@ async function startsAfterKill(bytes: number, runs: number): Promise<{ ms: numbe
   const cpu: number[] = [];
   for (let run = 0; run < runs; run += 1) {
     await withScratch(async (root) => {
+      requireRoom(root, bytes * 1.2);
       const flags = ["--data-dir", join(root, "data")];
       const killed = await BrokerProcess.start(flags);
       await createTopic(killed, "page-cache", PARTITIONS);

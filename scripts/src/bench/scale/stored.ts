@@ -1,27 +1,25 @@
-/** `stored`: what an append costs by the bytes that the log holds already. The points are GB; the disk must have room. */
+/** `stored`: what an append costs by the bytes that the log holds already. The points are GB, such as `--points 0.1,1,10`. */
 import { asLeaderEpoch } from "@tidemark/broker/base";
 import { registerNativeCrc32c } from "@tidemark/broker/platform";
-import { statfsSync } from "node:fs";
 import { fresh, makeBatches } from "../batches.ts";
 import { appendBatch, logConfig, openFreshLog } from "../log-harness.ts";
 import type { Row } from "../measure.ts";
-import { withScratch } from "../scratch.ts";
+import { requireRoom, withScratch } from "../scratch.ts";
 import { type CurveOptions, figure, growth, type Point } from "./law.ts";
 
 const BATCH_BYTES = 64 * 1024;
 /** How much is appended, and timed, at each point. */
 const WINDOW_BYTES = 64 * 2 ** 20;
 const WINDOWS = 5;
+/** Of the disk, for others and for what stands beside the bytes. */
+const SLACK = 1.2;
 
 export async function* stored({ points, isTiny }: CurveOptions): AsyncGenerator<Row> {
   registerNativeCrc32c();
   const gigabytes = (points ?? (isTiny ? [0.001, 0.004] : [0.1, 1])).toSorted((a, b) => a - b);
   const window = isTiny ? 2 ** 20 : WINDOW_BYTES;
   yield* await withScratch(async (root) => {
-    const { bavail, bsize } = statfsSync(root);
-    const wanted = (gigabytes.at(-1) ?? 0) * 1e9 * 1.2 + WINDOWS * window;
-    if (bavail * bsize < wanted)
-      throw new Error(`${root} has no room for ${Math.ceil(wanted / 1e9)} GB; see BENCH_DIR`);
+    requireRoom(root, ((gigabytes.at(-1) ?? 0) * 1e9 + WINDOWS * window) * SLACK);
     const { directory, log } = await openFreshLog(root, "data", logConfig("page-cache"));
     log.startEpoch(asLeaderEpoch(0));
     const batches = makeBatches(BATCH_BYTES, 64);
