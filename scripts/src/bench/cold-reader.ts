@@ -4,8 +4,8 @@
  * answers how many bytes came.
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { ask } from "./ask.ts";
 import { BatchReader, lastOffsetOf } from "./batch-reader.ts";
 
 const MESSAGE_BYTES = 1024 * 1024;
@@ -53,21 +53,16 @@ export class ColdReader {
   }
 
   async start(): Promise<void> {
-    await this.#say("start");
+    await ask(this.#child, "start");
   }
 
   /** Bytes since the start. */
   stop(): Promise<number> {
-    return this.#say("stop");
+    return ask<number>(this.#child, "stop");
   }
 
   end(): void {
-    this.#child.disconnect();
-  }
-
-  async #say(message: string): Promise<number> {
-    this.#child.send(message);
-    return ((await once(this.#child, "message")) as [number])[0];
+    if (this.#child.connected) this.#child.disconnect();
   }
 }
 

@@ -11,6 +11,7 @@ import http2, { type ClientHttp2Session } from "node:http2";
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { DATA_SERVICE } from "@tidemark/proto";
+import { ask } from "./ask.ts";
 
 const PER_ADDRESS = 200;
 /** Opened at the same time. */
@@ -84,14 +85,13 @@ export class IdleConnections {
 
   /** Resolves when exactly `wanted` are open, those that were already among them. */
   async hold(wanted: number): Promise<void> {
-    this.#child.send({ wanted });
-    const [answer] = (await once(this.#child, "message")) as [Answer];
+    const answer = await ask<Answer>(this.#child, { wanted });
     if ("error" in answer) throw new Error(`${wanted} connections: ${answer.error}`);
     if (answer.open !== wanted) throw new Error(`${wanted} connections: ${answer.open} of them are still open`);
   }
 
   stop(): void {
-    this.#child.disconnect();
+    if (this.#child.connected) this.#child.disconnect();
   }
 }
 

@@ -170,7 +170,9 @@ export function dial({ grpc }: { readonly grpc: string }): GrpcClient {
 
 export async function createTopic(broker: BrokerProcess, durability: string, partitions = 1): Promise<void> {
   await using client = new Client({ brokers: broker.grpc });
-  await client.admin.topics.create({ name: "bench", partitions, config: { "tidemark.durability": durability } });
+  // The records of makeBatches are years old: retention would take each segment as soon as it is closed.
+  const config = { "tidemark.durability": durability, "retention.ms": "-1" };
+  await client.admin.topics.create({ name: "bench", partitions, config });
 }
 
 export async function produceRecords(

@@ -20,9 +20,11 @@ const PER_SECOND = 100;
 const SECONDS = 5;
 const PAIRS = 5;
 const MOST = 1.2;
+/** With what is produced beside it less than a segment, so that retention takes nothing from the reader. */
+const STORED_BYTES = 512 * 2 ** 20;
 
 export async function* coldread({ isTiny }: CurveOptions): AsyncGenerator<Row> {
-  const storedBytes = isTiny ? 2 ** 22 : 2 ** 30;
+  const storedBytes = isTiny ? 2 ** 22 : STORED_BYTES;
   const count = isTiny ? 20 : PER_SECOND * SECONDS;
   yield* await withBroker(async (broker) => {
     await createTopic(broker, "page-cache", 1);

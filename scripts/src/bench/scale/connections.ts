@@ -16,15 +16,15 @@ const IDLE_SECONDS = 30;
 const LEAST_IDLE_SECONDS = 10;
 const MOST_KIB_EACH = 100;
 const MOST_PERCENT_OF_A_THOUSAND = 1;
-/** Fewer weigh less than what a collection leaves by chance. */
-const BOUND_FROM = 100;
+/** Fewer weigh less than the megabytes by which resident memory swings. */
+const BOUND_FROM = 250;
 /** Opened and closed first: what is loaded and compiled with them stays. */
-const WARM_UP = 20;
+const WARM_UP = 100;
 
 const grown = ({ rssBytes, externalBytes }: Inside): number => rssBytes + externalBytes;
 
 export async function* connections({ points, isTiny }: CurveOptions): AsyncGenerator<Row> {
-  const wanted = (points ?? (isTiny ? [1, 10] : [1, 100, 300, 1000])).toSorted((a, b) => a - b);
+  const wanted = (points ?? (isTiny ? [1, 10] : [1, 250, 500, 1000])).toSorted((a, b) => a - b);
   const possible = shareDescriptors(descriptorsMax()).grpc;
   const ns = wanted.filter((n) => n <= possible);
   for (const n of wanted.filter((one) => one > possible))
@@ -42,11 +42,11 @@ export async function* connections({ points, isTiny }: CurveOptions): AsyncGener
       };
       await clients.hold(isTiny ? 2 : WARM_UP);
       await clients.hold(0);
-      await rest();
-      const none = await broker.inside();
       const rows = [
         figure("0 connections: idle, share of a core", "%", [await idlePercent(isTiny ? 0.2 : LEAST_IDLE_SECONDS)]),
       ];
+      // After that rest: a fresh heap shrinks by megabytes in its first seconds.
+      const none = await broker.inside();
       const costs: Point[] = [];
       for (const n of ns) {
         await clients.hold(n);

@@ -58,14 +58,12 @@ export async function* fanout({ points, isTiny, runs }: CurveOptions): AsyncGene
     },
   );
   const costs: Point[] = [];
-  const beyondProduce: Point[] = [];
   for (const [slot, n] of readers.entries()) {
     const producedGB = produced(n) * batchGB;
     const deliveredGB = n * producedGB;
     const total = cpu(slot + 1) / deliveredGB;
     const own = (cpu(slot + 1) - produceCpu * producedGB) / deliveredGB;
     costs.push({ n, cost: total });
-    beyondProduce.push({ n, cost: own });
     yield figure(
       `${count(n)} readers at the tail: delivered`,
       "MB/s",
@@ -74,7 +72,6 @@ export async function* fanout({ points, isTiny, runs }: CurveOptions): AsyncGene
     );
   }
   yield growth("fan-out by readers, broker CPU per GB delivered", 0, costs);
-  yield growth("the same without what producing costs", 0, beyondProduce);
 }
 
 /** From the first batch until every reader has all of them. */
