@@ -66,8 +66,8 @@ const lazy = [
 
 /** Ours cost about 0.7 ms each; these belong to commands and pages that most brokers never see. */
 const notForStart =
-  /^client\/|\/storage\/(?:verify|dump|rehearsal|tools)|\/overlay-disk|\/metric|\/debug\.js|\/tools\.js/;
-const OWN_MAX = 262;
+  /^client\/|\/storage\/(?:verify|dump|rehearsal|tools)|\/overlay-disk|\/metric|\/debug\.js|\/tools\.js|\/admin-calls|\/api\/admin|\/where/;
+const OWN_MAX = 240;
 
 describe("modules loaded at the ready line", () => {
   it("has grpc-js, and none of those that load at first use (dev --memory)", async () => {

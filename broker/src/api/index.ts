@@ -6,6 +6,8 @@
  * the request as a whole is refused. Invariants: every refusal has a code of the error table; nothing from the network
  * reaches an assertion of a core; one item's failure takes nothing from the others.
  *
+ * What administrators ask for is behind loadAdmin, since no start needs it.
+ *
  * Not here: encodings and streams (listeners), queues and waiting (runtime). Authorisation and quotas come with users.
  */
 export { ApiError, toApiError, UnknownErrors } from "./api-error.ts";
@@ -13,22 +15,7 @@ export type { BrokerContext, Endpoint, SlabPool } from "./broker-context.ts";
 export type { Admission, ConnectionLimitsOptions } from "./connection-limits.ts";
 export { ConnectionLimits } from "./connection-limits.ts";
 export type { ClientContext } from "./client.ts";
-export type { ConfigOutcome, NamedResource } from "./configs.ts";
-export { handleAlterConfigs, handleDescribeConfigs } from "./configs.ts";
-export { handleCreatePartitions } from "./create-partitions.ts";
-export type { CreateTopicsOptions, TopicOutcome } from "./create-topics.ts";
-export { createTopicsReady, handleCreateTopics } from "./create-topics.ts";
-export type { DeletedRecords, DeleteRecordsPartition } from "./delete-records.ts";
-export { handleDeleteRecords } from "./delete-records.ts";
-export { handleDeleteTopics } from "./delete-topics.ts";
-export type { ClusterDescription } from "./describe-cluster.ts";
-export { handleDescribeCluster } from "./describe-cluster.ts";
-export type { HealthReport } from "./describe-health.ts";
-export { handleDescribeHealth } from "./describe-health.ts";
-export type { LogDirDescription, LogDirReplica } from "./describe-log-dirs.ts";
-export { handleDescribeLogDirs } from "./describe-log-dirs.ts";
-export type { DescribedTopic, PartitionDescription, TopicDescription } from "./describe-topics.ts";
-export { describeTopic, handleDescribeTopics } from "./describe-topics.ts";
+export { createTopicsReady } from "./create-topics.ts";
 export type { FetchedPart, FetchMessage, FetchRequest, FetchSink, FetchSubscribe } from "./fetch.ts";
 export { FetchStream } from "./fetch.ts";
 export type { Metadata, MetadataRequest, MetadataTopic } from "./get-metadata.ts";
@@ -38,8 +25,6 @@ export type { LeaderHint } from "./leader-hint.ts";
 export { leaderHint } from "./leader-hint.ts";
 export type { ListedOffset, ListOffsetsPartition } from "./list-offsets.ts";
 export { handleListOffsets } from "./list-offsets.ts";
-export type { TopicSummary } from "./list-topics.ts";
-export { handleListTopics } from "./list-topics.ts";
 export type { RefusalsOptions } from "./refusals.ts";
 export { Refusals } from "./refusals.ts";
 export type {
@@ -51,3 +36,8 @@ export type {
   RequestTimes,
 } from "./produce.ts";
 export { handleProduce } from "./produce.ts";
+
+export type * from "./admin.ts";
+/** The use cases of the admin service. */
+export type AdminUseCases = typeof import("./admin.ts");
+export const loadAdmin = (): Promise<AdminUseCases> => import("./admin.ts");

@@ -1,243 +1,67 @@
 /**
- * The admin service. Requests are decoded by table, within bounds. Answers are encoded through proto-loader, which costs 25 ms
- * to load: it is, with the first admin call. Until then its methods are registered by path and hand their bytes through.
+ * The admin service as the door sees it: methods by path, whose handlers and use cases (admin-calls.ts, api/admin.ts) are no
+ * part of a start. They are loaded a moment after the door has opened, or by a call that comes before.
+ *
+ * Not only by the first call: Node keeps a failure to load a module for good, and that call may come when there are no
+ * descriptors left.
  */
-import { ADMIN_METHODS, adminRequests, errorCode } from "@tidemark/proto";
-import type {
-  AdminCalls,
-  AdminMethod,
-  ConfigChange as WireChange,
-  ConfigEntry as WireEntry,
-  ConfigsResult,
-  NewTopic,
-  TopicDescription as WireTopic,
-  TopicResult,
-} from "@tidemark/proto";
-import {
-  ApiError,
-  describeTopic,
-  handleAlterConfigs,
-  handleCreatePartitions,
-  handleCreateTopics,
-  handleDeleteRecords,
-  handleDeleteTopics,
-  handleDescribeCluster,
-  handleDescribeConfigs,
-  handleDescribeHealth,
-  handleDescribeLogDirs,
-  handleDescribeTopics,
-  handleListTopics,
-} from "../../api/index.ts";
-import type { BrokerContext, ClientContext, ConfigOutcome, TopicDescription, TopicOutcome } from "../../api/index.ts";
-import type { ConfigChange, ConfigDescription } from "../../config/index.ts";
+import { ADMIN_METHODS } from "@tidemark/proto";
+import type { AdminMethod } from "@tidemark/proto";
+import { loadAdmin } from "../../api/index.ts";
+import type { AdminHandlers } from "./admin-calls.ts";
 import type { DoorContext } from "./door-context.ts";
-import type { Pace } from "./pace.ts";
 import type { BytesCall } from "./unary.ts";
 
-type UseCase<Method extends AdminMethod> = (
-  request: AdminCalls[Method]["request"],
-  client: ClientContext,
-) => AdminCalls[Method]["response"] | Promise<AdminCalls[Method]["response"]>;
+/** After the door has opened: a start under way has the processor for itself, and descriptors have not run short yet. */
+const LOAD_AFTER_MS = 1_000;
 
-/** The handlers of the admin service. */
-export function adminCalls(context: DoorContext): { readonly [Method in AdminMethod]: BytesCall } {
-  return {
-    describeCluster: bytesCall("describeCluster", (_request, client) => {
-      const cluster = handleDescribeCluster(context, client);
-      return { ...cluster, brokers: cluster.brokers.map((broker) => ({ ...broker })) };
-    }),
-    listTopics: bytesCall("listTopics", (request) => ({
-      topics: handleListTopics(context, request).map((topic) => ({ ...topic })),
-    })),
-    describeTopics: resultsCall("describeTopics", context.pace, ({ names }) =>
-      mapped(handleDescribeTopics(context, names), ({ name, code, message, topic }) => ({
-        name,
-        errorCode: errorCode(code),
-        errorMessage: message,
-        topic: topic === null ? null : toWireTopic(topic),
-      })),
-    ),
-    createTopics: resultsCall("createTopics", context.pace, async ({ topics, validateOnly, timeoutMs }) => {
-      const outcomes = await handleCreateTopics(context, topics.map(toSpec), {
-        isValidateOnly: validateOnly,
-        timeoutMs,
-      });
-      return mapped(outcomes, (outcome) => toWireOutcome(context, outcome));
-    }),
-    deleteTopics: bytesCall("deleteTopics", async ({ names }) => {
-      const results = await handleDeleteTopics(context, names);
-      return {
-        results: results.map(({ name, code, message }) => ({
-          name,
-          errorCode: errorCode(code),
-          errorMessage: message,
-          topic: null,
-        })),
-      };
-    }),
-    createPartitions: resultsCall("createPartitions", context.pace, async ({ topics, validateOnly, timeoutMs }) => {
-      const specs = topics.map(({ name, total, assignment }) => ({
-        name,
-        total,
-        assignment: assignment.map(({ replicas }) => replicas),
-      }));
-      const outcomes = await handleCreatePartitions(context, specs, { isValidateOnly: validateOnly, timeoutMs });
-      return mapped(outcomes, (outcome) => toWireOutcome(context, outcome));
-    }),
-    deleteRecords: bytesCall("deleteRecords", async ({ partitions, timeoutMs }) => {
-      const deleted = await handleDeleteRecords(context, partitions, timeoutMs);
-      const results = deleted.map(({ code, message, lowWatermark }, slot) => ({
-        topic: partitions[slot]?.topic ?? "",
-        partition: partitions[slot]?.partition ?? 0,
-        errorCode: errorCode(code),
-        errorMessage: message,
-        lowWatermark,
-      }));
-      return { results };
-    }),
-    describeConfigs: resultsCall("describeConfigs", context.pace, ({ resources }) =>
-      mapped(handleDescribeConfigs(context, resources), toWireConfigs),
-    ),
-    alterConfigs: bytesCall("alterConfigs", async ({ resources, validateOnly }) => {
-      const alterations = resources.map(({ type, name, changes }) => ({ type, name, changes: changes.map(toChange) }));
-      const outcomes = await handleAlterConfigs(context, alterations, { isValidateOnly: validateOnly });
-      return { results: outcomes.map(toWireConfigs) };
-    }),
-    describeLogDirs: bytesCall("describeLogDirs", () => ({
-      brokerId: context.config.current.nodeId,
-      dirs: handleDescribeLogDirs(context).map(({ path, code, message, totalBytes, freeBytes, replicas }) => ({
-        path,
-        errorCode: errorCode(code),
-        errorMessage: message,
-        totalBytes,
-        freeBytes,
-        replicas: replicas.map((replica) => ({ ...replica })),
-      })),
-    })),
-    describeHealth: bytesCall("describeHealth", () => {
-      const report = handleDescribeHealth(context);
-      return {
-        healthy: report.healthy,
-        reasons: [...report.reasons],
-        controllerId: report.controllerId,
-        brokersDown: [...report.brokersDown],
-        leaderless: report.leaderless.map((partition) => ({ ...partition })),
-        underReplicated: report.underReplicated.map((partition) => ({ ...partition })),
-        underMinIsr: report.underMinIsr.map((partition) => ({ ...partition })),
-      };
-    }),
-  };
+export interface AdminOptions {
+  readonly load: () => Promise<AdminHandlers>;
+  readonly loadAfterMs: number;
 }
 
-/** The codecs of answers are loaded here, at the first call, and once for all. */
-function bytesCall<Method extends AdminMethod>(method: Method, useCase: UseCase<Method>): BytesCall {
-  return async (bytes, client) => {
-    const request: AdminCalls[Method]["request"] = adminRequests[method].decode(bytes);
-    const encode = await loadEncoder(method);
-    return encode(await useCase(request, client));
-  };
-}
+export class Admin {
+  readonly #options: AdminOptions;
+  #handlers: Promise<AdminHandlers> | null = null;
+  #timer: NodeJS.Timeout | null = null;
 
-type ResultsMethod = "describeTopics" | "createTopics" | "createPartitions" | "describeConfigs";
-type ResultOf<Method extends ResultsMethod> = AdminCalls[Method]["response"]["results"][number];
+  constructor(options: AdminOptions) {
+    this.#options = options;
+  }
 
-/**
- * A call whose answer is a list of thousands of things, perhaps: made and encoded one by one, slice by slice. On the wire a
- * list may come in any number of pieces.
- */
-function resultsCall<Method extends ResultsMethod>(
-  method: Method,
-  pace: Pace,
-  useCase: (request: AdminCalls[Method]["request"]) => Iterable<ResultOf<Method>> | Promise<Iterable<ResultOf<Method>>>,
-): BytesCall {
-  return async (bytes) => {
-    const request: AdminCalls[Method]["request"] = adminRequests[method].decode(bytes);
-    const encode = (await loadEncoder(method)) as (response: { results: ResultOf<Method>[] }) => Buffer;
-    const pieces: Buffer[] = [];
-    for (const result of await useCase(request)) {
-      pieces.push(encode({ results: [result] }));
-      if (pace.isOver) await pace.rest();
-    }
-    return Buffer.concat(pieces);
-  };
-}
+  static of(context: DoorContext): Admin {
+    return new Admin({
+      load: async () => {
+        const [{ adminCalls }, useCases] = await Promise.all([import("./admin-calls.ts"), loadAdmin()]);
+        return adminCalls(context, useCases);
+      },
+      loadAfterMs: LOAD_AFTER_MS,
+    });
+  }
 
-function* mapped<Item, Result>(items: Iterable<Item>, map: (item: Item) => Result): Generator<Result> {
-  for (const item of items) yield map(item);
-}
+  /** Every method as `[path, handler]`. */
+  calls(): (readonly [path: string, call: BytesCall])[] {
+    return (Object.keys(ADMIN_METHODS) as AdminMethod[]).map((method) => [
+      ADMIN_METHODS[method],
+      async (request, client) => (await this.#load())[method](request, client),
+    ]);
+  }
 
-async function loadEncoder<Method extends AdminMethod>(
-  method: Method,
-): Promise<(response: AdminCalls[Method]["response"]) => Buffer> {
-  const { loadAdminService } = await import("@tidemark/proto/control");
-  const definition = Object.values(loadAdminService()).find(({ path }) => path === ADMIN_METHODS[method]);
-  if (definition === undefined) throw new Error(`the admin service defines no ${ADMIN_METHODS[method]}`);
-  return (response) => definition.responseSerialize(response);
-}
+  /** The door has opened. */
+  open(): void {
+    this.#timer = setTimeout(() => {
+      // Told to the call that needs it.
+      this.#load().catch(() => undefined);
+    }, this.#options.loadAfterMs);
+    this.#timer.unref();
+  }
 
-function toSpec({
-  name,
-  partitions,
-  replicationFactor,
-  assignment,
-  config,
-}: NewTopic): Parameters<typeof handleCreateTopics>[1][number] {
-  return { name, partitions, replicationFactor, assignment: assignment.map(({ replicas }) => replicas), config };
-}
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
 
-function toWireOutcome(context: BrokerContext, { name, code, message, topic }: TopicOutcome): TopicResult {
-  return {
-    name,
-    errorCode: errorCode(code),
-    errorMessage: message,
-    topic: topic === null ? null : toWireTopic(describeTopic(context, topic)),
-  };
-}
-
-function toWireTopic(topic: TopicDescription): WireTopic {
-  return {
-    name: topic.name,
-    topicId: topic.topicId,
-    internal: topic.internal,
-    bytes: topic.bytes,
-    partitions: topic.partitions.map((partition) => ({
-      ...partition,
-      replicas: [...partition.replicas],
-      isr: [...partition.isr],
-    })),
-    // Layers and all are told of by describeConfigs: a cluster has many topics.
-    config: topic.config.map((entry) => ({ ...toWireEntry(entry), synonyms: [] })),
-  };
-}
-
-const OPERATIONS: readonly ConfigChange["operation"][] = ["set", "delete", "append", "subtract"];
-
-function toChange({ name, operation, value }: WireChange): ConfigChange {
-  const known = OPERATIONS[operation];
-  if (known === undefined) throw new ApiError("INVALID_REQUEST", `there is no operation ${operation} on a key`);
-  return { name, operation: known, value };
-}
-
-function toWireConfigs({ type, name, code, message, entries }: ConfigOutcome): ConfigsResult {
-  return { type, name, errorCode: errorCode(code), errorMessage: message, entries: entries.map(toWireEntry) };
-}
-
-function toWireEntry(entry: ConfigDescription): WireEntry {
-  const { name, value, source, sensitive, readOnly, doc, type, updateMode, note, synonyms } = entry;
-  return {
-    name,
-    source,
-    sensitive,
-    readOnly,
-    doc,
-    type,
-    updateMode,
-    note: note ?? "",
-    synonyms: synonyms.map((synonym) => ({
-      name: synonym.name,
-      source: synonym.source,
-      ...(synonym.value === null ? {} : { value: synonym.value }),
-    })),
-    ...(value === null ? {} : { value }),
-  };
+  #load(): Promise<AdminHandlers> {
+    this.#handlers ??= this.#options.load();
+    return this.#handlers;
+  }
 }

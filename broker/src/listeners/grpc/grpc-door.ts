@@ -13,17 +13,10 @@ import type { AddressInfo, Socket } from "node:net";
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { handleBidiStreamingCall, handleServerStreamingCall } from "@grpc/grpc-js";
-import {
-  type AdminMethod,
-  ADMIN_METHODS,
-  DATA_SERVICE,
-  GRPC_MAX_RECEIVE_BYTES,
-  GRPC_MAX_SEND_BYTES,
-  type ErrorName,
-} from "@tidemark/proto";
+import { DATA_SERVICE, GRPC_MAX_RECEIVE_BYTES, GRPC_MAX_SEND_BYTES, type ErrorName } from "@tidemark/proto";
 import { ApiError, ConnectionLimits, type ConnectionLimitsOptions, Refusals } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
-import { adminCalls } from "./admin.ts";
+import { Admin } from "./admin.ts";
 import { BusyAddressError } from "./busy-address-error.ts";
 import { asBytes } from "./door-context.ts";
 import type { DoorContext } from "./door-context.ts";
@@ -79,6 +72,7 @@ export class GrpcDoor {
   readonly #unfinished: UnfinishedMessages;
   readonly #windows: WindowPool;
   readonly #health = new Health();
+  readonly #admin: Admin;
   readonly #sockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #produceStreams = new Set<ProduceStream>();
@@ -114,6 +108,7 @@ export class GrpcDoor {
       "grpc.keepalive_timeout_ms": 10_000,
       "grpc.enable_channelz": 0,
     });
+    this.#admin = Admin.of(this.#context);
     this.#register();
     raiseStreamWindow(this.#server);
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -174,6 +169,7 @@ export class GrpcDoor {
   open(): void {
     this.#isOpen = true;
     this.#health.isServing = true;
+    this.#admin.open();
   }
 
   /** Where the door stands: the port is the real one. Only between `listen` and `close`. */
@@ -200,6 +196,7 @@ export class GrpcDoor {
     this.#isClosing = true;
     this.#isOpen = false;
     this.#health.isServing = false;
+    this.#admin.close();
     const isListenerClosed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     for (const stream of this.#produceStreams) stream.end();
     await this.#until(() => this.#produceStreams.size === 0, DRAIN_MS);
@@ -280,10 +277,7 @@ export class GrpcDoor {
     this.#unary(DATA_SERVICE.getMetadata.path, "GetMetadata", getMetadata(context));
     this.#unary(DATA_SERVICE.initProducerId.path, "InitProducerId", initProducerId(context));
     this.#unary(DATA_SERVICE.listOffsets.path, "ListOffsets", listOffsets(context));
-    for (const [method, call] of Object.entries(adminCalls(this.#context))) {
-      const path = ADMIN_METHODS[method as AdminMethod];
-      this.#unary(path, path.slice(path.lastIndexOf("/") + 1), call);
-    }
+    for (const [path, call] of this.#admin.calls()) this.#unary(path, path.slice(path.lastIndexOf("/") + 1), call);
 
     const check: UnaryHandler = (call, callback) => this.#health.check(call, callback);
     this.#server.register(HEALTH_CHECK_PATH, check, asBytes, asBytes, "unary");
