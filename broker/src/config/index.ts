@@ -21,7 +21,7 @@ export type {
   TopicConfig,
 } from "./types.ts";
 export { tidemarkName as environmentNameOf, reservedNames } from "./environment.ts";
-export { allowedRange } from "./parse-value.ts";
+export { allowedRange, canonicalText } from "./parse-value.ts";
 export { configTable, type TableEntry } from "./table.ts";
 export { isLoopback } from "./listeners.ts";
 export { loadConfig } from "./load.ts";

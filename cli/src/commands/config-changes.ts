@@ -35,7 +35,7 @@ export function resourceName(resource: ConfigResource): string {
 }
 
 /**
- * All of it or nothing. With --dry-run the broker checks it, and `after` is the text that was given.
+ * All of it or nothing. With --dry-run the broker checks it, and `after` is what it would show.
  * @throws what the SDK says; INVALID_ARGUMENT with the nearest key
  */
 export async function changeSettings(
@@ -53,7 +53,7 @@ export async function changeSettings(
   const before = byName(await configs.get(resource, { ...callOptions(context), keys }));
   const changes = { set: Object.fromEntries(set), delete: gone };
   await configs.alter(resource, changes, { ...callOptions(context), validateOnly: isDryRun });
-  const asked = new Map(set);
+  const asked = isDryRun ? await asShown(resource, set) : new Map<string, string>();
   const after = isDryRun ? before : byName(await configs.get(resource, { ...callOptions(context), keys }));
   if (isDryRun) note(context, "nothing was changed (--dry-run)");
   else noteSettings(context, [...after.values()]);
@@ -76,6 +76,21 @@ export function printChanges(context: CommandContext, changed: readonly ChangedS
 /** Says of settings just made what the broker notes on them: who sets what has no effect yet shall not believe it has. */
 export function noteSettings(context: CommandContext, entries: readonly ConfigEntry[]): void {
   for (const entry of entries) if (entry.note !== undefined) note(context, entry.note);
+}
+
+/** The values as a broker keeps and shows them, without units; one that this version does not know as it was given. */
+async function asShown(resource: ConfigResource, set: readonly Pair[]): Promise<ReadonlyMap<string, string>> {
+  const { canonicalText, configTable } = await import("@tidemark/broker/config");
+  const isOfTopic = resource.type === "topic";
+  return new Map(
+    set.map(([key, text]) => {
+      const row = configTable.find((one) =>
+        isOfTopic ? one.scope === "topic" && one.key === key : one.brokerKey === key,
+      );
+      // The wider bounds of the dev profile: the broker has said already whether it takes it.
+      return [key, row === undefined ? text : (canonicalText(row, text, "dev") ?? text)];
+    }),
+  );
 }
 
 /** What holds when the layer in force is gone. */

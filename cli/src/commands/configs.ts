@@ -2,13 +2,13 @@
  * `configs get | set | delete | diff | edit`: settings of a topic, a broker or the cluster, each with the layer it comes
  * from. A value is set as people write it, `6MiB`, `7d`, and shown as the broker keeps it.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ConfigEntry } from "@tidemark/client";
 import { callOptions, withClient } from "../client-session.ts";
 import { type CommandContext, note } from "../command-context.ts";
-import { openEditor } from "../editor.ts";
+import { openEditor, requireEditor } from "../editor.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { outputFormat, type Pair } from "../global-flags.ts";
 import { configShape, explainShape, renderExplanation } from "../output/config-views.ts";
@@ -146,9 +146,10 @@ export async function editConfigs(
   context: CommandContext,
   { resource }: { readonly resource: Resource },
 ): Promise<ExitCode> {
+  requireEditor(context);
   await withClient(context, async (client) => {
     const entries = await client.admin.configs.get(resource, callOptions(context));
-    const directory = mkdtempSync(join(tmpdir(), "tidemark-"));
+    const directory = mkdtempSync(join(tmpdir(), "tidemark-edit-"));
     const path = join(directory, `${resourceName(resource).replace("/", "-")}.properties`);
     const before = renderSettings(resource.type, resourceName(resource), entries);
     writeFileSync(path, before, { mode: 0o600 });
@@ -162,7 +163,9 @@ export async function editConfigs(
       if (changed.length > 0) printChanges(context, changed);
       isKept = false;
     } finally {
-      if (isKept) note(context, `your text is kept in ${path}`);
+      // What was typed is not lost; a text that is still ours is.
+      if (isKept && existsSync(path) && readFileSync(path, "utf8") !== before)
+        note(context, `your text is kept in ${path}`);
       else rmSync(directory, { recursive: true, force: true });
     }
   });

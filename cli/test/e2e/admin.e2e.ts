@@ -1,5 +1,7 @@
 import { expect } from "chai";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname } from "node:path";
 import { runInProcess } from "../support/in-process.ts";
 import { DevBroker, type Finished, type RunOptions, ScratchDirectory, start } from "../support/tidemark.ts";
 
@@ -201,6 +203,41 @@ describe("tidemark as an administrator", () => {
     expect(changed[1]).to.include({ name: "segment.bytes", source: "default" });
     const failed = await tidemark(["configs", "edit", resource], { env: { EDITOR: "false" } });
     expect(failed.stderr).to.include("error: EDITOR_FAILED");
+  });
+
+  it("leaves a temporary file of an edit only where it holds what was typed", async () => {
+    const resource = `topic/${await newTopic(1)}`;
+    const left = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith("tidemark-edit-"));
+    const before = left();
+    // Through an editor that fails, and without a terminal for one.
+    for (const editor of ["false", ""]) {
+      const { stderr } = await tidemark(["configs", "edit", resource], { env: { EDITOR: editor, VISUAL: "" } });
+      expect(stderr).to.include("error: EDITOR_FAILED").and.not.include("is kept");
+    }
+    expect(left()).to.deep.equal(before);
+    const editor = "sed -i s/^.*retention.ms=.*/retention.ms=soon/";
+    const { stderr } = await tidemark(["configs", "edit", resource], { env: { EDITOR: editor } });
+    const [, kept = ""] = /your text is kept in (.*)/.exec(stderr) ?? [];
+    expect(readFileSync(kept, "utf8")).to.include("retention.ms=soon");
+    rmSync(dirname(kept), { recursive: true });
+    expect(left()).to.deep.equal(before);
+  });
+
+  it("shows on a dry run what would be there, as the broker shows it", async () => {
+    const resource = `topic/${await newTopic(1)}`;
+    const set = [
+      "configs",
+      "set",
+      resource,
+      "retention.ms=7d",
+      "segment.bytes=6MiB",
+      "cleanup.policy= compact , delete",
+    ];
+    const planned = await rows(...set, "--dry-run");
+    expect(planned.map(({ after }) => after)).to.deep.equal(["604800000", "6291456", "compact,delete"]);
+    expect(await rows(...set)).to.deep.equal(planned);
+    const [ofBroker] = await rows("configs", "set", "broker/1", "log.retention.ms=2d", "--dry-run");
+    expect(ofBroker).to.include({ after: "172800000" });
   });
 
   it("suggests the topic that was meant, at once", async () => {
