@@ -9,6 +9,8 @@ import { expect } from "chai";
 
 const root = resolve(import.meta.dirname, "../../..");
 const LEVELS = new Set(["debug", "info", "warn", "error"]);
+/** What `tidemark.log.levels` takes. */
+const COMPONENTS = "broker/src/config/log-components.ts";
 /** Where lines are made of what is handed in. */
 const PASSES_ON = ["broker/src/platform/logger.ts", "broker/src/ports/logger.ts"];
 
@@ -45,9 +47,13 @@ function nameOf(node: unknown): string {
   return "";
 }
 
-function* logCalls(path: string): Iterable<LogCall> {
+function nodesIn(path: string): Iterable<Node> {
   const ast = parse(readFileSync(join(root, path), "utf8"), { sourceType: "module", plugins: ["typescript"] });
-  const nodes = [...nodesOf(ast as unknown as Node)];
+  return nodesOf(ast as unknown as Node);
+}
+
+function* logCalls(path: string): Iterable<LogCall> {
+  const nodes = [...nodesIn(path)];
   const constants = new Map<string, Node>();
   for (const node of nodes) {
     if (node.type === "VariableDeclarator" && isNode(node["init"])) constants.set(nameOf(node["id"]), node["init"]);
@@ -105,6 +111,25 @@ describe("log lines of the broker", () => {
   it("have constant messages", () => {
     const made = calls.filter(({ message }) => message?.type !== "StringLiteral");
     expect(made.map(({ place }) => place)).to.deep.equal([]);
+  });
+
+  it("come from the components that tidemark.log.levels and docs/logging.md name, and from all of these", () => {
+    // The logger that all others are children of.
+    const written = new Set(["broker"]);
+    for (const path of sources.filter((name) => name !== COMPONENTS)) {
+      for (const node of nodesIn(path)) {
+        const { callee } = node;
+        if (node.type !== "CallExpression" || !isNode(callee) || nameOf(callee) !== "child") continue;
+        if (!/logger$/i.test(nameOf(callee["object"]))) continue;
+        const [component] = node["arguments"] as Node[];
+        written.add(component?.type === "StringLiteral" ? String(component["value"]) : `${path}: no constant`);
+      }
+    }
+    const listed = [...nodesIn(COMPONENTS)].filter(({ type }) => type === "StringLiteral").map((node) => node["value"]);
+    expect([...written]).to.have.members(listed);
+    const page = readFileSync(join(root, "docs/logging.md"), "utf8");
+    const [, row = ""] = /^\| `component` \| (.*) \|$/m.exec(page) ?? [];
+    expect(row.split(", ")).to.deep.equal(listed.map((name) => `\`${String(name)}\``));
   });
 
   it("have fields of the names of docs/logging.md, all of which are used", () => {

@@ -1,6 +1,7 @@
 /**
  * Settings of one broker and of the cluster that have an effect (semantics 14, security 2). Those without `update` are read at start alone.
  */
+import { logComponents } from "./log-components.ts";
 import type { Row } from "./row.ts";
 
 const INT_MAX = 2 ** 31 - 1;
@@ -63,7 +64,7 @@ export const brokerRows = [
     default: "",
     scope: "broker",
     update: "cluster-wide",
-    doc: "Levels of single components above or below log.level: broker, api, requests, replicas, storage, controller, grpc, http, process.",
+    doc: `Levels of single components above or below log.level: ${logComponents.join(", ")}.`,
     example: "grpc=debug,storage=warn",
   },
   {

@@ -1,5 +1,7 @@
 /** Relations between values: what no single row can say. Run once, on the parsed configuration. */
 import { formatListener, isLoopback } from "./listeners.ts";
+import { logComponents } from "./log-components.ts";
+import { nearest } from "./nearest.ts";
 import { formatValue } from "./parse-value.ts";
 import type { BrokerConfig, ConfigProblem } from "./types.ts";
 
@@ -19,8 +21,8 @@ export function validate(config: BrokerConfig): { problems: ConfigProblem[]; war
   }
   checkListeners(config, refuse, warnings);
   for (const pair of config.logLevels) {
-    if (!/^[a-z]+=(debug|info|warn|error|silent)$/.test(pair))
-      refuse("tidemark.log.levels", pair, "expected component=level, with a level of debug, info, warn, error, silent");
+    const message = logLevelRefusal(pair);
+    if (message !== null) refuse("tidemark.log.levels", pair, message);
   }
 
   const { maxMessageBytes, segmentBytes, durability } = config.topicDefaults;
@@ -37,6 +39,15 @@ export function validate(config: BrokerConfig): { problems: ConfigProblem[]; war
     refuse("tidemark.durability", durability, "keeps nothing and is for the dev profile without a disk");
   }
   return { problems, warnings };
+}
+
+/** A level of a component that writes nothing would change nothing, and nobody would be told. */
+function logLevelRefusal(pair: string): string | null {
+  const [, component] = /^([^=]+)=(?:debug|info|warn|error|silent)$/.exec(pair) ?? [];
+  if (component === undefined) return "expected component=level, with a level of debug, info, warn, error, silent";
+  if (logComponents.includes(component)) return null;
+  const near = nearest(component, logComponents);
+  return `there is no such component; ${near === null ? `known are ${logComponents.join(", ")}` : `the nearest is ${near}`}`;
 }
 
 /** Security 1.1: a door that is open to a network needs encryption and authentication, or its name in the allow list. */

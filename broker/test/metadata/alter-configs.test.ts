@@ -244,4 +244,14 @@ describe("alterConfigs", () => {
     const levels = alter(clusterWithTopic(), set(CLUSTER, { "tidemark.log.levels": "grpc=/etc/passwd" }));
     expect(levels.response[0]?.error).to.equal("INVALID_CONFIG");
   });
+
+  it("takes a log level for components that there are, and names the one that was meant", () => {
+    const answerTo = (value: string): { error: unknown; message: unknown } | undefined =>
+      alter(clusterWithTopic(), set(CLUSTER, { "tidemark.log.levels": value })).response[0];
+    expect(answerTo("grpc=debug,storage=warn")?.error).to.equal("NONE");
+    const misspelt = answerTo("grpc=debug,storge=warn");
+    expect(misspelt?.error).to.equal("INVALID_CONFIG");
+    expect(misspelt?.message).to.include("there is no such component; the nearest is storage");
+    expect(answerTo("kafka.server.ReplicaManager=debug")?.message).to.include("known are broker, api");
+  });
 });
