@@ -1,5 +1,5 @@
 /**
- * `top`: what a broker does now. On a terminal a page that is drawn anew until Ctrl-C, on a screen of its own that is taken
+ * `top`: what a broker does now. On a terminal a page that is drawn anew until q or Ctrl-C, on a screen of its own that is taken
  * away at the end; elsewhere, and with -o, one snapshot over --interval.
  *
  * The numbers are those of the HTTP door's metrics. Where it cannot be reached the SDK still knows partitions and sizes; the
@@ -11,6 +11,7 @@ import { withClient } from "../client-session.ts";
 import { canDraw, type CommandContext, warn } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { outputFormat } from "../global-flags.ts";
+import { onQuitKey } from "../output/quit-key.ts";
 import { printRows } from "../output/rows.ts";
 import { renderLoad } from "../output/top-view.ts";
 import { type BrokerLoad, type Gauges, loadBetween, lookAtMetrics, type Look } from "../records/broker-load.ts";
@@ -57,21 +58,28 @@ interface Source {
 
 async function drawUntilStopped(context: CommandContext, request: TopRequest, source: Source): Promise<ExitCode> {
   const { stdout } = context;
+  const quit = new AbortController();
+  const signal = AbortSignal.any([context.signal, quit.signal]);
+  const interrupt = (): void => void process.kill(process.pid, "SIGINT");
+  const release = onQuitKey(context.stdin, () => quit.abort(), interrupt);
   // Also when a second signal ends the process where it stands.
-  const leave = (): void => void stdout.write(LEAVE_SCREEN);
+  const leave = (): void => {
+    release();
+    stdout.write(LEAVE_SCREEN);
+  };
   process.once("exit", leave);
   stdout.write(ENTER_SCREEN);
   try {
     let before = await source.look();
     draw(context, loadBetween(before, before, request.rows), source);
-    while (!context.signal.aborted) {
-      await sleep(request.interval, undefined, { signal: context.signal });
+    while (!signal.aborted) {
+      await sleep(request.interval, undefined, { signal });
       const now = await source.look();
       draw(context, loadBetween(before, now, request.rows), source);
       before = now;
     }
   } catch (error: unknown) {
-    if (!context.signal.aborted) throw error;
+    if (!signal.aborted) throw error;
   } finally {
     process.removeListener("exit", leave);
     leave();
