@@ -92,7 +92,7 @@ describe("tidemark doctor", () => {
     expect(linesOf(machine).every(({ area }) => area === "server")).to.equal(true);
     const unnamed = await run(["doctor", "-b", "no colon", "--client"]);
     expect(unnamed.code).to.equal(9);
-    expect(unnamed.stdout.toString()).to.match(/^FAIL +broker +no colon is not host:port -> as in /m);
+    expect(unnamed.stdout.toString()).to.match(/^FAIL +settings +brokers=no colon: expected host:port.* -> correct /m);
   });
 
   it("says which directory is not this broker's, and which is damaged or cannot be written", async () => {
