@@ -248,8 +248,8 @@ class DataDirectory implements LogDirectory {
   /** The start failed: nothing stays in use. */
   async abandon(): Promise<void> {
     this.#isClosed = true;
-    this.#deleted.stop();
     if (this.#hasSyncFailed) this.#markSyncFailed();
+    await this.#deleted.stop();
     await this.#checkpoints.stop();
     for (const log of this.#all()) {
       log.goOffline();
@@ -611,8 +611,8 @@ class DataDirectory implements LogDirectory {
 
   async close(brokerEpoch: number): Promise<void> {
     this.#isClosed = true;
-    this.#deleted.stop();
     if (this.#hasSyncFailed) this.#markSyncFailed();
+    await this.#deleted.stop();
     await Promise.all(this.#changes.values());
     await this.#checkpoints.stop();
     let isDurable = true;

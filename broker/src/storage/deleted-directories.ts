@@ -1,8 +1,10 @@
 /**
  * Directories of deleted logs (2.1(2), 3.6): they bear the name `...-delete` already, and their files go after a delay (removal-delay.ts),
- * a few a turn. What cannot be removed now is tried again by timer; what is left at a stop goes with the next start.
+ * a few a turn. What cannot be removed now is tried again by timer. A stop waits for no delay: what is left goes with the
+ * next start.
  */
 import { DiskFault } from "../ports/index.ts";
+import type { TimerHandle, Timers } from "../ports/index.ts";
 import type { LogHost } from "./log-host.ts";
 
 const UNLINKED_PER_TURN = 16;
@@ -13,6 +15,8 @@ const RETRY_MS = 10_000;
 export class DeletedDirectories {
   readonly #host: LogHost;
   readonly #root: string;
+  readonly #timers = new Set<TimerHandle>();
+  readonly #running = new Set<Promise<void>>();
   #isStopped = false;
 
   constructor(host: LogHost, root: string) {
@@ -20,21 +24,41 @@ export class DeletedDirectories {
     this.#root = root;
   }
 
-  stop(): void {
+  /** When it resolves no file is touched any more: the lock goes to another. A removal under way ends within its turn. */
+  async stop(): Promise<void> {
     this.#isStopped = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    await Promise.all(this.#running);
   }
 
   /** Removes the directory after `delayMs`, and tries until it is gone: its name has to be one that nobody uses again. */
   removeLater(name: string, delayMs: number): void {
-    this.#host.removals.after(delayMs, () => this.#begin(name));
+    this.#after(this.#host.removals, delayMs, name);
+  }
+
+  #after(timers: Pick<Timers, "after">, delayMs: number, name: string): void {
+    if (this.#isStopped) return;
+    const timer = timers.after(delayMs, () => {
+      this.#timers.delete(timer);
+      this.#begin(name);
+    });
+    this.#timers.add(timer);
   }
 
   #begin(name: string): void {
-    if (!this.#isStopped) this.#host.supervise(this.#removeUntilGone(name));
+    const removal = this.#removeUntilGone(name);
+    const ended = removal
+      .catch(() => undefined)
+      .then(() => {
+        this.#running.delete(ended);
+      });
+    this.#running.add(ended);
+    this.#host.supervise(removal);
   }
 
   async #removeUntilGone(name: string): Promise<void> {
-    if (!(await this.remove(name)) && !this.#isStopped) this.#host.timers.after(RETRY_MS, () => this.#begin(name));
+    if (!(await this.remove(name))) this.#after(this.#host.timers, RETRY_MS, name);
   }
 
   /** Removes the directory now; false: not all of it. */
@@ -53,6 +77,7 @@ export class DeletedDirectories {
         if (this.#isStopped) return false;
       }
       disk.rmdir(directory);
+      logger.info("log directory removed", { directory: name });
       removals.removed();
       return true;
     } catch (error: unknown) {

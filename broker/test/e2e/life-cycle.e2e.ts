@@ -6,6 +6,7 @@ import { expect } from "chai";
 import { createBroker } from "../../src/index.ts";
 import { LevelStore } from "../../src/platform/index.ts";
 import { batch, recordsOf } from "./support/batches.ts";
+import { LogWatch } from "./support/log-watch.ts";
 import { RawClient } from "./support/raw-client.ts";
 import {
   BrokerProcess,
@@ -114,12 +115,14 @@ describe("life cycle of a broker", () => {
     const log = path.join(directory, "gone-0");
     const aside = path.join(directory, ".as-it-was");
     const foreign = path.join(directory, "foreign-0");
-    const broker = await startBroker(flags);
+    const logger = new LogWatch();
+    const broker = await startBroker(flags, { logger });
     await produceOne(broker.grpcAddress, "gone", "value");
     const client = new RawClient(broker.grpcAddress);
     fs.cpSync(log, aside, { recursive: true });
     await client.admin("deleteTopics", { names: ["gone"], timeoutMs: 0 });
     client.close();
+    await logger.logged("log directory removed");
     await broker.stop();
     expect(fs.existsSync(log)).to.equal(false);
 
@@ -127,7 +130,9 @@ describe("life cycle of a broker", () => {
     fs.renameSync(aside, log);
     fs.cpSync(log, foreign, { recursive: true });
     fs.writeFileSync(path.join(foreign, "partition.metadata"), "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAABA");
-    const next = await startBroker(flags);
+    const next = await startBroker(flags, { logger });
+    expect(fs.existsSync(log)).to.equal(false);
+    await logger.logged("log directory removed");
     await next.stop();
     expect(fs.readdirSync(directory).filter((name) => name.startsWith("gone-0"))).to.deep.equal([]);
     expect(fs.existsSync(foreign)).to.equal(true);

@@ -74,6 +74,32 @@ describe("data directory: replicas come and go", () => {
     expect(machine.disk.list(DATA).filter((name) => name.includes("delete"))).to.deep.equal([]);
   });
 
+  for (const isUnderWay of [false, true]) {
+    const when = isUnderWay ? "under way" : "still to come";
+    it(`removes nothing after a stop (${when}), leaves no timer, and the next start takes it up (4.3)`, async () => {
+      const machine = new StorageMachine();
+      const { directory, log } = await machine.fresh({ fileDeleteDelayMs: 60_000 });
+      for (let i = 0; i < 100; i += 1) append(log);
+      await machine.run(directory.deleteLog("t", asPartitionId(0)));
+      const left = (): string[] => machine.disk.list(`${DATA}/t-0.${HEX}-delete`);
+      const files = left();
+      if (isUnderWay) {
+        // There are more than go in one turn: the stop comes between two of them.
+        directory.hurryRemovals();
+        while (left().length === files.length) await machine.world.step();
+        expect(left()).to.not.deep.equal([]);
+      }
+      const leftAtStop = left();
+      await machine.run(directory.close(1));
+      expect(await machine.world.step(), "nothing is left to happen").to.equal(false);
+      expect(left()).to.deep.equal(leftAtStop);
+
+      await machine.open();
+      await machine.letPass(100);
+      expect(machine.disk.list(DATA).filter((name) => name.endsWith("-delete"))).to.deep.equal([]);
+    });
+  }
+
   it("gives a recreated topic nothing of the old one: no log start, recovery point or high watermark (P47)", async () => {
     for (const kind of ["process", "power"] as const) {
       const machine = new StorageMachine();
