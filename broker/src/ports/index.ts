@@ -3,7 +3,7 @@
  * disk, store or log lines it gets handed as one of these; the real world (`platform/`) and the simulated one (`sim/`)
  * implement them and pass one suite each.
  *
- * Not here: any implementation; sockets (listeners own theirs until a peer transport exists).
+ * Not here: any implementation; the sockets of clients (listeners own theirs).
  */
 export type { Clock, TimerHandle, Timers } from "./clock.ts";
 export type { Disk, DiskFaultKind, File, OpenMode } from "./disk.ts";
@@ -11,5 +11,20 @@ export { DiskFault } from "./disk.ts";
 export type { KeyValueStore, StoreOperation } from "./key-value-store.ts";
 export type { DirectoryLock, DirectoryLocks } from "./directory-lock.ts";
 export type { LogFields, Logger } from "./logger.ts";
+export {
+  PEER_FRAME_BYTES_MAX,
+  PEER_RAFT_QUEUE_BYTES,
+  PEER_STREAM_AHEAD_BYTES,
+  PeerError,
+} from "./peer-transport.ts";
+export type {
+  PeerAddress,
+  PeerErrorKind,
+  PeerIdentity,
+  PeerService,
+  PeerStream,
+  PeerStreamHandlers,
+  PeerTransport,
+} from "./peer-transport.ts";
 export type { MetricsScope, Refusal } from "./metrics.ts";
 export type { RandomBytes } from "./random.ts";
