@@ -15,6 +15,8 @@ export type { DirectoryMode } from "./sim-tree.ts";
 export { SimProcess, SimWorld } from "./sim-world.ts";
 export { SimulatedCrash } from "./simulated-crash.ts";
 export { Trace } from "./trace.ts";
+export { checkHistory, History } from "./history/index.ts";
+export type { Anomaly, ReaderCall, SendHandle, SendOutcome, Verdict } from "./history/index.ts";
 export { MUTATIONS, runLogCrash } from "./log-crash/index.ts";
 export type { CrashFailure, CrashRunResult, Mutation } from "./log-crash/index.ts";
 export { birthSnapshot, newDisk, ReplicaHost, runRaftGroup } from "./raft-group/index.ts";
