@@ -11,6 +11,14 @@
  */
 export type { Acks, AppendOwner } from "./append-task.ts";
 export { AppendTask } from "./append-task.ts";
+export type {
+  CommittedEntry,
+  Consensus,
+  ConsensusRefusal,
+  ProposeResult,
+  RaftEvents,
+  TransferResult,
+} from "./consensus.ts";
 export { BrokerCounters, Traffic } from "./counters.ts";
 export * from "./controller.ts";
 export { Deadline } from "./deadline.ts";

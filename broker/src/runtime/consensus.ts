@@ -1,0 +1,78 @@
+/**
+ * The seam between the replicated metadata log and the state machine that runs on it. The state machine is handed what is
+ * committed, in order; on the node that leads it proposes. `RaftDriver` implements `Consensus`.
+ *
+ * Order of the calls of `RaftEvents`: first `onSnapshot` with what the disk holds, then any of them. Of one step of the
+ * core the role comes first, so that a deposed leader drops what it was working on before it hears of entries that it did
+ * not expect (semantics 10.3(4)). All are called synchronously and may call `Consensus`; an exception of theirs is final.
+ */
+import type { Histogram } from "../base/index.ts";
+import type { LogIndex, Message, RaftRefusal, ReplicaId, SoftState, Term, TransferBegun } from "../raft/index.ts";
+
+/** A committed entry. `bytes` is null where the entry carries no command: only the metadata offset moves. */
+export interface CommittedEntry {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly bytes: Uint8Array | null;
+}
+
+export interface RaftEvents {
+  /** Replaces all applied state: the first thing at a start, and when a leader sent a snapshot. */
+  onSnapshot(index: LogIndex, term: Term, bytes: Uint8Array): void;
+  /** In order, each once, also across a suspension. */
+  onCommitted(entries: readonly CommittedEntry[]): void;
+  /** While suspended: a follower without a leader. */
+  onRole(softState: SoftState): void;
+  /** Of exactly what was applied; asked when a snapshot is due (10.2). */
+  encodeSnapshot(): Uint8Array;
+  /** Final, and the last call. What passes (ENOSPC, EMFILE) is no fault: the driver is suspended until it has passed. */
+  onFault(fault: unknown): void;
+}
+
+/** SUSPENDED: no room to store entries; taken again by itself once there is. STOPPED: closed, or failed for good. */
+export type ConsensusRefusal = RaftRefusal | "SUSPENDED" | "STOPPED";
+
+export type ProposeResult =
+  | { readonly ok: true; readonly term: Term; readonly firstIndex: LogIndex; readonly lastIndex: LogIndex }
+  | { readonly ok: false; readonly code: ConsensusRefusal };
+
+export type TransferResult = TransferBegun | { readonly ok: false; readonly code: ConsensusRefusal };
+
+export interface Consensus {
+  readonly replica: ReplicaId;
+  readonly softState: SoftState;
+  readonly term: Term;
+  readonly commitIndex: LogIndex;
+  /** Handed to `onCommitted` or contained in the last `onSnapshot`. */
+  readonly appliedIndex: LogIndex;
+  /** Of the log, committed or not. */
+  readonly lastIndex: LogIndex;
+  /** In force, committed or not. */
+  readonly voters: readonly ReplicaId[];
+  /** The store ran out of space and is not open again yet. */
+  readonly isSuspended: boolean;
+  /** Seconds from handing entries to the disk until they are safe there. */
+  readonly appendDurations: Histogram;
+  /** Since the start. */
+  readonly entriesAppended: number;
+
+  /** Each command becomes one entry; they are committed when `onCommitted` hands them out with this term. */
+  propose(commands: readonly Uint8Array[]): ProposeResult;
+  /**
+   * Resolves when this node, asked now, has proved that it still leads, and has applied everything that was answered
+   * before (10.1(6)). Rejects with ProtoError NOT_CONTROLLER, or KAFKA_STORAGE_ERROR while suspended.
+   */
+  readBarrier(): Promise<void>;
+  addVoter(replica: ReplicaId): ProposeResult;
+  removeVoter(replica: ReplicaId): ProposeResult;
+  transferTo(replica: ReplicaId): TransferResult;
+
+  step(message: Message): void;
+  /** Every address of the leader's node refused a connection: nobody listens there (10.4(6)). */
+  onLeaderGone(): void;
+  /** Somebody named the leader; for a replica whose list of voters is out of date. */
+  onLeaderFound(leader: ReplicaId): void;
+
+  /** Resolves when the write that is out has ended and the store is closed. Nothing is called afterwards. */
+  close(): Promise<void>;
+}
