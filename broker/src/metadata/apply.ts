@@ -133,6 +133,7 @@ class ImageDraft {
       brokers: this.#brokers ?? this.#base.brokers,
       topics,
       topicsById,
+      minIsrDefault: null,
       configs: this.#configs,
       nextProducerId: this.#nextProducerId,
     };
@@ -155,7 +156,16 @@ class ImageDraft {
 
   #registerBroker(record: MetadataRecord & { type: "brokerRegistered" }): void {
     this.#brokers ??= new Map(this.#base.brokers);
-    const { type: _, ...broker } = record;
+    const { type: _, ...registered } = record;
+    const broker: BrokerImage = {
+      ...registered,
+      host: null,
+      isFenced: false,
+      isShuttingDown: false,
+      isFull: false,
+      isOffline: false,
+      damaged: [],
+    };
     const before = this.#brokers.get(broker.brokerId);
     assert(before === undefined || before.brokerEpoch < broker.brokerEpoch, "a broker epoch only grows");
     this.#brokers.set(broker.brokerId, broker);
@@ -177,7 +187,20 @@ class ImageDraft {
     assert(partition === partitions.length, `partition ${partition} leaves a gap behind ${partitions.length}`);
     // Mostly the same, and kept for as long as the partition lives: as one list.
     const ownIsr = isSameList(isr, replicas) ? replicas : isr;
-    partitions.push(checked({ partition, replicas, isr: ownIsr, leaderId, leaderEpoch: 0, partitionEpoch: 0 }));
+    partitions.push(
+      checked({
+        partition,
+        replicas,
+        isr: ownIsr,
+        elr: [],
+        lastIsr: [],
+        leaderId,
+        uncleanEpoch: -1,
+        isRecovering: false,
+        leaderEpoch: 0,
+        partitionEpoch: 0,
+      }),
+    );
     this.#noteChange(record.topicId, partition);
   }
 

@@ -3,6 +3,7 @@
  * shares what did not change with the one before, so that readers keep theirs as long as they like.
  */
 import { type DynamicConfigs, type Listener, noDynamicConfigs } from "../config/index.ts";
+import type { TopicPartitions } from "./broker-requests.ts";
 
 export interface ClusterImage {
   /** 22 characters, base64url; empty before the first record. */
@@ -15,6 +16,8 @@ export interface ClusterImage {
   /** By name. */
   readonly topics: ReadonlyMap<string, TopicImage>;
   readonly topicsById: ReadonlyMap<string, TopicImage>;
+  /** `min.insync.replicas` of the controller's file: what holds where nothing was set for the cluster. Null = by number of replicas. */
+  readonly minIsrDefault: number | null;
   /** What was set for the cluster and for single brokers; the same object until an entry changes it. */
   readonly configs: DynamicConfigs;
   /** First producer id that no block has handed out. */
@@ -29,6 +32,18 @@ export interface BrokerImage {
   readonly directoryId: string;
   readonly listeners: readonly Listener[];
   readonly rack: string | null;
+  /** The machine, below the rack; null = one of its own. */
+  readonly host: string | null;
+  /** Registered, but not usable as leader, ISR member or placement target. */
+  readonly isFenced: boolean;
+  /** In a controlled shutdown (10.5). */
+  readonly isShuttingDown: boolean;
+  /** No room but the reserve (3.8(2)). */
+  readonly isFull: boolean;
+  /** Its log directory failed (3.8(1)). */
+  readonly isOffline: boolean;
+  /** Replicas that this incarnation registered or reported as damaged (15.7): never chosen unasked. */
+  readonly damaged: readonly TopicPartitions[];
 }
 
 export interface TopicImage {
@@ -46,12 +61,26 @@ export interface PartitionImage {
   /** In order of preference. */
   readonly replicas: readonly number[];
   readonly isr: readonly number[];
+  /** Eligible leader replicas: left the ISR below min ISR, and hold all that is committed (9(5)). None while the ISR has min ISR. */
+  readonly elr: readonly number[];
+  /** The last ISR that had min ISR, and who joined below it, with the directories that held the logs (9(5)). */
+  readonly lastIsr: readonly ReplicaDirectory[];
   /** -1 = none. */
   readonly leaderId: number;
+  /** Leader epoch of the last choice among replicas that were not known to hold everything (9(3)); -1 = none. */
+  readonly uncleanEpoch: number;
+  /** From such a choice until the leader reports that it has recovered. */
+  readonly isRecovering: boolean;
   /** +1 at a leader change and at a restart of the leader. */
   readonly leaderEpoch: number;
   /** +1 at every change. */
   readonly partitionEpoch: number;
+}
+
+/** A replica as long as its disk is not emptied. */
+export interface ReplicaDirectory {
+  readonly brokerId: number;
+  readonly directoryId: string;
 }
 
 /** What one entry changed. A topic that was created in it has no row in `partitionsChanged`. */
@@ -72,6 +101,7 @@ export const emptyImage: ClusterImage = {
   brokers: new Map(),
   topics: new Map(),
   topicsById: new Map(),
+  minIsrDefault: null,
   configs: noDynamicConfigs,
   nextProducerId: 0,
 };

@@ -8,7 +8,14 @@
  * Not here: storing entries (storage), their order and when they count (runtime/controller), what a broker does about a
  * change (the rest of runtime).
  */
-export type { BrokerImage, ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "./image.ts";
+export type {
+  BrokerImage,
+  ClusterImage,
+  MetadataDelta,
+  PartitionImage,
+  ReplicaDirectory,
+  TopicImage,
+} from "./image.ts";
 export { emptyImage } from "./image.ts";
 export type { MetadataRecord } from "./records.ts";
 export { decodeRecords, encodeRecords } from "./records.ts";
@@ -23,6 +30,8 @@ export { alterConfigs } from "./alter-configs.ts";
 export type { DeleteTopicResult } from "./delete-topics.ts";
 export { deleteTopics } from "./delete-topics.ts";
 export type { PlacementContext } from "./place-partitions.ts";
-export type { BrokerRegistration } from "./register-broker.ts";
+export type * from "./broker-requests.ts";
+export type { CreatedTopic } from "./created-topic.ts";
+export { createdTopicOf, topicImageOf } from "./created-topic.ts";
 export { registerBroker } from "./register-broker.ts";
 export { allocateProducerIds, PRODUCER_ID_BLOCK } from "./producer-ids.ts";

@@ -7,26 +7,10 @@
  * new replica (9(6)): what the broker held alone has no leader until an operator decides.
  */
 import type { ErrorName } from "@tidemark/proto";
-import type { Listener } from "../config/index.ts";
+import type { BrokerRegistration, RegistrationResponse } from "./broker-requests.ts";
 import type { Decision } from "./decision.ts";
 import type { ClusterImage, PartitionImage } from "./image.ts";
 import type { MetadataRecord } from "./records.ts";
-
-export interface BrokerRegistration {
-  readonly brokerId: number;
-  /** A UUID made at each process start. */
-  readonly incarnationId: string;
-  readonly directoryId: string;
-  /** Where the broker is reached, with the ports that it has really bound. */
-  readonly listeners: readonly Listener[];
-  readonly rack: string | null;
-  /** From the clean-shutdown marker; -1 = none: an unclean restart. */
-  readonly previousBrokerEpoch: number;
-}
-
-export type RegistrationResponse =
-  | { readonly ok: true; readonly brokerEpoch: number }
-  | { readonly ok: false; readonly error: ErrorName; readonly message: string };
 
 export function registerBroker(working: ClusterImage, request: BrokerRegistration): Decision<RegistrationResponse> {
   const { brokerId, incarnationId, directoryId, listeners, rack } = request;

@@ -21,6 +21,8 @@ export type {
 } from "./consensus.ts";
 export { BrokerCounters, Traffic } from "./counters.ts";
 export * from "./controller.ts";
+export type { ControllerCommands, Decided, Results } from "./controller-commands.ts";
+export { CONTROLLER_COMMANDS, NotController } from "./controller-commands.ts";
 export { Deadline } from "./deadline.ts";
 export { DiskReserve } from "./disk-reserve.ts";
 export type { FetchedPart, FetchSink, SubscribeOptions } from "./fetch-session.ts";
