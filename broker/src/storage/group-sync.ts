@@ -140,12 +140,15 @@ export class GroupSync {
     assert(this.#recoveryPoint === this.#syncedEnd, "a log is complete when it is synced");
   }
 
-  /** The log ends at `end` now, in memory, and so does its last segment. What is in flight counts for nothing; nothing new begins until `release`. */
-  truncate(end: Offset): void {
+  /**
+   * The log ends at `end` now, in memory, and so does its last segment; the recovery point is `recoveryPoint` at most. What
+   * is in flight counts for nothing; nothing new begins until `release`.
+   */
+  truncate(end: Offset, recoveryPoint = end): void {
     this.#isHeld = true;
     this.#generation += 1;
     this.#syncedEnd = asOffset(Math.min(this.#syncedEnd, end));
-    this.#recoveryPoint = this.#belowEnd(asOffset(Math.min(this.#recoveryPoint, end)));
+    this.#recoveryPoint = this.#belowEnd(asOffset(Math.min(this.#recoveryPoint, recoveryPoint)));
   }
 
   /** Resolves when nothing is in flight. */
@@ -161,9 +164,18 @@ export class GroupSync {
     this.request();
   }
 
+  /** Syncs the directory as it is, whatever else is asked for. Rejects with DiskFault. */
+  async syncEntries(): Promise<void> {
+    const { host, directory } = this.#deps;
+    await synced(
+      host,
+      host.slots.runAsync(() => syncDirectory(host.disk, directory)),
+    );
+  }
+
   /** Syncs the file of `segment` and the directory, whatever else is asked for: after files were cut or removed. */
   async syncCut(segment: Segment): Promise<void> {
-    const { host, directory } = this.#deps;
+    const { host } = this.#deps;
     const version = this.#directoryVersion;
     const generation = this.#generation;
     const end = segment.writtenEnd;
@@ -171,10 +183,7 @@ export class GroupSync {
       host,
       host.slots.runAsync(() => syncPath(host.disk, segment.log.path)),
     );
-    await synced(
-      host,
-      host.slots.runAsync(() => syncDirectory(host.disk, directory)),
-    );
+    await this.syncEntries();
     // Behind a failed sync of the same pages this one proves nothing (3.4(3)).
     if (!this.#hasFailed) {
       if (generation === this.#generation) segment.syncedEnd = end;

@@ -27,6 +27,8 @@ export class LogState implements ReadableLog {
   removals = 0;
 
   logStartOffset: Offset;
+  /** What of it would survive a crash; a log start above is on its way to the checkpoint. */
+  durableLogStart: Offset;
   /** No file of a segment below it is there, durably. A log start above it has to stand in the checkpoint. */
   durableBase: number;
   logEndOffset: Offset;
@@ -45,6 +47,7 @@ export class LogState implements ReadableLog {
     this.segments = segments;
     this.active = lastOf(segments);
     this.logStartOffset = logStartOffset;
+    this.durableLogStart = logStartOffset;
     this.logEndOffset = this.active.endOffset;
     this.writtenEnd = this.active.endOffset;
     this.#highWatermark = asOffset(Math.min(Math.max(options.highWatermark, logStartOffset), this.logEndOffset));
@@ -57,6 +60,21 @@ export class LogState implements ReadableLog {
 
   set highWatermark(offset: Offset) {
     assert(offset >= this.logStartOffset && offset <= this.logEndOffset, "the high watermark lies inside the log");
+    this.#highWatermark = offset;
+  }
+
+  /** A segment begins at `offset`, beyond the log end: there is nothing between. */
+  skipTo(offset: Offset): void {
+    this.logEndOffset = offset;
+    this.writtenEnd = offset;
+  }
+
+  /** The log is empty, and starts and ends at `offset`. */
+  startAnewAt(offset: Offset): void {
+    this.logStartOffset = offset;
+    this.durableLogStart = asOffset(Math.min(this.durableLogStart, offset));
+    this.logEndOffset = offset;
+    this.writtenEnd = offset;
     this.#highWatermark = offset;
   }
 

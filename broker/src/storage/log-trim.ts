@@ -40,16 +40,12 @@ export interface LogTrimDeps {
 export class LogTrim {
   readonly #deps: LogTrimDeps;
   readonly #deleted: DeletedSegments;
-  /** A log start above it is on its way to the checkpoint, and no segment leaves for it yet. */
-  #durableStart: Offset;
   #run: Promise<void> = Promise.resolve();
   #isRunning = false;
 
   constructor(deps: LogTrimDeps) {
     this.#deps = deps;
     this.#deleted = new DeletedSegments(deps.host);
-    // Made before anybody raises it: the log starts where the last life left it, durably.
-    this.#durableStart = deps.state.logStartOffset;
   }
 
   /** 3.5, at wall time `now`. Null: nothing is due, or it is not the time for it. Never rejects for a fault. */
@@ -71,11 +67,13 @@ export class LogTrim {
     }
     const raisedTo = state.logStartOffset;
     await host.checkpointLogStarts();
-    this.#durableStart = asOffset(Math.max(this.#durableStart, raisedTo));
+    // The log was begun anew, further back.
+    if (state.logStartOffset < raisedTo) return;
+    state.durableLogStart = asOffset(Math.max(state.durableLogStart, raisedTo));
     // Not before: a crash may bring the old log start back, and with it offsets whose epochs are asked for.
     epochs.truncateStart(offset);
     const oldest = state.segments[0];
-    const isDue = oldest !== undefined && oldest !== state.active && oldest.endOffset <= this.#durableStart;
+    const isDue = oldest !== undefined && oldest !== state.active && oldest.endOffset <= state.durableLogStart;
     if (isDue && !this.#isRunning && !this.#isAtRest) host.supervise(this.#begin(() => this.#removeBelowStart()));
   }
 
@@ -180,7 +178,7 @@ export class LogTrim {
     const { config, sync } = this.#deps;
     // A segment that was sealed a moment ago is not finished yet.
     if (!(await sync.flush())) return;
-    const count = this.#isAtRest ? 0 : this.#countBelow(this.#durableStart);
+    const count = this.#isAtRest ? 0 : this.#countBelow(this.#deps.state.durableLogStart);
     if (count === 0) return;
     const base = this.#deps.state.segments[count]?.baseOffset ?? 0;
     const gone = this.#takeOut(count);

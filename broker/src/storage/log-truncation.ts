@@ -16,7 +16,7 @@ import type { LogState } from "./log-state.ts";
 import type { LogWriter } from "./log-writer.ts";
 import { replayProducers } from "./producer-replay.ts";
 import type { ReplaySource } from "./producer-replay.ts";
-import type { ProducerState } from "./producer-state.ts";
+import { ProducerState } from "./producer-state.ts";
 import type { Segment } from "./segment.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
 
@@ -74,26 +74,75 @@ export class LogTruncation {
     this.#deps.producers.replaceBy(producers);
 
     // (3): first the recovery point, then the files, newest first; then both are made to last.
-    await this.#untilThereIsRoom(() => host.checkpointRecoveryPoints());
-    // The checkpointed one is a lower bound: above a cut end it would be one no longer, once the log grew again.
-    if (isBelowHighWatermark) await this.#untilThereIsRoom(() => host.checkpointHighWatermarks());
-    await sync.quiesce();
-    await writer.cutSettled();
-    await this.#untilThereIsRoom(async () => host.beginCut());
-    for (let segment = doomed.pop(); segment !== undefined; segment = doomed.pop()) {
-      await segment.log.retire();
-      segment.remove();
-    }
+    await this.#lowerCheckpoints(isBelowHighWatermark);
+    await this.#removeDoomed(doomed);
     await kept.log.whenIdle();
     await this.#untilThereIsRoom(async () => kept.log.truncateSync(position));
     // What finds no room is written with the next step of the indexes; until then recovery would make them anew.
     attempt(host, () => kept.flushIndexes());
     snapshots.deleteAbove(end);
     sync.directoryChanged();
-    await this.#untilThereIsRoom(() => sync.syncCut(kept));
+    await this.#makeToLast(kept);
+    sync.finishSealed();
+  }
+
+  /**
+   * Nothing that is here, and an empty log that starts at `offset`, below or above what was (5.3(5), 5.3(8)). Rejects as
+   * `run` does.
+   *
+   * Until it is done the recovery point on disk is 0: what an interruption leaves is neither damaged nor has an epoch, and
+   * ends below the log start on disk, if that has moved up, where a start drops the rest (4.2(7)).
+   */
+  async restart(offset: Offset, segment: Segment): Promise<void> {
+    const { host, state, writer, sync, snapshots } = this.#deps;
+    const isBelowHighWatermark = offset < state.highWatermark;
+    const doomed = state.segments.splice(0);
+    this.#doomed = doomed;
+    state.generation += 1;
+    state.segments.push(segment);
+    state.active = segment;
+    state.startAnewAt(offset);
+    this.#deps.reader.forget();
+    writer.tail?.clear();
+    this.#deps.epochs.clear();
+    sync.truncate(offset, asOffset(0));
+    this.#deps.producers.replaceBy(new ProducerState());
+
+    await this.#lowerCheckpoints(isBelowHighWatermark);
+    await this.#untilThereIsRoom(() => host.checkpointLogStarts());
+    await this.#removeDoomed(doomed);
+    snapshots.deleteAbove(-1);
+    // The old files have left for good before the new one comes: it may have the name of one of them.
+    await this.#untilThereIsRoom(() => sync.syncEntries());
+    await this.#untilThereIsRoom(async () => segment.create());
+    segment.entryVersion = sync.directoryChanged();
+    await this.#makeToLast(segment);
+    state.durableBase = offset;
+    state.durableLogStart = offset;
+  }
+
+  async #lowerCheckpoints(isBelowHighWatermark: boolean): Promise<void> {
+    const { host, writer, sync } = this.#deps;
+    await this.#untilThereIsRoom(() => host.checkpointRecoveryPoints());
+    // The checkpointed one is a lower bound: above a cut end it would be one no longer, once the log grew again.
+    if (isBelowHighWatermark) await this.#untilThereIsRoom(() => host.checkpointHighWatermarks());
+    await sync.quiesce();
+    await writer.cutSettled();
+  }
+
+  async #removeDoomed(doomed: Segment[]): Promise<void> {
+    await this.#untilThereIsRoom(async () => this.#deps.host.beginCut());
+    for (let segment = doomed.pop(); segment !== undefined; segment = doomed.pop()) {
+      await segment.log.retire();
+      segment.remove();
+    }
+  }
+
+  async #makeToLast(active: Segment): Promise<void> {
+    const { host, sync } = this.#deps;
+    await this.#untilThereIsRoom(() => sync.syncCut(active));
     host.endCut();
     sync.release();
-    sync.finishSealed();
   }
 
   /** A truncation cannot be left half done: on a full disk it waits, and appends with it. */

@@ -12,7 +12,7 @@
  * (`isIdle`, `settled` are there to be asked); written end = log end when idle. Buffers of queued batches are the log's
  * until then (P34).
  */
-import { asOffset, assert } from "../base/index.ts";
+import { asLeaderEpoch, asOffset, assert } from "../base/index.ts";
 import type { LeaderEpoch, Offset, SharedMemory } from "../base/index.ts";
 import { patchBatch } from "@tidemark/proto";
 import type { BatchHeader } from "@tidemark/proto";
@@ -64,6 +64,8 @@ export class LogWriter {
   #turnFault: DiskFault | null = null;
   #turnNowMs: number;
 
+  /** What was admitted last was this replica's own: a leader keeps its epoch when a write of it fails. */
+  #keepsEpoch = true;
   /** A cut file is not synced yet. */
   #isCutPending = false;
   #cutSync: Promise<void> = Promise.resolve();
@@ -96,23 +98,47 @@ export class LogWriter {
     return !this.#isFlying && this.#queue.isEmpty;
   }
 
-  /** Takes a batch in at the log's end. The caller has seen to it that it may be appended, and rolled if due. */
+  /**
+   * Takes a batch in at the log's end, with the place and epoch that its leader gives it here. The caller has seen to it
+   * that it may be appended, and rolled if due.
+   */
   admit(bytes: Buffer, header: BatchHeader, leaderEpoch: LeaderEpoch, memory: SharedMemory | null): AppendResult {
+    const fault = this.#prepare(header);
+    if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
+    const baseOffset = this.#state.logEndOffset;
+    patchBatch(bytes, 0, baseOffset, leaderEpoch);
+    this.#keepsEpoch = true;
+    return this.#admitAt(baseOffset, leaderEpoch, bytes, header, memory);
+  }
+
+  /** Takes a batch in byte for byte, at the offset and in the epoch that it says itself (3.2). */
+  admitFetched(bytes: Buffer, header: BatchHeader): AppendResult {
+    const fault = this.#prepare(header);
+    if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
+    this.#keepsEpoch = false;
+    return this.#admitAt(asOffset(header.baseOffset), asLeaderEpoch(header.partitionLeaderEpoch), bytes, header, null);
+  }
+
+  #prepare(header: BatchHeader): DiskFault | null {
     if (this.#queue.isEmpty) {
       const fault = this.#beginQueue();
-      if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
+      if (fault !== null) return fault;
     }
+    return header.isControl ? attempt(this.#host, () => this.#state.active.loadAborted()) : null;
+  }
+
+  #admitAt(
+    baseOffset: Offset,
+    leaderEpoch: LeaderEpoch,
+    bytes: Buffer,
+    header: BatchHeader,
+    memory: SharedMemory | null,
+  ): AppendResult {
     const state = this.#state;
-    if (header.isControl) {
-      const fault = attempt(this.#host, () => state.active.loadAborted());
-      if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
-    }
     const sizeBytes = bytes.length;
-    const baseOffset = state.logEndOffset;
     const lastOffset = asOffset(baseOffset + header.lastOffsetDelta);
     const nextOffset = asOffset(lastOffset + 1);
     const { producerId } = header;
-    patchBatch(bytes, 0, baseOffset, leaderEpoch);
     if (leaderEpoch !== this.#epochs.latest) this.#epochs.add(leaderEpoch, baseOffset);
     state.active.admit(sizeBytes, lastOffset, header.maxTimestamp);
     const producerBefore = producerId < 0 ? undefined : this.#producers.get(producerId);
@@ -272,8 +298,9 @@ export class LogWriter {
     return fault;
   }
 
-  /** The leader that writes here keeps its epoch: it begins at the lower end now. */
+  /** A leader that writes here keeps its epoch: it begins at the lower end now. A follower's came with the batches. */
   #cutEpochsBack(end: Offset): void {
+    if (!this.#keepsEpoch) return this.#epochs.truncateEnd(end);
     const epoch = this.#epochs.latest;
     this.#epochs.truncateEnd(asOffset(end + 1));
     if (epoch > this.#epochs.latest) this.#epochs.add(epoch, end);

@@ -39,6 +39,7 @@ import { findAborted } from "./txn-index.ts";
 import type {
   AppendResult,
   CachedRecords,
+  FetchedResult,
   LogConfig,
   LogDamage,
   LogEvents,
@@ -54,8 +55,13 @@ const NEVER = Number.MAX_SAFE_INTEGER;
 /** Producers are looked through for expired ones this often, and only while batches come (Kafka's check interval). */
 const EXPIRY_CHECK_MS = 600_000;
 
-const UNAVAILABLE: AppendResult = Object.freeze({ ok: false, code: "KAFKA_STORAGE_ERROR", fault: null });
-const LATER: AppendResult = Object.freeze({ ok: false, code: "LATER", fault: null });
+/** Of either kind of append. */
+type NotTaken = Extract<AppendResult, { ok: false }> & FetchedResult;
+
+const UNAVAILABLE: NotTaken = Object.freeze({ ok: false, code: "KAFKA_STORAGE_ERROR", fault: null });
+const LATER: NotTaken = Object.freeze({ ok: false, code: "LATER", fault: null });
+const TAKEN: FetchedResult = Object.freeze({ code: "OK", fault: null });
+const GAP: FetchedResult = Object.freeze({ code: "GAP", fault: null });
 const TOO_LARGE: AppendResult = Object.freeze({ ok: false, code: "RECORD_LIST_TOO_LARGE", fault: null });
 
 const NO_EVENTS: LogEvents = { onWritten: () => undefined, onSynced: () => undefined, onSyncFailed: () => undefined };
@@ -185,6 +191,10 @@ export class SegmentedLog implements PartitionLog {
     return this.#state.logStartOffset;
   }
 
+  get durableLogStartOffset(): Offset {
+    return this.#state.durableLogStart;
+  }
+
   get logEndOffset(): Offset {
     return this.#state.logEndOffset;
   }
@@ -293,14 +303,24 @@ export class SegmentedLog implements PartitionLog {
     if (this.#refusesAppends) return UNAVAILABLE;
     const sizeBytes = bytes.length;
     if (sizeBytes > this.#config.segmentBytes) return TOO_LARGE;
-    if (this.#isRollDue(sizeBytes, header, now)) {
-      // No roll beside a write: its failure would have to undo the roll.
-      const writeFault = this.#writer.write();
-      if (writeFault === null && !this.#isWritten) return LATER;
-      const fault = writeFault ?? this.#roll();
-      if (fault !== null) return { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
+    if (this.#isRollDue(sizeBytes, this.#state.logEndOffset + header.lastOffsetDelta, header, now)) {
+      const unready = this.#rollNow();
+      if (unready !== null) return unready;
     }
     return this.#writer.admit(bytes, header, leaderEpoch, memory);
+  }
+
+  appendFetched(bytes: Buffer, header: BatchHeader, now: Ms): FetchedResult {
+    if (this.#refusesAppends) return UNAVAILABLE;
+    const { lastOffset } = header;
+    assert(header.baseOffset >= this.#state.logEndOffset, "a fetched batch lies at or beyond the log end");
+    if (lastOffset - this.#state.logEndOffset > RELATIVE_OFFSET_MAX) return GAP;
+    if (this.#isRollDue(bytes.length, lastOffset, header, now)) {
+      const unready = this.#rollNow();
+      if (unready !== null) return unready;
+    }
+    const result = this.#writer.admitFetched(bytes, header);
+    return result.ok ? TAKEN : { code: "KAFKA_STORAGE_ERROR", fault: result.fault };
   }
 
   writeAppended(): DiskFault | null {
@@ -338,11 +358,11 @@ export class SegmentedLog implements PartitionLog {
   // ---- roll ----
 
   /** 3.3(1), (2). */
-  #isRollDue(sizeBytes: number, header: BatchHeader, now: Ms): boolean {
+  #isRollDue(sizeBytes: number, lastOffset: number, header: BatchHeader, now: Ms): boolean {
     const active = this.#state.active;
     if (active.sizeBytes === 0) return false;
     if (active.sizeBytes + sizeBytes > this.#config.segmentBytes) return true;
-    if (this.#state.logEndOffset + header.lastOffsetDelta - active.baseOffset > RELATIVE_OFFSET_MAX) return true;
+    if (lastOffset - active.baseOffset > RELATIVE_OFFSET_MAX) return true;
     if (active.isIndexFull(this.#config.segmentIndexBytes)) return true;
     const firstTimestamp = active.firstTimestamp();
     const hasTime = firstTimestamp !== null && firstTimestamp >= 0;
@@ -350,18 +370,19 @@ export class SegmentedLog implements PartitionLog {
     return ageMs > this.#rollAfterMs;
   }
 
+  /** No roll beside a write: its failure would have to undo the roll. */
+  #rollNow(): NotTaken | null {
+    const writeFault = this.#writer.write();
+    if (writeFault === null && !this.#isWritten) return LATER;
+    const fault = writeFault ?? this.#roll();
+    return fault === null ? null : { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
+  }
+
   /** 3.3(3). On a fault the old segment stays the active one. */
-  #roll(): DiskFault | null {
+  #roll(baseOffset = this.#state.logEndOffset): DiskFault | null {
     assert(this.#isWritten, "no roll beside a write");
     const sealed = this.#state.active;
-    const segment = new Segment({
-      files: this.#host.files,
-      directory: this.directory,
-      baseOffset: this.#state.logEndOffset,
-      indexIntervalBytes: this.#config.indexIntervalBytes,
-      createdAt: this.#host.clock.wallNow(),
-      logger: this.#host.logger,
-    });
+    const segment = this.#newSegment(baseOffset);
     // Without room for indexes it goes on: they are written when the segment is finished. So it does without a snapshot.
     attempt(this.#host, () => sealed.finishIndexes());
     const createFault = attempt(this.#host, () => segment.create());
@@ -375,6 +396,29 @@ export class SegmentedLog implements PartitionLog {
     this.#sync.finishSealed();
     this.#drawJitter();
     return null;
+  }
+
+  #newSegment(baseOffset: Offset): Segment {
+    return new Segment({
+      files: this.#host.files,
+      directory: this.directory,
+      baseOffset,
+      indexIntervalBytes: this.#config.indexIntervalBytes,
+      createdAt: this.#host.clock.wallNow(),
+      logger: this.#host.logger,
+    });
+  }
+
+  async skipTo(offset: Offset): Promise<boolean> {
+    const { generation, logEndOffset } = this.#state;
+    assert(offset - logEndOffset > 0, "a gap lies beyond the log end");
+    this.#writer.write();
+    if (!this.#isWritten) await this.whenWritten();
+    const isSynced = await this.flush();
+    const hasMoved = generation !== this.#state.generation || logEndOffset !== this.#state.logEndOffset;
+    if (!isSynced || hasMoved || this.#refusesAppends || this.#roll(offset) !== null) return false;
+    this.#state.skipTo(offset);
+    return true;
   }
 
   /** Once per segment, the same for the same segment: what matters is that partitions do not roll together. */
@@ -564,17 +608,23 @@ export class SegmentedLog implements PartitionLog {
   }
 
   /** 5.5. */
-  async truncateTo(offset: Offset): Promise<void> {
+  truncateTo(offset: Offset): Promise<void> {
+    if (offset < this.#state.logStartOffset) return this.restartAt(offset);
+    return this.#cutting(() => this.#cutTo(offset));
+  }
+
+  restartAt(offset: Offset): Promise<void> {
+    return this.#cutting(() => this.#restartAt(offset));
+  }
+
+  async #cutting(cut: () => Promise<void>): Promise<void> {
     assert(!this.#state.isTruncating && !this.#state.isClosed && !this.isDamaged, "the log can be truncated");
-    assert(
-      offset >= this.#state.logStartOffset,
-      `truncation to ${offset}, below the log start ${this.#state.logStartOffset}`,
-    );
     this.#writer.write();
     this.#state.isTruncating = true;
     this.#state.isTouched = true;
     try {
-      await (this.#truncation = this.#cutTo(offset));
+      // The write in flight ends first, and nothing new is queued.
+      await (this.#truncation = this.whenWritten().then(cut));
     } catch (error: unknown) {
       // Half cut, the log is nothing that may be appended to: the directory goes offline, a start will mend it. It need not
       // when the log was closed, maybe with its topic deleted, while the truncation waited for room.
@@ -588,14 +638,20 @@ export class SegmentedLog implements PartitionLog {
   }
 
   async #cutTo(offset: Offset): Promise<void> {
-    // The write in flight ends first, and nothing new is queued.
-    if (!this.#isWritten) await this.whenWritten();
     if (offset >= this.#state.logEndOffset) {
       this.#epochs.truncateEnd(offset);
       return;
     }
     await this.#truncator.run(offset);
     this.#syncAskedEnd = Math.min(this.#syncAskedEnd, this.#state.writtenEnd);
+    this.#drawJitter();
+  }
+
+  async #restartAt(offset: Offset): Promise<void> {
+    const { logStartOffset, logEndOffset, segments } = this.#state;
+    if (offset === logStartOffset && offset === logEndOffset && segments[0]?.baseOffset === offset) return;
+    await this.#truncator.restart(offset, this.#newSegment(offset));
+    this.#syncAskedEnd = Math.min(this.#syncAskedEnd, offset);
     this.#drawJitter();
   }
 

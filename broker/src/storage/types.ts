@@ -84,6 +84,14 @@ export type AppendResult =
       readonly fault: DiskFault | null;
     };
 
+/**
+ * OK, or why a fetched batch was not taken in: LATER, KAFKA_STORAGE_ERROR: as for AppendResult. GAP: it lies so far beyond
+ * the log end that the log has to begin a segment there first (`skipTo`).
+ */
+export type FetchedResult =
+  | { readonly code: "OK" | "GAP" | "LATER"; readonly fault: null }
+  | { readonly code: "KAFKA_STORAGE_ERROR"; readonly fault: DiskFault | null };
+
 /** What the log tells its owner. Called from I/O callbacks, never from inside a call of the owner. */
 export interface LogEvents {
   /** A write off the loop has ended: the written end moved, or the log was cut back as `writeAppended` tells it, for `fault`. */
@@ -115,6 +123,8 @@ export interface PartitionLog {
 
   /** First offset a reader may ask for. */
   readonly logStartOffset: Offset;
+  /** The log start that would survive a crash (13(4)). */
+  readonly durableLogStartOffset: Offset;
   /** Next offset to be assigned. Moves in `append`, and back when a write fails; above the written end while one is due or in flight. */
   readonly logEndOffset: Offset;
   /** Everything below is in the page cache. No reader and no follower is served beyond it (3.1(9)). */
@@ -156,6 +166,12 @@ export interface PartitionLog {
     now: Ms,
     memory?: SharedMemory | null,
   ): AppendResult;
+  /**
+   * Appends one batch of the leader's byte for byte (3.2): at its own offset, which is the log end or lies beyond it where
+   * compaction has left a gap, and in its own epoch, which begins there if it is new. Producer state follows unasked. The
+   * caller has checked CRC and counts. Else as `append`; it is written with `writeAppended`, too.
+   */
+  appendFetched(bytes: Buffer, header: BatchHeader, now: Ms): FetchedResult;
   /**
    * Writes all that `append` queued, in one vectored write per segment. On a fault, or a write that fell short and
    * could not be completed, the log is cut back to its last whole batch (3.1(12)): LEO, indexes and producer state go
@@ -208,8 +224,18 @@ export interface PartitionLog {
   /** The record with the largest timestamp below `limit` (-3 of 12.4). */
   findMaxTimestamp(limit: Offset): Promise<{ offset: Offset; timestamp: number } | null>;
 
-  /** Cuts the log to `offset` as in 5.5; inside a batch, to the base of that batch. Until it resolves appends answer 56. */
+  /**
+   * Cuts the log to `offset` as in 5.5; inside a batch, to the base of that batch; below the log start the log begins anew
+   * there. Until it resolves appends answer 56, and reads nothing.
+   */
   truncateTo(offset: Offset): Promise<void>;
+  /** Drops all and starts and ends at `offset` (5.3(5), 5.3(8)). Else as `truncateTo`. */
+  restartAt(offset: Offset): Promise<void>;
+  /**
+   * Begins a segment at `offset`, beyond the log end by more than a segment spans, once all before it is synced (3.3(3)).
+   * False: it could not be synced, or the segment not be made; nothing has changed.
+   */
+  skipTo(offset: Offset): Promise<boolean>;
   /**
    * DeleteRecords (13(4)): the log start rises to `offset` <= high watermark, and that is durable when it resolves; many that
    * are asked in one turn share one write. Files of segments wholly below go afterwards.

@@ -1,0 +1,211 @@
+import { expect } from "chai";
+import { patchBatch, readBatchHeader } from "@tidemark/proto";
+import type { PartitionLog } from "../../src/storage/index.ts";
+import { crashEverywhere } from "./support/crash-everywhere.ts";
+import {
+  append,
+  asMs,
+  asOffset,
+  DATA,
+  fileBytes,
+  makeBatch,
+  makeMarker,
+  readAll,
+  StorageMachine,
+} from "./support/storage-machine.ts";
+import type { BatchOptions } from "./support/storage-machine.ts";
+
+const P = `${DATA}/t-0`;
+const base = (offset: number): string => String(offset).padStart(20, "0");
+
+/** A batch as the leader of `epoch` has it at `offset`. */
+function fetched(offset: number, epoch = 0, options: BatchOptions = {}): Buffer {
+  const batch = makeBatch(options);
+  patchBatch(batch, 0, offset, epoch);
+  return batch;
+}
+
+function follow(log: PartitionLog, batch: Buffer): ReturnType<PartitionLog["appendFetched"]> {
+  const result = log.appendFetched(batch, readBatchHeader(batch, 0), asMs(1000));
+  const fault = log.writeAppended();
+  if (fault !== null) throw fault;
+  return result;
+}
+
+describe("log: append as a follower (3.2)", () => {
+  it("keeps the bytes, offsets and epochs of the leader, over rolls", async () => {
+    const machine = new StorageMachine();
+    const { directory, log: leader } = await machine.fresh();
+    for (let i = 0; i < 60; i += 1) append(leader, makeBatch({ records: 1 + (i % 3) }), Math.floor(i / 20));
+    const bytes = await readAll(machine, leader, 300);
+    await machine.run(directory.close(1));
+
+    const other = new StorageMachine({ seed: 2 });
+    const { log } = await other.fresh();
+    for (let at = 0; at < bytes.length; ) {
+      const { sizeBytes } = readBatchHeader(bytes, at);
+      const batch = Buffer.from(bytes.subarray(at, at + sizeBytes));
+      expect(follow(log, batch).code).to.equal("OK");
+      at += sizeBytes;
+    }
+    expect(log.logEndOffset).to.equal(leader.logEndOffset);
+    expect(fileBytes(other, log)).to.deep.equal(bytes);
+    expect(log.segments().map(({ baseOffset }) => baseOffset)).to.deep.equal(
+      leader.segments().map(({ baseOffset }) => baseOffset),
+    );
+    for (const epoch of [0, 1, 2]) {
+      expect(log.endOffsetFor(epoch as never)).to.deep.equal(leader.endOffsetFor(epoch as never));
+    }
+  });
+
+  it("takes the gaps that compaction leaves, and reads across them (P50)", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    follow(log, fetched(40, 2, { records: 2 }));
+    follow(log, fetched(100, 3));
+    expect([log.logStartOffset, log.logEndOffset, log.latestEpoch]).to.deep.equal([0, 101, 3]);
+    const { records, nextOffset } = await machine.run(log.read(asOffset(0), 1000, log.writtenEndOffset));
+    expect(readBatchHeader(records, 0).baseOffset).to.equal(40);
+    expect(nextOffset).to.equal(101);
+    machine.restart("process");
+    const { log: again } = await machine.again();
+    expect([again.logEndOffset, again.latestEpoch, again.isDamaged]).to.deep.equal([101, 3, false]);
+  });
+
+  it("begins a segment for a batch that lies more than a segment's span beyond the end", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    follow(log, fetched(0));
+    const far = 2 ** 31 + 500;
+    expect(follow(log, fetched(far)).code).to.equal("GAP");
+    expect(await machine.run(log.skipTo(asOffset(far)))).to.equal(true);
+    expect(follow(log, fetched(far)).code).to.equal("OK");
+    expect(log.segments().map(({ baseOffset }) => baseOffset)).to.deep.equal([0, far]);
+    await machine.synced(log);
+    expect(log.syncedEndOffset).to.equal(far + 1);
+    machine.restart("power");
+    const { log: again } = await machine.again();
+    expect([again.logEndOffset, again.isDamaged]).to.deep.equal([far + 1, false]);
+  });
+
+  it("follows the producers unasked: what it would refuse from a client too", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    follow(log, fetched(0, 0, { producerId: 7, producerEpoch: 3, baseSequence: 40, records: 2 }));
+    follow(log, fetched(2, 0, { producerId: 7, producerEpoch: 3, baseSequence: 90 }));
+    expect(log.producer(7)?.batches.map(({ firstSequence, baseOffset }) => [firstSequence, baseOffset])).to.deep.equal([
+      [40, 0],
+      [90, 2],
+    ]);
+    follow(log, fetched(3, 0, { producerId: 8, isTransactional: true }));
+    expect(log.firstOpenTransactionOffset).to.equal(3);
+    const marker = makeMarker({ producerId: 8, type: "abort" });
+    patchBatch(marker, 0, 4, 0);
+    follow(log, marker);
+    expect(log.firstOpenTransactionOffset).to.equal(null);
+    expect(log.abortedTransactions(asOffset(0), asOffset(5)).map(({ firstOffset }) => firstOffset)).to.deep.equal([3]);
+  });
+
+  it("loses the epoch that came with a batch whose write failed (3.1(12))", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    follow(log, fetched(0, 1));
+    machine.medium.faults.add({ operation: "write", effect: "ENOSPC", path: /\.log$/ });
+    const batch = fetched(1, 2);
+    log.appendFetched(batch, readBatchHeader(batch, 0), asMs(1000));
+    expect(log.writeAppended()).to.not.equal(null);
+    expect([log.logEndOffset, log.latestEpoch]).to.deep.equal([1, 1]);
+  });
+
+  it("counts only the durable log start as such", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    for (let i = 0; i < 5; i += 1) follow(log, fetched(i));
+    log.highWatermark = asOffset(4);
+    const raised = log.raiseLogStart(asOffset(3));
+    expect([log.logStartOffset, log.durableLogStartOffset]).to.deep.equal([3, 0]);
+    await machine.run(raised);
+    expect(log.durableLogStartOffset).to.equal(3);
+  });
+});
+
+describe("log: begun anew (5.3(5), 5.3(8))", () => {
+  const filled = async (machine: StorageMachine): Promise<PartitionLog> => {
+    const { log } = await machine.fresh();
+    for (let i = 0; i < 40; i += 1) follow(log, fetched(i, Math.floor(i / 15), { producerId: 5, baseSequence: i }));
+    log.highWatermark = asOffset(30);
+    await machine.run(log.raiseLogStart(asOffset(12)));
+    await machine.synced(log);
+    return log;
+  };
+
+  for (const [what, offset] of [
+    ["above its end", 500],
+    ["below its start", 7],
+    ["at its first segment's base, below its start", 0],
+  ] as const) {
+    it(`${what}: nothing is left, and it goes on from there`, async () => {
+      const machine = new StorageMachine();
+      const log = await filled(machine);
+      await machine.run(offset < 12 ? log.truncateTo(asOffset(offset)) : log.restartAt(asOffset(offset)));
+      const ends = [log.logStartOffset, log.logEndOffset, log.writtenEndOffset, log.syncedEndOffset, log.highWatermark];
+      expect(ends).to.deep.equal([offset, offset, offset, offset, offset]);
+      expect([log.latestEpoch, log.producer(5), log.durableLogStartOffset]).to.deep.equal([-1, undefined, offset]);
+      expect(machine.names(P).filter((name) => name.endsWith(".log"))).to.deep.equal([`${base(offset)}.log`]);
+      for (let i = 0; i < 30; i += 1) follow(log, fetched(offset + i, 4));
+      await machine.synced(log);
+      machine.restart("power");
+      const { log: again } = await machine.again();
+      expect([again.logStartOffset, again.logEndOffset, again.latestEpoch, again.isDamaged]).to.deep.equal([
+        offset,
+        offset + 30,
+        4,
+        false,
+      ]);
+      expect((await readAll(machine, again)).length).to.equal(fileBytes(machine, again).length);
+    });
+
+    it(`${what}: whatever a crash leaves is whole, undamaged, and goes on to the same end (P70)`, async () => {
+      await crashEverywhere(
+        async (machine) => {
+          const log = await filled(machine);
+          return async () => {
+            await (offset < 12 ? log.truncateTo(asOffset(offset)) : log.restartAt(asOffset(offset)));
+            for (let i = 0; i < 5; i += 1) follow(log, fetched(offset + i, 4));
+            log.sync();
+          };
+        },
+        async (machine, kind) => {
+          const { log } = await machine.again();
+          expect(log.isDamaged, kind).to.equal(false);
+          expect(log.highWatermark).to.be.within(log.logStartOffset, log.logEndOffset);
+          await readAll(machine, log);
+          const isNew = log.latestEpoch === 4;
+          if (isNew) expect(log.logStartOffset).to.equal(offset);
+          if (log.logEndOffset === log.logStartOffset) expect(log.latestEpoch).to.be.oneOf([-1, 4]);
+          if (log.logEndOffset !== offset || log.logStartOffset !== offset)
+            await machine.run(log.restartAt(asOffset(offset)));
+          follow(log, fetched(offset, 6));
+          await machine.synced(log);
+          machine.restart("power");
+          const { log: again } = await machine.again();
+          const seen = [again.logStartOffset, again.logEndOffset, again.latestEpoch, again.isDamaged];
+          expect(seen, kind).to.deep.equal([offset, offset + 1, 6, false]);
+        },
+      );
+    });
+  }
+
+  it("further back, it forgets a log start that was on its way to the checkpoint", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    for (let i = 0; i < 40; i += 1) follow(log, fetched(i, 2));
+    log.highWatermark = asOffset(30);
+    const raised = log.raiseLogStart(asOffset(25));
+    const restarted = log.restartAt(asOffset(5));
+    await machine.run(Promise.all([raised, restarted]));
+    follow(log, fetched(5, 3));
+    expect([log.logStartOffset, log.durableLogStartOffset]).to.deep.equal([5, 5]);
+    expect(log.endOffsetFor(2 as never)).to.deep.equal({ epoch: 2, endOffset: 5 });
+  });
+});
