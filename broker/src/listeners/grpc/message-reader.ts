@@ -5,8 +5,8 @@
  *
  * What is kept grows with the bytes that arrived, never with the length that was announced. A message that lies in one chunk is
  * a view of it; one that came in pieces is put together in a slab, once, when it is whole. A chunk is itself a view of what the
- * socket has read at once, 64 KiB, all of which stays as long as the chunk does: where a message is the smaller part of that,
- * its pieces are copied out of it while they wait.
+ * socket has read at once, 64 KiB, all of which stays as long as the chunk does. A read mostly holds several chunks, so whether
+ * it is worth its memory is known when the next one comes: where the message is the smaller part, its chunks are copied out.
  */
 import { ApiError } from "../../api/index.ts";
 import type { SlabPool } from "../../api/index.ts";
@@ -15,7 +15,7 @@ const PREFIX_BYTES = 5;
 /** Chunks below this are put together while a message arrives: each is an object that outweighs its bytes. */
 const SMALL_BYTES = 1024;
 const SMALL_CHUNKS_MAX = 256;
-/** A kept chunk is at least this share of the memory that it is a view of. */
+/** Chunks that stay where they were read are at least this share of that memory, all together. */
 const SHARE_OF_READ = 1 / 4;
 /** What a chunk takes beside its bytes, about. */
 export const CHUNK_OBJECT_BYTES = 256;
@@ -30,6 +30,11 @@ export class MessageReader {
   /** Of the message under way: what has arrived, prefix included. */
   #chunks: Buffer[] = [];
   #bytes = 0;
+  /** The memory that the last chunk was read into, while more of the message may come from it; null: none is. */
+  #read: ArrayBufferLike | null = null;
+  /** Which chunks are views of it, the last ones; and how many bytes of it they are. */
+  #readFrom = 0;
+  #readBytes = 0;
   /** How many of the last chunks are small. */
   #smallCount = 0;
   /** With its prefix; -1 while the prefix is not whole. */
@@ -48,9 +53,10 @@ export class MessageReader {
     return this.#messagesCount;
   }
 
-  /** What the message under way takes in memory, its prefix included; 0: none is. */
+  /** What the message under way takes in memory, its prefix included, and with it all of the last read; 0: none is. */
   get unfinishedBytes(): number {
-    return this.#bytes + this.#chunks.length * CHUNK_OBJECT_BYTES;
+    const readBytes = this.#read === null ? 0 : this.#read.byteLength - this.#readBytes;
+    return this.#bytes + readBytes + this.#chunks.length * CHUNK_OBJECT_BYTES;
   }
 
   /** True while a message has begun and is not whole. */
@@ -66,27 +72,46 @@ export class MessageReader {
       const missing = this.#size < 0 ? rest.length : this.#size - this.#bytes;
       const taken = rest.length <= missing ? rest : rest.subarray(0, missing);
       rest = rest.subarray(taken.length);
-      this.#keep(taken);
-      if (this.#bytes === this.#size) this.#finish();
+      if (this.#bytes + taken.length === this.#size) this.#finish(taken);
+      else this.#keep(taken);
     }
   }
 
   /** Lets go of the message under way; nothing is taken in any more. Also from inside `onMessage`. */
   drop(): void {
     this.#isDropped = true;
-    this.#chunks = [];
-    this.#bytes = 0;
+    this.#clear();
   }
 
   #keep(chunk: Buffer): void {
+    if (chunk.buffer !== this.#read) {
+      this.#settleRead();
+      this.#read = chunk.buffer;
+      this.#readFrom = this.#chunks.length;
+      this.#readBytes = 0;
+    }
+    this.#chunks.push(chunk);
     this.#bytes += chunk.length;
-    const isWhole = this.#bytes === this.#size;
-    const mustCopy = !isWhole && chunk.length < chunk.buffer.byteLength * SHARE_OF_READ;
-    this.#chunks.push(mustCopy ? joined([chunk]) : chunk);
+    this.#readBytes += chunk.length;
     this.#smallCount = chunk.length < SMALL_BYTES ? this.#smallCount + 1 : 0;
     if (this.#smallCount < SMALL_CHUNKS_MAX) return;
-    this.#chunks.push(joined(this.#chunks.splice(-SMALL_CHUNKS_MAX)));
+    this.#join(this.#chunks.length - SMALL_CHUNKS_MAX);
     this.#smallCount = 0;
+  }
+
+  /** Nothing more comes from the last read: its chunks stay there, or leave it to the collector. */
+  #settleRead(): void {
+    if (this.#read !== null && this.#readBytes < this.#read.byteLength * SHARE_OF_READ) this.#join(this.#readFrom);
+  }
+
+  /** Makes one chunk, in memory of its own, of those from `from` on. */
+  #join(from: number): void {
+    const chunks = this.#chunks.splice(from);
+    const whole = joined(chunks);
+    this.#chunks.push(whole);
+    this.#smallCount = Math.max(0, this.#smallCount - chunks.length + 1);
+    if (from > this.#readFrom) this.#readBytes -= whole.length;
+    else this.#read = null;
   }
 
   /** The size that the prefix names, once it is whole. It nearly always lies in one chunk. */
@@ -101,14 +126,12 @@ export class MessageReader {
     return PREFIX_BYTES + length;
   }
 
-  #finish(): void {
+  #finish(last: Buffer): void {
     this.#messagesCount++;
     const chunks = this.#chunks;
     const size = this.#size;
-    this.#chunks = [];
-    this.#bytes = 0;
-    this.#smallCount = 0;
-    this.#size = -1;
+    this.#clear();
+    chunks.push(last);
     const [only] = chunks;
     if (chunks.length === 1 && only !== undefined) {
       this.#onMessage(only.subarray(PREFIX_BYTES), null);
@@ -121,6 +144,14 @@ export class MessageReader {
       at += chunk.length;
     }
     this.#onMessage(slab.subarray(PREFIX_BYTES, size), slab);
+  }
+
+  #clear(): void {
+    this.#chunks = [];
+    this.#bytes = 0;
+    this.#read = null;
+    this.#smallCount = 0;
+    this.#size = -1;
   }
 }
 

@@ -1,7 +1,7 @@
 /** Messages out of chunks: however the bytes are cut, the same messages come out; what breaks the framing is refused. */
 import { expect } from "chai";
 import fc from "fast-check";
-import { MessageReader } from "../../../src/listeners/grpc/message-reader.ts";
+import { CHUNK_OBJECT_BYTES, MessageReader } from "../../../src/listeners/grpc/message-reader.ts";
 import { SlabPool } from "../../../src/runtime/index.ts";
 
 function framed(message: Uint8Array, compressed = 0): Buffer {
@@ -9,6 +9,29 @@ function framed(message: Uint8Array, compressed = 0): Buffer {
   prefix.writeUInt8(compressed, 0);
   prefix.writeUInt32BE(message.length, 1);
   return Buffer.concat([prefix, message]);
+}
+
+/** Cuts a stream into frames of these sizes, in turn, with 9 bytes of header before each, and lays them into reads as a socket does. */
+function* inReads(stream: Buffer, frameSizes: readonly number[], readBytes: number): Generator<Buffer[]> {
+  const wire: { bytes: Buffer; isData: boolean }[] = [];
+  for (let at = 0, turn = 0; at < stream.length; turn++) {
+    const size = frameSizes[turn % frameSizes.length] ?? 1;
+    wire.push({ bytes: Buffer.alloc(9), isData: false }, { bytes: stream.subarray(at, at + size), isData: true });
+    at += size;
+  }
+  while (wire.length > 0) {
+    const read = Buffer.allocUnsafeSlow(readBytes);
+    const chunks: Buffer[] = [];
+    for (let at = 0; at < readBytes; ) {
+      const next = wire.shift();
+      if (next === undefined) break;
+      const length = next.bytes.copy(read, at);
+      if (next.isData) chunks.push(read.subarray(at, at + length));
+      if (length < next.bytes.length) wire.unshift({ bytes: next.bytes.subarray(length), isData: next.isData });
+      at += length;
+    }
+    yield chunks;
+  }
 }
 
 describe("MessageReader", () => {
@@ -37,6 +60,81 @@ describe("MessageReader", () => {
         expect(reader.isInside).to.equal(false);
       }),
     );
+  });
+
+  it("finds the same messages whatever share of a read is theirs", () => {
+    const messages = fc.array(fc.uint8Array({ maxLength: 4_000, size: "max" }), { maxLength: 6 });
+    const frames = fc.array(fc.integer({ min: 1, max: 1_500 }), { minLength: 1, maxLength: 10 });
+    fc.assert(
+      fc.property(messages, frames, fc.integer({ min: 10, max: 6_000 }), (sent, frameSizes, readBytes) => {
+        const received: string[] = [];
+        const onMessage = (message: Buffer): void => void received.push(message.toString("hex"));
+        const reader = new MessageReader({ maxBytes: 10_000, slabs: new SlabPool(), onMessage });
+        const stream = Buffer.concat(sent.map((message) => framed(message)));
+        for (const chunks of inReads(stream, frameSizes, readBytes))
+          for (const chunk of chunks) {
+            reader.push(chunk);
+            expect(reader.unfinishedBytes > 0).to.equal(reader.isInside);
+          }
+        expect(received).to.deep.equal(sent.map((message) => Buffer.from(message).toString("hex")));
+        expect(reader.isInside).to.equal(false);
+      }),
+    );
+  });
+
+  it("leaves frames where they were read when most of the read is one message's", () => {
+    const [messagesCount, messageBytes] = [64, 64 * 1024];
+    const stream = Buffer.concat(Array.from({ length: messagesCount }, () => framed(Buffer.alloc(messageBytes))));
+    // Every byte names its read. A read that is over is overwritten: who looks at it sees that, who has a copy does not.
+    const overwritten = 255;
+    let readNumber = 0;
+    const bytes = { fromLastRead: 0, seenOverwritten: 0, copied: 0 };
+    const onMessage = (message: Buffer): void => {
+      for (const byte of message) {
+        if (byte === readNumber) bytes.fromLastRead++;
+        else if (byte === overwritten) bytes.seenOverwritten++;
+        else bytes.copied++;
+      }
+    };
+    const reader = new MessageReader({ maxBytes: messageBytes, slabs: new SlabPool(), onMessage });
+    let streamAt = 0;
+    const markAs = (chunk: Buffer, mark: number, from: number): void => {
+      for (let i = 0; i < chunk.length; i++) if ((from + i) % (messageBytes + 5) >= 5) chunk[i] = mark;
+    };
+    let last: { chunk: Buffer; from: number }[] = [];
+    for (const chunks of inReads(stream, [16 * 1024], 64 * 1024)) {
+      readNumber++;
+      const placed = chunks.map((chunk) => {
+        const from = streamAt;
+        streamAt += chunk.length;
+        markAs(chunk, readNumber, from);
+        return { chunk, from };
+      });
+      for (const [i, { chunk }] of placed.entries()) {
+        reader.push(chunk);
+        if (i === 0) for (const { chunk: over, from } of last) markAs(over, overwritten, from);
+      }
+      last = placed;
+    }
+    expect(bytes.fromLastRead + bytes.seenOverwritten + bytes.copied).to.equal(messagesCount * messageBytes);
+    expect(bytes.seenOverwritten).to.be.above(bytes.fromLastRead / 2);
+    expect(bytes.copied / (messagesCount * messageBytes)).to.be.below(0.05);
+  });
+
+  it("counts a read as kept while more of its message may come from it, and what is kept of it behind that", () => {
+    const reader = new MessageReader({ maxBytes: 1_000_000, slabs: new SlabPool(), onMessage: () => undefined });
+    const [readBytes, objectBytes] = [64 * 1024, CHUNK_OBJECT_BYTES];
+    const first = Buffer.alloc(readBytes);
+    framed(Buffer.alloc(1_000_000)).copy(first);
+    reader.push(first.subarray(0, 100));
+    expect(reader.unfinishedBytes).to.equal(readBytes + objectBytes);
+    reader.push(first.subarray(200, 300));
+    expect(reader.unfinishedBytes).to.equal(readBytes + 2 * objectBytes);
+    reader.push(Buffer.alloc(readBytes).subarray(0, 50));
+    // Two pieces are one copy now.
+    expect(reader.unfinishedBytes).to.equal(200 + readBytes + 2 * objectBytes);
+    reader.drop();
+    expect(reader.unfinishedBytes).to.equal(0);
   });
 
   it("copies nothing when a message lies in one chunk", () => {
