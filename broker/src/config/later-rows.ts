@@ -63,12 +63,6 @@ export const laterRows: readonly Row[] = [
   broker("replica.socket.timeout.ms", "int", "30000", "Deadline of a request between brokers."),
   broker("quota.window.num", "int", "11", "Samples kept for a quota."),
   broker("quota.window.size.seconds", "int", "1", "Length of such a sample."),
-  cluster(
-    "replica.lag.time.max.ms",
-    "long",
-    "30000",
-    "A follower that was not caught up for this long leaves the in-sync replicas.",
-  ),
   broker("num.replica.fetchers", "int", "1", "Replication streams per source broker.", { update: "cluster-wide" }),
   broker(
     "replica.fetch.max.bytes",

@@ -24,7 +24,7 @@ import { asOffset, assert } from "../base/index.ts";
 import type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId } from "../base/index.ts";
 import type { Clock, DiskFault } from "../ports/index.ts";
 import { checkProducer, PartitionLeader } from "../replication/index.ts";
-import type { KnownBatch, LeaderEffect, Membership } from "../replication/index.ts";
+import type { KnownBatch, LeaderEffect, Membership, PartitionLeaderDeps } from "../replication/index.ts";
 import type { CachedRecords, LogConfig, LogEvents, PartitionLog, ReadSpan } from "../storage/index.ts";
 import type { AppendTask } from "./append-task.ts";
 import { Traffic } from "./counters.ts";
@@ -59,6 +59,8 @@ export interface PartitionOptions {
   readonly brokerId: BrokerId;
   readonly leaderEpoch: LeaderEpoch;
   readonly membership: Membership;
+  /** `replica.lag.time.max.ms`. */
+  readonly lagTimeMaxMs: number;
   /** What the topic counts; one for all its partitions. */
   readonly traffic?: Traffic;
 }
@@ -67,6 +69,8 @@ export interface PartitionDeps {
   readonly clock: Clock;
   readonly turn: Turn;
   readonly purgatory: Purgatory;
+  /** What the metadata says of the brokers that follow. */
+  readonly brokers: PartitionLeaderDeps;
   /** Whether the disk has room but for its reserve (3.8(2)), and what to say if it has none. */
   readonly reserve: Pick<DiskReserve, "hasRoom" | "fullMessage">;
   /** A write failed for another reason than a full disk (3.8(1)). */
@@ -121,16 +125,24 @@ export class Partition implements LogEvents {
     this.#syncsBeforeAck = durability === "fsync-each";
     // 5.1(1): the epoch begins before the first write is taken in.
     log.startEpoch(options.leaderEpoch);
-    this.#leader = new PartitionLeader({
-      brokerId: options.brokerId,
-      leaderEpoch: options.leaderEpoch,
-      logStartOffset: log.logStartOffset,
-      logEndOffset: log.logEndOffset,
-      endOffset: this.#countedEnd(),
-      highWatermark: log.highWatermark,
-      membership: options.membership,
-    });
-    this.#perform(this.#leader.onEndOffset(this.#countedEnd()));
+    const now = deps.clock.monotonicNow();
+    this.#leader = new PartitionLeader(
+      {
+        brokerId: options.brokerId,
+        leaderEpoch: options.leaderEpoch,
+        logStartOffset: log.logStartOffset,
+        logEndOffset: log.logEndOffset,
+        endOffset: this.#countedEnd(),
+        highWatermark: log.highWatermark,
+        membership: options.membership,
+        countsSynced: this.#countsSynced,
+        lagTimeMaxMs: options.lagTimeMaxMs,
+      },
+      log,
+      deps.brokers,
+      now,
+    );
+    this.#perform(this.#leader.onEndOffset(this.#countedEnd(), now));
     log.events = this;
   }
 
@@ -234,7 +246,7 @@ export class Partition implements LogEvents {
   }
 
   onMetadata(membership: Membership): void {
-    this.#perform(this.#leader.onMetadata(membership));
+    this.#perform(this.#leader.onMetadata(membership, this.#deps.clock.monotonicNow()));
   }
 
   /** Settings of the topic, or the defaults below them, have changed: what is appended from here on goes by the new ones. */
@@ -248,7 +260,7 @@ export class Partition implements LogEvents {
       this.#leader.onModeRaised(this.#countedEnd());
       this.#log.sync();
     }
-    this.#perform(this.#leader.onMetadata(membership));
+    this.#perform(this.#leader.onMetadata(membership, this.#deps.clock.monotonicNow()));
   }
 
   /**
@@ -396,7 +408,7 @@ export class Partition implements LogEvents {
 
   #write(): void {
     if (this.#handedOver.length === 0) return;
-    this.#leader.onAppended(this.#log.logEndOffset);
+    this.#leader.onAppended(this.#log.logEndOffset, this.#deps.clock.monotonicNow());
     this.#onWriteEnd(this.#log.writeAppended());
   }
 
@@ -416,7 +428,7 @@ export class Partition implements LogEvents {
     // A fault, of this write or of a roll before it, ends the leadership in this very stretch: nobody is parked any more.
     if (this.#closedCode !== "NONE") return this.#refuseUnwritten(this.#closedCode);
     if (this.#countsSynced) this.#log.sync();
-    this.#perform(this.#leader.onEndOffset(this.#countedEnd()));
+    this.#perform(this.#leader.onEndOffset(this.#countedEnd(), this.#deps.clock.monotonicNow()));
 
     const tasks = this.#handedOver;
     const writtenEnd = this.#log.writtenEndOffset;
@@ -504,7 +516,8 @@ export class Partition implements LogEvents {
   /** Of the log. */
   onSynced(): void {
     if (this.#closedCode !== "NONE") return;
-    if (this.#countsSynced) this.#perform(this.#leader.onEndOffset(this.#countedEnd()));
+    if (this.#countsSynced)
+      this.#perform(this.#leader.onEndOffset(this.#countedEnd(), this.#deps.clock.monotonicNow()));
     const syncedEnd = this.#log.syncedEndOffset;
     for (let task = this.#forSync.takeBelow(syncedEnd); task !== null; task = this.#forSync.takeBelow(syncedEnd)) {
       this.#deps.purgatory.release(task);
@@ -514,6 +527,7 @@ export class Partition implements LogEvents {
 
   #perform(effects: readonly LeaderEffect[]): void {
     for (const effect of effects) {
+      if (effect.kind !== "advanceHighWatermark") continue;
       assert(effect.to <= this.#log.writtenEndOffset, "the high watermark passed the written end");
       this.#log.highWatermark = effect.to;
       const { to } = effect;

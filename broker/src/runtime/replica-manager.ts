@@ -83,6 +83,8 @@ export class ReplicaManager {
   readonly #reserve: DiskReserve;
   readonly #partitionDeps: PartitionDeps;
   readonly #retention: RetentionJob;
+  /** Of all brokers, as of the last metadata entry. */
+  #brokers: ClusterImage["brokers"] = new Map();
   #isOffline = false;
   #isStopped = false;
 
@@ -98,6 +100,10 @@ export class ReplicaManager {
       clock,
       turn: deps.turn,
       purgatory: deps.purgatory,
+      brokers: {
+        ownBrokerEpoch: () => this.#brokers.get(this.#brokerId)?.brokerEpoch ?? -1,
+        broker: (brokerId) => this.#brokers.get(brokerId),
+      },
       reserve: this.#reserve,
       onDiskFault: (fault) => this.#goOffline(fault),
     };
@@ -120,6 +126,7 @@ export class ReplicaManager {
     const { path, openFilesMax } = this.#options;
     const config = this.#options.config.current;
     const replicas: ReplicaSpec[] = [];
+    this.#brokers = image.brokers;
     for (const topic of image.topics.values()) {
       this.#want(topic);
       for (const partition of this.#hostedOf(topic)) replicas.push(this.#specOf(topic, partition));
@@ -255,6 +262,7 @@ export class ReplicaManager {
 
   /** One applied entry. Called in order, in the stretch that applied it. */
   onMetadata(delta: MetadataDelta, image: ClusterImage): void {
+    this.#brokers = image.brokers;
     for (const topic of delta.topicsDeleted) {
       this.#forget(topic);
       this.#checkReady(topic.name);
@@ -405,6 +413,7 @@ export class ReplicaManager {
         brokerId: asBrokerId(this.#brokerId),
         leaderEpoch: asLeaderEpoch(image.leaderEpoch),
         membership: this.#membershipOf(wanted.image, image),
+        lagTimeMaxMs: this.#options.config.current.replicaLagTimeMaxMs,
         traffic: this.#trafficOf(name),
       },
       this.#partitionDeps,
@@ -535,6 +544,7 @@ export class ReplicaManager {
       replicas: asBrokerIds(partition.replicas),
       isr: asBrokerIds(partition.isr),
       minInsyncReplicas: effectiveMinInsyncReplicas(config, partition.replicas.length),
+      isRecovering: partition.isRecovering,
     };
   }
 }

@@ -117,6 +117,7 @@ describe("Partition", () => {
         replicas: [1, 2].map(asBrokerId),
         isr: [asBrokerId(1)],
         minInsyncReplicas: 1,
+        isRecovering: false,
       });
       ok(waiting.answer, 0);
     });
@@ -145,7 +146,13 @@ describe("Partition", () => {
   });
 
   describe("settings that change", () => {
-    const members = { partitionEpoch: 0, replicas: [asBrokerId(1)], isr: [asBrokerId(1)], minInsyncReplicas: 1 };
+    const members = {
+      partitionEpoch: 0,
+      replicas: [asBrokerId(1)],
+      isr: [asBrokerId(1)],
+      minInsyncReplicas: 1,
+      isRecovering: false,
+    };
     const reconfigure = (bench: PartitionBench, over: Partial<LogConfig>): void =>
       bench.partition.reconfigure(settings, { ...bench.log.config, ...over }, members);
 

@@ -250,6 +250,7 @@ export class PartitionBench {
       replicas,
       isr: (membership.isr ?? [1]).map(asBrokerId),
       minInsyncReplicas: membership.minIsr ?? 1,
+      isRecovering: false,
     };
     const partition = new Partition(
       {
@@ -258,11 +259,13 @@ export class PartitionBench {
         brokerId: asBrokerId(1),
         leaderEpoch: asLeaderEpoch(this.#epoch++),
         membership: members,
+        lagTimeMaxMs: 30_000,
       },
       {
         clock: process,
         turn,
         purgatory,
+        brokers: { ownBrokerEpoch: () => 1, broker: () => undefined },
         reserve: { hasRoom: () => this.hasRoom, fullMessage: "the disk is full" },
         onDiskFault: (fault) => this.#onDiskFault(fault),
       },
