@@ -181,7 +181,7 @@ export class LogWriter {
     const { active } = this.#state;
     const startedAtMs = clock.monotonicNow();
     const { fault, bytesDone } = this.#queue.write(active.log, active.writtenBytes);
-    pace.wroteOnLoop(clock.monotonicNow() - startedAtMs);
+    pace.wroteOnLoop(clock.monotonicNow() - startedAtMs, this.#queue.sizeBytes);
     if (fault !== null) return this.#cutBack(fault, this.#queue, bytesDone);
     this.#landed(this.#queue);
     return null;
@@ -210,7 +210,7 @@ export class LogWriter {
       let hasReturned = false;
       const land = (outcome: WriteOutcome): void => {
         release();
-        pace.wroteOffLoop(clock.monotonicNow() - startedAtMs);
+        pace.wroteOffLoop(clock.monotonicNow() - startedAtMs, flight.sizeBytes);
         this.#onFlightEnd(flight, outcome);
       };
       flight.writeOffLoop(active.log, active.writtenBytes, (outcome) => {
