@@ -109,6 +109,7 @@ export class FetchStream {
       logStartOffset: partition?.logStartOffset ?? 0,
       leaderEpoch: partition?.leaderEpoch ?? -1,
       records: [],
+      nextOffset: request.offset,
       traffic: partition?.traffic ?? null,
     };
     this.#session.refuse(part);

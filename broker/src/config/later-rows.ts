@@ -64,13 +64,6 @@ export const laterRows: readonly Row[] = [
   broker("quota.window.num", "int", "11", "Samples kept for a quota."),
   broker("quota.window.size.seconds", "int", "1", "Length of such a sample."),
   broker("num.replica.fetchers", "int", "1", "Replication streams per source broker.", { update: "cluster-wide" }),
-  broker(
-    "replica.fetch.max.bytes",
-    "int",
-    "1048576",
-    "Bytes of one partition in a replication frame; its first batch is always whole.",
-    { min: 0 },
-  ),
   broker("replica.fetch.response.max.bytes", "int", "10485760", "Bytes of a replication frame.", { min: 0 }),
   broker("replica.fetch.wait.max.ms", "int", "500", "Accepted for compatibility: replication frames leave at once.", {
     min: 0,
@@ -78,7 +71,6 @@ export const laterRows: readonly Row[] = [
   broker("replica.fetch.min.bytes", "int", "1", "Accepted for compatibility: replication frames leave at once.", {
     min: 0,
   }),
-  broker("replica.fetch.backoff.ms", "int", "1000", "Rest of a partition after a replication error.", { min: 0 }),
   cluster(
     "unclean.leader.election.interval.ms",
     "long",

@@ -11,8 +11,11 @@
  * Credit (data.proto): reads are bounded by it, but the first batch of a read is whole and may overdraw. What a read may take
  * is set aside when it starts. The first answer of a subscription, errors, and a moved watermark need no credit.
  *
- * Invariants: records of one subscription leave in offset order without overlap or gap; nothing at or beyond the high
- * watermark is handed out; an error is the last thing said of a subscription.
+ * Followers read the same way, up to what is written (replication-source.ts): what is said here of the high watermark holds
+ * of the read end of whoever subscribes.
+ *
+ * Invariants: records of one subscription leave in offset order without overlap or gap; nothing at or beyond the read end is
+ * handed out; an error is the last thing said of a subscription.
  */
 import { BATCH_HEADER_BYTES } from "@tidemark/proto";
 import type { ErrorName } from "@tidemark/proto";
@@ -21,7 +24,7 @@ import type { LeaderEpoch, Offset, SharedMemory } from "../base/index.ts";
 import type { Clock } from "../ports/index.ts";
 import type { CachedRecords, ReadSpan } from "../storage/index.ts";
 import type { Traffic } from "./counters.ts";
-import type { Partition, PartitionWatcher } from "./partition.ts";
+import type { PartitionWatcher } from "./partition.ts";
 import { SLAB_BYTES } from "./slab-pool.ts";
 import type { SlabPool } from "./slab-pool.ts";
 import type { Turn } from "./turn.ts";
@@ -30,6 +33,26 @@ const NO_RECORDS: readonly Buffer[] = [];
 
 /** Memory of reads beside the event loop that are under way or wait to be sent; one read may exceed it. */
 const READ_AHEAD_BYTES = 4 * SLAB_BYTES;
+
+/** A partition, as far as somebody may read it: what is below the high watermark, or all that is written for a follower. */
+export interface ReadablePartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leaderEpoch: LeaderEpoch;
+  readonly traffic: Traffic;
+  readonly isDamaged: boolean;
+  readonly logStartOffset: Offset;
+  readonly logEndOffset: Offset;
+  readonly highWatermark: Offset;
+  readonly lastStableOffset: Offset;
+  /** Nothing at or beyond it is handed out. */
+  readonly readEnd: Offset;
+  readCached(offset: Offset, maxBytes: number): CachedRecords | null;
+  readTailInto(into: Buffer, at: number, offset: Offset): ReadSpan | null;
+  readInto(into: Buffer, at: number, offset: Offset): Promise<ReadSpan>;
+  watch(watcher: PartitionWatcher): void;
+  unwatch(watcher: PartitionWatcher): void;
+}
 
 /** What is said of one subscription in one message. */
 export interface FetchedPart {
@@ -45,6 +68,8 @@ export interface FetchedPart {
   readonly leaderEpoch: number;
   /** Whole batches back to back, in pieces, in memory that is lent: see FetchMessage. */
   readonly records: readonly Buffer[];
+  /** The offset after the records; without any, where they would begin. */
+  readonly nextOffset: number;
   /** What its topic counts; null where there is none. */
   readonly traffic: Traffic | null;
 }
@@ -105,7 +130,7 @@ export interface FetchSink {
 
 export interface SubscribeOptions {
   readonly subscriptionId: number;
-  readonly partition: Partition;
+  readonly partition: ReadablePartition;
   readonly offset: Offset;
   /** Of records in one part; the first batch is whole in any case. */
   readonly maxBytes: number;
@@ -257,7 +282,7 @@ export class FetchSession {
   #serve(subscription: Subscription, room: Room, message: FetchMessage): FetchedPart | null {
     const { partition, position } = subscription;
     // What lies at or behind the damage is neither "not yet written" nor out of range: it was there (15.7(4)).
-    if (partition.isDamaged && position >= partition.highWatermark) {
+    if (partition.isDamaged && position >= partition.readEnd) {
       return this.#failNow(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
     }
     // 12.1(4): read once, before the data (5.2(3)).
@@ -269,9 +294,9 @@ export class FetchSession {
         `offset ${position} lies outside the log, which holds ${range}`,
       );
     }
-    if (position >= partition.highWatermark) return subscription.hasNews() ? subscription.say(NO_RECORDS) : null;
+    if (position >= partition.readEnd) return subscription.hasNews() ? subscription.say(NO_RECORDS, position) : null;
     if (this.#credit <= 0) {
-      const greeting = subscription.isGreeted ? null : subscription.say(NO_RECORDS);
+      const greeting = subscription.isGreeted ? null : subscription.say(NO_RECORDS, position);
       this.#enqueue(subscription);
       return greeting;
     }
@@ -368,10 +393,10 @@ export class FetchSession {
 
   #advance(subscription: Subscription, records: readonly Buffer[], nextOffset: Offset): FetchedPart {
     assert(nextOffset > subscription.position, "a read did not advance");
-    const part = subscription.say(records);
+    const part = subscription.say(records, nextOffset);
     subscription.position = nextOffset;
     const { partition, position } = subscription;
-    if (position < partition.highWatermark || partition.isDamaged) this.#enqueue(subscription);
+    if (position < partition.readEnd || partition.isDamaged) this.#enqueue(subscription);
     return part;
   }
 
@@ -401,7 +426,7 @@ export class FetchSession {
   }
 
   #failNow(subscription: Subscription, code: ErrorName, message: string): FetchedPart {
-    const part = subscription.say(NO_RECORDS, code, message);
+    const part = subscription.say(NO_RECORDS, subscription.position, code, message);
     this.#end(subscription);
     return part;
   }
@@ -486,7 +511,7 @@ class Room {
 /** One partition read by one stream. */
 class Subscription implements PartitionWatcher {
   readonly subscriptionId: number;
-  readonly partition: Partition;
+  readonly partition: ReadablePartition;
   readonly maxBytes: number;
   readonly #session: FetchSession;
   readonly #leaderEpoch: LeaderEpoch;
@@ -498,7 +523,7 @@ class Subscription implements PartitionWatcher {
   /** Its first message has left. */
   isGreeted = false;
   /** As last said. */
-  #highWatermarkSaid = -1;
+  #readEndSaid = -1;
 
   constructor(options: SubscribeOptions, session: FetchSession) {
     this.subscriptionId = options.subscriptionId;
@@ -517,18 +542,18 @@ class Subscription implements PartitionWatcher {
     if (this.position < this.partition.logStartOffset) this.#session.onLogStart(this);
   }
 
-  onPartitionClosed(_partition: Partition, code: ErrorName): void {
+  onPartitionClosed(code: ErrorName): void {
     this.#session.onPartitionClosed(this, code);
   }
 
   hasNews(): boolean {
-    return this.#highWatermarkSaid !== this.partition.highWatermark;
+    return this.#readEndSaid !== this.partition.readEnd;
   }
 
-  say(records: readonly Buffer[], code: ErrorName = "NONE", message = ""): FetchedPart {
+  say(records: readonly Buffer[], nextOffset: Offset, code: ErrorName = "NONE", message = ""): FetchedPart {
     const { partition } = this;
     this.isGreeted = true;
-    this.#highWatermarkSaid = partition.highWatermark;
+    this.#readEndSaid = partition.readEnd;
     return {
       subscriptionId: this.subscriptionId,
       code,
@@ -541,6 +566,7 @@ class Subscription implements PartitionWatcher {
       logStartOffset: partition.logStartOffset,
       leaderEpoch: this.#leaderEpoch,
       records,
+      nextOffset,
       traffic: partition.traffic,
     };
   }

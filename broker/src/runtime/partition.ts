@@ -46,11 +46,11 @@ export interface PartitionSettings {
 
 /** A reader at the tail. */
 export interface PartitionWatcher {
-  onHighWatermark(partition: Partition): void;
+  onHighWatermark(): void;
   /** Records were deleted: whoever stands below the new log start has nothing to wait for. */
-  onLogStart(partition: Partition): void;
+  onLogStart(): void;
   /** The partition is led here no longer, or is no more; it calls nobody again. */
-  onPartitionClosed(partition: Partition, code: ErrorName): void;
+  onPartitionClosed(code: ErrorName): void;
 }
 
 export interface PartitionOptions {
@@ -164,6 +164,11 @@ export class Partition implements LogEvents {
     return this.#leader.highWatermark;
   }
 
+  /** What clients may read ends here. */
+  get readEnd(): Offset {
+    return this.#leader.highWatermark;
+  }
+
   /** min(high watermark, first offset of the oldest open transaction); without transactions the high watermark. */
   get lastStableOffset(): Offset {
     return this.#leader.highWatermark;
@@ -270,7 +275,7 @@ export class Partition implements LogEvents {
   async deleteRecordsBefore(offset: Offset): Promise<void> {
     assert(offset <= this.#leader.highWatermark, "uncommitted records are not deleted");
     const raised = this.#log.raiseLogStart(offset);
-    for (const watcher of this.#watchers ?? []) watcher.onLogStart(this);
+    for (const watcher of this.#watchers ?? []) watcher.onLogStart();
     await raised;
   }
 
@@ -287,7 +292,7 @@ export class Partition implements LogEvents {
       this.#deps.purgatory.release(task);
       this.#refuse(task, code);
     }
-    for (const watcher of this.#watchers ?? []) watcher.onPartitionClosed(this, code);
+    for (const watcher of this.#watchers ?? []) watcher.onPartitionClosed(code);
     this.#watchers = null;
   }
 
@@ -539,7 +544,7 @@ export class Partition implements LogEvents {
         this.#deps.purgatory.release(task);
         this.#answerCommitted(task);
       }
-      for (const watcher of this.#watchers ?? []) watcher.onHighWatermark(this);
+      for (const watcher of this.#watchers ?? []) watcher.onHighWatermark();
     }
   }
 
