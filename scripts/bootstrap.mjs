@@ -145,7 +145,7 @@ function mochaOptions(rest) {
     "--reporter",
     join(root, "scripts/mocha-reporter.cjs"),
     "--timeout",
-    "60000",
+    "240000",
     "--exit",
     ...rest,
   ];

@@ -15,5 +15,5 @@ describe("a process that has closed its client", () => {
     await broker.stop();
     expect(code).to.equal(0);
     expect(lingered, "ms from closed to gone").to.be.lessThan(1_000);
-  }).timeout(20_000);
+  });
 });

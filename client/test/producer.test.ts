@@ -250,7 +250,7 @@ describe("producer over a socket", () => {
       const sent = await impatient.producer().send(words, { value: "once" });
       expect(sent.duplicate).to.equal(true);
       expect(broker.values("words")).to.deep.equal(["once"]);
-    }).timeout(10_000);
+    });
   });
 
   describe("other promises than all", () => {

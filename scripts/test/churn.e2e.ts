@@ -8,9 +8,7 @@ const KIB = 1024;
 const TOPICS = 200;
 
 /** The whole of it, with 2,000: `npm run bench -- churn`. */
-describe(`${TOPICS} topics that come and go while another is produced to and read`, function () {
-  this.timeout(60_000);
-
+describe(`${TOPICS} topics that come and go while another is produced to and read`, () => {
   it("leave no file, descriptor or memory behind", async () => {
     const folder = mkdtempSync(join(tmpdir(), "tidemark-churn-"));
     try {

@@ -26,8 +26,7 @@ function example(args: readonly string[], env: NodeJS.ProcessEnv, input = ""): P
   return new Promise((ended) => child.once("close", (code) => ended({ code, stdout, stderr })));
 }
 
-describe("the examples", function () {
-  this.timeout(60_000);
+describe("the examples", () => {
   let broker: Broker;
   let env: NodeJS.ProcessEnv;
   let directory = "";

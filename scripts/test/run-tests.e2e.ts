@@ -45,8 +45,7 @@ async function runOf(
   }
 }
 
-describe("the test runner", function () {
-  this.timeout(60_000);
+describe("the test runner", () => {
   let directory = "";
 
   beforeEach(() => {

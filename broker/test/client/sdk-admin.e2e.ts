@@ -18,8 +18,7 @@ async function refusal(call: Promise<unknown>): Promise<BrokerError> {
   return error;
 }
 
-describe("the admin surface of the SDK", function () {
-  this.timeout(60_000);
+describe("the admin surface of the SDK", () => {
   let directory: string;
   let broker: Broker;
   let client: Client;

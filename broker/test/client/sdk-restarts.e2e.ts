@@ -6,8 +6,7 @@ import { BrokerProcess, freshDirectory, removeDirectory } from "../e2e/support/t
 
 const words = topic("words", { value: codecs.string });
 
-describe("the SDK and a broker that goes and comes", function () {
-  this.timeout(60_000);
+describe("the SDK and a broker that goes and comes", () => {
   let directory: string;
   let broker: BrokerProcess;
 

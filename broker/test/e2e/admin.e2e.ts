@@ -65,8 +65,7 @@ class HeldCheckpoint {
   }
 }
 
-describe("the admin service on the wire", function () {
-  this.timeout(30_000);
+describe("the admin service on the wire", () => {
   const TOPIC = "tide";
   let directory: string;
   let checkpoint: HeldCheckpoint;

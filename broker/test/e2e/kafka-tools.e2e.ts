@@ -26,9 +26,8 @@ const RECORDS = (BATCHES + 1) * RECORDS_PER_BATCH;
 
 const run = promisify(execFile);
 
-describe("Apache Kafka's own tools on what the broker wrote", function () {
+describe("Apache Kafka's own tools on what the broker wrote", () => {
   // A Java machine starts for each.
-  this.timeout(120_000);
   if (launcher === "") {
     it("(not run: TIDEMARK_TEST_KAFKA_TOOLS names no launcher of Apache Kafka's tools)");
     return;

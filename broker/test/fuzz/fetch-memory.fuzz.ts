@@ -38,8 +38,7 @@ function framed(message: Buffer): Buffer {
   return Buffer.concat([prefix, message]);
 }
 
-describe("fetch, from clients that ask for much", function () {
-  this.timeout(20_000);
+describe("fetch, from clients that ask for much", () => {
   let broker: Broker;
   let client: RawClient;
   let session: ClientHttp2Session;

@@ -59,8 +59,7 @@ function near(good: Buffer): fc.Arbitrary<Buffer> {
     });
 }
 
-describe("gRPC door, fuzzed", function () {
-  this.timeout(120_000);
+describe("gRPC door, fuzzed", () => {
   let broker: Broker;
   let client: RawClient;
   const thrown: unknown[] = [];

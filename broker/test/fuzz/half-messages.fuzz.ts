@@ -48,8 +48,7 @@ function requestHeaders(path: string): Buffer {
   return Buffer.concat(texts);
 }
 
-describe("half messages", function () {
-  this.timeout(60_000);
+describe("half messages", () => {
   let broker: Broker;
   let sessions: ClientHttp2Session[];
 

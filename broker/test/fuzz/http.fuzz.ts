@@ -68,8 +68,7 @@ async function expectServed({ door }: OpenDoor): Promise<void> {
   expect(knock.received).to.match(/^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nok$/);
 }
 
-describe("HTTP door, fuzzed", function () {
-  this.timeout(60_000);
+describe("HTTP door, fuzzed", () => {
   let open: OpenDoor;
   const thrown: unknown[] = [];
   const note = (error: unknown): void => void thrown.push(error);

@@ -11,8 +11,7 @@ import { startMemoryBroker } from "../e2e/support/test-broker.ts";
 
 const NO_BYTES = Buffer.alloc(0);
 
-describe("requests that ask for much", function () {
-  this.timeout(20_000);
+describe("requests that ask for much", () => {
   let broker: Broker;
   let client: RawClient;
 

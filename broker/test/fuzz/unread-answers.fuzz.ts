@@ -21,8 +21,7 @@ function encoded<Method extends AdminMethod>(method: Method, request: AdminCalls
   return definition.requestSerialize(request);
 }
 
-describe("large answers", function () {
-  this.timeout(60_000);
+describe("large answers", () => {
   let broker: Broker;
   let client: RawClient;
 

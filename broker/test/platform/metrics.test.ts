@@ -343,7 +343,7 @@ describe("metrics", () => {
       encoding: "utf8",
     });
     expect(JSON.parse(printed)).to.deep.equal({ before: false, after: true });
-  }).timeout(10_000);
+  });
 
   it("are joined by prom-client's of the process, none of them twice", async () => {
     const own = (await metricsOf().render("detail")).body;

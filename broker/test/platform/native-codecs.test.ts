@@ -55,9 +55,7 @@ function verdict(codec: Codec, bytes: Uint8Array): Buffer | string {
   }
 }
 
-describe("native codecs", function () {
-  this.timeout(20_000);
-
+describe("native codecs", () => {
   it("are all there on the platforms that have prebuilt binaries", () => {
     expect(probeNativeParts().filter((part) => !part.isNative)).to.deep.equal([]);
     expect(probeNativeParts().map((part) => part.name)).to.deep.equal(["crc32c", "snappy", "lz4", "zstd"]);

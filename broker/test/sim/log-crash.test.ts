@@ -19,9 +19,7 @@ function describeFailure({ seed, failure }: CrashRunResult): string {
   ].join("\n");
 }
 
-describe("The log under crashes", function () {
-  this.timeout(120_000);
-
+describe("The log under crashes", () => {
   it(`recovers every flushed record and a clean prefix of the rest (seeds ${FIRST_SEED} to ${FIRST_SEED + RUNS - 1})`, async () => {
     const counts = new Map<string, number>();
     for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {

@@ -54,8 +54,7 @@ describe("file pool", () => {
     await file?.whenIdle();
   });
 
-  it("serves 2,000 segments through eight descriptors, with reads and syncs in flight", async function () {
-    this.timeout(60_000);
+  it("serves 2,000 segments through eight descriptors, with reads and syncs in flight", async () => {
     const machine = new StorageMachine();
     machine.openFilesMax = 8;
     const { directory, log } = await machine.fresh({ segmentBytes: 100 });

@@ -120,8 +120,7 @@ describe("pitfalls of storage", () => {
     }
   });
 
-  it("P66: a raised log start that a kill interrupted is lost for good or there for good", async function () {
-    this.timeout(30_000);
+  it("P66: a raised log start that a kill interrupted is lost for good or there for good", async () => {
     await crashEverywhere(
       async (machine) => {
         const { log } = await machine.fresh(GROUP);
@@ -159,8 +158,7 @@ describe("pitfalls of storage", () => {
     expect(last.producer(3)?.lastSequence).to.equal(4);
   });
 
-  it("P70: a truncation that a crash interrupts leaves a whole prefix, and no old tail behind new batches", async function () {
-    this.timeout(30_000);
+  it("P70: a truncation that a crash interrupts leaves a whole prefix, and no old tail behind new batches", async () => {
     await crashEverywhere(
       async (machine) => {
         const { log } = await machine.fresh({ durability: "group-commit" });
@@ -245,8 +243,7 @@ describe("pitfalls of storage", () => {
     expect(machine.medium.fileAt(`${P}/00000000000000000000.log`)?.isSettled).to.equal(true);
   });
 
-  it("P47: a replica's checkpoint entries do not outlive it, wherever a crash comes", async function () {
-    this.timeout(30_000);
+  it("P47: a replica's checkpoint entries do not outlive it, wherever a crash comes", async () => {
     await crashEverywhere(
       async (machine) => {
         const { directory, log } = await machine.fresh(GROUP);

@@ -320,8 +320,7 @@ describe("retention of a log", () => {
     expect((await machine.again(OLD)).log.logStartOffset).to.equal(last);
   });
 
-  it("leaves a whole log wherever a crash comes, also where a power failure undoes some of the renames (P63, P66)", async function () {
-    this.timeout(60_000);
+  it("leaves a whole log wherever a crash comes, also where a power failure undoes some of the renames (P63, P66)", async () => {
     await crashEverywhere(
       async (machine) => {
         const { log } = await filled(machine, OLD, 60);
@@ -344,8 +343,7 @@ describe("retention of a log", () => {
     );
   });
 
-  it("takes no segment out for a log start that is still on its way to the checkpoint, be it raised beside retention", async function () {
-    this.timeout(60_000);
+  it("takes no segment out for a log start that is still on its way to the checkpoint, be it raised beside retention", async () => {
     const whole = makeBatch({ timestamps: [60_000] });
     await crashEverywhere(
       async (machine) => {

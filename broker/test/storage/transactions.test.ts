@@ -201,8 +201,7 @@ describe("a log with transactions", () => {
     expect(log.firstOpenTransactionOffset).to.equal(1);
   });
 
-  it("equals a slow oracle over any history of transactions, truncations, restarts and crashes", async function () {
-    this.timeout(60_000);
+  it("equals a slow oracle over any history of transactions, truncations, restarts and crashes", async () => {
     const step = fc.oneof(
       {
         weight: 6,

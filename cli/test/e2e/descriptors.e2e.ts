@@ -7,8 +7,7 @@ import { DevBroker, ScratchDirectory } from "../support/tidemark.ts";
 
 const words = topic("words", { value: codecs.string });
 
-describe("tidemark dev with few descriptors", function () {
-  this.timeout(60_000);
+describe("tidemark dev with few descriptors", () => {
   const scratch = new ScratchDirectory();
   after(() => scratch.remove());
 

@@ -14,8 +14,7 @@ interface Chapter {
 }
 
 describe("the story, in short", () => {
-  it("brings out what was acknowledged, once and in order, through kills and a clean stop", async function () {
-    this.timeout(120_000);
+  it("brings out what was acknowledged, once and in order, through kills and a clean stop", async () => {
     const args = [
       story,
       "--json",

@@ -36,5 +36,5 @@ describe("Progress", () => {
     await once(drawing.stderr, "readable");
     for (const one of [shown, ...silent]) one.stop();
     for (const { context } of contexts) expect(context.stderr.read()).to.equal(null);
-  }).timeout(5_000);
+  });
 });

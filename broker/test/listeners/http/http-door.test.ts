@@ -11,8 +11,7 @@ function refusalsOf({ door }: OpenDoor): Record<string, number> {
   return Object.fromEntries([...door.refusals].map(({ reason, count }) => [reason, count]));
 }
 
-describe("HTTP door", function () {
-  this.timeout(10_000);
+describe("HTTP door", () => {
   let open: OpenDoor;
   afterEach(() => open.door.close());
 
@@ -165,7 +164,7 @@ describe("HTTP door", function () {
       while (status === 429) status = (await ask("/debug/cpu?seconds=0.01")).status;
       expect(status).to.equal(200);
     });
-  }).timeout(20_000);
+  });
 
   describe("limits", () => {
     beforeEach(async () => {
