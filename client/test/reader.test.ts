@@ -13,7 +13,7 @@ describe("reader over a socket", () => {
 
   beforeEach(async () => {
     broker = await MemoryBroker.start({ words: 1, many: 3 });
-    client = new Client({ brokers: broker.address, retry: { initialDelay: 5, maxDelay: 50, budget: 300 } });
+    client = new Client({ brokers: broker.address, retry: { initialDelay: 5, maxDelay: 50 } });
   });
 
   afterEach(async () => {

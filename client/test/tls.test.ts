@@ -21,7 +21,7 @@ describe("client over TLS", () => {
 
   after(() => broker.stop());
 
-  const retry = { initialDelay: 5, maxDelay: 20, budget: 200 } as const;
+  const retry = { initialDelay: 5, maxDelay: 20, budget: 1_000 } as const;
 
   it("sends and reads when it trusts the broker's certificate", async () => {
     await using client = new Client({ brokers: broker.address, tls: { ca: TEST_CERTIFICATE } });

@@ -14,4 +14,5 @@ const waiting = reader[Symbol.asyncIterator]().next();
 await client.admin.cluster().catch(() => {});
 await client.close();
 await waiting;
-process.stdout.write("closed\n");
+const timers = process.getActiveResourcesInfo().filter((name) => name === "Timeout");
+process.stdout.write(`closed with ${timers.length} timers\n`);
