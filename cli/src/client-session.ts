@@ -15,7 +15,7 @@ import { type ResolvedSettings, resolveSettings } from "./settings/resolve.ts";
 /** How long a command waits for the first answer of any broker: one that refuses may just be starting. */
 const REFUSED_PATIENCE_MS = 1_000;
 const SILENT_PATIENCE_MS = 5_000;
-const HINT_TIMEOUT_MS = 1_000;
+const HINT_TIMEOUT_MS = 5_000;
 
 /** @param use gets the client, and what it runs with */
 export async function withClient<T>(

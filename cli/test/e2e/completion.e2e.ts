@@ -55,7 +55,7 @@ describe("completion in a shell", () => {
   it("offers topics of the broker, and nothing where none answers", async () => {
     const broker = await DevBroker.start(["--memory", "--topic", "orders:1:1", "--topic", "payments:1:1"]);
     try {
-      const env = { TIDEMARK_BROKERS: broker.address, TIDEMARK_COMPLETE_TOPICS: "20s" };
+      const env = { TIDEMARK_BROKERS: broker.address, TIDEMARK_COMPLETE_TOPICS: "120s" };
       expect(offered("tidemark consume o", env)).to.deep.equal(["orders"]);
       expect(offered("tidemark configs get topic/p", env)).to.deep.equal(["topic/payments"]);
       expect(offered("tidemark consume o", { ...env, TIDEMARK_COMPLETE_TOPICS: "off" })).to.deep.equal([]);

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { once } from "node:events";
-import { DevBroker, run, ScratchDirectory, start, finished } from "../support/tidemark.ts";
+import { DevBroker, finished, run, ScratchDirectory, start, steadyPort } from "../support/tidemark.ts";
 
 describe("tidemark dev", () => {
   let scratch: ScratchDirectory;
@@ -98,9 +98,9 @@ describe("tidemark dev", () => {
 
   it("is missed when it is killed: a consumer says so once, and goes on with the next one", async () => {
     const data = scratch.join("data");
-    broker = await DevBroker.start(["--data-dir", data]);
+    const port = String(await steadyPort());
+    broker = await DevBroker.start(["--data-dir", data, "--grpc-port", port]);
     await broker.run(["produce", "t"], { stdin: "before\n" });
-    const port = String(broker.grpcPort);
     const consumer = start(["consume", "t", "--from", "start", "-n", "2", "-b", broker.address]);
     const ended = finished(consumer);
     await once(consumer.stdout, "data");
@@ -120,7 +120,7 @@ describe("tidemark dev", () => {
     const producer = start(["produce", "t", "-b", broker.address]);
     const ended = finished(producer);
     producer.stdin.write("kept\n");
-    const seen = await broker.run(["consume", "t", "--from", "start", "-n", "1", "--timeout", "20s"]);
+    const seen = await broker.run(["consume", "t", "--from", "start", "-n", "1", "--timeout", "120s"]);
     expect(seen.stdout.toString()).to.equal("kept\n");
     const noticed = once(producer.stderr, "data");
     await broker.stop("SIGKILL");

@@ -1,6 +1,7 @@
 /** The executable as users start it: real processes through the committed launcher, free ports, fresh directories. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -123,6 +124,23 @@ export class DevBroker {
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<Finished> {
     this.process.kill(signal);
     return this.ended;
+  }
+}
+
+/** Below the ports that systems hand out by themselves (Linux: from 32768). */
+const STEADY_PORTS = [12_000, 32_000] as const;
+
+/** A free port that is no other socket's by chance: a broker that gave it up finds it free again. */
+export async function steadyPort(): Promise<number> {
+  const [from, to] = STEADY_PORTS;
+  for (;;) {
+    const port = from + Math.floor(Math.random() * (to - from));
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolveFree) => {
+      server.once("error", () => resolveFree(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolveFree(true)));
+    });
+    if (isFree) return port;
   }
 }
 

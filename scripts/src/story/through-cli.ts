@@ -17,10 +17,10 @@ import { launcher, type MortalBroker } from "./mortal-broker.ts";
 const FILES_PER_PROCESS = 400;
 const LF = 0x0a;
 /** A producer may start while the broker is down, and waits for it as long as for an answer. */
-const PATIENCE = "60s";
+const PATIENCE = "180s";
 const PIECE_BYTES = 64 * 1024;
 const PROGRESS_POLL_MS = 20;
-const PROGRESS_MS_MAX = 60_000;
+const PROGRESS_MS_MAX = 180_000;
 /** Bytes that are let into a pipe just before the kill, so that the producer has something in flight. */
 const SURGE_BYTES = 256 * 1024;
 
