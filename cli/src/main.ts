@@ -10,18 +10,25 @@ import { watchStopSignals } from "./signals.ts";
 process.stdout.on("error", () => undefined);
 process.stderr.on("error", () => undefined);
 
-const { env, stdin, stdout, stderr } = process;
-const stop = watchStopSignals(process, () => performance.now());
-const args = process.argv.slice(2);
-process.exitCode = await runCli(args, { env, stdin, stdout, stderr, stop });
-await drained(process.stdout);
-// A full disk behind it must not end as a success; a reader that went away (`| head`) may.
-const lost: NodeJS.ErrnoException | null = process.stdout.errored;
-if (lost !== null && lost.code !== "EPIPE" && process.exitCode === ExitCode.OK)
-  process.exitCode = reportLostOutput(lost, args, stderr);
-await drained(process.stderr);
-// Standard input may still be open, and nothing else may keep a finished command alive.
-process.exit();
+void main();
+
+/** The command line of this process, to its end. */
+async function main(): Promise<never> {
+  // Until the end is reached: with nothing left to wait for, Node ends without getting there.
+  process.exitCode = ExitCode.FAILED;
+  const { env, stdin, stdout, stderr } = process;
+  const stop = watchStopSignals(process, () => performance.now());
+  const args = process.argv.slice(2);
+  process.exitCode = await runCli(args, { env, stdin, stdout, stderr, stop });
+  await drained(process.stdout);
+  // A full disk behind it must not end as a success; a reader that went away (`| head`) may.
+  const lost: NodeJS.ErrnoException | null = process.stdout.errored;
+  if (lost !== null && lost.code !== "EPIPE" && process.exitCode === ExitCode.OK)
+    process.exitCode = reportLostOutput(lost, args, stderr);
+  await drained(process.stderr);
+  // Standard input may still be open, and nothing else may keep a finished command alive.
+  process.exit();
+}
 
 /** Resolves when the stream has handed on what was written to it, or cannot any more. */
 function drained(stream: NodeJS.WriteStream): Promise<void> {

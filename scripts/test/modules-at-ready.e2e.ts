@@ -1,54 +1,5 @@
 import { expect } from "chai";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, relative, resolve } from "node:path";
-
-const root = resolve(import.meta.dirname, "../../..");
-const hook = join(root, "scripts/test/support/modules-at-ready.cjs");
-
-/** What a broker has loaded when it says that it is ready. */
-interface Loaded {
-  /** Names of npm's packages. */
-  readonly packages: readonly string[];
-  /** Our own modules, as paths from the root: `cli/dist/src/main.js`. */
-  readonly own: readonly string[];
-}
-
-async function loadedAtReady(flags: readonly string[]): Promise<Loaded> {
-  const folder = mkdtempSync(join(tmpdir(), "tidemark-modules-"));
-  const modulesFile = join(folder, "modules.txt");
-  const args = [
-    "--require",
-    hook,
-    join(root, "cli/bin/tidemark.js"),
-    "dev",
-    ...flags.map((flag) => flag.replace("{dir}", join(folder, "data"))),
-  ];
-  const child = spawn(process.execPath, [...args, "--grpc-port", "0", "--http-port", "0", "-o", "json"], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, MODULES_FILE: modulesFile },
-  });
-  try {
-    await Promise.race([
-      once(child.stdout, "data"),
-      once(child, "exit").then(([code]) => Promise.reject(new Error(`the broker ended with ${String(code)}`))),
-    ]);
-    const ended = once(child, "exit");
-    child.kill("SIGTERM");
-    await ended;
-    const paths = readFileSync(modulesFile, "utf8").split("\n");
-    const names = paths.map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
-    return {
-      packages: [...new Set(names)].filter((name) => name !== undefined).toSorted((a, b) => (a < b ? -1 : 1)),
-      own: paths.map((path) => relative(root, path)).filter((path) => /^\w+\/dist\/src\//.test(path)),
-    };
-  } finally {
-    child.kill("SIGKILL");
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+import { loadedAtReady } from "./support/loaded.ts";
 
 /** Each of these costs 14 to 40 ms of start and some MiB, and most brokers never need it. */
 const lazy = [

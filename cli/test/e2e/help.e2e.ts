@@ -3,7 +3,7 @@ import { Help } from "commander";
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { COMMAND_NAMES, createProgram } from "../../src/program.ts";
-import { run, ScratchDirectory } from "../support/tidemark.ts";
+import { modules as program, run, ScratchDirectory } from "../support/tidemark.ts";
 
 const hook = (name: string): string => resolve(import.meta.dirname, "../../../test/support", name);
 
@@ -13,8 +13,12 @@ async function modulesOf(args: readonly string[]): Promise<string[]> {
   try {
     const [imported, required] = [scratch.join("imported"), scratch.join("required")];
     const flags = ["--import", hook("resolved-modules.mjs")];
-    await run(args, { nodeFlags: flags, env: { MODULES_FILE: imported } });
-    await run(args, { nodeFlags: ["--require", hook("loaded-modules.cjs")], env: { MODULES_FILE: required } });
+    await run(args, { program, nodeFlags: flags, env: { MODULES_FILE: imported } });
+    await run(args, {
+      program,
+      nodeFlags: ["--require", hook("loaded-modules.cjs")],
+      env: { MODULES_FILE: required },
+    });
     const lines = [imported, required].flatMap((file) => readFileSync(file, "utf8").split("\n"));
     return [...new Set(lines)].filter((line) => line !== "" && !line.startsWith("node:"));
   } finally {

@@ -8,6 +8,8 @@ import { join, resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
 
 export const launcher = resolve(import.meta.dirname, "../../../bin/tidemark.js");
+/** The same, never linked: what it loads can be seen module by module. */
+export const modules = resolve(import.meta.dirname, "../../src/main.js");
 
 export interface Finished {
   readonly code: number | null;
@@ -21,6 +23,8 @@ export interface RunOptions {
   readonly stdin?: string | Buffer;
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeFlags?: readonly string[];
+  /** Default: the launcher. */
+  readonly program?: string;
   readonly cwd?: string;
   /** How many descriptors the process may have. */
   readonly openFilesMax?: number;
@@ -40,7 +44,7 @@ const NO_PROFILES = join(tmpdir(), "tidemark-no-profiles");
 /** Starts a command; its environment names no brokers but those given. */
 export function start(args: readonly string[], options: RunOptions = {}): TidemarkProcess {
   const { TIDEMARK_BROKERS: _brokers, TIDEMARK_PROFILE: _profile, ...env } = process.env;
-  const command = [process.execPath, ...(options.nodeFlags ?? []), launcher, ...args];
+  const command = [process.execPath, ...(options.nodeFlags ?? []), options.program ?? launcher, ...args];
   const limit = options.openFilesMax === undefined ? "" : `ulimit -n ${options.openFilesMax}; `;
   const redirect = options.stdoutTo === undefined ? "" : ` > '${options.stdoutTo}'`;
   const shell = limit + redirect === "" ? [] : ["sh", "-c", `${limit}exec "$@"${redirect}`, "sh"];
