@@ -104,8 +104,9 @@ function planPartitions(
   hosted.add(placed.assignment);
   const { topicId } = topic;
   const records = placed.assignment.map((replicas, slot): MetadataRecord => {
-    const [leaderId = -1] = replicas;
-    return { type: "partitionCreated", topicId, partition: before + slot, replicas, isr: replicas, leaderId };
+    const isr = hosted.isrOf(replicas);
+    const [leaderId = -1] = isr;
+    return { type: "partitionCreated", topicId, partition: before + slot, replicas, isr, leaderId };
   });
   return { ok: true, records };
 }

@@ -123,8 +123,9 @@ function planTopic(state: CreationState, spec: CreateTopicSpec, context: CreateT
   const overrides = { "tidemark.durability": durabilityFor(context.config, internal), ...verdict.change.set };
   const records: MetadataRecord[] = [{ type: "topicCreated", topicId, name, internal, overrides }];
   for (const [partition, replicas] of placed.assignment.entries()) {
-    const [leaderId = -1] = replicas;
-    records.push({ type: "partitionCreated", topicId, partition, replicas, isr: replicas, leaderId });
+    const isr = state.hosted.isrOf(replicas);
+    const [leaderId = -1] = isr;
+    records.push({ type: "partitionCreated", topicId, partition, replicas, isr, leaderId });
   }
   return { ok: true, records };
 }

@@ -4,7 +4,8 @@
  */
 import { type ErrorName, MAX_PARTITIONS_PER_REQUEST } from "@tidemark/proto";
 import type { BrokerConfig, ConfigLayers } from "../config/index.ts";
-import type { ClusterImage } from "./image.ts";
+import type { BrokerImage, ClusterImage } from "./image.ts";
+import { isUsable } from "./partition-rules.ts";
 import { placeReplicas } from "./placement.ts";
 
 /** Brokers of each partition, the preferred leader first. */
@@ -33,12 +34,15 @@ export function refuse(error: ErrorName, message: string): PlacementRefusal {
 /** How many replicas each broker has: those of the working image, and what the request has placed so far. */
 export class HostedReplicas {
   readonly brokers: ClusterImage["brokers"];
+  /** Those that new replicas are placed on; full ones only where the others do not suffice. */
+  readonly usable: readonly BrokerImage[];
   /** Partitions that the request has made. */
   partitionsCount = 0;
   readonly #counts = new Map<number, number>();
 
   constructor(working: ClusterImage) {
     this.brokers = working.brokers;
+    this.usable = [...working.brokers.values()].filter(isUsable);
     for (const { partitions } of working.topics.values()) {
       for (const { replicas } of partitions) this.#host(replicas);
     }
@@ -51,6 +55,11 @@ export class HostedReplicas {
   add(assignment: Assignment): void {
     this.partitionsCount += assignment.length;
     for (const replicas of assignment) this.#host(replicas);
+  }
+
+  /** The ISR that partitions start with: replicas on brokers that may take part now. */
+  isrOf(replicas: readonly number[]): readonly number[] {
+    return replicas.filter((brokerId) => isUsable(this.brokers.get(brokerId)));
   }
 
   #host(replicas: readonly number[]): void {
@@ -73,6 +82,9 @@ export function checkAssignment(
     if (new Set(replicas).size !== factor) return refuse("INVALID_REPLICA_ASSIGNMENT", `${text} names a broker twice`);
     const stranger = replicas.find((brokerId) => !hosted.brokers.has(brokerId));
     if (stranger !== undefined) return refuse("INVALID_REPLICA_ASSIGNMENT", `${text}: there is no broker ${stranger}`);
+    if (hosted.isrOf(replicas).length === 0) {
+      return refuse("INVALID_REPLICA_ASSIGNMENT", `${text}: none of these brokers is alive`);
+    }
   }
   return { ok: true, assignment };
 }
@@ -85,18 +97,24 @@ export function placeOnBrokers(
 ): Placed {
   const requested = hosted.partitionsCount + partitions;
   if (requested > MAX_PARTITIONS_PER_REQUEST) return tooManyPartitions(requested);
-  const brokersCount = hosted.brokers.size;
-  if (factor > brokersCount) {
-    return refuse(
-      "INVALID_REPLICATION_FACTOR",
-      `replication factor ${factor} needs ${factor} brokers; there ${brokersCount === 1 ? "is" : "are"} ${brokersCount}`,
-    );
-  }
+  if (factor > hosted.usable.length) return tooFewBrokers(hosted, factor);
   // Before anything is made in that number: a request may ask for it thousands of times, and be refused each time.
   const limit = checkRoom(hosted, partitions * factor, config);
   if (limit !== null) return limit;
   const start = Buffer.from(random(4)).readUInt32BE() + first;
-  return { ok: true, assignment: placeReplicas([...hosted.brokers.values()], partitions, factor, start) };
+  const roomy = hosted.usable.filter(({ isFull }) => !isFull);
+  const targets = roomy.length >= factor ? roomy : hosted.usable;
+  return { ok: true, assignment: placeReplicas(targets, partitions, factor, start) };
+}
+
+function tooFewBrokers({ brokers, usable }: HostedReplicas, factor: number): PlacementRefusal {
+  const there = `there ${usable.length === 1 ? "is" : "are"} ${usable.length}`;
+  const away = [...brokers.keys()].filter((id) => !usable.some(({ brokerId }) => brokerId === id));
+  const ofThem = away.length === 0 ? "" : ` (not alive: ${away.slice(0, 20).join(", ")})`;
+  return refuse(
+    "INVALID_REPLICATION_FACTOR",
+    `replication factor ${factor} needs ${factor} brokers; ${there}${ofThem}`,
+  );
 }
 
 /** Whether the brokers have room for so many replicas, wherever they are placed; null = they do. */
@@ -106,7 +124,7 @@ function checkRoom(
   { maxPartitionsPerBroker }: BrokerConfig,
 ): PlacementRefusal | null {
   let room = 0;
-  for (const brokerId of hosted.brokers.keys()) room += Math.max(0, maxPartitionsPerBroker - hosted.count(brokerId));
+  for (const { brokerId } of hosted.usable) room += Math.max(0, maxPartitionsPerBroker - hosted.count(brokerId));
   if (replicasCount <= room) return null;
   const limit = `max.partitions.per.broker is ${maxPartitionsPerBroker}`;
   return refuse(

@@ -1,13 +1,15 @@
 /**
  * Which brokers hold which partition. Leaders go round all brokers, so that they differ by at most one per topic; the
- * other replicas follow on the next brokers round, first those on racks that the partition does not have yet. A shift
- * that grows with each full round keeps two brokers from sharing all their partitions.
+ * other replicas follow on the next brokers round: first those on racks that the partition does not have yet, then those on
+ * hosts that it does not have, then the others. A shift that grows with each full round keeps two brokers from sharing all their partitions.
  */
 import { assert } from "../base/index.ts";
 
 export interface PlacementTarget {
   readonly brokerId: number;
   readonly rack: string | null;
+  /** The machine; null = one of its own. */
+  readonly host: string | null;
 }
 
 /**
@@ -29,19 +31,39 @@ export function placeReplicas(
   });
 }
 
-/** Brokers in an order in which neighbours stand on different racks as far as possible; the same for any input order. */
+/** Brokers in an order in which neighbours stand on different racks and hosts as far as possible; the same for any input order. */
 function interleaveRacks(brokers: readonly PlacementTarget[]): PlacementTarget[] {
-  const racks = new Map<string, PlacementTarget[]>();
-  for (const broker of [...brokers].sort((a, b) => a.brokerId - b.brokerId)) {
-    // A broker without a rack is a failure domain of its own.
-    const rack = broker.rack === null ? `broker ${broker.brokerId}` : `rack ${broker.rack}`;
-    racks.set(rack, [...(racks.get(rack) ?? []), broker]);
+  const sorted = [...brokers].sort((a, b) => a.brokerId - b.brokerId);
+  const racks = [...groupedBy(sorted, rackOf).values()];
+  return interleaved(racks.map((members) => interleaved([...groupedBy(members, hostOf).values()])));
+}
+
+/** A broker without a rack is a failure domain of its own, with those on its host if it names one. */
+function rackOf(broker: PlacementTarget): string {
+  return broker.rack === null ? hostOf(broker) : `rack ${broker.rack}`;
+}
+
+function hostOf({ brokerId, host }: PlacementTarget): string {
+  return host === null ? `broker ${brokerId}` : `host ${host}`;
+}
+
+function groupedBy(
+  brokers: readonly PlacementTarget[],
+  keyOf: (broker: PlacementTarget) => string,
+): Map<string, PlacementTarget[]> {
+  const groups = new Map<string, PlacementTarget[]>();
+  for (const broker of brokers) {
+    const group = groups.get(keyOf(broker));
+    if (group === undefined) groups.set(keyOf(broker), [broker]);
+    else group.push(broker);
   }
-  const ring: PlacementTarget[] = [];
-  for (let round = 0; ring.length < brokers.length; round++) {
-    for (const members of racks.values()) ring.push(...members.slice(round, round + 1));
-  }
-  return ring;
+  return groups;
+}
+
+/** The first of each list, then the second of each, and so on. */
+function interleaved(lists: readonly (readonly PlacementTarget[])[]): PlacementTarget[] {
+  const longest = Math.max(0, ...lists.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, round) => lists.flatMap((list) => list.slice(round, round + 1))).flat();
 }
 
 function replicasFrom(ring: readonly PlacementTarget[], leaderSlot: number, shift: number, count: number): number[] {
@@ -52,12 +74,22 @@ function replicasFrom(ring: readonly PlacementTarget[], leaderSlot: number, shif
   }).filter((broker) => broker !== undefined);
   assert(leader !== undefined, "the ring is not empty");
   const chosen = [leader];
-  const racks = new Set<string | null>([leader.rack]);
-  const spare: PlacementTarget[] = [];
+  const racks = new Set([rackOf(leader)]);
+  const hosts = new Set([hostOf(leader)]);
+  const sameRack: PlacementTarget[] = [];
+  const sameHost: PlacementTarget[] = [];
   for (const broker of rest) {
-    if (broker.rack !== null && racks.has(broker.rack)) spare.push(broker);
-    else chosen.push(broker);
-    racks.add(broker.rack);
+    if (racks.has(rackOf(broker))) sameRack.push(broker);
+    else {
+      chosen.push(broker);
+      racks.add(rackOf(broker));
+      hosts.add(hostOf(broker));
+    }
   }
-  return [...chosen, ...spare].slice(0, count).map(({ brokerId }) => brokerId);
+  for (const broker of sameRack) {
+    if (hosts.has(hostOf(broker))) sameHost.push(broker);
+    else chosen.push(broker);
+    hosts.add(hostOf(broker));
+  }
+  return [...chosen, ...sameHost].slice(0, count).map(({ brokerId }) => brokerId);
 }

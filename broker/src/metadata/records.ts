@@ -8,12 +8,23 @@
  * make this node's image another one than its peers'.
  */
 import type { Listener } from "../config/index.ts";
+import type { TopicPartitions } from "./broker-requests.ts";
+import type { BrokerImage, ReplicaDirectory } from "./image.ts";
 
 export type MetadataRecord =
   /** The first record of all. */
   | { readonly type: "clusterCreated"; readonly clusterId: string }
-  /** First record of a term: whose commands follow. */
-  | { readonly type: "termStarted"; readonly term: number; readonly controllerId: number }
+  /** First record of a term: whose commands follow, and what its file says where nothing was set for the cluster. */
+  | {
+      readonly type: "termStarted";
+      readonly term: number;
+      readonly controllerId: number;
+      readonly minIsrDefault: number | null;
+    }
+  /**
+   * A new incarnation. In every partition with a replica on the broker, what `afterRegistration` says follows from it: one record,
+   * whatever the broker hosts.
+   */
   | {
       readonly type: "brokerRegistered";
       readonly brokerId: number;
@@ -22,7 +33,16 @@ export type MetadataRecord =
       readonly directoryId: string;
       readonly listeners: readonly Listener[];
       readonly rack: string | null;
+      readonly host: string | null;
+      readonly isFenced: boolean;
+      /** It may have lost records since its last registration. */
+      readonly isUnclean: boolean;
+      readonly damaged: readonly TopicPartitions[];
     }
+  /** What is named has this value now. For its partitions, what `afterBrokerChange` says follows. */
+  | ({ readonly type: "brokerChanged"; readonly brokerId: number } & Partial<BrokerState>)
+  /** Found while the broker runs; replicas that nobody else could stand in for are not named (`afterDamage`). */
+  | { readonly type: "replicasDamaged"; readonly brokerId: number; readonly damaged: readonly TopicPartitions[] }
   | {
       readonly type: "topicCreated";
       readonly topicId: string;
@@ -39,7 +59,7 @@ export type MetadataRecord =
       readonly isr: readonly number[];
       readonly leaderId: number;
     }
-  /** The new state, whole but for the replicas; partitionEpoch is one more than before. */
+  /** The new state, whole but for the replicas and what is left out as it was; partitionEpoch is one more than before. */
   | {
       readonly type: "partitionChanged";
       readonly topicId: string;
@@ -48,14 +68,22 @@ export type MetadataRecord =
       readonly leaderId: number;
       readonly leaderEpoch: number;
       readonly partitionEpoch: number;
+      readonly elr?: readonly number[];
+      readonly lastIsr?: readonly ReplicaDirectory[];
+      readonly isRecovering?: boolean;
     }
-  /**
-   * Leader epoch and partition epoch rise by one in every partition that the broker leads; nothing else changes. One record
-   * for all of them: a broker with a thousand partitions restarts as cheaply as an empty one.
-   */
-  | { readonly type: "ledPartitionsRaised"; readonly brokerId: number }
+  /** This broker leads these from here on: out of the ISR, by the longest log of the last ISR, or uncleanly (9(1), 9(3)). */
+  | {
+      readonly type: "leadersChosen";
+      readonly leaderId: number;
+      readonly choice: LeaderChoice;
+      readonly partitions: readonly TopicPartitions[];
+    }
   | { readonly type: "topicDeleted"; readonly topicId: string }
-  /** What becomes of one resource's texts: these are set, those are gone. */
+  /**
+   * What becomes of one resource's texts: these are set, those are gone. Where that changes the effective min ISR, ELR and last ISR
+   * are worked out again (9(5)).
+   */
   | {
       readonly type: "configChanged";
       readonly owner: ConfigOwner;
@@ -70,6 +98,10 @@ export type MetadataRecord =
       readonly count: number;
     };
 
+export type BrokerState = Pick<BrokerImage, "isFenced" | "isShuttingDown" | "isFull" | "isOffline">;
+
+export type LeaderChoice = "inSync" | "lastIsr" | "unclean";
+
 /** Whose settings. A topic by its id: one made anew under the name starts without. */
 export type ConfigOwner =
   | { readonly type: "topic"; readonly topicId: string }
@@ -82,10 +114,12 @@ const knownTypes: ReadonlySet<string> = new Set<MetadataRecord["type"]>([
   "clusterCreated",
   "termStarted",
   "brokerRegistered",
+  "brokerChanged",
+  "replicasDamaged",
   "topicCreated",
   "partitionCreated",
   "partitionChanged",
-  "ledPartitionsRaised",
+  "leadersChosen",
   "topicDeleted",
   "configChanged",
   "producerIdsAllocated",

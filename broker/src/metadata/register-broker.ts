@@ -2,76 +2,101 @@
  * A broker has started and says who it is (semantics 10.4(1)). It gets a broker epoch, new and greater than every one
  * before; a repeated request of the same incarnation keeps its own.
  *
- * Every new incarnation passes through a leader change: the epoch of each partition it leads rises by one in the same
- * command, so that nothing the old process left behind is taken for the new one's. An emptied directory (new id) is a
- * new replica (9(6)): what the broker held alone has no leader until an operator decides.
+ * Every new incarnation passes through a fencing in the same command, so that nothing the old process left behind is taken for the
+ * new one's: out of every ISR, and a new leader epoch for what it led. One without the previous broker epoch from a clean marker may
+ * have lost records: it is out of every ELR too, before leaders are chosen (9(4)). An emptied directory (new id) is a new replica
+ * (9(6)).
  */
 import type { ErrorName } from "@tidemark/proto";
-import type { BrokerRegistration, RegistrationResponse } from "./broker-requests.ts";
+import type { BrokerRegistration, RegistrationResponse, TopicPartitions } from "./broker-requests.ts";
 import type { Decision } from "./decision.ts";
-import type { ClusterImage, PartitionImage } from "./image.ts";
+import type { BrokerImage, ClusterImage } from "./image.ts";
 import type { MetadataRecord } from "./records.ts";
 
-export function registerBroker(working: ClusterImage, request: BrokerRegistration): Decision<RegistrationResponse> {
-  const { brokerId, incarnationId, directoryId, listeners, rack } = request;
-  const refuse = (error: ErrorName, message: string): Decision<RegistrationResponse> => ({
-    records: [],
-    response: { ok: false, error, message },
-  });
-  if (directoryId === "") return refuse("INVALID_REGISTRATION", `broker ${brokerId} names no directory id`);
-  for (const other of working.brokers.values()) {
-    if (other.brokerId !== brokerId && other.directoryId === directoryId) {
-      return refuse(
-        "INVALID_REGISTRATION",
-        `directory ${directoryId} of broker ${brokerId} is broker ${other.brokerId}'s`,
-      );
-    }
-  }
+export interface RegistrationContext {
+  /** The controller heard of this broker's registered incarnation within its session. */
+  readonly isAlive: boolean;
+  /**
+   * Committing this and applying it on the broker are one stretch: it is this node, and no other one votes. Then the broker has
+   * applied its registration when anybody can see it, and is not fenced first (10.4(3)).
+   */
+  readonly isAppliedAtOnce: boolean;
+}
+
+export function registerBroker(
+  working: ClusterImage,
+  request: BrokerRegistration,
+  { isAlive, isAppliedAtOnce }: RegistrationContext,
+): Decision<RegistrationResponse> {
+  const { brokerId, incarnationId, directoryId, listeners, rack, host = null, damaged = [] } = request;
   const before = working.brokers.get(brokerId);
+  const refusal = refusalOf(working, request, isAlive);
+  if (refusal !== null) return { records: [], response: { ok: false, ...refusal } };
   if (before?.incarnationId === incarnationId) {
     return { records: [], response: { ok: true, brokerEpoch: before.brokerEpoch } };
   }
   // The index of the entry that this command becomes: it grows, and no two registrations share it.
   const brokerEpoch = working.metadataOffset + 1;
-  const isEmptied = before !== undefined && before.directoryId !== directoryId;
-  const records: MetadataRecord[] = [
-    { type: "brokerRegistered", brokerId, brokerEpoch, incarnationId, directoryId, listeners, rack },
-  ];
-  if (!isEmptied) {
-    if (leadsAny(working, brokerId)) records.push({ type: "ledPartitionsRaised", brokerId });
-    return { records, response: { ok: true, brokerEpoch } };
-  }
-  for (const topic of working.topics.values()) {
-    for (const partition of topic.partitions) {
-      const change = afterEmptying(partition, brokerId);
-      if (change === null) continue;
-      records.push({
-        type: "partitionChanged",
-        topicId: topic.topicId,
-        partition: partition.partition,
-        partitionEpoch: partition.partitionEpoch + 1,
-        ...change,
-      });
-    }
-  }
-  return { records, response: { ok: true, brokerEpoch } };
+  const record: MetadataRecord = {
+    type: "brokerRegistered",
+    brokerId,
+    brokerEpoch,
+    incarnationId,
+    directoryId,
+    listeners,
+    rack,
+    host,
+    isFenced: !isAppliedAtOnce,
+    isUnclean: isUncleanRestart(before, request),
+    damaged: withOthers(working, damaged),
+  };
+  return { records: [record], response: { ok: true, brokerEpoch } };
 }
 
-function leadsAny({ topics }: ClusterImage, brokerId: number): boolean {
-  for (const { partitions } of topics.values()) {
-    if (partitions.some(({ leaderId }) => leaderId === brokerId)) return true;
-  }
-  return false;
+/** 9(4): only the marker of the very incarnation that is registered says that nothing is missing. */
+function isUncleanRestart(before: BrokerImage | undefined, request: BrokerRegistration): boolean {
+  if (before === undefined) return false;
+  return before.directoryId !== request.directoryId || before.brokerEpoch !== request.previousBrokerEpoch;
 }
 
-/** What an emptied directory of `brokerId` does to a partition; null = nothing. */
-function afterEmptying(
-  partition: PartitionImage,
-  brokerId: number,
-): Pick<PartitionImage, "isr" | "leaderId" | "leaderEpoch"> | null {
-  const { isr, leaderId, leaderEpoch } = partition;
-  if (!isr.includes(brokerId)) return null;
-  const rest = isr.filter((id) => id !== brokerId);
-  if (leaderId !== brokerId) return { isr: rest, leaderId, leaderEpoch };
-  return { isr: rest, leaderId: rest[0] ?? -1, leaderEpoch: leaderEpoch + 1 };
+/**
+ * Damaged replicas that others could repair. The only replica of a partition leads on: it refuses to append, and its owner decides
+ * what becomes of the rest.
+ */
+function withOthers({ topicsById }: ClusterImage, damaged: readonly TopicPartitions[]): TopicPartitions[] {
+  return damaged.flatMap(({ topicId, partitions }) => {
+    const topic = topicsById.get(topicId);
+    const shared = partitions.filter((number) => (topic?.partitions[number]?.replicas.length ?? 0) > 1);
+    return shared.length === 0 ? [] : [{ topicId, partitions: shared }];
+  });
+}
+
+function refusalOf(
+  working: ClusterImage,
+  { clusterId = "", brokerId, incarnationId, directoryId, listeners }: BrokerRegistration,
+  isAlive: boolean,
+): { readonly error: ErrorName; readonly message: string } | null {
+  if (clusterId !== "" && clusterId !== working.clusterId) {
+    const message = `broker ${brokerId} belongs to cluster ${clusterId}; this is cluster ${working.clusterId}`;
+    return { error: "INCONSISTENT_CLUSTER_ID", message };
+  }
+  if (directoryId === "") {
+    return { error: "INVALID_REGISTRATION", message: `broker ${brokerId} names no directory id` };
+  }
+  if (new Set(listeners.map(({ name }) => name)).size !== listeners.length) {
+    return { error: "INVALID_REGISTRATION", message: `broker ${brokerId} names a listener twice` };
+  }
+  for (const other of working.brokers.values()) {
+    if (other.brokerId === brokerId || other.directoryId !== directoryId) continue;
+    const message = `directory ${directoryId} of broker ${brokerId} is broker ${other.brokerId}'s`;
+    return { error: "INVALID_REGISTRATION", message };
+  }
+  const before = working.brokers.get(brokerId);
+  // With the same directory the old process is dead: its lock is held by the one that speaks.
+  const isTakeOver =
+    before === undefined || before.directoryId === directoryId || before.incarnationId === incarnationId;
+  if (isTakeOver || !isAlive || before.isFenced) return null;
+  const where = before.listeners.map(({ name, host, port }) => `${name}://${host}:${port}`).join(", ");
+  const message = `broker ${brokerId} runs with another data directory: incarnation ${before.incarnationId} at ${where}`;
+  return { error: "DUPLICATE_BROKER_REGISTRATION", message };
 }

@@ -179,7 +179,9 @@ export class Controller {
 
   /** Rejects with ProtoError INVALID_REGISTRATION, NOT_CONTROLLER. */
   async registerBroker(request: BrokerRegistration): Promise<{ brokerEpoch: number }> {
-    const response = await this.#submit((working) => registerBroker(working, request));
+    const response = await this.#submit((working) =>
+      registerBroker(working, request, { isAlive: false, isAppliedAtOnce: true }),
+    );
     if (!response.ok) throw new ProtoError(response.error, response.message);
     return { brokerEpoch: response.brokerEpoch };
   }
@@ -275,7 +277,12 @@ export class Controller {
       if (working.clusterId === "") {
         records.push({ type: "clusterCreated", clusterId: this.#newClusterId ?? uuidToText(this.#random(UUID_BYTES)) });
       }
-      records.push({ type: "termStarted", term: this.#term, controllerId: this.#config.nodeId });
+      records.push({
+        type: "termStarted",
+        term: this.#term,
+        controllerId: this.#config.nodeId,
+        minIsrDefault: this.#config.topicDefaults.minInsyncReplicas,
+      });
       return { records, response: undefined };
     });
   }

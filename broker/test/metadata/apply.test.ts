@@ -17,7 +17,7 @@ import {
   registerBroker,
   Replay,
 } from "../../src/metadata/index.ts";
-import { clusterOf, inForce, next, registration, seededBytes, spec, testConfig } from "./fixtures.ts";
+import { AT_ONCE, clusterOf, inForce, next, registration, seededBytes, spec, testConfig } from "./fixtures.ts";
 
 const config = testConfig();
 
@@ -63,7 +63,8 @@ function decide(image: ClusterImage, request: Command, seed: number): readonly M
     case "delete":
       return deleteTopics(image, request.names, config).records;
     case "register":
-      return registerBroker(image, registration(request.broker, { incarnationId: `${request.incarnation}` })).records;
+      return registerBroker(image, registration(request.broker, { incarnationId: `${request.incarnation}` }), AT_ONCE)
+        .records;
     case "grow":
       return createPartitions(image, [{ name: request.name, total: request.total, assignment: [] }], {
         ...inForce(config),
@@ -115,7 +116,7 @@ describe("applyEntry", () => {
 
   it("gives entry by entry what a replay gives at once, in the same order", () => {
     const birth: readonly MetadataRecord[] = [{ type: "clusterCreated", clusterId: "test" }];
-    const first = registerBroker(next(emptyImage, birth), registration(1)).records;
+    const first = registerBroker(next(emptyImage, birth), registration(1), AT_ONCE).records;
     fc.assert(
       fc.property(fc.array(command, { maxLength: 30 }), (commands) => {
         let image = next(next(emptyImage, birth), first);

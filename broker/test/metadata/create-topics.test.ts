@@ -41,7 +41,18 @@ describe("createTopics", () => {
     expect(response[0]?.topic).to.deep.equal(topic);
     expect(topic?.topicId).to.match(/^[A-Za-z0-9_-]{22}$/);
     expect(topic?.partitions).to.deep.equal([
-      { partition: 0, replicas: [1], isr: [1], leaderId: 1, leaderEpoch: 0, partitionEpoch: 0 },
+      {
+        partition: 0,
+        replicas: [1],
+        isr: [1],
+        elr: [],
+        lastIsr: [{ brokerId: 1, directoryId: "directory-1" }],
+        leaderId: 1,
+        leaderEpoch: 0,
+        uncleanEpoch: -1,
+        isRecovering: false,
+        partitionEpoch: 0,
+      },
     ]);
   });
 

@@ -16,6 +16,7 @@ import {
   emptyImage,
   type MetadataRecord,
   registerBroker,
+  type RegistrationContext,
 } from "../../src/metadata/index.ts";
 
 export function testConfig(flags: Record<string, string> = {}, profile: Profile = "dev"): BrokerConfig {
@@ -46,6 +47,9 @@ export function registration(brokerId: number, over: Partial<BrokerRegistration>
   };
 }
 
+/** As on the only voter: registered and alive in one. */
+export const AT_ONCE: RegistrationContext = { isAlive: false, isAppliedAtOnce: true };
+
 export function next(image: ClusterImage, records: readonly MetadataRecord[]): ClusterImage {
   return applyEntry(image, image.metadataOffset + 1, records).image;
 }
@@ -55,7 +59,7 @@ export function clusterOf(count: number, racks: readonly (string | null)[] = [])
   let image = next(emptyImage, [{ type: "clusterCreated", clusterId: "test" }]);
   for (let brokerId = 1; brokerId <= count; brokerId++) {
     const rack = racks[brokerId - 1] ?? null;
-    image = next(image, registerBroker(image, registration(brokerId, { rack })).records);
+    image = next(image, registerBroker(image, registration(brokerId, { rack }), AT_ONCE).records);
   }
   return image;
 }

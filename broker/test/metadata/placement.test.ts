@@ -5,15 +5,23 @@ import { type PlacementTarget, placeReplicas } from "../../src/metadata/placemen
 const cluster = fc
   .record({
     racks: fc.array(fc.constantFrom(null, "a", "b", "c"), { minLength: 1, maxLength: 9 }),
+    hosts: fc.array(fc.constantFrom(null, "x", "y"), { minLength: 9, maxLength: 9 }),
     partitions: fc.integer({ min: 1, max: 40 }),
     start: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     factor: fc.integer({ min: 1, max: 9 }),
   })
   .filter(({ racks, factor }) => factor <= racks.length)
-  .map(({ racks, ...rest }) => ({
+  .map(({ racks, hosts, ...rest }) => ({
     ...rest,
-    brokers: racks.map((rack, slot): PlacementTarget => ({ brokerId: slot * 3 + 1, rack })),
+    // A host stands in one rack.
+    brokers: racks.map((rack, slot): PlacementTarget => {
+      const host = hosts[slot] ?? null;
+      return { brokerId: slot * 3 + 1, rack, host: host === null ? null : `${rack ?? ""}${host}` };
+    }),
   }));
+
+const hostOf = ({ brokerId, host }: PlacementTarget): string => host ?? `alone ${brokerId}`;
+const rackOf = (broker: PlacementTarget): string => (broker.rack === null ? hostOf(broker) : `rack ${broker.rack}`);
 
 function countEach(ids: readonly number[]): number[] {
   const counts = new Map<number, number>();
@@ -49,10 +57,22 @@ describe("placeReplicas", () => {
   it("puts no two replicas of a partition on one rack while another has none", () => {
     fc.assert(
       fc.property(cluster, ({ brokers, partitions, factor, start }) => {
-        const rackOf = new Map(brokers.map(({ brokerId, rack }) => [brokerId, rack ?? `alone ${brokerId}`]));
-        const racksCount = new Set(rackOf.values()).size;
+        const racks = new Map(brokers.map((broker) => [broker.brokerId, rackOf(broker)]));
+        const racksCount = new Set(racks.values()).size;
         for (const replicas of placeReplicas(brokers, partitions, factor, start)) {
-          expect(new Set(replicas.map((id) => rackOf.get(id))).size).to.equal(Math.min(factor, racksCount));
+          expect(new Set(replicas.map((id) => racks.get(id))).size).to.equal(Math.min(factor, racksCount));
+        }
+      }),
+    );
+  });
+
+  it("puts no two replicas of a partition on one host while another has none, once every rack has one", () => {
+    fc.assert(
+      fc.property(cluster, ({ brokers, partitions, factor, start }) => {
+        const hosts = new Map(brokers.map((broker) => [broker.brokerId, hostOf(broker)]));
+        const hostsCount = new Set(hosts.values()).size;
+        for (const replicas of placeReplicas(brokers, partitions, factor, start)) {
+          expect(new Set(replicas.map((id) => hosts.get(id))).size).to.equal(Math.min(factor, hostsCount));
         }
       }),
     );
@@ -68,7 +88,7 @@ describe("placeReplicas", () => {
   });
 
   it("keeps two brokers from sharing all their partitions (R=2 of 4)", () => {
-    const brokers = [1, 2, 3, 4].map((brokerId) => ({ brokerId, rack: null }));
+    const brokers = [1, 2, 3, 4].map((brokerId) => ({ brokerId, rack: null, host: null }));
     const pairs = placeReplicas(brokers, 12, 2, 0).map((replicas) => replicas.join());
     expect(new Set(pairs).size).to.equal(12);
   });

@@ -7,7 +7,16 @@ import { applyEntry } from "../../src/metadata/index.ts";
 import type { DiskFault } from "../../src/ports/index.ts";
 import { Purgatory, ReplicaManager, Turn } from "../../src/runtime/index.ts";
 import { openLogDirectory } from "../../src/storage/index.ts";
-import { clusterOf, inForce, next, registration, seededBytes, spec, testConfig } from "../metadata/fixtures.ts";
+import {
+  AT_ONCE,
+  clusterOf,
+  inForce,
+  next,
+  registration,
+  seededBytes,
+  spec,
+  testConfig,
+} from "../metadata/fixtures.ts";
 import { DATA, StorageMachine } from "../storage/support/storage-machine.ts";
 import { quietLogger } from "./support/partition-bench.ts";
 
@@ -18,7 +27,7 @@ class ManagerBench {
   readonly faults: DiskFault[] = [];
   readonly replicas: ReplicaManager;
   readonly #random = seededBytes(7);
-  image: ClusterImage = next(clusterOf(1), registerBroker(clusterOf(1), registration(1)).records);
+  image: ClusterImage = next(clusterOf(1), registerBroker(clusterOf(1), registration(1), AT_ONCE).records);
 
   constructor() {
     const { process, disk } = this.machine;

@@ -71,6 +71,10 @@ class Bench {
         directoryId: topicId(97),
         listeners: [],
         rack: null,
+        host: null,
+        isFenced: false,
+        isUnclean: false,
+        damaged: [],
       },
     ]).image;
     await bench.drive(bench.manager.open(bench.image));
@@ -212,7 +216,8 @@ describe("ReplicaManager", () => {
       type: "partitionChanged",
       topicId: topicId(1),
       partition: 0,
-      isr: [1],
+      isr: [],
+      elr: [1],
       leaderId: -1,
       leaderEpoch: 1,
       partitionEpoch: 1,

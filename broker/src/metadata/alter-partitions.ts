@@ -1,0 +1,106 @@
+/**
+ * AlterPartition (semantics 7(6)): a leader proposes in-sync replicas. Each proposal is decided by itself on the working state, with
+ * its checks in the written order; what is accepted raises the partition epoch, also when the ISR is the one that was, and never
+ * the leader epoch (7(8)).
+ */
+import type { ErrorName } from "@tidemark/proto";
+import type { AlterPartitionsRequest, IsrProposal, IsrVerdict } from "./broker-requests.ts";
+import type { Decision } from "./decision.ts";
+import type { ClusterImage, PartitionImage, TopicImage } from "./image.ts";
+import { asChanged, isUsable, withIsr } from "./partition-rules.ts";
+import type { MetadataRecord } from "./records.ts";
+import { surroundingsOf } from "./surroundings.ts";
+
+/** One verdict per proposal, in order. */
+export function alterPartitions(working: ClusterImage, request: AlterPartitionsRequest): Decision<IsrVerdict[]> {
+  const records: MetadataRecord[] = [];
+  const decided = new Set<string>();
+  const isStale = working.brokers.get(request.brokerId)?.brokerEpoch !== request.brokerEpoch;
+  const response = request.partitions.map((proposal): IsrVerdict => {
+    const { topicId, partition } = proposal;
+    const verdict = (error: ErrorName, message: string): IsrVerdict => ({ topicId, partition, error, message });
+    if (isStale) return verdict("STALE_BROKER_EPOCH", `broker ${request.brokerId} has registered anew`);
+    const topic = working.topicsById.get(topicId);
+    const before = topic?.partitions[partition];
+    if (topic === undefined || before === undefined) return verdict("UNKNOWN_TOPIC_ID", `no ${topicId}-${partition}`);
+    const key = `${topicId} ${partition}`;
+    if (decided.has(key)) return verdict("INVALID_REQUEST", `the request names ${topic.name}-${partition} twice`);
+    decided.add(key);
+    const refusal = refusalOf(working, before, request.brokerId, proposal);
+    if (refusal !== null) return verdict(...refusal);
+    records.push(changeOf(working, topic, before, proposal));
+    return verdict("NONE", "");
+  });
+  return { records, response };
+}
+
+function refusalOf(
+  { brokers }: ClusterImage,
+  now: PartitionImage,
+  senderId: number,
+  { leaderEpoch, partitionEpoch, isr, isRecovering }: IsrProposal,
+): [ErrorName, string] | null {
+  if (leaderEpoch > now.leaderEpoch || partitionEpoch > now.partitionEpoch) {
+    return ["NOT_CONTROLLER", `epochs ${leaderEpoch}/${partitionEpoch} are newer than any decided here`];
+  }
+  if (leaderEpoch < now.leaderEpoch) return ["FENCED_LEADER_EPOCH", `leader epoch ${now.leaderEpoch} has begun`];
+  if (now.leaderId !== senderId) return ["INVALID_REQUEST", `broker ${senderId} does not lead it`];
+  if (partitionEpoch < now.partitionEpoch) {
+    return ["INVALID_UPDATE_VERSION", `partition epoch ${now.partitionEpoch} has begun`];
+  }
+  const ids = isr.map(({ brokerId }) => brokerId);
+  if (new Set(ids).size !== ids.length || !ids.every((id) => now.replicas.includes(id))) {
+    return ["INVALID_REQUEST", `[${ids.join(", ")}] is no ISR of replicas [${now.replicas.join(", ")}]`];
+  }
+  if (!ids.includes(senderId)) return ["INVALID_REQUEST", "the leader is in the ISR"];
+  if (isRecovering && ids.length > 1) return ["INVALID_REQUEST", "a leader that recovers is alone in the ISR"];
+  if (isRecovering && !now.isRecovering) return ["INVALID_REQUEST", "the partition has recovered"];
+  for (const { brokerId, brokerEpoch } of isr) {
+    const broker = brokers.get(brokerId);
+    // One that is full stays where min ISR needs it, and joins nowhere (3.8(2)).
+    const isJoining = !now.isr.includes(brokerId);
+    if (!isUsable(broker) || broker.brokerEpoch !== brokerEpoch || (isJoining && broker.isFull)) {
+      return ["INELIGIBLE_REPLICA", `broker ${brokerId} is fenced, full, shutting down or started anew`];
+    }
+  }
+  return null;
+}
+
+function changeOf(
+  working: ClusterImage,
+  topic: TopicImage,
+  before: PartitionImage,
+  { isr, isRecovering }: IsrProposal,
+): MetadataRecord {
+  const { topicId } = topic;
+  const members = new Set(isr.map(({ brokerId }) => brokerId));
+  const around = surroundingsOf(working, topic, before.replicas.length);
+  const proposed = withIsr(
+    before,
+    before.replicas.filter((id) => members.has(id)),
+    around,
+  );
+  const after = asChanged(before, { ...proposed, isRecovering }, { isRaised: true });
+  return changeRecord(topicId, before, after);
+}
+
+/** What is left out is as it was. */
+function changeRecord(topicId: string, before: PartitionImage, after: PartitionImage): MetadataRecord {
+  const { partition, isr, leaderId, leaderEpoch, partitionEpoch, elr, lastIsr, isRecovering } = after;
+  return {
+    type: "partitionChanged",
+    topicId,
+    partition,
+    isr,
+    leaderId,
+    leaderEpoch,
+    partitionEpoch,
+    ...(isSame(elr, before.elr) ? {} : { elr }),
+    ...(isSame(lastIsr, before.lastIsr) ? {} : { lastIsr }),
+    ...(isRecovering === before.isRecovering ? {} : { isRecovering }),
+  };
+}
+
+function isSame(left: unknown, right: unknown): boolean {
+  return JSON.stringify(left) === JSON.stringify(right);
+}

@@ -1,0 +1,67 @@
+/**
+ * What becomes of a partition when something becomes of one of its brokers: it started anew, may take part no longer or again, found
+ * damage. One record says it for all partitions of the broker; here is what it means for each.
+ */
+import type { PartitionImage } from "./image.ts";
+import { asChanged, candidatesOf, isUsable, withIsr, withLeader } from "./partition-rules.ts";
+import type { Surroundings } from "./partition-rules.ts";
+
+/**
+ * A new incarnation of the broker is registered. Clean or not, it passes through a fencing (10.4(1)): out of the ISR, and a new
+ * leader epoch for what it led. Unclean, or with damage here, it is out of the ELR as well, and all that before a leader is
+ * chosen (9(4)).
+ */
+export function afterRegistration(
+  partition: PartitionImage,
+  brokerId: number,
+  { isUnclean, isDamaged }: { readonly isUnclean: boolean; readonly isDamaged: boolean },
+  around: Surroundings,
+): PartitionImage {
+  if (!partition.replicas.includes(brokerId)) return partition;
+  const wasLeader = partition.leaderId === brokerId;
+  let after = wasLeader ? { ...partition, leaderId: -1 } : partition;
+  const mayHaveLost = isUnclean || isDamaged;
+  if (partition.isr.includes(brokerId) || (mayHaveLost && partition.elr.includes(brokerId))) {
+    after = without(after, brokerId, around, mayHaveLost);
+  }
+  return asChanged(partition, withLeader(after, around), { isNewLeader: wasLeader });
+}
+
+/** Its state is another one: fenced or not, shutting down, full, its disk gone (3.8, 10.4(3), 10.4(4), 10.5). */
+export function afterBrokerChange(partition: PartitionImage, brokerId: number, around: Surroundings): PartitionImage {
+  if (!partition.replicas.includes(brokerId)) return partition;
+  const broker = around.brokers.get(brokerId);
+  const isMember = partition.isr.includes(brokerId);
+  if (isMember && !isUsable(broker)) {
+    return asChanged(partition, withLeader(without(partition, brokerId, around), around));
+  }
+  const led = withLeader(partition, around);
+  // A full one leaves the ISRs where min ISR stays (3.8(2)), unless all others are full too and it leads.
+  const mustLeave = isMember && broker?.isFull === true && led.leaderId !== brokerId;
+  const mayLeave = mustLeave && led.isr.length > around.minIsr;
+  return asChanged(partition, mayLeave ? without(led, brokerId, around) : led);
+}
+
+/**
+ * The replica has bad bytes below its recovery point: out of leadership, ISR and ELR (15.7(2)). Null: nobody else has the records
+ * for certain, and it stays as it is (15.7(4)).
+ */
+export function afterDamage(partition: PartitionImage, brokerId: number, around: Surroundings): PartitionImage | null {
+  const { isr, elr, leaderId } = partition;
+  if (!isr.includes(brokerId) && !elr.includes(brokerId)) return partition;
+  const copies = [...isr, ...elr, ...candidatesOf(partition, around.brokers)];
+  if (copies.every((id) => id === brokerId)) return null;
+  const wasLeader = leaderId === brokerId;
+  const after = without(wasLeader ? { ...partition, leaderId: -1 } : partition, brokerId, around, true);
+  return asChanged(partition, withLeader(after, around), { isNewLeader: wasLeader });
+}
+
+function without(
+  partition: PartitionImage,
+  brokerId: number,
+  around: Surroundings,
+  mayHaveLost = false,
+): PartitionImage {
+  const isr = partition.isr.filter((id) => id !== brokerId);
+  return withIsr(partition, isr, around, mayHaveLost ? brokerId : null);
+}

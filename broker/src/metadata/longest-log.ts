@@ -1,0 +1,70 @@
+/**
+ * Who leads a partition of which nobody is known to hold everything (semantics 9(3), 9(7)): its brokers are asked how far their logs
+ * go, and the longest leads. Here is whom to ask and what the answers mean; asking is the controller's (runtime).
+ */
+import type { ReplicaEnd } from "./broker-requests.ts";
+import type { ClusterImage, PartitionImage } from "./image.ts";
+import { acceptable, candidatesOf, isOpen, isUsable } from "./partition-rules.ts";
+import { surroundingsOf } from "./surroundings.ts";
+
+/** `lastIsr`: those who must have all that was committed. `unclean`: whoever lives; what it lacks is lost. */
+export type InquiryKind = "lastIsr" | "unclean";
+
+/** What a broker said of one replica, and as whom. */
+export interface LogEnd extends Pick<ReplicaEnd, "latestEpoch" | "logEndOffset" | "isDamaged"> {
+  readonly brokerEpoch: number;
+  readonly directoryId: string;
+}
+
+/** Whether the last ISR of this partition is to be asked. */
+export function needsInquiry(working: ClusterImage, topicId: string, number: number): boolean {
+  const topic = working.topicsById.get(topicId);
+  const partition = topic?.partitions[number];
+  if (topic === undefined || partition === undefined) return false;
+  return isOpen(partition, surroundingsOf(working, topic, partition.replicas.length));
+}
+
+/** Whose answers are waited for. Some of them may not be registered. */
+export function whomToAsk({ brokers }: ClusterImage, partition: PartitionImage, kind: InquiryKind): number[] {
+  if (kind === "lastIsr") return candidatesOf(partition, brokers);
+  return partition.replicas.filter((id) => isUsable(brokers.get(id)));
+}
+
+/** An answer counts only for the broker epoch and the directory that gave it. */
+export function counts({ brokers }: ClusterImage, brokerId: number, answer: LogEnd): boolean {
+  const broker = brokers.get(brokerId);
+  return broker?.brokerEpoch === answer.brokerEpoch && broker.directoryId === answer.directoryId;
+}
+
+/**
+ * The leader that follows from the answers so far; null: none yet, or none at all. `isLate`: 10 s have passed since the first answer.
+ * When all have answered the greatest log leads as soon as it is acceptable, and no other; later the greatest acceptable one.
+ */
+export function longestLog(
+  working: ClusterImage,
+  partition: PartitionImage,
+  answers: ReadonlyMap<number, LogEnd>,
+  { kind, isLate }: { readonly kind: InquiryKind; readonly isLate: boolean },
+): number | null {
+  const asked = whomToAsk(working, partition, kind);
+  const heard = asked.flatMap((brokerId) => {
+    const answer = answers.get(brokerId);
+    return answer !== undefined && counts(working, brokerId, answer) ? [{ brokerId, ...answer }] : [];
+  });
+  if (heard.length < asked.length && !isLate) return null;
+  const mayLead = acceptable(
+    heard.map(({ brokerId }) => brokerId),
+    working.brokers,
+  );
+  // Damaged ones are never chosen from the last ISR; where loss is allowed, they come last.
+  const eligible = kind === "lastIsr" ? heard.filter(({ isDamaged }) => !isDamaged) : heard;
+  const field = isLate ? eligible.filter(({ brokerId }) => mayLead.includes(brokerId)) : eligible;
+  const [greatest] = [...field].sort(longerFirst);
+  if (greatest === undefined) return null;
+  const best = field.filter((end) => longerFirst(end, greatest) === 0).map(({ brokerId }) => brokerId);
+  return partition.replicas.find((id) => best.includes(id) && mayLead.includes(id)) ?? null;
+}
+
+function longerFirst(a: LogEnd, b: LogEnd): number {
+  return Number(a.isDamaged) - Number(b.isDamaged) || b.latestEpoch - a.latestEpoch || b.logEndOffset - a.logEndOffset;
+}
