@@ -8,7 +8,7 @@
  *
  * Ports of a process share no memory with their peers: what is handed out is theirs who got it.
  */
-import type { ErrorName } from "@tidemark/proto";
+import { type ErrorName, PEER_MESSAGE_BYTES_MAX } from "@tidemark/proto";
 
 /** Where a node's peer door stands. */
 export interface PeerAddress {
@@ -104,7 +104,7 @@ export interface PeerService {
 }
 
 /** Largest frame, and largest body of a call: the peer door's limit less what is around it (security 5). */
-export const PEER_FRAME_BYTES_MAX = 64 * 1024 * 1024 - 64;
+export const PEER_FRAME_BYTES_MAX = PEER_MESSAGE_BYTES_MAX - 64;
 /** Raft frames that wait for one peer; one may go beyond. */
 export const PEER_RAFT_QUEUE_BYTES = 8 * 1024 * 1024;
 /** A replication stream wants no more when this much waits for the network. */

@@ -11,11 +11,10 @@
  */
 import http2 from "node:http2";
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { ERROR_DETAIL_TRAILER, GRPC_MAX_RECEIVE_BYTES } from "@tidemark/proto";
+import { ERROR_DETAIL_TRAILER, GRPC_MAX_RECEIVE_BYTES, MessageReader, ProtoError } from "@tidemark/proto";
 import { ApiError } from "../../api/index.ts";
 import type { ClientContext, Refusals, SlabPool } from "../../api/index.ts";
 import { clientFrom } from "./door-context.ts";
-import { MessageReader } from "./message-reader.ts";
 import { statusOf } from "./status.ts";
 import type { UnfinishedMessage, UnfinishedMessages } from "./unfinished-messages.ts";
 
@@ -116,8 +115,8 @@ export class StreamCall {
       try {
         reader.push(chunk);
       } catch (error: unknown) {
-        if (!(error instanceof ApiError)) throw error;
-        this.#refuse(error);
+        if (!(error instanceof ProtoError)) throw error;
+        this.#refuse(new ApiError(error.code, error.message));
       }
       if (this.#isOver) return;
       if (reader.messagesCount !== messagesCount) this.#unfinished.clear();

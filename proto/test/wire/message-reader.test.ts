@@ -1,8 +1,14 @@
 /** Messages out of chunks: however the bytes are cut, the same messages come out; what breaks the framing is refused. */
 import { expect } from "chai";
 import fc from "fast-check";
-import { CHUNK_OBJECT_BYTES, MessageReader } from "../../../src/listeners/grpc/message-reader.ts";
-import { SlabPool } from "../../../src/runtime/index.ts";
+import { CHUNK_OBJECT_BYTES, MessageReader, type MessageSlabs } from "../../src/index.ts";
+
+/** Fresh memory each time. */
+class Slabs implements MessageSlabs {
+  take(bytes: number): Buffer {
+    return Buffer.allocUnsafeSlow(bytes + 100);
+  }
+}
 
 function framed(message: Uint8Array, compressed = 0): Buffer {
   const prefix = Buffer.alloc(5);
@@ -40,15 +46,12 @@ describe("MessageReader", () => {
     const cuts = fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(messages, cuts, (sent, sizes) => {
-        const slabs = new SlabPool();
+        const slabs = new Slabs();
         const received: string[] = [];
         const reader = new MessageReader({
           maxBytes: 1_000,
           slabs,
-          onMessage: (message, slab) => {
-            received.push(message.toString("hex"));
-            if (slab !== null) slabs.give(slab);
-          },
+          onMessage: (message) => void received.push(message.toString("hex")),
         });
         const stream = Buffer.concat(sent.map((message) => framed(message)));
         for (let at = 0, turn = 0; at < stream.length; turn++) {
@@ -69,7 +72,7 @@ describe("MessageReader", () => {
       fc.property(messages, frames, fc.integer({ min: 10, max: 6_000 }), (sent, frameSizes, readBytes) => {
         const received: string[] = [];
         const onMessage = (message: Buffer): void => void received.push(message.toString("hex"));
-        const reader = new MessageReader({ maxBytes: 10_000, slabs: new SlabPool(), onMessage });
+        const reader = new MessageReader({ maxBytes: 10_000, slabs: new Slabs(), onMessage });
         const stream = Buffer.concat(sent.map((message) => framed(message)));
         for (const chunks of inReads(stream, frameSizes, readBytes))
           for (const chunk of chunks) {
@@ -96,7 +99,7 @@ describe("MessageReader", () => {
         else bytes.copied++;
       }
     };
-    const reader = new MessageReader({ maxBytes: messageBytes, slabs: new SlabPool(), onMessage });
+    const reader = new MessageReader({ maxBytes: messageBytes, slabs: new Slabs(), onMessage });
     let streamAt = 0;
     const markAs = (chunk: Buffer, mark: number, from: number): void => {
       for (let i = 0; i < chunk.length; i++) if ((from + i) % (messageBytes + 5) >= 5) chunk[i] = mark;
@@ -122,7 +125,7 @@ describe("MessageReader", () => {
   });
 
   it("counts a read as kept while more of its message may come from it, and what is kept of it behind that", () => {
-    const reader = new MessageReader({ maxBytes: 1_000_000, slabs: new SlabPool(), onMessage: () => undefined });
+    const reader = new MessageReader({ maxBytes: 1_000_000, slabs: new Slabs(), onMessage: () => undefined });
     const [readBytes, objectBytes] = [64 * 1024, CHUNK_OBJECT_BYTES];
     const first = Buffer.alloc(readBytes);
     framed(Buffer.alloc(1_000_000)).copy(first);
@@ -140,12 +143,12 @@ describe("MessageReader", () => {
   it("copies nothing when a message lies in one chunk", () => {
     const chunk = framed(Buffer.from("whole"));
     let seen: Buffer | null = null;
-    new MessageReader({ maxBytes: 100, slabs: new SlabPool(), onMessage: (message) => (seen = message) }).push(chunk);
+    new MessageReader({ maxBytes: 100, slabs: new Slabs(), onMessage: (message) => (seen = message) }).push(chunk);
     expect(seen).to.have.property("buffer", chunk.buffer);
   });
 
   it("refuses a message above its bound by the prefix alone, before anything of it is kept", () => {
-    const reader = new MessageReader({ maxBytes: 100, slabs: new SlabPool(), onMessage: () => undefined });
+    const reader = new MessageReader({ maxBytes: 100, slabs: new Slabs(), onMessage: () => undefined });
     const prefix = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
     expect(() => reader.push(prefix))
       .to.throw(/4294967295 bytes/)
@@ -153,23 +156,19 @@ describe("MessageReader", () => {
   });
 
   it("refuses a compressed message", () => {
-    const reader = new MessageReader({ maxBytes: 100, slabs: new SlabPool(), onMessage: () => undefined });
+    const reader = new MessageReader({ maxBytes: 100, slabs: new Slabs(), onMessage: () => undefined });
     expect(() => reader.push(framed(Buffer.from("x"), 1)))
       .to.throw(/compressed/)
       .with.property("code", "UNSUPPORTED_VERSION");
   });
 
   it("takes no memory on the word of a length", () => {
-    const slabs = new SlabPool();
+    const slabs = new Slabs();
     let taken = 0;
-    const counting = {
-      take: (bytes: number) => ((taken += bytes), slabs.take(bytes)),
-      give: (slab: Buffer) => slabs.give(slab),
-      keptBytes: 0,
-    };
+    const counting = { take: (bytes: number) => ((taken += bytes), slabs.take(bytes)) };
     const reader = new MessageReader({
       maxBytes: 40 * 1024 * 1024,
-      slabs: counting as unknown as SlabPool,
+      slabs: counting,
       onMessage: () => undefined,
     });
     reader.push(Buffer.from([0, 0x02, 0x00, 0x00, 0x00, 1, 2, 3]));
@@ -180,7 +179,7 @@ describe("MessageReader", () => {
     const bytes = framed(Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => i % 256)));
     let received: Buffer = Buffer.alloc(0);
     const onMessage = (message: Buffer): void => void (received = Buffer.from(message));
-    const reader = new MessageReader({ maxBytes: bytes.length, slabs: new SlabPool(), onMessage });
+    const reader = new MessageReader({ maxBytes: bytes.length, slabs: new Slabs(), onMessage });
     for (let at = 0; at < bytes.length; at += 1_100) {
       const read = Buffer.allocUnsafeSlow(64 * 1024);
       const length = bytes.copy(read, 100, at, at + 1_100);
@@ -196,7 +195,7 @@ describe("MessageReader", () => {
     const bytes = framed(Buffer.alloc(1_000_000));
     let received = 0;
     const onMessage = (message: Buffer): void => void (received = message.length);
-    const reader = new MessageReader({ maxBytes: bytes.length, slabs: new SlabPool(), onMessage });
+    const reader = new MessageReader({ maxBytes: bytes.length, slabs: new Slabs(), onMessage });
     const before = process.memoryUsage().heapUsed;
     for (let at = 0; at < bytes.length - 1; at++) reader.push(bytes.subarray(at, at + 1));
     // A view takes about 100 bytes: a million of them could not be collected if they were kept.

@@ -8,8 +8,7 @@
  * socket has read at once, 64 KiB, all of which stays as long as the chunk does. A read mostly holds several chunks, so whether
  * it is worth its memory is known when the next one comes: where the message is the smaller part, its chunks are copied out.
  */
-import { ApiError } from "../../api/index.ts";
-import type { SlabPool } from "../../api/index.ts";
+import { ProtoError } from "../errors.ts";
 
 const PREFIX_BYTES = 5;
 /** Chunks below this are put together while a message arrives: each is an object that outweighs its bytes. */
@@ -20,12 +19,18 @@ const SHARE_OF_READ = 1 / 4;
 /** What a chunk takes beside its bytes, about. */
 export const CHUNK_OBJECT_BYTES = 256;
 
+/** Where the memory for messages that came in pieces is taken from. */
+export interface MessageSlabs {
+  /** At least `bytes` long. */
+  take(bytes: number): Buffer;
+}
+
 /** A message; `slab` is the memory that it lies in if that must be given back. */
 export type OnMessage = (message: Buffer, slab: Buffer | null) => void;
 
 export class MessageReader {
   readonly #maxBytes: number;
-  readonly #slabs: SlabPool;
+  readonly #slabs: MessageSlabs;
   readonly #onMessage: OnMessage;
   /** Of the message under way: what has arrived, prefix included. */
   #chunks: Buffer[] = [];
@@ -42,7 +47,7 @@ export class MessageReader {
   #messagesCount = 0;
   #isDropped = false;
 
-  constructor(options: { maxBytes: number; slabs: SlabPool; onMessage: OnMessage }) {
+  constructor(options: { maxBytes: number; slabs: MessageSlabs; onMessage: OnMessage }) {
     this.#maxBytes = options.maxBytes;
     this.#slabs = options.slabs;
     this.#onMessage = options.onMessage;
@@ -64,7 +69,7 @@ export class MessageReader {
     return this.#bytes > 0;
   }
 
-  /** Throws ApiError: UNSUPPORTED_VERSION for a compressed message, MESSAGE_TOO_LARGE; the call is over then. */
+  /** Throws ProtoError: UNSUPPORTED_VERSION for a compressed message, MESSAGE_TOO_LARGE; the call is over then. */
   push(chunk: Buffer): void {
     let rest = chunk;
     while (rest.length > 0 && !this.#isDropped) {
@@ -119,10 +124,10 @@ export class MessageReader {
     if (this.#bytes + next.length < PREFIX_BYTES) return -1;
     const prefix = this.#bytes === 0 ? next : Buffer.concat([...this.#chunks, next.subarray(0, PREFIX_BYTES)]);
     if (prefix.readUInt8(0) !== 0)
-      throw new ApiError("UNSUPPORTED_VERSION", "compressed messages are not taken: batches are compressed themselves");
+      throw new ProtoError("UNSUPPORTED_VERSION", "compressed messages are not taken: batches are compressed themselves");
     const length = prefix.readUInt32BE(1);
     if (length > this.#maxBytes)
-      throw new ApiError("MESSAGE_TOO_LARGE", `a message of ${length} bytes; ${this.#maxBytes} are taken`);
+      throw new ProtoError("MESSAGE_TOO_LARGE", `a message of ${length} bytes; ${this.#maxBytes} are taken`);
     return PREFIX_BYTES + length;
   }
 

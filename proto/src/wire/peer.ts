@@ -1,0 +1,92 @@
+/**
+ * The messages of tidemark/v1/peer.proto, and the metadata by which brokers name themselves to each other. Payloads are opaque
+ * here, and copied neither on the way in (views) nor on the way out (`frameHead` goes before them).
+ */
+import { unsignedVarintBytes, writeUnsignedVarint } from "../varint.ts";
+import { message } from "./codec.ts";
+import { bytes, string } from "./scalars.ts";
+
+export interface PeerFrame {
+  payload: Buffer;
+}
+
+export interface PeerCallRequest {
+  method: string;
+  body: Buffer;
+}
+
+export interface PeerCallResponse {
+  body: Buffer;
+}
+
+export const peerWire = {
+  frame: message<PeerFrame>({ payload: bytes(1) }),
+  callRequest: message<PeerCallRequest>({ method: string(1), body: bytes(2) }),
+  callResponse: message<PeerCallResponse>({ body: bytes(1) }),
+};
+
+/** HTTP/2 paths of the peer service. */
+export const PEER_METHODS = {
+  raft: "/tidemark.v1.Peer/Raft",
+  call: "/tidemark.v1.Peer/Call",
+  replicate: "/tidemark.v1.Peer/Replicate",
+} as const;
+
+const LENGTH_OF_FIELD_1 = 0x0a;
+
+/** What stands before `payloadBytes` of payload in a Frame. */
+export function peerFrameHead(payloadBytes: number): Buffer {
+  const head = Buffer.allocUnsafe(1 + unsignedVarintBytes(payloadBytes));
+  head.writeUInt8(LENGTH_OF_FIELD_1, 0);
+  writeUnsignedVarint(head, 1, payloadBytes);
+  return head;
+}
+
+// ---- who is there ----
+
+/** Another one is refused: brokers of different versions of this service do not understand each other. */
+const PEER_VERSION = "1";
+
+/** Who a broker says that it is; `clusterId` empty: it belongs to none yet. */
+export interface PeerNames {
+  readonly clusterId: string;
+  readonly nodeId: number;
+  readonly directoryId: string;
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+/** `to`: the node that a request is meant for. */
+export function peerHeaders({ clusterId, nodeId, directoryId }: PeerNames, to?: number): Record<string, string> {
+  return {
+    "tidemark-peer-version": PEER_VERSION,
+    "tidemark-cluster-id": clusterId,
+    "tidemark-node-id": String(nodeId),
+    "tidemark-directory-id": directoryId,
+    ...(to === undefined ? {} : { "tidemark-peer-to": String(to) }),
+  };
+}
+
+/** Whose headers these are; null: nobody who speaks this version of the service. */
+export function peerNamesFrom(headers: Headers): PeerNames | null {
+  const nodeId = nodeIdOf(headers["tidemark-node-id"]);
+  const clusterId = headers["tidemark-cluster-id"];
+  const directoryId = headers["tidemark-directory-id"];
+  if (headers["tidemark-peer-version"] !== PEER_VERSION || nodeId === null) return null;
+  if (typeof clusterId !== "string" || clusterId.length > ID_CHARACTERS_MAX) return null;
+  if (typeof directoryId !== "string" || directoryId.length > ID_CHARACTERS_MAX) return null;
+  return { clusterId, nodeId, directoryId };
+}
+
+/** The node that a request is meant for; null: it names none. */
+export function peerMeantBy(headers: Headers): number | null {
+  return nodeIdOf(headers["tidemark-peer-to"]);
+}
+
+const ID_CHARACTERS_MAX = 64;
+
+function nodeIdOf(text: string | string[] | undefined): number | null {
+  if (typeof text !== "string" || !/^\d{1,10}$/u.test(text)) return null;
+  const nodeId = Number(text);
+  return nodeId < 2 ** 31 ? nodeId : null;
+}
