@@ -5,9 +5,11 @@
  * any other room. Not here: anything that speaks of logs, brokers or bytes on the wire.
  */
 export { assert } from "./assert.ts";
+export { BackOff, type BackOffOptions } from "./back-off.ts";
 export type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId, Position } from "./brands.ts";
 export { asBrokerId, asBrokerIds, asLeaderEpoch, asMs, asOffset, asPartitionId, asPosition } from "./brands.ts";
 export { BYTES_BOUNDS, Histogram, SECONDS_BOUNDS } from "./histogram.ts";
+export { Keepalive } from "./keepalive.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export { SharedMemory } from "./shared-memory.ts";
 export type { TokenBucketOptions } from "./token-bucket.ts";

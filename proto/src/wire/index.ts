@@ -11,6 +11,7 @@ export type * from "./messages.ts";
 export { Acks, Durability, Isolation, OffsetAt } from "./messages.ts";
 export { CHUNK_OBJECT_BYTES, MessageReader, type MessageSlabs, type OnMessage } from "./message-reader.ts";
 export {
+  mayPeersMeet,
   PEER_METHODS,
   type PeerNames,
   peerFrameHead,

@@ -83,6 +83,11 @@ export function peerMeantBy(headers: Headers): number | null {
   return nodeIdOf(headers["tidemark-peer-to"]);
 }
 
+/** Whether two brokers may meet: of one cluster, or one of them of none yet. */
+export function mayPeersMeet(one: PeerNames, other: PeerNames): boolean {
+  return one.clusterId === other.clusterId || one.clusterId === "" || other.clusterId === "";
+}
+
 const ID_CHARACTERS_MAX = 64;
 
 function nodeIdOf(text: string | string[] | undefined): number | null {

@@ -1,0 +1,165 @@
+/**
+ * PeerTransport over gRPC: the dialling side. To each peer one connection for Raft, one for control calls, and one for each stream of
+ * replication; all of them made when they are needed, and again when they break.
+ *
+ * What it says of peers in the log is one line per change: away, back, refused and why.
+ */
+import { lookup } from "node:dns/promises";
+import net from "node:net";
+import type { IncomingHttpHeaders } from "node:http2";
+import { mayPeersMeet, type MessageSlabs, peerHeaders, peerNamesFrom } from "@tidemark/proto";
+import {
+  type Logger,
+  type PeerAddress,
+  PeerError,
+  type PeerIdentity,
+  type PeerStream,
+  type PeerStreamHandlers,
+  type PeerTransport,
+} from "../../ports/index.ts";
+import { nameOf } from "./connection.ts";
+import { ControlLink } from "./control-link.ts";
+import type { LinkDeps } from "./link-deps.ts";
+import { RaftLink } from "./raft-link.ts";
+import { ReplicationLink } from "./replication-link.ts";
+
+export interface GrpcPeerTransportOptions {
+  /** Who this node is, by now. */
+  identity(): PeerIdentity;
+  readonly slabs: MessageSlabs & { give(slab: Buffer): void };
+  readonly logger: Logger;
+}
+
+/** Of one address in `isRefused`: a host that answers at all does it sooner. */
+const PLAIN_DIAL_TIMEOUT_MS = 1_000;
+
+type Link = RaftLink | ControlLink;
+
+export class GrpcPeerTransport implements PeerTransport {
+  readonly #options: GrpcPeerTransportOptions;
+  readonly #deps: LinkDeps;
+  readonly #raft = new Map<number, RaftLink>();
+  readonly #control = new Map<number, ControlLink>();
+  readonly #replication = new Set<ReplicationLink>();
+  /** By node: what was last said of it in the log; a peer that answers is not in it. */
+  readonly #troubles = new Map<number, string>();
+  #isClosed = false;
+
+  constructor(options: GrpcPeerTransportOptions) {
+    this.#options = options;
+    this.#deps = {
+      slabs: options.slabs,
+      callOptions: (path, to) => ({ path, headers: peerHeaders(options.identity(), to.nodeId), slabs: options.slabs }),
+      meet: (to, headers) => this.#meet(to, headers),
+      note: (to, error) => this.#note(to, error),
+    };
+  }
+
+  sendRaft(to: PeerAddress, frame: Uint8Array): void {
+    if (!this.#isClosed) this.#link(this.#raft, RaftLink, to).send(frame);
+  }
+
+  call(to: PeerAddress, method: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    if (this.#isClosed) return Promise.reject(closedError());
+    return this.#link(this.#control, ControlLink, to).call(method, body, timeoutMs);
+  }
+
+  openReplication(to: PeerAddress, handlers: PeerStreamHandlers): PeerStream {
+    const link = new ReplicationLink(to, this.#deps, handlers, (over) => this.#replication.delete(over));
+    this.#replication.add(link);
+    if (this.#isClosed) link.abort(closedError());
+    return link;
+  }
+
+  watchControl(to: PeerAddress, onLost: () => void): () => void {
+    if (this.#isClosed) return () => undefined;
+    return this.#link(this.#control, ControlLink, to).watch(onLost);
+  }
+
+  async isRefused({ host, port }: PeerAddress): Promise<boolean> {
+    if (this.#isClosed) return false;
+    // By itself each: the joint error of several addresses hides what each of them said.
+    const addresses = await lookup(host, { all: true }).catch(() => []);
+    const verdicts = await Promise.all(addresses.map(({ address }) => isDialRefused(address, port)));
+    return verdicts.length > 0 && verdicts.every((isDialled) => isDialled);
+  }
+
+  /** The node has made itself heard: what waits to dial it does so now. */
+  onPeerHeard(nodeId: number): void {
+    this.#raft.get(nodeId)?.channel.retryNow();
+    this.#control.get(nodeId)?.channel.retryNow();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const error = closedError();
+    for (const link of [...this.#raft.values(), ...this.#control.values()]) link.channel.close(error);
+    for (const link of this.#replication) link.abort(error);
+    this.#raft.clear();
+    this.#control.clear();
+    // Sockets say that they are closed in a turn of their own; so do the streams on them.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** A node that has moved is dialled where it is now. */
+  #link<L extends Link>(
+    links: Map<number, L>,
+    make: new (to: PeerAddress, deps: LinkDeps) => L,
+    to: PeerAddress,
+  ): L {
+    const link = links.get(to.nodeId);
+    if (link !== undefined) {
+      const { host, port } = link.channel.to;
+      if (host === to.host && port === to.port) return link;
+      link.channel.close(new PeerError("closed", `${nameOf(link.channel.to)} is at another address now`));
+    }
+    const made = new make(to, this.#deps);
+    links.set(to.nodeId, made);
+    return made;
+  }
+
+  #meet(to: PeerAddress, headers: IncomingHttpHeaders): void {
+    const theirs = peerNamesFrom(headers);
+    const ours = this.#options.identity();
+    if (theirs === null) throw new PeerError("refused", `no peer of this version stands at ${to.host}:${to.port}`);
+    if (!mayPeersMeet(ours, theirs))
+      throw new PeerError("refused", `${nameOf(to)} belongs to cluster ${theirs.clusterId}, not to ${ours.clusterId}`, {
+        code: "INCONSISTENT_CLUSTER_ID",
+      });
+    if (theirs.nodeId !== to.nodeId)
+      throw new PeerError("refused", `node ${theirs.nodeId} stands at the address of ${nameOf(to)}`, {
+        code: "INVALID_VOTER_KEY",
+      });
+    if (this.#troubles.delete(to.nodeId)) this.#options.logger.info("a peer is there again", { peer: to.nodeId });
+  }
+
+  #note(to: PeerAddress, error: PeerError): void {
+    if (this.#isClosed) return;
+    const trouble = error.kind === "refused" ? `refused ${error.message}` : "away";
+    if (this.#troubles.get(to.nodeId) === trouble) return;
+    this.#troubles.set(to.nodeId, trouble);
+    const { logger } = this.#options;
+    const fields = { peer: to.nodeId, host: to.host, port: to.port, code: error.code ?? undefined, reason: error.message };
+    if (error.kind === "refused") logger.error("a peer and this broker refuse each other", fields);
+    else logger.warn("a peer is away", fields);
+  }
+}
+
+function closedError(): PeerError {
+  return new PeerError("closed", "this broker's peer transport is closed");
+}
+
+function isDialRefused(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host, port });
+    const timer = setTimeout(() => settle(false), PLAIN_DIAL_TIMEOUT_MS);
+    timer.unref();
+    const settle = (isRefused: boolean): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(isRefused);
+    };
+    socket.once("connect", () => settle(false));
+    socket.on("error", (error: NodeJS.ErrnoException) => settle(error.code === "ECONNREFUSED"));
+  });
+}
