@@ -32,6 +32,10 @@ export interface StreamCallDeps {
   readonly slabs: SlabPool;
   readonly unfinished: UnfinishedMessages;
   readonly refusals: Refusals;
+  /** Of one message; without it the client door's bound. */
+  readonly messageBytesMax?: number | undefined;
+  /** More headers of the answer. */
+  readonly headers?: OutgoingHttpHeaders | undefined;
   /** For tests. */
   readonly slowMessageMs?: number | undefined;
 }
@@ -57,6 +61,22 @@ export function isGrpc(stream: ServerHttp2Stream, headers: IncomingHttpHeaders):
   return false;
 }
 
+/** Refuses a call before it is taken: its headers are its trailers as well. */
+export function refuseCall(stream: ServerHttp2Stream, error: ApiError): void {
+  stream.on("error", () => undefined);
+  stream.respond({ ...RESPONSE_HEADERS, ...trailersOf(error) }, { endStream: true });
+}
+
+function trailersOf(error: ApiError): OutgoingHttpHeaders {
+  const { code, details, metadata } = statusOf(error);
+  const [detail] = metadata.get(ERROR_DETAIL_TRAILER);
+  return {
+    "grpc-status": code,
+    "grpc-message": encodeURI(details),
+    [ERROR_DETAIL_TRAILER]: Buffer.from(detail ?? "").toString("base64"),
+  };
+}
+
 export class StreamCall {
   readonly client: ClientContext;
   readonly #stream: ServerHttp2Stream;
@@ -67,6 +87,7 @@ export class StreamCall {
   #onData: ((chunk: Buffer) => void) | null = null;
   #reader: MessageReader | null = null;
   readonly #slowMessageMs: number;
+  readonly #messageBytesMax: number;
   #aheadBytes = 0;
   #isOver = false;
   /** How often reading was stopped: a message is not slow while it was we who did not read. */
@@ -86,7 +107,8 @@ export class StreamCall {
     // An error comes with a close, which says all there is to say.
     stream.on("error", () => undefined);
     stream.once("close", () => this.#close());
-    stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
+    this.#messageBytesMax = deps.messageBytesMax ?? GRPC_MAX_RECEIVE_BYTES;
+    stream.respond({ ...RESPONSE_HEADERS, ...deps.headers }, { waitForTrailers: true });
   }
 
   /** Bytes written and not yet taken by the socket. */
@@ -102,7 +124,7 @@ export class StreamCall {
   listen(listener: StreamListener): void {
     this.#listener = listener;
     const reader = new MessageReader({
-      maxBytes: GRPC_MAX_RECEIVE_BYTES,
+      maxBytes: this.#messageBytesMax,
       slabs: this.#slabs,
       onMessage: (message, slab) => {
         if (this.#isOver) return;
@@ -184,13 +206,7 @@ export class StreamCall {
 
   /** Ends the call with a coded error, behind everything that was sent. */
   fail(error: ApiError): void {
-    const { code, details, metadata } = statusOf(error);
-    const [detail] = metadata.get(ERROR_DETAIL_TRAILER);
-    this.#finish({
-      "grpc-status": code,
-      "grpc-message": encodeURI(details),
-      [ERROR_DETAIL_TRAILER]: Buffer.from(detail ?? "").toString("base64"),
-    });
+    this.#finish(trailersOf(error));
   }
 
   /** For what arrived, before anybody has looked into it. */
