@@ -1,0 +1,151 @@
+/**
+ * One connection of the simulated network: two ends, and in each direction a queue of events that arrive in order. An event is a frame,
+ * a question, an answer or the end; what it means is the affair of whoever sent it.
+ */
+import { PeerError } from "../../ports/index.ts";
+import { KEEPALIVE_MS, type SimNetwork, type SimNode } from "./sim-network.ts";
+
+interface Pipe {
+  readonly from: SimNode;
+  readonly to: SimNode;
+  /** In order; the first ones are on their way, unless the link is cut. */
+  readonly events: (() => void)[];
+  /** How many of them have a time of arrival. */
+  scheduledCount: number;
+  lastArrivalMs: number;
+}
+
+export class SimConnection {
+  readonly #network: SimNetwork;
+  readonly #there: Pipe;
+  readonly #back: Pipe;
+  /** One for each end, in the order (dialler, dialled). */
+  readonly #onClosed: readonly [(error: PeerError) => void, (error: PeerError) => void];
+  readonly #isTold = [false, false];
+  #isBroken = false;
+
+  constructor(
+    network: SimNetwork,
+    ends: { readonly dialler: SimNode; readonly dialled: SimNode },
+    onClosed: readonly [(error: PeerError) => void, (error: PeerError) => void],
+  ) {
+    this.#network = network;
+    const { dialler, dialled } = ends;
+    this.#there = { from: dialler, to: dialled, events: [], scheduledCount: 0, lastArrivalMs: 0 };
+    this.#back = { from: dialled, to: dialler, events: [], scheduledCount: 0, lastArrivalMs: 0 };
+    this.#onClosed = onClosed;
+    network.add(this);
+  }
+
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
+  has(node: SimNode): boolean {
+    return this.#there.from === node || this.#there.to === node;
+  }
+
+  isBetween(one: number, other: number): boolean {
+    const [a, b] = [this.#there.from.address.nodeId, this.#there.to.address.nodeId];
+    return (a === one && b === other) || (a === other && b === one);
+  }
+
+  /** `arrive` runs at the other end, behind what was sent before in the same direction; never once the connection broke. */
+  send(from: SimNode, arrive: () => void): void {
+    if (this.#isBroken) return;
+    const pipe = from === this.#there.from ? this.#there : this.#back;
+    pipe.events.push(arrive);
+    this.#schedule(pipe);
+  }
+
+  /** The end of `node` is gone: the other one hears of it. */
+  breakOff(node: SimNode): void {
+    if (this.#isBroken) return;
+    this.#break();
+    const side = node === this.#there.from ? 0 : 1;
+    const other = side === 0 ? this.#there.to : this.#there.from;
+    if (this.#network.isOpen(node.address.nodeId, other.address.nodeId)) this.#tellSoon(1 - side, "the connection closed");
+    else this.#tell(1 - side, KEEPALIVE_MS, "nobody answers any more");
+    if (node.process.isAlive) this.#tellSoon(side, "the connection was closed here");
+  }
+
+  /** Both ends see it break. */
+  reset(): void {
+    if (this.#isBroken) return;
+    this.#break();
+    this.#tellSoon(0, "ECONNRESET");
+    this.#tellSoon(1, "ECONNRESET");
+  }
+
+  /** Something was cut: what is still cut when keepalive gives up breaks. */
+  suspect(): void {
+    if (this.#isPassable()) return;
+    const { world } = this.#network;
+    world.schedule(
+      KEEPALIVE_MS,
+      () => {
+        if (this.#isBroken || this.#isPassable()) return;
+        this.#break();
+        this.#tellSoon(0, "nobody answers any more");
+        this.#tellSoon(1, "nobody answers any more");
+      },
+      () => true,
+    );
+  }
+
+  /** Something was healed: what was held back is sent again. */
+  flush(): void {
+    this.#schedule(this.#there);
+    this.#schedule(this.#back);
+  }
+
+  #isPassable(): boolean {
+    const [a, b] = [this.#there.from.address.nodeId, this.#there.to.address.nodeId];
+    return this.#network.isOpen(a, b) && this.#network.isOpen(b, a);
+  }
+
+  #schedule(pipe: Pipe): void {
+    const { world } = this.#network;
+    if (!this.#network.isOpen(pipe.from.address.nodeId, pipe.to.address.nodeId)) return;
+    while (pipe.scheduledCount < pipe.events.length) {
+      pipe.scheduledCount++;
+      // Not at the same time as the one before: events of one time have no order.
+      pipe.lastArrivalMs = Math.max(pipe.lastArrivalMs + 1e-6, world.nowMs + this.#network.delayMs());
+      world.schedule(pipe.lastArrivalMs - world.nowMs, () => this.#arrive(pipe), () => true);
+    }
+  }
+
+  #arrive(pipe: Pipe): void {
+    if (this.#isBroken) return;
+    pipe.scheduledCount--;
+    // Cut on the way: it is sent again, with all behind it, when that heals.
+    if (!this.#network.isOpen(pipe.from.address.nodeId, pipe.to.address.nodeId)) {
+      pipe.lastArrivalMs = 0;
+      return;
+    }
+    const arrive = pipe.events.shift();
+    if (pipe.to.process.isAlive) arrive?.();
+  }
+
+  #break(): void {
+    this.#isBroken = true;
+    this.#there.events.length = 0;
+    this.#back.events.length = 0;
+    this.#network.remove(this);
+  }
+
+  #tellSoon(side: number, reason: string): void {
+    this.#tell(side, this.#network.delayMs(), reason);
+  }
+
+  #tell(side: number, delayMs: number, reason: string): void {
+    if (this.#isTold[side] === true) return;
+    this.#isTold[side] = true;
+    const { process } = side === 0 ? this.#there.from : this.#there.to;
+    this.#network.world.schedule(
+      delayMs,
+      () => this.#onClosed[side === 0 ? 0 : 1](new PeerError("closed", reason)),
+      () => process.isAlive,
+    );
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * The simulated network: brokers at addresses, and what lies between them. What runs on a connection comes whole and in order, late
+ * or never, as on TCP: a cut holds it back and lets it through when it heals, and a connection that was cut for too long breaks.
+ * Raft frames are datagrams, so that Raft meets what it must bear: they get lost, come twice and overtake one another.
+ *
+ * A link has two directions, each cut by itself. A stall is a machine that stands still: nothing is lost, nothing arrives. Whoever
+ * crashes a process tells the network (`leave`): its peers then see their connections break, and dials are refused.
+ */
+import type { SeededRandom } from "../../base/index.ts";
+import type { PeerAddress, PeerIdentity, PeerService } from "../../ports/index.ts";
+import type { SimProcess, SimWorld } from "../sim-world.ts";
+import { SimPeerTransport } from "./sim-peer-transport.ts";
+import type { SimConnection } from "./sim-connection.ts";
+
+export interface SimNetworkOptions {
+  readonly delayMs: { readonly min: number; readonly max: number };
+  /** Of Raft frames: chances in [0, 1]. */
+  readonly raftLoss: number;
+  readonly raftDuplication: number;
+  /** Held back for up to ten times the longest delay. */
+  readonly raftReordering: number;
+}
+
+export const CALM_NETWORK: SimNetworkOptions = {
+  delayMs: { min: 0.2, max: 1 },
+  raftLoss: 0,
+  raftDuplication: 0,
+  raftReordering: 0,
+};
+
+/** One process at one address. */
+export interface SimNode {
+  readonly process: SimProcess;
+  readonly address: PeerAddress;
+  readonly service: PeerService;
+  identity(): PeerIdentity;
+}
+
+/** As long as the real transport takes to find out that nobody answers. */
+export const KEEPALIVE_MS = 10_000;
+
+export class SimNetwork {
+  readonly world: SimWorld;
+  readonly #random: SeededRandom;
+  #options: SimNetworkOptions;
+  /** By "host:port". */
+  readonly #nodes = new Map<string, SimNode>();
+  /** Directions "from>to" in which nothing gets through. */
+  readonly #cuts = new Set<string>();
+  readonly #stalled = new Set<number>();
+  readonly #connections = new Set<SimConnection>();
+  /** Raft frames of stalled machines, in order. */
+  #held: (() => void)[] = [];
+
+  constructor(world: SimWorld, random: SeededRandom, options: SimNetworkOptions = CALM_NETWORK) {
+    this.world = world;
+    this.#random = random.fork("network");
+    this.#options = options;
+  }
+
+  set options(options: SimNetworkOptions) {
+    this.#options = options;
+  }
+
+  /** Opens the door of `node` and answers the transport by which it reaches others. */
+  join(node: SimNode): SimPeerTransport {
+    this.#nodes.set(placeOf(node.address), node);
+    return new SimPeerTransport(this, node);
+  }
+
+  /** The process at this address is gone. */
+  leave(address: PeerAddress): void {
+    const node = this.#nodes.get(placeOf(address));
+    this.#nodes.delete(placeOf(address));
+    if (node === undefined) return;
+    for (const connection of [...this.#connections]) if (connection.has(node)) connection.breakOff(node);
+  }
+
+  // ---- faults ----
+
+  cut(from: number, to: number): void {
+    this.#cuts.add(`${from}>${to}`);
+    this.#suspect();
+  }
+
+  heal(from: number, to: number): void {
+    this.#cuts.delete(`${from}>${to}`);
+    this.#flush();
+  }
+
+  /** Both ways, between every node of one side and every node of the other. */
+  partition(oneSide: readonly number[], otherSide: readonly number[]): void {
+    for (const one of oneSide)
+      for (const other of otherSide) {
+        this.cut(one, other);
+        this.cut(other, one);
+      }
+  }
+
+  healAll(): void {
+    this.#cuts.clear();
+    this.#flush();
+  }
+
+  stall(nodeId: number): void {
+    this.#stalled.add(nodeId);
+    this.#suspect();
+  }
+
+  resume(nodeId: number): void {
+    this.#stalled.delete(nodeId);
+    this.#flush();
+    for (const deliver of this.#held.splice(0)) deliver();
+  }
+
+  /** Breaks all connections between two nodes; new ones may be made at once. */
+  reset(one: number, other: number): void {
+    for (const connection of [...this.#connections]) if (connection.isBetween(one, other)) connection.reset();
+  }
+
+  // ---- for transports and connections ----
+
+  nodeAt(address: PeerAddress): SimNode | undefined {
+    return this.#nodes.get(placeOf(address));
+  }
+
+  isOpen(from: number, to: number): boolean {
+    return !this.#cuts.has(`${from}>${to}`) && !this.#stalled.has(from) && !this.#stalled.has(to);
+  }
+
+  delayMs(): number {
+    const { min, max } = this.#options.delayMs;
+    return min + (max - min) * this.#random.float();
+  }
+
+  chance(): number {
+    return this.#random.float();
+  }
+
+  add(connection: SimConnection): void {
+    this.#connections.add(connection);
+  }
+
+  remove(connection: SimConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  sendRaft(from: SimNode, to: PeerAddress, frame: Buffer): void {
+    const { raftLoss, raftDuplication, raftReordering, delayMs } = this.#options;
+    const random = this.#random;
+    const copies = random.chance(raftLoss) ? 0 : random.chance(raftDuplication) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      const extraMs = random.chance(raftReordering) ? random.float() * 10 * delayMs.max : 0;
+      const deliver = (): void => {
+        const fromId = from.address.nodeId;
+        if (this.#stalled.has(fromId) || this.#stalled.has(to.nodeId)) return void this.#held.push(deliver);
+        if (this.#cuts.has(`${fromId}>${to.nodeId}`)) return;
+        const node = this.nodeAt(to);
+        if (node?.process.isAlive !== true || node.address.nodeId !== to.nodeId) return;
+        // What was sent is theirs who got it.
+        node.service.onRaft(Buffer.from(frame), from.identity());
+      };
+      this.world.schedule(this.delayMs() + extraMs, deliver, () => true);
+    }
+  }
+
+  #suspect(): void {
+    for (const connection of this.#connections) connection.suspect();
+  }
+
+  #flush(): void {
+    for (const connection of [...this.#connections]) connection.flush();
+  }
+}
+
+function placeOf({ host, port }: PeerAddress): string {
+  return `${host}:${port}`;
+}

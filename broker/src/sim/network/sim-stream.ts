@@ -1,0 +1,108 @@
+/** One end of a replication stream on the simulated network. */
+import type { ErrorName } from "@tidemark/proto";
+import { PEER_STREAM_AHEAD_BYTES, PeerError, type PeerStream, type PeerStreamHandlers } from "../../ports/index.ts";
+import type { SimConnection } from "./sim-connection.ts";
+import type { SimNode } from "./sim-network.ts";
+
+/** Runs what is given with the other end, there and then. */
+type Reach = (act: (other: SimStream) => void) => void;
+/** Calls back with the other end, made if this is the first that arrives there. */
+type WithOther = (then: (other: SimStream) => void) => void;
+
+export class SimStream implements PeerStream {
+  readonly #node: SimNode;
+  readonly #handlers: PeerStreamHandlers;
+  readonly #onOver: () => void;
+  #connection: SimConnection | null = null;
+  #reach: Reach | null = null;
+  /** Until the connection stands. */
+  #waiting: ((other: SimStream) => void)[] = [];
+  #bufferedBytes = 0;
+  #isDrainDue = false;
+  #isOver = false;
+  #isClosing = false;
+
+  constructor(node: SimNode, handlers: PeerStreamHandlers, onOver: () => void) {
+    this.#node = node;
+    this.#handlers = handlers;
+    this.#onOver = onOver;
+  }
+
+  /** The connection stands: `withOther` runs at its other end, in order. */
+  attach(connection: SimConnection, withOther: WithOther): void {
+    if (this.#isOver) return connection.breakOff(this.#node);
+    this.#connection = connection;
+    this.#reach = (act) => connection.send(this.#node, () => withOther(act));
+    // Says that the stream is there, though nothing else is said yet.
+    if (this.#waiting.length === 0) this.#reach(() => undefined);
+    for (const act of this.#waiting.splice(0)) this.#reach(act);
+  }
+
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
+  send(frame: Uint8Array | readonly Uint8Array[], onWritten?: () => void): boolean {
+    if (this.#isOver || this.#isClosing) return true;
+    const copy = frame instanceof Uint8Array ? Buffer.from(frame) : Buffer.concat(frame);
+    this.#bufferedBytes += copy.length;
+    this.#act((other) => {
+      other.#take(copy);
+      this.#onTaken(copy.length, onWritten);
+    });
+    this.#isDrainDue ||= this.#bufferedBytes >= PEER_STREAM_AHEAD_BYTES;
+    return !this.#isDrainDue;
+  }
+
+  close(error?: { readonly code: ErrorName; readonly message: string }): void {
+    if (this.#isOver || this.#isClosing) return;
+    this.#isClosing = true;
+    if (this.#connection === null) return this.#node.process.endOfTurn(() => this.#end(null));
+    const told = error === undefined ? null : new PeerError("remote", error.message, { code: error.code });
+    this.#act((other) => other.#onFarewell(told));
+  }
+
+  /** Breaks it off here. */
+  fail(error: PeerError): void {
+    this.#node.process.endOfTurn(() => this.#end(error));
+    this.#connection?.breakOff(this.#node);
+  }
+
+  /** The connection broke. */
+  onBroken(error: PeerError): void {
+    this.#end(this.#isClosing ? null : error);
+  }
+
+  #act(act: (other: SimStream) => void): void {
+    if (this.#reach === null) this.#waiting.push(act);
+    else this.#reach(act);
+  }
+
+  #take(frame: Buffer): void {
+    if (!this.#isOver) this.#handlers.onFrame(frame, null);
+  }
+
+  /** At the far end at that time; this end learns of it in the same moment, which no rule of ours depends on. */
+  #onTaken(bytes: number, onWritten: (() => void) | undefined): void {
+    this.#bufferedBytes -= bytes;
+    if (this.#isOver || !this.#node.process.isAlive) return;
+    onWritten?.();
+    if (!this.#isDrainDue || this.#bufferedBytes > PEER_STREAM_AHEAD_BYTES / 2) return;
+    this.#isDrainDue = false;
+    this.#handlers.onDrain();
+  }
+
+  /** The other end has closed, and this one closes in turn. */
+  #onFarewell(error: PeerError | null): void {
+    this.#end(error);
+    this.#connection?.breakOff(this.#node);
+  }
+
+  #end(error: PeerError | null): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#waiting = [];
+    this.#onOver();
+    this.#handlers.onClosed(error);
+  }
+}
