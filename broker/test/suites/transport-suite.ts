@@ -241,7 +241,9 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
         const stranger = await under.start(identityOf(3, "cluster-b"), strange);
         const refused = await under.outcome(errorOf(one.transport.call(stranger.address, "ask", bytes(""), 5_000)));
         expect([refused.kind, refused.code]).to.deep.equal(["refused", "INCONSISTENT_CLUSTER_ID"]);
-        expect(refused.message).to.match(/cluster-a/).and.match(/cluster-b/);
+        expect(refused.message)
+          .to.match(/cluster-a/)
+          .and.match(/cluster-b/);
         const near = new NotingStream();
         one.transport.openReplication(stranger.address, near);
         const [closed] = await under.outcome(near.closed.reached(1));
@@ -401,7 +403,9 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
       expect((await under.outcome(asked)).kind).to.equal("closed");
       expect((await under.outcome(near.closed.reached(1)))[0]?.kind).to.equal("closed");
       await under.outcome(far.closed.reached(1));
-      expect((await under.outcome(errorOf(one.transport.call(two.address, "ask", bytes(""), 30_000)))).kind).to.equal("closed");
+      expect((await under.outcome(errorOf(one.transport.call(two.address, "ask", bytes(""), 30_000)))).kind).to.equal(
+        "closed",
+      );
       const late = new NotingStream();
       one.transport.openReplication(two.address, late);
       await under.outcome(late.closed.reached(1));

@@ -124,7 +124,10 @@ export class MessageReader {
     if (this.#bytes + next.length < PREFIX_BYTES) return -1;
     const prefix = this.#bytes === 0 ? next : Buffer.concat([...this.#chunks, next.subarray(0, PREFIX_BYTES)]);
     if (prefix.readUInt8(0) !== 0)
-      throw new ProtoError("UNSUPPORTED_VERSION", "compressed messages are not taken: batches are compressed themselves");
+      throw new ProtoError(
+        "UNSUPPORTED_VERSION",
+        "compressed messages are not taken: batches are compressed themselves",
+      );
     const length = prefix.readUInt32BE(1);
     if (length > this.#maxBytes)
       throw new ProtoError("MESSAGE_TOO_LARGE", `a message of ${length} bytes; ${this.#maxBytes} are taken`);

@@ -13,7 +13,13 @@ import type { AddressInfo, Socket } from "node:net";
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { handleBidiStreamingCall, handleServerStreamingCall } from "@grpc/grpc-js";
-import { CHUNK_OBJECT_BYTES, DATA_SERVICE, GRPC_MAX_RECEIVE_BYTES, GRPC_MAX_SEND_BYTES, type ErrorName } from "@tidemark/proto";
+import {
+  CHUNK_OBJECT_BYTES,
+  DATA_SERVICE,
+  GRPC_MAX_RECEIVE_BYTES,
+  GRPC_MAX_SEND_BYTES,
+  type ErrorName,
+} from "@tidemark/proto";
 import { ApiError, ConnectionLimits, type ConnectionLimitsOptions, Refusals } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
 import { Admin } from "./admin.ts";

@@ -21,7 +21,14 @@ import {
   peerNamesFrom,
   peerWire,
 } from "@tidemark/proto";
-import { ApiError, ConnectionLimits, type ConnectionLimitsOptions, Refusals, toApiError, UnknownErrors } from "../../api/index.ts";
+import {
+  ApiError,
+  ConnectionLimits,
+  type ConnectionLimitsOptions,
+  Refusals,
+  toApiError,
+  UnknownErrors,
+} from "../../api/index.ts";
 import type { SlabPool } from "../../api/index.ts";
 import { Keepalive } from "../../base/index.ts";
 import type { Clock, Logger, PeerIdentity, PeerService } from "../../ports/index.ts";
@@ -218,7 +225,7 @@ export class PeerDoor {
     }
     const { service } = this.#deps;
     const call = (): StreamCall => new StreamCall(stream, headers, this.#callDeps());
-    switch (headers[":path"]) {
+    switch (headers[":path"] ?? "") {
       case PEER_METHODS.raft:
         this.#keep(stream, new RaftInbox(call(), (frame) => service.onRaft(frame, from)));
         break;
@@ -228,10 +235,14 @@ export class PeerDoor {
       case PEER_METHODS.call:
         this.#keep(
           stream,
-          new PeerCallStream(call(), async (message) => {
-            const { method, body } = peerWire.callRequest.decode(message);
-            return service.onCall(method, body, from);
-          }, (thrown) => toApiError(thrown, "a call of a peer", this.#errors)),
+          new PeerCallStream(
+            call(),
+            async (message) => {
+              const { method, body } = peerWire.callRequest.decode(message);
+              return service.onCall(method, body, from);
+            },
+            (thrown) => toApiError(thrown, "a call of a peer", this.#errors),
+          ),
         );
         break;
       default:

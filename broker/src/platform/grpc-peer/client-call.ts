@@ -42,7 +42,11 @@ export class ClientCall {
 
   constructor(
     session: ClientHttp2Session,
-    options: { readonly path: string; readonly headers: Readonly<Record<string, string>>; readonly slabs: MessageSlabs },
+    options: {
+      readonly path: string;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly slabs: MessageSlabs;
+    },
     listener: ClientCallListener,
   ) {
     this.#listener = listener;
@@ -64,7 +68,9 @@ export class ClientCall {
     stream.on("response", (headers) => this.#onResponse(headers));
     stream.on("trailers", (headers) => this.#note(outcomeOf(headers, "remote")));
     stream.on("data", (chunk: Buffer) => this.#attempt(() => this.#reader.push(chunk)));
-    stream.on("error", (cause) => this.#note(new PeerError("closed", `the call broke: ${messageOf(cause)}`, { cause })));
+    stream.on("error", (cause) =>
+      this.#note(new PeerError("closed", `the call broke: ${messageOf(cause)}`, { cause })),
+    );
     // The other side has said all it had to say.
     stream.once("end", () => stream.end());
     stream.once("close", () => this.#onClose());
@@ -119,7 +125,8 @@ export class ClientCall {
 
   #onResponse(headers: IncomingHttpHeaders): void {
     const status = headers[":status"];
-    if (Number(status) !== 200) this.cancel(new PeerError("refused", `answered HTTP ${status}: no peer door stands there`));
+    if (Number(status) !== 200)
+      this.cancel(new PeerError("refused", `answered HTTP ${Number(status)}: no peer door stands there`));
     // Refused at once: the headers are the trailers as well.
     else if (headers["grpc-status"] !== undefined) this.#note(outcomeOf(headers, "refused"));
     else this.#attempt(() => this.#listener.onAnswered(headers));
@@ -130,7 +137,9 @@ export class ClientCall {
       step();
     } catch (cause: unknown) {
       this.cancel(
-        cause instanceof PeerError ? cause : new PeerError("closed", `the answer is malformed: ${messageOf(cause)}`, { cause }),
+        cause instanceof PeerError
+          ? cause
+          : new PeerError("closed", `the answer is malformed: ${messageOf(cause)}`, { cause }),
       );
     }
   }
@@ -165,7 +174,7 @@ function detailOf(headers: IncomingHttpHeaders): { code: ErrorName | null; messa
       // Then the status alone tells.
     }
   }
-  return { code: null, message: `the call ended with gRPC status ${headers["grpc-status"]}` };
+  return { code: null, message: `the call ended with gRPC status ${String(headers["grpc-status"])}` };
 }
 
 export function messageOf(thrown: unknown): string {

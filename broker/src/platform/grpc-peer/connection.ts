@@ -103,7 +103,9 @@ export class PeerConnection {
   #check(): void {
     const verdict = this.#keepalive.check(this.#socket.bytesRead);
     if (verdict === "dead")
-      this.close(new PeerError("closed", `${nameOf(this.#to)} was silent for ${KEEPALIVE_INTERVAL_MS} ms after a ping`));
+      this.close(
+        new PeerError("closed", `${nameOf(this.#to)} was silent for ${KEEPALIVE_INTERVAL_MS} ms after a ping`),
+      );
     else if (verdict === "ping" && !this.#session.destroyed) this.#session.ping(() => undefined);
   }
 

@@ -44,7 +44,10 @@ export class ControlLink {
   call(method: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        const late = new PeerError("timeout", `${nameOf(this.channel.to)} did not answer ${method} within ${timeoutMs} ms`);
+        const late = new PeerError(
+          "timeout",
+          `${nameOf(this.channel.to)} did not answer ${method} within ${timeoutMs} ms`,
+        );
         question.settle(late);
         question.call?.cancel(late);
       }, timeoutMs);

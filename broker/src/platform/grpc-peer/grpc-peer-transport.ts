@@ -102,11 +102,7 @@ export class GrpcPeerTransport implements PeerTransport {
   }
 
   /** A node that has moved is dialled where it is now. */
-  #link<L extends Link>(
-    links: Map<number, L>,
-    make: new (to: PeerAddress, deps: LinkDeps) => L,
-    to: PeerAddress,
-  ): L {
+  #link<L extends Link>(links: Map<number, L>, make: new (to: PeerAddress, deps: LinkDeps) => L, to: PeerAddress): L {
     const link = links.get(to.nodeId);
     if (link !== undefined) {
       const { host, port } = link.channel.to;
@@ -139,7 +135,13 @@ export class GrpcPeerTransport implements PeerTransport {
     if (this.#troubles.get(to.nodeId) === trouble) return;
     this.#troubles.set(to.nodeId, trouble);
     const { logger } = this.#options;
-    const fields = { peer: to.nodeId, host: to.host, port: to.port, code: error.code ?? undefined, reason: error.message };
+    const fields = {
+      peer: to.nodeId,
+      host: to.host,
+      port: to.port,
+      code: error.code ?? undefined,
+      reason: error.message,
+    };
     if (error.kind === "refused") logger.error("a peer and this broker refuse each other", fields);
     else logger.warn("a peer is away", fields);
   }

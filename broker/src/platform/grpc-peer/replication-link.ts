@@ -66,7 +66,8 @@ export class ReplicationLink implements PeerStream {
     if (this.#isOver || this.#isEnding) return;
     this.#isEnding = true;
     // A client has no words for why it leaves.
-    if (this.#call === null || error !== undefined) this.abort(new PeerError("closed", error?.message ?? "closed here"));
+    if (this.#call === null || error !== undefined)
+      this.abort(new PeerError("closed", error?.message ?? "closed here"));
     else this.#call.end();
   }
 

@@ -64,7 +64,8 @@ export class SimConnection {
     this.#break();
     const side = node === this.#there.from ? 0 : 1;
     const other = side === 0 ? this.#there.to : this.#there.from;
-    if (this.#network.isOpen(node.address.nodeId, other.address.nodeId)) this.#tellSoon(1 - side, "the connection closed");
+    if (this.#network.isOpen(node.address.nodeId, other.address.nodeId))
+      this.#tellSoon(1 - side, "the connection closed");
     else this.#tell(1 - side, KEEPALIVE_MS, "nobody answers any more");
     if (node.process.isAlive) this.#tellSoon(side, "the connection was closed here");
   }
@@ -111,7 +112,11 @@ export class SimConnection {
       pipe.scheduledCount++;
       // Not at the same time as the one before: events of one time have no order.
       pipe.lastArrivalMs = Math.max(pipe.lastArrivalMs + 1e-6, world.nowMs + this.#network.delayMs());
-      world.schedule(pipe.lastArrivalMs - world.nowMs, () => this.#arrive(pipe), () => true);
+      world.schedule(
+        pipe.lastArrivalMs - world.nowMs,
+        () => this.#arrive(pipe),
+        () => true,
+      );
     }
   }
 

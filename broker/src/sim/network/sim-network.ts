@@ -73,7 +73,7 @@ export class SimNetwork {
     const node = this.#nodes.get(placeOf(address));
     this.#nodes.delete(placeOf(address));
     if (node === undefined) return;
-    for (const connection of [...this.#connections]) if (connection.has(node)) connection.breakOff(node);
+    for (const connection of this.#connections) if (connection.has(node)) connection.breakOff(node);
   }
 
   // ---- faults ----
@@ -115,7 +115,7 @@ export class SimNetwork {
 
   /** Breaks all connections between two nodes; new ones may be made at once. */
   reset(one: number, other: number): void {
-    for (const connection of [...this.#connections]) if (connection.isBetween(one, other)) connection.reset();
+    for (const connection of this.#connections) if (connection.isBetween(one, other)) connection.reset();
   }
 
   // ---- for transports and connections ----
@@ -169,7 +169,7 @@ export class SimNetwork {
   }
 
   #flush(): void {
-    for (const connection of [...this.#connections]) connection.flush();
+    for (const connection of this.#connections) connection.flush();
   }
 }
 

@@ -71,9 +71,10 @@ export class SimPeerTransport implements PeerTransport {
       link.calls.add(fail);
       this.#want(link, (outcome) => {
         if (outcome instanceof PeerError) return fail(outcome);
-        if (!isOver) this.#ask(outcome, to, { method, body: question }, (answer) =>
-          answer instanceof PeerError ? fail(answer) : settle(() => resolve(answer)),
-        );
+        if (!isOver)
+          this.#ask(outcome, to, { method, body: question }, (answer) =>
+            answer instanceof PeerError ? fail(answer) : settle(() => resolve(answer)),
+          );
       });
     });
   }
@@ -86,28 +87,28 @@ export class SimPeerTransport implements PeerTransport {
       return stream;
     }
     let far: SimStream | null = null;
-    this.#dial(
-      to,
-      [(error) => stream.onBroken(error), (error) => far?.onBroken(error)],
-      (outcome) => {
-        if (outcome instanceof PeerError) return stream.fail(outcome);
-        const dialled = this.#network.nodeAt(to);
-        if (dialled === undefined) return outcome.breakOff(this.#node);
-        stream.attach(outcome, (there) => {
-          if (far !== null) return there(far);
-          let farHandlers: PeerStreamHandlers | null = null;
-          const end = new SimStream(dialled, {
+    this.#dial(to, [(error) => stream.onBroken(error), (error) => far?.onBroken(error)], (outcome) => {
+      if (outcome instanceof PeerError) return stream.fail(outcome);
+      const dialled = this.#network.nodeAt(to);
+      if (dialled === undefined) return outcome.breakOff(this.#node);
+      stream.attach(outcome, (there) => {
+        if (far !== null) return there(far);
+        let farHandlers: PeerStreamHandlers | null = null;
+        const end = new SimStream(
+          dialled,
+          {
             onFrame: (frame, release) => farHandlers?.onFrame(frame, release),
             onDrain: () => farHandlers?.onDrain(),
             onClosed: (error) => farHandlers?.onClosed(error),
-          }, () => undefined);
-          far = end;
-          end.attach(outcome, (back) => back(stream));
-          farHandlers = dialled.service.onReplication(end, this.#node.identity());
-          there(end);
-        });
-      },
-    );
+          },
+          () => undefined,
+        );
+        far = end;
+        end.attach(outcome, (back) => back(stream));
+        farHandlers = dialled.service.onReplication(end, this.#node.identity());
+        there(end);
+      });
+    });
     return stream;
   }
 
@@ -139,7 +140,7 @@ export class SimPeerTransport implements PeerTransport {
       link.watchers.clear();
       link.connection?.breakOff(this.#node);
     }
-    for (const stream of [...this.#streams]) stream.fail(error);
+    for (const stream of this.#streams) stream.fail(error);
     await this.#node.process.sleep(0);
   }
 
@@ -173,7 +174,7 @@ export class SimPeerTransport implements PeerTransport {
     link.isDialling = true;
     const onLost = (error: PeerError): void => {
       link.connection = null;
-      for (const fail of [...link.calls]) fail(error);
+      for (const fail of link.calls) fail(error);
       this.#afterLoss(link, 0);
     };
     this.#dial(link.to, [onLost, () => undefined], (outcome) => {
@@ -246,9 +247,13 @@ export class SimPeerTransport implements PeerTransport {
   #refusalBy(dialled: SimNode, to: PeerAddress): PeerError | null {
     const [ours, theirs] = [this.#node.identity(), dialled.identity()];
     if (!mayPeersMeet(ours, theirs))
-      return new PeerError("refused", `node ${to.nodeId} belongs to cluster ${theirs.clusterId}, not to ${ours.clusterId}`, {
-        code: "INCONSISTENT_CLUSTER_ID",
-      });
+      return new PeerError(
+        "refused",
+        `node ${to.nodeId} belongs to cluster ${theirs.clusterId}, not to ${ours.clusterId}`,
+        {
+          code: "INCONSISTENT_CLUSTER_ID",
+        },
+      );
     if (theirs.nodeId !== to.nodeId)
       return new PeerError("refused", `node ${theirs.nodeId} stands at the address of node ${to.nodeId}`, {
         code: "INVALID_VOTER_KEY",

@@ -141,7 +141,8 @@ describe("GrpcPeerTransport", () => {
 
   it("logs once that a peer is away, and once that it is back", async () => {
     await two.crash();
-    for (let i = 0; i < 3; i++) await one.transport.call(two.address, "ask", Buffer.alloc(0), 5_000).catch(() => undefined);
+    for (let i = 0; i < 3; i++)
+      await one.transport.call(two.address, "ask", Buffer.alloc(0), 5_000).catch(() => undefined);
     await peers.start(identityOf(2), service, two.address);
     await peers.outcome(one.transport.call(two.address, "ask", Buffer.alloc(0), 5_000));
     const lines = peers.logs.lines.map(({ message }) => message).filter((message) => message.startsWith("a peer is"));
@@ -166,7 +167,9 @@ describe("GrpcPeerTransport", () => {
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const address = { nodeId: 5, host: "127.0.0.1", port: (server.address() as AddressInfo).port };
-    const error = await peers.outcome(one.transport.call(address, "ask", Buffer.alloc(0), 5_000).catch((e: unknown) => e));
+    const error = await peers.outcome(
+      one.transport.call(address, "ask", Buffer.alloc(0), 5_000).catch((e: unknown) => e),
+    );
     expect(error).to.have.property("kind").that.is.oneOf(["closed", "unreachable"]);
     server.close();
   });
@@ -223,7 +226,11 @@ describe("PeerDoor", () => {
   const named = peerHeaders(identityOf(2), 1);
 
   it("serves no method of clients, and none that it does not know", async () => {
-    for (const path of ["/tidemark.v1.Data/GetMetadata", "/tidemark.v1.Admin/CreateTopics", "/grpc.health.v1.Health/Check"]) {
+    for (const path of [
+      "/tidemark.v1.Data/GetMetadata",
+      "/tidemark.v1.Admin/CreateTopics",
+      "/grpc.health.v1.Health/Check",
+    ]) {
       const { headers } = await asked({ ...named, ":path": path });
       expect(headers["grpc-status"], path).to.equal("12");
     }
@@ -234,7 +241,10 @@ describe("PeerDoor", () => {
     expect(nobody.headers["grpc-status"]).to.equal("12");
     const lost = await asked({ ...peerHeaders(identityOf(2), 8), ":path": PEER_METHODS.call });
     expect(lost.headers["grpc-message"]).to.match(/this%20is%20node%201,%20not%20node%208/);
-    const double = await asked({ ...peerHeaders({ ...identityOf(1), directoryId: "other" }, 1), ":path": PEER_METHODS.call });
+    const double = await asked({
+      ...peerHeaders({ ...identityOf(1), directoryId: "other" }, 1),
+      ":path": PEER_METHODS.call,
+    });
     expect(double.headers["grpc-message"]).to.match(/two%20nodes/);
   });
 
