@@ -8,6 +8,7 @@ export { assert } from "./assert.ts";
 export { BackOff, type BackOffOptions } from "./back-off.ts";
 export type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId, Position } from "./brands.ts";
 export { asBrokerId, asBrokerIds, asLeaderEpoch, asMs, asOffset, asPartitionId, asPosition } from "./brands.ts";
+export { ByteReader, ByteWriter } from "./bytes.ts";
 export { BYTES_BOUNDS, Histogram, SECONDS_BOUNDS } from "./histogram.ts";
 export { Keepalive } from "./keepalive.ts";
 export { SeededRandom } from "./seeded-random.ts";

@@ -91,6 +91,19 @@ export async function completeBirth(
   return born;
 }
 
+/** The directory becomes another one, which has promised nothing and belongs to no cluster (10.1(9)). */
+export async function renewDirectoryId(
+  disk: Disk,
+  path: string,
+  identity: ClusterIdentity,
+  random: RandomBytes,
+): Promise<ClusterIdentity> {
+  const directoryId = uuidToText(random(UUID_BYTES));
+  const renewed = { ...identity, clusterId: null, newClusterId: null, directoryId };
+  await writeIdentity(disk, path, renewed);
+  return renewed;
+}
+
 /** What the directory says of itself; null on a first start. Throws StorageError MALFORMED_META_PROPERTIES, DIRECTORY_NOT_EMPTY. */
 export function readIdentity(disk: Disk, path: string): ClusterIdentity | null {
   const file = `${path}/${META_PROPERTIES}`;

@@ -72,6 +72,28 @@ export function writeFullySync(file: Writable, bytes: Uint8Array, at: number): v
   }
 }
 
+/** As writeFullySync, off the event loop. Rejects with DiskFault; then any part of it may be there. */
+export function writeFully(file: WritableOffLoop, bytes: Uint8Array, at: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let done = 0;
+    const write = (): void => {
+      try {
+        file.writev([done === 0 ? bytes : bytes.subarray(done)], at + done, step);
+      } catch (error: unknown) {
+        reject(error);
+      }
+    };
+    const step = (fault: DiskFault | null, bytesWritten: number): void => {
+      done += bytesWritten;
+      if (fault !== null) reject(fault);
+      else if (done >= bytes.length) resolve();
+      else if (bytesWritten === 0) reject(new DiskFault("ENOSPC", "write", file.path));
+      else write();
+    };
+    write();
+  });
+}
+
 /** The bytes of a file, or null when there is none. */
 export function readWholeFile(disk: Disk, path: string): Buffer | null {
   const file = openIfThere(disk, path);

@@ -20,3 +20,8 @@ export type { ClaimedDirectory, ClaimOptions, ClusterIdentity } from "./cluster-
 export { claimDirectory, completeBirth, inconsistentCluster, readIdentity } from "./cluster-identity.ts";
 export type { MetadataEntry, MetadataStoreOptions, OpenMetadataOptions } from "./metadata-store.ts";
 export { MetadataStore, openMetadataStore } from "./metadata-store.ts";
+export type { OpenedRaftStore, RaftStoreOptions } from "./raft-store/open-raft-store.ts";
+export { createRaftStore, openRaftStore, removeRaftStore } from "./raft-store/open-raft-store.ts";
+export type { RaftStore } from "./raft-store/raft-store.ts";
+export type { SnapshotPoint } from "./raft-store/snapshot-files.ts";
+export { readBody, readVoters, writeBody, writeVoters } from "./raft-store/entry-codec.ts";

@@ -18,6 +18,8 @@ export type StorageErrorCode =
   | "MALFORMED_META_PROPERTIES"
   /** The metadata store is missing, incomplete or altered (10.1(9)). */
   | "METADATA_LOST"
+  /** A snapshot of the metadata did not arrive as it was announced (10.2). */
+  | "SNAPSHOT_DAMAGED"
   /** The log was closed, truncated away or taken offline while the call was under way. */
   | "LOG_UNAVAILABLE";
 
