@@ -39,12 +39,18 @@ export class Follower {
   tick(): boolean {
     this.#silentTicks += 1;
     this.#download.tick();
-    if (this.#state.mayCampaign) return this.#silentTicks >= this.#timeoutTicks;
+    if (this.#state.mayCampaign) return this.#isAlone || this.#silentTicks >= this.#timeoutTicks;
     const { electionTicks, heartbeatTicks } = this.#state.options;
     if (this.#silentTicks >= electionTicks && (this.#silentTicks - electionTicks) % heartbeatTicks === 0) {
       this.askForTheLog(this.#state.log.voters);
     }
     return false;
+  }
+
+  /** Nobody else votes, so that nobody is waited for. */
+  get #isAlone(): boolean {
+    const { log, isVoter } = this.#state;
+    return isVoter && log.voters.length === 1 && this.#leader === null;
   }
 
   /** It voted: the candidate gets its time. */

@@ -43,6 +43,11 @@ export class Leader {
     this.#append({ kind: "leaderStart" });
   }
 
+  /** Voters or learners beside itself. */
+  get hasPeers(): boolean {
+    return this.#peers.size > 0;
+  }
+
   /** True when it must resign: no majority was heard for long (10.1(4), check-quorum). */
   tick(): boolean {
     this.#nowTick += 1;

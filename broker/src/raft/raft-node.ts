@@ -69,6 +69,16 @@ export class RaftNode {
     return this.#state.log.voters;
   }
 
+  /** The newest that this replica holds; of an install, at the latest when its write is done. */
+  get snapshot(): Snapshot {
+    return this.#state.log.snapshot;
+  }
+
+  /** False while nothing can come of a tick: a leader without peers waits for nobody. */
+  get needsTicks(): boolean {
+    return !(this.#role instanceof Leader) || this.#role.hasPeers;
+  }
+
   /** What a snapshot of everything applied so far is called; size and CRC are the shell's. */
   get snapshotPoint(): Pick<Snapshot, "index" | "term" | "voters"> {
     const { log } = this.#state;

@@ -56,7 +56,7 @@ export interface ControllerOptions {
   /** Open, with its lock held; the controller closes it. */
   readonly store: MetadataStore;
   /** Opens it again after a full disk. */
-  readonly reopen: MetadataReopenerOptions;
+  readonly reopen: MetadataReopenerOptions<MetadataStore>;
   readonly clock: Clock;
   readonly random: RandomBytes;
   /** This node's file, environment and flags; what the metadata sets above them is seen by every decision after it. */
@@ -92,7 +92,7 @@ export class Controller {
   /** Since the start. */
   entriesAppended = 0;
   readonly #clock: Clock;
-  readonly #reopener: MetadataReopener;
+  readonly #reopener: MetadataReopener<MetadataStore>;
   readonly #random: RandomBytes;
   readonly #newClusterId: string | null;
   readonly #config: BrokerConfig;

@@ -3,29 +3,33 @@
  * a failed one until then. Tried when the disk has room, at growing intervals, for as long as it takes; the store that
  * comes of it holds what is durable, be that more or less than its last writer knew.
  *
- * Not here: what the entries found mean, and who waits (controller.ts).
+ * Not here: what the entries found mean, and who waits.
  */
 import type { Logger, Timers } from "../ports/index.ts";
-import { isPassingFault, type MetadataStore } from "../storage/index.ts";
+import { isPassingFault } from "../storage/index.ts";
 
-export interface MetadataReopenerOptions {
+export interface MetadataReopenerOptions<Opened> {
   /** Opens and checks the store anew. Rejects with StorageError METADATA_LOST, DiskFault. */
-  readonly open: () => Promise<MetadataStore>;
+  readonly open: () => Promise<Opened>;
   /** Whether the disk has the room that opening needs: LevelDB rewrites its log into a table, and names new files. */
   readonly hasRoom: () => boolean;
   readonly timers: Timers;
 }
 
+interface Closable {
+  close(): Promise<void>;
+}
+
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5_000;
 
-export class MetadataReopener {
-  readonly #options: MetadataReopenerOptions;
+export class MetadataReopener<Opened> {
+  readonly #options: MetadataReopenerOptions<Opened>;
   readonly #logger: Logger;
   #isStopped = false;
   #wake: (() => void) | null = null;
 
-  constructor(options: MetadataReopenerOptions, logger: Logger) {
+  constructor(options: MetadataReopenerOptions<Opened>, logger: Logger) {
     this.#options = options;
     this.#logger = logger;
   }
@@ -34,7 +38,7 @@ export class MetadataReopener {
    * Closes `failed` and resolves with its successor; null when `stop` was called meanwhile, and nothing is open then.
    * Rejects with what does not pass: StorageError METADATA_LOST, DiskFault.
    */
-  async reopen(failed: MetadataStore): Promise<MetadataStore | null> {
+  async reopen(failed: Closable): Promise<Opened | null> {
     await this.#closeFailed(failed);
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(LONGEST_WAIT_MS, 2 * waitMs)) {
       await this.#wait(waitMs);
@@ -56,7 +60,7 @@ export class MetadataReopener {
   }
 
   /** What it could not write is known already. */
-  async #closeFailed(failed: MetadataStore): Promise<void> {
+  async #closeFailed(failed: Closable): Promise<void> {
     try {
       await failed.close();
     } catch (error: unknown) {

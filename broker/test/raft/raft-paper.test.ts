@@ -30,13 +30,24 @@ describe("Raft, claim by claim", () => {
     });
 
     it("spreads election times over twice the shortest by the number that it is handed (3.4)", () => {
-      const group = new Group(1);
+      const group = new Group(3);
       group.draw = 0.999;
       const late = group.add(replica(1));
       for (let i = 0; i < 2 * ELECTION_TICKS - 2; i++) late.run((node) => node.tick());
       expect(late.node?.softState.role).to.equal("follower");
       late.run((node) => node.tick());
-      expect(late.node?.softState.role).to.equal("candidate");
+      expect(late.node?.softState.role).to.equal("preCandidate");
+    });
+
+    it("a single voter campaigns with its first tick: there is nobody to wait for", () => {
+      const group = new Group(1);
+      group.tick(1);
+      expect(group.leaders()).to.deep.equal([1]);
+      expect(group.node(1).needsTicks, "and then time has nothing to tell it").to.equal(false);
+      group.add(replica(2));
+      group.tick(2, ELECTION_TICKS);
+      group.deliver();
+      expect(group.node(1).needsTicks, "until a learner follows it").to.equal(true);
     });
 
     it("elects whom a majority votes for, and everybody learns it", () => {

@@ -1,0 +1,538 @@
+/**
+ * The shell around the consensus core on one node: performs what it asks for, in its order (raft/ready.ts), and feeds the
+ * state machine. Term and vote go to disk first, then entries; messages that say so leave afterwards; one write is out at a
+ * time.
+ *
+ *     running ── ENOSPC, EMFILE ──> suspended ── the store is open again ──> running
+ *        └── close, or any other fault ──> stopped
+ *
+ * A failed write ends the core (semantics 10.1(1)): a new one starts from the disk, which alone knows what was stored. What
+ * the state machine has applied by then stays applied: it was on this disk, and the new core hands it out again.
+ *
+ * Ticks run while there is somebody to wait for: a sole voter leads at once, and then nothing here is periodic. A snapshot
+ * follows after so many bytes of entries, or so long after the first entry behind the one before (10.2).
+ */
+import { ProtoError } from "@tidemark/proto";
+import { Histogram, SECONDS_BOUNDS } from "../base/index.ts";
+import type { Clock, Logger, TimerHandle, Timers } from "../ports/index.ts";
+import { isSameReplica, RaftNode } from "../raft/index.ts";
+import type {
+  Entry,
+  LogIndex,
+  Message,
+  Ready,
+  ReadyWrite,
+  ReplicaId,
+  SnapshotRead,
+  SoftState,
+  Term,
+} from "../raft/index.ts";
+import { isPassingFault, StorageError } from "../storage/index.ts";
+import type { OpenedRaftStore, RaftStore } from "../storage/index.ts";
+import type { Consensus, ProposeResult, RaftEvents, TransferResult } from "./consensus.ts";
+import { MetadataReopener, type MetadataReopenerOptions } from "./metadata-reopener.ts";
+import { ReadBarriers } from "./read-barriers.ts";
+
+export interface RaftDriverOptions {
+  readonly replica: ReplicaId;
+  readonly opened: OpenedRaftStore;
+  /** A leader silent for this long is campaigned against (`controller.quorum.fetch.timeout.ms`). */
+  readonly fetchTimeoutMs: number;
+  /** Of entries applied since the last snapshot. */
+  readonly snapshotBytes: number;
+  readonly snapshotMs: number;
+}
+
+export interface RaftDriverDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Best effort; must not throw. */
+  readonly send: (message: Message) => void;
+  readonly events: RaftEvents;
+  /** Opens the store again after a full disk, torn as the failed write may have left it. */
+  readonly reopen: MetadataReopenerOptions<OpenedRaftStore>;
+}
+
+const TICKS_PER_TIMEOUT = 20;
+const CORE_OPTIONS = {
+  electionTicks: TICKS_PER_TIMEOUT,
+  heartbeatTicks: 4,
+  /** 10.1(4): 1.5 x the election time. */
+  checkQuorumTicks: 1.5 * TICKS_PER_TIMEOUT,
+  appendBytesMax: 1024 * 1024,
+  inflightMessagesMax: 64,
+  inflightBytesMax: 8 * 1024 * 1024,
+  uncommittedBytesMax: 16 * 1024 * 1024,
+} as const;
+const PIECE_BYTES = 256 * 1024;
+/** Entries kept behind a snapshot, for followers that are a little behind. */
+const KEPT_ENTRIES = 1000;
+/** A snapshot that a follower is fetching is not replaced, unless twice the bytes have come together. */
+const FETCH_QUIET_MS = 10_000;
+const SNAPSHOT_RETRY_MS = 60_000;
+/** Voters that notice together that the leader is gone do not all campaign at once (10.4(6)). */
+const LEADER_GONE_SPREAD_MS = 50;
+/** Bytes of entries applied in one go: a long replay must not hold the loop. */
+const APPLY_BYTES_MAX = 1024 * 1024;
+
+/** One core on one opening of the store. */
+interface Life {
+  readonly node: RaftNode;
+  readonly store: RaftStore;
+}
+
+export class RaftDriver implements Consensus {
+  readonly replica: ReplicaId;
+  readonly appendDurations = new Histogram(SECONDS_BOUNDS);
+  entriesAppended = 0;
+  readonly #options: RaftDriverOptions;
+  readonly #deps: RaftDriverDeps;
+  readonly #logger: Logger;
+  readonly #reopener: MetadataReopener<OpenedRaftStore>;
+  readonly #reads = new ReadBarriers();
+  /** Null while suspended, and when stopped. Whatever was awaited compares its own with it before it goes on. */
+  #life: Life | null = null;
+  /** To be closed at the end; null while the reopener has it. */
+  #store: RaftStore | null = null;
+  #isStopped = false;
+  #told: SoftState;
+  #voters: readonly ReplicaId[];
+  #appliedIndex: LogIndex;
+  #isDraining = false;
+  /** Ends when the write that is out has ended. */
+  #writing: Promise<void> | null = null;
+  #resuming: Promise<void> | null = null;
+  #snapshotting: Promise<void> | null = null;
+  readonly #pieces = new Set<Promise<void>>();
+  #pieceSentAtMs = Number.NEGATIVE_INFINITY;
+  #bytesSinceSnapshot = 0;
+  #isSnapshotDue = false;
+  #tickTimer: TimerHandle | null = null;
+  #snapshotTimer: TimerHandle | null = null;
+  #applyTimer: TimerHandle | null = null;
+  #leaderGoneTimer: TimerHandle | null = null;
+
+  private constructor(options: RaftDriverOptions, deps: RaftDriverDeps) {
+    this.replica = options.replica;
+    this.#options = options;
+    this.#deps = deps;
+    this.#logger = deps.logger.child("raft");
+    this.#reopener = new MetadataReopener(deps.reopen, this.#logger);
+    const { hardState, snapshot } = options.opened.stored;
+    this.#told = { role: "follower", term: hardState.term, leader: null };
+    this.#voters = snapshot.voters;
+    this.#appliedIndex = snapshot.index;
+  }
+
+  /** Hands the stored snapshot to `events` before it returns; everything else follows in later turns. */
+  static open(options: RaftDriverOptions, deps: RaftDriverDeps): RaftDriver {
+    const driver = new RaftDriver(options, deps);
+    const { stored, snapshotBytes } = options.opened;
+    deps.events.onSnapshot(stored.snapshot.index, stored.snapshot.term, snapshotBytes);
+    driver.#begin(options.opened);
+    return driver;
+  }
+
+  get softState(): SoftState {
+    return this.#life?.node.softState ?? this.#told;
+  }
+
+  get term(): Term {
+    return this.softState.term;
+  }
+
+  get commitIndex(): LogIndex {
+    return Math.max(this.#appliedIndex, this.#life?.node.commitIndex ?? 0);
+  }
+
+  get appliedIndex(): LogIndex {
+    return this.#appliedIndex;
+  }
+
+  get lastIndex(): LogIndex {
+    return this.#life?.node.lastIndex ?? this.#appliedIndex;
+  }
+
+  get voters(): readonly ReplicaId[] {
+    return this.#life?.node.voters ?? this.#voters;
+  }
+
+  get isSuspended(): boolean {
+    return this.#life === null && !this.#isStopped;
+  }
+
+  propose(commands: readonly Uint8Array[]): ProposeResult {
+    return this.#ask<ProposeResult>((node) => node.propose(commands));
+  }
+
+  addVoter(replica: ReplicaId): ProposeResult {
+    return this.#ask<ProposeResult>((node) => node.addVoter(replica));
+  }
+
+  removeVoter(replica: ReplicaId): ProposeResult {
+    return this.#ask<ProposeResult>((node) => node.removeVoter(replica));
+  }
+
+  transferTo(replica: ReplicaId): TransferResult {
+    return this.#ask<TransferResult>((node) => node.transferTo(replica));
+  }
+
+  readBarrier(): Promise<void> {
+    if (this.isSuspended) return Promise.reject(suspendedError());
+    return new Promise((resolve, reject) => {
+      const begun = this.#input((node) => {
+        const begun = node.readBarrier();
+        // Noted before anything follows from it: a sole voter's is confirmed in this very stretch.
+        if (begun.ok) this.#reads.add(begun.term, begun.ticket, { resolve, reject });
+        return begun;
+      });
+      if (begun === null || !begun.ok) reject(notLeaderError());
+    });
+  }
+
+  step(message: Message): void {
+    this.#input((node) => {
+      node.step(message);
+    });
+  }
+
+  onLeaderGone(): void {
+    const { leader, term } = this.softState;
+    if (leader === null || isSameReplica(leader, this.replica) || this.#leaderGoneTimer !== null) return;
+    const delayMs = this.#deps.random() * LEADER_GONE_SPREAD_MS;
+    this.#leaderGoneTimer = this.#deps.timers.after(delayMs, () => {
+      this.#leaderGoneTimer = null;
+      // Another may have taken over meanwhile.
+      if (!isSameReplica(this.softState.leader, leader) || this.term !== term) return;
+      this.#input((node) => {
+        node.onLeaderGone(0);
+        node.tick();
+      });
+    });
+  }
+
+  onLeaderFound(leader: ReplicaId): void {
+    this.#input((node) => {
+      node.onLeaderFound(leader);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#end();
+    this.#reopener.stop();
+    await this.#resuming;
+    await this.#writing;
+    await this.#snapshotting;
+    await Promise.all(this.#pieces);
+    const store = this.#store;
+    this.#store = null;
+    await store?.close();
+  }
+
+  // ---- inputs, and what follows from them ----
+
+  #ask<Answer>(
+    input: (node: RaftNode) => Answer,
+  ): Answer | { readonly ok: false; readonly code: "SUSPENDED" | "STOPPED" } {
+    const isSuspended = this.isSuspended;
+    return this.#input(input) ?? { ok: false, code: isSuspended ? "SUSPENDED" : "STOPPED" };
+  }
+
+  /** One input and all that follows from it. Null: there is no core, or it has just failed. */
+  #input<Answer>(input: (node: RaftNode) => Answer): Answer | null {
+    const life = this.#life;
+    if (life === null) return null;
+    try {
+      const answer = input(life.node);
+      this.#drain(life);
+      return answer;
+    } catch (error: unknown) {
+      this.#fail(error);
+      return null;
+    }
+  }
+
+  #drain(life: Life): void {
+    // An event handler's input is worked off by the loop that called it.
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    let bytes = 0;
+    try {
+      while (this.#life === life && bytes < APPLY_BYTES_MAX) {
+        const ready = life.node.takeReady();
+        if (ready === null) break;
+        bytes += this.#perform(life, ready);
+      }
+    } finally {
+      this.#isDraining = false;
+    }
+    if (this.#life !== life) return;
+    this.#reads.onApplied(this.#appliedIndex);
+    if (bytes >= APPLY_BYTES_MAX) this.#goOnLater();
+    this.#tickAsNeeded(life);
+    this.#maybeWriteSnapshot(life);
+  }
+
+  #goOnLater(): void {
+    this.#applyTimer ??= this.#deps.timers.after(0, () => {
+      this.#applyTimer = null;
+      this.#input(() => null);
+    });
+  }
+
+  /** Answers the bytes of the entries that were applied. */
+  #perform(life: Life, ready: Ready): number {
+    for (const message of ready.messages) this.#deps.send(message);
+    if (ready.write !== null) this.#writing = this.#write(life, ready.write);
+    if (ready.softState !== null) this.#tellRole(ready.softState);
+    const bytes = this.#apply(ready.committed);
+    if (ready.readConfirmed !== null) this.#reads.onConfirmed(ready.readConfirmed);
+    for (const read of ready.snapshotReads) this.#sendPiece(life, read);
+    return bytes;
+  }
+
+  #tellRole(softState: SoftState): void {
+    this.#told = softState;
+    if (softState.role !== "leader") this.#reads.drop(notLeaderError());
+    else this.#reads.dropOthers(softState.term, notLeaderError());
+    this.#deps.events.onRole(softState);
+  }
+
+  #apply(committed: readonly Entry[]): number {
+    // After a suspension the core hands out again what was applied before it.
+    const fresh = committed.filter(({ index }) => index > this.#appliedIndex);
+    let bytes = 0;
+    const entries = fresh.map(({ index, term, body }) => {
+      const command = body.kind === "command" ? body.bytes : null;
+      bytes += command?.byteLength ?? 0;
+      return { index, term, bytes: command };
+    });
+    const last = entries.at(-1);
+    if (last === undefined) return 0;
+    this.#appliedIndex = last.index;
+    this.#bytesSinceSnapshot += bytes;
+    this.#deps.events.onCommitted(entries);
+    return bytes;
+  }
+
+  async #write(life: Life, write: ReadyWrite): Promise<void> {
+    const { clock } = this.#deps;
+    const startedAtMs = clock.monotonicNow();
+    try {
+      const installed = await life.store.write(write);
+      if (write.entries.length > 0) this.appendDurations.observe((clock.monotonicNow() - startedAtMs) / 1000);
+      this.entriesAppended += write.entries.length;
+      if (this.#life !== life) return;
+      this.#input((node) => {
+        if (write.snapshot !== null && installed !== null) this.#restart(write.snapshot, installed);
+        for (const message of write.messages) this.#deps.send(message);
+        node.advance();
+      });
+    } catch (error: unknown) {
+      this.#onWriteFailed(life, error);
+    }
+  }
+
+  /** The state machine begins anew on a leader's snapshot. */
+  #restart({ index, term }: { readonly index: LogIndex; readonly term: Term }, bytes: Uint8Array): void {
+    if (index <= this.#appliedIndex) return;
+    this.#appliedIndex = index;
+    this.#bytesSinceSnapshot = 0;
+    this.#deps.events.onSnapshot(index, term, bytes);
+  }
+
+  // ---- ticks ----
+
+  #tickAsNeeded({ node }: Life): void {
+    if (!node.needsTicks) {
+      this.#tickTimer?.cancel();
+      this.#tickTimer = null;
+      return;
+    }
+    this.#tickTimer ??= this.#deps.timers.after(this.#options.fetchTimeoutMs / TICKS_PER_TIMEOUT, () => {
+      this.#tickTimer = null;
+      this.#input((core) => {
+        core.tick();
+      });
+    });
+  }
+
+  // ---- snapshots ----
+
+  #maybeWriteSnapshot(life: Life): void {
+    const { node, store } = life;
+    const isBehind = node.snapshotPoint.index !== this.#appliedIndex;
+    if (this.#snapshotting !== null || isBehind || this.#appliedIndex <= store.snapshot.index) return;
+    const { snapshotBytes, snapshotMs } = this.#options;
+    this.#snapshotTimer ??= this.#snapshotAfter(snapshotMs);
+    if (!this.#isSnapshotDue && this.#bytesSinceSnapshot < snapshotBytes) return;
+    const isFetched = this.#deps.clock.monotonicNow() - this.#pieceSentAtMs < FETCH_QUIET_MS;
+    if (isFetched && this.#bytesSinceSnapshot < 2 * snapshotBytes) return;
+    this.#snapshotting = this.#writeSnapshot(life).finally(() => {
+      this.#snapshotting = null;
+    });
+  }
+
+  #snapshotAfter(delayMs: number): TimerHandle {
+    return this.#deps.timers.after(delayMs, () => {
+      this.#snapshotTimer = null;
+      this.#isSnapshotDue = true;
+      this.#input(() => null);
+    });
+  }
+
+  /** Never rejects. */
+  async #writeSnapshot(life: Life): Promise<void> {
+    const { node, store } = life;
+    try {
+      const point = node.snapshotPoint;
+      const bytes = this.#deps.events.encodeSnapshot();
+      this.#isSnapshotDue = false;
+      this.#bytesSinceSnapshot = 0;
+      this.#snapshotTimer?.cancel();
+      this.#snapshotTimer = null;
+      const snapshot = await store.writeSnapshot(point, bytes);
+      // A newer one may be on its way in meanwhile.
+      if (snapshot === null || this.#life !== life || snapshot.index <= node.snapshot.index) return;
+      node.onSnapshotWritten(snapshot);
+      this.#logger.info("a snapshot of the metadata is written", { index: point.index, bytes: bytes.byteLength });
+    } catch (error: unknown) {
+      if (this.#life !== life) return;
+      if (!isPassingFault(error)) {
+        this.#fail(error);
+        return;
+      }
+      this.#logger.warn("no room for a snapshot of the metadata", { err: error });
+      this.#snapshotTimer ??= this.#snapshotAfter(SNAPSHOT_RETRY_MS);
+      return;
+    }
+    await this.#cutLog(life);
+  }
+
+  async #cutLog(life: Life): Promise<void> {
+    const index = life.store.snapshot.index - KEPT_ENTRIES;
+    if (index <= 0) return;
+    try {
+      life.node.cutLogTo(index);
+      await life.store.cutTo(index);
+    } catch (error: unknown) {
+      this.#onWriteFailed(life, error);
+    }
+  }
+
+  #sendPiece(life: Life, read: SnapshotRead): void {
+    this.#pieceSentAtMs = this.#deps.clock.monotonicNow();
+    const sent = this.#readPiece(life, read).finally(() => this.#pieces.delete(sent));
+    this.#pieces.add(sent);
+  }
+
+  async #readPiece(life: Life, { from, to, term, snapshot, position }: SnapshotRead): Promise<void> {
+    try {
+      const bytes = await life.store.readSnapshotPiece(snapshot, position, PIECE_BYTES);
+      if (bytes === null || this.#life !== life) return;
+      this.#deps.send({ kind: "snapshotChunk", from, to, term, snapshot, position, bytes });
+    } catch (error: unknown) {
+      // Without a descriptor for now: the follower asks again.
+      if (this.#life === life && !isPassingFault(error)) this.#fail(error);
+    }
+  }
+
+  // ---- lives, and their ends ----
+
+  #begin(opened: OpenedRaftStore): void {
+    const { store, stored } = opened;
+    const options = { ...CORE_OPTIONS, replica: this.replica, stored };
+    const life = { node: new RaftNode(options, { random: this.#deps.random }), store };
+    this.#life = life;
+    this.#store = store;
+    this.#deps.timers.endOfTurn(() => {
+      if (this.#life !== life) return;
+      // A crash came between a snapshot and the cut behind it (10.2).
+      this.#snapshotting ??= this.#cutLog(life).finally(() => {
+        this.#snapshotting = null;
+      });
+      // With its first tick a sole voter campaigns.
+      this.#input((node) => {
+        node.tick();
+      });
+    });
+  }
+
+  #onWriteFailed(life: Life, error: unknown): void {
+    if (this.#life !== life) return;
+    const isDamagedArrival = error instanceof StorageError && error.code === "SNAPSHOT_DAMAGED";
+    if (!isPassingFault(error) && !isDamagedArrival) {
+      this.#fail(error);
+      return;
+    }
+    this.#logger.error("metadata cannot be stored: consensus pauses on this node until it can", { err: error });
+    this.#leaveLife();
+    this.#reads.drop(suspendedError());
+    this.#resuming = this.#resume(life.store);
+    try {
+      this.#deps.events.onRole(this.#told);
+    } catch (fault: unknown) {
+      this.#fail(fault);
+    }
+  }
+
+  /** Never rejects. */
+  async #resume(failed: RaftStore): Promise<void> {
+    try {
+      await this.#snapshotting;
+      await Promise.all(this.#pieces);
+      this.#store = null;
+      const opened = await this.#reopener.reopen(failed);
+      if (opened === null) return;
+      this.#store = opened.store;
+      if (this.#isStopped) return;
+      const { snapshot, entries } = opened.stored;
+      const { lastIndex } = opened.store;
+      if (lastIndex < this.#appliedIndex) {
+        const what = `it ends at entry ${lastIndex}, and ${this.#appliedIndex} were committed`;
+        throw new StorageError("METADATA_LOST", opened.store.directory, `the metadata store lost entries (${what})`);
+      }
+      this.#logger.info("metadata can be stored again", { lastIndex, entriesFound: entries.length });
+      this.#restart(snapshot, opened.snapshotBytes);
+      this.#begin(opened);
+    } catch (error: unknown) {
+      this.#fail(error);
+    } finally {
+      this.#resuming = null;
+    }
+  }
+
+  #fail(fault: unknown): void {
+    if (this.#isStopped) return;
+    this.#end();
+    this.#logger.error("consensus has failed on this node", { err: fault });
+    this.#deps.events.onFault(fault);
+  }
+
+  /** For good: nothing is called from here on. */
+  #end(): void {
+    this.#leaveLife();
+    this.#isStopped = true;
+    this.#reads.drop(notLeaderError());
+  }
+
+  #leaveLife(): void {
+    this.#voters = this.voters;
+    this.#told = { role: "follower", term: this.term, leader: null };
+    this.#life = null;
+    for (const timer of [this.#tickTimer, this.#snapshotTimer, this.#applyTimer, this.#leaderGoneTimer])
+      timer?.cancel();
+    this.#tickTimer = this.#snapshotTimer = this.#applyTimer = this.#leaderGoneTimer = null;
+  }
+}
+
+function notLeaderError(): ProtoError {
+  return new ProtoError("NOT_CONTROLLER", "this node does not lead the metadata log");
+}
+
+function suspendedError(): ProtoError {
+  return new ProtoError("KAFKA_STORAGE_ERROR", "the broker has no room to store metadata");
+}
