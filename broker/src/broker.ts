@@ -108,6 +108,8 @@ export class Broker {
   #stage: Stage = "new";
   /** What a start has opened, to be closed in the opposite order. */
   readonly #closers: (() => Promise<void>)[] = [];
+  /** Of clients that watch. */
+  readonly #metadataListeners = new Set<Parameters<BrokerContext["onMetadata"]>[0]>();
   #waitingFor: readonly string[] = ["start"];
   #controller: Controller | null = null;
   #replicas: ReplicaManager | null = null;
@@ -261,6 +263,7 @@ export class Broker {
     controller.onApplied((delta, image) => {
       this.#followConfigs(image);
       replicas.onMetadata(delta, image);
+      for (const listener of this.#metadataListeners) listener(delta, image);
     });
     if (this.#config.profile === "dev") await createReadyTopic(context);
     if (this.#fault !== null) throw faultError(this.#fault);
@@ -375,6 +378,10 @@ export class Broker {
       slabs: new SlabPool(),
       errors: new UnknownErrors(this.#logger.child("api")),
       image: () => controller.image,
+      onMetadata: (listener) => {
+        this.#metadataListeners.add(listener);
+        return () => this.#metadataListeners.delete(listener);
+      },
       grpcEndpointOf: (brokerId, dialledHost) => this.#endpointOf(controller.image, brokerId, dialledHost),
     };
     return { replicas, context };

@@ -82,7 +82,11 @@ export class Producer implements AsyncDisposable {
     this.#sender = new BatchSender({
       cluster,
       accumulator: this.#accumulator,
-      options: { acks: settings.acks, requestTimeoutMs: cluster.settings.requestTimeoutMs },
+      options: {
+        acks: settings.acks,
+        requestTimeoutMs: cluster.settings.requestTimeoutMs,
+        isIdempotent: settings.queue.isIdempotent,
+      },
       onProgress: () => this.#onProgress(),
     });
   }

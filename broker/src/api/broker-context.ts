@@ -2,7 +2,7 @@
  * What every use case may lean on: one object, made by the composition root, the same for all doors.
  */
 import type { LiveConfig } from "../config/index.ts";
-import type { ClusterImage } from "../metadata/index.ts";
+import type { ClusterImage, MetadataDelta } from "../metadata/index.ts";
 import type { Clock, Disk, Logger } from "../ports/index.ts";
 import type {
   BrokerCounters,
@@ -39,6 +39,8 @@ export interface BrokerContext {
   readonly errors: UnknownErrors;
   /** Applied metadata, as of now. */
   image(): ClusterImage;
+  /** Calls `listener` for every entry when it is applied, after this broker has followed it; returns how to end that. */
+  onMetadata(listener: (delta: MetadataDelta, image: ClusterImage) => void): () => void;
   /** Where clients that came in by gRPC reach a broker; null = unknown. `dialledHost` is what this client called us by. */
   grpcEndpointOf(brokerId: number, dialledHost: string | null): Endpoint | null;
 }

@@ -4,7 +4,7 @@
  */
 import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST, validateTopicName } from "@tidemark/proto";
-import type { PartitionImage, TopicImage } from "../metadata/index.ts";
+import type { ClusterImage, PartitionImage, TopicImage } from "../metadata/index.ts";
 import { ApiError } from "./api-error.ts";
 import { DEFAULT_TIMEOUT_MS } from "./broker-context.ts";
 import type { BrokerContext } from "./broker-context.ts";
@@ -59,6 +59,22 @@ export async function handleGetMetadata(
   const topics = request.allTopics
     ? [...image.topics.values()].map((topic) => known(topic, false))
     : names.map((name) => topicMetadata(name, image.topics.get(name), created.get(name)));
+  return metadataOf(context, image, topics, client);
+}
+
+/** `topics` as they are, and what every answer tells beside. */
+export function currentMetadata(context: BrokerContext, names: Iterable<string>, client: ClientContext): Metadata {
+  const image = context.image();
+  const topics = [...names].map((name) => topicMetadata(name, image.topics.get(name), undefined));
+  return metadataOf(context, image, topics, client);
+}
+
+function metadataOf(
+  context: BrokerContext,
+  image: ClusterImage,
+  topics: readonly MetadataTopic[],
+  client: ClientContext,
+): Metadata {
   const brokers = [...image.brokers.values()].flatMap(({ brokerId, rack }) => {
     const endpoint = context.grpcEndpointOf(brokerId, client.dialledHost);
     return endpoint === null ? [] : [{ id: brokerId, host: endpoint.host, port: endpoint.port, rack: rack ?? "" }];

@@ -19,6 +19,8 @@ export { createTopicsReady } from "./create-topics.ts";
 export type { FetchedPart, FetchMessage, FetchRequest, FetchSink, FetchSubscribe } from "./fetch.ts";
 export { FetchStream } from "./fetch.ts";
 export type { Metadata, MetadataRequest, MetadataTopic } from "./get-metadata.ts";
+export type { MetadataSink } from "./watch-metadata.ts";
+export { MetadataWatch } from "./watch-metadata.ts";
 export { handleGetMetadata, partitionCode } from "./get-metadata.ts";
 export { handleInitProducerId } from "./init-producer-id.ts";
 export type { LeaderHint } from "./leader-hint.ts";

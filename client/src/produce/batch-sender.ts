@@ -24,15 +24,24 @@ export interface SenderOptions {
   readonly acks: "all" | "leader" | "none";
   /** The broker's time for one request, ms. */
   readonly requestTimeoutMs: number;
+  readonly isIdempotent: boolean;
 }
 
 type Queue = PartitionQueue<Completion>;
+
+/** A batch that was sent and not answered. */
+interface UnderWay {
+  readonly queue: Queue;
+  readonly batch: Batch<Completion>;
+  /** Broker id of the leader it was sent to. */
+  readonly leader: number;
+}
 
 /** Batches for one broker, as they are gathered. */
 interface Gathered {
   readonly stream: ProduceStream;
   readonly partitions: ProducePartition[];
-  readonly sent: { readonly queue: Queue; readonly batch: Batch<Completion> }[];
+  readonly sent: UnderWay[];
   bytes: number;
 }
 
@@ -43,6 +52,9 @@ export class BatchSender implements StreamUser {
   /** Called after every run: records may be settled, and there may be room. */
   readonly #onProgress: () => void;
   readonly #streams = new Set<ProduceStream>();
+  readonly #stopListening: () => void;
+  /** Batches on their way, in the order of sending. */
+  readonly #underWay = new Set<UnderWay>();
 
   #isScheduled = false;
   #timer: NodeJS.Timeout | null = null;
@@ -74,6 +86,7 @@ export class BatchSender implements StreamUser {
     this.#accumulator = deps.accumulator;
     this.#options = deps.options;
     this.#onProgress = deps.onProgress;
+    this.#stopListening = this.#cluster.onLeaders((topic) => this.#onLeaders(topic));
   }
 
   /** Runs at the end of this turn. */
@@ -95,6 +108,7 @@ export class BatchSender implements StreamUser {
 
   close(): void {
     this.#isClosed = true;
+    this.#stopListening();
     if (this.#timer !== null) clearTimeout(this.#timer);
     for (const stream of this.#streams) stream.leave(this);
   }
@@ -153,8 +167,7 @@ export class BatchSender implements StreamUser {
 
   /** Null when nobody is known to lead the partition. */
   #streamOf(queue: Queue): ProduceStream | null {
-    const topic = this.#cluster.topic(queue.topic);
-    const leader = topic?.leaders[queue.partition] ?? -1;
+    const leader = this.#leaderOf(queue);
     const connection = leader < 0 ? undefined : this.#cluster.broker(leader);
     if (connection === undefined) {
       this.#stale.add(queue.topic);
@@ -165,11 +178,34 @@ export class BatchSender implements StreamUser {
     return stream;
   }
 
+  /** -1: nobody is known to lead the partition. */
+  #leaderOf({ topic, partition }: Queue): number {
+    return this.#cluster.topic(topic)?.leaders[partition] ?? -1;
+  }
+
+  /**
+   * What is on its way to a leader of the past goes to the new one: the old one may stand still for long, or be cut off. Only
+   * with idempotence, where it does not matter whether the old one has it already.
+   */
+  #onLeaders(topic: string): void {
+    if (this.#options.isIdempotent) {
+      for (const underWay of this.#underWay) {
+        const { queue, batch, leader } = underWay;
+        if (queue.topic !== topic || this.#leaderOf(queue) === leader || this.#leaderOf(queue) < 0) continue;
+        this.#underWay.delete(underWay);
+        queue.onLost(batch, LOST);
+      }
+    }
+    this.schedule();
+  }
+
   #gather(request: Gathered, queue: Queue, batch: Batch<Completion>): void {
     const { topic, partition } = queue;
     const topicId = this.#cluster.topic(topic)?.id ?? Buffer.alloc(0);
     request.partitions.push({ topic, partition, topicId, records: batch.records });
-    request.sent.push({ queue, batch });
+    const underWay = { queue, batch, leader: this.#leaderOf(queue) };
+    request.sent.push(underWay);
+    this.#underWay.add(underWay);
     request.bytes += batch.records.length;
   }
 
@@ -178,11 +214,14 @@ export class BatchSender implements StreamUser {
     const ticket: Ticket = {
       onAnswer: (results) => {
         const now = performance.now();
-        for (const [index, { queue, batch }] of sent.entries()) this.#onResult(queue, batch, results[index], now);
+        for (const [index, underWay] of sent.entries()) {
+          // One that was sent on to a new leader is answered there.
+          if (this.#underWay.delete(underWay)) this.#onResult(underWay.queue, underWay.batch, results[index], now);
+        }
         this.schedule();
       },
       onLost: () => {
-        for (const { queue, batch } of sent) queue.onLost(batch, LOST);
+        for (const underWay of sent) if (this.#underWay.delete(underWay)) underWay.queue.onLost(underWay.batch, LOST);
         this.schedule();
       },
     };
@@ -202,7 +241,8 @@ export class BatchSender implements StreamUser {
       return;
     }
     const row = errorRow(result.errorCode);
-    if (row.metadataStale) this.#stale.add(queue.topic);
+    const isLeaderTold = this.#cluster.onLeaderHint(queue.topic, queue.partition, result.leader);
+    if (row.metadataStale && !isLeaderTold) this.#stale.add(queue.topic);
     if (row.retriable) this.#logRefusal(queue, row.name, result.errorMessage || row.text);
     const { errorMessage: message, unwritten: isUnwritten } = result;
     queue.onAnswer(batch, { kind: "refused", row, message, isUnwritten }, now);

@@ -67,6 +67,7 @@ export class ReadSession implements FetchListener {
   #progressAt = performance.now();
   #patience: NodeJS.Timeout | null = null;
   #isClosed = false;
+  readonly #stopListening: () => void;
 
   constructor(deps: {
     readonly cluster: Cluster;
@@ -78,6 +79,7 @@ export class ReadSession implements FetchListener {
     this.#topic = deps.topic;
     this.#settings = deps.settings;
     this.#onNews = deps.onNews;
+    this.#stopListening = deps.cluster.onLeaders((topic) => this.#onLeaders(topic));
     this.buffer = new ReadBuffer(deps.settings.limit);
   }
 
@@ -106,6 +108,7 @@ export class ReadSession implements FetchListener {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#stopListening();
     this.#stop.abort();
     if (this.#patience !== null) clearTimeout(this.#patience);
     for (const stream of this.#streams.keys()) stream.close();
@@ -127,7 +130,10 @@ export class ReadSession implements FetchListener {
       else {
         lane.byId.delete(fetched.subscriptionId);
         followed.stream = null;
-        this.#onPartitionError(followed, errorRow(fetched.errorCode), fetched.errorMessage);
+        const row = errorRow(fetched.errorCode);
+        const isLeaderTold = this.#cluster.onLeaderHint(this.#topic, followed.position.partition, fetched.leader);
+        if (row.metadataStale && !isLeaderTold) this.#cluster.forget(this.#topic);
+        this.#onPartitionError(followed, row, fetched.errorMessage);
       }
     }
     this.#unsubscribeFetched(stream, lane);
@@ -146,6 +152,25 @@ export class ReadSession implements FetchListener {
     );
     if (error.retriable) this.#attachLater(error);
     else this.#fail(error);
+  }
+
+  /** Partitions that somebody else leads by now are read there: the old leader may stand still, and say nothing for long. */
+  #onLeaders(topic: string): void {
+    const known = topic === this.#topic ? this.#cluster.topic(topic) : undefined;
+    if (known === undefined || this.#isClosed) return;
+    for (const [stream, lane] of this.#streams) {
+      const over: number[] = [];
+      for (const [id, followed] of lane.byId) {
+        const leader = known.leaders[followed.position.partition] ?? -1;
+        if (leader < 0 || leader === lane.broker) continue;
+        over.push(id);
+        followed.stream = null;
+      }
+      if (over.length === 0) continue;
+      for (const id of over) lane.byId.delete(id);
+      stream.unsubscribe(over);
+    }
+    this.#attach();
   }
 
   #onRecords(stream: FetchStream, broker: number, followed: Followed, fetched: FetchedPartition): void {
@@ -172,7 +197,6 @@ export class ReadSession implements FetchListener {
       // Retention was faster than we: what was earliest when we asked is gone. Nothing was read yet, so nothing is skipped.
       this.#restart(followed);
     } else if (row.retriable) {
-      if (row.metadataStale) this.#cluster.forget(this.#topic);
       // Of a streak of failures the first is news.
       if (this.#failures === 0) {
         const fields = { topic: this.#topic, partition: position.partition, code: error.code, message: error.message };

@@ -1,7 +1,12 @@
 /**
  * What a client knows of the cluster (brokers, topics, who leads which partition) and its connections. Calls go to any
  * broker that answers, the known ones first, then the bootstrap list in turn; a call is tried again within its budget as
- * long as its failure may pass. Metadata is asked for in one request at a time; who asks meanwhile rides in the next one.
+ * long as its failure may pass.
+ *
+ * Metadata comes by push (15.2): one broker is watched, and tells of every change of the topics in use. Whoever cannot wait
+ * for that, or finds that what is known is wrong, asks: one request at a time; who asks meanwhile rides in the next one. Both
+ * name the metadata offset they were taken at, and what is older than what is known of a topic changes nothing: brokers
+ * apply metadata at their own pace.
  */
 import { DATA_SERVICE, errorRow, type ErrorRow, type MetadataResponse, type TopicMetadata } from "@tidemark/proto";
 import { backoffMs } from "../core/backoff.ts";
@@ -9,10 +14,24 @@ import { BrokerError, brokerErrorOf, closedError, TimeoutError } from "../errors
 import { limited, type Limits, pause, stopper } from "../pause.ts";
 import type { BrokerInfo, ClusterInfo } from "../types.ts";
 import { Connection, type UnaryMethod } from "./connection.ts";
+import { type MetadataListener, MetadataWatch } from "./metadata-watch.ts";
 import { addressOf, type Settings } from "./settings.ts";
 
 /** A topic that was made a moment ago may not be known everywhere: for so long "unknown" is asked again. */
 const UNKNOWN_TOPIC_PATIENCE_MS = 2_000;
+/** A broker that does not answer a question about metadata within this time stands still, or is far behind: the next is asked. */
+const METADATA_ATTEMPT_MS = 2_000;
+
+/** Told when the leader of a partition in use has changed. */
+export type LeaderListener = (topic: string) => void;
+
+/** Who leads a partition, as a broker says that does not. */
+export interface LeaderHint {
+  readonly leaderId: number;
+  readonly leaderEpoch: number;
+  readonly host: string;
+  readonly port: number;
+}
 
 export interface KnownTopic {
   readonly name: string;
@@ -23,21 +42,39 @@ export interface KnownTopic {
   readonly leaderEpochs: readonly number[];
 }
 
+/** What a topic was like by the metadata of one moment. */
+interface TopicState {
+  /** Null when it cannot be used, or must be asked for again. */
+  known: KnownTopic | null;
+  /** Of the newest metadata that told of it. */
+  metadataOffset: number;
+  /** Why it cannot be used. */
+  refusal: { row: ErrorRow; message: string } | null;
+}
+
 /** Where a call goes, and who is told that it goes there once more. */
 export interface CallTarget {
   /** Absent: any broker. */
   readonly broker?: number;
+  /** What one broker is given for its answer at first; the second attempt has twice the time, and so on. */
+  readonly attemptMs?: number;
   /** The call is made again; whether it took effect before is not known. */
   readonly onRepeat?: () => void;
 }
 
-export class Cluster {
+export class Cluster implements MetadataListener {
   readonly settings: Settings;
   readonly #connections = new Map<string, Connection>();
-  readonly #topics = new Map<string, KnownTopic>();
-  /** Why a topic is not among those known, by the last answer. */
-  readonly #refusals = new Map<string, { row: ErrorRow; message: string }>();
+  readonly #topics = new Map<string, TopicState>();
+  readonly #listeners = new Set<LeaderListener>();
   #info: ClusterInfo | null = null;
+  /** Of the metadata that `#info` and the addresses are from. */
+  #infoOffset = -1;
+  #watch: MetadataWatch | null = null;
+  #watchPause: NodeJS.Timeout | null = null;
+  #watchFailures = 0;
+  /** Brokers of an older version know no push. */
+  #canWatch = true;
   #lastLoss: BrokerError | null = null;
   readonly #addresses = new Map<number, string>();
   /** Where the next call without a destination goes, in `#candidates()`. */
@@ -63,12 +100,34 @@ export class Cluster {
   }
 
   topic(name: string): KnownTopic | undefined {
-    return this.#topics.get(name);
+    return this.#topics.get(name)?.known ?? undefined;
   }
 
   /** The last answer about a topic that is not known. */
   refusal(name: string): { row: ErrorRow; message: string } | undefined {
-    return this.#refusals.get(name);
+    return this.#topics.get(name)?.refusal ?? undefined;
+  }
+
+  /** `listener` is told of topics with a new leader; what this returns ends that. */
+  onLeaders(listener: LeaderListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A broker that was asked for a partition, and does not lead it, says who does. False: nothing new. */
+  onLeaderHint(name: string, partition: number, hint: LeaderHint | null): boolean {
+    const state = this.#topics.get(name);
+    const known = state?.known ?? null;
+    if (hint === null || state === undefined || known === null) return false;
+    if (hint.leaderEpoch <= (known.leaderEpochs[partition] ?? -1)) return false;
+    if (!this.#addresses.has(hint.leaderId)) this.#addresses.set(hint.leaderId, addressOf(hint));
+    state.known = {
+      ...known,
+      leaders: known.leaders.with(partition, hint.leaderId),
+      leaderEpochs: known.leaderEpochs.with(partition, hint.leaderEpoch),
+    };
+    for (const listener of this.#listeners) listener(name);
+    return true;
   }
 
   /** The connection to a broker; undefined when its address is not known. */
@@ -79,7 +138,8 @@ export class Cluster {
 
   /** What was known of the topic is out of date. */
   forget(topic: string): void {
-    this.#topics.delete(topic);
+    const state = this.#topics.get(topic);
+    if (state !== undefined) state.known = null;
   }
 
   /**
@@ -100,13 +160,13 @@ export class Cluster {
   async requireTopic(name: string, budget: Limits): Promise<KnownTopic> {
     const startedAt = performance.now();
     for (let attempt = 1; ; attempt += 1) {
-      const known = this.#topics.get(name);
+      const known = this.topic(name);
       if (known !== undefined) return known;
       await limited(this.refresh([name], { create: false }), budget, {
         what: `looking for topic ${name}`,
         outcome: () => "not-sent",
       });
-      const refusal = this.#refusals.get(name);
+      const refusal = this.refusal(name);
       if (refusal === undefined) continue;
       const elapsedMs = performance.now() - startedAt;
       if (!refusal.row.retriable || elapsedMs >= this.unknownTopicPatienceMs) {
@@ -133,7 +193,7 @@ export class Cluster {
       const connection = budget.broker === undefined ? this.#next() : (this.broker(budget.broker) ?? this.#next());
       try {
         const response = await connection.call(method, request, {
-          timeoutMs: Math.max(Math.min(left, this.#attemptMs(budget)), 1),
+          timeoutMs: Math.max(Math.min(left, this.#attemptMs(budget), (budget.attemptMs ?? left) * attempt), 1),
           signal: budget.signal,
         });
         this.#lastLoss = null;
@@ -163,6 +223,8 @@ export class Cluster {
 
   close(): void {
     this.#closing.abort(closedError("client"));
+    this.#watch?.close();
+    if (this.#watchPause !== null) clearTimeout(this.#watchPause);
     for (const connection of this.#connections.values()) connection.close(closedError("client"));
     this.#connections.clear();
   }
@@ -209,12 +271,65 @@ export class Cluster {
     const response = await this.call(
       DATA_SERVICE.getMetadata,
       { topics, allTopics: false, allowAutoTopicCreation },
-      {},
+      // A topic that is made on the way takes its time.
+      allowAutoTopicCreation ? {} : { attemptMs: METADATA_ATTEMPT_MS },
     );
     this.#apply(response);
+    if (topics.length > 0) this.#watchTopics(topics);
+  }
+
+  // ---- metadata by push
+
+  onMetadata(metadata: MetadataResponse): void {
+    this.#watchFailures = 0;
+    this.#apply(metadata);
+  }
+
+  onWatchEnded(error: BrokerError): void {
+    this.#watch = null;
+    if (this.#closing.signal.aborted) return;
+    if (error.code === "UNSUPPORTED") {
+      this.#canWatch = false;
+      return;
+    }
+    const { logger, retry } = this.settings;
+    logger.debug({ code: error.code, message: error.message }, "the metadata stream ended");
+    this.#watchFailures += 1;
+    // Another broker is tried at once; all of them again after a pause.
+    const rounds = Math.floor(this.#watchFailures / this.#candidates().length);
+    const delay = rounds === 0 ? 0 : backoffMs(retry, rounds, Math.random());
+    this.#watchPause = setTimeout(() => {
+      this.#watchPause = null;
+      this.#openWatch();
+    }, delay);
+  }
+
+  #watchTopics(topics: readonly string[]): void {
+    if (this.#watch !== null) this.#watch.add(topics);
+    else if (this.#watchPause === null) this.#openWatch();
+  }
+
+  #openWatch(): void {
+    if (!this.#canWatch || this.#closing.signal.aborted) return;
+    const { connectTimeoutMs } = this.settings;
+    this.#watch = new MetadataWatch(this.#next(), this, { connectTimeoutMs });
+    this.#watch.add([...this.#topics.keys()]);
   }
 
   #apply(response: MetadataResponse): void {
+    const { metadataOffset } = response;
+    if (this.#info !== null && this.#info.clusterId !== response.clusterId) {
+      // Another cluster at the same address: what was known says nothing of it.
+      this.#infoOffset = -1;
+      for (const state of this.#topics.values()) state.metadataOffset = -1;
+    }
+    if (metadataOffset >= this.#infoOffset) this.#applyBrokers(response);
+    const moved = response.topics.filter((topic) => this.#applyTopic(topic, metadataOffset));
+    for (const { name } of moved) for (const listener of this.#listeners) listener(name);
+  }
+
+  #applyBrokers(response: MetadataResponse): void {
+    this.#infoOffset = response.metadataOffset;
     this.#addresses.clear();
     for (const broker of response.brokers) this.#addresses.set(broker.id, addressOf(broker));
     this.#info = {
@@ -222,36 +337,43 @@ export class Cluster {
       controllerId: response.controllerId,
       brokers: response.brokers.map(brokerInfo),
     };
-    for (const topic of response.topics) this.#applyTopic(topic);
     const inUse = new Set(this.#candidates());
     for (const [address, connection] of this.#connections) {
-      if (inUse.has(address)) continue;
+      if (inUse.has(address) || address === this.#watch?.address) continue;
       connection.close(new BrokerError("CONNECTION_LOST", `${address} is no broker of the cluster any more`));
       this.#connections.delete(address);
     }
   }
 
-  #applyTopic(topic: TopicMetadata): void {
+  /** Whether a leader changed. */
+  #applyTopic(topic: TopicMetadata, metadataOffset: number): boolean {
+    const before = this.#topics.get(topic.name);
+    if (before !== undefined && before.known !== null && metadataOffset < before.metadataOffset) return false;
     if (topic.errorCode !== 0) {
-      this.#topics.delete(topic.name);
-      this.#refusals.set(topic.name, { row: errorRow(topic.errorCode), message: topic.errorMessage });
-      return;
+      const refusal = { row: errorRow(topic.errorCode), message: topic.errorMessage };
+      this.#topics.set(topic.name, { known: null, metadataOffset, refusal });
+      return false;
     }
-    this.#refusals.delete(topic.name);
     const leaders: number[] = [];
     const leaderEpochs: number[] = [];
+    const same = before?.known?.id.equals(topic.topicId) === true ? before.known : null;
     for (const { partition, leaderId, leaderEpoch } of topic.partitions) {
-      leaders[partition] = leaderId;
-      leaderEpochs[partition] = leaderEpoch;
+      // A hint may have been ahead of the metadata; within a topic's life epochs only rise.
+      const knownEpoch = same?.leaderEpochs[partition] ?? -1;
+      leaders[partition] = knownEpoch > leaderEpoch ? (same?.leaders[partition] ?? -1) : leaderId;
+      leaderEpochs[partition] = Math.max(knownEpoch, leaderEpoch);
     }
     // A copy of the id: the rest of the message need not stay in memory for it.
-    this.#topics.set(topic.name, { name: topic.name, id: Buffer.from(topic.topicId), leaders, leaderEpochs });
+    const known = { name: topic.name, id: Buffer.from(topic.topicId), leaders, leaderEpochs };
+    this.#topics.set(topic.name, { known, metadataOffset, refusal: null });
     if (topic.created) {
       this.settings.logger.info(
         { event: "topic-created", topic: topic.name, partitions: leaders.length },
         "the topic was created by its first use",
       );
     }
+    const { known: knownBefore = null } = before ?? {};
+    return knownBefore === null || leaders.some((leader, partition) => leader !== knownBefore.leaders[partition]);
   }
 }
 

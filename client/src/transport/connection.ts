@@ -89,6 +89,12 @@ export class Connection {
     return this.#data.makeBidiStreamRequest(path, asFrame, asIs, this.#metadata());
   }
 
+  /** The same for metadata: beside the records, not behind them. */
+  watch(path: string): ByteStream {
+    this.#control ??= this.#channel();
+    return this.#control.makeBidiStreamRequest(path, asFrame, asIs, this.#metadata());
+  }
+
   /** The one produce stream of this client and broker, per lane. */
   produceStream(lane: ProduceLane): ProduceStream {
     let stream = this.#produce.get(lane);

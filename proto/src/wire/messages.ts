@@ -95,6 +95,11 @@ export interface MetadataRequest {
   allowAutoTopicCreation: boolean;
 }
 
+export interface WatchMetadataRequest {
+  watch: string[];
+  forget: string[];
+}
+
 export interface MetadataResponse {
   clusterId: string;
   controllerId: number;

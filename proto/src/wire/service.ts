@@ -34,6 +34,7 @@ export const DATA_SERVICE = {
   produce: stream("Produce", wire.produceRequest, wire.produceResponse),
   fetch: stream("Fetch", wire.fetchRequest, wire.fetchResponse),
   getMetadata: unary("GetMetadata", wire.metadataRequest, wire.metadataResponse),
+  watchMetadata: stream("WatchMetadata", wire.watchMetadataRequest, wire.metadataResponse),
   initProducerId: unary("InitProducerId", wire.initProducerIdRequest, wire.initProducerIdResponse),
   listOffsets: unary("ListOffsets", wire.listOffsetsRequest, wire.listOffsetsResponse),
 } as const;

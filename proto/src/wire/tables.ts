@@ -99,6 +99,11 @@ const metadataRequest = message<M.MetadataRequest>({
   allowAutoTopicCreation: bool(3),
 });
 
+const watchMetadataRequest = message<M.WatchMetadataRequest>({
+  watch: strings(1),
+  forget: strings(2),
+});
+
 const brokerMetadata = message<M.BrokerMetadata>({
   id: sint32(1),
   host: string(2),
@@ -238,6 +243,7 @@ export const wire = {
   fetchResponse: fetchResponseCodec,
   fetchedPartition: fetchedPartition as MessageCodec<M.FetchedPartition>,
   metadataRequest: metadataRequest as MessageCodec<M.MetadataRequest>,
+  watchMetadataRequest: watchMetadataRequest as MessageCodec<M.WatchMetadataRequest>,
   metadataResponse: metadataResponse as MessageCodec<M.MetadataResponse>,
   brokerMetadata: brokerMetadata as MessageCodec<M.BrokerMetadata>,
   topicMetadata: topicMetadata as MessageCodec<M.TopicMetadata>,

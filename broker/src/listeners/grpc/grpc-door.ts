@@ -30,6 +30,7 @@ import { FetchStream } from "./fetch-stream.ts";
 import { IdleTimeout } from "./idle-timeout.ts";
 import { Health, HEALTH_CHECK_PATH, HEALTH_WATCH_PATH } from "./health.ts";
 import { Pace } from "./pace.ts";
+import type { MetadataStream } from "./metadata-stream.ts";
 import { ProduceStream } from "./produce-stream.ts";
 import { Reflection, REFLECTION_PATHS } from "./reflection.ts";
 import { divert, raiseStreamWindow } from "./server-internals.ts";
@@ -82,6 +83,7 @@ export class GrpcDoor {
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #produceStreams = new Set<ProduceStream>();
   readonly #fetchStreams = new Set<FetchStream>();
+  readonly #metadataStreams = new Set<MetadataStream>();
   #isOpen = false;
   #isClosing = false;
 
@@ -121,6 +123,7 @@ export class GrpcDoor {
       streams: new Map([
         [DATA_SERVICE.produce.path, (stream, headers) => this.#openProduce(stream, headers)],
         [DATA_SERVICE.fetch.path, (stream, headers) => this.#openFetch(stream, headers)],
+        [DATA_SERVICE.watchMetadata.path, (stream, headers) => this.#openMetadata(stream, headers)],
       ]),
       windowOf: (session) => this.#windowOf(session),
       onSession: (session) => this.#onSession(session),
@@ -208,6 +211,7 @@ export class GrpcDoor {
     const stopping = new ApiError("NETWORK_EXCEPTION", "the broker is stopping");
     for (const stream of this.#produceStreams) stream.fail(stopping);
     for (const stream of this.#fetchStreams) stream.fail(stopping);
+    for (const stream of this.#metadataStreams) stream.fail(stopping);
     this.#health.close();
     for (const session of this.#sessions) session.close();
     await this.#until(() => this.#sessions.size === 0, FAREWELL_MS);
@@ -315,6 +319,20 @@ export class GrpcDoor {
     const call = new StreamCall(stream, headers, this.#streamDeps);
     if (!this.#isOpen) return call.fail(notOpen());
     this.#fetchStreams.add(new FetchStream(call, this.#context, (ended) => this.#fetchStreams.delete(ended)));
+  }
+
+  #openMetadata(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    if (!isGrpc(stream, headers)) return;
+    const call = new StreamCall(stream, headers, this.#streamDeps);
+    void this.#startMetadata(call);
+  }
+
+  /** Loaded with the first client that watches: tools that ask once never do. */
+  async #startMetadata(call: StreamCall): Promise<void> {
+    const { MetadataStream } = await import("./metadata-stream.ts");
+    if (!this.#isOpen) return call.fail(notOpen());
+    if (call.isOver) return;
+    this.#metadataStreams.add(new MetadataStream(call, this.#context, (ended) => this.#metadataStreams.delete(ended)));
   }
 }
 

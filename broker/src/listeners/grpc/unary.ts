@@ -3,7 +3,7 @@ import http2 from "node:http2";
 import type { sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
 import { errorCode, uuidFromText, wire } from "@tidemark/proto";
 import { handleGetMetadata, handleInitProducerId, handleListOffsets, partitionCode } from "../../api/index.ts";
-import type { BrokerContext, ClientContext, MetadataTopic, RequestStats } from "../../api/index.ts";
+import type { BrokerContext, ClientContext, Metadata, MetadataTopic, RequestStats } from "../../api/index.ts";
 import { clientOf, errorOf } from "./door-context.ts";
 import type { DoorContext } from "./door-context.ts";
 import { streamOf } from "./server-internals.ts";
@@ -75,14 +75,18 @@ export const getMetadata =
   (context: BrokerContext): BytesCall =>
   async (request, client) => {
     const metadata = await handleGetMetadata(context, wire.metadataRequest.decode(request), client);
-    return wire.metadataResponse.encode({
-      clusterId: metadata.clusterId,
-      controllerId: metadata.controllerId,
-      metadataOffset: metadata.metadataOffset,
-      brokers: metadata.brokers.map((broker) => ({ ...broker })),
-      topics: metadata.topics.map(toWireTopic),
-    });
+    return wire.metadataResponse.encode(toWireMetadata(metadata));
   };
+
+export function toWireMetadata(metadata: Metadata): ReturnType<typeof wire.metadataResponse.decode> {
+  return {
+    clusterId: metadata.clusterId,
+    controllerId: metadata.controllerId,
+    metadataOffset: metadata.metadataOffset,
+    brokers: metadata.brokers.map((broker) => ({ ...broker })),
+    topics: metadata.topics.map(toWireTopic),
+  };
+}
 
 export const initProducerId =
   (context: BrokerContext): BytesCall =>

@@ -1,0 +1,97 @@
+import { expect } from "chai";
+import { Client, codecs, topic } from "../src/index.ts";
+import { FakeCluster } from "./support/fake-cluster.ts";
+
+const text = topic("t", { key: codecs.string, value: codecs.string });
+/** Far longer than any of it takes: only a client that waits for a dead broker needs more. */
+const FAR_MS = 20_000;
+
+/** Resolves when `isTrue` does; the runner bounds it. */
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe("a client whose leaders change", function () {
+  this.timeout(FAR_MS);
+
+  it("sends on to the new leader what the old one, which stands still, has not answered, once it is told by push", async () => {
+    await using cluster = await FakeCluster.start(3);
+    await using client = new Client({ brokers: cluster.addresses });
+    await using producer = client.producer({ linger: 0 });
+    await producer.send(text, { value: "before" });
+    await until(() => cluster.brokers.some(({ watchersCount }) => watchersCount > 0));
+    const old = cluster.broker(1);
+    old.isStalled = true;
+    const seen = old.producesSeen;
+    const sent = producer.send(text, { value: "meanwhile" });
+    await until(() => old.producesSeen > seen);
+    // Whoever is watched, it is told.
+    old.isStalled = false;
+    cluster.moveLeader(2, [1, 2, 3]);
+    old.isStalled = true;
+    expect(await sent).to.include({ offset: 1, duplicate: false });
+    expect((await producer.send(text, { value: "after" })).offset).to.equal(2);
+    expect(cluster.log.length).to.equal(3);
+  });
+
+  it("goes where the refusal of the old leader points, without asking anybody", async () => {
+    await using cluster = await FakeCluster.start(2, { hasPush: false });
+    await using client = new Client({ brokers: cluster.addresses });
+    await using producer = client.producer({ linger: 0 });
+    await producer.send(text, { value: "before" });
+    const calls = (): number => cluster.brokers.reduce((sum, { metadataCalls }) => sum + metadataCalls, 0);
+    // Nobody's metadata knows of it: only the one that is asked in vain.
+    cluster.moveLeader(2, []);
+    expect((await producer.send(text, { value: "after" })).offset).to.equal(1);
+    const asked = calls();
+    expect((await producer.send(text, { value: "and on" })).offset).to.equal(2);
+    expect(calls() - asked, "questions about a leader that is known").to.be.lessThan(2);
+  });
+
+  it("reads on at the new leader while the old one stands still", async () => {
+    await using cluster = await FakeCluster.start(3);
+    await using client = new Client({ brokers: cluster.addresses });
+    await using producer = client.producer({ linger: 0 });
+    await producer.send(text, { value: "one" });
+    const reader = client.reader(text, { follow: true })[Symbol.asyncIterator]();
+    expect((await reader.next()).value).to.include({ value: "one" });
+    await until(() => cluster.brokers.some(({ watchersCount }) => watchersCount > 0));
+    const next = reader.next();
+    cluster.moveLeader(2, [1, 2, 3]);
+    cluster.broker(1).isStalled = true;
+    await producer.send(text, { value: "two" });
+    const [, batch = Buffer.alloc(0)] = cluster.log;
+    cluster.broker(2).push(batch);
+    expect((await next).value).to.include({ value: "two", offset: 1 });
+    await reader.return?.();
+  });
+
+  it("takes no older metadata for newer", async () => {
+    await using cluster = await FakeCluster.start(2, { hasPush: false });
+    await using client = new Client({ brokers: cluster.addresses });
+    await using producer = client.producer({ linger: 0 });
+    await producer.send(text, { value: "before" });
+    // Broker 2 leads and knows; broker 1 is behind, and answers questions all the same.
+    cluster.moveLeader(2, [2]);
+    for (let i = 0; i < 10; i++) {
+      await client.ready();
+      expect((await producer.send(text, { value: `${i}` })).offset).to.equal(1 + i);
+    }
+    expect(cluster.log.length).to.equal(11);
+  });
+
+  it("watches another broker when the one it watches dies", async () => {
+    await using cluster = await FakeCluster.start(3);
+    await using client = new Client({ brokers: cluster.addresses });
+    await using producer = client.producer({ linger: 0 });
+    await producer.send(text, { value: "before" });
+    const isWatched = (): boolean => cluster.brokers.some(({ watchersCount }) => watchersCount > 0);
+    await until(isWatched);
+    const watched = cluster.brokers.find(({ watchersCount }) => watchersCount > 0);
+    watched?.kill();
+    await until(() => cluster.brokers.some((broker) => broker !== watched && broker.watchersCount > 0));
+    const left = cluster.brokers.filter((broker) => broker !== watched).map(({ id }) => id);
+    cluster.moveLeader(left[0] ?? 0, left);
+    expect((await producer.send(text, { value: "after" })).offset).to.equal(1);
+  });
+});

@@ -1,0 +1,253 @@
+/**
+ * Brokers that are nothing but the wire: each says what the test has it say. They share one partition's log, a list of
+ * batches; who leads, who stands still and what each knows of the metadata is the test's choice.
+ */
+import {
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+} from "@grpc/grpc-js";
+import {
+  DATA_SERVICE,
+  errorCode,
+  type MetadataResponse,
+  type ProducePartitionResult,
+  readBatchHeader,
+  wire,
+} from "@tidemark/proto";
+
+type Bidi = ServerDuplexStream<Buffer, Buffer>;
+
+const CREDIT_BYTES = 8 * 1024 * 1024;
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+/** What a broker knows of the one partition. */
+export interface Knowledge {
+  readonly metadataOffset: number;
+  readonly leaderId: number;
+  readonly leaderEpoch: number;
+}
+
+export class FakeCluster implements AsyncDisposable {
+  readonly topic = "t";
+  readonly topicId = Buffer.alloc(16, 7);
+  readonly brokers: readonly FakeBroker[];
+  /** Batches, in order. */
+  readonly log: Buffer[] = [];
+  truth: Knowledge = { metadataOffset: 1, leaderId: 1, leaderEpoch: 0 };
+
+  private constructor(count: number, options: { hasPush: boolean }) {
+    this.brokers = Array.from({ length: count }, (_, slot) => new FakeBroker(this, slot + 1, options));
+  }
+
+  static async start(count: number, options = { hasPush: true }): Promise<FakeCluster> {
+    const cluster = new FakeCluster(count, options);
+    await Promise.all(cluster.brokers.map((broker) => broker.listen()));
+    return cluster;
+  }
+
+  get addresses(): string[] {
+    return this.brokers.map(({ port }) => `127.0.0.1:${port}`);
+  }
+
+  broker(id: number): FakeBroker {
+    const broker = this.brokers[id - 1];
+    if (broker === undefined) throw new RangeError(`no broker ${id}`);
+    return broker;
+  }
+
+  /** Another broker leads, in the next epoch; `knowing` hear of it, and those who watch there. */
+  moveLeader(to: number, knowing: readonly number[]): void {
+    const { metadataOffset, leaderEpoch } = this.truth;
+    this.truth = { metadataOffset: metadataOffset + 1, leaderId: to, leaderEpoch: leaderEpoch + 1 };
+    for (const id of knowing) this.broker(id).learn(this.truth);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const broker of this.brokers) broker.kill();
+  }
+}
+
+export class FakeBroker {
+  readonly id: number;
+  port = 0;
+  /** Takes everything in and answers nothing. */
+  isStalled = false;
+  metadataCalls = 0;
+  producesSeen = 0;
+  readonly #cluster: FakeCluster;
+  readonly #server = new Server();
+  readonly #watches = new Set<Bidi>();
+  readonly #fetches = new Set<Bidi>();
+  #knows: Knowledge;
+
+  constructor(cluster: FakeCluster, id: number, options: { hasPush: boolean }) {
+    this.#cluster = cluster;
+    this.id = id;
+    this.#knows = { metadataOffset: 1, leaderId: 1, leaderEpoch: 0 };
+    const { produce, fetch, getMetadata, watchMetadata, initProducerId, listOffsets } = DATA_SERVICE;
+    this.#server.register(produce.path, (call: Bidi) => this.#produce(call), asIs, asIs, "bidi");
+    this.#server.register(fetch.path, (call: Bidi) => this.#fetch(call), asIs, asIs, "bidi");
+    if (options.hasPush)
+      this.#server.register(watchMetadata.path, (call: Bidi) => this.#watch(call), asIs, asIs, "bidi");
+    this.#unary(getMetadata.path, () => {
+      this.metadataCalls += 1;
+      return wire.metadataResponse.encode(this.#metadata());
+    });
+    this.#unary(initProducerId.path, () => wire.initProducerIdResponse.encode({ producerId: 1, producerEpoch: 0 }));
+    this.#unary(listOffsets.path, (request) =>
+      wire.listOffsetsResponse.encode({
+        results: wire.listOffsetsRequest.decode(request).partitions.map(({ timestamp }) => ({
+          errorCode: 0,
+          errorMessage: "",
+          offset: timestamp === -2 ? 0 : this.#cluster.log.length,
+          timestamp: -1,
+          leaderEpoch: this.#knows.leaderEpoch,
+        })),
+      }),
+    );
+  }
+
+  get watchersCount(): number {
+    return this.#watches.size;
+  }
+
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
+        this.port = port;
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
+  }
+
+  kill(): void {
+    this.#server.forceShutdown();
+  }
+
+  learn(knowledge: Knowledge): void {
+    this.#knows = knowledge;
+    if (this.isStalled) return;
+    for (const call of this.#watches) call.write(wire.metadataResponse.encode(this.#metadata()));
+  }
+
+  /** To those who read here. */
+  push(batch: Buffer): void {
+    if (this.isStalled) return;
+    for (const call of this.#fetches) this.#send(call, batch);
+  }
+
+  #unary(path: string, answer: (request: Buffer) => Buffer): void {
+    const handle = (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
+      if (!this.isStalled) callback(null, answer(call.request));
+    };
+    this.#server.register(path, handle, asIs, asIs, "unary");
+  }
+
+  #metadata(): MetadataResponse {
+    const { topic, topicId, brokers } = this.#cluster;
+    const { metadataOffset, leaderId, leaderEpoch } = this.#knows;
+    const replicas = brokers.map(({ id }) => id);
+    return {
+      clusterId: "fake",
+      controllerId: 1,
+      metadataOffset,
+      brokers: brokers.map(({ id, port }) => ({ id, host: "127.0.0.1", port, rack: "" })),
+      topics: [
+        {
+          name: topic,
+          topicId,
+          errorCode: 0,
+          errorMessage: "",
+          internal: false,
+          created: false,
+          partitions: [{ partition: 0, errorCode: 0, leaderId, leaderEpoch, replicas, isr: replicas }],
+        },
+      ],
+    };
+  }
+
+  #watch(call: Bidi): void {
+    call.on("error", () => undefined);
+    call.on("close", () => this.#watches.delete(call));
+    call.on("cancelled", () => this.#watches.delete(call));
+    call.on("data", () => {
+      if (this.isStalled) return;
+      this.#watches.add(call);
+      call.write(wire.metadataResponse.encode(this.#metadata()));
+    });
+  }
+
+  #produce(call: Bidi): void {
+    call.on("error", () => undefined);
+    call.write(wire.produceResponse.encode({ correlationId: 0, results: [], creditBytes: CREDIT_BYTES }));
+    call.on("data", (bytes: Buffer) => {
+      this.producesSeen += 1;
+      if (this.isStalled) return;
+      const { correlationId, partitions } = wire.produceRequest.decode(bytes);
+      const results = partitions.map(({ records }) => this.#append(records));
+      const creditBytes = partitions.reduce((sum, { records }) => sum + records.length, 0);
+      call.write(wire.produceResponse.encode({ correlationId, results, creditBytes }));
+    });
+  }
+
+  #append(records: Buffer): ProducePartitionResult {
+    const { truth, log } = this.#cluster;
+    const result: ProducePartitionResult = {
+      errorCode: 0,
+      errorMessage: "",
+      baseOffset: 0,
+      logAppendTime: -1,
+      logStartOffset: 0,
+      duplicate: false,
+      durability: 0,
+      leader: null,
+      unwritten: false,
+    };
+    if (truth.leaderId !== this.id) {
+      const { leaderId, leaderEpoch } = truth;
+      const { port } = this.#cluster.broker(leaderId);
+      const leader = { leaderId, leaderEpoch, host: "127.0.0.1", port };
+      return { ...result, errorCode: errorCode("NOT_LEADER_OR_FOLLOWER"), leader };
+    }
+    const header = readBatchHeader(records, 0);
+    const known = log.findIndex((batch) => readBatchHeader(batch, 0).baseSequence === header.baseSequence);
+    if (known >= 0) return { ...result, baseOffset: known, duplicate: true };
+    const batch = Buffer.from(records);
+    batch.writeBigInt64BE(BigInt(log.length), 0);
+    return { ...result, baseOffset: log.push(batch) - 1 };
+  }
+
+  #fetch(call: Bidi): void {
+    call.on("error", () => undefined);
+    call.on("close", () => this.#fetches.delete(call));
+    call.on("cancelled", () => this.#fetches.delete(call));
+    call.on("data", (bytes: Buffer) => {
+      if (this.isStalled) return;
+      for (const { offset } of wire.fetchRequest.decode(bytes).subscribe) {
+        this.#fetches.add(call);
+        this.#send(call, Buffer.concat(this.#cluster.log.slice(offset)), offset);
+      }
+    });
+  }
+
+  #send(call: Bidi, records: Buffer, fetchOffset = readBatchHeader(records, 0).baseOffset): void {
+    const end = this.#cluster.log.length;
+    const part = {
+      subscriptionId: 1,
+      errorCode: 0,
+      errorMessage: "",
+      fetchOffset,
+      highWatermark: end,
+      lastStableOffset: end,
+      logStartOffset: 0,
+      leaderEpoch: this.#knows.leaderEpoch,
+      leader: null,
+      records,
+    };
+    call.write(wire.fetchResponse.encode({ partitions: [part] }));
+  }
+}
