@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 // The committed launcher, so that `npx tidemark` finds an executable before anything was built. Plain JavaScript: it must
 // run on a fresh clone, where `dist` does not exist yet, and say what to do there.
-import { statSync } from "node:fs";
-import module from "node:module";
+
+// Asked of the process, because an `import` of a module of Node's has to look at all that it exports: 4 ms for `node:fs`.
+const { statSync } = process.getBuiltinModule("node:fs");
 
 // From Node 22.1 on the compiled code of one start serves the next; where it cannot be kept, nothing is lost but time.
-module.enableCompileCache?.();
+process.getBuiltinModule("node:module").enableCompileCache?.();
 
 const at = (path) => new URL(path, import.meta.url);
 const timeOf = (url) => statSync(url, { throwIfNoEntry: false })?.mtimeMs ?? 0;

@@ -89,6 +89,7 @@ function uniqueName(members: readonly Module[], used: Set<string>): string {
   return name;
 }
 
+/** Node's own modules are asked of the process: an `import` looks at all their exports, which loads what those are made of. */
 function writeFile(name: string, members: readonly Module[], fileOf: ReadonlyMap<string, string>): string {
   const collect = (list: (module: Module) => readonly string[]): string[] => [...new Set(members.flatMap(list))];
   const elsewhere = new Map<string, string[]>();
@@ -98,9 +99,9 @@ function writeFile(name: string, members: readonly Module[], fileOf: ReadonlyMap
   }
   const packages = collect((module) => module.packages);
   return [
-    ...collect(({ builtins }) => builtins).map((one) => `import ${nameOf(one)} from "${one}";`),
     ...[...elsewhere].map(([file, names]) => `import { ${names.join(", ")} } from "./${file}";`),
-    ...(packages.length === 0 ? [] : [PLACES]),
+    ...collect(({ builtins }) => builtins).map((one) => `const ${nameOf(one)} = process.getBuiltinModule("${one}");`),
+    ...(packages.length === 0 ? [] : [REQUIRE]),
     ...packages.map(placeOf),
     ...members.map(
       (module) => `// ${module.path}\nconst ${nameOf(module.path)} = (() => {\n${bodyOf(module, fileOf)}\n})();`,
@@ -110,16 +111,17 @@ function writeFile(name: string, members: readonly Module[], fileOf: ReadonlyMap
   ].join("\n");
 }
 
-const PLACES = `import { createRequire as $createRequire } from "node:module";
-import { dirname as $dirname } from "node:path";
-import { fileURLToPath as $path, pathToFileURL as $url } from "node:url";`;
+const REQUIRE = `const { createRequire: $createRequire } = process.getBuiltinModule("node:module");
+const $require_cli = $createRequire(import.meta.url);`;
 
 /** What a package of ours requires, it requires from its own folder, and its modules lie where they lay. */
 function placeOf(name: string): string {
-  const manifest = name === "cli" ? "tidemark/package.json" : `@tidemark/${name}/package.json`;
-  return `const $manifest_${name} = $createRequire(import.meta.url).resolve("${manifest}");
-const $require_${name} = $createRequire($manifest_${name});
-const $meta_${name} = (path) => { const { href: url } = new URL(path, $url($manifest_${name})); return { url, dirname: $dirname($path(url)) }; };`;
+  const manifest = `$require_cli.resolve("${name === "cli" ? "tidemark" : `@tidemark/${name}`}/package.json")`;
+  return `${name === "cli" ? "" : `const $require_${name} = $createRequire(${manifest});\n`}function $meta_${name}(path) {
+  const { pathToFileURL, fileURLToPath } = process.getBuiltinModule("node:url");
+  const url = new URL(path, pathToFileURL(${manifest}));
+  return { url: url.href, dirname: fileURLToPath(new URL(".", url)).slice(0, -1) };
+}`;
 }
 
 function bodyOf({ body, lazyImports }: Module, fileOf: ReadonlyMap<string, string>): string {
