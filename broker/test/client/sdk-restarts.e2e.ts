@@ -2,6 +2,7 @@
 import { Client, codecs, topic } from "@tidemark/client";
 import { expect } from "chai";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { steadyPort } from "../e2e/support/steady-port.ts";
 import { BrokerProcess, freshDirectory, removeDirectory } from "../e2e/support/test-broker.ts";
 
 const words = topic("words", { value: codecs.string });
@@ -12,7 +13,10 @@ describe("the SDK and a broker that goes and comes", () => {
 
   beforeEach(async () => {
     directory = freshDirectory();
-    broker = await BrokerProcess.start({ "log.dirs": directory });
+    broker = await BrokerProcess.start({
+      "log.dirs": directory,
+      listeners: `GRPC://127.0.0.1:${await steadyPort()}`,
+    });
   });
 
   afterEach(async () => {

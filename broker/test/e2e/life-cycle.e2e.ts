@@ -5,7 +5,9 @@ import path from "node:path";
 import { expect } from "chai";
 import { createBroker } from "../../src/index.ts";
 import { LevelStore } from "../../src/platform/index.ts";
+import type { KeyValueStore } from "../../src/ports/index.ts";
 import { batch, recordsOf } from "./support/batches.ts";
+import { overriding } from "./support/held-syncs.ts";
 import { LogWatch } from "./support/log-watch.ts";
 import { RawClient } from "./support/raw-client.ts";
 import {
@@ -156,18 +158,22 @@ describe("life cycle of a broker", () => {
     const broker = await createBroker({
       config: testConfig({ "log.dirs": directory }),
       world: {
-        // The store is opened in the middle of a start.
+        // The store is opened in the middle of a start, and closed in the middle of a stop.
         openStore: async (name, options) => {
           seen.push(await readiness());
-          return LevelStore.open(name, options);
+          const store = await LevelStore.open(name, options);
+          return overriding<KeyValueStore>(store, {
+            close: async () => {
+              seen.push(await readiness());
+              await store.close();
+            },
+          });
         },
       },
     });
     await broker.start();
     seen.push(await readiness());
-    const stopped = broker.stop();
-    seen.push(await readiness());
-    await stopped;
+    await broker.stop();
     expect(seen.map(({ status }) => status)).to.deep.equal([503, 200, 503]);
     expect(seen[0]?.text).to.include("metadata");
     expect(seen[2]?.text).to.include("draining");

@@ -47,7 +47,9 @@ describe("the log of a broker", () => {
     for (let i = 0; i < 50; i++) await producer.produce("quiet", batch());
     await producer.end();
     client.close();
-    const spoken = lines.slice(before).filter(({ msg }) => msg !== "slow request");
+    // A busy machine makes requests slow and holds up the event loop, and that is told.
+    const ofTheMachine = new Set(["slow request", "the event loop was held up"]);
+    const spoken = lines.slice(before).filter(({ msg }) => !ofTheMachine.has(msg));
     expect(spoken, "no line per request").to.deep.equal([]);
     await broker.stop();
   });

@@ -6,6 +6,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 
+import { keptBytes } from "../support/garbage.ts";
 import { Knock, type OpenDoor, openTestDoor } from "../listeners/http/fixtures.ts";
 
 const pieces = fc.oneof(
@@ -83,7 +84,7 @@ describe("HTTP door, fuzzed", () => {
   });
 
   it("survives whatever is sent, and serves others meanwhile", async () => {
-    const before = process.memoryUsage();
+    const before = await keptBytes();
     await fc.assert(
       fc.asyncProperty(fc.array(conversations, { minLength: 1, maxLength: 6 }), async (all) => {
         const knocks = all.map((conversation) => {
@@ -104,8 +105,7 @@ describe("HTTP door, fuzzed", () => {
     expect(thrown).to.deep.equal([]);
     const errors = open.log.lines.filter(({ level }) => level === "error");
     expect(errors).to.deep.equal([]);
-    const grown = process.memoryUsage().rss - before.rss;
-    expect(grown).to.be.below(64 * 1024 * 1024);
+    expect((await keptBytes()) - before).to.be.below(16 * 1024 * 1024);
   });
 
   it("cuts a connection that pipelines ten thousand requests, most of them unseen", async () => {
