@@ -262,16 +262,6 @@ export const brokerRows = [
     doc: "Replicas of a topic made without a count.",
   },
   {
-    key: "replica.lag.time.max.ms",
-    type: "long",
-    default: "30000",
-    min: 1,
-    max: LONG_MAX,
-    unit: "ms",
-    scope: "cluster",
-    doc: "A follower that was not caught up for this long leaves the in-sync replicas.",
-  },
-  {
     key: "max.partitions.per.broker",
     type: "int",
     default: "20000",
