@@ -343,7 +343,7 @@ describe("the admin service on the wire", () => {
       const { results } = await client.admin("createPartitions", {
         topics: [{ name: TOPIC, total: 4, assignment: [] }],
         validateOnly: false,
-        timeoutMs: 200,
+        timeoutMs: 5_000,
       });
       expect(results.map(({ errorCode, errorMessage }) => [errorCode, errorMessage])).to.deep.equal([
         [7, `the partitions of topic "${TOPIC}" exist, but of 2 no leader has an open log yet`],

@@ -364,18 +364,30 @@ describe("HTTP door", () => {
 
   describe("close", () => {
     beforeEach(async () => {
-      // Whoever waited for one of these times would not end before the test's own.
       open = await openTestDoor({ idleMs: 3_600_000, slowRequestMs: 3_600_000 });
     });
 
-    it("ends idle and silent connections at once", async () => {
+    it("ends idle and silent connections at once, and does not wait for them as for an answer under way", async () => {
+      const asked = new Promise<void>((resolve) => {
+        open.broker.renderMetrics = () => {
+          resolve();
+          return new Promise(() => undefined);
+        };
+      });
+      const busy = new Knock(open.door);
+      busy.socket.write("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+      await asked;
       const idle = new Knock(open.door);
       idle.socket.write("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
       await idle.until("\r\n\r\nok");
       const silent = new Knock(open.door);
       await new Promise((resolve) => silent.socket.once("connect", resolve));
+      const order: Knock[] = [];
+      const knocks = [busy, idle, silent];
+      const ended = knocks.map((knock) => knock.ended.then(() => order.push(knock)));
       await open.door.close();
-      await Promise.all([idle.ended, silent.ended]);
+      await Promise.all(ended);
+      expect(order.indexOf(busy)).to.equal(2);
     });
 
     it("lets an answer under way go out, as the last of its connection", async () => {
