@@ -7,7 +7,7 @@
  * that name key, value and what is allowed; nothing here is module state.
  * Not here: reading files or the process environment; settings of clients.
  */
-export type { Listener, Profile, Row, Unit, UpdateMode } from "./row.ts";
+export type { Listener, Profile, Row, Unit, UpdateMode, Voter } from "./row.ts";
 export type {
   BrokerConfig,
   ConfigDescription,
@@ -23,7 +23,7 @@ export type {
 export { tidemarkName as environmentNameOf, reservedNames } from "./environment.ts";
 export { allowedRange, canonicalText } from "./parse-value.ts";
 export { configTable, type TableEntry } from "./table.ts";
-export { isLoopback } from "./listeners.ts";
+export { isLoopback, PEER_PORT } from "./listeners.ts";
 export { loadConfig } from "./load.ts";
 export { nearest } from "./nearest.ts";
 export type { ConfigLayers, DynamicConfigs } from "./layers.ts";

@@ -5,9 +5,10 @@
 import { brokerRows } from "./broker-rows.ts";
 import { readEnvironment } from "./environment.ts";
 import { formatValue, parseValue, type Value } from "./parse-value.ts";
+import { isLoopback, numberSuffixOf, PEER_PORT } from "./listeners.ts";
 import { parseProperties } from "./properties.ts";
 import { unknownBrokerKey } from "./refusals.ts";
-import { fieldOf } from "./row.ts";
+import { fieldOf, type Listener, type Voter } from "./row.ts";
 import { configTable, noteOn, type TableEntry } from "./table.ts";
 import { topicRows } from "./topic-rows.ts";
 import type {
@@ -73,6 +74,7 @@ export function loadConfig(input: LoadInput): LoadResult {
   }
   if (problems.length > 0 || typeof nodeId !== "number") return { ok: false, problems };
 
+  values.set("listeners", withPeerDoor(values, nodeId));
   const config = build(input, values, nodeId, sources);
   const relations = validate(config);
   if (relations.problems.length > 0) return { ok: false, problems: relations.problems };
@@ -135,7 +137,8 @@ function settingOf(entry: TableEntry, layers: Layers): { key: string; factor: nu
 
 function defaultOf(entry: TableEntry, { profile, hostName }: LoadInput): string | null {
   if (profile === "dev" && entry.dev?.default !== undefined) return entry.dev.default;
-  if (entry.key === "node.id") return /(?:^|[^0-9])0*([0-9]{1,9})$/.exec(hostName ?? "")?.[1] ?? null;
+  if (entry.key === "node.id") return numberSuffixOf(hostName ?? "")?.toString() ?? null;
+  if (entry.key === "tidemark.host") return hostName === undefined || hostName === "" ? null : hostName;
   return entry.default;
 }
 
@@ -148,6 +151,16 @@ function parseSetting(
   // A coarser spelling is the finer one with more zeros; -1 stays "unlimited".
   if (factor === 1 || !/^\d+$/.test(text.trim())) return parseValue(entry, text, profile);
   return parseValue(entry, String(BigInt(text.trim()) * BigInt(factor)), profile);
+}
+
+/** A cluster needs the door; where it is left out, its place follows from the voters. */
+function withPeerDoor(values: ReadonlyMap<string, Value | null>, nodeId: number): readonly Listener[] {
+  const listeners = values.get("listeners") as readonly Listener[];
+  const voters = values.get("controller.quorum.voters") as readonly Voter[] | null;
+  if (voters === null || listeners.some(({ name }) => name === "PEER")) return listeners;
+  const own = voters.find((voter) => voter.nodeId === nodeId);
+  const host = own !== undefined && isLoopback(own.host) ? own.host : "127.0.0.1";
+  return Object.freeze([...listeners, Object.freeze({ name: "PEER", host, port: own?.port ?? PEER_PORT })]);
 }
 
 function build(

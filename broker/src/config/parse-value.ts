@@ -2,13 +2,13 @@
  * One value of a row: text to value, and back. Messages say what is allowed, so that a refusal can be mended without the
  * documentation. Units ("10s", "1GiB") are for people: they are read everywhere, and never written.
  */
-import { formatListener, parseListener } from "./listeners.ts";
-import type { Listener, Profile, Row, Unit } from "./row.ts";
+import { formatListener, formatVoter, parseListener, parseVoter } from "./listeners.ts";
+import type { Listener, Profile, Row, Unit, Voter } from "./row.ts";
 
 /** Of an item that a refusal repeats. */
 const SHOWN_CHARACTERS = 100;
 
-export type Value = number | boolean | string | readonly string[] | readonly Listener[];
+export type Value = number | boolean | string | readonly string[] | readonly Listener[] | readonly Voter[];
 
 export type ParsedValue =
   | { readonly ok: true; readonly value: Value }
@@ -33,6 +33,8 @@ export function parseValue(row: Row, text: string, profile: Profile): ParsedValu
       return parseList(row, trimmed);
     case "listeners":
       return parseListeners(row, trimmed);
+    case "voters":
+      return parseVoters(trimmed);
   }
 }
 
@@ -40,7 +42,12 @@ export function parseValue(row: Row, text: string, profile: Profile): ParsedValu
 export function formatValue(value: Value): string {
   if (typeof value === "number") return value === Number.MAX_SAFE_INTEGER ? LONG_MAX.toString() : String(value);
   if (typeof value === "boolean" || typeof value === "string") return String(value);
-  return value.map((item) => (typeof item === "string" ? item : formatListener(item))).join(",");
+  return value.map(formatItem).join(",");
+}
+
+function formatItem(item: string | Listener | Voter): string {
+  if (typeof item === "string") return item;
+  return "nodeId" in item ? formatVoter(item) : formatListener(item);
 }
 
 /** The one text of a value, without units; null: the row does not allow it. */
@@ -150,4 +157,21 @@ function parseListeners(row: Row, text: string): ParsedValue {
   }
   if (listeners.length === 0) return refuse("expected at least one listener, as in GRPC://127.0.0.1:9192");
   return accept(Object.freeze(listeners));
+}
+
+function parseVoters(text: string): ParsedValue {
+  const voters: Voter[] = [];
+  for (const item of itemsOf(text)) {
+    const voter = parseVoter(item);
+    if (typeof voter === "string")
+      return refuse(`"${item.slice(0, SHOWN_CHARACTERS)}" ${voter}; expected id@host:port, as in 1@broker-1:9392`);
+    for (const { nodeId, host, port } of voters) {
+      if (nodeId === voter.nodeId) return refuse(`node ${nodeId} stands twice`);
+      if (host === voter.host && port === voter.port)
+        return refuse(`nodes ${nodeId} and ${voter.nodeId} have one address, ${host} port ${port}`);
+    }
+    voters.push(voter);
+  }
+  if (voters.length === 0) return refuse("expected at least one voter, as in 1@broker-1:9392");
+  return accept(Object.freeze(voters));
 }

@@ -6,7 +6,7 @@
  * (`minInsyncReplicas`); Tidemark's own keys lose their prefix inside (`tidemark.durability` is `durability`).
  */
 
-export type RowType = "int" | "long" | "double" | "boolean" | "string" | "list" | "listeners";
+export type RowType = "int" | "long" | "double" | "boolean" | "string" | "list" | "listeners" | "voters";
 
 export type Unit = "ms" | "s" | "min" | "bytes";
 
@@ -57,6 +57,13 @@ export interface Listener {
   readonly port: number;
 }
 
+/** A node that votes on the cluster's metadata, and where its peer door stands. */
+export interface Voter {
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+}
+
 type Camel<Text extends string> = Text extends `${infer Head}.${infer Tail}`
   ? `${Head}${Capitalize<Camel<Tail>>}`
   : Text;
@@ -72,9 +79,11 @@ type Parsed<R extends Row> = R extends { readonly type: "int" | "long" | "double
       ? readonly string[]
       : R extends { readonly type: "listeners" }
         ? readonly Listener[]
-        : R extends { readonly values: readonly (infer Value)[] }
-          ? Value
-          : string;
+        : R extends { readonly type: "voters" }
+          ? readonly Voter[]
+          : R extends { readonly values: readonly (infer Value)[] }
+            ? Value
+            : string;
 
 /** The value that a row has in a loaded configuration; null only where the row has no default. */
 export type ValueOf<R extends Row> = R extends { readonly default: null } ? Parsed<R> | null : Parsed<R>;

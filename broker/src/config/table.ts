@@ -36,9 +36,10 @@ export function noteOn(entry: TableEntry, name: string, text: string): string | 
 
 /** Keys of Kafka or of a bigger Tidemark that would change a promise: ignoring one would be worse than refusing it. */
 export const refusedKeys: ReadonlyMap<string, string> = new Map([
-  ["controller.quorum.voters", "a cluster of several brokers is not available yet; this broker is a cluster of one"],
-  ["controller.quorum.bootstrap.servers", "a cluster of several brokers is not available yet"],
-  ["peers", "a cluster of several brokers is not available yet; this broker is a cluster of one"],
+  [
+    "controller.quorum.bootstrap.servers",
+    "name the voters in controller.quorum.voters: a broker that is not among them follows them",
+  ],
   ["authorizer.class.name", "authorisation is not available yet, and no configuration value names a class"],
   ["super.users", "authorisation is not available yet"],
   ["sasl.enabled.mechanisms", "authentication is not available yet"],
@@ -46,5 +47,5 @@ export const refusedKeys: ReadonlyMap<string, string> = new Map([
   ["ssl.keystore.location", "encryption is not available yet"],
   ["ssl.truststore.location", "encryption is not available yet"],
   ["listener.security.protocol.map", "encryption and authentication are not available yet"],
-  ["inter.broker.listener.name", "a cluster of several brokers is not available yet"],
+  ["inter.broker.listener.name", "brokers talk to one another on the listener PEER"],
 ]);

@@ -1,5 +1,5 @@
 /** Relations between values: what no single row can say. Run once, on the parsed configuration. */
-import { formatListener, isLoopback } from "./listeners.ts";
+import { formatListener, formatVoter, isLoopback } from "./listeners.ts";
 import { logComponents } from "./log-components.ts";
 import { nearest } from "./nearest.ts";
 import { formatValue } from "./parse-value.ts";
@@ -20,6 +20,7 @@ export function validate(config: BrokerConfig): { problems: ConfigProblem[]; war
     refuse("process.roles", formatValue(config.processRoles), "every process is both: expected broker,controller");
   }
   checkListeners(config, refuse, warnings);
+  checkVoters(config, refuse, warnings);
   for (const pair of config.logLevels) {
     const message = logLevelRefusal(pair);
     if (message !== null) refuse("tidemark.log.levels", pair, message);
@@ -48,6 +49,40 @@ function logLevelRefusal(pair: string): string | null {
   if (logComponents.includes(component)) return null;
   const near = nearest(component, logComponents);
   return `there is no such component; ${near === null ? `known are ${logComponents.join(", ")}` : `the nearest is ${near}`}`;
+}
+
+/** What makes a cluster of these brokers. */
+function checkVoters(
+  { nodeId, controllerQuorumVoters: voters, listeners, advertisedListeners, sources }: BrokerConfig,
+  refuse: (key: string, value: string, message: string) => void,
+  warnings: string[],
+): void {
+  const key = "controller.quorum.voters";
+  const door = listeners.find(({ name }) => name === "PEER");
+  if (voters === null) {
+    if (door !== undefined) warnings.push(`the PEER listener has no use: ${key} names no voters`);
+    return;
+  }
+  if (door === undefined) return;
+  const own = voters.find((voter) => voter.nodeId === nodeId);
+  if (own === undefined) {
+    const ids = voters.map((voter) => voter.nodeId).join(", ");
+    warnings.push(`node ${nodeId} is not among the voters (${ids}): it follows the cluster's metadata and never votes`);
+  } else {
+    const place = formatVoter(own);
+    const isGiven = sources.get("listeners")?.value.includes("PEER://") === true;
+    if (!isGiven && !isLoopback(own.host))
+      refuse(
+        key,
+        place,
+        `the other brokers shall dial this one there, and its PEER listener would stand on the loopback address: add PEER://0.0.0.0:${own.port} to listeners, and PEER to security.allow.insecure.listeners`,
+      );
+    else if (door.port !== own.port && door.port !== 0 && advertisedListeners === null)
+      warnings.push(`the other brokers dial this one at ${place}, and its PEER listener has port ${door.port}`);
+  }
+  if (door.port === 0 && voters.length > 1)
+    refuse("listeners", formatListener(door), "other brokers cannot dial any free port: give PEER a port");
+  if (voters.length === 2) warnings.push(`${key} names two voters: neither of them may fail; of three, one may`);
 }
 
 /** Security 1.1: a door that is open to a network needs encryption and authentication, or its name in the allow list. */

@@ -63,6 +63,7 @@ function defaultCell({ default: standard, derived, dev }: TableEntry): string {
 
 function allowedCell(entry: TableEntry): string {
   if (entry.type === "boolean") return "`true`, `false`";
+  if (entry.type === "voters") return "`id@host:port,id@host:port`";
   if (entry.type === "listeners") return "`GRPC://host:port,HTTP://host:port`";
   if (entry.values !== undefined) return entry.values.map((value) => `\`${value}\``).join(", ");
   if (entry.type === "int" || entry.type === "long" || entry.type === "double") return allowedRange(entry, "server");
