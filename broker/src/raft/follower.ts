@@ -53,6 +53,11 @@ export class Follower {
     return isVoter && log.voters.length === 1 && this.#leader === null;
   }
 
+  /** It has lost a campaign, and nobody leads that it knows of. */
+  rest(ticks: number): void {
+    this.#timeoutTicks = ticks;
+  }
+
   /** It voted: the candidate gets its time. */
   onVoteGiven(): void {
     this.#beginWait();

@@ -9,6 +9,10 @@ export interface RaftOptions {
   readonly stored: StoredState;
   /** A follower that hears no leader for this long, plus up to as much again by chance, campaigns. */
   readonly electionTicks: number;
+  /** A campaign without a result is repeated after this long, plus up to as much again by chance. */
+  readonly campaignTicks: number;
+  /** Who lost a campaign rests for up to this long, by chance, and not for a whole election time: nobody leads. */
+  readonly backoffTicks: number;
   readonly heartbeatTicks: number;
   /** A leader that heard no majority for this long resigns: 1.5 x the election time (semantics 10.1(4)). */
   readonly checkQuorumTicks: number;
@@ -30,5 +34,6 @@ export function assertOptions(options: RaftOptions): void {
   assert(options.heartbeatTicks >= 1, "heartbeats less than a tick apart");
   assert(options.electionTicks > options.heartbeatTicks, "an election must take longer than a heartbeat");
   assert(options.checkQuorumTicks >= options.electionTicks, "a leader would resign before its followers miss it");
+  assert(options.campaignTicks >= 1 && options.backoffTicks >= 1, "campaigns less than a tick apart");
   assert(options.inflightMessagesMax >= 1, "a window of no message");
 }

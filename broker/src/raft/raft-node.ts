@@ -340,7 +340,7 @@ export class RaftNode {
 
   #onCampaign(outcome: CampaignOutcome): void {
     if (outcome === "open") return;
-    if (outcome === "lost") this.#becomeFollower(this.term);
+    if (outcome === "lost") this.#becomeFollower(this.term).rest(1 + this.#draw(this.#state.options.backoffTicks));
     else if (this.#role.name === "preCandidate") this.#becomeCandidate(false);
     else this.#becomeLeader();
   }
@@ -353,14 +353,14 @@ export class RaftNode {
   }
 
   #becomePreCandidate(): void {
-    const campaign = new Campaign(this.#state, "preCandidate", this.#electionTicks(), false);
+    const campaign = new Campaign(this.#state, "preCandidate", this.#campaignTicks(), false);
     this.#role = campaign;
     this.#onCampaign(campaign.onOwnVote());
   }
 
   #becomeCandidate(isTransfer: boolean): void {
     this.#state.raiseTerm(this.term + 1, this.#state.replica);
-    this.#role = new Campaign(this.#state, "candidate", this.#electionTicks(), isTransfer);
+    this.#role = new Campaign(this.#state, "candidate", this.#campaignTicks(), isTransfer);
   }
 
   #becomeLeader(): void {
@@ -383,6 +383,15 @@ export class RaftNode {
 
   #electionTicks(): number {
     const { electionTicks } = this.#state.options;
-    return electionTicks + Math.floor(this.#state.random() * electionTicks);
+    return electionTicks + this.#draw(electionTicks);
+  }
+
+  #campaignTicks(): number {
+    const { campaignTicks } = this.#state.options;
+    return campaignTicks + this.#draw(campaignTicks);
+  }
+
+  #draw(below: number): number {
+    return Math.floor(this.#state.random() * below);
   }
 }

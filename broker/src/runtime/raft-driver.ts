@@ -38,6 +38,10 @@ export interface RaftDriverOptions {
   readonly opened: OpenedRaftStore;
   /** A leader silent for this long is campaigned against (`controller.quorum.fetch.timeout.ms`). */
   readonly fetchTimeoutMs: number;
+  /** A campaign without a result is repeated after this long (`controller.quorum.election.timeout.ms`). */
+  readonly electionTimeoutMs: number;
+  /** Longest rest after a lost one (`controller.quorum.election.backoff.max.ms`). */
+  readonly electionBackoffMaxMs: number;
   /** Of entries applied since the last snapshot. */
   readonly snapshotBytes: number;
   readonly snapshotMs: number;
@@ -346,13 +350,21 @@ export class RaftDriver implements Consensus {
 
   // ---- ticks ----
 
+  get #tickMs(): number {
+    return this.#options.fetchTimeoutMs / TICKS_PER_TIMEOUT;
+  }
+
+  #ticks(durationMs: number): number {
+    return Math.max(1, Math.round(durationMs / this.#tickMs));
+  }
+
   #tickAsNeeded({ node }: Life): void {
     if (!node.needsTicks) {
       this.#tickTimer?.cancel();
       this.#tickTimer = null;
       return;
     }
-    this.#tickTimer ??= this.#deps.timers.after(this.#options.fetchTimeoutMs / TICKS_PER_TIMEOUT, () => {
+    this.#tickTimer ??= this.#deps.timers.after(this.#tickMs, () => {
       this.#tickTimer = null;
       this.#input((core) => {
         core.tick();
@@ -444,7 +456,14 @@ export class RaftDriver implements Consensus {
 
   #begin(opened: OpenedRaftStore): void {
     const { store, stored } = opened;
-    const options = { ...CORE_OPTIONS, replica: this.replica, stored };
+    const { electionTimeoutMs, electionBackoffMaxMs } = this.#options;
+    const options = {
+      ...CORE_OPTIONS,
+      replica: this.replica,
+      stored,
+      campaignTicks: this.#ticks(electionTimeoutMs),
+      backoffTicks: this.#ticks(electionBackoffMaxMs),
+    };
     const life = { node: new RaftNode(options, { random: this.#deps.random }), store };
     this.#life = life;
     this.#store = store;

@@ -4,7 +4,7 @@
  *
  * Inputs: a seed, options drawn from it. Outputs: verdicts, traces, counters. Invariants: one seed gives one run; no clock,
  * chance or thread of the real world is used (but one `setImmediate` per event, to let promise reactions finish).
- * Not here: the key-value store and the cluster workload; they come with the rooms they exercise.
+ * Not here: the cluster workload; it comes with the rooms it exercises.
  */
 export { SimDisk } from "./sim-disk.ts";
 export type { SimDiskOptions } from "./sim-disk.ts";
@@ -13,6 +13,7 @@ export { SimFaults } from "./sim-faults.ts";
 export { PAGE_BYTES, PagedFile, SECTOR_BYTES } from "./paged-file.ts";
 export { CALM_NETWORK, SimNetwork, SimPeerTransport } from "./network/index.ts";
 export type { SimNetworkOptions, SimNode } from "./network/index.ts";
+export { SimStore } from "./sim-store.ts";
 export type { DirectoryMode } from "./sim-tree.ts";
 export { SimProcess, SimWorld } from "./sim-world.ts";
 export { SimulatedCrash } from "./simulated-crash.ts";

@@ -22,6 +22,7 @@ export type { MetadataEntry, MetadataStoreOptions, OpenMetadataOptions } from ".
 export { MetadataStore, openMetadataStore } from "./metadata-store.ts";
 export type { OpenedRaftStore, RaftStoreOptions } from "./raft-store/open-raft-store.ts";
 export { createRaftStore, openRaftStore, removeRaftStore } from "./raft-store/open-raft-store.ts";
+export { findLevelLogDamage, inspectLevelLog, type LevelLogState } from "./raft-store/level-log.ts";
 export type { RaftStore } from "./raft-store/raft-store.ts";
 export type { SnapshotPoint } from "./raft-store/snapshot-files.ts";
 export { readBody, readVoters, writeBody, writeVoters } from "./raft-store/entry-codec.ts";

@@ -11,6 +11,8 @@ export const ELECTION_TICKS = 10;
 
 const OPTIONS: HostOptions = {
   electionTicks: ELECTION_TICKS,
+  campaignTicks: ELECTION_TICKS,
+  backoffTicks: ELECTION_TICKS,
   heartbeatTicks: 2,
   checkQuorumTicks: 15,
   appendBytesMax: 1000,

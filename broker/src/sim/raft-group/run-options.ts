@@ -53,6 +53,8 @@ export function drawRunOptions(random: SeededRandom): GroupRunOptions {
       inflightBytesMax: random.pick([100, 100_000]),
       uncommittedBytesMax: random.pick([500, 100_000]),
       chunkBytes: random.pick([7, 24]),
+      campaignTicks: 10,
+      backoffTicks: random.pick([1, 10, 20]),
     },
   };
 }

@@ -128,7 +128,14 @@ export class RaftBenchNode {
       onFault: (fault) => void this.faults.push(fault),
     };
     this.driver = RaftDriver.open(
-      { replica, opened, fetchTimeoutMs: 2000, ...bench.snapshotLimits },
+      {
+        replica,
+        opened,
+        fetchTimeoutMs: 2000,
+        electionTimeoutMs: 1000,
+        electionBackoffMaxMs: 1000,
+        ...bench.snapshotLimits,
+      },
       {
         clock: this.process,
         timers: this.process,
