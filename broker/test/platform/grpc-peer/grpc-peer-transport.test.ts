@@ -5,7 +5,7 @@ import net from "node:net";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { PEER_METHODS, peerHeaders } from "@tidemark/proto";
-import { PeerDoor } from "../../../src/listeners/grpc/peer-door.ts";
+import { PeerDoor } from "../../../src/listeners/grpc/peer/index.ts";
 import { SystemClock } from "../../../src/platform/index.ts";
 import { GrpcPeerTransport } from "../../../src/platform/grpc-peer/index.ts";
 import type { PeerAddress, PeerIdentity, PeerService } from "../../../src/ports/index.ts";

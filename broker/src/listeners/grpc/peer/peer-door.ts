@@ -28,15 +28,15 @@ import {
   Refusals,
   toApiError,
   UnknownErrors,
-} from "../../api/index.ts";
-import type { SlabPool } from "../../api/index.ts";
-import { Keepalive } from "../../base/index.ts";
-import type { Clock, Logger, PeerIdentity, PeerService } from "../../ports/index.ts";
-import { BusyAddressError } from "./busy-address-error.ts";
+} from "../../../api/index.ts";
+import type { SlabPool } from "../../../api/index.ts";
+import { Keepalive } from "../../../base/index.ts";
+import type { Clock, Logger, PeerIdentity, PeerService } from "../../../ports/index.ts";
+import { BusyAddressError } from "../busy-address-error.ts";
 import { PeerCallStream, RaftInbox, ReplicationEnd } from "./peer-streams.ts";
-import { isGrpc, refuseCall, StreamCall } from "./stream-call.ts";
-import type { StreamCallDeps } from "./stream-call.ts";
-import { UnfinishedMessages } from "./unfinished-messages.ts";
+import { isGrpc, refuseCall, StreamCall } from "../stream-call.ts";
+import type { StreamCallDeps } from "../stream-call.ts";
+import { UnfinishedMessages } from "../unfinished-messages.ts";
 
 export interface PeerDoorOptions {
   readonly host: string;

@@ -1,9 +1,9 @@
 /** The three kinds of calls at the peer door, each on its StreamCall. */
 import { peerFrameHead, peerWire } from "@tidemark/proto";
-import { ApiError } from "../../api/index.ts";
-import type { SlabPool } from "../../api/index.ts";
-import { PEER_STREAM_AHEAD_BYTES, PeerError, type PeerStream, type PeerStreamHandlers } from "../../ports/index.ts";
-import type { StreamCall, StreamListener } from "./stream-call.ts";
+import { ApiError } from "../../../api/index.ts";
+import type { SlabPool } from "../../../api/index.ts";
+import { PEER_STREAM_AHEAD_BYTES, PeerError, type PeerStream, type PeerStreamHandlers } from "../../../ports/index.ts";
+import type { StreamCall, StreamListener } from "../stream-call.ts";
 
 /** Raft messages of one peer. Each gets memory of its own: entries of it stay for long, and must not keep all of a read with them. */
 export class RaftInbox implements StreamListener {
