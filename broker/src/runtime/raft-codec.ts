@@ -124,7 +124,10 @@ function readMessage(
     }
     case "appendRequest": {
       const [previousIndex, previousTerm, commitIndex] = [reader.u64(), reader.u64(), reader.u64()];
-      return { kind, ...header, previousIndex, previousTerm, commitIndex, entries: readEntries(reader, previousIndex) };
+      const entries = readEntries(reader, { index: previousIndex, term: previousTerm });
+      if ((entries.at(-1)?.term ?? 0) > header.term)
+        throw new MalformedMessage("an entry of a later term than its leader");
+      return { kind, ...header, previousIndex, previousTerm, commitIndex, entries };
     }
     case "appendAccepted":
       return { kind, ...header, matchIndex: reader.u64() };
@@ -164,16 +167,16 @@ function bodyBytes(body: EntryBody): number {
   return writer.written.length;
 }
 
-/** They follow `previousIndex` without a gap: the core asserts it of what it holds, so that it is refused here. */
-function readEntries(reader: ByteReader, previousIndex: number): Entry[] {
+/** They follow the one before without a gap: the core asserts it of what it holds, so that it is refused here. */
+function readEntries(reader: ByteReader, previous: { readonly index: number; readonly term: number }): Entry[] {
   const count = reader.u32();
   if (count > reader.left / ENTRY_BYTES_MIN) throw new MalformedMessage(`${count} entries in ${reader.left} bytes`);
   const entries: Entry[] = [];
   for (let slot = 0; slot < count; slot += 1) {
     const index = reader.u64();
     const term = reader.u64();
-    if (index !== previousIndex + 1 + slot) throw new MalformedMessage("entries with a gap");
-    if (term < (entries.at(-1)?.term ?? 0)) throw new MalformedMessage("entries whose term falls");
+    if (index !== previous.index + 1 + slot) throw new MalformedMessage("entries with a gap");
+    if (term < (entries.at(-1)?.term ?? previous.term)) throw new MalformedMessage("entries whose term falls");
     entries.push({ index, term, body: readBody(reader, reader.u32()) });
   }
   return entries;

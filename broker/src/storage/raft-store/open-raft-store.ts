@@ -122,7 +122,7 @@ export async function openRaftStore(
     await syncLevelDirectory(options);
     await syncDirectory(disk, directory);
     if (hasSyncFailed(disk, directory)) await writeAnew(host, directory, hardState, snapshots, loaded);
-    if (entries.length === 0 && log.entries.length > 0) await dropLog(store, log, snapshot);
+    if (last.index !== log.last.index || last.term !== log.last.term) await dropLog(store, log, snapshot);
     snapshots.removeBelow(snapshot.index);
     const parts = {
       host,

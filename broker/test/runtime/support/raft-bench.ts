@@ -36,6 +36,10 @@ export class RaftMedium {
     this.disk.mkdir(DIRECTORY);
   }
 
+  fault(operation: string): DiskFault {
+    return new DiskFault(this.faultKind, operation, DIRECTORY);
+  }
+
   get options() {
     return {
       directory: DIRECTORY,
@@ -73,7 +77,7 @@ class FailingStore implements KeyValueStore {
     this.#medium.batches += 1;
     if (outcome === "written") return;
     this.#hasFailed = true;
-    throw new DiskFault(this.#medium.faultKind, "batch", DIRECTORY);
+    throw this.#medium.fault("batch");
   }
 
   async close(): Promise<void> {
