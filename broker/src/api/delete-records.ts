@@ -65,8 +65,10 @@ async function deleteRecords(
   if (refusal !== null) return refusal;
   const before = beforeOffset === -1 ? partition.highWatermark : asOffset(beforeOffset);
   try {
-    const isDone = await deadline.race(partition.deleteRecordsBefore(before));
-    if (!isDone) return refuse("REQUEST_TIMED_OUT", `that records below ${before} are gone is not on disk yet`);
+    const work = partition.deleteRecordsBefore(before, deadline.deadline);
+    const isDone = (await deadline.race(work)) && (await work);
+    if (!isDone && partition.closedCode === "NONE")
+      return refuse("REQUEST_TIMED_OUT", `that records below ${before} are gone is not on every replica's disk yet`);
   } catch (cause: unknown) {
     if (partition.closedCode !== "NONE") return refuse(partition.closedCode, "");
     if (cause instanceof DiskFault)

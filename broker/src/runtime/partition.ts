@@ -24,12 +24,24 @@ import { asOffset, assert } from "../base/index.ts";
 import type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId } from "../base/index.ts";
 import type { Clock, DiskFault } from "../ports/index.ts";
 import { checkProducer, PartitionLeader } from "../replication/index.ts";
-import type { KnownBatch, LeaderEffect, Membership, PartitionLeaderDeps } from "../replication/index.ts";
+import type {
+  IsrProposal,
+  KnownBatch,
+  LeaderEffect,
+  Membership,
+  PartitionLeaderDeps,
+  ReplicaReport,
+  ReportVerdict,
+} from "../replication/index.ts";
 import type { CachedRecords, LogConfig, LogEvents, PartitionLog, ReadSpan } from "../storage/index.ts";
 import type { AppendTask } from "./append-task.ts";
 import { Traffic } from "./counters.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
+import { countsSynced } from "./durability.ts";
 import { ParkedQueue } from "./parked-queue.ts";
+import { PartitionFollowers } from "./partition-followers.ts";
+import { ProducerLookUps } from "./producer-look-ups.ts";
+import type { LookUpOwner } from "./producer-look-ups.ts";
 import type { Purgatory } from "./purgatory.ts";
 import type { Turn } from "./turn.ts";
 
@@ -53,6 +65,18 @@ export interface PartitionWatcher {
   onPartitionClosed(code: ErrorName): void;
 }
 
+/** A follower that reads along. */
+export interface ReplicaWatcher {
+  /** The written end moved. */
+  onWritten(): void;
+  /** The high watermark or the log start moved. */
+  onMarks(): void;
+  onPartitionClosed(code: ErrorName): void;
+}
+
+/** The log, as far as followers read it: up to the written end. */
+export type WrittenLog = Pick<PartitionLog, "writtenEndOffset" | "readCached" | "readTailInto" | "readInto">;
+
 export interface PartitionOptions {
   readonly log: PartitionLog;
   readonly settings: PartitionSettings;
@@ -75,9 +99,11 @@ export interface PartitionDeps {
   readonly reserve: Pick<DiskReserve, "hasRoom" | "fullMessage">;
   /** A write failed for another reason than a full disk (3.8(1)). */
   onDiskFault(fault: DiskFault): void;
+  /** Outside the append path (7(6)); the answer comes by `retryProposal` or `onProposalAnswered`. */
+  proposeIsr(partition: Partition, proposal: IsrProposal): void;
 }
 
-export class Partition implements LogEvents {
+export class Partition implements LogEvents, LookUpOwner {
   readonly topic: string;
   readonly partition: PartitionId;
   readonly topicId: string;
@@ -98,11 +124,13 @@ export class Partition implements LogEvents {
   #isDrainAsked = false;
   /** Appended and not written yet, with the duplicates among them; empty between turns but while a write is in flight. */
   readonly #handedOver: AppendTask[] = [];
-  /** Producers with a look-up under way, and their batches in order; the first is the one looked up, unless its time was over. */
-  #lookUps: Map<number, AppendTask[]> | null = null;
+  /** Made with the first look-up. */
+  #lookUps: ProducerLookUps | null = null;
   readonly #forHighWatermark = new ParkedQueue();
   readonly #forSync = new ParkedQueue();
   #watchers: Set<PartitionWatcher> | null = null;
+  /** Null while nobody follows: of most partitions there is but one replica. */
+  #followers: PartitionFollowers | null = null;
   /** Why it answers no more; NONE while it leads. */
   #closedCode: ErrorName = "NONE";
 
@@ -244,7 +272,7 @@ export class Partition implements LogEvents {
     return (
       this.#queue.length === 0 &&
       this.#handedOver.length === 0 &&
-      (this.#lookUps?.size ?? 0) === 0 &&
+      (this.#lookUps?.isEmpty ?? true) &&
       this.#forHighWatermark.length === 0 &&
       this.#forSync.length === 0
     );
@@ -269,14 +297,90 @@ export class Partition implements LogEvents {
   }
 
   /**
-   * DeleteRecords (13(4)): the log begins at `offset` <= high watermark, for readers at once. Resolves when that would survive
-   * a crash. What was deleted before is done already, once that is on disk.
+   * DeleteRecords (13(4)): the log begins at `offset` <= high watermark, for readers at once. True when that would survive a
+   * crash of any live replica; false: not by the deadline. What was deleted before is done already, once that is on disk.
    */
-  async deleteRecordsBefore(offset: Offset): Promise<void> {
+  async deleteRecordsBefore(offset: Offset, deadline: Ms): Promise<boolean> {
     assert(offset <= this.#leader.highWatermark, "uncommitted records are not deleted");
     const raised = this.#log.raiseLogStart(offset);
     for (const watcher of this.#watchers ?? []) watcher.onLogStart();
+    this.#followers?.onMarks();
     await raised;
+    if (!this.#isDeletedBelow(offset)) await this.#followersOf().untilLogStart(offset, deadline);
+    return this.#isDeletedBelow(offset);
+  }
+
+  #isDeletedBelow(offset: Offset): boolean {
+    const least = this.#leader.leastLogStart(this.#log.durableLogStartOffset);
+    return least !== null && least >= offset;
+  }
+
+  // ---- what followers ask ----
+
+  get written(): WrittenLog {
+    return this.#log;
+  }
+
+  watchAsReplica(watcher: ReplicaWatcher): void {
+    this.#followersOf().add(watcher);
+  }
+
+  unwatchAsReplica(watcher: ReplicaWatcher): void {
+    this.#followers?.remove(watcher);
+  }
+
+  /** What a follower tells or asks (5.2), and what it is answered. */
+  onReplicaReport(report: ReplicaReport): ReportVerdict {
+    const { verdict, effects } = this.#leader.onReplicaReport(report, this.#deps.clock.monotonicNow());
+    this.#perform(effects);
+    return verdict;
+  }
+
+  /** Batches below `to` are on their way to a follower. */
+  onSent(follower: BrokerId, generation: number, to: Offset): void {
+    this.#leader.onSent(follower, generation, to);
+  }
+
+  onReplicaLost(follower: BrokerId): void {
+    this.#leader.onStreamLost(follower, this.#deps.clock.monotonicNow());
+  }
+
+  #followersOf(): PartitionFollowers {
+    this.#followers ??= new PartitionFollowers(this.#deps.purgatory);
+    return this.#followers;
+  }
+
+  // ---- the ISR ----
+
+  get hasFollowers(): boolean {
+    return this.#leader.followers.length > 0;
+  }
+
+  /** What the metadata says of brokers changed. */
+  onBrokersChanged(): void {
+    this.#perform(this.#leader.onBrokersChanged(this.#deps.clock.monotonicNow()));
+  }
+
+  /** Every half of `replica.lag.time.max.ms` (7(4)). */
+  onTick(): void {
+    this.#perform(this.#leader.onTick(this.#deps.clock.monotonicNow()));
+  }
+
+  /** What to send again; null: the proposal is over. */
+  retryProposal(proposalId: number): IsrProposal | null {
+    return this.#closedCode === "NONE" ? this.#leader.retryProposal(proposalId) : null;
+  }
+
+  onProposalAnswered(answer: Parameters<PartitionLeader["onProposalAnswered"]>[0]): void {
+    if (this.#closedCode === "NONE")
+      this.#perform(this.#leader.onProposalAnswered(answer, this.#deps.clock.monotonicNow()));
+  }
+
+  /** Metadata up to here is applied, and what of it concerns this partition was told before. False: no proposal is left. */
+  onApplied(metadataOffset: number): boolean {
+    if (this.#closedCode !== "NONE") return false;
+    this.#perform(this.#leader.onApplied(metadataOffset, this.#deps.clock.monotonicNow()));
+    return this.#leader.proposalInFlight !== null;
   }
 
   /** Ends the leadership: everything that waits is answered `code` in this same stretch (8.2). */
@@ -285,8 +389,7 @@ export class Partition implements LogEvents {
     this.#closedCode = code;
     this.#refuseUnwritten(code);
     const waiting = [...this.#forHighWatermark.takeAll(), ...this.#forSync.takeAll()];
-    for (const behind of this.#lookUps?.values() ?? []) waiting.push(...behind);
-    this.#lookUps = null;
+    waiting.push(...(this.#lookUps?.takeAll() ?? []));
     waiting.push(...this.#queue.splice(0));
     for (const task of waiting) {
       this.#deps.purgatory.release(task);
@@ -294,6 +397,7 @@ export class Partition implements LogEvents {
     }
     for (const watcher of this.#watchers ?? []) watcher.onPartitionClosed(code);
     this.#watchers = null;
+    this.#followers?.close(code);
   }
 
   /** Answers at once whoever waits for a write. Their bytes go when it has ended, and nobody calls this partition for that. */
@@ -355,12 +459,7 @@ export class Partition implements LogEvents {
       if (refusal !== null) return this.#refuse(task, refusal);
     }
     if (header.hasProducerId) {
-      const behind = this.#lookUps?.get(header.producerId);
-      if (behind !== undefined) {
-        behind.push(task);
-        this.#park(task, "lookUp");
-        return true;
-      }
+      if (this.#lookUps?.join(task) === true) return this.#park(task, "lookUp");
       const verdict = checkProducer(this.#log.producer(header.producerId), header);
       if (verdict.kind === "refuse") return this.#refuse(task, verdict.code, sequenceMessage(task, this.#log));
       if (verdict.kind === "duplicate") return this.#takeDuplicate(task, verdict.batch);
@@ -437,6 +536,7 @@ export class Partition implements LogEvents {
 
     const tasks = this.#handedOver;
     const writtenEnd = this.#log.writtenEndOffset;
+    this.#followers?.onWritten(writtenEnd);
     let unwrittenCount = 0;
     for (const task of tasks) {
       if (task.lastOffset >= writtenEnd && fault === null) {
@@ -468,47 +568,34 @@ export class Partition implements LogEvents {
     }
   }
 
-  #park(task: AppendTask, waitsFor: AppendTask["waitsFor"]): void {
+  #park(task: AppendTask, waitsFor: AppendTask["waitsFor"]): true {
     this.#onExpired ??= (late): void => this.#expire(late);
     task.onExpired = this.#onExpired;
     task.waitsFor = waitsFor;
     this.#deps.purgatory.park(task);
+    return true;
   }
 
   // ---- the look-up of 11.1(2) ----
 
   #lookUp(task: AppendTask): true {
-    const { producerId, producerEpoch, baseSequence, lastSequence } = task.header;
-    this.#lookUps ??= new Map();
-    this.#lookUps.set(producerId, [task]);
-    this.#park(task, "lookUp");
-    this.#log.findProducerBatch(producerId, producerEpoch, baseSequence, lastSequence).then(
-      (found) => this.#onLookedUp(producerId, task, found),
-      // "Not there" and "could not be read" are different answers: after the second the client may ask again.
-      () => this.#onLookUpFailed(producerId),
-    );
-    return true;
+    this.#lookUps ??= new ProducerLookUps(this.#log, this);
+    this.#lookUps.begin(task);
+    return this.#park(task, "lookUp");
   }
 
-  /** The task goes through all checks again, now with its finding, and the producer's later batches behind it. */
-  #onLookedUp(producerId: number, task: AppendTask, found: KnownBatch | null): void {
-    task.lookedUp = found;
-    this.#queue.unshift(...this.#endLookUp(producerId));
+  /** Of a look-up: its task goes through all checks again, now with its finding, and the producer's later batches behind it. */
+  onLookedUp(tasks: AppendTask[]): void {
+    this.#queue.unshift(...tasks);
     this.#askForDrain();
   }
 
-  #onLookUpFailed(producerId: number): void {
-    for (const task of this.#endLookUp(producerId)) {
+  /** Of a look-up. */
+  onLookUpFailed(tasks: AppendTask[]): void {
+    for (const task of tasks) {
       this.#deps.purgatory.release(task);
       this.#refuse(task, "KAFKA_STORAGE_ERROR");
     }
-  }
-
-  #endLookUp(producerId: number): AppendTask[] {
-    const tasks = this.#lookUps?.get(producerId) ?? [];
-    this.#lookUps?.delete(producerId);
-    for (const task of tasks) task.waitsFor = "queue";
-    return tasks;
   }
 
   // ---- what moves the tide ----
@@ -531,21 +618,25 @@ export class Partition implements LogEvents {
   }
 
   #perform(effects: readonly LeaderEffect[]): void {
+    // The log may be another's by now.
+    if (this.#closedCode !== "NONE") return;
     for (const effect of effects) {
-      if (effect.kind !== "advanceHighWatermark") continue;
-      assert(effect.to <= this.#log.writtenEndOffset, "the high watermark passed the written end");
-      this.#log.highWatermark = effect.to;
-      const { to } = effect;
-      for (
-        let task = this.#forHighWatermark.takeBelow(to);
-        task !== null;
-        task = this.#forHighWatermark.takeBelow(to)
-      ) {
-        this.#deps.purgatory.release(task);
-        this.#answerCommitted(task);
-      }
-      for (const watcher of this.#watchers ?? []) watcher.onHighWatermark();
+      if (effect.kind === "advanceHighWatermark") this.#advanceTo(effect.to);
+      else if (effect.kind === "proposeIsr") this.#deps.proposeIsr(this, effect.proposal);
+      else this.#followers?.onLeastLogStart(this.#leader.leastLogStart(this.#log.durableLogStartOffset) ?? -1);
     }
+  }
+
+  #advanceTo(highWatermark: Offset): void {
+    assert(highWatermark <= this.#log.writtenEndOffset, "the high watermark passed the written end");
+    this.#log.highWatermark = highWatermark;
+    const waiting = this.#forHighWatermark;
+    for (let task = waiting.takeBelow(highWatermark); task !== null; task = waiting.takeBelow(highWatermark)) {
+      this.#deps.purgatory.release(task);
+      this.#answerCommitted(task);
+    }
+    for (const watcher of this.#watchers ?? []) watcher.onHighWatermark();
+    this.#followers?.onMarks();
   }
 
   /** What this replica vouches for: written, in the synced modes synced, and never beyond what is written. */
@@ -567,10 +658,10 @@ export class Partition implements LogEvents {
     }
     if (task.waitsFor === "highWatermark") this.#forHighWatermark.remove(task);
     else if (task.waitsFor === "sync") this.#forSync.remove(task);
+    else if (task.waitsFor === "lookUp") this.#lookUps?.remove(task);
     else {
-      const line = task.waitsFor === "lookUp" ? this.#lookUps?.get(task.header.producerId) : this.#queue;
-      assert(line?.includes(task) === true, "a batch stands where it waits");
-      line.splice(line.indexOf(task), 1);
+      assert(this.#queue.includes(task), "a batch stands where it waits");
+      this.#queue.splice(this.#queue.indexOf(task), 1);
     }
     this.#refuse(task, "REQUEST_TIMED_OUT");
   }
@@ -613,11 +704,6 @@ export class Partition implements LogEvents {
 function messageOf(fault: DiskFault | null): string {
   if (fault === null) return "";
   return fault.kind === "ENOSPC" ? "the disk is full: the batch was not written" : `the write failed: ${fault.kind}`;
-}
-
-/** Whether only what is synced counts as kept (15.1(2)). */
-function countsSynced(durability: LogConfig["durability"]): boolean {
-  return durability === "group-commit" || durability === "fsync-each";
 }
 
 function sequenceMessage(task: AppendTask, log: PartitionLog): string {

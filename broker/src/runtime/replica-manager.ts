@@ -1,33 +1,58 @@
 /**
  * The replicas that metadata places on this broker: opens their logs, makes and removes logs as the metadata moves, leads
- * the partitions that name this broker, and knows when a topic is ready (15.3).
+ * the partitions that name this broker and follows those of others, and knows when a topic is ready (15.3).
  *
- * Metadata is followed in order. What it asks of one replica (make the log, lead it, drop it) is a chain of steps, one at a time
- * per name: a topic that is deleted and made again gets its fresh log only after the old one has left the name. Before each
- * step the chain looks at what is wanted now, so steps that became pointless do nothing.
+ *     none --leader is this broker--> led            none --leader is another--> followed
+ *     led, followed --new leader epoch, no leader, topic deleted--> none
  *
- * Invariant: a partition is found only while it is led here with its log open, and its topic id is the metadata's.
- * Not here: who decides placement and leaders (metadata), what a partition does (partition.ts), following other leaders.
+ * Metadata is followed in order. What takes time with one replica (making its log, ending a cut of it, dropping it) is a
+ * chain of steps (replica-steps.ts). Before each step the chain looks at what is wanted now, so steps that became pointless
+ * do nothing. A role ends in the stretch that applied the metadata: whoever waits is answered before the log is touched by
+ * the next one (8.2).
+ *
+ * Invariants: a partition is found only while it is led here with its log open, and its topic id is the metadata's; a log
+ * has one role at a time, and none while it is cut or written for another.
+ * Not here: who decides placement and leaders (metadata), what a partition does (partition.ts, followed-partition.ts).
  */
+import { ProtoError } from "@tidemark/proto";
 import type { ErrorName } from "@tidemark/proto";
 import type { Histogram } from "../base/index.ts";
 import { asBrokerId, asBrokerIds, asLeaderEpoch, asPartitionId } from "../base/index.ts";
 import type { LiveConfig, TopicConfig } from "../config/index.ts";
 import { effectiveMinInsyncReplicas, topicConfig } from "../config/index.ts";
-import type { ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "../metadata/index.ts";
-import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
+import { emptyImage } from "../metadata/index.ts";
+import type {
+  ClusterImage,
+  MetadataDelta,
+  PartitionImage,
+  ReplicaEnd,
+  ReplicaEndsRequest,
+  TopicImage,
+} from "../metadata/index.ts";
+import type { Clock, Disk, DiskFault, Logger, TimerHandle, Timers } from "../ports/index.ts";
 import type { Membership } from "../replication/index.ts";
-import type { LogDirectory, LogDirectoryOptions, OpenLogDirectory, OpenReport, ReplicaSpec } from "../storage/index.ts";
+import type {
+  LogDirectory,
+  LogDirectoryOptions,
+  OpenLogDirectory,
+  OpenReport,
+  PartitionLog,
+  ReplicaSpec,
+} from "../storage/index.ts";
 import { Traffic } from "./counters.ts";
 import { DiskReserve } from "./disk-reserve.ts";
+import { countsSynced } from "./durability.ts";
+import type { FollowedPartition } from "./followed-partition.ts";
+import { HostedPartitions } from "./hosted-partitions.ts";
 import { Partition } from "./partition.ts";
 import type { PartitionDeps, PartitionSettings } from "./partition.ts";
 import { deadlineAfter } from "./purgatory.ts";
 import type { Purgatory } from "./purgatory.ts";
-import { ReadyWait } from "./ready-wait.ts";
 import type { TopicIdentity } from "./ready-wait.ts";
+import { ReadyWaits } from "./ready-waits.ts";
+import { ReplicaSteps } from "./replica-steps.ts";
+import type { Led, Replication, ReplicationHost } from "./replication.ts";
 import { RetentionJob } from "./retention-job.ts";
-import { Slices } from "./slices.ts";
 import type { Turn } from "./turn.ts";
 
 /** A log that could not be made, for want of space or file descriptors, is tried again after this long. */
@@ -54,6 +79,8 @@ export interface ReplicaManagerDeps {
   readonly turn: Turn;
   readonly purgatory: Purgatory;
   readonly openLogDirectory: OpenLogDirectory;
+  /** Where there are other brokers: how to follow them, and be followed (replication.ts). */
+  readonly createReplication?: (host: ReplicationHost) => Replication;
   /** The one log directory is offline (3.8(1)). */
   onOffline(fault: DiskFault): void;
 }
@@ -71,45 +98,70 @@ export class ReplicaManager {
   #directory: LogDirectory | null = null;
   /** What the metadata says now, of topics with a replica here. */
   readonly #wanted = new Map<string, WantedTopic>();
-  /** By topic, then partition number: those led here. */
-  readonly #led = new Map<string, (Partition | undefined)[]>();
-  /** The last step of each replica that has one under way, by `<topic>-<partition>`. */
-  readonly #chains = new Map<string, Promise<void>>();
-  /** By topic name: what one topic's logs have come to concerns nobody who waits for another. */
-  readonly #readyWaits = new Map<string, Set<ReadyWait>>();
+  readonly #led = new HostedPartitions<Partition>();
+  readonly #followed = new HostedPartitions<FollowedPartition>();
+  /** Generations of replication that were used, by topic id and partition (5.4). */
+  readonly #generations = new Map<string, number>();
+  readonly #steps: ReplicaSteps;
+  /** Replicas whose log could not be made yet, with the metadata that asked for it. */
+  readonly #unmade = new Map<string, number>();
+  readonly #readyWaits: ReadyWaits;
   /** By topic, from the first partition led here until the topic is deleted. */
   readonly #traffic = new Map<string, Traffic>();
-  readonly #slices: Slices;
   readonly #reserve: DiskReserve;
   readonly #partitionDeps: PartitionDeps;
   readonly #retention: RetentionJob;
-  /** Of all brokers, as of the last metadata entry. */
-  #brokers: ClusterImage["brokers"] = new Map();
+  readonly #replication: Replication | null;
+  /** As of the last metadata entry. */
+  #image: ClusterImage = emptyImage;
+  #isrTimer: TimerHandle | null = null;
   #isOffline = false;
   #isStopped = false;
 
   constructor(options: ReplicaManagerOptions, deps: ReplicaManagerDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#slices = new Slices(deps);
-    const { disk, clock, logger } = deps;
+    const { disk, clock, timers, turn, purgatory, logger } = deps;
+    this.#steps = new ReplicaSteps({ clock, timers, onEnd: (topic) => this.#readyWaits.check(topic) });
+    this.#readyWaits = new ReadyWaits({
+      clock,
+      purgatory,
+      missingOf: (topic, first) => this.#missingOf(topic, first),
+      isMissing: (topic, partition) => this.#isMissing(topic, partition),
+    });
     const { path, medium } = options;
     const onFull = (): void => this.#directory?.hurryRemovals();
     this.#reserve = new DiskReserve({ disk, clock, logger, path, medium, onFull });
     this.#partitionDeps = {
       clock,
-      turn: deps.turn,
-      purgatory: deps.purgatory,
+      turn,
+      purgatory,
       brokers: {
-        ownBrokerEpoch: () => this.#brokers.get(this.#brokerId)?.brokerEpoch ?? -1,
-        broker: (brokerId) => this.#brokers.get(brokerId),
+        ownBrokerEpoch: () => this.#image.brokers.get(this.#brokerId)?.brokerEpoch ?? -1,
+        broker: (brokerId) => this.#image.brokers.get(brokerId),
       },
       reserve: this.#reserve,
       onDiskFault: (fault) => this.#goOffline(fault),
+      proposeIsr: (partition, proposal) => this.#replication?.propose(partition, proposal),
     };
+    const settings = options.config;
+    this.#replication =
+      deps.createReplication?.({
+        brokerId: this.#brokerId,
+        clock,
+        timers,
+        turn,
+        logger,
+        reserve: this.#reserve,
+        onDiskFault: (fault) => this.#goOffline(fault),
+        backoffMs: () => settings.current.replicaFetchBackoffMs,
+        maxBytes: () => settings.current.replicaFetchMaxBytes,
+        appliedOffset: () => this.#image.metadataOffset,
+        findLed: (topicId, partition, leaderEpoch) => this.#findLed(topicId, partition, leaderEpoch),
+      }) ?? null;
     this.#retention = new RetentionJob({
       clock,
-      timers: deps.timers,
+      timers,
       intervalMs: options.config.current.logRetentionCheckIntervalMs,
       logs: () => this.#directory?.logs() ?? [],
     });
@@ -126,7 +178,7 @@ export class ReplicaManager {
     const { path, openFilesMax } = this.#options;
     const config = this.#options.config.current;
     const replicas: ReplicaSpec[] = [];
-    this.#brokers = image.brokers;
+    this.#image = image;
     for (const topic of image.topics.values()) {
       this.#want(topic);
       for (const partition of this.#hostedOf(topic)) replicas.push(this.#specOf(topic, partition));
@@ -151,14 +203,15 @@ export class ReplicaManager {
     return this.#directory.report;
   }
 
-  /** Leads what `image` says, now that the broker is registered in it. */
+  /** Leads and follows what `image` says, now that the broker is registered in it. */
   async start(image: ClusterImage): Promise<void> {
+    this.#image = image;
     for (const topic of image.topics.values()) {
       // The registration has raised the epochs since the logs were opened: it is these that are led.
       this.#want(topic);
       this.#follow(topic);
     }
-    await this.#settled();
+    await this.#steps.settled();
     this.#retention.start();
   }
 
@@ -169,11 +222,9 @@ export class ReplicaManager {
   async stop(brokerEpoch: number): Promise<void> {
     this.#isStopped = true;
     await this.#retention.stop();
-    await this.#settled();
+    await this.#steps.settled();
     await this.#drained();
-    for (const partition of this.partitions()) partition.close("NOT_LEADER_OR_FOLLOWER");
-    this.#led.clear();
-    this.#endReadyWaits();
+    this.#endRoles("NOT_LEADER_OR_FOLLOWER");
     // Offline too: the lock goes to another, and no file or timer of this life may be left. There is no marker then.
     await this.#directory?.close(brokerEpoch);
   }
@@ -182,7 +233,7 @@ export class ReplicaManager {
 
   /** The partition, if it is led here with its log open. */
   find(topic: string, partition: number): Partition | undefined {
-    return this.#led.get(topic)?.[partition];
+    return this.#led.find(topic, partition);
   }
 
   /** Why `find` has nothing, for a partition that the metadata knows. */
@@ -190,10 +241,41 @@ export class ReplicaManager {
     return this.#isOffline ? "KAFKA_STORAGE_ERROR" : "NOT_LEADER_OR_FOLLOWER";
   }
 
-  *partitions(): Iterable<Partition> {
-    for (const partitions of this.#led.values()) {
-      for (const partition of partitions) if (partition !== undefined) yield partition;
+  partitions(): Iterable<Partition> {
+    return this.#led.all();
+  }
+
+  /** Those that are led elsewhere. */
+  followed(): Iterable<FollowedPartition> {
+    return this.#followed.all();
+  }
+
+  /** Streams between brokers; null where there are no others. */
+  get replication(): Replication | null {
+    return this.#replication;
+  }
+
+  /**
+   * Metadata up to here is in force: every replica that this broker shall lead by it is led with its log open (15.3(1)).
+   */
+  get readyOffset(): number {
+    return Math.min(this.#image.metadataOffset, this.#steps.doneBelow - 1, ...this.#unmade.values());
+  }
+
+  /** What the controller asks of partitions without a leader (9(3)). Throws before the logs are open: it would say that there are none. */
+  replicaEnds({ partitions }: ReplicaEndsRequest): ReplicaEnd[] {
+    const directory = this.#directory;
+    if (directory === null || this.#isOffline)
+      throw new ProtoError("KAFKA_STORAGE_ERROR", "the logs of this broker are not open");
+    const ends: ReplicaEnd[] = [];
+    for (const { topicId, partition } of partitions) {
+      const name = this.#image.topicsById.get(topicId)?.name;
+      const log = name === undefined ? undefined : directory.log(name, asPartitionId(partition));
+      if (log === undefined || log.topicId !== topicId) continue;
+      const { latestEpoch, isDamaged } = log;
+      ends.push({ topicId, partition, latestEpoch, logEndOffset: endOffsetOf(log), isDamaged });
     }
+    return ends;
   }
 
   /** The data directory. */
@@ -230,7 +312,7 @@ export class ReplicaManager {
   /** Bytes of the replicas of `topic` on this broker. */
   sizeBytesOf(topic: string): number {
     let bytes = 0;
-    for (const partition of this.#led.get(topic) ?? []) bytes += partition?.sizeBytes ?? 0;
+    for (const partition of this.#led.of(topic)) bytes += partition.sizeBytes;
     return bytes;
   }
 
@@ -239,38 +321,22 @@ export class ReplicaManager {
    * Resolves with the partitions that are not when `timeoutMs` is over or the topic is gone; empty: ready.
    */
   whenReady(topic: TopicIdentity, timeoutMs: number, first = 0): Promise<readonly number[]> {
-    return new Promise((resolve) => {
-      const waits = this.#readyWaits.get(topic.name) ?? new Set();
-      this.#readyWaits.set(topic.name, waits);
-      const wait = new ReadyWait({
-        deadline: deadlineAfter(this.#deps.clock, timeoutMs),
-        missing: () => this.#missingOf(topic, first),
-        isMissing: (partition) => this.#isMissing(topic, partition),
-        onEnd: (missing) => {
-          waits.delete(wait);
-          if (waits.size === 0 && this.#readyWaits.get(topic.name) === waits) this.#readyWaits.delete(topic.name);
-          this.#deps.purgatory.release(wait);
-          resolve(missing);
-        },
-      });
-      waits.add(wait);
-      if (!wait.check()) this.#deps.purgatory.park(wait);
-    });
+    return this.#readyWaits.add(topic, timeoutMs, first);
   }
 
   // ---- following the metadata ----
 
   /** One applied entry. Called in order, in the stretch that applied it. */
   onMetadata(delta: MetadataDelta, image: ClusterImage): void {
-    this.#brokers = image.brokers;
+    this.#image = image;
     for (const topic of delta.topicsDeleted) {
       this.#forget(topic);
-      this.#checkReady(topic.name);
+      this.#readyWaits.check(topic.name);
     }
     for (const topic of delta.topicsCreated) {
       this.#want(topic);
       this.#follow(topic);
-      this.#checkReady(topic.name);
+      this.#readyWaits.check(topic.name);
     }
     for (const name of new Set(delta.partitionsChanged.map(({ topic }) => topic))) {
       const topic = image.topics.get(name);
@@ -279,16 +345,20 @@ export class ReplicaManager {
     for (const { topic: name, partition: number } of delta.partitionsChanged) {
       const topic = image.topics.get(name);
       const partition = topic?.partitions[number];
-      if (topic === undefined || partition === undefined || !partition.replicas.includes(this.#brokerId)) continue;
-      this.#followPartition(topic, partition);
+      if (topic === undefined || partition === undefined) continue;
+      if (partition.replicas.includes(this.#brokerId)) this.#followPartition(topic, partition);
+      else this.#endRole(topic, number, "NOT_LEADER_OR_FOLLOWER");
     }
-    for (const name of new Set(delta.partitionsChanged.map(({ topic }) => topic))) this.#checkReady(name);
+    for (const name of new Set(delta.partitionsChanged.map(({ topic }) => topic))) this.#readyWaits.check(name);
     for (const name of delta.topicConfigsChanged) {
       const topic = image.topics.get(name);
       if (topic === undefined) continue;
       this.#want(topic);
       this.#reconfigure(name);
     }
+    const hasBrokersChanged = delta.brokersChanged.length > 0;
+    if (hasBrokersChanged) for (const led of this.#led.all()) if (led.hasFollowers) led.onBrokersChanged();
+    this.#replication?.onApplied(delta.metadataOffset, hasBrokersChanged);
   }
 
   // ---- settings ----
@@ -313,6 +383,11 @@ export class ReplicaManager {
           led.reconfigure(wanted.settings, wanted.config.log, this.#membershipOf(wanted.image, image));
         continue;
       }
+      const followed = this.#followed.find(name, image.partition);
+      if (followed?.topicId === wanted.image.topicId) {
+        followed.reconfigure(wanted.config.log);
+        continue;
+      }
       const log = this.#directory?.log(name, asPartitionId(image.partition));
       if (log?.topicId === wanted.image.topicId) log.reconfigure(wanted.config.log);
     }
@@ -332,8 +407,10 @@ export class ReplicaManager {
       this.#traffic.delete(topic.name);
     }
     for (const partition of this.#hostedOf(topic)) {
-      this.#unlead(topic, partition.partition, "UNKNOWN_TOPIC_OR_PARTITION");
-      this.#enqueue(topic.name, partition.partition, () => this.#dropLog(topic, partition.partition));
+      this.#endRole(topic, partition.partition, "UNKNOWN_TOPIC_OR_PARTITION");
+      this.#generations.delete(`${topic.topicId}-${partition.partition}`);
+      this.#unmade.delete(`${topic.topicId}-${partition.partition}`);
+      this.#step(topic.name, partition.partition, () => this.#dropLog(topic, partition.partition));
     }
   }
 
@@ -342,35 +419,32 @@ export class ReplicaManager {
   }
 
   #followPartition(topic: TopicImage, partition: PartitionImage): void {
-    const led = this.find(topic.name, partition.partition);
-    if (led !== undefined && led.topicId === topic.topicId && led.leaderEpoch === partition.leaderEpoch) {
+    const { name, topicId } = topic;
+    const { partition: number, leaderEpoch, leaderId } = partition;
+    const led = this.#led.find(name, number);
+    if (led !== undefined && led.topicId === topicId && led.leaderEpoch === leaderEpoch) {
       led.onMetadata(this.#membershipOf(topic, partition));
       return;
     }
-    if (led !== undefined) this.#unlead(topic, partition.partition, "NOT_LEADER_OR_FOLLOWER");
-    const log = this.#directory?.log(topic.name, asPartitionId(partition.partition));
-    const isQuiet = !this.#chains.has(chainKey(topic.name, partition.partition));
-    // A log that is open is led in this very stretch: a restart with many partitions makes no promise for each.
-    if (isQuiet && log !== undefined && log.topicId === topic.topicId) this.#lead(topic.name, partition.partition);
-    else this.#enqueue(topic.name, partition.partition, () => this.#makeAndLead(topic.name, partition.partition));
+    const followed = this.#followed.find(name, number);
+    const isSameLeader = followed?.leaderEpoch === leaderEpoch && followed.leaderId === leaderId;
+    if (followed !== undefined && followed.topicId === topicId && isSameLeader) {
+      followed.onMetadata(partition.uncleanEpoch);
+      return;
+    }
+    this.#endRole(topic, number, "NOT_LEADER_OR_FOLLOWER");
+    const log = this.#directory?.log(name, asPartitionId(number));
+    const isQuiet = this.#steps.isQuiet(name, number) && log?.whenSettled() === null;
+    // A log that is open takes its role in this very stretch: a restart with many partitions makes no promise for each.
+    if (isQuiet && log?.topicId === topicId) this.#takeRole(name, number);
+    else this.#step(name, number, () => this.#makeAndTakeRole(name, number));
   }
 
-  /** Runs `step` when all earlier steps of this replica have ended, and it is its turn. A step handles its own failures. */
-  #enqueue(topic: string, partition: number, step: () => Promise<void>): void {
-    const key = chainKey(topic, partition);
-    const inTurn = async (): Promise<void> => {
-      await this.#slices.turn();
-      await step();
-    };
-    const before = this.#chains.get(key);
-    const after = (before === undefined ? inTurn() : before.then(inTurn)).then(() => {
-      if (this.#chains.get(key) === after) this.#chains.delete(key);
-      this.#checkReady(topic);
-    });
-    this.#chains.set(key, after);
+  #step(topic: string, partition: number, step: () => Promise<void>): void {
+    this.#steps.add(topic, partition, this.#image.metadataOffset, step);
   }
 
-  async #makeAndLead(name: string, number: number): Promise<void> {
+  async #makeAndTakeRole(name: string, number: number): Promise<void> {
     const wanted = this.#wanted.get(name)?.image;
     const partition = wanted?.partitions[number];
     if (wanted === undefined || partition === undefined || this.#directory === null || this.#isOffline) return;
@@ -381,31 +455,44 @@ export class ReplicaManager {
       if (this.#directory.log(name, asPartitionId(number)) === undefined) {
         await this.#directory.createLog(this.#specOf(wanted, partition));
       }
+      // What its last role has left: a write, or a cut (5.5).
+      const log = this.#directory.log(name, asPartitionId(number));
+      for (let busy = log?.whenSettled(); busy; busy = log?.whenSettled()) await busy;
     } catch (cause: unknown) {
       this.#deps.logger.error("log could not be made", { topic: name, partition: number, err: cause });
+      const key = `${wanted.topicId}-${number}`;
+      if (!this.#unmade.has(key)) this.#unmade.set(key, this.#image.metadataOffset - 1);
       this.#retryLater(name, number);
       return;
     }
-    this.#lead(name, number);
+    this.#unmade.delete(`${wanted.topicId}-${number}`);
+    this.#takeRole(name, number);
   }
 
   #retryLater(name: string, number: number): void {
     this.#deps.timers.after(CREATE_RETRY_MS, () => {
       if (!this.#isStopped && this.#wanted.has(name))
-        this.#enqueue(name, number, () => this.#makeAndLead(name, number));
+        this.#step(name, number, () => this.#makeAndTakeRole(name, number));
     });
   }
 
-  /** Leads what the metadata says by now, which may be another epoch than when the step was asked for, or nothing. */
-  #lead(name: string, number: number): void {
+  /** Leads or follows by what the metadata says by now, which may be another epoch than when it was asked for, or nothing. */
+  #takeRole(name: string, number: number): void {
     const wanted = this.#wanted.get(name);
     const image = wanted?.image.partitions[number];
     const log = this.#directory?.log(name, asPartitionId(number));
     if (wanted === undefined || image === undefined || log === undefined || this.#isOffline || this.#isStopped) return;
-    if (log.topicId !== wanted.image.topicId || image.leaderId !== this.#brokerId) return;
-    if (this.find(name, number)?.leaderEpoch === image.leaderEpoch) return;
+    if (log.topicId !== wanted.image.topicId || !image.replicas.includes(this.#brokerId)) return;
+    const current = this.#led.find(name, number) ?? this.#followed.find(name, number);
+    if (current?.leaderEpoch === image.leaderEpoch) return;
     // They may have changed since the log was asked for.
     log.reconfigure(wanted.config.log);
+    if (image.leaderId === this.#brokerId) this.#lead(wanted, image, log);
+    else if (image.leaderId >= 0 && this.#replication !== null) this.#followLeader(this.#replication, image, log);
+  }
+
+  #lead(wanted: WantedTopic, image: PartitionImage, log: PartitionLog): void {
+    const { name } = wanted.image;
     const partition = new Partition(
       {
         log,
@@ -418,12 +505,47 @@ export class ReplicaManager {
       },
       this.#partitionDeps,
     );
-    let partitions = this.#led.get(name);
-    if (partitions === undefined) {
-      partitions = [];
-      this.#led.set(name, partitions);
-    }
-    partitions[number] = partition;
+    this.#led.set(name, image.partition, partition);
+    if (!partition.hasFollowers) return;
+    this.#replication?.onLed();
+    if (this.#isrTimer === null) this.#armIsrTimer();
+  }
+
+  #followLeader(replication: Replication, image: PartitionImage, log: PartitionLog): void {
+    const { leaderId, uncleanEpoch } = image;
+    const leaderEpoch = asLeaderEpoch(image.leaderEpoch);
+    const generation = this.#generations.get(`${log.topicId}-${log.partition}`) ?? 0;
+    const followed = replication.follow({ log, leaderId, leaderEpoch, uncleanEpoch, generation });
+    this.#followed.set(log.topic, log.partition, followed);
+  }
+
+  /** 7(4): one timer for all that are led here and followed, and none where nobody follows. */
+  #armIsrTimer(): void {
+    this.#isrTimer = this.#deps.timers.after(this.#options.config.current.replicaLagTimeMaxMs / 2, () => {
+      this.#isrTimer = null;
+      let isAnyFollowed = false;
+      for (const led of this.#led.all()) {
+        if (!led.hasFollowers) continue;
+        isAnyFollowed = true;
+        led.onTick();
+      }
+      if (isAnyFollowed && !this.#isStopped) this.#armIsrTimer();
+    });
+  }
+
+  /** For a follower that asks (5.2(1)). */
+  #findLed(topicId: string, number: number, leaderEpoch: number): Led {
+    const topic = this.#image.topicsById.get(topicId);
+    // It may have heard of the topic, or of the choice, before this broker did.
+    if (topic === undefined) return { partition: null, code: "UNKNOWN_TOPIC_ID", mayCome: true };
+    const led = this.#led.find(topic.name, number);
+    if (led !== undefined && led.topicId === topicId && led.leaderEpoch >= leaderEpoch) return { partition: led };
+    const image = topic.partitions[number];
+    const known = image?.leaderEpoch ?? -1;
+    if (known > leaderEpoch) return { partition: null, code: "FENCED_LEADER_EPOCH", mayCome: false };
+    if (known < leaderEpoch) return { partition: null, code: "UNKNOWN_LEADER_EPOCH", mayCome: true };
+    const isLeader = image?.leaderId === this.#brokerId && !this.#isOffline;
+    return { partition: null, code: "NOT_LEADER_OR_FOLLOWER", mayCome: isLeader };
   }
 
   #trafficOf(topic: string): Traffic {
@@ -435,13 +557,29 @@ export class ReplicaManager {
     return traffic;
   }
 
-  #unlead(topic: TopicImage, number: number, code: ErrorName): void {
-    const partitions = this.#led.get(topic.name);
-    const partition = partitions?.[number];
-    if (partitions === undefined || partition === undefined || partition.topicId !== topic.topicId) return;
-    partitions[number] = undefined;
-    if (partitions.every((other) => other === undefined)) this.#led.delete(topic.name);
-    partition.close(code);
+  /** In this stretch: who waits is answered, nothing that arrives reaches the log any more. */
+  #endRole(topic: TopicImage, number: number, code: ErrorName): void {
+    const led = this.#led.find(topic.name, number);
+    if (led?.topicId === topic.topicId) {
+      this.#led.remove(topic.name, number);
+      led.close(code);
+    }
+    const followed = this.#followed.find(topic.name, number);
+    if (followed?.topicId === topic.topicId) {
+      this.#followed.remove(topic.name, number);
+      this.#replication?.unfollow(followed);
+      this.#generations.set(`${topic.topicId}-${number}`, followed.generation);
+    }
+  }
+
+  #endRoles(code: ErrorName): void {
+    for (const followed of this.#followed.all()) this.#replication?.unfollow(followed);
+    this.#followed.clear();
+    for (const partition of this.#led.all()) partition.close(code);
+    this.#led.clear();
+    this.#isrTimer?.cancel();
+    this.#replication?.close();
+    this.#readyWaits.endAll();
   }
 
   async #dropLog(topic: TopicImage, number: number): Promise<void> {
@@ -480,14 +618,6 @@ export class ReplicaManager {
     return this.find(name, partition)?.topicId !== topicId;
   }
 
-  #checkReady(topic: string): void {
-    for (const wait of this.#readyWaits.get(topic) ?? []) wait.check();
-  }
-
-  #endReadyWaits(): void {
-    for (const waits of this.#readyWaits.values()) for (const wait of waits) wait.end();
-  }
-
   #goOffline(fault: DiskFault): void {
     if (this.#isOffline) return;
     this.#isOffline = true;
@@ -495,15 +625,8 @@ export class ReplicaManager {
       path: this.#options.path,
       err: fault,
     });
-    for (const partition of this.partitions()) partition.close("KAFKA_STORAGE_ERROR");
-    this.#led.clear();
-    this.#endReadyWaits();
+    this.#endRoles("KAFKA_STORAGE_ERROR");
     this.#deps.onOffline(fault);
-  }
-
-  /** All steps that were asked for, and those that they asked for, have ended. */
-  async #settled(): Promise<void> {
-    while (this.#chains.size > 0) await Promise.all(this.#chains.values());
   }
 
   /** Nothing is queued or parked, or DRAIN_MS are over. */
@@ -549,8 +672,11 @@ export class ReplicaManager {
   }
 }
 
-function chainKey(topic: string, partition: number): string {
-  return `${topic}-${partition}`;
+/** What the replica has for certain: in a synced mode, what is synced. */
+function endOffsetOf(log: PartitionLog): number {
+  return countsSynced(log.config.durability)
+    ? Math.min(log.syncedEndOffset, log.writtenEndOffset)
+    : log.writtenEndOffset;
 }
 
 function settingsOf(image: TopicImage, config: TopicConfig): PartitionSettings {

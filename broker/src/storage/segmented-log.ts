@@ -340,6 +340,11 @@ export class SegmentedLog implements PartitionLog {
     return this.#lazyWriter?.settled() ?? Promise.resolve();
   }
 
+  whenSettled(): Promise<void> | null {
+    if (this.#state.isTruncating) return this.#truncation;
+    return this.#isWritten ? null : this.whenWritten();
+  }
+
   /** Nothing is queued or in flight. */
   get #isWritten(): boolean {
     return this.#lazyWriter?.isIdle ?? true;

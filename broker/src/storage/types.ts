@@ -182,6 +182,11 @@ export interface PartitionLog {
   writeAppended(): DiskFault | null;
   /** Resolves when no batch waits for its write any more, written or cut back. For an owner that appends nothing new. */
   whenWritten(): Promise<void>;
+  /**
+   * For who takes the log over: resolves when nothing is being written or cut; null: nothing is. Rejects when a cut failed;
+   * then the log takes nothing in any more.
+   */
+  whenSettled(): Promise<void> | null;
 
   producer(producerId: number): ProducerEntry | undefined;
   /** 11.1(2): looks for a batch with exactly these sequences below the last known one, reading headers only. */

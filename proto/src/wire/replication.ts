@@ -122,9 +122,11 @@ export function encodeReportFrame(frame: ReportFrame): Buffer {
   return reportFrame.encode(frame);
 }
 
-/** Throws ProtoError INVALID_REQUEST. */
+/** Epochs of the result are -1 or more, those that lead 0 or more. Throws ProtoError INVALID_REQUEST. */
 export function decodeReportFrame(bytes: Buffer): ReportFrame {
-  return reportFrame.decode(bytes);
+  const frame = reportFrame.decode(bytes);
+  for (const { leaderEpoch, epochBefore } of frame.reports) checkEpochs(leaderEpoch, epochBefore);
+  return frame;
 }
 
 /** The frame in pieces: its head, then the records where they lie. */
@@ -147,7 +149,7 @@ export function encodeDataFrame(items: readonly OutgoingData[]): Buffer[] {
   return pieces;
 }
 
-/** Records are views of `bytes`. Throws ProtoError INVALID_REQUEST. */
+/** Records are views of `bytes`; epochs as for `decodeReportFrame`. Throws ProtoError INVALID_REQUEST. */
 export function decodeDataFrame(bytes: Buffer): DataFrame {
   if (bytes.length < LENGTH_BYTES) throw refused(`${bytes.length} bytes are no frame`);
   const headBytes = bytes.readUInt32BE(0);
@@ -155,6 +157,7 @@ export function decodeDataFrame(bytes: Buffer): DataFrame {
   let at = LENGTH_BYTES + headBytes;
   const { items } = dataHeads.decode(bytes.subarray(LENGTH_BYTES, at));
   const decoded = items.map(({ recordsBytes, ...head }) => {
+    checkEpochs(head.leaderEpoch, head.diverging?.epoch ?? -1);
     if (recordsBytes > bytes.length - at) throw refused(`records of ${recordsBytes} bytes do not fit`);
     const records = bytes.subarray(at, at + recordsBytes);
     at += recordsBytes;
@@ -162,6 +165,10 @@ export function decodeDataFrame(bytes: Buffer): DataFrame {
   });
   if (at !== bytes.length) throw refused(`${bytes.length - at} bytes belong to no partition`);
   return { items: decoded };
+}
+
+function checkEpochs(leaderEpoch: number, other: number): void {
+  if (leaderEpoch < 0 || other < -1) throw refused(`epochs ${leaderEpoch} and ${other}`);
 }
 
 function refused(what: string): ProtoError {

@@ -1,0 +1,470 @@
+/**
+ * One hosted partition that another broker leads, in one leader epoch: what its leader sends goes into the log byte for
+ * byte (3.2), the log is cut where it parts from the leader's (5.3, 5.5), and how far it is goes back (5.4).
+ *
+ * The core decides, this performs. What arrives is worked off in order, one frame at a time; while the log is being cut, or
+ * takes nothing in beside a write that is in flight, the rest waits here, and its bytes count against the stream's credit.
+ *
+ * Invariants: a batch enters the log only after its CRC, counts, offsets and epoch were found good; nothing is appended
+ * beside a cut; what is told as appended is written, in the synced modes synced (15.1(2)).
+ *
+ * A log that may not be cut (5.3(6)), or could not be, stays as it is: this partition stops, others go on.
+ */
+import { BATCH_HEADER_BYTES, baseOffsetAt, errorRow, validateStoredBatch } from "@tidemark/proto";
+import type { BatchHeader } from "@tidemark/proto";
+import type { ReplicaData, ReplicaReport } from "@tidemark/proto/replication";
+import { asLeaderEpoch, asOffset } from "../base/index.ts";
+import type { LeaderEpoch, Offset, PartitionId, SharedMemory } from "../base/index.ts";
+import { DiskFault } from "../ports/index.ts";
+import type { Clock, Logger, TimerHandle, Timers } from "../ports/index.ts";
+import { PartitionFollower } from "../replication/index.ts";
+import type { FollowerEffect, FrameAnswer, LeaderFrame, RecordsAnswer, ReplicaRefusal } from "../replication/index.ts";
+import type { LogConfig, LogEvents, PartitionLog } from "../storage/index.ts";
+import type { DiskReserve } from "./disk-reserve.ts";
+import { countsSynced } from "./durability.ts";
+
+const NO_RECORDS = Buffer.alloc(0);
+
+/** Until a full disk is looked at again (3.8(2)). */
+const ROOM_RETRY_MS = 1_000;
+
+export interface FollowedPartitionOptions {
+  readonly log: PartitionLog;
+  readonly leaderId: number;
+  readonly leaderEpoch: LeaderEpoch;
+  /** Leader epoch of the last unclean choice (9(3)); -1 = none. */
+  readonly uncleanEpoch: number;
+  /** The last one used for this partition in this process; 0 at first. */
+  readonly generation: number;
+}
+
+export interface FollowedPartitionDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly reserve: Pick<DiskReserve, "hasRoom">;
+  /** `replica.fetch.backoff.ms`. */
+  backoffMs(): number;
+  /** A write failed for another reason than a full disk (3.8(1)). */
+  onDiskFault(fault: DiskFault): void;
+}
+
+/** The place of a partition in the stream from its leader. */
+export interface FollowerSeat {
+  /** There is something to report: asked for with `takeReport` at the end of the turn. */
+  onReportDue(): void;
+  /** So many bytes of records were handed to the log, or dropped. */
+  onTaken(bytes: number): void;
+}
+
+/** One partition's part of one frame. */
+interface Delivery {
+  readonly frame: LeaderFrame<Buffer>;
+  readonly bytes: number;
+  /** Where the records lie; held until nobody looks at them. */
+  readonly memory: SharedMemory;
+}
+
+type Effects = readonly FollowerEffect<Buffer>[];
+type Report = Omit<ReplicaReport, "slot" | "topicId" | "partition">;
+
+export class FollowedPartition implements LogEvents {
+  readonly topic: string;
+  readonly partition: PartitionId;
+  readonly topicId: string;
+  readonly leaderId: number;
+  readonly leaderEpoch: LeaderEpoch;
+  readonly #log: PartitionLog;
+  readonly #deps: FollowedPartitionDeps;
+  readonly #core: PartitionFollower<Buffer>;
+  #seat: FollowerSeat | null = null;
+  /** Arrived and not worked on yet; nearly always empty. */
+  readonly #inbox: Delivery[] = [];
+  /** The next frame is not looked at yet. */
+  #isBusy = false;
+  /** The log is being cut, or begins a segment: whatever else ends meanwhile, nothing is appended. */
+  #isCutting = false;
+  /** What is being worked on. */
+  #inHand: Delivery | null = null;
+  /** Its records, as far as they wait to be appended: from byte `at` on. */
+  #unfinished: { readonly answer: RecordsAnswer<Buffer>; readonly at: number } | null = null;
+  #countsSynced: boolean;
+
+  /** To be asked with the next report. */
+  #ask: { readonly generation: number; readonly readFrom: Offset; readonly epochBefore: LeaderEpoch } | null = null;
+  /** As last told in this generation; -1 = not yet. */
+  #appendedToTold = -1;
+  #logStartTold = -1;
+  #timer: TimerHandle | null = null;
+  #isStopped = false;
+  #isClosed = false;
+
+  constructor(options: FollowedPartitionOptions, deps: FollowedPartitionDeps) {
+    const { log, leaderEpoch, uncleanEpoch, generation } = options;
+    this.topic = log.topic;
+    this.partition = log.partition;
+    this.topicId = log.topicId;
+    this.leaderId = options.leaderId;
+    this.leaderEpoch = leaderEpoch;
+    this.#log = log;
+    this.#deps = deps;
+    this.#core = new PartitionFollower({ leaderEpoch, uncleanEpoch, generation }, log);
+    this.#countsSynced = countsSynced(log.config.durability);
+    log.events = this;
+  }
+
+  get generation(): number {
+    return this.#core.generation;
+  }
+
+  /** It keeps its bytes and follows no more: an operator has to look (5.3(6)), or its disk is gone. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  get logEndOffset(): Offset {
+    return this.#log.logEndOffset;
+  }
+
+  get highWatermark(): Offset {
+    return this.#log.highWatermark;
+  }
+
+  // ---- life ----
+
+  onMetadata(uncleanEpoch: number): void {
+    this.#core.onMetadata(uncleanEpoch);
+    this.#perform(this.#core.onRetry());
+  }
+
+  /** Settings of the topic changed. */
+  reconfigure(config: LogConfig): void {
+    this.#log.reconfigure(config);
+    const isRaised = countsSynced(config.durability) && !this.#countsSynced;
+    this.#countsSynced = countsSynced(config.durability);
+    if (!isRaised) return;
+    // 15.1(5): what was told as written has to be told again as synced.
+    this.#appendedToTold = -1;
+    this.#log.sync();
+    this.#onMoved();
+  }
+
+  /** Nothing arrives and nothing is reported any more. What the log has under way goes on (PartitionLog.whenSettled). */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#unfinished = null;
+    this.#letGo();
+    for (const delivery of this.#inbox.splice(0)) this.#done(delivery);
+    this.#seat = null;
+  }
+
+  // ---- the stream ----
+
+  onStreamOpened(seat: FollowerSeat): void {
+    this.#seat = seat;
+    this.#perform(this.#core.onStreamOpened());
+  }
+
+  onStreamLost(): void {
+    this.#ask = null;
+    this.#core.onStreamLost();
+  }
+
+  /** One item of a frame. Its records lie in `memory`. */
+  onData(item: ReplicaData, memory: SharedMemory): void {
+    memory.hold();
+    this.#inbox.push({ frame: frameOf(item), bytes: item.records.length, memory });
+    this.#workOff();
+  }
+
+  /** What there is to say now; null: nothing new, or nothing that may be said (5.4). */
+  takeReport(): Report | null {
+    if (this.#isClosed || !this.#core.isReporting) return null;
+    const ask = this.#ask;
+    const appendedTo = this.#countedEnd();
+    const durableLogStart = this.#log.durableLogStartOffset;
+    if (ask === null && appendedTo === this.#appendedToTold && durableLogStart === this.#logStartTold) return null;
+    this.#ask = null;
+    this.#appendedToTold = appendedTo;
+    this.#logStartTold = durableLogStart;
+    return {
+      leaderEpoch: this.leaderEpoch,
+      generation: ask?.generation ?? this.#core.generation,
+      asks: ask !== null,
+      readFrom: ask?.readFrom ?? 0,
+      epochBefore: ask?.epochBefore ?? -1,
+      appendedTo,
+      isSynced: this.#countsSynced,
+      durableLogStart,
+    };
+  }
+
+  // ---- of the log ----
+
+  onWritten(fault: DiskFault | null): void {
+    if (this.#isClosed) return;
+    if (fault !== null) this.#onWriteFailed(fault);
+    else {
+      if (this.#countsSynced) this.#log.sync();
+      this.#onMoved();
+    }
+    this.#goOn();
+  }
+
+  onSynced(): void {
+    if (!this.#isClosed && this.#countsSynced) this.#onMoved();
+  }
+
+  onSyncFailed(fault: DiskFault): void {
+    this.#deps.onDiskFault(fault);
+  }
+
+  // ---- what arrived ----
+
+  #workOff(): void {
+    while (!this.#isBusy && !this.#isClosed) {
+      const delivery = this.#inbox.shift();
+      if (delivery === undefined) return;
+      this.#inHand = delivery;
+      this.#perform(this.#core.onFrame(delivery.frame));
+      if (this.#unfinished === null) this.#letGo();
+    }
+  }
+
+  /** What waited for the log goes on. */
+  #goOn(): void {
+    if (this.#isClosed || this.#isStopped || this.#isCutting) return;
+    if (this.#unfinished !== null) {
+      this.#isBusy = false;
+      this.#appendOn();
+      if (this.#unfinished === null) this.#letGo();
+    }
+    this.#workOff();
+  }
+
+  #letGo(): void {
+    const delivery = this.#inHand;
+    this.#inHand = null;
+    if (delivery !== null) this.#done(delivery);
+  }
+
+  /** The bytes are in the log's hands, or dropped. While a write of them is in flight their memory stays. */
+  #done({ bytes, memory }: Delivery): void {
+    this.#seat?.onTaken(bytes);
+    if (this.#log.writtenEndOffset === this.#log.logEndOffset) memory.letGo();
+    else void this.#log.whenWritten().then(() => memory.letGo());
+  }
+
+  #perform(effects: Effects): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "ask":
+          this.#ask = effect;
+          this.#appendedToTold = -1;
+          this.#seat?.onReportDue();
+          break;
+        case "append":
+          this.#append(effect.answer, effect.restartAt);
+          break;
+        case "advance":
+          this.#advance(effect.highWatermark, effect.logStartOffset);
+          break;
+        case "truncate":
+          this.#cut("the log is cut where it parts from the leader's", effect.to, this.#log.truncateTo(effect.to));
+          break;
+        case "restart":
+          this.#cut("the log begins anew where the leader's begins", effect.at, this.#log.restartAt(effect.at));
+          break;
+        case "retryLater":
+          this.#retryLater(effect.cause);
+          break;
+        case "stop":
+          this.#stop(effect.reason);
+      }
+    }
+  }
+
+  // ---- append ----
+
+  #append(answer: RecordsAnswer<Buffer>, restartAt: Offset | null): void {
+    this.#unfinished = { answer, at: 0 };
+    if (restartAt === null) this.#appendOn();
+    else this.#cutThen(this.#log.restartAt(restartAt), () => this.#goOn());
+  }
+
+  /** Appends what is unfinished: all of it, or it goes on later, or the answer is void. */
+  #appendOn(): void {
+    const { clock, reserve, timers } = this.#deps;
+    if (this.#unfinished === null) return;
+    const { answer, at: from } = this.#unfinished;
+    const records = answer.records ?? NO_RECORDS;
+    if (!reserve.hasRoom(records.length - from)) {
+      // 3.8(2): what it follows pauses, and this is no error.
+      this.#isBusy = true;
+      this.#timer = timers.after(ROOM_RETRY_MS, () => this.#goOn());
+      return;
+    }
+    const now = clock.wallNow();
+    let isBad = false;
+    for (let at = from; at < records.length && !isBad; ) {
+      const step = validateStoredBatch(records, at, records.length);
+      if (!step.ok || !this.#fits(step.header)) {
+        isBad = true;
+        continue;
+      }
+      const { sizeBytes, baseOffset } = step.header;
+      const { code, fault } = this.#log.appendFetched(records.subarray(at, at + sizeBytes), step.header, now);
+      if (code === "OK") {
+        at += sizeBytes;
+        continue;
+      }
+      // What stands before it is written all the same.
+      const writeFault = this.#log.writeAppended();
+      if (code === "KAFKA_STORAGE_ERROR" || writeFault !== null) return this.#onWriteFailed(fault ?? writeFault);
+      this.#isBusy = true;
+      this.#unfinished = { answer, at };
+      if (code === "GAP") this.#skipTo(asOffset(baseOffset));
+      return;
+    }
+    const fault = this.#log.writeAppended();
+    if (fault !== null) return this.#onWriteFailed(fault);
+    this.#unfinished = null;
+    if (this.#countsSynced) this.#log.sync();
+    this.#onMoved();
+    this.#perform(isBad ? this.#core.onBadBatch() : this.#core.onAppended(answer));
+  }
+
+  /** Recovery would take anything else for a bad batch (4.2(5)). */
+  #fits({ baseOffset, partitionLeaderEpoch }: BatchHeader): boolean {
+    const { logEndOffset, latestEpoch } = this.#log;
+    return (
+      baseOffset >= logEndOffset && partitionLeaderEpoch >= latestEpoch && partitionLeaderEpoch <= this.leaderEpoch
+    );
+  }
+
+  #skipTo(offset: Offset): void {
+    this.#cutThen(this.#log.skipTo(offset), (isDone) => {
+      if (!isDone) this.#onWriteFailed(null);
+      this.#goOn();
+    });
+  }
+
+  /** The log was cut back to its last whole batch: what was sent on top of that is void, here and on its way. */
+  #onWriteFailed(fault: DiskFault | null): void {
+    this.#unfinished = null;
+    this.#isBusy = false;
+    this.#letGo();
+    this.#perform(this.#core.onWriteFailed());
+    // A full disk, or a want of file descriptors, fails what it failed and no more (3.8(2)).
+    if (fault !== null && fault.kind !== "ENOSPC" && fault.kind !== "EMFILE") this.#deps.onDiskFault(fault);
+  }
+
+  // ---- either end ----
+
+  #advance(highWatermark: Offset, logStartOffset: Offset): void {
+    this.#log.highWatermark = highWatermark;
+    if (logStartOffset > this.#log.logStartOffset) this.#raiseLogStart(logStartOffset);
+  }
+
+  #raiseLogStart(offset: Offset): void {
+    this.#log.raiseLogStart(offset).then(
+      () => this.#onMoved(),
+      (cause: unknown) => {
+        if (this.#isClosed) return;
+        if (!(cause instanceof DiskFault)) throw cause;
+        // It holds here; only that it would survive a crash cannot be told yet.
+        this.#deps.timers.after(this.#deps.backoffMs(), () => {
+          if (!this.#isClosed && !this.#isStopped) this.#raiseLogStart(this.#log.logStartOffset);
+        });
+      },
+    );
+  }
+
+  #cut(message: string, offset: Offset, cut: Promise<void>): void {
+    const { topic, partition, leaderEpoch } = this;
+    const { logEndOffset } = this.#log;
+    if (offset !== logEndOffset)
+      this.#deps.logger.info(message, { topic, partition, leaderEpoch, logEndOffset, offset });
+    this.#cutThen(cut, () => {
+      this.#isBusy = false;
+      this.#perform(this.#core.onCut());
+      this.#workOff();
+    });
+  }
+
+  #cutThen<T>(cut: Promise<T>, then: (result: T) => void): void {
+    this.#isBusy = true;
+    this.#isCutting = true;
+    cut.then(
+      (result) => {
+        this.#isCutting = false;
+        if (!this.#isClosed) then(result);
+      },
+      (cause: unknown) => this.#onCutFailed(cause),
+    );
+  }
+
+  /** The log has told its directory, if it was the disk. */
+  #onCutFailed(cause: unknown): void {
+    if (!this.#isClosed) this.#stop(`the log could not be cut: ${String(cause)}`);
+  }
+
+  #stop(reason: string): void {
+    this.#isStopped = true;
+    this.#unfinished = null;
+    this.#letGo();
+    const { topic, partition, leaderEpoch } = this;
+    this.#deps.logger.error("a replica has stopped and keeps its bytes", { topic, partition, leaderEpoch, reason });
+  }
+
+  // ---- what it tells ----
+
+  #retryLater(cause: ReplicaRefusal | "CORRUPT_MESSAGE"): void {
+    const { topic, partition, leaderId, leaderEpoch } = this;
+    this.#deps.logger.debug("a replica waits before it asks again", { topic, partition, leaderId, leaderEpoch, cause });
+    this.#timer?.cancel();
+    this.#timer = this.#deps.timers.after(this.#deps.backoffMs(), () => {
+      if (!this.#isClosed) this.#perform(this.#core.onRetry());
+    });
+  }
+
+  #onMoved(): void {
+    this.#seat?.onReportDue();
+  }
+
+  #countedEnd(): Offset {
+    const { syncedEndOffset, writtenEndOffset } = this.#log;
+    return this.#countsSynced ? asOffset(Math.min(syncedEndOffset, writtenEndOffset)) : writtenEndOffset;
+  }
+}
+
+function frameOf(item: ReplicaData): LeaderFrame<Buffer> {
+  const { generation, records } = item;
+  const leaderEpoch = asLeaderEpoch(item.leaderEpoch);
+  return { leaderEpoch, generation, askedFrom: asOffset(item.askedFrom), answer: answerOf(item, records) };
+}
+
+function answerOf(item: ReplicaData, records: Buffer): FrameAnswer<Buffer> {
+  const { diverging } = item;
+  const logStartOffset = asOffset(item.logStartOffset);
+  if (item.errorCode !== 0) {
+    const code = errorRow(item.errorCode).name as ReplicaRefusal;
+    return { kind: "refused", code, logStartOffset, logEndOffset: asOffset(item.logEndOffset) };
+  }
+  if (diverging !== null) {
+    const { epoch, endOffset } = diverging;
+    return { kind: "diverging", end: { epoch: asLeaderEpoch(epoch), endOffset: asOffset(endOffset) } };
+  }
+  const base = records.length < BATCH_HEADER_BYTES ? -1 : baseOffsetAt(records, 0);
+  // What is no batch is found bad by the append.
+  const firstBaseOffset = Number.isSafeInteger(base) && base >= 0 ? base : item.askedFrom;
+  return {
+    kind: "records",
+    records: records.length === 0 ? null : records,
+    firstBaseOffset: asOffset(firstBaseOffset),
+    highWatermark: asOffset(item.highWatermark),
+    logStartOffset,
+  };
+}

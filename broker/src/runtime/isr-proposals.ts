@@ -1,0 +1,129 @@
+/**
+ * What leaders here propose about their in-sync replicas (semantics 7(6), 7(7)), on its way to the controller: outside the
+ * append path, those of a turn in one request, one request at a time. An attempt that brought no answer, or found no
+ * controller, is made again unchanged; any other answer goes to its partition, which knows the proposal by its id.
+ */
+import type { ErrorName } from "@tidemark/proto";
+import type { IsrProposal as ProposalOnWire } from "../metadata/index.ts";
+import type { Logger, TimerHandle, Timers } from "../ports/index.ts";
+import type { IsrProposal } from "../replication/index.ts";
+import type { ControllerCommands } from "./controller-commands.ts";
+import type { Partition } from "./partition.ts";
+import type { Turn } from "./turn.ts";
+
+/** Until an attempt without an answer is made again: at first, and at most. */
+const RETRY_MS = 50;
+const RETRY_MS_MAX = 1_000;
+
+export interface IsrSenderDeps {
+  readonly commands: Pick<ControllerCommands, "alterPartitions">;
+  readonly timers: Timers;
+  readonly turn: Turn;
+  readonly logger: Logger;
+  readonly brokerId: number;
+  /** As registered. */
+  brokerEpoch(): number;
+  /** Metadata that is applied here. */
+  appliedOffset(): number;
+}
+
+interface Waiting {
+  readonly partition: Partition;
+  readonly proposal: IsrProposal;
+}
+
+export class IsrSender {
+  readonly #deps: IsrSenderDeps;
+  #queue: Waiting[] = [];
+  /** With a proposal that is not over. */
+  readonly #proposing = new Set<Partition>();
+  #isSending = false;
+  #isAsked = false;
+  #retry: TimerHandle | null = null;
+  #retryMs = RETRY_MS;
+  #isClosed = false;
+  readonly #flush = (): void => {
+    this.#isAsked = false;
+    this.#send();
+  };
+
+  constructor(deps: IsrSenderDeps) {
+    this.#deps = deps;
+  }
+
+  propose(partition: Partition, proposal: IsrProposal): void {
+    this.#queue.push({ partition, proposal });
+    this.#proposing.add(partition);
+    this.#askForSend();
+  }
+
+  /** Metadata up to `metadataOffset` is applied, and the partitions were told of what concerns them. */
+  onApplied(metadataOffset: number): void {
+    for (const partition of this.#proposing) {
+      if (!partition.onApplied(metadataOffset)) this.#proposing.delete(partition);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#retry?.cancel();
+  }
+
+  #askForSend(): void {
+    if (this.#isAsked || this.#isSending || this.#retry !== null || this.#isClosed) return;
+    this.#isAsked = true;
+    this.#deps.turn.flush(this.#flush);
+  }
+
+  #send(): void {
+    const sent = this.#queue.filter(({ partition }) => partition.closedCode === "NONE");
+    this.#queue = [];
+    if (sent.length === 0 || this.#isClosed) return;
+    this.#isSending = true;
+    const { brokerId, commands } = this.#deps;
+    const partitions = sent.map(onWire);
+    commands.alterPartitions({ brokerId, brokerEpoch: this.#deps.brokerEpoch(), partitions }).then(
+      ({ metadataOffset, results }) => {
+        this.#isSending = false;
+        this.#retryMs = RETRY_MS;
+        for (const [i, waiting] of sent.entries())
+          this.#onAnswer(waiting, results[i]?.error ?? "NOT_CONTROLLER", metadataOffset);
+        if (this.#queue.length > 0) this.#askForSend();
+      },
+      (cause: unknown) => {
+        this.#isSending = false;
+        this.#deps.logger.warn("changes of in-sync replicas were not answered", { count: sent.length, err: cause });
+        for (const waiting of sent) this.#again(waiting);
+      },
+    );
+  }
+
+  #onAnswer(waiting: Waiting, error: ErrorName, metadataOffset: number): void {
+    if (error === "NOT_CONTROLLER") return this.#again(waiting);
+    const { partition, proposal } = waiting;
+    const { topic, partition: number } = partition;
+    const isr = proposal.isr.map(({ brokerId }) => brokerId);
+    const line = error === "NONE" ? "in-sync replicas changed" : "a change of in-sync replicas was refused";
+    this.#deps.logger.info(line, { topic, partition: number, isr, error });
+    const appliedOffset = this.#deps.appliedOffset();
+    partition.onProposalAnswered({ proposalId: proposal.proposalId, metadataOffset, appliedOffset });
+  }
+
+  #again({ partition, proposal }: Waiting): void {
+    if (this.#isClosed) return;
+    const again = partition.retryProposal(proposal.proposalId);
+    if (again === null) return;
+    this.#queue.push({ partition, proposal: again });
+    if (this.#retry !== null) return;
+    this.#retry = this.#deps.timers.after(this.#retryMs, () => {
+      this.#retry = null;
+      this.#askForSend();
+    });
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX);
+  }
+}
+
+function onWire({ partition, proposal }: Waiting): ProposalOnWire {
+  const { leaderEpoch, partitionEpoch, isr, isRecovering } = proposal;
+  return { topicId: partition.topicId, partition: partition.partition, leaderEpoch, partitionEpoch, isr, isRecovering };
+}

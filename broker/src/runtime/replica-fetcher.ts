@@ -1,0 +1,249 @@
+/**
+ * The follower's end of the stream from one other broker: all partitions that are followed there share it (performance 4).
+ * What arrives is handed to its partition; what partitions have to report leaves together at the end of the turn, with the
+ * credit that they gave back. A partition that has nothing to say costs nothing.
+ *
+ * The source may send WINDOW_BYTES of records that no log has taken yet, one batch beyond. When the stream breaks it is made
+ * again, after a rest that doubles up to `replica.fetch.backoff.ms`; every partition then asks anew.
+ *
+ * Not here: what a partition does with its records (followed-partition.ts), which ones are followed (replica-manager.ts).
+ */
+import { decodeDataFrame, encodeReportFrame } from "@tidemark/proto/replication";
+import type { ReplicaData, ReplicaReport } from "@tidemark/proto/replication";
+import { SharedMemory } from "../base/index.ts";
+import type { Logger, PeerAddress, PeerError, PeerStream, PeerTransport, TimerHandle, Timers } from "../ports/index.ts";
+import type { FollowedPartition, FollowerSeat } from "./followed-partition.ts";
+import type { Turn } from "./turn.ts";
+
+/** Records on their way (performance 4.3). */
+export const WINDOW_BYTES = 8 * 1024 * 1024;
+/** Credit that leaves by itself; less waits for the next report. */
+const GRANT_BYTES = 1024 * 1024;
+/** The first rest after a stream broke. */
+const RECONNECT_MS = 20;
+
+export interface ReplicaFetcherDeps {
+  readonly transport: Pick<PeerTransport, "openReplication">;
+  readonly timers: Timers;
+  readonly turn: Turn;
+  readonly logger: Logger;
+  /** Null while the metadata does not say where that broker is. */
+  addressOf(brokerId: number): PeerAddress | null;
+  /** Of this broker, as registered. */
+  brokerEpoch(): number;
+  /** `replica.fetch.backoff.ms`. */
+  backoffMs(): number;
+}
+
+export class ReplicaFetcher {
+  readonly sourceId: number;
+  readonly #deps: ReplicaFetcherDeps;
+  readonly #seats = new Map<FollowedPartition, Seat>();
+  /** What the stream calls them; a number is never used twice on one stream. */
+  readonly #bySlot = new Map<number, Seat>();
+  #lastSlot = 0;
+  #due: Seat[] = [];
+  #removed: number[] = [];
+  #stream: PeerStream | null = null;
+  #isFlushAsked = false;
+  #reconnect: TimerHandle | null = null;
+  #restMs = 0;
+  /** Records that arrived and that no log has taken, of broken streams too. */
+  #heldBytes = 0;
+  /** Taken, and not granted again. */
+  #owedBytes = 0;
+  readonly #flush = (): void => this.#send();
+
+  constructor(sourceId: number, deps: ReplicaFetcherDeps) {
+    this.sourceId = sourceId;
+    this.#deps = deps;
+  }
+
+  get isIdle(): boolean {
+    return this.#seats.size === 0;
+  }
+
+  follow(partition: FollowedPartition): void {
+    const seat = new Seat(partition, this);
+    this.#seats.set(partition, seat);
+    if (this.#stream !== null) this.#seat(seat);
+    else if (this.#reconnect === null) this.#connectLater(0);
+  }
+
+  unfollow(partition: FollowedPartition): void {
+    const seat = this.#seats.get(partition);
+    if (seat === undefined) return;
+    this.#seats.delete(partition);
+    this.#bySlot.delete(seat.slot);
+    if (this.#stream === null) return;
+    if (seat.isNamed) this.#removed.push(seat.slot);
+    this.#askForFlush();
+  }
+
+  /** This broker has registered anew, or the source moved: what was told before counts no longer. */
+  restart(): void {
+    this.#restMs = 0;
+    this.#end();
+    if (!this.isIdle) this.#connectLater(0);
+  }
+
+  close(): void {
+    this.#end();
+    this.#reconnect?.cancel();
+    this.#seats.clear();
+  }
+
+  // ---- of its seats ----
+
+  onReportDue(seat: Seat): void {
+    if (this.#stream === null || seat.isDue || !this.#bySlot.has(seat.slot)) return;
+    seat.isDue = true;
+    this.#due.push(seat);
+    this.#askForFlush();
+  }
+
+  onTaken(bytes: number): void {
+    this.#heldBytes -= bytes;
+    if (this.#stream === null) return;
+    this.#owedBytes += bytes;
+    if (this.#owedBytes >= GRANT_BYTES) this.#askForFlush();
+  }
+
+  // ---- the stream ----
+
+  #connectLater(delayMs: number): void {
+    this.#reconnect?.cancel();
+    this.#reconnect = this.#deps.timers.after(delayMs, () => {
+      this.#reconnect = null;
+      if (!this.isIdle) this.#connect();
+    });
+  }
+
+  #connect(): void {
+    const address = this.#deps.addressOf(this.sourceId);
+    if (address === null) return this.#rest();
+    const stream = this.#deps.transport.openReplication(address, {
+      onFrame: (frame, release) => {
+        if (this.#stream === stream) this.#onFrame(frame, release);
+        else release?.();
+      },
+      onDrain: () => undefined,
+      onClosed: (error) => {
+        if (this.#stream === stream) this.#onLost(error);
+      },
+    });
+    this.#stream = stream;
+    this.#owedBytes = Math.max(0, WINDOW_BYTES - this.#heldBytes);
+    for (const seat of this.#seats.values()) this.#seat(seat);
+    this.#askForFlush();
+  }
+
+  #seat(seat: Seat): void {
+    this.#lastSlot += 1;
+    seat.slot = this.#lastSlot;
+    seat.isNamed = false;
+    this.#bySlot.set(seat.slot, seat);
+    seat.partition.onStreamOpened(seat);
+  }
+
+  #onLost(error: PeerError | null): void {
+    const { logger } = this.#deps;
+    logger.info("the stream from a leader has ended", { brokerId: this.sourceId, reason: error?.message ?? "closed" });
+    this.#end();
+    if (!this.isIdle) this.#rest();
+  }
+
+  #rest(): void {
+    this.#restMs = Math.min(Math.max(this.#restMs * 2, RECONNECT_MS), Math.max(RECONNECT_MS, this.#deps.backoffMs()));
+    this.#connectLater(this.#restMs);
+  }
+
+  /** What there is of a stream goes, and every partition hears of it. */
+  #end(): void {
+    const stream = this.#stream;
+    this.#stream = null;
+    this.#bySlot.clear();
+    this.#due = [];
+    this.#removed = [];
+    this.#owedBytes = 0;
+    if (stream === null) return;
+    stream.close();
+    for (const seat of this.#seats.values()) {
+      seat.isDue = false;
+      seat.partition.onStreamLost();
+    }
+  }
+
+  #onFrame(frame: Buffer, release: (() => void) | null): void {
+    this.#restMs = 0;
+    let items: readonly ReplicaData[];
+    try {
+      ({ items } = decodeDataFrame(frame));
+    } catch (cause: unknown) {
+      this.#deps.logger.error("a leader sent what is no frame", { brokerId: this.sourceId, err: cause });
+      release?.();
+      this.#end();
+      return this.#rest();
+    }
+    const memory = new SharedMemory(frame.length, frame.length, release);
+    for (const item of items) {
+      this.#heldBytes += item.records.length;
+      const seat = this.#bySlot.get(item.slot);
+      if (seat === undefined) this.onTaken(item.records.length);
+      else seat.partition.onData(item, memory);
+    }
+    memory.letGo();
+  }
+
+  #askForFlush(): void {
+    if (this.#isFlushAsked) return;
+    this.#isFlushAsked = true;
+    this.#deps.turn.flush(this.#flush);
+  }
+
+  #send(): void {
+    this.#isFlushAsked = false;
+    if (this.#stream === null) return;
+    const reports: ReplicaReport[] = [];
+    for (const seat of this.#due) {
+      seat.isDue = false;
+      if (this.#bySlot.get(seat.slot) !== seat) continue;
+      const report = seat.partition.takeReport();
+      if (report === null) continue;
+      const { topicId, partition } = seat.partition;
+      reports.push({ slot: seat.slot, topicId: seat.isNamed ? "" : topicId, partition, ...report });
+      seat.isNamed = true;
+    }
+    this.#due.length = 0;
+    const removed = this.#removed;
+    const creditBytes = this.#owedBytes;
+    if (reports.length === 0 && removed.length === 0 && creditBytes < GRANT_BYTES) return;
+    this.#removed = [];
+    this.#owedBytes = 0;
+    // Reports are small, and their number is bounded by that of the partitions: they do not wait for room.
+    this.#stream.send(encodeReportFrame({ brokerEpoch: this.#deps.brokerEpoch(), creditBytes, reports, removed }));
+  }
+}
+
+/** One partition on one fetcher. */
+class Seat implements FollowerSeat {
+  readonly partition: FollowedPartition;
+  readonly #fetcher: ReplicaFetcher;
+  slot = 0;
+  /** The source knows what the slot stands for. */
+  isNamed = false;
+  isDue = false;
+
+  constructor(partition: FollowedPartition, fetcher: ReplicaFetcher) {
+    this.partition = partition;
+    this.#fetcher = fetcher;
+  }
+
+  onReportDue(): void {
+    this.#fetcher.onReportDue(this);
+  }
+
+  onTaken(bytes: number): void {
+    this.#fetcher.onTaken(bytes);
+  }
+}
