@@ -128,6 +128,16 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
     });
     afterEach(() => under.cleanUp());
 
+    /** Resolves when two, which was gone, answers one: the first call may still meet a dial from before. */
+    async function reached(): Promise<void> {
+      const isAnswered = (): Promise<boolean> =>
+        one.transport.call(two.address, "pause", bytes(""), 60_000).then(
+          () => true,
+          () => false,
+        );
+      while (!(await under.outcome(isAnswered())));
+    }
+
     /** A stream from one to two, both of its ends. */
     async function opened(): Promise<{ near: NotingStream; stream: PeerStream; far: NotingStream }> {
       const near = new NotingStream();
@@ -152,7 +162,7 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
       it("drops what is sent to nobody, and reaches who comes back at the same address", async () => {
         await under.outcome(two.crash());
         for (let i = 0; i < 10; i++) one.transport.sendRaft(two.address, bytes("into the void"));
-        await under.outcome(errorOf(one.transport.call(two.address, "any", bytes(""), 5_000)));
+        await under.outcome(errorOf(one.transport.call(two.address, "any", bytes(""), 60_000)));
         const again = new NotingService();
         await under.start(identityOf(2), again, two.address);
         // As Raft does: it says again what matters.
@@ -161,7 +171,7 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
         void heard.then(() => (isHeard = true));
         while (!isHeard) {
           one.transport.sendRaft(two.address, bytes("again"));
-          await under.outcome(one.transport.call(two.address, "pause", bytes(""), 5_000));
+          await reached();
         }
         expect((await heard)[0]?.frame).to.equal("again");
       });
@@ -170,7 +180,7 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
         const strange = new NotingService();
         const stranger = await under.start(identityOf(3, "cluster-b"), strange);
         one.transport.sendRaft(stranger.address, bytes("secret"));
-        await under.outcome(errorOf(one.transport.call(stranger.address, "any", bytes(""), 5_000)));
+        await under.outcome(errorOf(one.transport.call(stranger.address, "any", bytes(""), 60_000)));
         one.transport.sendRaft(stranger.address, bytes("secret"));
         one.transport.sendRaft(two.address, bytes("meant"));
         await under.outcome(service.raft.reached(1));
@@ -182,7 +192,7 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
       it("are answered, many at a time, each with its own answer", async () => {
         const answers = await under.outcome(
           Promise.all(
-            Array.from({ length: 100 }, (_, i) => one.transport.call(two.address, "ask", bytes(String(i)), 5_000)),
+            Array.from({ length: 100 }, (_, i) => one.transport.call(two.address, "ask", bytes(String(i)), 60_000)),
           ),
         );
         expect(answers.map((answer) => Buffer.from(answer).toString())).to.deep.equal(
@@ -201,10 +211,10 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
 
       it("fail with the code that the other side gives, and with none of its secrets when it has none", async () => {
         service.answer = () => Promise.reject(new ApiError("NOT_CONTROLLER", "node 3 leads"));
-        const coded = await under.outcome(errorOf(one.transport.call(two.address, "ask", bytes(""), 5_000)));
+        const coded = await under.outcome(errorOf(one.transport.call(two.address, "ask", bytes(""), 60_000)));
         expect([coded.kind, coded.code, coded.message]).to.deep.equal(["remote", "NOT_CONTROLLER", "node 3 leads"]);
         service.answer = () => Promise.reject(new Error("boom"));
-        const unknown = await under.outcome(errorOf(one.transport.call(two.address, "ask", bytes(""), 5_000)));
+        const unknown = await under.outcome(errorOf(one.transport.call(two.address, "ask", bytes(""), 60_000)));
         expect([unknown.kind, unknown.code]).to.deep.equal(["remote", "UNKNOWN_SERVER_ERROR"]);
       });
 
@@ -213,7 +223,7 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
         const late = await under.outcome(errorOf(one.transport.call(two.address, "ask", bytes(""), 30)));
         expect(late.kind).to.equal("timeout");
         service.answer = async () => bytes("now");
-        const answer = await under.outcome(one.transport.call(two.address, "ask", bytes(""), 5_000));
+        const answer = await under.outcome(one.transport.call(two.address, "ask", bytes(""), 60_000));
         expect(Buffer.from(answer).toString()).to.equal("now");
       });
 
@@ -239,7 +249,7 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
       it("refuses a node of another cluster, on all three connections", async () => {
         const strange = new NotingService();
         const stranger = await under.start(identityOf(3, "cluster-b"), strange);
-        const refused = await under.outcome(errorOf(one.transport.call(stranger.address, "ask", bytes(""), 5_000)));
+        const refused = await under.outcome(errorOf(one.transport.call(stranger.address, "ask", bytes(""), 60_000)));
         expect([refused.kind, refused.code]).to.deep.equal(["refused", "INCONSISTENT_CLUSTER_ID"]);
         expect(refused.message)
           .to.match(/cluster-a/)
@@ -253,14 +263,14 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
 
       it("lets a node that belongs to no cluster meet any", async () => {
         const unborn = await under.start(identityOf(3, ""), new NotingService());
-        const answer = await under.outcome(unborn.transport.call(two.address, "ask", bytes("x"), 5_000));
+        const answer = await under.outcome(unborn.transport.call(two.address, "ask", bytes("x"), 60_000));
         expect(Buffer.from(answer).toString()).to.equal("ask(x) from 3");
-        await under.outcome(two.transport.call(unborn.address, "ask", bytes("x"), 5_000));
+        await under.outcome(two.transport.call(unborn.address, "ask", bytes("x"), 60_000));
       });
 
       it("refuses a node that stands where another one should", async () => {
         const wrong = { ...two.address, nodeId: 7 };
-        const refused = await under.outcome(errorOf(one.transport.call(wrong, "ask", bytes(""), 5_000)));
+        const refused = await under.outcome(errorOf(one.transport.call(wrong, "ask", bytes(""), 60_000)));
         expect([refused.kind, refused.code]).to.deep.equal(["refused", "INVALID_VOTER_KEY"]);
       });
     });
@@ -361,7 +371,7 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
         expect(error?.kind).to.equal("unreachable");
         stream.close();
         stream.send(bytes("x"));
-        await under.outcome(one.transport.call(two.address, "pause", bytes(""), 5_000));
+        await under.outcome(one.transport.call(two.address, "pause", bytes(""), 60_000));
         expect(near.closed.all).to.have.lengthOf(1);
       });
     });
@@ -370,14 +380,14 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
       it("is told of a control connection that closed, again when it closed again, and whether nobody listens", async () => {
         const lost = new Happenings<string>();
         one.transport.watchControl(two.address, () => lost.add("lost"));
-        await under.outcome(one.transport.call(two.address, "pause", bytes(""), 5_000));
+        await under.outcome(one.transport.call(two.address, "pause", bytes(""), 60_000));
         expect(await under.outcome(one.transport.isRefused(two.address))).to.equal(false);
         expect(lost.all).to.deep.equal([]);
         await under.outcome(two.crash());
         await under.outcome(lost.reached(1));
         expect(await under.outcome(one.transport.isRefused(two.address))).to.equal(true);
         const again = await under.start(identityOf(2), service, two.address);
-        await under.outcome(one.transport.call(two.address, "pause", bytes(""), 5_000));
+        await reached();
         const before = lost.all.length;
         await under.outcome(again.crash());
         await under.outcome(lost.reached(before + 1));
@@ -390,7 +400,7 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
         await under.outcome(lost.reached(3));
         stop();
         const before = lost.all.length;
-        await under.outcome(errorOf(one.transport.call(nowhere, "ask", bytes(""), 5_000)));
+        await under.outcome(errorOf(one.transport.call(nowhere, "ask", bytes(""), 60_000)));
         expect(lost.all).to.have.lengthOf(before);
       });
     });
