@@ -26,4 +26,4 @@ export type {
 export { RaftNode } from "./raft-node.ts";
 export { survivingEntries } from "./raft-log.ts";
 export type { Entry, EntryBody, HardState, LogIndex, ReplicaId, Snapshot, StoredState, Term } from "./types.ts";
-export { isSameReplica, isSameSnapshot, replicaKey } from "./types.ts";
+export { includesReplica, isSameReplica, isSameSnapshot, replicaKey } from "./types.ts";
