@@ -147,7 +147,7 @@ function mochaOptions(rest) {
     "--reporter",
     join(root, "scripts/mocha-reporter.cjs"),
     "--timeout",
-    "240000",
+    "600000",
     "--exit",
     ...rest,
   ];

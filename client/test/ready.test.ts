@@ -13,7 +13,7 @@ describe("Client.ready", () => {
     server.close();
     await once(server, "close");
     await using client = new Client(`127.0.0.1:${port}`);
-    const error = await rejection(client.ready({ timeout: 1_000 }));
+    const error = await rejection(client.ready({ timeout: 5_000 }));
     expect(error).to.include({ code: "CONNECTION_LOST", message: `connect ECONNREFUSED 127.0.0.1:${port}` });
     await using lost = new Client({ brokers: "broker.invalid:9192", retry: { budget: 50 } });
     const unresolved = await rejection(lost.ready({ timeout: 5_000 }));

@@ -21,7 +21,7 @@ describe("client over TLS", () => {
 
   after(() => broker.stop());
 
-  const retry = { initialDelay: 5, maxDelay: 20, budget: 1_000 } as const;
+  const retry = { initialDelay: 5, maxDelay: 20, budget: 6_000 } as const;
 
   it("sends and reads when it trusts the broker's certificate", async () => {
     await using client = new Client({ brokers: broker.address, tls: { ca: TEST_CERTIFICATE } });
@@ -45,9 +45,9 @@ describe("client over TLS", () => {
 
   it("does not talk to a broker that it has no reason to trust, or that speaks TLS when it does not", async () => {
     await using strict = new Client({ brokers: broker.address, tls: true, retry });
-    expect(await rejection(strict.ready())).to.include({ code: "CONNECTION_LOST" });
     await using plain = new Client({ brokers: broker.address, retry });
-    expect(await rejection(plain.ready())).to.include({ code: "CONNECTION_LOST" });
+    const refusals = await Promise.all([strict, plain].map((client) => rejection(client.ready())));
+    for (const refusal of refusals) expect(refusal).to.include({ code: "CONNECTION_LOST" });
     await using loose = new Client({ brokers: broker.address, tls: { rejectUnauthorized: false } });
     expect((await loose.ready()).brokers).to.have.length(1);
   });

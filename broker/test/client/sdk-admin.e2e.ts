@@ -257,7 +257,7 @@ describe("the admin surface of the SDK", () => {
 
     it("how many connections there may be", async () => {
       await client.admin.configs.alter(CLUSTER, { set: { "max.connections": "1" } });
-      await using other = new Client({ brokers: broker.grpcAddress, retry: { budget: "2s" } });
+      await using other = new Client({ brokers: broker.grpcAddress, retry: { budget: "5s" } });
       expect(await refusal(other.ready())).to.include({ code: "CONNECTION_LOST" });
       await client.admin.configs.alter(CLUSTER, { delete: ["max.connections"] });
       await using third = new Client(broker.grpcAddress);

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { stories } from "../real-disk/stories.ts";
 import { runInNamespace, whyNot } from "../support/mounts.ts";
 
-const STORY_LIMIT_MS = 200_000;
+const STORY_LIMIT_MS = 500_000;
 
 describe("a broker on a real file system of a few MiB", () => {
   for (const [title, { needs }] of Object.entries(stories)) {

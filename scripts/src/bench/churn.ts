@@ -17,7 +17,7 @@ const TOPICS = 2000;
 const TINY_TOPICS = 40;
 const AT_A_TIME = 8;
 const DELETE_DELAY_MS = 200;
-const GONE_WITHIN_MS = 30_000;
+const GONE_WITHIN_MS = 120_000;
 const PREFIX = "churn-";
 /** A partition and its topic take four times that. Compiled code is heap too, and still grows a little. */
 const HEAP_KIB_MOST = 1;
