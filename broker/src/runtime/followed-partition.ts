@@ -111,6 +111,7 @@ export class FollowedPartition implements LogEvents {
     this.#core = new PartitionFollower({ leaderEpoch, uncleanEpoch, generation }, log);
     this.#countsSynced = countsSynced(log.config.durability);
     log.events = this;
+    this.#sync();
   }
 
   get generation(): number {
@@ -145,7 +146,7 @@ export class FollowedPartition implements LogEvents {
     if (!isRaised) return;
     // 15.1(5): what was told as written has to be told again as synced.
     this.#appendedToTold = -1;
-    this.#log.sync();
+    this.#sync();
     this.#onMoved();
   }
 
@@ -207,7 +208,7 @@ export class FollowedPartition implements LogEvents {
     if (this.#isClosed) return;
     if (fault !== null) this.#onWriteFailed(fault);
     else {
-      if (this.#countsSynced) this.#log.sync();
+      this.#sync();
       this.#onMoved();
     }
     this.#goOn();
@@ -331,7 +332,7 @@ export class FollowedPartition implements LogEvents {
     const fault = this.#log.writeAppended();
     if (fault !== null) return this.#onWriteFailed(fault);
     this.#unfinished = null;
-    if (this.#countsSynced) this.#log.sync();
+    this.#sync();
     this.#onMoved();
     this.#perform(isBad ? this.#core.onBadBatch() : this.#core.onAppended(answer));
   }
@@ -389,6 +390,7 @@ export class FollowedPartition implements LogEvents {
       this.#deps.logger.info(message, { topic, partition, leaderEpoch, logEndOffset, offset });
     this.#cutThen(cut, () => {
       this.#isBusy = false;
+      this.#sync();
       this.#perform(this.#core.onCut());
       this.#workOff();
     });
@@ -432,6 +434,11 @@ export class FollowedPartition implements LogEvents {
 
   #onMoved(): void {
     this.#seat?.onReportDue();
+  }
+
+  /** A sync that ran into a cut, or belonged to another role, counts for nothing: nobody else would ask again. */
+  #sync(): void {
+    if (this.#countsSynced && this.#log.syncedEndOffset < this.#log.writtenEndOffset) this.#log.sync();
   }
 
   #countedEnd(): Offset {

@@ -172,6 +172,8 @@ export class Partition implements LogEvents, LookUpOwner {
     );
     this.#perform(this.#leader.onEndOffset(this.#countedEnd(), now));
     log.events = this;
+    // What another role has left unsynced; nobody else would ask.
+    if (this.#countsSynced && log.syncedEndOffset < log.writtenEndOffset) log.sync();
   }
 
   // ---- what readers see ----

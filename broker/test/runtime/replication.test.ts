@@ -1,16 +1,30 @@
 /** Replication between replica managers over simulated disks and streams, with metadata written by the test. */
 import { expect } from "chai";
-import { ReplicationBench } from "./support/replication-bench.ts";
+import { asMs, asOffset } from "../../src/base/index.ts";
+import { BatchField } from "@tidemark/proto";
+import { ReplicationBench, topicIdOf } from "./support/replication-bench.ts";
+import type { Answer, Outcome } from "./support/partition-bench.ts";
 
-const SYNCED = { "tidemark.durability": "group-commit" };
-const PAGE_CACHE = { "tidemark.durability": "page-cache" };
+const SYNCED = { "tidemark.durability": "group-commit", "min.insync.replicas": "2" };
+const PAGE_CACHE = { "tidemark.durability": "page-cache", "min.insync.replicas": "2" };
+const LOG_FILE = /tide-0\/\d+\.log$/u;
 
-async function sameBytes(bench: ReplicationBench, partition = 0): Promise<void> {
+function sameBytes(bench: ReplicationBench, partition = 0): void {
   const [first, ...others] = bench.nodes
     .filter(({ life }) => life !== null)
     .map(({ id }) => bench.bytes(id, partition));
   expect(first?.length).to.be.greaterThan(0);
   for (const other of others) expect(other.equals(first as Buffer), "byte for byte the same").to.equal(true);
+}
+
+async function answered(bench: ReplicationBench, outcome: Outcome, ms = 60_000): Promise<Answer> {
+  await bench.until("answered", () => outcome.answer !== null, ms);
+  return outcome.answer as Answer;
+}
+
+/** Appends one record with acks=all at broker `id`, expecting it to be taken. */
+async function put(bench: ReplicationBench, id: number, value: string): Promise<void> {
+  expect(await answered(bench, bench.append(id, { values: [value] }))).to.include({ code: "NONE" });
 }
 
 describe("replication", () => {
@@ -23,17 +37,504 @@ describe("replication", () => {
       const outcome = bench.append(1, { values: ["a", "b"] });
       await bench.world.runFor(0);
       expect(outcome.answer).to.equal(null);
-      await bench.until("answered", () => outcome.answer !== null, 1_000);
-      expect(outcome.answer).to.deep.include({ code: "NONE", baseOffset: 0 });
+      expect(await answered(bench, outcome, 1_000)).to.include({ code: "NONE", baseOffset: 0 });
       for (let i = 0; i < 50; i++) bench.append(1, { values: [`r${i}`, "x".repeat(i * 40)] });
-      const last = bench.append(1, { values: ["last"] });
-      await bench.until("answered", () => last.answer !== null, 1_000);
+      await answered(bench, bench.append(1, { values: ["last"] }), 1_000);
       await bench.world.runFor(100);
-      await sameBytes(bench);
-      const leader = bench.node(1).led();
-      expect(leader.highWatermark).to.equal(103);
+      sameBytes(bench);
+      expect(bench.node(1).led().highWatermark).to.equal(103);
       for (const id of [2, 3]) expect(bench.node(id).log().highWatermark, "5 ms later").to.equal(103);
       for (const id of [2, 3]) expect(bench.node(id).log().latestEpoch).to.equal(bench.node(1).log().latestEpoch);
     });
   }
+
+  it("tells followers the high watermark 5 ms later, when nothing else is sent (6(5))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    const { atMs } = await answered(bench, bench.append(1, { values: ["a"] }));
+    await bench.until("told", () => [2, 3].every((id) => bench.node(id).log().highWatermark === 1));
+    expect(bench.world.nowMs - atMs).to.be.within(4, 8);
+  });
+
+  it("sends nothing while nothing happens, however many partitions there are", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE, partitions: 40 });
+    await put(bench, 1, "a");
+    await bench.world.runFor(70_000);
+    let events = 0;
+    const untilMs = bench.world.nowMs + 10_000;
+    while (await bench.world.step(untilMs)) events++;
+    expect(events, "but for the check of 7(4)").to.be.at.most(1);
+    await put(bench, 1, "after a minute (P51)");
+    expect(bench.isr()).to.deep.equal([1, 2, 3]);
+    expect(bench.proposals).to.deep.equal([]);
+  });
+
+  it("takes a batch beyond the credit of the whole stream (P57)", async () => {
+    const bench = await ReplicationBench.open({
+      overrides: { ...PAGE_CACHE, "max.message.bytes": "20000000", "segment.bytes": "40000000" },
+    });
+    const outcomes = ["a", "b", "c"].map((value) => bench.append(1, { values: [value.repeat(9_000_000)] }));
+    for (const outcome of outcomes) expect(await answered(bench, outcome)).to.include({ code: "NONE" });
+    sameBytes(bench);
+  });
+
+  it("keeps no partition waiting behind another: each gets its turn", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE, partitions: 2 });
+    for (let i = 0; i < 40; i++) bench.append(1, { values: ["x".repeat(900_000)] }, "leader");
+    const small = bench.append(1, { values: ["small"] }, "all", 30_000, 1);
+    await answered(bench, small);
+    expect(bench.node(2).log(0).logEndOffset, "long before the first has all").to.be.lessThan(30);
+  });
+
+  it("writes in the synced modes beside the leader's own sync (15.1(3))", async () => {
+    const bench = await ReplicationBench.open({ overrides: SYNCED });
+    const fault = bench
+      .node(1)
+      .disk.faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 400 });
+    const outcome = bench.append(1, { values: ["a"] });
+    await bench.until("followers have it synced", () =>
+      [2, 3].every((id) => bench.node(id).log().syncedEndOffset === 1),
+    );
+    expect(outcome.answer).to.equal(null);
+    expect(fault.firedCount).to.equal(1);
+    expect(await answered(bench, outcome)).to.include({ code: "NONE" });
+  });
+
+  it("counts only what followers have synced, where that is promised (15.1(2))", async () => {
+    const bench = await ReplicationBench.open({ overrides: SYNCED });
+    bench.node(2).disk.faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 400 });
+    const outcome = bench.append(1, { values: ["a"] });
+    await bench.world.runFor(200);
+    expect(bench.node(2).log().writtenEndOffset).to.equal(1);
+    expect(outcome.answer).to.equal(null);
+    expect(await answered(bench, outcome)).to.include({ code: "NONE" });
+  });
+
+  it("takes back what a failed write of a follower left, and fetches it again (3.1(12))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await put(bench, 1, "a");
+    bench.node(2).disk.faults.add({ operation: "write", effect: "ENOSPC", path: LOG_FILE });
+    const outcome = bench.append(1, { values: ["b"] });
+    await bench.world.runFor(500);
+    expect(outcome.answer).to.equal(null);
+    expect(await answered(bench, outcome, 3_000)).to.include({ code: "NONE" });
+    sameBytes(bench);
+  });
+
+  it("works on a disk so slow that nothing is written on the loop, and over rolls", async () => {
+    const bench = await ReplicationBench.open({ overrides: { ...SYNCED, "segment.bytes": "2000" } });
+    for (const node of bench.nodes) node.disk.slowWriteMs = 20;
+    const outcomes: Outcome[] = [];
+    for (let i = 0; i < 60; i++) {
+      outcomes.push(bench.append(1, { values: [`r${i}`.padEnd(100, ".")] }));
+      await bench.world.runFor(5);
+    }
+    for (const outcome of outcomes) expect(await answered(bench, outcome)).to.include({ code: "NONE" });
+    expect(bench.node(2).log().segmentCount).to.be.greaterThan(3);
+    sameBytes(bench);
+  });
+
+  it("waits with bytes whose CRC is wrong, and goes on when they are right; other partitions are not held up (5.3(7))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE, partitions: 2 });
+    bench.kill(2);
+    await put(bench, 1, "a".repeat(200));
+    const { path } = bench.node(1).log().segments()[0] as { path: string };
+    const at = BatchField.PRODUCER_ID + 60;
+    const flip = (): void => bench.flip(1, path, at);
+    flip();
+    await bench.start(2);
+    await answered(bench, bench.append(1, { values: ["other"] }, "leader", 30_000, 1));
+    await bench.until("the other partition", () => bench.node(2).log(1).logEndOffset === 1);
+    await bench.world.runFor(3_000);
+    expect(bench.node(2).log().logEndOffset).to.equal(0);
+    flip();
+    await bench.until("all", () => bench.node(2).log().logEndOffset === 1, 3_000);
+    sameBytes(bench);
+  });
+});
+
+describe("replication: followers that come and go", () => {
+  for (const kind of ["process", "power"] as const) {
+    it(`catches up after a loss of ${kind}, and joins the ISR again (7(5))`, async () => {
+      const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+      for (let i = 0; i < 20; i++) await put(bench, 1, `before ${i}`);
+      bench.kill(2, kind);
+      for (let i = 0; i < 20; i++) await put(bench, 1, `while ${i}`);
+      await bench.start(2);
+      await bench.until("in sync", () => bench.isr().includes(2));
+      await put(bench, 1, "after");
+      sameBytes(bench);
+    });
+  }
+
+  it("a follower on an empty disk fetches from where the leader's log begins (5.3(5))", async () => {
+    const bench = await ReplicationBench.open({ overrides: { ...PAGE_CACHE, "segment.bytes": "1500" } });
+    for (let i = 0; i < 60; i++) await put(bench, 1, `record number ${i}`.padEnd(100, "."));
+    bench.kill(3);
+    const before = bench.node(1).log().segmentCount;
+    await bench.drive(
+      bench
+        .node(1)
+        .led()
+        .deleteRecordsBefore(asOffset(33), asMs(bench.world.nowMs + 30_000)),
+    );
+    await bench.until("old segments went", () => bench.node(1).log().segmentCount < before);
+    await bench.wipe(3);
+    await bench.start(3);
+    await bench.until("in sync", () => bench.isr().includes(3));
+    expect(bench.node(3).log().logStartOffset).to.equal(33);
+    expect(await bench.values(3)).to.deep.equal(await bench.values(1));
+    await put(bench, 1, "after");
+  });
+
+  it("a follower that stays away leaves the ISR by time alone, and acks=all goes on without it (7(2), 7(4))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await put(bench, 1, "a");
+    bench.network.stall(3);
+    const outcome = bench.append(1, { values: ["b"] }, "all", 120_000);
+    await bench.world.runFor(25_000);
+    expect(outcome.answer).to.equal(null);
+    expect(bench.isr()).to.deep.equal([1, 2, 3]);
+    expect(await answered(bench, outcome, 30_000)).to.include({ code: "NONE" });
+    expect(bench.isr()).to.deep.equal([1, 2]);
+    bench.network.resume(3);
+    await bench.until("in sync", () => bench.isr().includes(3));
+    sameBytes(bench);
+  });
+
+  it("a stalled stream holds nothing but its own: time-outs, and everything when it moves again (8.2)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    bench.network.stall(2);
+    const late = bench.append(1, { values: ["late"] }, "all", 1_000);
+    const leader = bench.append(1, { values: ["leader"] }, "leader");
+    await bench.world.runFor(0);
+    expect(leader.answer?.code).to.equal("NONE");
+    expect(await answered(bench, late)).to.include({ code: "REQUEST_TIMED_OUT" });
+    bench.network.resume(2);
+    await put(bench, 1, "after");
+    sameBytes(bench);
+  });
+
+  it("a stream that breaks is made again, and nothing is lost or doubled", async () => {
+    const bench = await ReplicationBench.open({ overrides: SYNCED });
+    const outcomes: Outcome[] = [];
+    for (let i = 0; i < 30; i++) {
+      outcomes.push(bench.append(1, { values: [`r${i}`] }));
+      if (i % 5 === 0) bench.network.reset(1, 2);
+      if (i % 7 === 0) bench.network.reset(1, 3);
+      await bench.world.runFor(3);
+    }
+    for (const outcome of outcomes) expect(await answered(bench, outcome)).to.include({ code: "NONE" });
+    sameBytes(bench);
+    expect(await bench.values(3)).to.have.length(30);
+  });
+
+  it("a follower whose disk fails goes offline; the leader stays, and goes on once the ISR is without it (3.8(1))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await put(bench, 1, "a");
+    bench.node(2).disk.faults.add({ operation: "write", effect: "EIO", path: LOG_FILE });
+    const outcome = bench.append(1, { values: ["b"] }, "all", 120_000);
+    await bench.until("offline", () => bench.node(2).faults.length > 0);
+    expect(bench.node(2).manager.isOffline).to.equal(true);
+    expect(bench.node(1).faults).to.deep.equal([]);
+    expect(outcome.answer).to.equal(null);
+    // Its process stops; the controller sees that nobody listens there.
+    bench.fence(2);
+    expect(await answered(bench, outcome, 100)).to.include({ code: "NONE" });
+  });
+
+  it("a follower whose disk is full pauses and goes on by itself (3.8(2))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await put(bench, 1, "a");
+    const { disk } = bench.node(2);
+    disk.capacityBytes = disk.usedBytes() + 1;
+    await bench.world.runFor(200);
+    const outcome = bench.append(1, { values: ["b"] }, "all", 120_000);
+    await bench.world.runFor(5_000);
+    expect(outcome.answer).to.equal(null);
+    expect(bench.node(2).manager.isFull).to.equal(true);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    expect(await answered(bench, outcome, 3_000)).to.include({ code: "NONE" });
+    sameBytes(bench);
+  });
+
+  it("a topic made anew while a broker was down gets no record of the old one into the new (P47)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 5; i++) await put(bench, 1, `old ${i}`);
+    bench.kill(3);
+    bench.commit({ type: "topicDeleted", topicId: topicIdOf(1) });
+    bench.create(2, "tide");
+    await bench.world.runFor(100);
+    const outcome = bench.append(1, { values: ["new"] }, "leader");
+    await answered(bench, outcome);
+    await bench.start(3);
+    await bench.until("caught up", () => bench.node(3).log().logEndOffset === 1);
+    expect(await bench.values(3)).to.deep.equal(["new"]);
+    expect(bench.node(3).log().topicId).to.equal(topicIdOf(2));
+    sameBytes(bench);
+  });
+
+  it("asks that come before the leader knows of its epoch are kept, and cost no back-off", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await put(bench, 1, "a");
+    bench.node(2).isMetadataHeld = true;
+    bench.change({ leaderId: 2 });
+    await bench.world.runFor(300);
+    bench.release(2);
+    const releasedAt = bench.world.nowMs;
+    const outcome = bench.append(2, { values: ["b"] });
+    const { atMs, code } = await answered(bench, outcome);
+    expect(code).to.equal("NONE");
+    expect(atMs - releasedAt).to.be.lessThan(20);
+  });
+});
+
+describe("replication: leaders that change", () => {
+  it("answers who waits in the stretch that ends the leadership, then follows (8.2)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    bench.network.stall(2);
+    const waiting = bench.append(1, { values: ["w"] });
+    await bench.world.runFor(50);
+    expect(waiting.answer).to.equal(null);
+    bench.change({ leaderId: 3, isr: [1, 3] });
+    expect(waiting.answer).to.include({ code: "NOT_LEADER_OR_FOLLOWER" });
+    expect(bench.node(1).manager.find("tide", 0)).to.equal(undefined);
+    await put(bench, 3, "after");
+    bench.network.resume(2);
+    await bench.until("in sync", () => bench.isr().length === 3);
+    sameBytes(bench);
+  });
+
+  it("cuts what was never committed, by epochs and not to the high watermark (P01, 5.3)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 5; i++) await put(bench, 1, `kept ${i}`);
+    bench.network.partition([1], [2, 3]);
+    for (let i = 0; i < 3; i++) bench.append(1, { values: [`lost ${i}`] }, "leader");
+    await bench.world.runFor(20);
+    // Broker 1 does not hear of it.
+    bench.node(1).isMetadataHeld = true;
+    bench.change({ leaderId: 2, isr: [2, 3] });
+    for (let i = 0; i < 4; i++) await put(bench, 2, `new ${i}`);
+    expect(bench.node(1).log().logEndOffset).to.equal(8);
+    bench.network.healAll();
+    bench.release(1);
+    await bench.until("in sync", () => bench.isr().includes(1));
+    await put(bench, 2, "after");
+    await bench.world.runFor(50);
+    sameBytes(bench);
+    expect((await bench.values(1)).filter((value) => value.startsWith("lost"))).to.deep.equal([]);
+    expect((await bench.values(1)).slice(0, 5)).to.deep.equal([0, 1, 2, 3, 4].map((i) => `kept ${i}`));
+  });
+
+  it("goes through several leaders in a row, each with a tail of its own (P02, KIP-279)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await put(bench, 1, "common");
+    let leader = 1;
+    for (let round = 0; round < 6; round++) {
+      const others = [1, 2, 3].filter((id) => id !== leader);
+      bench.network.partition([leader], others);
+      bench.node(leader).isMetadataHeld = true;
+      for (let i = 0; i <= round; i++) bench.append(leader, { values: [`lost ${round} ${i}`] }, "leader");
+      await bench.world.runFor(10);
+      const next = others[round % 2] as number;
+      bench.change({ leaderId: next, isr: others });
+      await put(bench, next, `kept ${round}`);
+      bench.network.healAll();
+      bench.release(leader);
+      await bench.until("in sync", () => bench.isr().length === 3);
+      leader = next;
+    }
+    await put(bench, leader, "end");
+    await bench.world.runFor(50);
+    sameBytes(bench);
+    expect(await bench.values(1)).to.deep.equal(["common", ...[0, 1, 2, 3, 4, 5].map((i) => `kept ${i}`), "end"]);
+  });
+
+  it("does not cut below its own high watermark without an unclean choice (5.3(6), P45)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 5; i++) await put(bench, 1, `r${i}`);
+    await bench.world.runFor(20);
+    bench.kill(2);
+    await bench.wipe(2);
+    await bench.start(2);
+    // Nobody would choose an emptied replica; if somebody does, nothing is cut for it.
+    bench.network.partition([2], [1, 3]);
+    bench.change({ leaderId: 2, isr: [2] });
+    await bench.world.runFor(100);
+    bench.network.healAll();
+    await bench.world.runFor(15_000);
+    for (const id of [1, 3]) {
+      expect(bench.node(id).log().logEndOffset).to.equal(5);
+      expect([...bench.node(id).manager.followed()].map(({ isStopped }) => isStopped)).to.deep.equal([true]);
+    }
+  });
+
+  it("cuts below it after one (9(3))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 5; i++) await put(bench, 1, `r${i}`);
+    await bench.world.runFor(20);
+    bench.kill(2);
+    await bench.wipe(2);
+    bench.network.partition([2], [1, 3]);
+    await bench.start(2);
+    bench.change({ leaderId: 2, isUnclean: true });
+    await bench.world.runFor(10);
+    await answered(bench, bench.append(2, { values: ["unclean"] }, "leader"));
+    bench.network.healAll();
+    await bench.until("in sync", () => bench.isr().length === 3);
+    await put(bench, 2, "after");
+    sameBytes(bench);
+    expect(await bench.values(3)).to.deep.equal(["unclean", "after"]);
+  });
+
+  it("knows at the new leader a retry of what the old one took, after a look-up in the log (11.1(2), P62)", async () => {
+    const bench = await ReplicationBench.open({ overrides: SYNCED });
+    const batch = (sequence: number): { values: string[]; producerId: number; sequence: number } => ({
+      values: [`s${sequence}`],
+      producerId: 7,
+      sequence,
+    });
+    for (let i = 0; i < 8; i++) await answered(bench, bench.append(1, batch(i)));
+    // The follower that will lead has just come back: it knows the last batch alone.
+    await bench.stop(2);
+    await bench.start(2);
+    await bench.until("in sync", () => bench.isr().includes(2));
+    bench.change({ leaderId: 2 });
+    await bench.world.runFor(20);
+    for (const sequence of [3, 4, 5, 6, 7]) {
+      const answer = await answered(bench, bench.append(2, batch(sequence)));
+      expect(answer).to.include({ code: "NONE", baseOffset: sequence, isDuplicate: true });
+    }
+    expect(await answered(bench, bench.append(2, batch(8)))).to.include({ code: "NONE", isDuplicate: false });
+    expect(await answered(bench, bench.append(2, batch(20)))).to.include({ code: "OUT_OF_ORDER_SEQUENCE_NUMBER" });
+    sameBytes(bench);
+  });
+
+  it("takes no truncated batch for a duplicate (P42)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    const batch = (sequence: number): object => ({ values: [`s${sequence}`], producerId: 7, sequence });
+    await answered(bench, bench.append(1, batch(0)));
+    bench.network.partition([1], [2, 3]);
+    await answered(bench, bench.append(1, batch(1), "leader"));
+    bench.node(1).isMetadataHeld = true;
+    bench.change({ leaderId: 2, isr: [2, 3] });
+    await put(bench, 2, "another");
+    bench.network.healAll();
+    bench.release(1);
+    await bench.until("in sync", () => bench.isr().includes(1));
+    bench.change({ leaderId: 1 });
+    await bench.world.runFor(20);
+    expect(await answered(bench, bench.append(1, batch(1)))).to.include({
+      code: "NONE",
+      isDuplicate: false,
+      baseOffset: 2,
+    });
+  });
+
+  it("keeps nobody's acknowledgement over a time as follower (P48)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    bench.network.partition([1], [2, 3]);
+    const waiting = bench.append(1, { values: ["gone"] }, "all", 120_000);
+    await bench.world.runFor(20);
+    bench.change({ leaderId: 2, isr: [2, 3] });
+    expect(waiting.answer).to.include({ code: "NOT_LEADER_OR_FOLLOWER" });
+    await put(bench, 2, "kept");
+    bench.network.healAll();
+    await bench.until("in sync", () => bench.isr().includes(1));
+    bench.change({ leaderId: 1 });
+    await put(bench, 1, "end");
+    expect(await bench.values(1)).to.deep.equal(["kept", "end"]);
+  });
+});
+
+describe("replication: settings and deletions", () => {
+  it("answers DeleteRecords when every live replica would keep it over a crash (13(4), P63, P71)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 10; i++) await put(bench, 1, `r${i}`);
+    const deadline = asMs(bench.world.nowMs + 20_000);
+    bench.network.stall(3);
+    let done: boolean | null = null;
+    void bench
+      .node(1)
+      .led()
+      .deleteRecordsBefore(asOffset(6), deadline)
+      .then((isDone) => (done = isDone));
+    await bench.world.runFor(2_000);
+    expect(done, "broker 3 has not").to.equal(null);
+    bench.network.resume(3);
+    await bench.until("answered", () => done !== null);
+    expect(done).to.equal(true);
+    for (const id of [1, 2, 3]) bench.kill(id, "power");
+    for (const id of [1, 2, 3]) await bench.start(id);
+    for (const id of [1, 2, 3]) expect(bench.node(id).log().logStartOffset).to.equal(6);
+  });
+
+  it("DeleteRecords does not wait for a replica that is fenced, and says so of one that is not in time", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 10; i++) await put(bench, 1, `r${i}`);
+    bench.network.stall(3);
+    const led = bench.node(1).led();
+    const late = led.deleteRecordsBefore(asOffset(3), asMs(bench.world.nowMs + 1_000));
+    await bench.world.runFor(3_000);
+    expect(await bench.drive(late)).to.equal(false);
+    const waiting = led.deleteRecordsBefore(asOffset(5), asMs(bench.world.nowMs + 30_000));
+    await bench.world.runFor(100);
+    bench.commit({ type: "brokerChanged", brokerId: 3, isFenced: true });
+    expect(await bench.drive(waiting)).to.equal(true);
+  });
+
+  it("a mode that is raised counts what followers say as synced only (15.1(5), P72)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await put(bench, 1, "a");
+    const fault = bench.node(2).disk.faults.add({
+      operation: "datasync",
+      effect: "stall",
+      path: LOG_FILE,
+      stallMs: 300,
+      times: 100,
+    });
+    bench.node(2).isMetadataHeld = true;
+    bench.commit({
+      type: "configChanged",
+      owner: { type: "topic", topicId: topicIdOf(1) },
+      set: { "tidemark.durability": "group-commit" },
+      unset: [],
+    });
+    const outcome = bench.append(1, { values: ["b"] });
+    await bench.world.runFor(200);
+    expect(bench.node(2).log().writtenEndOffset).to.equal(2);
+    expect(outcome.answer, "broker 2 speaks of what is written").to.equal(null);
+    bench.release(2);
+    const { atMs } = await answered(bench, outcome);
+    expect(atMs).to.be.greaterThan(200);
+    expect(fault.firedCount).to.be.greaterThan(0);
+    expect(bench.node(2).log().syncedEndOffset).to.equal(2);
+  });
+
+  it("moves no high watermark below min ISR, refuses acks=all, and shows acks=1 to nobody (6(3), 8.2)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await put(bench, 1, "a");
+    bench.network.partition([1], [2, 3]);
+    bench.change({ isr: [1] });
+    expect(await answered(bench, bench.append(1, { values: ["b"] }))).to.include({ code: "NOT_ENOUGH_REPLICAS" });
+    await answered(bench, bench.append(1, { values: ["c"] }, "leader"));
+    expect(bench.node(1).led().highWatermark).to.equal(1);
+    bench.network.healAll();
+    await bench.until("in sync", () => bench.isr().length === 3);
+    await put(bench, 1, "d");
+    sameBytes(bench);
+  });
+
+  it("retries a proposal that found no controller, and stops at a refusal once that is applied (7(7))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await put(bench, 1, "a");
+    const decide = bench.controller;
+    bench.controller = () => null;
+    bench.kill(3);
+    await bench.start(3);
+    await bench.world.runFor(5_000);
+    expect(bench.proposals.length).to.be.within(3, 20);
+    expect(bench.isr()).to.deep.equal([1, 2]);
+    bench.controller = decide;
+    await bench.until("in sync", () => bench.isr().includes(3), 5_000);
+  });
 });

@@ -3,11 +3,11 @@
  * metadata written by the test. There is no Raft: an entry is applied at every broker at once, or later where a test says so.
  */
 import { RecordCursor, validateProducedBatch } from "@tidemark/proto";
-import { asMs, asOffset, asPartitionId, SeededRandom, SharedMemory } from "../../../src/base/index.ts";
+import { asOffset, asPartitionId, SeededRandom, SharedMemory } from "../../../src/base/index.ts";
 import { LiveConfig, loadConfig } from "../../../src/config/index.ts";
 import { applyEntry, emptyImage } from "../../../src/metadata/index.ts";
 import type { AlterPartitionsRequest, ClusterImage, IsrVerdict, MetadataRecord } from "../../../src/metadata/index.ts";
-import type { DiskFault, PeerIdentity, PeerService } from "../../../src/ports/index.ts";
+import type { Disk, DiskFault, PeerIdentity, PeerService } from "../../../src/ports/index.ts";
 import { AppendTask, deadlineAfter, Purgatory, ReplicaManager, Turn } from "../../../src/runtime/index.ts";
 import type { Acks, Partition } from "../../../src/runtime/index.ts";
 import { Replication } from "../../../src/runtime/replication.ts";
@@ -38,6 +38,7 @@ export interface ReplicationBenchOptions {
 
 interface Life {
   readonly process: SimProcess;
+  readonly disk: Disk;
   readonly manager: ReplicaManager;
   readonly purgatory: Purgatory;
   readonly directory: () => LogDirectory;
@@ -53,10 +54,16 @@ export class BrokerNode {
   isMetadataHeld = false;
   image: ClusterImage = emptyImage;
   life: Life | null = null;
+  /** How many disks it has had. */
+  disksCount = 1;
 
   constructor(id: number, random: SeededRandom) {
     this.id = id;
     this.disk = new SimDisk({ random: random.fork(`disk ${id}`), mode: "strict" });
+  }
+
+  get directoryId(): string {
+    return topicIdOf(10 * this.disksCount + this.id);
   }
 
   get alive(): Life {
@@ -184,11 +191,13 @@ export class ReplicationBench {
       } as MetadataRecord);
       return;
     }
+    const others = now.lastIsr.filter(({ brokerId }) => !isr.includes(brokerId));
     this.commit({
       type: "partitionChanged",
       topicId,
       partition,
       isr,
+      lastIsr: [...others, ...isr.map((brokerId) => ({ brokerId, directoryId: this.node(brokerId).directoryId }))],
       leaderId,
       leaderEpoch: leaderId === now.leaderId ? now.leaderEpoch : now.leaderEpoch + 1,
       partitionEpoch: now.partitionEpoch + 1,
@@ -219,14 +228,15 @@ export class ReplicationBench {
     const config = new LiveConfig(loaded.config);
     const turn = new Turn(process);
     const purgatory = new Purgatory({ clock: process, timers: process });
-    const identity = (): PeerIdentity => ({ clusterId: topicIdOf(99), nodeId: id, directoryId: topicIdOf(80 + id) });
+    const identity = (): PeerIdentity => ({ clusterId: topicIdOf(99), nodeId: id, directoryId: node.directoryId });
     const service: PeerService = {
       onRaft: () => undefined,
       onCall: () => Promise.reject(new Error("nobody calls")),
       onReplication: (stream, from) => {
         const replication = node.life?.manager.replication;
-        if (!replication) throw new Error("no replication here");
-        return replication.accept(stream, from.nodeId);
+        if (replication) return replication.accept(stream, from.nodeId);
+        stream.close();
+        return { onFrame: () => undefined, onDrain: () => undefined, onClosed: () => undefined };
       },
     };
     const transport = this.network.join({ process, address: node.address(), service, identity });
@@ -258,6 +268,7 @@ export class ReplicationBench {
     await this.drive(manager.open(this.image));
     node.life = {
       process,
+      disk: mount,
       manager,
       purgatory,
       config,
@@ -271,7 +282,7 @@ export class ReplicationBench {
       brokerId: id,
       brokerEpoch: this.image.metadataOffset + 1,
       incarnationId: topicIdOf(60 + id),
-      directoryId: topicIdOf(80 + id),
+      directoryId: node.directoryId,
       listeners: [],
       rack: null,
       host: null,
@@ -282,6 +293,28 @@ export class ReplicationBench {
     await this.drive(manager.start(node.image));
   }
 
+  /** Its disk is a new one. */
+  async wipe(id: number): Promise<void> {
+    const node = this.node(id);
+    const mount = node.disk.mount(this.world.startProcess());
+    node.disksCount++;
+    removeAll(mount, PATH);
+    node.disk.restart("process");
+    node.disk.tree.commitAll(node.disk.tree.order);
+  }
+
+  /** Changes one bit of a file, and of the page cache with it. */
+  flip(id: number, path: string, position: number): void {
+    const mount = this.node(id).alive.disk;
+    const file = mount.open(path, "write");
+    const byte = Buffer.alloc(1);
+    file.readSync(byte, position);
+    byte[0] = (byte[0] as number) ^ 0x10;
+    file.writevSync([byte], position);
+    file.closeSync();
+  }
+
+  /** The controller notices at once, and takes it out of leadership and ISRs. */
   kill(id: number, kind: "process" | "power" = "process"): void {
     const node = this.node(id);
     node.disk.crash();
@@ -289,6 +322,11 @@ export class ReplicationBench {
     node.life = null;
     node.disk.restart(kind);
     this.network.leave(node.address());
+    this.fence(id);
+  }
+
+  fence(id: number): void {
+    this.commit({ type: "brokerChanged", brokerId: id, isFenced: true });
   }
 
   async stop(id: number): Promise<void> {
@@ -297,6 +335,7 @@ export class ReplicationBench {
     node.alive.process.kill();
     node.life = null;
     this.network.leave(node.address());
+    this.fence(id);
   }
 
   // ---- the controller ----
@@ -420,4 +459,14 @@ export class ReplicationBench {
   }
 }
 
-export const ms = asMs;
+function removeAll(disk: Disk, path: string): void {
+  for (const name of disk.list(path)) {
+    const child = `${path}/${name}`;
+    if (!disk.isDirectory(child)) {
+      disk.unlink(child);
+      continue;
+    }
+    removeAll(disk, child);
+    disk.rmdir(child);
+  }
+}
