@@ -18,7 +18,7 @@ import type { BrokerConfig, Listener } from "./config/index.ts";
 import { BusyAddressError, GrpcDoor } from "./listeners/grpc/index.ts";
 import { openHttpDoor } from "./listeners/http/index.ts";
 import type { HealthCheck, HttpDoor } from "./listeners/http/index.ts";
-import type { ClusterImage } from "./metadata/index.ts";
+import { type ClusterImage, emptyImage, encodeImage } from "./metadata/index.ts";
 import {
   createLogger,
   descriptorsMax,
@@ -34,16 +34,25 @@ import type { DiskFault, Logger } from "./ports/index.ts";
 import {
   BrokerCounters,
   Controller,
+  type ControllerPeers,
   ProducerIds,
   Purgatory,
+  RaftDriver,
   ReplicaManager,
   RequestBudget,
   RequestLog,
   SlabPool,
   Turn,
 } from "./runtime/index.ts";
-import { claimDirectory, completeBirth, openLogDirectory, openMetadataStore } from "./storage/index.ts";
-import type { ClusterIdentity, MetadataStore, OpenProgress, OpenReport } from "./storage/index.ts";
+import {
+  claimDirectory,
+  completeBirth,
+  createRaftStore,
+  openLogDirectory,
+  openRaftStore,
+  type RaftStoreOptions,
+} from "./storage/index.ts";
+import type { ClusterIdentity, OpenedRaftStore, OpenProgress, OpenReport } from "./storage/index.ts";
 import { type BrokerWorld, createWorld } from "./broker-world.ts";
 import { BrokerStartError, codeOf, describeFault, messageOf, startErrorOf } from "./start-error.ts";
 
@@ -76,12 +85,18 @@ export interface BrokerOptions {
 
 /** Of every directory of every broker in memory: names cost nothing there. */
 const MEMORY_PATH = "/memory";
-const METADATA_STORE = "tidemark-metadata";
 const READY_TOPIC = "__tidemark_ready";
 const DISK_FAULT_EXIT = 74;
 /** What must be free before the metadata store is opened again: less than the reserve that appends leave to it. */
 const STORE_ROOM_BYTES = 4 * 1024 * 1024;
 const STORE_ROOM_SHARE = 0.025;
+
+/** A broker alone has nobody to ask. */
+const lonely: ControllerPeers = {
+  watch: () => () => undefined,
+  isRefused: () => Promise.resolve(false),
+  replicaEnds: () => Promise.reject(new Error("there is no other broker")),
+};
 
 const HEALTH_CHECKS = ["log-directory", "disk-space", "damaged-partitions", "metadata-store"] as const;
 /** Damaged partitions that a health check names. */
@@ -281,37 +296,75 @@ export class Broker {
     });
   }
 
+  /** Resolves when this node decides on the metadata: it is the only voter, and there is no other to wait for. */
   async #openController(identity: ClusterIdentity): Promise<Controller> {
-    const isUnborn = identity.clusterId === null;
-    const { disk } = this.#world;
-    const openStore = (mayBeMade: boolean): Promise<MetadataStore> =>
-      openMetadataStore({
-        path: `${this.#path}/${METADATA_STORE}`,
-        disk,
-        openStore: (path, options) => this.#world.openStore(path, options),
-        isUnborn: mayBeMade,
-      });
-    const metadata = await openStore(isUnborn);
-    const controller = await Controller.open({
-      store: metadata,
-      reopen: { open: () => openStore(false), hasRoom: () => this.#hasRoomForStore(), timers: this.#world.timers },
-      clock: this.#world.clock,
-      random: this.#world.random,
+    const { clock, timers, random } = this.#world;
+    const { nodeId } = this.#config;
+    const opened = await this.#openRaftStore(identity);
+    const controller = new Controller({
       config: this.#config,
+      clock,
+      timers,
+      random,
       logger: this.#logger,
       clusterId: identity.clusterId,
-      newClusterId: identity.newClusterId,
+      peers: lonely,
       onFault: (fault) =>
         this.#fail("METADATA_FAULT", `the metadata can no longer be stored: ${messageOf(fault)}`, fault),
-    }).catch(async (cause: unknown) => {
-      await metadata.close();
-      throw cause;
     });
+    try {
+      const driver = RaftDriver.open(
+        {
+          replica: { nodeId, directoryId: identity.directoryId },
+          opened,
+          fetchTimeoutMs: this.#config.controllerQuorumFetchTimeoutMs,
+          electionTimeoutMs: this.#config.controllerQuorumElectionTimeoutMs,
+          electionBackoffMaxMs: this.#config.controllerQuorumElectionBackoffMaxMs,
+          snapshotBytes: this.#config.metadataLogMaxRecordBytesBetweenSnapshots,
+          snapshotMs: this.#config.metadataLogMaxSnapshotIntervalMs,
+        },
+        {
+          clock,
+          timers,
+          logger: this.#logger,
+          random: () => Buffer.from(random(4)).readUInt32LE() / 2 ** 32,
+          send: () => undefined,
+          events: controller,
+          reopen: {
+            open: () => openRaftStore(this.#raftStoreOptions, { mayBeTorn: true }),
+            hasRoom: () => this.#hasRoomForStore(),
+            timers,
+          },
+        },
+      );
+      controller.attach(driver);
+    } catch (cause: unknown) {
+      await opened.store.close();
+      throw cause;
+    }
     this.#controller = controller;
     this.#closers.push(() => controller.close());
-    // The last step of a birth: from here on the directory belongs to this cluster.
-    if (isUnborn) await completeBirth(disk, this.#path, identity, controller.image.clusterId);
+    await controller.whenActive();
     return controller;
+  }
+
+  /** In an unused directory a cluster is born: its first snapshot, and last of all the directory belongs to it (10.1(8)). */
+  async #openRaftStore(identity: ClusterIdentity): Promise<OpenedRaftStore> {
+    if (identity.clusterId !== null) return openRaftStore(this.#raftStoreOptions);
+    const { disk, random } = this.#world;
+    const clusterId = identity.newClusterId ?? uuidToText(random(UUID_BYTES));
+    const { nodeId, directoryId } = identity;
+    const opened = await createRaftStore(this.#raftStoreOptions, {
+      point: { index: 0, term: 0, voters: [{ nodeId, directoryId }] },
+      bytes: encodeImage({ image: { ...emptyImage, clusterId }, topicsDeleted: [] }),
+    });
+    await completeBirth(disk, this.#path, identity, clusterId);
+    return opened;
+  }
+
+  get #raftStoreOptions(): RaftStoreOptions {
+    const { disk } = this.#world;
+    return { directory: this.#path, disk, openStore: (path, options) => this.#world.openStore(path, options) };
   }
 
   /** A disk that does not say how full it is says so when it is written. */
@@ -367,11 +420,12 @@ export class Broker {
       turn,
       purgatory,
       replicas,
+      commands: controller,
       controller,
       counters: this.#counters,
       requests: this.#requests,
       producerIds: new ProducerIds(async () => {
-        const { firstId, count } = await controller.allocateProducerIds();
+        const { firstId, count } = await controller.allocateProducerIds({ brokerId: this.#config.nodeId });
         return { first: firstId, count };
       }),
       budget: this.#budget,

@@ -7,6 +7,7 @@ import type { Clock, Disk, Logger } from "../ports/index.ts";
 import type {
   BrokerCounters,
   Controller,
+  ControllerCommands,
   ProducerIds,
   Purgatory,
   ReplicaManager,
@@ -30,7 +31,9 @@ export interface BrokerContext {
   readonly turn: Turn;
   readonly purgatory: Purgatory;
   readonly replicas: ReplicaManager;
-  readonly controller: Controller;
+  /** What changes the metadata, wherever it is decided. */
+  readonly commands: ControllerCommands;
+  readonly controller: Pick<Controller, "isSuspended">;
   readonly producerIds: ProducerIds;
   readonly budget: RequestBudget;
   readonly slabs: SlabPool;

@@ -11,8 +11,9 @@ import {
   describeConfigs,
   shown,
 } from "../config/index.ts";
-import type { ConfigAlteration, ConfigResource } from "../metadata/index.ts";
+import type { AlterConfigsResult, ConfigAlteration, ConfigResource } from "../metadata/index.ts";
 import { ApiError } from "./api-error.ts";
+import { askController } from "./ask-controller.ts";
 import type { BrokerContext } from "./broker-context.ts";
 
 /** As a request names it. */
@@ -90,7 +91,12 @@ export async function handleAlterConfigs(
     const one = parsed[slot];
     return one?.ok === true ? [{ resource: one.resource, changes }] : [];
   });
-  const results = await context.controller.alterConfigs(alterations, { validateOnly: options.isValidateOnly });
+  const { isValidateOnly } = options;
+  const { results } = await askController(
+    alterations,
+    context.commands.alterConfigs({ alterations, isValidateOnly }),
+    (_, error, message): AlterConfigsResult => ({ error, message }),
+  );
   const decided = results.values();
   return resources.map(({ type, name }, slot): ConfigOutcome => {
     const one = parsed[slot];

@@ -3,10 +3,13 @@
  * leader with its log open here. What is not ready in time exists all the same: the answer says so and names what is missing.
  */
 import { MAX_PARTITIONS_PER_REQUEST } from "@tidemark/proto";
-import type { CreatePartitionsResult, CreatePartitionsSpec } from "../metadata/index.ts";
+import type { CreatePartitionsSpec } from "../metadata/index.ts";
+import type { GrownTopic } from "../runtime/index.ts";
 import { ApiError } from "./api-error.ts";
+import { askController, awaitReady } from "./ask-controller.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { timeoutOf } from "./broker-context.ts";
+import { outcomeNow, outcomeOf } from "./create-topics.ts";
 import type { CreateTopicsOptions, TopicOutcome } from "./create-topics.ts";
 
 /** One outcome per spec, in order. Internal topics stay as they are: INVALID_TOPIC_EXCEPTION. */
@@ -21,24 +24,27 @@ export async function handleCreatePartitions(
       `a request names at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${specs.length}`,
     );
   }
-  const results = await context.controller.createPartitions(specs, { validateOnly: options.isValidateOnly });
-  const mustWait = !options.isValidateOnly && context.config.current.createWait;
+  const { isValidateOnly } = options;
+  const { results, metadataOffset } = await askController(
+    specs,
+    context.commands.createPartitions({ specs, isValidateOnly }),
+    ({ name }, error, message): GrownTopic => ({ name, error, message, topic: null, before: 0 }),
+  );
+  const mustWait = !isValidateOnly && context.config.current.createWait;
   if (!mustWait) return results.map(outcomeOf);
-  return Promise.all(results.map((result) => whenReady(context, result, timeoutOf(options.timeoutMs))));
+  const timeoutMs = timeoutOf(options.timeoutMs);
+  return Promise.all(results.map((result) => whenReady(context, result, { metadataOffset, timeoutMs })));
 }
 
 async function whenReady(
   context: BrokerContext,
-  result: CreatePartitionsResult,
-  timeoutMs: number,
+  result: GrownTopic,
+  wait: { readonly metadataOffset: number; readonly timeoutMs: number },
 ): Promise<TopicOutcome> {
-  if (result.topic === null) return outcomeOf(result);
-  const missing = await context.replicas.whenReady(result.topic, timeoutMs, result.before);
-  if (missing.length === 0) return outcomeOf(result);
+  const outcome = outcomeOf(result);
+  if (outcome.topic === null) return outcome;
+  const missing = await awaitReady(context, outcome.topic, { ...wait, first: result.before });
+  if (missing.length === 0) return outcomeNow(context, outcome);
   const message = `the partitions of topic "${result.name}" exist, but of ${missing.join(", ")} no leader has an open log yet`;
   return { name: result.name, code: "REQUEST_TIMED_OUT", message, topic: null };
-}
-
-function outcomeOf({ name, error, message, topic }: CreatePartitionsResult): TopicOutcome {
-  return { name, code: error, message, topic };
 }

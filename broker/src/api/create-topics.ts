@@ -4,8 +4,10 @@
  */
 import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST } from "@tidemark/proto";
-import type { CreateTopicResult, CreateTopicSpec, TopicImage } from "../metadata/index.ts";
+import { type CreateTopicSpec, type TopicImage, topicImageOf } from "../metadata/index.ts";
+import type { TopicResult } from "../runtime/index.ts";
 import { ApiError } from "./api-error.ts";
+import { askController, awaitReady } from "./ask-controller.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { timeoutOf } from "./broker-context.ts";
 
@@ -43,23 +45,38 @@ export async function createTopicsReady(
   specs: readonly CreateTopicSpec[],
   options: CreateTopicsOptions,
 ): Promise<TopicOutcome[]> {
-  const results = await context.controller.createTopics(specs, {
-    validateOnly: options.isValidateOnly,
-    ifAbsent: false,
-  });
-  const mustWait = !options.isValidateOnly && context.config.current.createWait;
-  if (!mustWait) return results.map(outcomeOf);
-  return Promise.all(results.map((result) => whenReady(context, result, timeoutOf(options.timeoutMs))));
+  const { isValidateOnly } = options;
+  const { results, metadataOffset } = await askController(
+    specs,
+    context.commands.createTopics({ specs, isValidateOnly }),
+    ({ name }, error, message): TopicResult => ({ name, error, message, topic: null }),
+  );
+  const mustWait = !isValidateOnly && context.config.current.createWait;
+  const outcomes = results.map(outcomeOf);
+  if (!mustWait) return outcomes;
+  const wait = { first: 0, metadataOffset, timeoutMs: timeoutOf(options.timeoutMs) };
+  return Promise.all(outcomes.map((outcome) => whenReady(context, outcome, wait)));
 }
 
-async function whenReady(context: BrokerContext, result: CreateTopicResult, timeoutMs: number): Promise<TopicOutcome> {
-  if (result.topic === null) return outcomeOf(result);
-  const missing = await context.replicas.whenReady(result.topic, timeoutMs);
-  if (missing.length === 0) return outcomeOf(result);
-  const message = `topic "${result.name}" exists, but partitions ${missing.join(", ")} have no leader with an open log yet`;
-  return { name: result.name, code: "REQUEST_TIMED_OUT", message, topic: null };
+async function whenReady(
+  context: BrokerContext,
+  outcome: TopicOutcome,
+  wait: Parameters<typeof awaitReady>[2],
+): Promise<TopicOutcome> {
+  const { name, topic } = outcome;
+  if (topic === null) return outcome;
+  const missing = await awaitReady(context, topic, wait);
+  if (missing.length === 0) return outcomeNow(context, outcome);
+  const message = `topic "${name}" exists, but partitions ${missing.join(", ")} have no leader with an open log yet`;
+  return { name, code: "REQUEST_TIMED_OUT", message, topic: null };
 }
 
-function outcomeOf({ name, error, message, topic }: CreateTopicResult): TopicOutcome {
-  return { name, code: error, message, topic };
+/** Leaders may have changed since it was made. */
+export function outcomeNow(context: BrokerContext, outcome: TopicOutcome): TopicOutcome {
+  const { topic } = outcome;
+  return topic === null ? outcome : { ...outcome, topic: context.image().topicsById.get(topic.topicId) ?? topic };
+}
+
+export function outcomeOf({ name, error, message, topic }: TopicResult): TopicOutcome {
+  return { name, code: error, message, topic: topic === null ? null : topicImageOf(topic) };
 }

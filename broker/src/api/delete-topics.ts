@@ -2,6 +2,7 @@
 import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST } from "@tidemark/proto";
 import { ApiError } from "./api-error.ts";
+import { askController } from "./ask-controller.ts";
 import type { BrokerContext } from "./broker-context.ts";
 
 export interface DeletedTopic {
@@ -20,7 +21,12 @@ export async function handleDeleteTopics(context: BrokerContext, names: readonly
   }
   const { topics } = context.image();
   const isInternal = (name: string): boolean => topics.get(name)?.internal ?? false;
-  const results = await context.controller.deleteTopics(names.filter((name) => !isInternal(name)));
+  const asked = names.filter((name) => !isInternal(name));
+  const { results } = await askController(
+    asked,
+    context.commands.deleteTopics({ names: asked }),
+    (name, error, message) => ({ name, error, message }),
+  );
   const decided = results.values();
   return names.map((name): DeletedTopic => {
     if (isInternal(name)) return { name, code: "INVALID_TOPIC_EXCEPTION", message: `topic "${name}" is internal` };

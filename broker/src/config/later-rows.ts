@@ -58,7 +58,6 @@ export const laterRows: readonly Row[] = [
   broker("failed.authentication.delay.ms", "int", "100", "Delay of the answer to a failed login.", { min: 0 }),
   broker("connections.max.reauth.ms", "long", "0", "Longest life of a login. 0: no limit.", { min: 0 }),
   broker("max.incremental.fetch.session.cache.slots", "int", "1000", "Fetch sessions at the Kafka door.", { min: 0 }),
-  broker("controlled.shutdown.enable", "boolean", "true", "Hands leadership over before a stop."),
   broker("request.timeout.ms", "int", "30000", "Deadline of the broker's own requests."),
   broker("replica.socket.timeout.ms", "int", "30000", "Deadline of a request between brokers."),
   broker("quota.window.num", "int", "11", "Samples kept for a quota."),
@@ -71,45 +70,12 @@ export const laterRows: readonly Row[] = [
   broker("replica.fetch.min.bytes", "int", "1", "Accepted for compatibility: replication frames leave at once.", {
     min: 0,
   }),
-  cluster(
-    "unclean.leader.election.interval.ms",
-    "long",
-    "300000",
-    "How often a leaderless partition is given an unclean leader, where allowed.",
-  ),
-  cluster("auto.leader.rebalance.enable", "boolean", "true", "Gives leadership back to preferred replicas."),
-  cluster("leader.imbalance.check.interval.seconds", "long", "300", "How often."),
-  cluster("broker.heartbeat.interval.ms", "int", "2000", "How often a broker reports to the controller."),
-  cluster("broker.session.timeout.ms", "int", "9000", "A broker silent for this long is fenced."),
-  cluster(
-    "broker.refused.fence.ms",
-    "int",
-    "50",
-    "Time between the two dials that prove that nobody listens at a broker's addresses.",
-    { max: 60_000, min: 0 },
-  ),
-  broker(
-    "initial.broker.registration.timeout.ms",
-    "int",
-    "60000",
-    "A broker that finds no controller for this long stops.",
-  ),
   broker(
     "log.dir.failure.timeout.ms",
     "long",
     "30000",
     "A broker that cannot report a failed directory for this long stops.",
   ),
-  cluster(
-    "controller.quorum.fetch.timeout.ms",
-    "int",
-    "2000",
-    "A controller leader silent for this long is campaigned against.",
-  ),
-  cluster("controller.quorum.election.timeout.ms", "int", "1000", "A campaign without a result is repeated."),
-  cluster("controller.quorum.election.backoff.max.ms", "int", "1000", "Longest random rest after a lost campaign.", {
-    min: 0,
-  }),
   cluster("controller.quorum.request.timeout.ms", "int", "2000", "Deadline of a request between controllers."),
   cluster(
     "controller.quorum.append.linger.ms",
@@ -118,16 +84,6 @@ export const laterRows: readonly Row[] = [
     "Accepted for compatibility: appends of one turn share a write anyway.",
     { min: 0 },
   ),
-  broker(
-    "metadata.log.max.record.bytes.between.snapshots",
-    "long",
-    "20971520",
-    "Metadata records after which a snapshot is taken.",
-    { unit: "bytes" },
-  ),
-  broker("metadata.log.max.snapshot.interval.ms", "long", "3600000", "Time after which a metadata snapshot is taken.", {
-    min: 0,
-  }),
   cluster("group.initial.rebalance.delay.ms", "int", "3000", "How long an empty group waits for further members.", {
     dev: { default: "0" },
     min: 0,

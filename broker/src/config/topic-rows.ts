@@ -274,7 +274,6 @@ export const topicRows = [
     default: "false",
     scope: "topic",
     update: "cluster-only",
-    withoutEffect: true,
     doc: "Lets a replica that was not in sync lead when nobody else can; acknowledged records may be lost.",
   },
   {

@@ -47,11 +47,15 @@ export interface TopicResult {
   readonly topic: CreatedTopic | null;
 }
 
+export interface GrownTopic extends TopicResult {
+  /** Partitions that it had before. */
+  readonly before: number;
+}
+
 export interface ControllerCommands {
   /** Rejects with INVALID_REGISTRATION, DUPLICATE_BROKER_REGISTRATION, INCONSISTENT_CLUSTER_ID too. */
   registerBroker(request: BrokerRegistration): Promise<Decided & { readonly brokerEpoch: number }>;
   heartbeat(request: BrokerHeartbeat): Promise<Decided & HeartbeatResponse>;
-  /** Rejects with STALE_BROKER_EPOCH when the sender's broker epoch is not the registered one. */
   alterPartitions(request: AlterPartitionsRequest): Promise<Results<IsrVerdict>>;
   reportDamage(request: DamageReport): Promise<Results<DamageVerdict>>;
   /** A block of producer ids that nobody else has or will have. */
@@ -69,7 +73,7 @@ export interface ControllerCommands {
   createPartitions(request: {
     readonly specs: readonly CreatePartitionsSpec[];
     readonly isValidateOnly: boolean;
-  }): Promise<Results<TopicResult & { /** How many it had before. */ readonly before: number }>>;
+  }): Promise<Results<GrownTopic>>;
   deleteTopics(request: { readonly names: readonly string[] }): Promise<Results<DeleteTopicResult>>;
   alterConfigs(request: {
     readonly alterations: readonly ConfigAlteration[];
@@ -87,6 +91,8 @@ export interface ControllerCommands {
   awaitTopic(request: {
     readonly topicId: string;
     readonly first: number;
+    /** Of the answer that made them. */
+    readonly metadataOffset: number;
     readonly timeoutMs: number;
   }): Promise<Results<number>>;
 }

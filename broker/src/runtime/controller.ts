@@ -1,409 +1,474 @@
 /**
- * The controller: takes commands, decides each on the working image in one synchronous stretch, stores what follows, and
- * answers when it is committed (semantics 10.3).
+ * The cluster's metadata on this node: what Raft has committed, applied in order; and while this node leads Raft, the controller,
+ * which decides every command on its working state, proposes what follows, and answers when that is committed (semantics 10.3).
  *
- * Two images: the committed one, which queries and the other rooms see, and the working one, which also holds what was
- * decided and is not stored yet. Entries are appended in order, one append in flight; what was decided meanwhile shares
- * the next one. An answer, a refusal too, leaves when everything it was decided on is committed.
+ *     follower ── leads Raft ──> claiming ── an entry of its own term is committed, all before it applied ──> active
+ *        ^──────────────── deposed, suspended: the working state is dropped, who waits is answered 41 ─────────────┘
  *
- * A failed append drops the working image. For want of space or file descriptors (10.1(1)) whoever waits, and whoever comes
- * until there is room, is answered KAFKA_STORAGE_ERROR, queries go on, and the store is opened again. Only then it shows
- * whether the entries were stored; those that were become committed with the first entry of a new term, as after a restart.
- * Any other failed append is final: the answer is NOT_CONTROLLER, and the owner is told, who stops the process.
+ * Commands that come while it claims wait for the end of that. A full disk suspends consensus (10.1(1)): whoever waits, and whoever
+ * comes until there is room, is answered KAFKA_STORAGE_ERROR, and queries go on.
  *
- * A single voter commits by storing. With several, the append becomes a proposal and the commit comes from the quorum;
- * images, commands and records stay as they are. Not here: what a change means for this broker (replica manager).
+ * What only a cluster of several brokers needs (sessions, questions about logs, balance) is in controller-duties.ts, loaded when
+ * there is a second broker. Not here: what a change means for this broker (replica manager).
  */
-import { ProtoError, UUID_BYTES, uuidToText } from "@tidemark/proto";
-import { assert, Histogram, SECONDS_BOUNDS } from "../base/index.ts";
+import { ProtoError } from "@tidemark/proto";
+import { Histogram, SECONDS_BOUNDS } from "../base/index.ts";
 import { type BrokerConfig, layeredConfig, layersOf } from "../config/index.ts";
 import {
   allocateProducerIds,
   alterConfigs,
-  type AlterConfigsResult,
+  alterPartitions,
   applyEntry,
+  type BrokerHeartbeat,
   type BrokerRegistration,
   type ClusterImage,
-  type ConfigAlteration,
+  createdTopicOf,
   createPartitions,
-  type CreatePartitionsResult,
-  type CreatePartitionsSpec,
-  type CreateTopicResult,
-  type CreateTopicSpec,
   createTopics,
   type Decision,
   decodeRecords,
-  type DeleteTopicResult,
   deleteTopics,
-  encodeRecords,
-  type MetadataDelta,
+  electLeaders,
+  heartbeat,
   type MetadataRecord,
   type PlacementContext,
   registerBroker,
-  Replay,
+  reportDamage,
+  type TopicImage,
 } from "../metadata/index.ts";
-import type { Clock, DiskFault, Logger, RandomBytes } from "../ports/index.ts";
-import {
-  inconsistentCluster,
-  isPassingFault,
-  type MetadataEntry,
-  type MetadataStore,
-  StorageError,
-} from "../storage/index.ts";
-import { MetadataReopener, type MetadataReopenerOptions } from "./metadata-reopener.ts";
+import type { Clock, Logger, RandomBytes, Timers } from "../ports/index.ts";
+import type { SoftState } from "../raft/index.ts";
+import { inconsistentCluster } from "../storage/index.ts";
+import { BrokerReports } from "./broker-reports.ts";
+import type { CommittedEntry, Consensus, RaftEvents } from "./consensus.ts";
+import { type ControllerCommands, type Decided, NotController, type Results } from "./controller-commands.ts";
+import type { ControllerDuties, ControllerPeers } from "./controller-duties.ts";
+import { type AppliedListener, MetadataState } from "./metadata-state.ts";
+import { NO_ROOM, Proposals } from "./proposals.ts";
+
+export type { AppliedListener };
 
 export interface ControllerOptions {
-  /** Open, with its lock held; the controller closes it. */
-  readonly store: MetadataStore;
-  /** Opens it again after a full disk. */
-  readonly reopen: MetadataReopenerOptions<MetadataStore>;
-  readonly clock: Clock;
-  readonly random: RandomBytes;
   /** This node's file, environment and flags; what the metadata sets above them is seen by every decision after it. */
   readonly config: BrokerConfig;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: RandomBytes;
   readonly logger: Logger;
-  /** The cluster that the data directory names; null: none yet, and one is born if the store is empty. */
+  /** The cluster that the data directory names; null: none yet. */
   readonly clusterId: string | null;
-  /** What a cluster that is born is called; null = by chance. */
-  readonly newClusterId?: string | null;
+  /** How the other brokers are reached. */
+  readonly peers: ControllerPeers;
   /** Metadata can no longer be stored, or a listener threw: the process must stop. Called once. */
   readonly onFault: (fault: unknown) => void;
 }
 
-export type AppliedListener = (delta: MetadataDelta, image: ClusterImage) => void;
+/** Entries that come in one go, and are applied as one change where nobody waits for each. */
+const REPLAY_ENTRIES_MIN = 32;
+/** Commands that wait for a claim to end; a claim takes one round trip. */
+const WAITING_MAX = 10_000;
+const NO_DURATIONS = new Histogram(SECONDS_BOUNDS);
+/** How long a stop waits for what is proposed. */
+const CLOSE_MS = 5_000;
 
-/** An entry that was decided and is not committed. */
-interface Proposal {
-  readonly entry: MetadataEntry;
-  readonly image: ClusterImage;
-  readonly delta: MetadataDelta;
-  /** Answers that leave with its commit. */
-  readonly waiters: { readonly commit: () => void; readonly drop: (error: Error) => void }[];
-  /** It was found in the store when that was opened again. */
-  readonly isStored: boolean;
-}
+type Duties = ControllerDuties | Promise<ControllerDuties> | null;
 
-/** `suspended`: the store takes no writes until it is opened again. `stopped`: closed, or failed for good. */
-type Stage = "opening" | "open" | "suspended" | "stopped";
-
-export class Controller {
-  /** Seconds from the write of entries to their commit. */
-  readonly appendDurations = new Histogram(SECONDS_BOUNDS);
-  /** Since the start. */
-  entriesAppended = 0;
-  readonly #clock: Clock;
-  readonly #reopener: MetadataReopener<MetadataStore>;
-  readonly #random: RandomBytes;
-  readonly #newClusterId: string | null;
+export class Controller implements ControllerCommands, RaftEvents {
+  readonly #options: ControllerOptions;
   readonly #config: BrokerConfig;
   readonly #logger: Logger;
-  readonly #onFault: (fault: unknown) => void;
-  readonly #listeners: AppliedListener[] = [];
-  readonly #topicsDeletedBefore: ReadonlySet<string>;
-  #store: MetadataStore;
-  #term: number;
-  #committed: ClusterImage;
-  /** Invariant: the newest proposal's image, or the committed one when nothing is proposed. */
-  #working: ClusterImage;
-  /** In order of index; the first ones are being stored. */
-  #proposals: Proposal[] = [];
-  #writing: Promise<void> | null = null;
-  /** The store is being opened again. */
-  #resuming: Promise<void> | null = null;
-  #stage: Stage = "opening";
+  readonly #state = new MetadataState();
+  readonly #reports = new BrokerReports();
+  #consensus: Consensus | null = null;
+  #softState: SoftState = { role: "follower", term: 0, leader: null };
+  /** While active. */
+  #proposals: Proposals | null = null;
+  /** Commands that came while claiming. */
+  #waiting: { readonly run: () => void; readonly drop: (error: Error) => void }[] = [];
+  #duties: Duties = null;
+  #isStopped = false;
+  #onActive: { readonly resolve: () => void; readonly reject: (fault: unknown) => void }[] = [];
+  #onIdle: (() => void) | null = null;
 
-  private constructor(options: ControllerOptions, image: ClusterImage, deleted: ReadonlySet<string>, term: number) {
-    this.#topicsDeletedBefore = deleted;
-    this.#store = options.store;
-    this.#random = options.random;
-    this.#newClusterId = options.newClusterId ?? null;
-    this.#clock = options.clock;
+  constructor(options: ControllerOptions) {
+    this.#options = options;
     this.#config = options.config;
     this.#logger = options.logger.child("controller");
-    this.#onFault = options.onFault;
-    this.#reopener = new MetadataReopener(options.reopen, this.#logger);
-    this.#term = term;
-    this.#committed = image;
-    this.#working = image;
   }
 
-  /**
-   * Replays the store and begins a term of its own; in an empty store a cluster is born. Resolves when that is committed.
-   * Rejects with StorageError INCONSISTENT_CLUSTER_ID, SyntaxError for entries of a newer version, DiskFault.
-   */
-  static async open(options: ControllerOptions): Promise<Controller> {
-    const { store, clock, config, clusterId } = options;
-    const startedAt = clock.monotonicNow();
-    const replay = new Replay();
-    for (const { index, data } of await store.readFrom(1)) replay.apply(index, decodeRecords(data));
-    const { image, topicsDeleted } = replay.finish();
-    if (clusterId !== null && image.clusterId !== clusterId) {
-      throw inconsistentCluster(config.dataDirectory, clusterId, image.clusterId);
-    }
-    const controller = new Controller(options, image, topicsDeleted, store.lastTerm + 1);
-    await controller.#startTerm();
-    controller.#stage = "open";
-    controller.#logger.info("metadata is replayed", {
-      clusterId: controller.image.clusterId,
-      metadataOffset: controller.image.metadataOffset,
-      term: controller.#term,
-      topics: image.topics.size,
-      durationMs: Math.round(clock.monotonicNow() - startedAt),
-    });
-    return controller;
+  /** Begins with an opened consensus, which has told its snapshot to this by then. */
+  attach(consensus: Consensus): void {
+    this.#consensus = consensus;
   }
 
-  /** What is committed. Immutable: a reader may keep it across turns. */
+  // ---- what is known here ----
+
+  /** What is committed and applied. Immutable: a reader may keep it across turns. */
   get image(): ClusterImage {
-    return this.#committed;
+    return this.#state.image;
+  }
+
+  get topicsDeletedBefore(): ReadonlySet<string> {
+    return this.#state.topicsDeleted;
   }
 
   get term(): number {
-    return this.#term;
+    return this.#consensus?.term ?? 0;
   }
 
-  /** Ids of the topics that were deleted before this start: of their logs it is known that they may go. */
-  get topicsDeletedBefore(): ReadonlySet<string> {
-    return this.#topicsDeletedBefore;
-  }
-
-  /** Index of the last entry that was decided; what is above the committed image is not stored yet. */
+  /** Index of the last entry here; what is above the committed image is not committed yet. */
   get lastIndex(): number {
-    return this.#working.metadataOffset;
+    return this.#consensus?.lastIndex ?? 0;
   }
 
-  /** Calls `listener` for every entry, in order, when it is committed and before whoever waits for it is answered. */
-  onApplied(listener: AppliedListener): void {
-    this.#listeners.push(listener);
+  /** Who leads Raft, as far as known here; -1 = unknown. */
+  get leaderId(): number {
+    return this.#softState.leader?.nodeId ?? -1;
   }
 
-  /** Rejects with ProtoError INVALID_REGISTRATION, NOT_CONTROLLER. */
-  async registerBroker(request: BrokerRegistration): Promise<{ brokerEpoch: number }> {
-    const response = await this.#submit((working) =>
-      registerBroker(working, request, { isAlive: false, isAppliedAtOnce: true }),
-    );
-    if (!response.ok) throw new ProtoError(response.error, response.message);
-    return { brokerEpoch: response.brokerEpoch };
-  }
-
-  /** One result per spec, in order. `validateOnly` decides and stores nothing. Never rejects. */
-  async createTopics(
-    specs: readonly CreateTopicSpec[],
-    options: { readonly validateOnly: boolean; readonly ifAbsent?: boolean },
-  ): Promise<CreateTopicResult[]> {
-    try {
-      return await this.#submit((working) => {
-        const context = { ...this.#placement(working), ifAbsent: options.ifAbsent ?? false };
-        const decision = createTopics(working, specs, context);
-        return options.validateOnly ? { ...decision, records: [] } : decision;
-      });
-    } catch (error: unknown) {
-      const { code, message } = asProtoError(error);
-      return specs.map(({ name }) => ({ name, error: code, message, topic: null }));
-    }
-  }
-
-  /** One result per name, in order. Never rejects. */
-  async deleteTopics(names: readonly string[]): Promise<DeleteTopicResult[]> {
-    try {
-      return await this.#submit((working) => deleteTopics(working, names, this.#placement(working).config));
-    } catch (error: unknown) {
-      const { code, message } = asProtoError(error);
-      return names.map((name) => ({ name, error: code, message }));
-    }
-  }
-
-  /** One result per spec, in order. `validateOnly` decides and stores nothing. Never rejects. */
-  async createPartitions(
-    specs: readonly CreatePartitionsSpec[],
-    options: { readonly validateOnly: boolean },
-  ): Promise<CreatePartitionsResult[]> {
-    try {
-      return await this.#submit((working) => {
-        const decision = createPartitions(working, specs, this.#placement(working));
-        return options.validateOnly ? { ...decision, records: [] } : decision;
-      });
-    } catch (error: unknown) {
-      const { code, message } = asProtoError(error);
-      return specs.map(({ name }) => ({ name, error: code, message, topic: null, before: 0 }));
-    }
-  }
-
-  /** One result per alteration, in order. `validateOnly` decides and stores nothing. Never rejects. */
-  async alterConfigs(
-    alterations: readonly ConfigAlteration[],
-    options: { readonly validateOnly: boolean },
-  ): Promise<AlterConfigsResult[]> {
-    try {
-      return await this.#submit((working) => {
-        const decision = alterConfigs(working, alterations, this.#config);
-        return options.validateOnly ? { ...decision, records: [] } : decision;
-      });
-    } catch (error: unknown) {
-      const { code, message } = asProtoError(error);
-      return alterations.map(() => ({ error: code, message }));
-    }
-  }
-
-  /** A block of producer ids that nobody else has or will have. Rejects with ProtoError NOT_CONTROLLER. */
-  allocateProducerIds(): Promise<{ firstId: number; count: number }> {
-    return this.#submit((working) => allocateProducerIds(working, this.#config.nodeId));
-  }
-
-  /** What is decided is still stored; further commands are answered NOT_CONTROLLER. Closes the store. */
-  async close(): Promise<void> {
-    this.#stage = "stopped";
-    this.#reopener.stop();
-    await this.#writing;
-    await this.#resuming;
-    await this.#store.close();
+  /** Commands are decided here. */
+  get isActive(): boolean {
+    return this.#proposals !== null;
   }
 
   /** Whether changes are refused because the store ran out of space and is not open again yet. */
   get isSuspended(): boolean {
-    return this.#stage === "suspended";
+    return this.#consensus?.isSuspended ?? false;
+  }
+
+  /** Seconds from handing entries to the disk until they are safe there. */
+  get appendDurations(): Histogram {
+    return this.#consensus?.appendDurations ?? NO_DURATIONS;
+  }
+
+  get entriesAppended(): number {
+    return this.#consensus?.entriesAppended ?? 0;
+  }
+
+  /** Calls `listener` for every change, in order, when it is committed and before whoever waits for it is answered. */
+  onApplied(listener: AppliedListener): void {
+    this.#state.onApplied(listener);
+  }
+
+  /** Resolves when commands are decided here; a sole voter is there soon. Rejects when that will not be. */
+  whenActive(): Promise<void> {
+    if (this.isActive) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#onActive.push({ resolve, reject });
+    });
+  }
+
+  // ---- Raft ----
+
+  onSnapshot(index: number, _term: number, bytes: Uint8Array): void {
+    this.#state.restore(index, bytes);
+    const { clusterId } = this.#options;
+    if (clusterId === null || clusterId === this.image.clusterId) return;
+    throw inconsistentCluster(this.#config.dataDirectory, clusterId, this.image.clusterId);
+  }
+
+  onRole(softState: SoftState): void {
+    const wasLeader = this.#softState.role === "leader";
+    const isSameReign = wasLeader && softState.role === "leader" && softState.term === this.#softState.term;
+    this.#softState = softState;
+    if (this.isSuspended) {
+      for (const { reject } of this.#onActive.splice(0)) reject(new ProtoError("KAFKA_STORAGE_ERROR", NO_ROOM));
+    }
+    if (isSameReign || (!wasLeader && softState.role !== "leader")) return;
+    if (wasLeader) this.#resign();
+  }
+
+  onCommitted(entries: readonly CommittedEntry[]): void {
+    if (this.#proposals === null && entries.length >= REPLAY_ENTRIES_MIN) this.#state.replay(entries);
+    else for (const entry of entries) this.#apply(entry);
+    this.#maybeBecomeActive(entries.at(-1)?.term ?? -1);
+    if (this.#proposals?.isEmpty === true) this.#onIdle?.();
+  }
+
+  encodeSnapshot(): Uint8Array {
+    return this.#state.encodeSnapshot();
+  }
+
+  onFault(fault: unknown): void {
+    this.#isStopped = true;
+    this.#logger.error("the controller has failed", { err: fault });
+    this.#drop(new NotController("the controller could not store the change", -1, { cause: fault }));
+    for (const { reject } of this.#onActive.splice(0)) reject(fault);
+    this.#options.onFault(fault);
+  }
+
+  /** What is proposed is still stored, within a bound; further commands are answered NOT_CONTROLLER. Closes consensus. */
+  async close(): Promise<void> {
+    this.#isStopped = true;
+    this.#stopDuties();
+    if (this.#proposals?.isEmpty === false && !this.isSuspended) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+        this.#options.timers.after(CLOSE_MS, resolve);
+      });
+    }
+    await this.#consensus?.close();
+    this.#drop(new NotController("the controller has stopped"));
+  }
+
+  #apply({ index, term, bytes }: CommittedEntry): void {
+    const proposal = this.#proposals?.take(index, term) ?? null;
+    if (proposal !== null) {
+      this.#state.applied(proposal.image, proposal.delta);
+      proposal.answer();
+      this.#reports.onImage(proposal.image);
+      this.#dutiesNow?.onApplied(proposal.delta, proposal.image);
+      return;
+    }
+    const { image, delta } = applyEntry(this.#state.image, index, bytes === null ? [] : decodeRecords(bytes));
+    this.#state.applied(image, delta);
+    this.#reports.onImage(image);
+  }
+
+  /** With an entry of its own term everything before it is committed, and nothing of others can follow (10.1(6)). */
+  #maybeBecomeActive(newestTerm: number): void {
+    const { role, term } = this.#softState;
+    const consensus = this.#consensus;
+    if (consensus === null || this.#proposals !== null || role !== "leader" || newestTerm !== term) return;
+    if (this.#isStopped) return;
+    this.#proposals = new Proposals(consensus, this.image);
+    this.#reports.clear();
+    void this.#startTerm();
+    this.#maybeStartDuties();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { run } of waiting) run();
+    for (const { resolve } of this.#onActive.splice(0)) resolve();
+  }
+
+  /** Whose commands follow, and what holds where nothing was set. Never rejects. */
+  async #startTerm(): Promise<void> {
+    const controllerId = this.#config.nodeId;
+    const minIsrDefault = this.#config.topicDefaults.minInsyncReplicas;
+    const record: MetadataRecord = { type: "termStarted", term: this.term, controllerId, minIsrDefault };
+    try {
+      await this.#submit(() => ({ records: [record], response: null }));
+      this.#logger.info("this node decides on the cluster's metadata", {
+        term: this.term,
+        metadataOffset: this.image.metadataOffset,
+      });
+    } catch (cause: unknown) {
+      // Deposed at once: the next one begins its own.
+      this.#logger.debug("the term ended before it began", { err: cause });
+    }
+  }
+
+  #resign(): void {
+    this.#stopDuties();
+    const isSuspended = this.isSuspended;
+    this.#drop(
+      isSuspended
+        ? new ProtoError("KAFKA_STORAGE_ERROR", `${NO_ROOM}; whether this one was stored will show then`)
+        : this.#notController("this node no longer leads the metadata log"),
+    );
+  }
+
+  #drop(error: Error): void {
+    const proposals = this.#proposals;
+    this.#proposals = null;
+    proposals?.drop(error);
+    for (const { drop } of this.#waiting.splice(0)) drop(error);
+    this.#reports.drop(error);
+  }
+
+  // ---- commands ----
+
+  async registerBroker(request: BrokerRegistration): Promise<Decided & { readonly brokerEpoch: number }> {
+    const { response, metadataOffset } = await this.#submit((working) => {
+      const isLocal = request.brokerId === this.#config.nodeId;
+      const isAppliedAtOnce = isLocal && this.#consensus?.voters.length === 1;
+      const isAlive = isLocal || (this.#dutiesNow?.isAlive(request.brokerId) ?? false);
+      return registerBroker(working, request, { isAlive, isAppliedAtOnce });
+    });
+    if (!response.ok) throw new ProtoError(response.error, response.message);
+    this.#maybeStartDuties();
+    this.#dutiesNow?.onHeard(request.brokerId);
+    return { metadataOffset, brokerEpoch: response.brokerEpoch };
+  }
+
+  async heartbeat(request: BrokerHeartbeat): ReturnType<ControllerCommands["heartbeat"]> {
+    const { brokerId } = request;
+    const { response, metadataOffset } = await this.#submit((working) => {
+      const decision = heartbeat(working, request);
+      if (decision.response.error !== "NONE") return decision;
+      this.#dutiesNow?.onHeard(brokerId);
+      const isChanged = decision.records.length > 0;
+      this.#reports.onHeartbeat(working, request, isChanged ? working.metadataOffset + 1 : working.metadataOffset);
+      return decision;
+    });
+    if (response.error !== "NONE") return { ...response, metadataOffset };
+    const mayShutDown = request.wantShutDown && this.#reports.mayShutDown(this.image, brokerId, this.#config.nodeId);
+    return { ...response, mayShutDown, metadataOffset };
+  }
+
+  async alterPartitions(request: Parameters<ControllerCommands["alterPartitions"]>[0]) {
+    return resultsOf(await this.#submit((working) => alterPartitions(working, request)));
+  }
+
+  async reportDamage(request: Parameters<ControllerCommands["reportDamage"]>[0]) {
+    return resultsOf(await this.#submit((working) => reportDamage(working, request)));
+  }
+
+  async allocateProducerIds({ brokerId }: { readonly brokerId: number }) {
+    const { response, metadataOffset } = await this.#submit((working) => allocateProducerIds(working, brokerId));
+    return { ...response, metadataOffset };
+  }
+
+  async createTopics({
+    specs,
+    isValidateOnly,
+    isIfAbsent = false,
+  }: Parameters<ControllerCommands["createTopics"]>[0]): ReturnType<ControllerCommands["createTopics"]> {
+    const decided = await this.#submit((working) => {
+      const context = { ...this.#placement(working), ifAbsent: isIfAbsent };
+      return validated(createTopics(working, specs, context), isValidateOnly);
+    });
+    return withTopics(decided);
+  }
+
+  async createPartitions({
+    specs,
+    isValidateOnly,
+  }: Parameters<ControllerCommands["createPartitions"]>[0]): ReturnType<ControllerCommands["createPartitions"]> {
+    return withTopics(
+      await this.#submit((working) =>
+        validated(createPartitions(working, specs, this.#placement(working)), isValidateOnly),
+      ),
+    );
+  }
+
+  async deleteTopics({ names }: { readonly names: readonly string[] }) {
+    return resultsOf(await this.#submit((working) => deleteTopics(working, names, this.#placement(working).config)));
+  }
+
+  async alterConfigs({ alterations, isValidateOnly }: Parameters<ControllerCommands["alterConfigs"]>[0]) {
+    return resultsOf(
+      await this.#submit((working) => validated(alterConfigs(working, alterations, this.#config), isValidateOnly)),
+    );
+  }
+
+  async electLeaders({
+    type,
+    targets,
+  }: Parameters<ControllerCommands["electLeaders"]>[0]): ReturnType<ControllerCommands["electLeaders"]> {
+    const decided = resultsOf(await this.#submit((working) => electLeaders(working, type, targets)));
+    if (type === "preferred") return decided;
+    const duties = await this.#loadDuties();
+    const results = await duties.electUncleanly(decided.results);
+    return { results, metadataOffset: this.image.metadataOffset };
+  }
+
+  async awaitTopic(request: Parameters<ControllerCommands["awaitTopic"]>[0]): Promise<Results<number>> {
+    await this.#submit(() => ({ records: [], response: null }));
+    const { clock, timers } = this.#options;
+    const results = await this.#reports.awaitTopic(request, () => this.image, { clock, timers });
+    return { results, metadataOffset: this.image.metadataOffset };
+  }
+
+  // ---- deciding ----
+
+  #submit<Response>(
+    decide: (working: ClusterImage) => Decision<Response>,
+  ): Promise<{ readonly response: Response; readonly metadataOffset: number }> {
+    if (this.#isStopped) return Promise.reject(new NotController("the controller has stopped"));
+    if (this.#proposals !== null) return this.#proposals.submit(decide);
+    if (this.isSuspended) return Promise.reject(new ProtoError("KAFKA_STORAGE_ERROR", NO_ROOM));
+    if (this.#softState.role !== "leader" || this.#waiting.length >= WAITING_MAX) {
+      return Promise.reject(this.#notController("this node does not lead the metadata log"));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ run: () => resolve(this.#submit(decide)), drop: reject });
+    });
+  }
+
+  #notController(message: string): NotController {
+    return new NotController(message, this.#softState.role === "leader" ? -1 : this.leaderId);
   }
 
   /** What a decision on `working` goes by. */
   #placement(working: ClusterImage): PlacementContext {
     const layers = layersOf(this.#config, working.configs);
-    return { layers, config: layeredConfig(layers), random: this.#random };
+    return { layers, config: layeredConfig(layers), random: this.#options.random };
   }
 
-  /** The first entry of a term: what earlier terms stored is committed by it, and nothing of theirs can follow. */
-  #startTerm(): Promise<void> {
-    return this.#submit((working) => {
-      const records: MetadataRecord[] = [];
-      if (working.clusterId === "") {
-        records.push({ type: "clusterCreated", clusterId: this.#newClusterId ?? uuidToText(this.#random(UUID_BYTES)) });
-      }
-      records.push({
-        type: "termStarted",
-        term: this.#term,
-        controllerId: this.#config.nodeId,
-        minIsrDefault: this.#config.topicDefaults.minInsyncReplicas,
-      });
-      return { records, response: undefined };
+  // ---- duties of the controller of several brokers ----
+
+  get #dutiesNow(): ControllerDuties | null {
+    return this.#duties === null || this.#duties instanceof Promise ? null : this.#duties;
+  }
+
+  #maybeStartDuties(): void {
+    const { nodeId } = this.#config;
+    const hasOthers = [...(this.#proposals?.working.brokers.keys() ?? [])].some((brokerId) => brokerId !== nodeId);
+    if (!hasOthers || this.#duties !== null) return;
+    this.#loadDuties().catch((cause: unknown) =>
+      this.#logger.error("the controller's duties did not start", { err: cause }),
+    );
+  }
+
+  #loadDuties(): Promise<ControllerDuties> {
+    if (this.#duties !== null) return Promise.resolve(this.#duties);
+    const loading = this.#createDuties();
+    this.#duties = loading;
+    return loading;
+  }
+
+  async #createDuties(): Promise<ControllerDuties> {
+    const reign = this.#proposals;
+    const { ControllerDuties } = await import("./controller-duties.ts");
+    const { clock, timers, peers } = this.#options;
+    const duties = new ControllerDuties({
+      nodeId: this.#config.nodeId,
+      config: () => layeredConfig(layersOf(this.#config, this.image.configs)),
+      clock,
+      timers,
+      peers,
+      logger: this.#logger,
+      image: () => this.image,
+      submit: (decide) => this.#submit(decide),
     });
+    // It may have been deposed meanwhile.
+    if (reign === null || this.#proposals !== reign) throw this.#notController("this node no longer leads");
+    this.#duties = duties;
+    duties.start();
+    return duties;
   }
 
-  #submit<Response>(decide: (working: ClusterImage) => Decision<Response>): Promise<Response> {
-    if (this.#stage === "stopped")
-      return Promise.reject(new ProtoError("NOT_CONTROLLER", "the controller has stopped"));
-    if (this.#stage === "suspended") return Promise.reject(new ProtoError("KAFKA_STORAGE_ERROR", NO_ROOM));
-    const { records, response } = decide(this.#working);
-    if (records.length > 0) this.#propose(records);
-    // Without records too: a refusal may rest on what is proposed and not committed.
-    const newest = this.#proposals.at(-1);
-    if (newest === undefined) return Promise.resolve(response);
-    return new Promise((resolve, reject) => {
-      newest.waiters.push({ commit: () => resolve(response), drop: reject });
-    });
-  }
-
-  #propose(records: readonly MetadataRecord[]): void {
-    const index = this.#working.metadataOffset + 1;
-    this.#decided({ index, term: this.#term, data: encodeRecords(records) }, records, { isStored: false });
-    this.#writing ??= this.#writeProposals();
-  }
-
-  #decided(entry: MetadataEntry, records: readonly MetadataRecord[], { isStored }: { isStored: boolean }): void {
-    const { image, delta } = applyEntry(this.#working, entry.index, records);
-    this.#working = image;
-    this.#proposals.push({ entry, image, delta, waiters: [], isStored });
-  }
-
-  /** Runs while there are proposals; never rejects. */
-  async #writeProposals(): Promise<void> {
-    try {
-      while (this.#proposals.length > 0) {
-        const batch = [...this.#proposals];
-        const startedAt = this.#clock.monotonicNow();
-        await this.#store.append(batch.filter(({ isStored }) => !isStored).map(({ entry }) => entry));
-        this.appendDurations.observe((this.#clock.monotonicNow() - startedAt) / 1000);
-        this.entriesAppended += batch.length;
-        for (const proposal of batch) this.#commit(proposal);
-      }
-    } catch (error: unknown) {
-      // A start tells by its rejection, and is tried again by whoever started.
-      if (isPassingFault(error) && this.#stage !== "opening") this.#suspend(error);
-      else this.#fail(error);
-    } finally {
-      this.#writing = null;
-    }
-  }
-
-  #commit(proposal: Proposal): void {
-    assert(this.#proposals[0] === proposal, "proposals commit in order");
-    this.#committed = proposal.image;
-    for (const listener of this.#listeners) listener(proposal.delta, proposal.image);
-    this.#proposals.shift();
-    for (const { commit } of proposal.waiters) commit();
-  }
-
-  // ---- a store that takes no more writes ----
-
-  #suspend(fault: DiskFault): void {
-    this.#logger.error("no room to store metadata: changes are refused until there is", { err: fault });
-    this.#drop(new ProtoError("KAFKA_STORAGE_ERROR", `${NO_ROOM}; whether this one was stored will show then`));
-    // A stop under way takes what is durable as it is.
-    if (this.#stage === "stopped") return;
-    this.#stage = "suspended";
-    this.#resuming ??= this.#resume();
-  }
-
-  /** Never rejects. */
-  async #resume(): Promise<void> {
-    try {
-      const store = await this.#reopener.reopen(this.#store);
-      if (store === null) return;
-      this.#store = store;
-      const found = await store.readFrom(this.#committed.metadataOffset + 1);
-      if (this.#isStoppedNow) return;
-      if (store.lastIndex < this.#committed.metadataOffset) {
-        const what = `it ends at entry ${store.lastIndex}, and ${this.#committed.metadataOffset} were committed`;
-        throw new StorageError("METADATA_LOST", store.path, `the metadata store lost entries (${what})`);
-      }
-      this.#stage = "open";
-      this.#term = store.lastTerm + 1;
-      for (const entry of found) this.#decided(entry, decodeRecords(entry.data), { isStored: true });
-      this.#startTerm().then(
-        () => this.#logger.info("metadata is stored again", { term: this.#term, entriesFound: found.length }),
-        // Whoever dropped it has said why.
-        () => undefined,
-      );
-    } catch (error: unknown) {
-      this.#fail(error);
-    } finally {
-      this.#resuming = null;
-    }
-  }
-
-  /** Asked after an await, where the compiler believes what it saw before. */
-  get #isStoppedNow(): boolean {
-    return this.#stage === "stopped";
-  }
-
-  #fail(fault: unknown): void {
-    this.#stage = "stopped";
-    this.#logger.error("the controller has failed", { err: fault });
-    this.#drop(new ProtoError("NOT_CONTROLLER", "the controller could not store the change", { cause: fault }));
-    this.#onFault(fault);
-  }
-
-  /** The working image goes back to what is committed; whoever waits for more is told. */
-  #drop(error: ProtoError): void {
-    const dropped = this.#proposals;
-    this.#proposals = [];
-    this.#working = this.#committed;
-    for (const { waiters } of dropped) for (const { drop } of waiters) drop(error);
+  #stopDuties(): void {
+    this.#dutiesNow?.stop();
+    this.#duties = null;
   }
 }
 
-const NO_ROOM =
-  "the broker has no room to store metadata: its disk is full; changes are taken again by themselves once there is space";
+function validated<Response>(decision: Decision<Response>, isValidateOnly: boolean): Decision<Response> {
+  return isValidateOnly ? { ...decision, records: [] } : decision;
+}
 
-function asProtoError(error: unknown): ProtoError {
-  if (error instanceof ProtoError) return error;
-  throw error;
+function resultsOf<Result>({
+  response,
+  metadataOffset,
+}: {
+  readonly response: readonly Result[];
+  readonly metadataOffset: number;
+}): Results<Result> {
+  return { results: response, metadataOffset };
+}
+
+function withTopics<Result extends { readonly topic: TopicImage | null }>({
+  response,
+  metadataOffset,
+}: {
+  readonly response: readonly Result[];
+  readonly metadataOffset: number;
+}) {
+  const results = response.map(({ topic, ...rest }) => ({
+    ...rest,
+    topic: topic === null ? null : createdTopicOf(topic),
+  }));
+  return { results, metadataOffset };
 }

@@ -20,8 +20,10 @@ export type {
   TransferResult,
 } from "./consensus.ts";
 export { BrokerCounters, Traffic } from "./counters.ts";
-export * from "./controller.ts";
-export type { ControllerCommands, Decided, Results } from "./controller-commands.ts";
+export type { AppliedListener, ControllerOptions } from "./controller.ts";
+export { Controller } from "./controller.ts";
+export type { ControllerPeers } from "./controller-duties.ts";
+export type { ControllerCommands, Decided, GrownTopic, Results, TopicResult } from "./controller-commands.ts";
 export { CONTROLLER_COMMANDS, NotController } from "./controller-commands.ts";
 export { Deadline } from "./deadline.ts";
 export { DiskReserve } from "./disk-reserve.ts";

@@ -1,0 +1,148 @@
+/**
+ * An image as bytes: the content of snapshots (semantics 10.2). JSON with the version of its layout; partitions as short rows, their
+ * lists left out where they are what they mostly are. A checksum is the store's business.
+ *
+ *     {"version":0,"clusterId":…,"directories":[directory id, …],"topics":[{…,"partitions":[row, …]}, …],…}
+ *     row: [replicas, isr | 0 = replicas, elr | 0 = none, [[broker, slot in directories], …], leader, leader epoch, partition epoch,
+ *           unclean epoch, 1 = is recovering]
+ */
+import type { BrokerImage, ClusterImage, PartitionImage, TopicImage } from "./image.ts";
+import { ListPool } from "./list-pool.ts";
+import { isSameList } from "./partition-rules.ts";
+
+const LAYOUT_VERSION = 0;
+
+type Row = [
+  replicas: readonly number[],
+  isr: readonly number[] | 0,
+  elr: readonly number[] | 0,
+  lastIsr: readonly (readonly [brokerId: number, directory: number])[],
+  leaderId: number,
+  leaderEpoch: number,
+  partitionEpoch: number,
+  uncleanEpoch: number,
+  isRecovering: 0 | 1,
+];
+
+interface Layout {
+  readonly version: number;
+  readonly clusterId: string;
+  readonly metadataOffset: number;
+  readonly controllerId: number;
+  readonly minIsrDefault: number | null;
+  readonly nextProducerId: number;
+  readonly brokers: readonly BrokerImage[];
+  readonly clusterConfigs: Texts;
+  readonly brokerConfigs: readonly (readonly [number, Texts])[];
+  readonly directories: readonly string[];
+  readonly topics: readonly (Omit<TopicImage, "overrides" | "partitions"> & {
+    readonly overrides: Texts;
+    readonly partitions: readonly Row[];
+  })[];
+  /** The last of them, oldest first. */
+  readonly topicsDeleted: readonly string[];
+}
+
+type Texts = Readonly<Record<string, string>>;
+
+export interface MetadataSnapshot {
+  readonly image: ClusterImage;
+  /** Ids of topics that were deleted: of their logs it is known that they may go. */
+  readonly topicsDeleted: Iterable<string>;
+}
+
+export function encodeImage({ image, topicsDeleted }: MetadataSnapshot): Uint8Array {
+  const slots = new Map<string, number>();
+  const slotOf = (directoryId: string): number => {
+    const slot = slots.get(directoryId) ?? slots.size;
+    slots.set(directoryId, slot);
+    return slot;
+  };
+  const topics = [...image.topics.values()].map((topic) => ({
+    ...topic,
+    overrides: Object.fromEntries(topic.overrides),
+    partitions: topic.partitions.map((partition) => rowOf(partition, slotOf)),
+  }));
+  const layout: Layout = {
+    version: LAYOUT_VERSION,
+    clusterId: image.clusterId,
+    metadataOffset: image.metadataOffset,
+    controllerId: image.controllerId,
+    minIsrDefault: image.minIsrDefault,
+    nextProducerId: image.nextProducerId,
+    brokers: [...image.brokers.values()],
+    clusterConfigs: Object.fromEntries(image.configs.cluster),
+    brokerConfigs: [...image.configs.brokers].map(([id, texts]) => [id, Object.fromEntries(texts)]),
+    directories: [...slots.keys()],
+    topics,
+    topicsDeleted: [...topicsDeleted],
+  };
+  return Buffer.from(JSON.stringify(layout), "utf8");
+}
+
+function rowOf(partition: PartitionImage, slotOf: (directoryId: string) => number): Row {
+  const { replicas, isr, elr, lastIsr, leaderId, leaderEpoch, partitionEpoch, uncleanEpoch, isRecovering } = partition;
+  return [
+    replicas,
+    isSameList(isr, replicas) ? 0 : isr,
+    elr.length === 0 ? 0 : elr,
+    lastIsr.map(({ brokerId, directoryId }) => [brokerId, slotOf(directoryId)]),
+    leaderId,
+    leaderEpoch,
+    partitionEpoch,
+    uncleanEpoch,
+    isRecovering ? 1 : 0,
+  ];
+}
+
+/** Throws SyntaxError when the bytes are not what `encodeImage` of this version writes. */
+export function decodeImage(bytes: Uint8Array): MetadataSnapshot {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+  const layout = JSON.parse(text) as Layout;
+  if (layout.version !== LAYOUT_VERSION) {
+    throw new SyntaxError(`metadata snapshot of version ${layout.version}; this version reads ${LAYOUT_VERSION}`);
+  }
+  const lists = new ListPool();
+  const topics = layout.topics.map(
+    (topic): TopicImage => ({
+      ...topic,
+      overrides: textsOf(topic.overrides),
+      partitions: topic.partitions.map((row, partition) => partitionOf(row, partition, layout.directories, lists)),
+    }),
+  );
+  const image: ClusterImage = {
+    clusterId: layout.clusterId,
+    metadataOffset: layout.metadataOffset,
+    controllerId: layout.controllerId,
+    minIsrDefault: layout.minIsrDefault,
+    nextProducerId: layout.nextProducerId,
+    brokers: new Map(layout.brokers.map((broker) => [broker.brokerId, broker])),
+    configs: {
+      cluster: textsOf(layout.clusterConfigs),
+      brokers: new Map(layout.brokerConfigs.map(([id, texts]) => [id, textsOf(texts)])),
+    },
+    topics: new Map(topics.map((topic) => [topic.name, topic])),
+    topicsById: new Map(topics.map((topic) => [topic.topicId, topic])),
+  };
+  return { image, topicsDeleted: layout.topicsDeleted };
+}
+
+function partitionOf(row: Row, partition: number, directories: readonly string[], lists: ListPool): PartitionImage {
+  const [replicas, isr, elr, lastIsr, leaderId, leaderEpoch, partitionEpoch, uncleanEpoch, isRecovering] = row;
+  return {
+    partition,
+    replicas: lists.ids(replicas),
+    isr: lists.ids(isr === 0 ? replicas : isr),
+    elr: lists.ids(elr === 0 ? [] : elr),
+    lastIsr: lists.directories(lastIsr.map(([brokerId, slot]) => ({ brokerId, directoryId: directories[slot] ?? "" }))),
+    leaderId,
+    leaderEpoch,
+    partitionEpoch,
+    uncleanEpoch,
+    isRecovering: isRecovering === 1,
+  };
+}
+
+function textsOf(texts: Texts): ReadonlyMap<string, string> {
+  return new Map(Object.entries(texts));
+}

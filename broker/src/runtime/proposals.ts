@@ -1,0 +1,110 @@
+/**
+ * The working state of the node that leads Raft (semantics 10.3): what is committed, and every record that it has proposed in its
+ * term. A command is decided on it and applied to it in one stretch; its answer, a refusal too, leaves when all that it was decided on
+ * is committed.
+ */
+import { assert } from "../base/index.ts";
+import {
+  applyEntry,
+  type ClusterImage,
+  type Decision,
+  encodeRecords,
+  type MetadataDelta,
+  type MetadataRecord,
+} from "../metadata/index.ts";
+import { ProtoError } from "@tidemark/proto";
+import type { Consensus, ConsensusRefusal } from "./consensus.ts";
+import { NotController } from "./controller-commands.ts";
+
+/** An entry that was proposed and is not committed. */
+interface Proposal {
+  readonly index: number;
+  readonly term: number;
+  readonly image: ClusterImage;
+  readonly delta: MetadataDelta;
+  /** Answers that leave with its commit. */
+  readonly waiters: { readonly commit: () => void; readonly drop: (error: Error) => void }[];
+}
+
+export class Proposals {
+  readonly #consensus: Consensus;
+  #working: ClusterImage;
+  /** In order of index. */
+  #pending: Proposal[] = [];
+  /** Consensus may tell of earlier entries while it takes the next one, and whoever hears of them may ask for more. */
+  #isProposing = false;
+
+  constructor(consensus: Consensus, committed: ClusterImage) {
+    this.#consensus = consensus;
+    this.#working = committed;
+  }
+
+  /** Entries that are not this leader's commands move its offset too. */
+  get working(): ClusterImage {
+    const { lastIndex } = this.#consensus;
+    if (this.#working.metadataOffset < lastIndex) this.#working = { ...this.#working, metadataOffset: lastIndex };
+    return this.#working;
+  }
+
+  get isEmpty(): boolean {
+    return this.#pending.length === 0;
+  }
+
+  /** Resolves with the offset of what was decided on. Rejects with what `drop` was given. */
+  submit<Response>(
+    decide: (working: ClusterImage) => Decision<Response>,
+  ): Promise<{ readonly response: Response; readonly metadataOffset: number }> {
+    if (this.#isProposing) return Promise.resolve().then(() => this.submit(decide));
+    const { records, response } = decide(this.working);
+    if (records.length > 0) {
+      const refusal = this.#propose(records);
+      if (refusal !== null) return Promise.reject(refusal);
+    }
+    // Without records too: a refusal may rest on what is proposed and not committed.
+    const newest = this.#pending.at(-1);
+    if (newest === undefined) {
+      return Promise.resolve({ response, metadataOffset: this.#working.metadataOffset });
+    }
+    return new Promise((resolve, reject) => {
+      const commit = (): void => resolve({ response, metadataOffset: newest.index });
+      newest.waiters.push({ commit, drop: reject });
+    });
+  }
+
+  #propose(records: readonly MetadataRecord[]): Error | null {
+    const { image, delta } = applyEntry(this.#working, this.#working.metadataOffset + 1, records);
+    this.#isProposing = true;
+    const proposed = this.#consensus.propose([encodeRecords(records)]);
+    this.#isProposing = false;
+    if (!proposed.ok) return refusedError(proposed.code);
+    assert(proposed.firstIndex === image.metadataOffset, "a proposal has another index than it was decided for");
+    this.#working = image;
+    this.#pending.push({ index: proposed.firstIndex, term: proposed.term, image, delta, waiters: [] });
+    return null;
+  }
+
+  /** The image and delta of a committed entry, if it is the next of these; `answer` is called when they are applied. */
+  take(index: number, term: number): { image: ClusterImage; delta: MetadataDelta; answer: () => void } | null {
+    const [next] = this.#pending;
+    if (next === undefined || next.index !== index) return null;
+    assert(next.term === term, "another entry was committed in the place of a proposal");
+    this.#pending.shift();
+    const { image, delta, waiters } = next;
+    return { image, delta, answer: () => waiters.forEach(({ commit }) => commit()) };
+  }
+
+  /** The working state is gone, and whoever waits for more is told (10.3(4)). */
+  drop(error: Error): void {
+    const dropped = this.#pending;
+    this.#pending = [];
+    for (const { waiters } of dropped) for (const { drop } of waiters) drop(error);
+  }
+}
+
+export function refusedError(code: ConsensusRefusal): ProtoError {
+  if (code === "SUSPENDED") return new ProtoError("KAFKA_STORAGE_ERROR", NO_ROOM);
+  return new NotController(`the change was not taken: ${code}`);
+}
+
+export const NO_ROOM =
+  "the broker has no room to store metadata: its disk is full; changes are taken again by themselves once there is space";
