@@ -292,7 +292,7 @@ describe("the admin surface of the SDK", () => {
     it("are added by the thousand, each with a leader when the call returns", async () => {
       const { topics } = client.admin;
       await topics.create({ name: "words", partitions: 1 });
-      await topics.addPartitions("words", 1_000);
+      await topics.addPartitions("words", 1_000, { timeout: "10m" });
       const { detail } = await topics.describe("words");
       expect(detail.map(({ partition, leader }) => [partition, leader])).to.deep.equal(
         Array.from({ length: 1_000 }, (_, partition) => [partition, 1]),
