@@ -18,8 +18,6 @@ export { isPassingFault } from "./file-io.ts";
 export { StorageError, type StorageErrorCode } from "./storage-error.ts";
 export type { ClaimedDirectory, ClaimOptions, ClusterIdentity } from "./cluster-identity.ts";
 export { claimDirectory, completeBirth, inconsistentCluster, readIdentity } from "./cluster-identity.ts";
-export type { MetadataEntry, MetadataStoreOptions, OpenMetadataOptions } from "./metadata-store.ts";
-export { MetadataStore, openMetadataStore } from "./metadata-store.ts";
 export type { OpenedRaftStore, RaftStoreOptions } from "./raft-store/open-raft-store.ts";
 export { createRaftStore, openRaftStore, removeRaftStore } from "./raft-store/open-raft-store.ts";
 export { findLevelLogDamage, inspectLevelLog, type LevelLogState } from "./raft-store/level-log.ts";
