@@ -55,6 +55,13 @@ class Village {
     return [...this.houses.values()].find((house) => house.isUp && house.driver?.softState.role === "leader");
   }
 
+  get follower(): House {
+    const { leader } = this;
+    const follower = [...this.houses.values()].find((house) => house.isUp && house !== leader);
+    if (follower === undefined) throw new Error("nobody follows");
+    return follower;
+  }
+
   /** Until `isDone`, or it takes too long. */
   async until(what: string, isDone: () => boolean): Promise<void> {
     let wasDone = isDone();
@@ -82,6 +89,11 @@ class House {
     this.#village = village;
     this.nodeId = nodeId;
     this.#medium = this.#newDisk();
+  }
+
+  get seat(): ReplicaId {
+    if (this.replica === null) throw new Error("it has not started");
+    return this.replica;
   }
 
   get isUp(): boolean {
@@ -308,14 +320,13 @@ describe("A cluster of simulated nodes", function () {
   it("an emptied voter follows as a learner, and takes its seat again by removal and addition", async () => {
     const { village, houses } = await born(4);
     await prove(village, houses, "a");
-    const gone = houses.find((house) => house !== village.leader);
-    if (gone?.replica == null) throw new Error("no follower");
-    const former = gone.replica;
+    const gone = village.follower;
+    const former = gone.seat;
     gone.wipe();
     gone.start();
     await prove(village, houses, "b");
     const { leader } = village;
-    const now = gone.replica;
+    const now = gone.seat;
     expect(isSameReplica(now, former)).to.equal(false);
     expect(leader?.driver?.removeVoter(former)).to.include({ ok: true });
     await village.until("it may be added", () => leader?.driver?.addVoter(now).ok === true);
@@ -329,9 +340,8 @@ describe("A cluster of simulated nodes", function () {
   it("a voter whose store is lost gives it up and comes back as another directory (10.1(9))", async () => {
     const { village, houses } = await born(6);
     await prove(village, houses, "a");
-    const damaged = houses.find((house) => house !== village.leader);
-    if (damaged?.replica == null) throw new Error("no follower");
-    const former = damaged.replica;
+    const damaged = village.follower;
+    const former = damaged.seat;
     damaged.stop("process");
     damaged.flipByte();
     damaged.start();
