@@ -18,6 +18,7 @@ export type {
   ReadConfirmed,
   Ready,
   ReadyWrite,
+  ReplicaProgress,
   RoleName,
   SnapshotRead,
   SoftState,

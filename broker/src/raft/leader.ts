@@ -15,7 +15,7 @@ import type { NodeState } from "./node-state.ts";
 import { Progress } from "./progress.ts";
 import { hasMajority, majorityIndex } from "./quorum.ts";
 import { ReadRounds } from "./read-rounds.ts";
-import type { Proposed, RaftRefusal, ReadBegun, TransferBegun } from "./ready.ts";
+import type { Proposed, RaftRefusal, ReadBegun, ReplicaProgress, TransferBegun } from "./ready.ts";
 import { entryBytes, includesReplica, isSameReplica, isSameSnapshot, replicaKey } from "./types.ts";
 import type { EntryBody, LogIndex, ReplicaId } from "./types.ts";
 
@@ -46,6 +46,17 @@ export class Leader {
   /** Voters or learners beside itself. */
   get hasPeers(): boolean {
     return this.#peers.size > 0;
+  }
+
+  /** Of the voters first, itself among them, then of learners that were heard of late. */
+  get progress(): ReplicaProgress[] {
+    const { replica: own, log } = this.#state;
+    const learners = [...this.#peers.values()].filter(({ replica }) => !includesReplica(log.voters, replica));
+    return [...log.voters, ...learners.map(({ replica }) => replica)].map((replica): ReplicaProgress => {
+      const peer = this.#peers.get(replicaKey(replica));
+      const silentTicks = isSameReplica(replica, own) ? 0 : this.#nowTick - (peer?.heardTick ?? 0);
+      return { replica, matchIndex: this.#matchIndexOf(replica), silentTicks };
+    });
   }
 
   /** True when it must resign: no majority was heard for long (10.1(4), check-quorum). */

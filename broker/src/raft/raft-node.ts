@@ -19,7 +19,16 @@ import type { Message, VoteRequest } from "./messages.ts";
 import { NodeState } from "./node-state.ts";
 import { assertOptions } from "./options.ts";
 import type { RaftDeps, RaftOptions } from "./options.ts";
-import type { Proposed, RaftRefusal, ReadBegun, Ready, ReadyWrite, SoftState, TransferBegun } from "./ready.ts";
+import type {
+  Proposed,
+  RaftRefusal,
+  ReadBegun,
+  Ready,
+  ReadyWrite,
+  ReplicaProgress,
+  SoftState,
+  TransferBegun,
+} from "./ready.ts";
 import { SnapshotDownload } from "./snapshot-download.ts";
 import { includesReplica, isSameReplica } from "./types.ts";
 import type { HardState, LogIndex, ReplicaId, Snapshot, Term } from "./types.ts";
@@ -67,6 +76,11 @@ export class RaftNode {
   /** In force, committed or not. */
   get voters(): readonly ReplicaId[] {
     return this.#state.log.voters;
+  }
+
+  /** How far each replica is, for people to look at; null: only the leader knows. */
+  get progress(): readonly ReplicaProgress[] | null {
+    return this.#role instanceof Leader ? this.#role.progress : null;
   }
 
   /** The newest that this replica holds; of an install, at the latest when its write is done. */

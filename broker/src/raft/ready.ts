@@ -83,3 +83,12 @@ export type ReadBegun =
   | { readonly ok: false; readonly code: RaftRefusal };
 
 export type TransferBegun = { readonly ok: true } | { readonly ok: false; readonly code: RaftRefusal };
+
+/** What a leader knows of a replica. */
+export interface ReplicaProgress {
+  readonly replica: ReplicaId;
+  /** On its disk; 0: nothing is known to be. */
+  readonly matchIndex: LogIndex;
+  /** Ticks since anything was heard of it. */
+  readonly silentTicks: number;
+}

@@ -38,6 +38,15 @@ export type ProposeResult =
 
 export type TransferResult = TransferBegun | { readonly ok: false; readonly code: ConsensusRefusal };
 
+/** What the leader knows of a replica. */
+export interface QuorumProgress {
+  readonly replica: ReplicaId;
+  /** On its disk; 0: nothing is known to be. */
+  readonly matchIndex: LogIndex;
+  /** Since anything was heard of it, to the tick. */
+  readonly silentMs: number;
+}
+
 export interface Consensus {
   readonly replica: ReplicaId;
   readonly softState: SoftState;
@@ -49,6 +58,8 @@ export interface Consensus {
   readonly lastIndex: LogIndex;
   /** In force, committed or not. */
   readonly voters: readonly ReplicaId[];
+  /** How far each replica is: the voters, this one among them, then learners. Null: only the leader knows. */
+  readonly progress: readonly QuorumProgress[] | null;
   /** The store ran out of space and is not open again yet. */
   readonly isSuspended: boolean;
   /** Seconds from handing entries to the disk until they are safe there. */

@@ -16,6 +16,7 @@ export type {
   Consensus,
   ConsensusRefusal,
   ProposeResult,
+  QuorumProgress,
   RaftEvents,
   TransferResult,
 } from "./consensus.ts";
@@ -35,6 +36,8 @@ export type { ProducerIdBlock } from "./producer-ids.ts";
 export { ProducerIds } from "./producer-ids.ts";
 export type { Waiter } from "./purgatory.ts";
 export { deadlineAfter, Purgatory } from "./purgatory.ts";
+export type { QuorumNode, QuorumStatus } from "./quorum-status.ts";
+export { quorumStatus } from "./quorum-status.ts";
 export { decodeMessage, encodeMessage, MalformedMessage } from "./raft-codec.ts";
 export type { RaftDriverDeps, RaftDriverOptions } from "./raft-driver.ts";
 export { RaftDriver } from "./raft-driver.ts";

@@ -29,7 +29,7 @@ import type {
 } from "../raft/index.ts";
 import { isPassingFault, StorageError } from "../storage/index.ts";
 import type { OpenedRaftStore, RaftStore } from "../storage/index.ts";
-import type { Consensus, ProposeResult, RaftEvents, TransferResult } from "./consensus.ts";
+import type { Consensus, ProposeResult, QuorumProgress, RaftEvents, TransferResult } from "./consensus.ts";
 import { MetadataReopener, type MetadataReopenerOptions } from "./metadata-reopener.ts";
 import { ReadBarriers } from "./read-barriers.ts";
 
@@ -162,6 +162,18 @@ export class RaftDriver implements Consensus {
 
   get voters(): readonly ReplicaId[] {
     return this.#life?.node.voters ?? this.#voters;
+  }
+
+  get progress(): readonly QuorumProgress[] | null {
+    const progress = this.#life?.node.progress ?? null;
+    const tickMs = this.#options.fetchTimeoutMs / TICKS_PER_TIMEOUT;
+    return (
+      progress?.map(({ replica, matchIndex, silentTicks }) => ({
+        replica,
+        matchIndex,
+        silentMs: Math.round(silentTicks * tickMs),
+      })) ?? null
+    );
   }
 
   get isSuspended(): boolean {
