@@ -436,6 +436,7 @@ export class Broker {
         this.#metadataListeners.add(listener);
         return () => this.#metadataListeners.delete(listener);
       },
+      quorum: () => controller.quorum,
       grpcEndpointOf: (brokerId, dialledHost) => this.#endpointOf(controller.image, brokerId, dialledHost),
     };
     return { replicas, context };

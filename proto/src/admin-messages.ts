@@ -9,7 +9,10 @@ export interface DescribeClusterResponse {
   controllerId: number;
   metadataOffset: number;
   brokers: ClusterBroker[];
+  /** Of the broker that answers. */
   version: string;
+  /** Who answers. */
+  brokerId: number;
 }
 
 export interface ClusterBroker {
@@ -17,7 +20,21 @@ export interface ClusterBroker {
   host: string;
   port: number;
   rack: string;
+  /** Its session with the controller lives: not fenced. */
   alive: boolean;
+  fenced: boolean;
+  shuttingDown: boolean;
+  /** No room but the reserve. */
+  full: boolean;
+  /** Its log directory failed. */
+  offline: boolean;
+  /** That it shares with others, below the rack; empty: one of its own. */
+  machine: string;
+  brokerEpoch: number;
+  /** Partitions that it leads. */
+  leaders: number;
+  /** Partitions that it has a replica of. */
+  replicas: number;
 }
 
 export interface ListTopicsRequest {
@@ -26,6 +43,10 @@ export interface ListTopicsRequest {
 
 export interface ListTopicsResponse {
   topics: TopicSummary[];
+  /** Applied where the answer comes from, as in all answers; 0 from a broker that does not say. */
+  metadataOffset: number;
+  /** Other brokers that lead partitions of these topics: the bytes of those are theirs to tell. */
+  otherLeaders: number[];
 }
 
 export interface TopicSummary {
@@ -33,6 +54,7 @@ export interface TopicSummary {
   partitions: number;
   replicas: number;
   internal: boolean;
+  /** Of the partitions that the broker leads. */
   bytes: number;
 }
 
@@ -42,6 +64,7 @@ export interface DescribeTopicsRequest {
 
 export interface DescribeTopicsResponse {
   results: TopicResult[];
+  metadataOffset: number;
 }
 
 export interface TopicResult {
@@ -57,6 +80,7 @@ export interface TopicDescription {
   /** 22 characters, base64url. */
   topicId: string;
   internal: boolean;
+  /** Of the partitions that the broker leads. */
   bytes: number;
   partitions: PartitionDescription[];
   config: ConfigEntry[];
@@ -74,6 +98,19 @@ export interface PartitionDescription {
   lastStableOffset: number;
   logEndOffset: number;
   bytes: number;
+  /** Left the ISR below min.insync.replicas, and have all that is committed. */
+  elr: number[];
+  lastIsr: ReplicaDirectory[];
+  recovering: boolean;
+  minInsyncReplicas: number;
+  /** The broker that answers leads it: offsets and bytes are its own. Else they are 0. */
+  ledHere: boolean;
+}
+
+export interface ReplicaDirectory {
+  brokerId: number;
+  /** 22 characters, base64url. */
+  directoryId: string;
 }
 
 export interface ConfigEntry {
@@ -127,6 +164,7 @@ export interface ReplicaAssignment {
 
 export interface CreateTopicsResponse {
   results: TopicResult[];
+  metadataOffset: number;
 }
 
 export interface DeleteTopicsRequest {
@@ -136,6 +174,7 @@ export interface DeleteTopicsRequest {
 
 export interface DeleteTopicsResponse {
   results: TopicResult[];
+  metadataOffset: number;
 }
 
 export interface CreatePartitionsRequest {
@@ -155,6 +194,7 @@ export interface NewPartitions {
 
 export interface CreatePartitionsResponse {
   results: TopicResult[];
+  metadataOffset: number;
 }
 
 export interface DeleteRecordsRequest {
@@ -198,6 +238,7 @@ export interface DescribedResource {
 
 export interface DescribeConfigsResponse {
   results: ConfigsResult[];
+  metadataOffset: number;
 }
 
 export interface ConfigsResult {
@@ -234,6 +275,7 @@ export const ConfigOperation = { SET: 0, DELETE: 1, APPEND: 2, SUBTRACT: 3 } as 
 
 export interface AlterConfigsResponse {
   results: ConfigsResult[];
+  metadataOffset: number;
 }
 
 export type DescribeLogDirsRequest = Record<never, never>;
@@ -272,11 +314,46 @@ export interface DescribeHealthResponse {
   leaderless: PartitionName[];
   underReplicated: PartitionName[];
   underMinIsr: PartitionName[];
+  recovering: PartitionName[];
+  metadataOffset: number;
+  /** Who answers. */
+  brokerId: number;
+  /** Those of `reasons` that this broker alone knows. */
+  localReasons: string[];
 }
 
 export interface PartitionName {
   topic: string;
   partition: number;
+}
+
+export type DescribeQuorumRequest = Record<never, never>;
+
+export interface DescribeQuorumResponse {
+  /** Who answers. */
+  brokerId: number;
+  /** leader, follower, candidate or learner. */
+  role: string;
+  term: number;
+  /** -1: none known. */
+  leaderId: number;
+  commitIndex: number;
+  appliedIndex: number;
+  lastIndex: number;
+  /** It has no room to store entries. */
+  suspended: boolean;
+  /** The voters; from the leader also the learners. */
+  nodes: QuorumNode[];
+}
+
+export interface QuorumNode {
+  id: number;
+  directoryId: string;
+  voter: boolean;
+  /** -1: not known, as with all but the leader. */
+  matchIndex: number;
+  /** -1: not known. */
+  lastContactMs: number;
 }
 
 /** Request and response of each method of the admin service, by its name in ADMIN_METHODS. */
@@ -292,4 +369,5 @@ export interface AdminCalls {
   alterConfigs: { request: AlterConfigsRequest; response: AlterConfigsResponse };
   describeLogDirs: { request: DescribeLogDirsRequest; response: DescribeLogDirsResponse };
   describeHealth: { request: DescribeHealthRequest; response: DescribeHealthResponse };
+  describeQuorum: { request: DescribeQuorumRequest; response: DescribeQuorumResponse };
 }

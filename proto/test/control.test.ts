@@ -164,6 +164,7 @@ describe("the control services", () => {
       ],
       describeLogDirs: [{}],
       describeHealth: [{}],
+      describeQuorum: [{}],
     };
     for (const [name, path] of Object.entries(ADMIN_METHODS)) {
       const method = Object.values(loadAdminService()).find((candidate) => candidate.path === path);

@@ -9,6 +9,7 @@ import type {
   Controller,
   ControllerCommands,
   ProducerIds,
+  QuorumStatus,
   Purgatory,
   ReplicaManager,
   RequestBudget,
@@ -44,6 +45,8 @@ export interface BrokerContext {
   image(): ClusterImage;
   /** Calls `listener` for every entry when it is applied, after this broker has followed it; returns how to end that. */
   onMetadata(listener: (delta: MetadataDelta, image: ClusterImage) => void): () => void;
+  /** The metadata log as this node knows it; null before there is one. */
+  quorum(): QuorumStatus | null;
   /** Where clients that came in by gRPC reach a broker; null = unknown. `dialledHost` is what this client called us by. */
   grpcEndpointOf(brokerId: number, dialledHost: string | null): Endpoint | null;
 }

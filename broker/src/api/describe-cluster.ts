@@ -1,4 +1,5 @@
-/** The cluster as applied here: who belongs to it, who decides, up to which metadata offset. */
+/** The cluster as applied here: who belongs to it and in what state, who decides, up to which metadata offset. */
+import type { BrokerImage, ClusterImage } from "../metadata/index.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import type { ClientContext } from "./client.ts";
 
@@ -6,7 +7,9 @@ export interface ClusterDescription {
   readonly clusterId: string;
   readonly controllerId: number;
   readonly metadataOffset: number;
+  /** Of this broker. */
   readonly version: string;
+  readonly brokerId: number;
   readonly brokers: readonly ClusterBroker[];
 }
 
@@ -16,25 +19,65 @@ export interface ClusterBroker {
   readonly port: number;
   readonly rack: string;
   readonly alive: boolean;
+  readonly fenced: boolean;
+  readonly shuttingDown: boolean;
+  readonly full: boolean;
+  readonly offline: boolean;
+  readonly machine: string;
+  readonly brokerEpoch: number;
+  readonly leaders: number;
+  readonly replicas: number;
 }
 
 export function handleDescribeCluster(context: BrokerContext, client: ClientContext): ClusterDescription {
-  const { clusterId, controllerId, metadataOffset, brokers } = context.image();
-  return {
-    clusterId,
-    controllerId,
-    metadataOffset,
-    version: context.version,
-    brokers: [...brokers.values()].map(({ brokerId, rack }): ClusterBroker => {
-      const endpoint = context.grpcEndpointOf(brokerId, client.dialledHost);
-      // One broker is one cluster so far: whoever answers this is alive, and there is nobody else.
-      return {
-        id: brokerId,
-        host: endpoint?.host ?? "",
-        port: endpoint?.port ?? 0,
-        rack: rack ?? "",
-        alive: brokerId === context.config.current.nodeId,
-      };
-    }),
+  const image = context.image();
+  const counts = countsOf(image);
+  const described = (broker: BrokerImage): ClusterBroker => {
+    const endpoint = context.grpcEndpointOf(broker.brokerId, client.dialledHost);
+    const { leaders, replicas } = counts.get(broker.brokerId) ?? { leaders: 0, replicas: 0 };
+    return {
+      id: broker.brokerId,
+      host: endpoint?.host ?? "",
+      port: endpoint?.port ?? 0,
+      rack: broker.rack ?? "",
+      alive: !broker.isFenced,
+      fenced: broker.isFenced,
+      shuttingDown: broker.isShuttingDown,
+      full: broker.isFull,
+      offline: broker.isOffline,
+      machine: broker.host ?? "",
+      brokerEpoch: broker.brokerEpoch,
+      leaders,
+      replicas,
+    };
   };
+  return {
+    clusterId: image.clusterId,
+    controllerId: controllerOf(context),
+    metadataOffset: image.metadataOffset,
+    version: context.version,
+    brokerId: context.config.current.nodeId,
+    brokers: [...image.brokers.values()].map(described).sort((a, b) => a.id - b.id),
+  };
+}
+
+/** Who leads the metadata log, as far as is known here now: an image remembers one that may be long gone. */
+export function controllerOf(context: BrokerContext): number {
+  return context.quorum()?.leaderId ?? context.image().controllerId;
+}
+
+function countsOf({ topics }: ClusterImage): Map<number, { leaders: number; replicas: number }> {
+  const counts = new Map<number, { leaders: number; replicas: number }>();
+  const of = (brokerId: number): { leaders: number; replicas: number } => {
+    const known = counts.get(brokerId) ?? { leaders: 0, replicas: 0 };
+    counts.set(brokerId, known);
+    return known;
+  };
+  for (const { partitions } of topics.values()) {
+    for (const { leaderId, replicas } of partitions) {
+      if (leaderId >= 0) of(leaderId).leaders += 1;
+      for (const replica of replicas) of(replica).replicas += 1;
+    }
+  }
+  return counts;
 }

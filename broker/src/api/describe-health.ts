@@ -1,6 +1,11 @@
-/** What is wrong with the cluster, as this broker sees it: one sentence for each thing, and the partitions that it is about. */
-import { effectiveMinInsyncReplicas, topicConfig } from "../config/index.ts";
+/**
+ * What is wrong with the cluster, as this broker sees it: one sentence for each thing, and the partitions that it is about.
+ * Brokers and partitions are judged by the applied metadata, alike everywhere; disks and logs by who has them, so that a whole
+ * cluster is healthy when every broker says so.
+ */
+import { type BrokerImage, effectiveMinIsr } from "../metadata/index.ts";
 import type { BrokerContext } from "./broker-context.ts";
+import { controllerOf } from "./describe-cluster.ts";
 
 export interface HealthReport {
   readonly healthy: boolean;
@@ -11,6 +16,12 @@ export interface HealthReport {
   readonly leaderless: readonly PartitionName[];
   readonly underReplicated: readonly PartitionName[];
   readonly underMinIsr: readonly PartitionName[];
+  /** Passes by itself, and is no trouble of its own. */
+  readonly recovering: readonly PartitionName[];
+  readonly metadataOffset: number;
+  readonly brokerId: number;
+  /** Those of `reasons` that this broker alone knows. */
+  readonly localReasons: readonly string[];
 }
 
 export interface PartitionName {
@@ -22,48 +33,67 @@ export interface PartitionName {
 const NAMED_MAX = 5;
 
 export function handleDescribeHealth(context: BrokerContext): HealthReport {
-  const { replicas, controller } = context;
-  const config = context.config.current;
+  const { replicas } = context;
+  const { nodeId } = context.config.current;
   const image = context.image();
+  const controllerId = controllerOf(context);
   const leaderless: PartitionName[] = [];
   const underReplicated: PartitionName[] = [];
   const underMinIsr: PartitionName[] = [];
+  const recovering: PartitionName[] = [];
   const damaged: PartitionName[] = [];
   const notOpen: PartitionName[] = [];
-  for (const { name: topic, overrides, partitions } of image.topics.values()) {
-    const settings = topicConfig(config, overrides);
-    for (const { partition, leaderId, isr, replicas: assigned } of partitions) {
+  for (const described of image.topics.values()) {
+    const { name: topic, partitions } = described;
+    for (const { partition, leaderId, isr, replicas: assigned, isRecovering } of partitions) {
       const name = { topic, partition };
       if (leaderId < 0) leaderless.push(name);
       if (isr.length < assigned.length) underReplicated.push(name);
-      if (isr.length < effectiveMinInsyncReplicas(settings, assigned.length)) underMinIsr.push(name);
-      if (leaderId !== config.nodeId) continue;
+      if (isr.length < effectiveMinIsr(image, described, assigned.length)) underMinIsr.push(name);
+      if (isRecovering) recovering.push(name);
+      if (leaderId !== nodeId) continue;
       const led = replicas.find(topic, partition);
       if (led === undefined) notOpen.push(name);
       else if (led.isDamaged) damaged.push(name);
     }
   }
-  const reasons = [
-    ...(image.controllerId < 0 ? ["the cluster has no controller"] : []),
-    ...(replicas.isOffline ? [`the data directory of broker ${config.nodeId} is offline`] : []),
-    ...(replicas.isFull ? [`the disk of broker ${config.nodeId} is full: nothing is appended`] : []),
-    ...(controller.isSuspended ? ["metadata cannot be stored: the disk of the controller is full"] : []),
+  const brokers = [...image.brokers.values()].sort((a, b) => a.brokerId - b.brokerId);
+  const shared = [
+    ...brokers.flatMap(troublesOf),
     ...sentence(leaderless, "no leader"),
-    ...sentence(notOpen, "no open log on its leader"),
     ...sentence(underMinIsr, "fewer replicas in sync than min.insync.replicas"),
     ...sentence(underReplicated, "replicas that are not in sync"),
+  ];
+  const localReasons = [
+    ...(controllerId < 0 ? [`broker ${nodeId} knows no controller`] : []),
+    ...(replicas.isOffline ? [`the data directory of broker ${nodeId} is offline`] : []),
+    ...(replicas.isFull ? [`the disk of broker ${nodeId} is full: nothing is appended`] : []),
+    ...(context.quorum()?.isSuspended === true ? [`broker ${nodeId} cannot store metadata: its disk is full`] : []),
+    ...sentence(notOpen, "no open log on its leader"),
     ...sentence(damaged, "damage on disk"),
   ];
   return {
-    healthy: reasons.length === 0,
-    reasons,
-    controllerId: image.controllerId,
-    // One broker is one cluster so far: whoever answers this is up, and there is nobody else.
-    brokersDown: [...image.brokers.keys()].filter((id) => id !== config.nodeId),
+    healthy: shared.length + localReasons.length === 0,
+    reasons: [...shared, ...localReasons],
+    controllerId,
+    brokersDown: brokers.filter(({ isFenced }) => isFenced).map(({ brokerId }) => brokerId),
     leaderless,
     underReplicated,
     underMinIsr,
+    recovering,
+    metadataOffset: image.metadataOffset,
+    brokerId: nodeId,
+    localReasons,
   };
+}
+
+/** A broker that leaves on purpose is no trouble before it is gone. */
+function troublesOf({ brokerId, isFenced, isFull, isOffline }: BrokerImage): string[] {
+  if (isFenced) return [`broker ${brokerId} is down`];
+  return [
+    ...(isOffline ? [`broker ${brokerId} has lost its log directory`] : []),
+    ...(isFull ? [`broker ${brokerId} has no room on its disk`] : []),
+  ];
 }
 
 function sentence(partitions: readonly PartitionName[], what: string): string[] {

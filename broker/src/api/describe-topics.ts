@@ -3,7 +3,7 @@ import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST, validateTopicName } from "@tidemark/proto";
 import type { ConfigDescription } from "../config/index.ts";
 import { describeConfigs } from "../config/index.ts";
-import type { TopicImage } from "../metadata/index.ts";
+import { effectiveMinIsr, type ReplicaDirectory, type TopicImage } from "../metadata/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
 
@@ -18,12 +18,13 @@ export interface TopicDescription {
   readonly name: string;
   readonly topicId: string;
   readonly internal: boolean;
+  /** Of the partitions that this broker leads. */
   readonly bytes: number;
   readonly partitions: readonly PartitionDescription[];
   readonly config: readonly ConfigDescription[];
 }
 
-/** Offsets and bytes are 0 for a partition that is led elsewhere. */
+/** Offsets and bytes are those of a partition that is led here, with its log open; else 0. */
 export interface PartitionDescription {
   readonly partition: number;
   readonly leaderId: number;
@@ -35,6 +36,11 @@ export interface PartitionDescription {
   readonly lastStableOffset: number;
   readonly logEndOffset: number;
   readonly bytes: number;
+  readonly elr: readonly number[];
+  readonly lastIsr: readonly ReplicaDirectory[];
+  readonly recovering: boolean;
+  readonly minInsyncReplicas: number;
+  readonly ledHere: boolean;
 }
 
 /** One description per name, in order, each made when it is asked for; of one image, whenever that is. */
@@ -73,6 +79,7 @@ function* describedTopics(
 }
 
 export function describeTopic(context: BrokerContext, topic: TopicImage): TopicDescription {
+  const cluster = context.image();
   return {
     name: topic.name,
     topicId: topic.topicId,
@@ -91,6 +98,11 @@ export function describeTopic(context: BrokerContext, topic: TopicImage): TopicD
         lastStableOffset: led?.lastStableOffset ?? 0,
         logEndOffset: led?.logEndOffset ?? 0,
         bytes: led?.sizeBytes ?? 0,
+        elr: image.elr,
+        lastIsr: image.lastIsr,
+        recovering: image.isRecovering,
+        minInsyncReplicas: effectiveMinIsr(cluster, topic, image.replicas.length),
+        ledHere: led !== undefined,
       };
     }),
     config: describeConfigs(context.config.layers, { type: "topic", overrides: topic.overrides }),

@@ -1,4 +1,4 @@
-/** The topics of the cluster as applied here, by name. Bytes are those of the replicas on this broker. */
+/** The topics of the cluster as applied here, by name. Bytes are those of the partitions that this broker leads. */
 import type { BrokerContext } from "./broker-context.ts";
 
 export interface TopicSummary {
@@ -9,10 +9,20 @@ export interface TopicSummary {
   readonly bytes: number;
 }
 
-export function handleListTopics(context: BrokerContext, request: { includeInternal: boolean }): TopicSummary[] {
+export interface TopicList {
+  readonly topics: readonly TopicSummary[];
+  readonly metadataOffset: number;
+  /** Brokers that know the bytes of the rest. */
+  readonly otherLeaders: readonly number[];
+}
+
+export function handleListTopics(context: BrokerContext, request: { includeInternal: boolean }): TopicList {
+  const { topics, metadataOffset } = context.image();
   const summaries: TopicSummary[] = [];
-  for (const { name, internal, partitions } of context.image().topics.values()) {
+  const leaders = new Set<number>();
+  for (const { name, internal, partitions } of topics.values()) {
     if (internal && !request.includeInternal) continue;
+    for (const { leaderId } of partitions) leaders.add(leaderId);
     const replicas = partitions[0]?.replicas.length ?? 0;
     summaries.push({
       name,
@@ -22,5 +32,10 @@ export function handleListTopics(context: BrokerContext, request: { includeInter
       bytes: context.replicas.sizeBytesOf(name),
     });
   }
-  return summaries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const own = context.config.current.nodeId;
+  return {
+    topics: summaries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
+    metadataOffset,
+    otherLeaders: [...leaders].filter((id) => id >= 0 && id !== own).sort((a, b) => a - b),
+  };
 }

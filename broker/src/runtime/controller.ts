@@ -45,6 +45,7 @@ import { type ControllerCommands, type Decided, NotController, type Results } fr
 import type { ControllerDuties, ControllerPeers } from "./controller-duties.ts";
 import { type AppliedListener, MetadataState } from "./metadata-state.ts";
 import { NO_ROOM, Proposals } from "./proposals.ts";
+import { quorumStatus, type QuorumStatus } from "./quorum-status.ts";
 
 export type { AppliedListener };
 
@@ -124,6 +125,11 @@ export class Controller implements ControllerCommands, RaftEvents {
   /** Who leads Raft, as far as known here; -1 = unknown. */
   get leaderId(): number {
     return this.#softState.leader?.nodeId ?? -1;
+  }
+
+  /** The metadata log as this node knows it; null before there is one. */
+  get quorum(): QuorumStatus | null {
+    return this.#consensus === null ? null : quorumStatus(this.#consensus);
   }
 
   /** Commands are decided here. */

@@ -458,6 +458,7 @@ describe("the admin surface of the SDK", () => {
       leaderless: [],
       underReplicated: [],
       underMinIsr: [],
+      recovering: [],
     });
   });
 });

@@ -17,6 +17,7 @@ import type {
   DescribedResource,
   DescribeHealthRequest,
   DescribeLogDirsRequest,
+  DescribeQuorumRequest,
   DescribeTopicsRequest,
   ListTopicsRequest,
   NewPartitions,
@@ -80,6 +81,7 @@ export const adminRequests = {
   ),
   describeLogDirs: message<DescribeLogDirsRequest>({}),
   describeHealth: message<DescribeHealthRequest>({}),
+  describeQuorum: message<DescribeQuorumRequest>({}),
 };
 
 /** A map of strings. The object has no prototype: its keys are a stranger's words. */

@@ -52,6 +52,7 @@ export const ADMIN_METHODS = {
   alterConfigs: "/tidemark.v1.Admin/AlterConfigs",
   describeLogDirs: "/tidemark.v1.Admin/DescribeLogDirs",
   describeHealth: "/tidemark.v1.Admin/DescribeHealth",
+  describeQuorum: "/tidemark.v1.Admin/DescribeQuorum",
 } as const;
 
 export type AdminMethod = keyof typeof ADMIN_METHODS;

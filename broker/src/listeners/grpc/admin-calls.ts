@@ -17,7 +17,6 @@ import { ApiError } from "../../api/index.ts";
 import type { AdminUseCases, ClientContext, ConfigOutcome, TopicDescription, TopicOutcome } from "../../api/index.ts";
 import type { ConfigChange, ConfigDescription } from "../../config/index.ts";
 import type { DoorContext } from "./door-context.ts";
-import type { Pace } from "./pace.ts";
 import type { BytesCall } from "./unary.ts";
 
 type UseCase<Method extends AdminMethod> = (
@@ -39,6 +38,7 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
     handleDescribeConfigs,
     handleDescribeHealth,
     handleDescribeLogDirs,
+    handleDescribeQuorum,
     handleDescribeTopics,
     handleListTopics,
   } = useCases;
@@ -49,10 +49,11 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
       const cluster = handleDescribeCluster(context, client);
       return { ...cluster, brokers: cluster.brokers.map((broker) => ({ ...broker })) };
     }),
-    listTopics: bytesCall("listTopics", (request) => ({
-      topics: handleListTopics(context, request).map((topic) => ({ ...topic })),
-    })),
-    describeTopics: resultsCall("describeTopics", context.pace, ({ names }) =>
+    listTopics: bytesCall("listTopics", (request) => {
+      const { topics, metadataOffset, otherLeaders } = handleListTopics(context, request);
+      return { topics: topics.map((topic) => ({ ...topic })), metadataOffset, otherLeaders: [...otherLeaders] };
+    }),
+    describeTopics: resultsCall("describeTopics", context, ({ names }) =>
       mapped(handleDescribeTopics(context, names), ({ name, code, message, topic }) => ({
         name,
         errorCode: errorCode(code),
@@ -60,7 +61,7 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
         topic: topic === null ? null : toWireTopic(topic),
       })),
     ),
-    createTopics: resultsCall("createTopics", context.pace, async ({ topics, validateOnly, timeoutMs }) => {
+    createTopics: resultsCall("createTopics", context, async ({ topics, validateOnly, timeoutMs }) => {
       const outcomes = await handleCreateTopics(context, topics.map(toSpec), {
         isValidateOnly: validateOnly,
         timeoutMs,
@@ -76,9 +77,10 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
           errorMessage: message,
           topic: null,
         })),
+        metadataOffset: context.image().metadataOffset,
       };
     }),
-    createPartitions: resultsCall("createPartitions", context.pace, async ({ topics, validateOnly, timeoutMs }) => {
+    createPartitions: resultsCall("createPartitions", context, async ({ topics, validateOnly, timeoutMs }) => {
       const specs = topics.map(({ name, total, assignment }) => ({
         name,
         total,
@@ -98,13 +100,13 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
       }));
       return { results };
     }),
-    describeConfigs: resultsCall("describeConfigs", context.pace, ({ resources }) =>
+    describeConfigs: resultsCall("describeConfigs", context, ({ resources }) =>
       mapped(handleDescribeConfigs(context, resources), toWireConfigs),
     ),
     alterConfigs: bytesCall("alterConfigs", async ({ resources, validateOnly }) => {
       const alterations = resources.map(({ type, name, changes }) => ({ type, name, changes: changes.map(toChange) }));
       const outcomes = await handleAlterConfigs(context, alterations, { isValidateOnly: validateOnly });
-      return { results: outcomes.map(toWireConfigs) };
+      return { results: outcomes.map(toWireConfigs), metadataOffset: context.image().metadataOffset };
     }),
     describeLogDirs: bytesCall("describeLogDirs", () => ({
       brokerId: context.config.current.nodeId,
@@ -127,6 +129,19 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
         leaderless: report.leaderless.map((partition) => ({ ...partition })),
         underReplicated: report.underReplicated.map((partition) => ({ ...partition })),
         underMinIsr: report.underMinIsr.map((partition) => ({ ...partition })),
+        recovering: report.recovering.map((partition) => ({ ...partition })),
+        metadataOffset: report.metadataOffset,
+        brokerId: report.brokerId,
+        localReasons: [...report.localReasons],
+      };
+    }),
+    describeQuorum: bytesCall("describeQuorum", () => {
+      const { isSuspended, nodes, ...status } = handleDescribeQuorum(context);
+      return {
+        ...status,
+        brokerId: context.config.current.nodeId,
+        suspended: isSuspended,
+        nodes: nodes.map(({ isVoter, ...node }) => ({ ...node, voter: isVoter })),
       };
     }),
   };
@@ -150,14 +165,20 @@ type ResultOf<Method extends ResultsMethod> = AdminCalls[Method]["response"]["re
  */
 function resultsCall<Method extends ResultsMethod>(
   method: Method,
-  pace: Pace,
+  { pace, image }: Pick<DoorContext, "pace" | "image">,
   useCase: (request: AdminCalls[Method]["request"]) => Iterable<ResultOf<Method>> | Promise<Iterable<ResultOf<Method>>>,
 ): BytesCall {
   return async (bytes) => {
     const request: AdminCalls[Method]["request"] = adminRequests[method].decode(bytes);
-    const encode = (await loadEncoder(method)) as (response: { results: ResultOf<Method>[] }) => Buffer;
-    const pieces: Buffer[] = [];
-    for (const result of await useCase(request)) {
+    const encode = (await loadEncoder(method)) as (response: {
+      results: ResultOf<Method>[];
+      metadataOffset?: number;
+    }) => Buffer;
+    const outcome = useCase(request);
+    const results = outcome instanceof Promise ? await outcome : outcome;
+    // In the stretch that took the image that is told of.
+    const pieces = [encode({ results: [], metadataOffset: image().metadataOffset })];
+    for (const result of results) {
       pieces.push(encode({ results: [result] }));
       if (pace.isOver) await pace.rest();
     }
@@ -210,6 +231,8 @@ function toWireTopic(topic: TopicDescription): WireTopic {
       ...partition,
       replicas: [...partition.replicas],
       isr: [...partition.isr],
+      elr: [...partition.elr],
+      lastIsr: partition.lastIsr.map((replica) => ({ ...replica })),
     })),
     // Layers and all are told of by describeConfigs: a cluster has many topics.
     config: topic.config.map((entry) => ({ ...toWireEntry(entry), synonyms: [] })),
