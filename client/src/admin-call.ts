@@ -21,6 +21,73 @@ export async function call<Method extends AdminMethod>(
   return cluster.call(await methodOf(method), request, limits);
 }
 
+/** What a broker that applies metadata late may take to have seen what another has. */
+const BEHIND_PATIENCE_MS = 2_000;
+
+/**
+ * One call to any broker that has applied all metadata that this client has heard of, so that whoever has made a topic finds it
+ * wherever he asks. Where none has in time, the answer is what it is.
+ */
+export async function read<Method extends AdminMethod>(
+  cluster: Cluster,
+  method: Method,
+  request: AdminCalls[Method]["request"],
+  limits: Limits & CallTarget,
+): Promise<AdminCalls[Method]["response"]> {
+  const startedAt = performance.now();
+  for (let attempt = 1; ; attempt += 1) {
+    const response = await call(cluster, method, request, limits);
+    const offset = "metadataOffset" in response ? response.metadataOffset : cluster.seenOffset;
+    const delay = backoffMs(cluster.settings.retry, attempt, Math.random());
+    const patienceMs = Math.min(BEHIND_PATIENCE_MS, limits.timeoutMs ?? BEHIND_PATIENCE_MS);
+    if (offset >= cluster.seenOffset || performance.now() - startedAt + delay >= patienceMs) {
+      cluster.onMetadataOffset(offset);
+      return response;
+    }
+    await cluster.pause(delay, limits.signal);
+  }
+}
+
+/** One call that changes something: what is read afterwards is at least as new. */
+export async function change<Method extends AdminMethod>(
+  cluster: Cluster,
+  method: Method,
+  request: AdminCalls[Method]["request"],
+  limits: Limits & CallTarget,
+): Promise<AdminCalls[Method]["response"]> {
+  const response = await call(cluster, method, request, limits);
+  if ("metadataOffset" in response) cluster.onMetadataOffset(response.metadataOffset);
+  return response;
+}
+
+/** What one broker of many is given for its answer: the others have theirs. */
+const EACH_PATIENCE_MS = 2_000;
+
+/** The same question to each of `brokers`, side by side. One that does not answer in time is there with its error. */
+export async function askEach<Method extends AdminMethod>(
+  cluster: Cluster,
+  method: Method,
+  requestTo: (broker: number) => AdminCalls[Method]["request"],
+  brokers: Iterable<number>,
+  limits: Limits,
+): Promise<Map<number, AdminCalls[Method]["response"] | BrokerError>> {
+  const ids = [...new Set(brokers)];
+  if (ids.some((id) => cluster.broker(id) === undefined)) await cluster.refresh([], { create: false });
+  const timeoutMs = Math.min(EACH_PATIENCE_MS, limits.timeoutMs ?? EACH_PATIENCE_MS);
+  const answers = await Promise.all(
+    ids.map(async (broker) => {
+      try {
+        return await call(cluster, method, requestTo(broker), { ...limits, timeoutMs, broker, isExact: true });
+      } catch (error: unknown) {
+        const failure = BrokerError.from(error);
+        if (failure.code === "ABORTED" || failure.code === "CLOSED") throw failure;
+        return failure;
+      }
+    }),
+  );
+  return new Map(ids.map((id, slot) => [id, answers[slot] as AdminCalls[Method]["response"] | BrokerError]));
+}
+
 /** How the one item of a call ended. */
 export interface ItemResult {
   readonly errorCode: number;

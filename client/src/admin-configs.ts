@@ -1,6 +1,6 @@
 /** Settings of topics, brokers and the cluster: every layer that has a value, and changes to the dynamic ones. */
 import { type ConfigChange, ConfigOperation, type ConfigEntry as WireEntry } from "@tidemark/proto";
-import { call, limitsOf, settle } from "./admin-call.ts";
+import { change, limitsOf, read, settle } from "./admin-call.ts";
 import { invalidArgument } from "./errors.ts";
 import type { Cluster } from "./transport/cluster.ts";
 import type { CallOptions, ConfigChanges, ConfigEntry, ConfigResource, ConfigSource } from "./types.ts";
@@ -46,7 +46,7 @@ async function getConfigs(
   const { entries } = await settle(cluster, limits, aboutOf(resource), async () => {
     if (resource.type === "broker" && cluster.broker(resource.id) === undefined)
       await cluster.refresh([], { create: false });
-    return (await call(cluster, "describeConfigs", { resources: [asked] }, to)).results[0];
+    return (await read(cluster, "describeConfigs", { resources: [asked] }, to)).results[0];
   });
   return entries.map(configEntry);
 }
@@ -61,7 +61,7 @@ async function alterConfigs(
   const altered = { ...wireResource(resource), changes: wireChanges(changes) };
   const request = { resources: [altered], validateOnly: options.validateOnly ?? false };
   await settle(cluster, limits, aboutOf(resource), async () => {
-    return (await call(cluster, "alterConfigs", request, limits)).results[0];
+    return (await change(cluster, "alterConfigs", request, limits)).results[0];
   });
 }
 

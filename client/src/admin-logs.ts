@@ -1,18 +1,19 @@
 /** What lies on the brokers' disks. */
-import { errorRow } from "@tidemark/proto";
-import { call, limitsOf } from "./admin-call.ts";
-import { brokerErrorOf } from "./errors.ts";
-import type { Limits } from "./pause.ts";
+import { type DescribeLogDirsResponse, errorRow, type LogDir as WireDir } from "@tidemark/proto";
+import { askEach, call, limitsOf } from "./admin-call.ts";
+import { BrokerError, brokerErrorOf } from "./errors.ts";
 import type { Cluster } from "./transport/cluster.ts";
 import type { CallOptions, LogDir, LogDisk } from "./types.ts";
 
 export interface LogAdmin {
   /**
-   * Every replica on the disks of all brokers, or of one, by topic and partition.
-   * @throws BrokerError KAFKA_STORAGE_ERROR for a directory that is offline; `disks` tells of those too
+   * Every replica on the disks of all brokers, or of one, by broker, topic and partition. What one broker cannot tell takes
+   * nothing from the others: it is thrown behind the last of them.
+   * @throws BrokerError KAFKA_STORAGE_ERROR for a directory that is offline, CONNECTION_LOST for a broker that does not answer;
+   * `disks` tells of those too
    */
   dirs(options?: CallOptions & { broker?: number }): AsyncIterableIterator<LogDir>;
-  /** The data directories themselves: room, and what is wrong with them. */
+  /** The data directories themselves: room, and what is wrong with them. A broker that does not answer has a row of its own. */
   disks(options?: CallOptions & { broker?: number }): AsyncIterableIterator<LogDisk>;
 }
 
@@ -27,49 +28,63 @@ async function* logDirs(
   cluster: Cluster,
   options: CallOptions & { broker?: number } = {},
 ): AsyncIterableIterator<LogDir> {
-  for await (const { broker, dir } of directories(cluster, options)) {
-    const { path, errorCode, errorMessage } = dir;
-    if (errorCode !== 0) throw brokerErrorOf(errorRow(errorCode), errorMessage, { broker });
-    for (const { topic, partition, bytes, lag } of dir.replicas) yield { topic, partition, broker, path, bytes, lag };
+  let failure: BrokerError | null = null;
+  for (const { broker, answer } of await askBrokers(cluster, options)) {
+    for (const dir of answer instanceof BrokerError ? [] : answer.dirs) {
+      if (dir.errorCode === 0)
+        for (const { topic, partition, bytes, lag } of dir.replicas)
+          yield { topic, partition, broker, path: dir.path, bytes, lag };
+      else failure ??= errorOf(dir, broker);
+    }
+    if (answer instanceof BrokerError) failure ??= answer;
   }
+  if (failure !== null) throw failure;
 }
 
 async function* logDisks(
   cluster: Cluster,
   options: CallOptions & { broker?: number } = {},
 ): AsyncIterableIterator<LogDisk> {
-  for await (const { broker, dir } of directories(cluster, options)) {
-    const { path, errorCode, errorMessage, totalBytes, freeBytes } = dir;
-    const error = errorCode === 0 ? null : brokerErrorOf(errorRow(errorCode), errorMessage, { broker });
-    yield {
-      broker,
-      path,
-      totalBytes: totalBytes < 0 ? null : totalBytes,
-      freeBytes: freeBytes < 0 ? null : freeBytes,
-      usedBytes: dir.replicas.reduce((sum, { bytes }) => sum + bytes, 0),
-      error,
-    };
+  for (const { broker, answer } of await askBrokers(cluster, options)) {
+    if (answer instanceof BrokerError) {
+      yield { broker, path: null, totalBytes: null, freeBytes: null, usedBytes: 0, error: answer };
+      continue;
+    }
+    for (const dir of answer.dirs) {
+      const { path, totalBytes, freeBytes, replicas } = dir;
+      yield {
+        broker,
+        path,
+        totalBytes: totalBytes < 0 ? null : totalBytes,
+        freeBytes: freeBytes < 0 ? null : freeBytes,
+        usedBytes: replicas.reduce((sum, { bytes }) => sum + bytes, 0),
+        error: dir.errorCode === 0 ? null : errorOf(dir, broker),
+      };
+    }
   }
 }
 
-type Directory = Awaited<ReturnType<typeof ask>>["dirs"][number];
+function errorOf({ errorCode, errorMessage }: WireDir, broker: number): BrokerError {
+  return brokerErrorOf(errorRow(errorCode), errorMessage, { broker });
+}
 
-async function* directories(
-  cluster: Cluster,
-  options: CallOptions & { broker?: number },
-): AsyncIterableIterator<{ broker: number; dir: Directory }> {
+interface Answer {
+  readonly broker: number;
+  readonly answer: DescribeLogDirsResponse | BrokerError;
+}
+
+/** All brokers side by side, or the one that was asked for, whose failure is thrown. */
+async function askBrokers(cluster: Cluster, options: CallOptions & { broker?: number }): Promise<Answer[]> {
   const limits = limitsOf(options);
   await cluster.refresh([], { create: false });
-  const known = cluster.info?.brokers.map(({ id }) => id) ?? [];
+  const known = (cluster.info?.brokers ?? []).map(({ id }) => id).sort((a, b) => a - b);
   const { broker: wanted } = options;
-  if (wanted !== undefined && !known.includes(wanted))
-    throw brokerErrorOf(errorRow("BROKER_ID_NOT_REGISTERED"), `there is no broker ${wanted}`, { broker: wanted });
-  for (const broker of wanted === undefined ? known : [wanted]) {
-    const { brokerId, dirs } = await ask(cluster, broker, limits);
-    for (const dir of dirs) yield { broker: brokerId, dir };
+  if (wanted === undefined) {
+    const answers = await askEach(cluster, "describeLogDirs", () => ({}), known, limits);
+    return [...answers].map(([broker, answer]) => ({ broker, answer }));
   }
-}
-
-function ask(cluster: Cluster, broker: number, limits: Limits) {
-  return call(cluster, "describeLogDirs", {}, { ...limits, broker });
+  if (!known.includes(wanted))
+    throw brokerErrorOf(errorRow("BROKER_ID_NOT_REGISTERED"), `there is no broker ${wanted}`, { broker: wanted });
+  const answer = await call(cluster, "describeLogDirs", {}, { ...limits, broker: wanted, isExact: true });
+  return [{ broker: wanted, answer }];
 }

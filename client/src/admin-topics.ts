@@ -8,9 +8,10 @@ import {
   type TopicDescription as WireTopic,
   type TopicResult,
 } from "@tidemark/proto";
-import { call, limitsOf, settle, throwFailed } from "./admin-call.ts";
+import { askEach, call, change, limitsOf, read, settle, throwFailed } from "./admin-call.ts";
 import { configEntry } from "./admin-configs.ts";
 import { BrokerError, invalidArgument } from "./errors.ts";
+import { partitionDetail, withLeaders } from "./partition-details.ts";
 import type { Cluster } from "./transport/cluster.ts";
 import { listOffsets } from "./transport/list-offsets.ts";
 import type { CallOptions, Offset, TopicDescription, TopicPartition, TopicSpec, TopicSummary } from "./types.ts";
@@ -25,9 +26,12 @@ const OFFSETS_BY_NAME = {
 } as const;
 
 export interface TopicAdmin {
-  /** By name. Internal topics only when asked for. */
+  /** By name. Internal topics only when asked for. Bytes are what the leaders of their partitions say. */
   list(options?: CallOptions & { internal?: boolean }): AsyncIterableIterator<TopicSummary>;
-  /** @throws BrokerError UNKNOWN_TOPIC_OR_PARTITION */
+  /**
+   * Offsets and bytes of each partition are asked of its leader.
+   * @throws BrokerError UNKNOWN_TOPIC_OR_PARTITION
+   */
   describe(name: string, options?: CallOptions): Promise<TopicDescription>;
   /**
    * Resolves when every partition has a leader; with `wait: false` as soon as the topic exists. With `ifNotExists` a topic
@@ -85,23 +89,31 @@ async function* listTopics(
   cluster: Cluster,
   options: CallOptions & { internal?: boolean } = {},
 ): AsyncIterableIterator<TopicSummary> {
-  const { topics } = await call(
-    cluster,
-    "listTopics",
-    { includeInternal: options.internal ?? false },
-    limitsOf(options),
-  );
+  const limits = limitsOf(options);
+  const request = { includeInternal: options.internal ?? false };
+  const { topics, otherLeaders } = await read(cluster, "listTopics", request, limits);
+  const elsewhere = new Map<string, number>();
+  for (const [broker, answer] of await askEach(cluster, "listTopics", () => request, otherLeaders, limits)) {
+    if (answer instanceof BrokerError) {
+      const { code, message } = answer;
+      cluster.settings.logger.warn({ broker, code, message }, `broker ${broker} did not say how much it leads`);
+    } else {
+      for (const { name, bytes } of answer.topics) elsewhere.set(name, (elsewhere.get(name) ?? 0) + bytes);
+    }
+  }
   for (const { name, partitions, replicas, internal, bytes } of topics)
-    yield { name, partitions, replicas, internal, bytes };
+    yield { name, partitions, replicas, internal, bytes: bytes + (elsewhere.get(name) ?? 0) };
 }
 
 async function describeTopic(cluster: Cluster, name: string, options: CallOptions = {}): Promise<TopicDescription> {
-  const { results } = await call(cluster, "describeTopics", { names: [name] }, limitsOf(options));
+  const limits = limitsOf(options);
+  const { results } = await read(cluster, "describeTopics", { names: [name] }, limits);
   throwFailed(results, () => true);
-  const [topic] = described(results);
-  if (topic === undefined)
+  const topic = results[0]?.topic ?? null;
+  const [whole] = topic === null ? [] : await withLeaders(cluster, [topic], limits);
+  if (whole === undefined)
     throw new BrokerError("CONNECTION_LOST", `the broker did not answer for topic ${name}`, { topic: name });
-  return topic;
+  return descriptionOf(whole, false);
 }
 
 async function createTopics(
@@ -113,7 +125,7 @@ async function createTopics(
   const limits = limitsOf(options);
   const timeoutMs = wait ? Math.ceil(limits.timeoutMs ?? CREATE_TIMEOUT_MS) : 1;
   const request = { topics: specs.map(newTopic), validateOnly, timeoutMs };
-  const { results } = await call(cluster, "createTopics", request, {
+  const { results } = await change(cluster, "createTopics", request, {
     ...limits,
     timeoutMs: limits.timeoutMs ?? CREATE_TIMEOUT_MS,
   });
@@ -121,7 +133,7 @@ async function createTopics(
     results,
     (row) => !(ifNotExists && row.name === "TOPIC_ALREADY_EXISTS") && !(!wait && row.name === "REQUEST_TIMED_OUT"),
   );
-  const topics = new Map(described(results).map((topic) => [topic.name, topic]));
+  const topics = new Map(made(results).map((topic) => [topic.name, topic]));
   const descriptions: TopicDescription[] = [];
   for (const { name } of specs) descriptions.push(topics.get(name) ?? (await describeTopic(cluster, name, options)));
   return descriptions;
@@ -138,7 +150,7 @@ async function deleteTopics(
   const onRepeat = (): void => {
     mayBeGone = true;
   };
-  const { results } = await call(
+  const { results } = await change(
     cluster,
     "deleteTopics",
     { names: [...names], timeoutMs: Math.ceil(limits.timeoutMs ?? 0) },
@@ -189,7 +201,7 @@ async function addPartitions(
   const patient = { ...limits, timeoutMs };
   try {
     await settle(cluster, patient, { topic: name }, async () => {
-      const { results } = await call(cluster, "createPartitions", request, { ...patient, onRepeat });
+      const { results } = await change(cluster, "createPartitions", request, { ...patient, onRepeat });
       const [result] = results;
       // As many already: when the answer to the first try was lost, those are ours.
       if (!isRepeated || result === undefined || errorRow(result.errorCode).name !== "INVALID_PARTITIONS")
@@ -230,20 +242,12 @@ async function truncate(
 
 // ---- results
 
-function described(results: readonly TopicResult[]): TopicDescription[] {
-  return results.flatMap(({ topic }) => (topic === null ? [] : [descriptionOf(topic)]));
+function made(results: readonly TopicResult[]): TopicDescription[] {
+  return results.flatMap(({ topic }) => (topic === null ? [] : [descriptionOf(topic, true)]));
 }
 
-function descriptionOf(topic: WireTopic): TopicDescription {
-  const detail = topic.partitions.map((partition) => ({
-    partition: partition.partition,
-    leader: partition.leaderId < 0 ? null : partition.leaderId,
-    replicas: partition.replicas,
-    isr: partition.isr,
-    start: partition.logStartOffset,
-    highWatermark: partition.highWatermark,
-    lastStable: partition.lastStableOffset,
-  }));
+function descriptionOf(topic: WireTopic, isNew: boolean): TopicDescription {
+  const detail = topic.partitions.map((partition) => partitionDetail(partition, isNew));
   return {
     name: topic.name,
     id: topic.topicId,

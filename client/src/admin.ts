@@ -1,19 +1,22 @@
-/** The admin door: the cluster, its health, its topics, their settings, and what lies on disk. */
-import type { PartitionName } from "@tidemark/proto";
-import { call, limitsOf } from "./admin-call.ts";
+/** The admin door: the cluster, its health, its topics and their partitions, settings, metadata log, and what lies on disk. */
+import { createRaftAdmin, describeCluster, describeHealth, type RaftAdmin } from "./admin-cluster.ts";
 import { type ConfigAdmin, createConfigAdmin } from "./admin-configs.ts";
 import { createLogAdmin, type LogAdmin } from "./admin-logs.ts";
+import { createPartitionAdmin, type PartitionAdmin } from "./admin-partitions.ts";
 import { createTopicAdmin, type TopicAdmin } from "./admin-topics.ts";
 import type { Cluster } from "./transport/cluster.ts";
-import type { CallOptions, ClusterInfo, HealthReport, TopicPartition } from "./types.ts";
+import type { CallOptions, ClusterDescription, HealthReport } from "./types.ts";
 
 export interface Admin {
-  cluster(options?: CallOptions): Promise<ClusterInfo>;
-  /** What is wrong with the cluster, as the broker that answers sees it. */
+  /** The cluster by its metadata. With `versions` every broker that is alive is asked for its own. */
+  cluster(options?: CallOptions & { versions?: boolean }): Promise<ClusterDescription>;
+  /** What is wrong with the cluster: every broker is asked, and one that does not answer is a reason too. */
   health(options?: CallOptions): Promise<HealthReport>;
   readonly topics: TopicAdmin;
+  readonly partitions: PartitionAdmin;
   readonly configs: ConfigAdmin;
   readonly logs: LogAdmin;
+  readonly raft: RaftAdmin;
 }
 
 export function createAdmin(cluster: Cluster): Admin {
@@ -21,39 +24,9 @@ export function createAdmin(cluster: Cluster): Admin {
     cluster: (options) => describeCluster(cluster, options),
     health: (options) => describeHealth(cluster, options),
     topics: createTopicAdmin(cluster),
+    partitions: createPartitionAdmin(cluster),
     configs: createConfigAdmin(cluster),
     logs: createLogAdmin(cluster),
+    raft: createRaftAdmin(cluster),
   });
-}
-
-async function describeCluster(cluster: Cluster, options: CallOptions = {}): Promise<ClusterInfo> {
-  const { clusterId, controllerId, brokers } = await call(cluster, "describeCluster", {}, limitsOf(options));
-  return {
-    clusterId,
-    controllerId,
-    brokers: brokers.map(({ id, host, port, rack, alive }) => ({
-      id,
-      host,
-      port,
-      alive,
-      ...(rack === "" ? {} : { rack }),
-    })),
-  };
-}
-
-async function describeHealth(cluster: Cluster, options: CallOptions = {}): Promise<HealthReport> {
-  const report = await call(cluster, "describeHealth", {}, limitsOf(options));
-  return {
-    healthy: report.healthy,
-    reasons: report.reasons,
-    controller: report.controllerId < 0 ? null : report.controllerId,
-    brokersDown: report.brokersDown,
-    leaderless: report.leaderless.map(partitionOf),
-    underReplicated: report.underReplicated.map(partitionOf),
-    underMinIsr: report.underMinIsr.map(partitionOf),
-  };
-}
-
-function partitionOf({ topic, partition }: PartitionName): TopicPartition {
-  return { topic, partition };
 }

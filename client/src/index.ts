@@ -5,8 +5,10 @@
  * grpc-js. Not here: the broker, and native code.
  */
 export type { Admin } from "./admin.ts";
+export type { RaftAdmin } from "./admin-cluster.ts";
 export type { ConfigAdmin } from "./admin-configs.ts";
 export type { LogAdmin } from "./admin-logs.ts";
+export type { PartitionAdmin } from "./admin-partitions.ts";
 export type { TopicAdmin } from "./admin-topics.ts";
 export { Client } from "./client.ts";
 export { codecs, topic } from "./codecs.ts";

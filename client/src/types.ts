@@ -154,6 +154,66 @@ export interface BrokerInfo {
   alive: boolean;
 }
 
+/** What the metadata says of the cluster. */
+export interface ClusterDescription extends ClusterInfo {
+  /** Index of the last metadata entry that the broker which answered has applied. */
+  metadataOffset: number;
+  brokers: BrokerDescription[];
+}
+
+export interface BrokerDescription extends BrokerInfo {
+  /** Its session is over: it leads nothing and is in no ISR. The opposite of `alive`. */
+  fenced: boolean;
+  /** In a controlled shutdown. */
+  shuttingDown: boolean;
+  /** No room on its disk but the reserve: it takes no records. */
+  full: boolean;
+  /** Its log directory failed. */
+  offline: boolean;
+  /** The machine that it shares with other brokers, below the rack. */
+  machine?: string;
+  /** Grows with each start of the broker. */
+  epoch: number;
+  /** Partitions that it leads. */
+  leaders: number;
+  /** Partitions that it has a replica of. */
+  replicas: number;
+  /** Null where it was not asked, or did not answer. */
+  version: string | null;
+}
+
+/** The replicated log of the metadata. */
+export interface RaftStatus {
+  leader: number | null;
+  term: number;
+  /** Index of the last entry that the cluster has agreed on. */
+  commitIndex: number;
+  /** Voters, then learners: every other broker. */
+  nodes: RaftNode[];
+}
+
+/** What a node says of itself is null where it did not answer, what its leader says of it where there is none. */
+export interface RaftNode {
+  id: number;
+  /** 22 characters; a node whose disk was emptied has another one, and is another voter. Null: not known. */
+  directoryId: string | null;
+  role: "leader" | "follower" | "candidate" | "learner" | "unknown";
+  voter: boolean;
+  term: number | null;
+  /** What it holds on its disk, as the leader knows. */
+  matchIndex: number | null;
+  /** Entries that it lacks of the leader's log. */
+  lag: number | null;
+  /** Since the leader last heard of it. */
+  lastContactMs: number | null;
+  commitIndex: number | null;
+  appliedIndex: number | null;
+  /** Of its log, committed or not. */
+  lastIndex: number | null;
+  /** It has no room to store entries. */
+  suspended: boolean;
+}
+
 export type RecordOf<D> = D extends TopicDef<infer K, infer V> ? ConsumerRecord<K, V> : never;
 
 // ---- producer
@@ -245,16 +305,46 @@ export interface TopicDescription extends TopicSummary {
   /** 22 characters. A topic made anew under an old name has another one. */
   id: string;
   config: ConfigEntry[];
-  detail: {
-    partition: number;
-    leader: number | null;
-    replicas: number[];
-    isr: number[];
-    start: Offset;
-    highWatermark: Offset;
-    lastStable: Offset;
-  }[];
+  detail: PartitionDetail[];
 }
+
+/** Offsets are those of the leader; -1 while there is none, or where it does not answer. */
+export interface PartitionDetail {
+  partition: number;
+  leader: number | null;
+  leaderEpoch: number;
+  /** In order of preference. */
+  replicas: number[];
+  isr: number[];
+  /** Eligible leader replicas: left the ISR below min.insync.replicas, and have all that is committed. */
+  elr: number[];
+  /** Whose logs are compared when nobody is eligible, with the directories that held them. */
+  lastIsr: { broker: number; directoryId: string }[];
+  /** min.insync.replicas as it is in force: at most the number of replicas. */
+  minIsr: number;
+  /** From an unclean choice of the leader until it has recovered. */
+  recovering: boolean;
+  start: Offset;
+  highWatermark: Offset;
+  lastStable: Offset;
+  /** First offset that no record has, committed or not. */
+  end: Offset;
+  /** On disk, of the leader's replica. */
+  bytes: number;
+  /** What is wrong with it; empty: nothing. */
+  troubles: PartitionTrouble[];
+}
+
+export type PartitionTrouble =
+  | "leaderless"
+  /** It has a leader that did not answer, or has its log not open. */
+  | "leader-silent"
+  /** acks=all is refused. */
+  | "under-min-isr"
+  | "under-replicated"
+  | "recovering";
+
+export type PartitionDescription = TopicPartition & PartitionDetail;
 
 /** Whose settings. */
 export type ConfigResource =
@@ -305,6 +395,8 @@ export interface HealthReport {
   leaderless: TopicPartition[];
   underReplicated: TopicPartition[];
   underMinIsr: TopicPartition[];
+  /** Recover from an unclean choice of their leader; that passes, and is no reason. */
+  recovering: TopicPartition[];
 }
 
 /** One replica in a data directory. */
@@ -319,12 +411,13 @@ export interface LogDir extends TopicPartition {
 /** One data directory. */
 export interface LogDisk {
   broker: number;
-  path: string;
+  /** Null where the broker did not answer. */
+  path: string | null;
   /** Of the file system; null where that is not known. */
   totalBytes: number | null;
   freeBytes: number | null;
   /** By the replicas in it. */
   usedBytes: number;
-  /** Why it is offline. */
+  /** Why it is offline, or why nothing is known of it. */
   error: BrokerError | null;
 }

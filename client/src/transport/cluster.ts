@@ -56,6 +56,8 @@ interface TopicState {
 export interface CallTarget {
   /** Absent: any broker. */
   readonly broker?: number;
+  /** No other broker can answer in its place: CONNECTION_LOST when its address is not known. */
+  readonly isExact?: boolean;
   /** What one broker is given for its answer at first; the second attempt has twice the time, and so on. */
   readonly attemptMs?: number;
   /** The call is made again; whether it took effect before is not known. */
@@ -70,6 +72,7 @@ export class Cluster implements MetadataListener {
   #info: ClusterInfo | null = null;
   /** Of the metadata that `#info` and the addresses are from. */
   #infoOffset = -1;
+  #seenOffset = 0;
   #watch: MetadataWatch | null = null;
   #watchPause: NodeJS.Timeout | null = null;
   #watchFailures = 0;
@@ -92,6 +95,15 @@ export class Cluster implements MetadataListener {
   /** The cluster by the last metadata; null before the first. */
   get info(): ClusterInfo | null {
     return this.#info;
+  }
+
+  /** The newest metadata that any answer told of: what a broker says that has applied less may be out of date. */
+  get seenOffset(): number {
+    return this.#seenOffset;
+  }
+
+  onMetadataOffset(offset: number): void {
+    this.#seenOffset = Math.max(this.#seenOffset, offset);
   }
 
   /** Why the last call did not reach its broker; null when it did. */
@@ -190,7 +202,7 @@ export class Cluster implements MetadataListener {
     const budgetMs = budget.timeoutMs ?? this.settings.retryBudgetMs;
     for (let attempt = 1; ; attempt += 1) {
       const left = startedAt + budgetMs - performance.now();
-      const connection = budget.broker === undefined ? this.#next() : (this.broker(budget.broker) ?? this.#next());
+      const connection = this.#connectionFor(budget);
       try {
         const response = await connection.call(method, request, {
           timeoutMs: Math.max(Math.min(left, this.#attemptMs(budget), (budget.attemptMs ?? left) * attempt), 1),
@@ -227,6 +239,13 @@ export class Cluster implements MetadataListener {
     if (this.#watchPause !== null) clearTimeout(this.#watchPause);
     for (const connection of this.#connections.values()) connection.close(closedError("client"));
     this.#connections.clear();
+  }
+
+  #connectionFor({ broker, isExact }: CallTarget): Connection {
+    const known = broker === undefined ? undefined : this.broker(broker);
+    if (known === undefined && isExact === true)
+      throw new BrokerError("CONNECTION_LOST", `no address of broker ${broker} is known`);
+    return known ?? this.#next();
   }
 
   /** Without a time limit of its own a call is a small question: another broker is asked rather than waited for. */
@@ -321,8 +340,10 @@ export class Cluster implements MetadataListener {
     if (this.#info !== null && this.#info.clusterId !== response.clusterId) {
       // Another cluster at the same address: what was known says nothing of it.
       this.#infoOffset = -1;
+      this.#seenOffset = 0;
       for (const state of this.#topics.values()) state.metadataOffset = -1;
     }
+    this.onMetadataOffset(metadataOffset);
     if (metadataOffset >= this.#infoOffset) this.#applyBrokers(response);
     const moved = response.topics.filter((topic) => this.#applyTopic(topic, metadataOffset));
     for (const { name } of moved) for (const listener of this.#listeners) listener(name);

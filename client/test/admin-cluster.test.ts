@@ -1,0 +1,302 @@
+/** The admin surface on a cluster whose brokers each know a part: what is put together, and what one that is gone leaves out. */
+import type { PartitionDescription } from "@tidemark/proto";
+import { expect } from "chai";
+import { BrokerError, Client } from "../src/index.ts";
+import { FakeAdminCluster } from "./support/fake-admin.ts";
+
+/** Longer than the patience with a broker that is gone. */
+const TIMEOUT_MS = 20_000;
+
+function row(partition: number, leaderId: number, over: Partial<PartitionDescription> = {}): PartitionDescription {
+  return {
+    partition,
+    leaderId,
+    leaderEpoch: 4,
+    replicas: [1, 2, 3],
+    isr: [1, 2, 3],
+    logStartOffset: 0,
+    highWatermark: 0,
+    lastStableOffset: 0,
+    logEndOffset: 0,
+    bytes: 0,
+    elr: [],
+    lastIsr: [],
+    recovering: false,
+    minInsyncReplicas: 2,
+    ledHere: false,
+    ...over,
+  };
+}
+
+const led = (partition: number, leaderId: number, offset: number, over: Partial<PartitionDescription> = {}) =>
+  row(partition, leaderId, {
+    ledHere: true,
+    highWatermark: offset,
+    logEndOffset: offset + 1,
+    bytes: 10 * offset,
+    ...over,
+  });
+
+const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+describe("the admin surface on several brokers", function () {
+  this.timeout(TIMEOUT_MS);
+  let cluster: FakeAdminCluster;
+  let client: Client;
+
+  beforeEach(async () => {
+    cluster = await FakeAdminCluster.start(3);
+    client = new Client({ brokers: cluster.addresses, logger: quiet });
+  });
+  afterEach(async () => {
+    await client.close();
+    await cluster[Symbol.asyncDispose]();
+  });
+
+  /** Every broker describes topic t: placement by these rows, offsets of what it leads. */
+  function describing(rows: readonly PartitionDescription[], topicId = "id"): void {
+    for (const { id, answers } of cluster.brokers) {
+      answers.describeTopics = ({ names }) => ({
+        results: names.map((name) => ({
+          name,
+          topic: {
+            name,
+            topicId,
+            partitions: rows.map((one) => (one.leaderId === id ? one : row(one.partition, one.leaderId))),
+          },
+        })),
+        metadataOffset: 10,
+      });
+    }
+  }
+
+  it("describes a topic with the offsets and bytes that each leader knows", async () => {
+    describing([led(0, 1, 100), led(1, 2, 200), led(2, 3, 300)]);
+    const { detail, bytes } = await client.admin.topics.describe("t");
+    expect(detail.map(({ leader, highWatermark, end }) => [leader, highWatermark, end])).to.deep.equal([
+      [1, 100, 101],
+      [2, 200, 201],
+      [3, 300, 301],
+    ]);
+    expect(bytes).to.equal(6_000);
+    expect(detail.flatMap(({ troubles }) => troubles)).to.deep.equal([]);
+  });
+
+  it("says -1 for what a leader that is gone would know, and for what nobody leads", async () => {
+    describing([led(0, 1, 100), led(1, 2, 200), row(2, -1, { isr: [], elr: [3] })]);
+    await client.ready();
+    cluster.broker(2).kill();
+    const { detail } = await client.admin.topics.describe("t");
+    expect(detail.map(({ start, highWatermark, end }) => [start, highWatermark, end])).to.deep.equal([
+      [0, 100, 101],
+      [-1, -1, -1],
+      [-1, -1, -1],
+    ]);
+    expect(detail.map(({ troubles }) => troubles[0] ?? null)).to.deep.equal([null, "leader-silent", "leaderless"]);
+  });
+
+  it("believes the later leader epoch, and no topic of another id", async () => {
+    describing([led(0, 2, 200)]);
+    const moved = cluster.broker(2).answers;
+    moved.describeTopics = () => ({
+      results: [
+        { name: "t", topic: { name: "t", topicId: "id", partitions: [row(0, 3, { leaderEpoch: 5, isr: [3] })] } },
+      ],
+      metadataOffset: 11,
+    });
+    // Whoever is asked first, 2 tells of the later epoch.
+    const later = await client.admin.partitions.describe({ topic: "t", partition: 0 });
+    expect(later).to.deep.include({ leader: 3, leaderEpoch: 5, isr: [3], highWatermark: -1 });
+    describing([led(0, 2, 200)]);
+    cluster.broker(2).answers.describeTopics = () => ({
+      results: [{ name: "t", topic: { name: "t", topicId: "another", partitions: [led(0, 2, 999)] } }],
+      metadataOffset: 11,
+    });
+    for (const id of [1, 3]) {
+      const answer = cluster.broker(id).answers.describeTopics;
+      cluster.broker(id).answers.describeTopics = (request) => ({ ...answer?.(request), metadataOffset: 12 });
+    }
+    const { highWatermark } = await client.admin.partitions.describe({ topic: "t", partition: 0 });
+    expect(highWatermark).to.equal(-1);
+  });
+
+  it("lists topics with the bytes of all leaders", async () => {
+    for (const { id, answers } of cluster.brokers) {
+      answers.listTopics = () => ({
+        topics: [
+          { name: "t", partitions: 3, replicas: 3, bytes: id * 100 },
+          { name: "u", partitions: 1, replicas: 1, bytes: id === 2 ? 7 : 0 },
+        ],
+        otherLeaders: [1, 2, 3].filter((other) => other !== id),
+        metadataOffset: 10,
+      });
+    }
+    const listed = [];
+    for await (const { name, bytes } of client.admin.topics.list()) listed.push([name, bytes]);
+    expect(listed).to.deep.equal([
+      ["t", 600],
+      ["u", 7],
+    ]);
+  });
+
+  it("lists the partitions that have troubles, and names each", async () => {
+    const rows = [
+      led(0, 1, 5),
+      led(1, 1, 5, { isr: [1] }),
+      led(2, 2, 5, { isr: [2, 3] }),
+      led(3, 3, 5, { recovering: true }),
+    ];
+    describing(rows);
+    const unhealthy = [];
+    for await (const { topic, partition, troubles } of client.admin.partitions.list({ topics: ["t"], unhealthy: true }))
+      unhealthy.push([topic, partition, troubles]);
+    expect(unhealthy).to.deep.equal([
+      ["t", 1, ["under-min-isr", "under-replicated"]],
+      ["t", 2, ["under-replicated"]],
+      ["t", 3, ["recovering"]],
+    ]);
+    const missing = await client.admin.partitions
+      .describe({ topic: "t", partition: 9 })
+      .catch((error: unknown) => error);
+    expect(BrokerError.is(missing, "UNKNOWN_TOPIC_OR_PARTITION")).to.equal(true);
+  });
+
+  it("finds what it has made, at a broker that is behind too", async () => {
+    const topic = { name: "t", topicId: "id", partitions: [row(0, -1)] };
+    let late = 3;
+    for (const { answers } of cluster.brokers) {
+      answers.createTopics = () => ({ results: [{ name: "t", topic }], metadataOffset: 20 });
+      answers.describeTopics = () =>
+        late-- > 0
+          ? { results: [{ name: "t", errorCode: 3, errorMessage: "there is no such topic" }], metadataOffset: 19 }
+          : { results: [{ name: "t", topic }], metadataOffset: 20 };
+    }
+    await client.admin.topics.create({ name: "t" });
+    expect((await client.admin.topics.describe("t")).id).to.equal("id");
+    expect(late).to.equal(-1);
+  });
+
+  it("is as healthy as the least healthy broker: shared facts of the newest metadata, each one's own beside them", async () => {
+    const report = (id: number, metadataOffset: number, shared: string[], local: string[]) => () => ({
+      healthy: shared.length + local.length === 0,
+      reasons: [...shared, ...local],
+      localReasons: local,
+      brokerId: id,
+      controllerId: id === 3 ? -1 : 1,
+      metadataOffset,
+      underReplicated: shared.length === 0 ? [] : [{ topic: "t", partition: 0 }],
+    });
+    cluster.broker(1).answers.describeHealth = report(1, 12, ["t-0 has replicas that are not in sync"], []);
+    cluster.broker(2).answers.describeHealth = report(
+      2,
+      10,
+      ["what was wrong before"],
+      ["the disk of broker 2 is full"],
+    );
+    cluster.broker(3).answers.describeHealth = report(3, 11, [], ["broker 3 knows no controller"]);
+    expect(await client.admin.health()).to.deep.include({
+      healthy: false,
+      controller: 1,
+      underReplicated: [{ topic: "t", partition: 0 }],
+    });
+    const { reasons } = await client.admin.health();
+    expect(reasons[0]).to.equal("t-0 has replicas that are not in sync");
+    expect(reasons.slice(1)).to.have.members(["the disk of broker 2 is full", "broker 3 knows no controller"]);
+    for (const { id, answers } of cluster.brokers) answers.describeHealth = report(id, 13, [], []);
+    expect(await client.admin.health()).to.deep.include({ healthy: true, reasons: [] });
+    cluster.broker(2).kill();
+    const without = await client.admin.health();
+    expect([without.healthy, without.reasons.length]).to.deep.equal([false, 1]);
+    expect(without.reasons[0]).to.match(/^broker 2 does not answer/);
+    // Where the metadata knows that it is down, nobody waits for it.
+    for (const { id, answers } of cluster.brokers) {
+      const down = report(id, 14, ["broker 2 is down"], []);
+      answers.describeHealth = () => ({ ...down(), brokersDown: [2] });
+    }
+    expect((await client.admin.health()).reasons).to.deep.equal(["broker 2 is down"]);
+  });
+
+  it("tells the state of the metadata log from its leader's words and everybody's own", async () => {
+    const nodes = (isLeader: boolean) =>
+      [1, 2, 3].map((id) => ({
+        id,
+        directoryId: `d${id}`,
+        voter: id < 3,
+        matchIndex: isLeader ? 100 - id : -1,
+        lastContactMs: isLeader ? id : -1,
+      }));
+    const status = (id: number, role: string, term: number, lastIndex: number) => () => ({
+      brokerId: id,
+      role,
+      term,
+      leaderId: 2,
+      commitIndex: lastIndex - 1,
+      appliedIndex: lastIndex - 2,
+      lastIndex,
+      nodes: nodes(role === "leader").filter(({ voter }) => voter || role === "leader"),
+    });
+    // The first one has not heard yet that it leads no longer.
+    cluster.broker(1).answers.describeQuorum = status(1, "leader", 6, 90);
+    cluster.broker(2).answers.describeQuorum = status(2, "leader", 7, 100);
+    cluster.broker(3).answers.describeQuorum = status(3, "learner", 7, 95);
+    const raft = await client.admin.raft.status();
+    expect(raft).to.include({ leader: 2, term: 7, commitIndex: 99 });
+    expect(raft.nodes.map(({ id, role, voter, lag, lastIndex }) => [id, role, voter, lag, lastIndex])).to.deep.equal([
+      [1, "leader", true, 1, 90],
+      [2, "leader", true, 2, 100],
+      [3, "learner", false, 3, 95],
+    ]);
+    cluster.broker(2).kill();
+    cluster.broker(1).answers.describeQuorum = status(1, "follower", 8, 100);
+    const headless = await client.admin.raft.status();
+    expect(headless).to.include({ leader: 2, term: 8 });
+    expect(headless.nodes.map(({ id, role, matchIndex }) => [id, role, matchIndex])).to.deep.equal([
+      [1, "follower", null],
+      [2, "unknown", null],
+      [3, "learner", null],
+    ]);
+  });
+
+  it("tells what brokers run, where they are asked for it", async () => {
+    for (const { id, answers } of cluster.brokers) {
+      answers.describeCluster = () => ({
+        clusterId: "fake",
+        brokerId: id,
+        version: `1.0.${id}`,
+        metadataOffset: 10,
+        brokers: [1, 2, 3].map((one) => ({ id: one, alive: one !== 3, fenced: one === 3, brokerEpoch: 5 })),
+      });
+    }
+    const versions = async (isAsked: boolean) =>
+      (await client.admin.cluster({ versions: isAsked })).brokers.map(({ version }) => version);
+    expect(await versions(true)).to.deep.equal(["1.0.1", "1.0.2", null]);
+    expect((await versions(false)).filter((version) => version === null).length).to.be.at.least(2);
+  });
+
+  it("tells of the disks of the brokers that answer, and of the one that does not", async () => {
+    for (const { id, answers } of cluster.brokers) {
+      const replicas = [{ topic: "t", partition: 0, bytes: id, lag: 0 }];
+      answers.describeLogDirs = () => ({
+        brokerId: id,
+        dirs: [{ path: `/d${id}`, totalBytes: 9, freeBytes: 3, replicas }],
+      });
+    }
+    await client.ready();
+    cluster.broker(2).kill();
+    const disks = [];
+    for await (const { broker, path, usedBytes, error } of client.admin.logs.disks())
+      disks.push([broker, path, usedBytes, error?.code ?? null]);
+    expect(disks).to.deep.equal([
+      [1, "/d1", 1, null],
+      [2, null, 0, "CONNECTION_LOST"],
+      [3, "/d3", 3, null],
+    ]);
+    const rows: number[] = [];
+    const failure = await (async () => {
+      for await (const { broker } of client.admin.logs.dirs()) rows.push(broker);
+      return null;
+    })().catch((error: unknown) => error);
+    expect(rows).to.deep.equal([1, 3]);
+    expect(BrokerError.is(failure, "CONNECTION_LOST")).to.equal(true);
+  });
+});

@@ -1,0 +1,88 @@
+/**
+ * Brokers of which nothing is real but the wire: metadata, and the admin service with the answers that a test gives each. What
+ * a test does not say has the defaults of the contract.
+ */
+import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall } from "@grpc/grpc-js";
+import { ADMIN_METHODS, type AdminCalls, type AdminMethod, DATA_SERVICE, wire } from "@tidemark/proto";
+import { loadAdminService } from "@tidemark/proto/control";
+
+type Answers = { [Method in AdminMethod]?: (request: AdminCalls[Method]["request"]) => object };
+
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+export class FakeAdminCluster implements AsyncDisposable {
+  readonly brokers: FakeAdminBroker[] = [];
+
+  static async start(count: number): Promise<FakeAdminCluster> {
+    const cluster = new FakeAdminCluster();
+    for (let id = 1; id <= count; id += 1) cluster.brokers.push(new FakeAdminBroker(cluster, id));
+    await Promise.all(cluster.brokers.map((broker) => broker.listen()));
+    return cluster;
+  }
+
+  get addresses(): string[] {
+    return this.brokers.map(({ port }) => `127.0.0.1:${port}`);
+  }
+
+  broker(id: number): FakeAdminBroker {
+    const broker = this.brokers[id - 1];
+    if (broker === undefined) throw new RangeError(`no broker ${id}`);
+    return broker;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const broker of this.brokers) broker.kill();
+  }
+}
+
+export class FakeAdminBroker {
+  readonly id: number;
+  port = 0;
+  answers: Answers = {};
+  /** Calls of the admin service, in order. */
+  readonly calls: AdminMethod[] = [];
+  readonly #server = new Server();
+
+  constructor(cluster: FakeAdminCluster, id: number) {
+    this.id = id;
+    this.#unary(DATA_SERVICE.getMetadata.path, () =>
+      wire.metadataResponse.encode({
+        clusterId: "fake",
+        controllerId: 1,
+        metadataOffset: 1,
+        brokers: cluster.brokers.map(({ id: broker, port }) => ({ id: broker, host: "127.0.0.1", port, rack: "" })),
+        topics: [],
+      }),
+    );
+    const definitions = Object.values(loadAdminService());
+    for (const [name, path] of Object.entries(ADMIN_METHODS) as [AdminMethod, string][]) {
+      const definition = definitions.find((one) => one.path === path);
+      if (definition === undefined) throw new Error(`no ${path}`);
+      this.#unary(path, (bytes) => {
+        this.calls.push(name);
+        const answer = this.answers[name] as ((request: unknown) => object) | undefined;
+        return definition.responseSerialize(answer?.(definition.requestDeserialize(bytes)) ?? {});
+      });
+    }
+  }
+
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
+        this.port = port;
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
+  }
+
+  kill(): void {
+    this.#server.forceShutdown();
+  }
+
+  #unary(path: string, answer: (request: Buffer) => Buffer): void {
+    const handle = (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void =>
+      callback(null, answer(call.request));
+    this.#server.register(path, handle, asIs, asIs, "unary");
+  }
+}
