@@ -5,6 +5,7 @@
 import { callOptions, withClient } from "../client-session.ts";
 import { type CommandContext, warn } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
+import { CliFailure, toFailure } from "../failure.ts";
 import { printRows } from "../output/rows.ts";
 import { formatBytes } from "../output/units.ts";
 import { openDirectory } from "../platform/data-directory.ts";
@@ -25,6 +26,11 @@ interface DirRow {
 
 export async function logDirs(context: CommandContext, request: LogDirsRequest): Promise<ExitCode> {
   const rows = request.directory === undefined ? await askBrokers(context) : await look(context, request.directory);
+  print(context, rows);
+  return ExitCode.OK;
+}
+
+function print(context: CommandContext, rows: readonly DirRow[]): void {
   printRows(context, rows, [
     { title: "broker", cell: (row) => row.broker },
     { title: "topic", cell: (row) => row.topic },
@@ -33,17 +39,27 @@ export async function logDirs(context: CommandContext, request: LogDirsRequest):
     { title: "lag", cell: (row) => row.lag },
     { title: "path", cell: (row) => row.path },
   ]);
-  return ExitCode.OK;
 }
 
 function askBrokers(context: CommandContext): Promise<DirRow[]> {
   return withClient(context, async (client) => {
     for await (const { broker, path, error } of client.admin.logs.disks(callOptions(context))) {
-      if (error !== null) warn(context, `broker ${broker}: ${path}: ${error.message}`);
+      if (error !== null) warn(context, `broker ${broker}: ${path === null ? "" : `${path}: `}${error.message}`);
     }
     const rows: DirRow[] = [];
-    for await (const { broker, path, topic, partition, bytes, lag } of client.admin.logs.dirs(callOptions(context)))
-      rows.push({ broker, path, topic, partition, bytes, lag });
+    try {
+      for await (const { broker, path, topic, partition, bytes, lag } of client.admin.logs.dirs(callOptions(context)))
+        rows.push({ broker, path, topic, partition, bytes, lag });
+    } catch (error: unknown) {
+      const { code, message } = toFailure(error);
+      // Of one broker of several: what the others have is worth seeing, and the exit code says that it is not all.
+      if (rows.length === 0 || context.signal.aborted) throw error;
+      print(context, rows);
+      throw new CliFailure("PARTIAL", `not every broker told of its disks: ${message}`, {
+        details: { code },
+        cause: error,
+      });
+    }
     return rows;
   });
 }

@@ -71,7 +71,11 @@ export function renderRows<R extends object>(
 
 export function renderTable<R>(rows: readonly R[], columns: readonly Column<R>[], hasHeaders: boolean): string {
   const cells = rows.map((row) => columns.map((column) => column.cell(row)));
-  const isNumeric = columns.map((_, slot) => cells.length > 0 && cells.every((line) => typeof line[slot] === "number"));
+  // A number that is not known stands where it would.
+  const isNumeric = columns.map((_, slot) => {
+    const known = cells.map((line) => line[slot] ?? null).filter((cell) => cell !== null);
+    return known.length > 0 && known.every((cell) => typeof cell === "number");
+  });
   const lines: Cell[][] = hasHeaders ? [columns.map((column) => column.title.toUpperCase()), ...cells] : cells;
   const texts = lines.map((line) => line.map((cell) => (cell === null ? "-" : String(cell))));
   const widths = columns.map((_, slot) => texts.reduce((width, line) => Math.max(width, line[slot]?.length ?? 0), 0));

@@ -2,6 +2,7 @@
 import type { ConfigEntry, TopicDescription, TopicSummary } from "@tidemark/client";
 import type { CommandContext } from "../command-context.ts";
 import { outputFormat } from "../global-flags.ts";
+import { OFFSET_COLUMNS, PLACEMENT_COLUMNS, partitionShape } from "./partition-views.ts";
 import { type Column, printRows, renderTable } from "./rows.ts";
 import { formatBytes, plural } from "./units.ts";
 
@@ -24,13 +25,8 @@ type PartitionRow = Partition & { readonly topic: string };
 
 const PARTITION_COLUMNS: readonly Column<Partition>[] = [
   { title: "partition", cell: (row) => row.partition },
-  { title: "leader", cell: (row) => row.leader ?? "none", value: (row) => row.leader },
-  { title: "replicas", cell: (row) => row.replicas.join(",") },
-  { title: "isr", cell: (row) => row.isr.join(",") },
-  { title: "start", cell: (row) => row.start },
-  { title: "high watermark", cell: (row) => row.highWatermark },
-  { title: "records", cell: (row) => row.highWatermark - row.start },
-  { title: "last stable", cell: (row) => row.lastStable, isWide: true },
+  ...PLACEMENT_COLUMNS,
+  ...OFFSET_COLUMNS,
 ];
 
 /** Formats without pages show a row per partition. */
@@ -61,15 +57,7 @@ export function descriptionShape(topic: TopicDescription): object {
       sensitive,
       readOnly,
     })),
-    detail: detail.map(({ partition, leader, replicas: all, isr, start, highWatermark, lastStable }) => ({
-      partition,
-      leader,
-      replicas: all,
-      isr,
-      start,
-      highWatermark,
-      lastStable,
-    })),
+    detail: detail.map(partitionShape),
   };
 }
 

@@ -26,6 +26,32 @@ const setting = (name: string, value: string | null, source: ConfigEntry["source
   ],
 });
 
+function partition(
+  number: number,
+  offsets: readonly [start: number, end: number],
+  over: Partial<TopicDescription["detail"][number]> = {},
+): TopicDescription["detail"][number] {
+  const [start, end] = offsets;
+  return {
+    partition: number,
+    leader: 1,
+    leaderEpoch: 3,
+    replicas: [1],
+    isr: [1],
+    elr: [],
+    lastIsr: [{ broker: 1, directoryId: "CCCCCCCCCCCCCCCCCCCCCC" }],
+    minIsr: 1,
+    recovering: false,
+    start,
+    highWatermark: end,
+    lastStable: end,
+    end,
+    bytes: end - start,
+    troubles: [],
+    ...over,
+  };
+}
+
 const TOPICS: TopicDescription[] = [
   {
     name: "orders",
@@ -36,8 +62,8 @@ const TOPICS: TopicDescription[] = [
     bytes: 1_536,
     config: [setting("retention.ms", "86400000", "topic"), setting("segment.bytes", "1073741824", "default")],
     detail: [
-      { partition: 0, leader: 1, replicas: [1], isr: [1], start: 5, highWatermark: 1_205, lastStable: 1_205 },
-      { partition: 1, leader: null, replicas: [1], isr: [], start: 0, highWatermark: 0, lastStable: 0 },
+      partition(0, [5, 1_205]),
+      partition(1, [-1, -1], { leader: null, isr: [], troubles: ["leaderless", "under-min-isr", "under-replicated"] }),
     ],
   },
   {
@@ -48,7 +74,7 @@ const TOPICS: TopicDescription[] = [
     internal: true,
     bytes: 0,
     config: [],
-    detail: [{ partition: 0, leader: 1, replicas: [1], isr: [1], start: 0, highWatermark: 0, lastStable: 0 }],
+    detail: [partition(0, [0, 0])],
   },
 ];
 
