@@ -33,6 +33,7 @@ import type { Metrics } from "./platform/metrics.ts";
 import type { DiskFault, Logger } from "./ports/index.ts";
 import {
   BrokerCounters,
+  BrokerLifecycle,
   Controller,
   type ControllerPeers,
   ProducerIds,
@@ -58,7 +59,7 @@ import { BrokerStartError, codeOf, describeFault, messageOf, startErrorOf } from
 
 /** Why a broker cannot go on. */
 export interface FatalFault {
-  /** Stable: DISK_FAULT, METADATA_FAULT. */
+  /** Stable: DISK_FAULT, METADATA_FAULT, BROKER_SUPERSEDED. */
   readonly code: string;
   /** One sentence for people. */
   readonly message: string;
@@ -87,6 +88,7 @@ export interface BrokerOptions {
 const MEMORY_PATH = "/memory";
 const READY_TOPIC = "__tidemark_ready";
 const DISK_FAULT_EXIT = 74;
+const CONFLICT_EXIT = 4;
 /** What must be free before the metadata store is opened again: less than the reserve that appends leave to it. */
 const STORE_ROOM_BYTES = 4 * 1024 * 1024;
 const STORE_ROOM_SHARE = 0.025;
@@ -273,13 +275,19 @@ export class Broker {
     this.#waitingFor = ["listeners"];
     const grpc = await this.#openGrpc(context);
     this.#waitingFor = ["registration"];
-    await this.#register(controller, identity, this.#report);
-    await replicas.start(controller.image);
+    const lifecycle = this.#createLifecycle(controller, replicas, identity, this.#report);
+    await lifecycle.register();
+    const started = replicas.start(controller.image);
+    // In the same stretch: no entry is missed between the image and what follows it.
     controller.onApplied((delta, image) => {
       this.#followConfigs(image);
       replicas.onMetadata(delta, image);
+      lifecycle.onApplied(delta, image);
       for (const listener of this.#metadataListeners) listener(delta, image);
     });
+    await started;
+    lifecycle.start();
+    this.#closers.push(() => lifecycle.shutDown());
     if (this.#config.profile === "dev") await createReadyTopic(context);
     if (this.#fault !== null) throw faultError(this.#fault);
 
@@ -483,19 +491,36 @@ export class Broker {
     return { maxConnections: Math.min(maxConnections, share), maxConnectionsPerIp, maxConnectionCreationRate };
   }
 
-  async #register(controller: Controller, identity: ClusterIdentity, report: OpenReport): Promise<void> {
-    const listeners = this.#config.listeners.map(
-      (listener): Listener => ({ ...listener, port: this.#boundPort(listener) }),
-    );
-    const { brokerEpoch } = await controller.registerBroker({
-      brokerId: this.#config.nodeId,
-      incarnationId: uuidToText(this.#world.random(UUID_BYTES)),
-      directoryId: identity.directoryId,
-      listeners,
-      rack: this.#config.brokerRack,
-      previousBrokerEpoch: report.previousBrokerEpoch,
+  #createLifecycle(
+    controller: Controller,
+    replicas: ReplicaManager,
+    { clusterId, directoryId }: ClusterIdentity,
+    { previousBrokerEpoch }: OpenReport,
+  ): BrokerLifecycle {
+    const { clock, timers, random } = this.#world;
+    const { nodeId, listeners, brokerRack } = this.#config;
+    return new BrokerLifecycle({
+      config: () => this.#liveConfig.current,
+      clock,
+      timers,
+      logger: this.#logger.child("broker"),
+      commands: controller,
+      registration: {
+        clusterId: clusterId ?? "",
+        brokerId: nodeId,
+        incarnationId: uuidToText(random(UUID_BYTES)),
+        directoryId,
+        listeners: listeners.map((listener): Listener => ({ ...listener, port: this.#boundPort(listener) })),
+        rack: brokerRack,
+        previousBrokerEpoch,
+      },
+      image: () => controller.image,
+      readyOffset: () => replicas.readyOffset,
+      state: () => ({ isFull: replicas.isFull, isOffline: replicas.isOffline }),
+      isAlone: () => controller.isActive && controller.image.brokers.size <= 1,
+      onRegistered: (brokerEpoch) => (this.#brokerEpoch = brokerEpoch),
+      onSuperseded: (message) => this.#fail("BROKER_SUPERSEDED", message, undefined),
     });
-    this.#brokerEpoch = brokerEpoch;
   }
 
   /** Opposite to the order of opening. Each is tried; the first failure is reported when all are closed. */
@@ -519,7 +544,7 @@ export class Broker {
     this.#stage = "failed";
     this.#waitingFor = ["failed"];
     this.#logger.error("the broker has failed", { code, reason: message, err: cause });
-    const told = { code, message, exitCode: DISK_FAULT_EXIT, cause };
+    const told = { code, message, exitCode: code === "BROKER_SUPERSEDED" ? CONFLICT_EXIT : DISK_FAULT_EXIT, cause };
     this.#fault = told;
     // A start tells by its rejection.
     if (isStarting) return;

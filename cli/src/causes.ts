@@ -83,6 +83,7 @@ export const CAUSES: Readonly<Record<string, string>> = {
 
   // What a data directory or a disk can have.
   BROKER_STOPPED: "A program that embeds a broker called start() after stop().",
+  BROKER_SUPERSEDED: "Two brokers were started with one node.id.",
   CORRUPT_SEGMENT: "The machine lost power while the bytes were being written, or the disk lost or changed them.",
   DATA_DAMAGED: "The disk lost or changed bytes, files were copied while a broker ran, or somebody edited them.",
   DIRECTORY_LOCKED: "A broker with this data directory runs already.",

@@ -97,6 +97,11 @@ export const OWN_CODES: readonly OwnCode[] = [
     hint: "Look at the disk and its free space; the next start recovers.",
   },
   {
+    code: "BROKER_SUPERSEDED",
+    text: "Another process has this broker's node id, so the broker stopped.",
+    hint: "Give each broker a node.id of its own, or stop the process at the named address.",
+  },
+  {
     code: "MALFORMED_CHECKPOINT",
     text: "A checkpoint file that must not be guessed at does not parse.",
     hint: "Restore the named file; without it deleted records could come back.",

@@ -31,7 +31,11 @@ export function whomToAsk({ brokers }: ClusterImage, partition: PartitionImage, 
 }
 
 /** An answer counts only for the broker epoch and the directory that gave it. */
-export function counts({ brokers }: ClusterImage, brokerId: number, answer: LogEnd): boolean {
+export function counts(
+  { brokers }: ClusterImage,
+  brokerId: number,
+  answer: Pick<LogEnd, "brokerEpoch" | "directoryId">,
+): boolean {
   const broker = brokers.get(brokerId);
   return broker?.brokerEpoch === answer.brokerEpoch && broker.directoryId === answer.directoryId;
 }

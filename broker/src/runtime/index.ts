@@ -20,6 +20,8 @@ export type {
   RaftEvents,
   TransferResult,
 } from "./consensus.ts";
+export type { BrokerLifecycleOptions } from "./broker-lifecycle.ts";
+export { BrokerLifecycle } from "./broker-lifecycle.ts";
 export { BrokerCounters, Traffic } from "./counters.ts";
 export type { AppliedListener, ControllerOptions } from "./controller.ts";
 export { Controller } from "./controller.ts";

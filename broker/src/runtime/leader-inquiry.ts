@@ -52,7 +52,7 @@ interface Inquiry {
 }
 
 const ANSWER_WAIT_MS = 10_000;
-const ASK_AGAIN_MS = 1_000;
+const ASK_AGAIN_MS = 250;
 /** Of one call. */
 const PARTITIONS_PER_CALL = 10_000;
 
@@ -229,6 +229,8 @@ export class LeaderInquiry {
     this.#asking.add(brokerId);
     try {
       const answer = await this.#options.peers.replicaEnds(brokerId, { partitions });
+      // Of a life that is over, or that is not registered yet.
+      if (!counts(this.#options.image(), brokerId, answer)) throw new Error(`answered as epoch ${answer.brokerEpoch}`);
       if (!this.#isStopped) this.#onAnswer(answer, partitions);
     } catch (cause: unknown) {
       this.#options.logger.debug("a broker did not say how far its logs go", { brokerId, err: cause });
