@@ -1,5 +1,5 @@
 /**
- * What stands behind `npm start`, `npm test`, `npm run build|bench|crash|story|packages|coverage|compat|reference`: installs
+ * What stands behind `npm start`, `npm test`, `npm run build|bench|sim|crash|story|packages|coverage|compat|reference`: installs
  * what is missing, builds what has changed, then runs the job. Plain JavaScript, since it runs before anything is installed.
  *
  * - Installed means: every package of the lock file that this platform needs lies in node_modules with its version.
@@ -229,7 +229,8 @@ const jobs = {
     process.exit(run(process.execPath, [mochaPath, ...mochaOptions(args), ...files]));
   },
   bench: (args) => become(compiled("bench"), args),
-  crash: (args) => become(compiled("crash"), args),
+  sim: (args) => become(compiled("sim"), args),
+  crash: (args) => become(compiled("sim"), ["--profile", "log", ...args]),
   story: (args) => become(compiled("story"), args),
   packages: (args) => become(compiled("packages"), args),
   reference: (args) => become(compiled("reference"), args),

@@ -13,9 +13,9 @@ import { runRaftGroup } from "../../src/sim/index.ts";
 import type { GroupRunResult } from "../../src/sim/index.ts";
 import { BREAKS } from "./breaks.ts";
 
-/** Fresh seeds at every run; RAFT_SEED repeats one, RAFT_RUNS says how many. */
+/** Fresh seeds at every run; RAFT_SEED repeats one, RAFT_RUNS says how many; `npm run sim -- --profile raft` runs more of them on all cores. */
 const FIRST_SEED = Number(process.env["RAFT_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = Number(process.env["RAFT_RUNS"] ?? 50);
+const RUNS = Number(process.env["RAFT_RUNS"] ?? 1000);
 
 /** Seeds that failed once. */
 const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
@@ -37,7 +37,7 @@ function describeFailure({ seed, failure }: GroupRunResult): string {
     failure.stack,
     JSON.stringify(failure.options),
     ...failure.lastEvents,
-    `replay: RAFT_SEED=${seed} RAFT_RUNS=1 npm test -- raft-group.test.ts`,
+    `replay: npm run sim -- --profile raft --seed ${seed} --runs 1`,
   ].join("\n");
 }
 
