@@ -5,7 +5,7 @@
 import { RecordCursor, validateProducedBatch } from "@tidemark/proto";
 import { asOffset, asPartitionId, SeededRandom, SharedMemory } from "../../../src/base/index.ts";
 import { LiveConfig, loadConfig } from "../../../src/config/index.ts";
-import { applyEntry, emptyImage } from "../../../src/metadata/index.ts";
+import { alterPartitions, applyEntry, emptyImage } from "../../../src/metadata/index.ts";
 import type { AlterPartitionsRequest, ClusterImage, IsrVerdict, MetadataRecord } from "../../../src/metadata/index.ts";
 import type { Disk, DiskFault, PeerIdentity, PeerService } from "../../../src/ports/index.ts";
 import { AppendTask, deadlineAfter, Purgatory, ReplicaManager, Turn } from "../../../src/runtime/index.ts";
@@ -192,11 +192,13 @@ export class ReplicationBench {
       return;
     }
     const others = now.lastIsr.filter(({ brokerId }) => !isr.includes(brokerId));
+    const elr = now.elr.filter((brokerId) => !isr.includes(brokerId));
     this.commit({
       type: "partitionChanged",
       topicId,
       partition,
       isr,
+      elr,
       lastIsr: [...others, ...isr.map((brokerId) => ({ brokerId, directoryId: this.node(brokerId).directoryId }))],
       leaderId,
       leaderEpoch: leaderId === now.leaderId ? now.leaderEpoch : now.leaderEpoch + 1,
@@ -365,18 +367,9 @@ export class ReplicationBench {
   }
 
   #decide(request: AlterPartitionsRequest): readonly IsrVerdict["error"][] {
-    return request.partitions.map((proposal) => {
-      const now = this.image.topicsById.get(proposal.topicId)?.partitions[proposal.partition];
-      if (now === undefined) return "UNKNOWN_TOPIC_ID";
-      if (proposal.leaderEpoch !== now.leaderEpoch) return "FENCED_LEADER_EPOCH";
-      if (proposal.partitionEpoch !== now.partitionEpoch) return "INVALID_UPDATE_VERSION";
-      const isEligible = proposal.isr.every(
-        ({ brokerId, brokerEpoch }) => this.image.brokers.get(brokerId)?.brokerEpoch === brokerEpoch,
-      );
-      if (!isEligible) return "INELIGIBLE_REPLICA";
-      this.change({ isr: proposal.isr.map(({ brokerId }) => brokerId) }, proposal.partition, proposal.topicId);
-      return "NONE";
-    });
+    const { records, response } = alterPartitions(this.image, request);
+    if (records.length > 0) this.commit(...records);
+    return response.map(({ error }) => error);
   }
 
   // ---- what clients do ----
