@@ -34,6 +34,6 @@ export type { ChangedLayer, ChangeVerdict, ConfigChange, LayerChange } from "./a
 export { applyChange, checkChanges } from "./alter.ts";
 export { shown } from "./refusals.ts";
 export { validate } from "./validate.ts";
-export { effectiveMinInsyncReplicas, topicConfig } from "./topic-config.ts";
+export { topicConfig } from "./topic-config.ts";
 export { formatProperty, parseProperties } from "./properties.ts";
 export { testTiny } from "./presets.ts";

@@ -46,8 +46,3 @@ function logSettings(config: BrokerConfig, values: TopicValues): TopicConfig["lo
     durability: values.durability,
   };
 }
-
-/** Effective min ISR (semantics 1): what is set, or the default for that many replicas; never more than there are. */
-export function effectiveMinInsyncReplicas(topic: TopicConfig, replicasCount: number): number {
-  return Math.min(topic.minInsyncReplicas ?? (replicasCount >= 3 ? 2 : 1), replicasCount);
-}

@@ -36,7 +36,7 @@ export interface LogSettings {
   readonly durability: Durability;
 }
 
-/** The settings in force for one topic. `minInsyncReplicas` null: see `effectiveMinInsyncReplicas`. */
+/** The settings in force for one topic. `minInsyncReplicas` null: by the number of replicas (metadata/min-isr.ts). */
 export interface TopicConfig extends TopicValues {
   readonly log: LogSettings;
 }

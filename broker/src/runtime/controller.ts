@@ -37,7 +37,7 @@ import {
   type TopicImage,
 } from "../metadata/index.ts";
 import type { Clock, Logger, RandomBytes, Timers } from "../ports/index.ts";
-import type { SoftState } from "../raft/index.ts";
+import { includesReplica, isSameReplica, type SoftState } from "../raft/index.ts";
 import { inconsistentCluster } from "../storage/index.ts";
 import { BrokerReports } from "./broker-reports.ts";
 import type { CommittedEntry, Consensus, RaftEvents } from "./consensus.ts";
@@ -71,6 +71,9 @@ const WAITING_MAX = 10_000;
 const NO_DURATIONS = new Histogram(SECONDS_BOUNDS);
 /** How long a stop waits for what is proposed. */
 const CLOSE_MS = 5_000;
+/** Who was heard of so lately may take over, and has so long for it. */
+const HEIR_SILENT_MS = 1_000;
+const HAND_OVER_MS = 1_000;
 
 type Duties = ControllerDuties | Promise<ControllerDuties> | null;
 
@@ -90,6 +93,7 @@ export class Controller implements ControllerCommands, RaftEvents {
   #isStopped = false;
   #onActive: { readonly resolve: () => void; readonly reject: (fault: unknown) => void }[] = [];
   #onIdle: (() => void) | null = null;
+  #onDeposed: (() => void) | null = null;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -100,6 +104,8 @@ export class Controller implements ControllerCommands, RaftEvents {
   /** Begins with an opened consensus, which has told its snapshot to this by then. */
   attach(consensus: Consensus): void {
     this.#consensus = consensus;
+    // Not at the moment when a leader is gone.
+    if (consensus.voters.length > 1) void loadDuties();
   }
 
   // ---- what is known here ----
@@ -213,8 +219,25 @@ export class Controller implements ControllerCommands, RaftEvents {
         this.#options.timers.after(CLOSE_MS, resolve);
       });
     }
+    await this.#handOver();
     await this.#consensus?.close();
     this.#drop(new NotController("the controller has stopped"));
+  }
+
+  /** To the voter that is furthest: an orderly stop costs no election timeout. */
+  async #handOver(): Promise<void> {
+    const consensus = this.#consensus;
+    if (consensus === null || !this.isActive) return;
+    const { replica, progress, voters } = consensus;
+    const [heir] = (progress ?? [])
+      .filter((each) => includesReplica(voters, each.replica) && !isSameReplica(each.replica, replica))
+      .filter(({ silentMs }) => silentMs <= HEIR_SILENT_MS)
+      .sort((a, b) => b.matchIndex - a.matchIndex);
+    if (heir === undefined || !consensus.transferTo(heir.replica).ok) return;
+    await new Promise<void>((resolve) => {
+      this.#onDeposed = resolve;
+      this.#options.timers.after(HAND_OVER_MS, resolve);
+    });
   }
 
   #apply({ index, term, bytes }: CommittedEntry): void {
@@ -266,6 +289,7 @@ export class Controller implements ControllerCommands, RaftEvents {
 
   #resign(): void {
     this.#stopDuties();
+    this.#onDeposed?.();
     const isSuspended = this.isSuspended;
     this.#drop(
       isSuspended
@@ -426,7 +450,7 @@ export class Controller implements ControllerCommands, RaftEvents {
 
   async #createDuties(): Promise<ControllerDuties> {
     const reign = this.#proposals;
-    const { ControllerDuties } = await import("./controller-duties.ts");
+    const { ControllerDuties } = await loadDuties();
     const { clock, timers, peers } = this.#options;
     const duties = new ControllerDuties({
       nodeId: this.#config.nodeId,
@@ -449,6 +473,10 @@ export class Controller implements ControllerCommands, RaftEvents {
     this.#dutiesNow?.stop();
     this.#duties = null;
   }
+}
+
+function loadDuties(): Promise<typeof import("./controller-duties.ts")> {
+  return import("./controller-duties.ts");
 }
 
 function validated<Response>(decision: Decision<Response>, isValidateOnly: boolean): Decision<Response> {

@@ -19,8 +19,8 @@ import type { ErrorName } from "@tidemark/proto";
 import type { Histogram } from "../base/index.ts";
 import { asBrokerId, asBrokerIds, asLeaderEpoch, asPartitionId } from "../base/index.ts";
 import type { LiveConfig, TopicConfig } from "../config/index.ts";
-import { effectiveMinInsyncReplicas, topicConfig } from "../config/index.ts";
-import { emptyImage } from "../metadata/index.ts";
+import { topicConfig } from "../config/index.ts";
+import { effectiveMinIsr, emptyImage } from "../metadata/index.ts";
 import type {
   ClusterImage,
   MetadataDelta,
@@ -661,12 +661,11 @@ export class ReplicaManager {
   }
 
   #membershipOf(topic: TopicImage, partition: PartitionImage): Membership {
-    const config = this.#wanted.get(topic.name)?.config ?? topicConfig(this.#options.config.current, topic.overrides);
     return {
       partitionEpoch: partition.partitionEpoch,
       replicas: asBrokerIds(partition.replicas),
       isr: asBrokerIds(partition.isr),
-      minInsyncReplicas: effectiveMinInsyncReplicas(config, partition.replicas.length),
+      minInsyncReplicas: effectiveMinIsr(this.#image, topic, partition.replicas.length),
       isRecovering: partition.isRecovering,
     };
   }

@@ -5,7 +5,6 @@ import {
   configTable,
   type ConfigDescription,
   describeConfigs,
-  effectiveMinInsyncReplicas,
   layersOf,
   loadConfig,
   noDynamicConfigs,
@@ -60,13 +59,6 @@ describe("topicConfig", () => {
       ]),
     );
     expect(topic.segmentBytes).to.equal(1_073_741_824);
-  });
-
-  it("asks for two in-sync replicas of three and more where nothing is set, and never for more than there are", () => {
-    const unset = topicConfig(config(), new Map());
-    const set = topicConfig(config(), new Map([["min.insync.replicas", "3"]]));
-    expect([1, 2, 3, 5].map((count) => effectiveMinInsyncReplicas(unset, count))).to.deep.equal([1, 1, 2, 2]);
-    expect([1, 2, 3, 5].map((count) => effectiveMinInsyncReplicas(set, count))).to.deep.equal([1, 2, 3, 3]);
   });
 });
 
