@@ -43,12 +43,20 @@ interface Inquiry {
   readonly topicId: string;
   readonly partition: number;
   readonly answers: Map<number, LogEnd>;
+  /** Of those that count still, the first; null = none does. */
   firstAnswerAt: number | null;
   /** Somebody allowed to lose what the live ones lack: an operator now, or the topic's settings. */
   isUnclean: boolean;
-  /** Called with the outcome of an operator's choice, which is waited for until then. */
-  onEnd: ((isLed: boolean) => void) | null;
+  /** Called with the outcome of operators' choices, which are waited for until `endsAt`. */
+  onEnd: ((isLed: boolean) => void)[];
   endsAt: number;
+}
+
+/** To one broker: on its way, or, when it was in vain, resting before the next. */
+interface Question {
+  /** Whom it was put to; the next incarnation is asked at once. */
+  readonly brokerEpoch: number;
+  rest: TimerHandle | null;
 }
 
 const ANSWER_WAIT_MS = 10_000;
@@ -59,8 +67,8 @@ const PARTITIONS_PER_CALL = 10_000;
 export class LeaderInquiry {
   readonly #options: LeaderInquiryOptions;
   readonly #open = new Map<string, Inquiry>();
-  readonly #asking = new Set<number>();
-  #askTimer: TimerHandle | null = null;
+  /** By broker id. */
+  readonly #questions = new Map<number, Question>();
   #lateTimer: TimerHandle | null = null;
   #uncleanTimer: TimerHandle | null = null;
   #isLookDue = false;
@@ -78,8 +86,9 @@ export class LeaderInquiry {
 
   stop(): void {
     this.#isStopped = true;
-    for (const timer of [this.#askTimer, this.#lateTimer, this.#uncleanTimer]) timer?.cancel();
-    for (const { onEnd } of this.#open.values()) onEnd?.(false);
+    for (const timer of [this.#lateTimer, this.#uncleanTimer]) timer?.cancel();
+    for (const { rest } of this.#questions.values()) rest?.cancel();
+    for (const { onEnd } of this.#open.values()) for (const tell of onEnd) tell(false);
     this.#open.clear();
   }
 
@@ -94,6 +103,7 @@ export class LeaderInquiry {
     }
     // Who may lead, and whose answers count, may have changed with a broker.
     if (delta.brokersChanged.length > 0) {
+      for (const brokerId of delta.brokersChanged) this.#endRest(brokerId);
       for (const { topicId, partition } of this.#open.values()) {
         const topic = image.topicsById.get(topicId);
         if (topic !== undefined) this.#lookAt(image, topic, partition);
@@ -113,8 +123,9 @@ export class LeaderInquiry {
         inquiry.isUnclean = true;
         inquiry.endsAt = this.#options.clock.monotonicNow() + ANSWER_WAIT_MS;
         const message = "no living replica has answered";
-        inquiry.onEnd = (isLed): void =>
-          resolve(isLed ? result : { ...result, error: "ELIGIBLE_LEADERS_NOT_AVAILABLE", message });
+        inquiry.onEnd.push((isLed) =>
+          resolve(isLed ? result : { ...result, error: "ELIGIBLE_LEADERS_NOT_AVAILABLE", message }),
+        );
       });
     });
     this.#goOn();
@@ -155,7 +166,7 @@ export class LeaderInquiry {
         answers: new Map(),
         firstAnswerAt: null,
         isUnclean: false,
-        onEnd: null,
+        onEnd: [],
         endsAt: 0,
       };
       this.#open.set(key, inquiry);
@@ -165,7 +176,7 @@ export class LeaderInquiry {
 
   #close(key: string, inquiry: Inquiry, isLed: boolean): void {
     this.#open.delete(key);
-    inquiry.onEnd?.(isLed);
+    for (const tell of inquiry.onEnd) tell(isLed);
   }
 
   #uncleanLater(): void {
@@ -198,16 +209,21 @@ export class LeaderInquiry {
 
   #ask(): void {
     const image = this.#options.image();
-    const questions = new Map<number, { topicId: string; partition: number }[]>();
+    const questions = new Map<number, Inquiry[]>();
     for (const inquiry of this.#open.values()) {
       for (const brokerId of this.#missing(image, inquiry)) {
-        if (this.#asking.has(brokerId) || !image.brokers.has(brokerId)) continue;
+        const brokerEpoch = image.brokers.get(brokerId)?.brokerEpoch;
+        if (brokerEpoch === undefined || this.#questions.get(brokerId)?.brokerEpoch === brokerEpoch) continue;
         const asked = questions.get(brokerId) ?? [];
         questions.set(brokerId, asked);
-        if (asked.length < PARTITIONS_PER_CALL) asked.push({ topicId: inquiry.topicId, partition: inquiry.partition });
+        if (asked.length < PARTITIONS_PER_CALL) asked.push(inquiry);
       }
     }
-    for (const [brokerId, partitions] of questions) void this.#askBroker(brokerId, partitions);
+    for (const [brokerId, inquiries] of questions) {
+      const question: Question = { brokerEpoch: image.brokers.get(brokerId)?.brokerEpoch ?? -1, rest: null };
+      this.#questions.set(brokerId, question);
+      void this.#askBroker(brokerId, question, inquiries);
+    }
   }
 
   #missing(image: ClusterImage, inquiry: Inquiry): number[] {
@@ -222,47 +238,45 @@ export class LeaderInquiry {
   }
 
   /** Never rejects. */
-  async #askBroker(
-    brokerId: number,
-    partitions: readonly { readonly topicId: string; readonly partition: number }[],
-  ): Promise<void> {
-    this.#asking.add(brokerId);
+  async #askBroker(brokerId: number, question: Question, inquiries: readonly Inquiry[]): Promise<void> {
+    const isOpen = (): boolean => !this.#isStopped && this.#questions.get(brokerId) === question;
     try {
+      const partitions = inquiries.map(({ topicId, partition }) => ({ topicId, partition }));
       const answer = await this.#options.peers.replicaEnds(brokerId, { partitions });
       // Of a life that is over, or that is not registered yet.
       if (!counts(this.#options.image(), brokerId, answer)) throw new Error(`answered as epoch ${answer.brokerEpoch}`);
-      if (!this.#isStopped) this.#onAnswer(answer, partitions);
+      if (!isOpen()) return;
+      this.#onAnswer(answer, inquiries);
     } catch (cause: unknown) {
       this.#options.logger.debug("a broker did not say how far its logs go", { brokerId, err: cause });
-      this.#askTimer ??= this.#options.timers.after(ASK_AGAIN_MS, () => {
-        this.#askTimer = null;
-        this.#goOn();
-      });
-      this.#askLater(brokerId);
+      if (isOpen()) question.rest = this.#options.timers.after(ASK_AGAIN_MS, () => this.#endRest(brokerId));
       return;
     }
-    this.#asking.delete(brokerId);
+    this.#questions.delete(brokerId);
     this.#goOn();
   }
 
-  /** Not before the others are asked again: one that is away is no reason to ask all the time. */
-  #askLater(brokerId: number): void {
-    this.#options.timers.after(ASK_AGAIN_MS / 2, () => this.#asking.delete(brokerId));
+  #endRest(brokerId: number): void {
+    const rest = this.#questions.get(brokerId)?.rest ?? null;
+    if (rest === null) return;
+    rest.cancel();
+    this.#questions.delete(brokerId);
+    this.#goOn();
   }
 
-  #onAnswer(
-    { brokerId, brokerEpoch, directoryId, replicas }: ReplicaEndsAnswer,
-    asked: readonly { readonly topicId: string; readonly partition: number }[],
-  ): void {
+  #onAnswer({ brokerId, brokerEpoch, directoryId, replicas }: ReplicaEndsAnswer, asked: readonly Inquiry[]): void {
+    const image = this.#options.image();
     const ends = new Map(replicas.map((end) => [keyOf(end.topicId, end.partition), end]));
     const now = this.#options.clock.monotonicNow();
-    for (const { topicId, partition } of asked) {
-      const inquiry = this.#open.get(keyOf(topicId, partition));
-      if (inquiry === undefined) continue;
+    for (const inquiry of asked) {
+      const key = keyOf(inquiry.topicId, inquiry.partition);
+      // Led meanwhile, and maybe leaderless anew: the answer is of a log that may have grown since.
+      if (this.#open.get(key) !== inquiry) continue;
+      for (const [id, before] of inquiry.answers) if (!counts(image, id, before)) inquiry.answers.delete(id);
+      if (inquiry.answers.size === 0) inquiry.firstAnswerAt = now;
       // A replica without a log has lost all of it, or never had any.
-      const { latestEpoch = -1, logEndOffset = 0, isDamaged = false } = ends.get(keyOf(topicId, partition)) ?? {};
+      const { latestEpoch = -1, logEndOffset = 0, isDamaged = false } = ends.get(key) ?? {};
       inquiry.answers.set(brokerId, { brokerEpoch, directoryId, latestEpoch, logEndOffset, isDamaged });
-      inquiry.firstAnswerAt ??= now;
     }
   }
 
@@ -286,21 +300,21 @@ export class LeaderInquiry {
       );
     }
     for (const [key, inquiry] of this.#open) {
-      if (inquiry.onEnd !== null && now >= inquiry.endsAt) this.#endOperators(key, inquiry);
+      if (inquiry.onEnd.length > 0 && now >= inquiry.endsAt) this.#endOperators(key, inquiry);
     }
     this.#lookWhenLate(now);
   }
 
   /** An operator hears of his choice, found or not; what the settings allow goes on. */
   #endOperators(key: string, inquiry: Inquiry): void {
-    const { onEnd } = inquiry;
-    inquiry.onEnd = null;
+    const waiting = inquiry.onEnd.splice(0);
+    const tell = (isLed: boolean): void => waiting.forEach((onEnd) => onEnd(isLed));
     // The commit of a choice that was made just now tells it first.
     this.#options
       .submit(() => ({ records: [], response: null }))
       .then(
-        () => onEnd?.(partitionOf(this.#options.image(), inquiry)?.leaderId !== -1),
-        () => onEnd?.(false),
+        () => tell((partitionOf(this.#options.image(), inquiry)?.leaderId ?? -1) !== -1),
+        () => tell(false),
       );
     const topic = this.#options.image().topicsById.get(inquiry.topicId);
     inquiry.isUnclean = topic !== undefined && this.#allowsUnclean(topic);

@@ -294,6 +294,94 @@ describe("leaders by the longest log (9(3), P37, P77-P79)", () => {
     await bench.until(() => partitionOf(bench).leaderId === 2);
   });
 
+  it("asks again who did not answer, whatever else comes in between", async () => {
+    for (let offsetMs = 0; offsetMs < 500; offsetMs += 60) {
+      const bench = await allKilled({ 3: [5, 10], 4: [5, 90] });
+      await bench.join(2, "unclean");
+      await bench.join(4, "unclean");
+      bench.broker(3).areLogsOpen = false;
+      await bench.join(3, "unclean");
+      await bench.run(offsetMs);
+      await bench.beat(2, { isFull: true });
+      await bench.run(10);
+      bench.broker(3).areLogsOpen = true;
+      await bench.run(600);
+      expect(partitionOf(bench).leaderId, `asked again behind ${offsetMs} ms`).to.equal(4);
+    }
+  });
+
+  it("asks a new life at once, though the life before has not answered", async () => {
+    const bench = await allKilled({ 3: [5, 10], 4: [5, 90] });
+    await bench.join(4, "unclean");
+    bench.broker(3).holdAnswers();
+    await bench.join(3, "unclean");
+    await bench.run(100);
+    bench.broker(3).answersHeld = Promise.resolve();
+    await bench.join(3, "unclean");
+    await bench.run(100);
+    expect(partitionOf(bench).leaderId).to.equal(4);
+  });
+
+  it("answers every operator who chooses uncleanly, also one who asks twice", async () => {
+    const bench = await allKilled({ 3: [5, 10], 4: [5, 90] });
+    await bench.join(2, "unclean");
+    const target = { topic: "t", partition: 0 };
+    const elect = () => bench.controller.electLeaders({ type: "unclean", targets: [target, target] });
+    const [first, second] = await bench.done(Promise.all([elect(), elect()]));
+    for (const { results } of [first, second])
+      expect(results.map(({ error }) => error)).to.deep.equal(["NONE", "NONE"]);
+  });
+
+  it("counts the 10 s anew when nobody who had answered is left", async () => {
+    const bench = await allKilled({ 3: [5, 10], 4: [5, 90] });
+    await bench.join(4, "unclean");
+    await live(bench, [4], 5000);
+    await killInOrder(bench, [4]);
+    await bench.run(6_000);
+    // Another life of 4 is registered, and has not said how far it is: what the lives before it said counts for nothing.
+    const release = bench.broker(4).holdAnswers();
+    await bench.join(4, "unclean");
+    await bench.join(3, "unclean");
+    await live(bench, [3, 4], 5000);
+    expect(partitionOf(bench).leaderId, "4 may have more").to.equal(-1);
+    release();
+    await bench.until(() => partitionOf(bench).leaderId === 4);
+  });
+
+  it("forgets what was said before the partition was led meanwhile", async () => {
+    const bench = await cluster();
+    const topicId = await create(bench, "t", [[2, 3, 4]]);
+    const grow = (id: number, logEndOffset: number): void => {
+      bench.broker(id).ends = [{ topicId, partition: 0, latestEpoch: 5, logEndOffset, isDamaged: false }];
+    };
+    await killInOrder(bench, [2, 3, 4]);
+    expect(partitionOf(bench)).to.deep.include({ leaderId: -1, elr: [3, 4] });
+    grow(3, 10);
+    bench.broker(3).areLogsOpen = false;
+    await bench.join(3, "unclean");
+    bench.broker(3).areLogsOpen = true;
+    const release = bench.broker(3).holdAnswers();
+    await bench.run(300);
+    await bench.join(4);
+    expect(partitionOf(bench)).to.deep.include({ leaderId: 4, isr: [4] });
+    const { leaderEpoch, partitionEpoch } = partitionOf(bench);
+    const isr = [3, 4].map((brokerId) => ({ brokerId, brokerEpoch: bench.broker(brokerId).brokerEpoch }));
+    const proposal = { topicId, partition: 0, leaderEpoch, partitionEpoch, isr, isRecovering: false };
+    const request = { brokerId: 4, brokerEpoch: bench.broker(4).brokerEpoch, partitions: [proposal] };
+    expect((await bench.done(bench.controller.alterPartitions(request))).results[0]?.error).to.equal("NONE");
+    bench.broker(3).answersHeld = Promise.resolve();
+    grow(3, 20);
+    grow(4, 15);
+    await bench.run(12_000);
+    expect(partitionOf(bench)).to.deep.include({ leaderId: -1, isr: [] });
+    await bench.join(4, "unclean");
+    release();
+    await bench.run(1000);
+    expect(partitionOf(bench).leaderId, "3 had 10 when it was asked, and has 20").to.equal(-1);
+    await bench.beat(3);
+    await bench.until(() => partitionOf(bench).leaderId === 3);
+  });
+
   it("goes on asking with the next controller", async () => {
     const bench = await cluster(6, 3);
     const topicId = await create(bench, "t", [[4, 5, 6]]);

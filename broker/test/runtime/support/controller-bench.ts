@@ -31,10 +31,19 @@ export class BenchBroker {
   address: "listening" | "refused" | "silent" = "listening";
   ends: ReplicaEnd[] = [];
   asked = 0;
+  areLogsOpen = true;
+  answersHeld: Promise<void> = Promise.resolve();
 
   constructor(brokerId: number) {
     this.brokerId = brokerId;
     this.directoryId = `directory-${brokerId}`;
+  }
+
+  /** What it says of its logs when asked from now on is on its way until the function is called. */
+  holdAnswers(): () => void {
+    let release = (): void => undefined;
+    this.answersHeld = new Promise((resolve) => (release = resolve));
+    return () => release();
   }
 }
 
@@ -235,9 +244,10 @@ export class ControllerBench {
       },
       isRefused: async (brokerId: number): Promise<boolean> => this.broker(brokerId).address === "refused",
       replicaEnds: async (brokerId: number): Promise<ReplicaEndsAnswer> => {
-        const { address, brokerEpoch, directoryId, ends } = this.broker(brokerId);
+        const { address, brokerEpoch, directoryId, ends, areLogsOpen, answersHeld } = this.broker(brokerId);
         this.broker(brokerId).asked += 1;
-        if (address !== "listening") throw new Error("away");
+        if (address !== "listening" || !areLogsOpen) throw new Error("away");
+        await answersHeld;
         return { brokerId, brokerEpoch, directoryId, replicas: ends };
       },
     };
