@@ -14,6 +14,7 @@ const OTHER_WORDS: readonly RegExp[] = [
   /^ERR_|^HPE_|^LEVEL_/u, // of Node and LevelDB, turned into codes of ours
   /^CURRENT$|^MANIFEST/u, // files of LevelDB
   /^(?:NONE|DAMAGED|LATER|EUNKNOWN|CASCADE)$/u,
+  /^(?:SUSPENDED|STOPPED|SNAPSHOT_DAMAGED)$/u, // of consensus, turned into codes of the table or asked for again
   /^(?:PLAINTEXT|SASL|TOPIC|BROKER|CLUSTER)(?:_|$)|_CONFIG$/u, // words of settings
 ];
 
