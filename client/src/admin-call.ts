@@ -37,7 +37,9 @@ export async function read<Method extends AdminMethod>(
   const startedAt = performance.now();
   for (let attempt = 1; ; attempt += 1) {
     const response = await call(cluster, method, request, limits);
-    const offset = "metadataOffset" in response ? response.metadataOffset : cluster.seenOffset;
+    const told = "metadataOffset" in response ? response.metadataOffset : 0;
+    // 0: it does not say.
+    const offset = told === 0 ? cluster.seenOffset : told;
     const delay = backoffMs(cluster.settings.retry, attempt, Math.random());
     const patienceMs = Math.min(BEHIND_PATIENCE_MS, limits.timeoutMs ?? BEHIND_PATIENCE_MS);
     if (offset >= cluster.seenOffset || performance.now() - startedAt + delay >= patienceMs) {

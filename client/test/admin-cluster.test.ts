@@ -257,6 +257,19 @@ describe("the admin surface on several brokers", function () {
     ]);
   });
 
+  it("asks one that the metadata calls down when all others are gone, and not before", async () => {
+    for (const { answers } of cluster.brokers) answers.describeCluster = () => ({ clusterId: "fake" });
+    cluster.fenced.add(3);
+    await client.ready();
+    for (let i = 0; i < 6; i += 1) await client.admin.cluster();
+    expect(cluster.brokers.map(({ calls }) => calls.length)).to.deep.equal([3, 3, 0]);
+    cluster.broker(1).kill();
+    cluster.broker(2).kill();
+    expect((await client.admin.cluster()).clusterId).to.equal("fake");
+    expect(cluster.broker(3).calls.length).to.equal(1);
+    expect((await client.ready()).brokers.map(({ alive }) => alive)).to.deep.equal([true, true, false]);
+  });
+
   it("tells what brokers run, where they are asked for it", async () => {
     for (const { id, answers } of cluster.brokers) {
       answers.describeCluster = () => ({

@@ -27,6 +27,7 @@ export interface Metadata {
     readonly host: string;
     readonly port: number;
     readonly rack: string;
+    readonly fenced: boolean;
   }[];
   readonly topics: readonly MetadataTopic[];
 }
@@ -75,9 +76,10 @@ function metadataOf(
   topics: readonly MetadataTopic[],
   client: ClientContext,
 ): Metadata {
-  const brokers = [...image.brokers.values()].flatMap(({ brokerId, rack }) => {
+  const brokers = [...image.brokers.values()].flatMap(({ brokerId, rack, isFenced }) => {
     const endpoint = context.grpcEndpointOf(brokerId, client.dialledHost);
-    return endpoint === null ? [] : [{ id: brokerId, host: endpoint.host, port: endpoint.port, rack: rack ?? "" }];
+    if (endpoint === null) return [];
+    return [{ id: brokerId, host: endpoint.host, port: endpoint.port, rack: rack ?? "", fenced: isFenced }];
   });
   return {
     clusterId: image.clusterId,

@@ -80,6 +80,8 @@ export class Cluster implements MetadataListener {
   #canWatch = true;
   #lastLoss: BrokerError | null = null;
   readonly #addresses = new Map<number, string>();
+  /** Addresses of brokers whose session is over. */
+  #down: ReadonlySet<string> = new Set();
   /** Where the next call without a destination goes, in `#candidates()`. */
   #turn = 0;
   /** Topics to ask for with the next metadata request, and whether they may be created. */
@@ -202,7 +204,7 @@ export class Cluster implements MetadataListener {
     const budgetMs = budget.timeoutMs ?? this.settings.retryBudgetMs;
     for (let attempt = 1; ; attempt += 1) {
       const left = startedAt + budgetMs - performance.now();
-      const connection = this.#connectionFor(budget);
+      const connection = this.#connectionFor(budget, attempt);
       try {
         const response = await connection.call(method, request, {
           timeoutMs: Math.max(Math.min(left, this.#attemptMs(budget), (budget.attemptMs ?? left) * attempt), 1),
@@ -241,11 +243,11 @@ export class Cluster implements MetadataListener {
     this.#connections.clear();
   }
 
-  #connectionFor({ broker, isExact }: CallTarget): Connection {
+  #connectionFor({ broker, isExact }: CallTarget, attempt: number): Connection {
     const known = broker === undefined ? undefined : this.broker(broker);
     if (known === undefined && isExact === true)
       throw new BrokerError("CONNECTION_LOST", `no address of broker ${broker} is known`);
-    return known ?? this.#next();
+    return known ?? this.#next(attempt);
   }
 
   /** Without a time limit of its own a call is a small question: another broker is asked rather than waited for. */
@@ -268,9 +270,11 @@ export class Cluster implements MetadataListener {
     return [...new Set([...this.#addresses.values(), ...this.settings.bootstrap])];
   }
 
-  /** The broker whose turn it is. */
-  #next(): Connection {
-    const candidates = this.#candidates();
+  /** The broker whose turn it is. One that is said to be down has its turn when the others have had theirs in vain. */
+  #next(attempt: number): Connection {
+    const all = this.#candidates();
+    const alive = all.filter((address) => !this.#down.has(address));
+    const candidates = attempt <= alive.length ? alive : all;
     const address = candidates[this.#turn++ % candidates.length];
     return this.#connection(address ?? "");
   }
@@ -331,7 +335,7 @@ export class Cluster implements MetadataListener {
   #openWatch(): void {
     if (!this.#canWatch || this.#closing.signal.aborted) return;
     const { connectTimeoutMs } = this.settings;
-    this.#watch = new MetadataWatch(this.#next(), this, { connectTimeoutMs });
+    this.#watch = new MetadataWatch(this.#next(this.#watchFailures + 1), this, { connectTimeoutMs });
     this.#watch.add([...this.#topics.keys()]);
   }
 
@@ -353,6 +357,7 @@ export class Cluster implements MetadataListener {
     this.#infoOffset = response.metadataOffset;
     this.#addresses.clear();
     for (const broker of response.brokers) this.#addresses.set(broker.id, addressOf(broker));
+    this.#down = new Set(response.brokers.filter(({ fenced }) => fenced).map(addressOf));
     this.#info = {
       clusterId: response.clusterId,
       controllerId: response.controllerId,
@@ -398,9 +403,8 @@ export class Cluster implements MetadataListener {
   }
 }
 
-function brokerInfo(broker: { id: number; host: string; port: number; rack: string }): BrokerInfo {
-  const { id, host, port, rack } = broker;
-  return { id, host, port, alive: true, ...(rack === "" ? {} : { rack }) };
+function brokerInfo({ id, host, port, rack, fenced }: MetadataResponse["brokers"][number]): BrokerInfo {
+  return { id, host, port, alive: !fenced, ...(rack === "" ? {} : { rack }) };
 }
 
 /** The last failure, told as what it was after all attempts. */

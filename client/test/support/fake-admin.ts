@@ -12,6 +12,8 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 
 export class FakeAdminCluster implements AsyncDisposable {
   readonly brokers: FakeAdminBroker[] = [];
+  /** What the metadata of every broker says. */
+  readonly fenced = new Set<number>();
 
   static async start(count: number): Promise<FakeAdminCluster> {
     const cluster = new FakeAdminCluster();
@@ -50,7 +52,9 @@ export class FakeAdminBroker {
         clusterId: "fake",
         controllerId: 1,
         metadataOffset: 1,
-        brokers: cluster.brokers.map(({ id: broker, port }) => ({ id: broker, host: "127.0.0.1", port, rack: "" })),
+        brokers: cluster.brokers.map(({ id: broker, port }) => {
+          return { id: broker, host: "127.0.0.1", port, rack: "", fenced: cluster.fenced.has(broker) };
+        }),
         topics: [],
       }),
     );

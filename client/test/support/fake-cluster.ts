@@ -155,7 +155,7 @@ export class FakeBroker {
       clusterId: "fake",
       controllerId: 1,
       metadataOffset,
-      brokers: brokers.map(({ id, port }) => ({ id, host: "127.0.0.1", port, rack: "" })),
+      brokers: brokers.map(({ id, port }) => ({ id, host: "127.0.0.1", port, rack: "", fenced: false })),
       topics: [
         {
           name: topic,

@@ -338,7 +338,7 @@ export class MemoryBroker {
         })),
       };
     });
-    const brokers = [{ id: BROKER_ID, host: "127.0.0.1", port: this.#port, rack: "" }];
+    const brokers = [{ id: BROKER_ID, host: "127.0.0.1", port: this.#port, rack: "", fenced: false }];
     return wire.metadataResponse.encode({
       clusterId: "memory",
       controllerId: BROKER_ID,

@@ -113,6 +113,8 @@ export interface BrokerMetadata {
   host: string;
   port: number;
   rack: string;
+  /** Its session is over: most likely nobody answers there. */
+  fenced: boolean;
 }
 
 export interface TopicMetadata {

@@ -109,6 +109,7 @@ const brokerMetadata = message<M.BrokerMetadata>({
   host: string(2),
   port: uint32(3),
   rack: string(4),
+  fenced: bool(5),
 });
 
 const partitionMetadata = message<M.PartitionMetadata>({
