@@ -1,6 +1,6 @@
 /** Partitions of many topics at once, and one of them closely. */
 import type { TopicDescription as WireTopic } from "@tidemark/proto";
-import { limitsOf, read, throwFailed } from "./admin-call.ts";
+import { change, limitsOf, read, throwFailed } from "./admin-call.ts";
 import { brokerErrorOf, invalidArgument } from "./errors.ts";
 import { errorRow } from "@tidemark/proto";
 import { partitionDetail, withLeaders } from "./partition-details.ts";
@@ -18,6 +18,16 @@ export interface PartitionAdmin {
   ): AsyncIterableIterator<PartitionDescription>;
   /** @throws BrokerError UNKNOWN_TOPIC_OR_PARTITION */
   describe(partition: TopicPartition, options?: CallOptions): Promise<PartitionDescription>;
+  /**
+   * Gives leadership to the preferred replicas, if they are in sync; or, where nobody leads, to the living replica with the longest
+   * log: what that lacks is lost. A partition that has the leader it should have is left alone.
+   * @throws BrokerError PREFERRED_LEADER_NOT_AVAILABLE, ELIGIBLE_LEADERS_NOT_AVAILABLE, UNKNOWN_TOPIC_OR_PARTITION
+   */
+  electLeader(
+    partitions: Iterable<TopicPartition>,
+    kind: "preferred" | "unclean",
+    options?: CallOptions,
+  ): Promise<void>;
 }
 
 /** A description brings the topic's settings with it: so many in one answer stay well below what a message may weigh. */
@@ -27,6 +37,7 @@ export function createPartitionAdmin(cluster: Cluster): PartitionAdmin {
   return Object.freeze<PartitionAdmin>({
     list: (options) => listPartitions(cluster, options),
     describe: (partition, options) => describePartition(cluster, partition, options),
+    electLeader: (partitions, kind, options) => electLeader(cluster, [...partitions], kind, options),
   });
 }
 
@@ -66,6 +77,24 @@ async function describePartition(
     throw brokerErrorOf(errorRow("UNKNOWN_TOPIC_OR_PARTITION"), message, { topic: name, partition });
   }
   return { topic: name, ...partitionDetail(row) };
+}
+
+async function electLeader(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  kind: "preferred" | "unclean",
+  options: CallOptions = {},
+): Promise<void> {
+  const request = {
+    unclean: kind === "unclean",
+    all: false,
+    partitions: partitions.map(({ topic, partition }) => ({ topic, partition })),
+  };
+  const { results } = await change(cluster, "electLeaders", request, limitsOf(options));
+  throwFailed(
+    results.map(({ topic, partition, ...result }) => ({ ...result, name: `${topic}-${partition}` })),
+    (row) => row.name !== "ELECTION_NOT_NEEDED",
+  );
 }
 
 async function allNames(cluster: Cluster, includeInternal: boolean, limits: Limits): Promise<string[]> {

@@ -356,6 +356,29 @@ export interface QuorumNode {
   lastContactMs: number;
 }
 
+export interface ElectLeadersRequest {
+  /** From the living replicas of a partition without a leader: what the chosen one lacks is lost. Else the preferred ones. */
+  unclean: boolean;
+  /** Every partition that needs it; then none is named. */
+  all: boolean;
+  partitions: ElectedPartition[];
+}
+
+export interface ElectedPartition {
+  topic: string;
+  partition: number;
+}
+
+export interface ElectLeadersResponse {
+  results: ElectLeadersResult[];
+  metadataOffset: number;
+}
+
+export interface ElectLeadersResult extends ElectedPartition {
+  errorCode: number;
+  errorMessage: string;
+}
+
 /** Request and response of each method of the admin service, by its name in ADMIN_METHODS. */
 export interface AdminCalls {
   describeCluster: { request: DescribeClusterRequest; response: DescribeClusterResponse };
@@ -370,4 +393,5 @@ export interface AdminCalls {
   describeLogDirs: { request: DescribeLogDirsRequest; response: DescribeLogDirsResponse };
   describeHealth: { request: DescribeHealthRequest; response: DescribeHealthResponse };
   describeQuorum: { request: DescribeQuorumRequest; response: DescribeQuorumResponse };
+  electLeaders: { request: ElectLeadersRequest; response: ElectLeadersResponse };
 }

@@ -165,6 +165,10 @@ describe("the control services", () => {
       describeLogDirs: [{}],
       describeHealth: [{}],
       describeQuorum: [{}],
+      electLeaders: [
+        { unclean: true, all: false, partitions: [{ topic: "t", partition: 3 }] },
+        { unclean: false, all: true, partitions: [] },
+      ],
     };
     for (const [name, path] of Object.entries(ADMIN_METHODS)) {
       const method = Object.values(loadAdminService()).find((candidate) => candidate.path === path);

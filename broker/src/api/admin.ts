@@ -12,6 +12,8 @@ export { handleDescribeCluster } from "./describe-cluster.ts";
 export { handleDescribeQuorum } from "./describe-quorum.ts";
 export type { HealthReport } from "./describe-health.ts";
 export { handleDescribeHealth } from "./describe-health.ts";
+export type { ElectedPartition } from "./elect-leaders.ts";
+export { handleElectLeaders } from "./elect-leaders.ts";
 export type { LogDirDescription, LogDirReplica } from "./describe-log-dirs.ts";
 export { handleDescribeLogDirs } from "./describe-log-dirs.ts";
 export type { DescribedTopic, PartitionDescription, TopicDescription } from "./describe-topics.ts";

@@ -387,7 +387,7 @@ export class Controller implements ControllerCommands, RaftEvents {
     targets,
   }: Parameters<ControllerCommands["electLeaders"]>[0]): ReturnType<ControllerCommands["electLeaders"]> {
     const decided = resultsOf(await this.#submit((working) => electLeaders(working, type, targets)));
-    if (type === "preferred") return decided;
+    if (type === "preferred" || decided.results.every(({ error }) => error !== "NONE")) return decided;
     const duties = await this.#loadDuties();
     const results = await duties.electUncleanly(decided.results);
     return { results, metadataOffset: this.image.metadataOffset };

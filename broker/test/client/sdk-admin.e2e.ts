@@ -50,6 +50,17 @@ describe("the admin surface of the SDK", () => {
     return [entry?.value ?? null, entry?.source ?? ""];
   }
 
+  describe("leaders", () => {
+    it("are left alone where they are as they should be, and refused for partitions that are not there", async () => {
+      await client.admin.topics.create({ name: "words" });
+      for (const kind of ["preferred", "unclean"] as const) {
+        await client.admin.partitions.electLeader([{ topic: "words", partition: 0 }], kind);
+        const missing = client.admin.partitions.electLeader([{ topic: "words", partition: 7 }], kind);
+        expect((await refusal(missing)).code).to.equal("UNKNOWN_TOPIC_OR_PARTITION");
+      }
+    });
+  });
+
   describe("settings", () => {
     it("tell every layer that has a value, the one in force first", async () => {
       await restart({ "message.max.bytes": "500000" });

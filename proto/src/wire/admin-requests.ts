@@ -19,6 +19,8 @@ import type {
   DescribeLogDirsRequest,
   DescribeQuorumRequest,
   DescribeTopicsRequest,
+  ElectedPartition,
+  ElectLeadersRequest,
   ListTopicsRequest,
   NewPartitions,
   NewTopic,
@@ -49,6 +51,8 @@ const deleteRecordsPartition = message<DeleteRecordsPartition>({
   partition: uint32(2),
   beforeOffset: sint64(3),
 });
+
+const electedPartition = message<ElectedPartition>({ topic: string(1), partition: uint32(2) });
 
 const describedResource = message<DescribedResource>({ type: string(1), name: string(2), keys: strings(3) });
 
@@ -82,6 +86,10 @@ export const adminRequests = {
   describeLogDirs: message<DescribeLogDirsRequest>({}),
   describeHealth: message<DescribeHealthRequest>({}),
   describeQuorum: message<DescribeQuorumRequest>({}),
+  electLeaders: message<ElectLeadersRequest>(
+    { unclean: bool(1), all: bool(2), partitions: list(3, electedPartition) },
+    MAX_ADMIN_ELEMENTS,
+  ),
 };
 
 /** A map of strings. The object has no prototype: its keys are a stranger's words. */

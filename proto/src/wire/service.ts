@@ -53,6 +53,7 @@ export const ADMIN_METHODS = {
   describeLogDirs: "/tidemark.v1.Admin/DescribeLogDirs",
   describeHealth: "/tidemark.v1.Admin/DescribeHealth",
   describeQuorum: "/tidemark.v1.Admin/DescribeQuorum",
+  electLeaders: "/tidemark.v1.Admin/ElectLeaders",
 } as const;
 
 export type AdminMethod = keyof typeof ADMIN_METHODS;

@@ -40,6 +40,7 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
     handleDescribeLogDirs,
     handleDescribeQuorum,
     handleDescribeTopics,
+    handleElectLeaders,
     handleListTopics,
   } = useCases;
   const toOutcome = ({ topic, ...outcome }: TopicOutcome): TopicResult =>
@@ -143,6 +144,16 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
         suspended: isSuspended,
         nodes: nodes.map(({ isVoter, ...node }) => ({ ...node, voter: isVoter })),
       };
+    }),
+    electLeaders: bytesCall("electLeaders", async ({ unclean, all, partitions }) => {
+      const elected = await handleElectLeaders(context, unclean ? "unclean" : "preferred", all ? null : partitions);
+      const results = elected.map(({ topic, partition, code, message }) => ({
+        topic,
+        partition,
+        errorCode: errorCode(code),
+        errorMessage: message,
+      }));
+      return { results, metadataOffset: context.image().metadataOffset };
     }),
   };
 }
