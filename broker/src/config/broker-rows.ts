@@ -64,7 +64,7 @@ export const brokerRows = [
     aliases: [{ key: "peers", factor: 1 }],
     scope: "cluster",
     doc: "The brokers that vote on the cluster's metadata, with their peer doors: id@host:port. The id may be left out where the host name ends in it (broker-3 is 3), and so may port 9392. The same for all brokers; one that is not among them follows. Fixed when the cluster is born. The short spelling is `peers` (TIDEMARK_PEERS).",
-    example: "1@broker-1:9392,2@broker-2:9392,3@broker-3:9392",
+    example: "1@127.0.0.1:9392,2@127.0.0.1:9393,3@127.0.0.1:9394",
   },
   {
     key: "log.level",

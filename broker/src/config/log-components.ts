@@ -6,6 +6,7 @@ export const logComponents: readonly string[] = Object.freeze([
   "replicas",
   "storage",
   "controller",
+  "raft",
   "grpc",
   "http",
   "process",

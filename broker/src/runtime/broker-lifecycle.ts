@@ -178,7 +178,8 @@ export class BrokerLifecycle {
         break;
       }
       if (now - startedAt >= SHUT_DOWN_MS || now - answeredAt >= SHUT_DOWN_ALONE_MS) {
-        logger.warn("leadership could not be handed over in time", { hasController: answer !== null });
+        const reason = answer === null ? "no controller answered" : "other brokers did not take over";
+        logger.warn("leadership could not be handed over in time", { reason });
         break;
       }
       // oxlint-disable-next-line no-await-in-loop
@@ -274,7 +275,7 @@ export class BrokerLifecycle {
         onSuperseded(`another process is broker ${registration.brokerId}, at ${where}`);
         return;
       }
-      logger.warn("another process has registered as this broker", { where });
+      logger.warn("another process has registered as this broker", { address: where });
     }
     await this.#registerOnce();
     logger.info("this broker is registered anew", { brokerEpoch: this.#brokerEpoch });

@@ -134,7 +134,7 @@ export class BrokerSessions {
     const now = this.#now();
     const lateMs = now - this.#tickedAt - intervalMs;
     if (lateMs > this.#sessionMs / 2) {
-      this.#options.logger.warn("the controller stood still: all sessions begin anew", { lateMs: Math.round(lateMs) });
+      this.#options.logger.warn("the controller stood still: all sessions begin anew", { delayMs: Math.round(lateMs) });
       for (const session of this.#sessions.values()) session.heardAt = now;
       return;
     }

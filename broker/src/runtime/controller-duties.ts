@@ -115,7 +115,7 @@ export class ControllerDuties {
       if (!config().autoLeaderRebalanceEnable) return;
       submit(balanceLeaders).then(
         ({ response }) => {
-          if (response > 0) logger.info("leadership was given back to preferred replicas", { partitions: response });
+          if (response > 0) logger.info("leadership was given back to preferred replicas", { count: response });
         },
         (cause: unknown) => logger.debug("leaders were not balanced", { err: cause }),
       );

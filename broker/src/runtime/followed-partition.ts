@@ -273,10 +273,10 @@ export class FollowedPartition implements LogEvents {
           this.#advance(effect.highWatermark, effect.logStartOffset);
           break;
         case "truncate":
-          this.#cut("the log is cut where it parts from the leader's", effect.to, this.#log.truncateTo(effect.to));
+          this.#truncateTo(effect.to);
           break;
         case "restart":
-          this.#cut("the log begins anew where the leader's begins", effect.at, this.#log.restartAt(effect.at));
+          this.#restartAt(effect.at);
           break;
         case "retryLater":
           this.#retryLater(effect.cause);
@@ -383,11 +383,23 @@ export class FollowedPartition implements LogEvents {
     );
   }
 
-  #cut(message: string, offset: Offset, cut: Promise<void>): void {
+  #truncateTo(offset: Offset): void {
     const { topic, partition, leaderEpoch } = this;
-    const { logEndOffset } = this.#log;
-    if (offset !== logEndOffset)
-      this.#deps.logger.info(message, { topic, partition, leaderEpoch, logEndOffset, offset });
+    const { logEndOffset: endOffset } = this.#log;
+    const fields = { topic, partition, leaderEpoch, endOffset, offset };
+    if (offset !== endOffset) this.#deps.logger.info("the log is cut where it parts from the leader's", fields);
+    this.#cut(this.#log.truncateTo(offset));
+  }
+
+  #restartAt(offset: Offset): void {
+    const { topic, partition, leaderEpoch } = this;
+    const { logEndOffset: endOffset } = this.#log;
+    const fields = { topic, partition, leaderEpoch, endOffset, offset };
+    if (offset !== endOffset) this.#deps.logger.info("the log begins anew where the leader's begins", fields);
+    this.#cut(this.#log.restartAt(offset));
+  }
+
+  #cut(cut: Promise<void>): void {
     this.#cutThen(cut, () => {
       this.#isBusy = false;
       this.#sync();
@@ -425,7 +437,13 @@ export class FollowedPartition implements LogEvents {
 
   #retryLater(cause: ReplicaRefusal | "CORRUPT_MESSAGE"): void {
     const { topic, partition, leaderId, leaderEpoch } = this;
-    this.#deps.logger.debug("a replica waits before it asks again", { topic, partition, leaderId, leaderEpoch, cause });
+    this.#deps.logger.debug("a replica waits before it asks again", {
+      topic,
+      partition,
+      leaderId,
+      leaderEpoch,
+      reason: cause,
+    });
     this.#timer?.cancel();
     this.#timer = this.#deps.timers.after(this.#deps.backoffMs(), () => {
       if (!this.#isClosed) this.#perform(this.#core.onRetry());

@@ -103,8 +103,9 @@ export class IsrSender {
     const { partition, proposal } = waiting;
     const { topic, partition: number } = partition;
     const isr = proposal.isr.map(({ brokerId }) => brokerId);
-    const line = error === "NONE" ? "in-sync replicas changed" : "a change of in-sync replicas was refused";
-    this.#deps.logger.info(line, { topic, partition: number, isr, error });
+    const { logger } = this.#deps;
+    if (error === "NONE") logger.info("in-sync replicas changed", { topic, partition: number, isr });
+    else logger.info("a change of in-sync replicas was refused", { topic, partition: number, isr, code: error });
     const appliedOffset = this.#deps.appliedOffset();
     partition.onProposalAnswered({ proposalId: proposal.proposalId, metadataOffset, appliedOffset });
   }

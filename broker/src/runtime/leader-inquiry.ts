@@ -292,7 +292,7 @@ export class LeaderInquiry {
       this.#options.submit(decide).then(
         ({ response, metadataOffset }) => {
           if (response > 0) {
-            const fields = { partitions: response, metadataOffset };
+            const fields = { count: response, metadataOffset };
             this.#options.logger.warn("leaders were chosen by the length of their logs", fields);
           }
         },

@@ -422,7 +422,10 @@ export class RaftDriver implements Consensus {
       // A newer one may be on its way in meanwhile.
       if (snapshot === null || this.#life !== life || snapshot.index <= node.snapshot.index) return;
       node.onSnapshotWritten(snapshot);
-      this.#logger.info("a snapshot of the metadata is written", { index: point.index, bytes: bytes.byteLength });
+      this.#logger.info("a snapshot of the metadata is written", {
+        metadataOffset: point.index,
+        bytes: bytes.byteLength,
+      });
     } catch (error: unknown) {
       if (this.#life !== life) return;
       if (!isPassingFault(error)) {
@@ -526,7 +529,7 @@ export class RaftDriver implements Consensus {
         const what = `it ends at entry ${lastIndex}, and ${this.#appliedIndex} were committed`;
         throw new StorageError("METADATA_LOST", opened.store.directory, `the metadata store lost entries (${what})`);
       }
-      this.#logger.info("metadata can be stored again", { lastIndex, entriesFound: entries.length });
+      this.#logger.info("metadata can be stored again", { metadataOffset: lastIndex, entriesFound: entries.length });
       this.#restart(snapshot, opened.snapshotBytes);
       this.#begin(opened);
     } catch (error: unknown) {

@@ -126,7 +126,7 @@ export class GrpcPeerTransport implements PeerTransport {
       throw new PeerError("refused", `node ${theirs.nodeId} stands at the address of ${nameOf(to)}`, {
         code: "INVALID_VOTER_KEY",
       });
-    if (this.#troubles.delete(to.nodeId)) this.#options.logger.info("a peer is there again", { peer: to.nodeId });
+    if (this.#troubles.delete(to.nodeId)) this.#options.logger.info("a peer is there again", { brokerId: to.nodeId });
   }
 
   #note(to: PeerAddress, error: PeerError): void {
@@ -136,9 +136,8 @@ export class GrpcPeerTransport implements PeerTransport {
     this.#troubles.set(to.nodeId, trouble);
     const { logger } = this.#options;
     const fields = {
-      peer: to.nodeId,
-      host: to.host,
-      port: to.port,
+      brokerId: to.nodeId,
+      address: `${to.host}:${to.port}`,
       code: error.code ?? undefined,
       reason: error.message,
     };

@@ -155,7 +155,7 @@ export class SeatSearch {
     const { voters } = (members.find(({ membership }) => includesReplica(membership.voters, replica)) ?? first)
       .membership;
     const role = includesReplica(voters, replica) ? "voter" : "learner";
-    logger.info("a cluster is found", { clusterId, role, from: first.replica.nodeId });
+    logger.info("a cluster is found", { clusterId, role, brokerId: first.replica.nodeId });
     return { clusterId, voters, isFounder: false };
   }
 

@@ -44,7 +44,7 @@ export class PeerCalls {
     if (thrown instanceof NotController)
       return { code: thrown.code, message: thrown.message, leaderId: thrown.leaderId };
     if (thrown instanceof ProtoError) return { code: thrown.code, message: thrown.message };
-    this.#logger.error("a call of a peer failed unexpectedly", { method: name, peer: from.nodeId, err: thrown });
+    this.#logger.error("a call of a peer failed unexpectedly", { method: name, brokerId: from.nodeId, err: thrown });
     return { code: "UNKNOWN_SERVER_ERROR", message: `${name} failed` };
   }
 }

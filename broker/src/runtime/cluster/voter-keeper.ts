@@ -58,7 +58,7 @@ export class VoterKeeper {
       if (seat?.directoryId === directoryId) continue;
       const result = seat === undefined ? consensus.addVoter({ nodeId, directoryId }) : consensus.removeVoter(seat);
       const change = seat === undefined ? "added" : "removed";
-      if (result.ok) logger.info("a voter changes its seat", { voter: nodeId, change, directoryId });
+      if (result.ok) logger.info("a voter changes its seat", { brokerId: nodeId, change, directoryId });
       return true;
     }
     return false;

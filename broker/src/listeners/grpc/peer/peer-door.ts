@@ -283,7 +283,7 @@ export class PeerDoor {
     if (now - this.#strangerLoggedAt < LOG_INTERVAL_MS) return;
     this.#strangerLoggedAt = now;
     this.#deps.logger.error("a broker of another cluster was refused", {
-      peer: theirs.nodeId,
+      brokerId: theirs.nodeId,
       theirClusterId: theirs.clusterId,
       clusterId: ours.clusterId,
     });
