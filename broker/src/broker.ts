@@ -10,15 +10,16 @@
  * periodic runs while nothing moves.
  */
 import { createRequire } from "node:module";
+import type { Server } from "node:net";
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
 import { createTopicsReady, UnknownErrors } from "./api/index.ts";
 import type { BrokerContext, ConnectionLimitsOptions, Endpoint } from "./api/index.ts";
-import { LiveConfig, validate } from "./config/index.ts";
+import { isLoopback, LiveConfig, validate } from "./config/index.ts";
 import type { BrokerConfig, Listener } from "./config/index.ts";
 import { BusyAddressError, GrpcDoor } from "./listeners/grpc/index.ts";
 import { openHttpDoor } from "./listeners/http/index.ts";
 import type { HealthCheck, HttpDoor } from "./listeners/http/index.ts";
-import { type ClusterImage, emptyImage, encodeImage } from "./metadata/index.ts";
+import { type BrokerRegistration, type ClusterImage, diffImages, type MetadataDelta } from "./metadata/index.ts";
 import {
   createLogger,
   descriptorsMax,
@@ -34,26 +35,20 @@ import type { DiskFault, Logger } from "./ports/index.ts";
 import {
   BrokerCounters,
   BrokerLifecycle,
-  Controller,
+  type Controller,
   type ControllerPeers,
   ProducerIds,
   Purgatory,
-  RaftDriver,
   ReplicaManager,
   RequestBudget,
   RequestLog,
   SlabPool,
   Turn,
 } from "./runtime/index.ts";
-import {
-  claimDirectory,
-  completeBirth,
-  createRaftStore,
-  openLogDirectory,
-  openRaftStore,
-  type RaftStoreOptions,
-} from "./storage/index.ts";
+import { claimDirectory, openLogDirectory, openRaftStore, removeRaftStore, StorageError } from "./storage/index.ts";
 import type { ClusterIdentity, OpenedRaftStore, OpenProgress, OpenReport } from "./storage/index.ts";
+import type { BrokerCluster } from "./broker-cluster.ts";
+import { type NewSeat, openMetadata, raftStoreOptions, takeSeat } from "./broker-metadata.ts";
 import { type BrokerWorld, createWorld } from "./broker-world.ts";
 import { BrokerStartError, codeOf, describeFault, messageOf, startErrorOf } from "./start-error.ts";
 
@@ -78,6 +73,10 @@ export interface BrokerOptions {
    * broker exits with `exitCode`; one that embeds it may go on without.
    */
   readonly onFatal?: ((fault: FatalFault) => void) | undefined;
+  /** The start waits for other brokers: whom, each time that this changes; nobody: it goes on. */
+  readonly onWaiting?: ((whom: readonly string[]) => void) | undefined;
+  /** Listens already where the PEER listener stands: for several brokers in one process on any free ports. */
+  readonly peerServer?: Server | undefined;
   /** Called while the logs are opened: often, and always when one is done. */
   readonly onRecovery?: ((progress: OpenProgress) => void) | undefined;
   /** Parts of the world to put in the place of the real ones; for tests. */
@@ -89,10 +88,6 @@ const MEMORY_PATH = "/memory";
 const READY_TOPIC = "__tidemark_ready";
 const DISK_FAULT_EXIT = 74;
 const CONFLICT_EXIT = 4;
-/** What must be free before the metadata store is opened again: less than the reserve that appends leave to it. */
-const STORE_ROOM_BYTES = 4 * 1024 * 1024;
-const STORE_ROOM_SHARE = 0.025;
-
 /** A broker alone has nobody to ask. */
 const lonely: ControllerPeers = {
   watch: () => () => undefined,
@@ -128,6 +123,13 @@ export class Broker {
   /** Of clients that watch. */
   readonly #metadataListeners = new Set<Parameters<BrokerContext["onMetadata"]>[0]>();
   #waitingFor: readonly string[] = ["start"];
+  /** All that the start still waits for is other brokers. */
+  #waitsForPeers = false;
+  /** As it is by now; null before the directory is claimed. */
+  #identity: ClusterIdentity | null = null;
+  /** Null: this broker is alone. */
+  #cluster: BrokerCluster | null = null;
+  #lifecycle: BrokerLifecycle | null = null;
   #controller: Controller | null = null;
   #replicas: ReplicaManager | null = null;
   #grpc: GrpcDoor | null = null;
@@ -179,6 +181,11 @@ export class Broker {
     return this.#http === null || listener === undefined
       ? ""
       : formatAddress({ host: listener.host, port: this.#http.address.port });
+  }
+
+  /** "host:port" of the peer door; empty before the start, and where there is none. */
+  get peerAddress(): string {
+    return this.#cluster === null ? "" : formatAddress(this.#cluster.address);
   }
 
   get isReady(): boolean {
@@ -233,6 +240,8 @@ export class Broker {
   }
 
   async #stopOnce(): Promise<void> {
+    // A start that waits for others would wait for ever.
+    this.#cluster?.giveUp();
     await this.#starting?.catch(() => undefined);
     if (this.#stage === "ready") this.#stage = "stopping";
     this.#waitingFor = ["draining"];
@@ -254,40 +263,31 @@ export class Broker {
       random: this.#world.random,
       nodeId: this.#config.nodeId,
     });
+    this.#identity = identity;
     this.#closers.push(() => lock.release());
     const unwatch = watchEventLoop(this.#logger.child("process"), this.#config.eventLoopWarnMs);
     this.#closers.push(async () => unwatch());
     await this.#openHttp();
+    this.#cluster = await this.#openCluster();
 
     this.#waitingFor = ["metadata"];
-    const controller = await this.#openController(identity);
+    const controller = await this.#openController();
     this.#followConfigs(controller.image);
     this.#waitingFor = ["recovery"];
     const { replicas, context } = this.#createRuntime(controller);
     const { onRecovery } = this.#options;
-    this.#report = await replicas.open(controller.image, {
+    const openedWith = controller.image;
+    this.#report = await replicas.open(openedWith, {
       deletedTopicIds: controller.topicsDeletedBefore,
       ...(onRecovery === undefined ? {} : { onProgress: onRecovery }),
     });
     if (this.#report.clean) this.#brokerEpoch = this.#report.previousBrokerEpoch;
     this.#closers.push(() => replicas.stop(this.#brokerEpoch));
+    this.#cluster?.serve(replicas);
 
     this.#waitingFor = ["listeners"];
     const grpc = await this.#openGrpc(context);
-    this.#waitingFor = ["registration"];
-    const lifecycle = this.#createLifecycle(controller, replicas, identity, this.#report);
-    await lifecycle.register();
-    const started = replicas.start(controller.image);
-    // In the same stretch: no entry is missed between the image and what follows it.
-    controller.onApplied((delta, image) => {
-      this.#followConfigs(image);
-      replicas.onMetadata(delta, image);
-      lifecycle.onApplied(delta, image);
-      for (const listener of this.#metadataListeners) listener(delta, image);
-    });
-    await started;
-    lifecycle.start();
-    this.#closers.push(() => lifecycle.shutDown());
+    await this.#join(controller, context, { openedWith, report: this.#report });
     if (this.#config.profile === "dev") await createReadyTopic(context);
     if (this.#fault !== null) throw faultError(this.#fault);
 
@@ -304,85 +304,190 @@ export class Broker {
     });
   }
 
-  /** Resolves when this node decides on the metadata: it is the only voter, and there is no other to wait for. */
-  async #openController(identity: ClusterIdentity): Promise<Controller> {
-    const { clock, timers, random } = this.#world;
-    const { nodeId } = this.#config;
-    const opened = await this.#openRaftStore(identity);
-    const controller = new Controller({
+  // ---- a place in the cluster ----
+
+  /** The door to other brokers, where the configuration names any. */
+  async #openCluster(): Promise<BrokerCluster | null> {
+    const { controllerQuorumVoters: voters } = this.#config;
+    if (voters === null) return null;
+    const { BrokerCluster } = await import("./broker-cluster.ts");
+    const cluster = await BrokerCluster.open({
       config: this.#config,
-      clock,
-      timers,
-      random,
-      logger: this.#logger,
-      clusterId: identity.clusterId,
-      peers: lonely,
-      onFault: (fault) =>
-        this.#fail("METADATA_FAULT", `the metadata can no longer be stored: ${messageOf(fault)}`, fault),
+      voters,
+      world: this.#world,
+      logger: this.#logger.child("peers"),
+      limits: () => this.#connectionLimits(this.#descriptors.http),
+      bound: this.#options.peerServer,
+      identity: () => this.#claimed,
+      brokerEpoch: () => this.#lifecycle?.brokerEpoch ?? -1,
+      refusedFenceMs: () => this.#liveConfig.current.brokerRefusedFenceMs,
     });
-    try {
-      const driver = RaftDriver.open(
-        {
-          replica: { nodeId, directoryId: identity.directoryId },
-          opened,
-          fetchTimeoutMs: this.#config.controllerQuorumFetchTimeoutMs,
-          electionTimeoutMs: this.#config.controllerQuorumElectionTimeoutMs,
-          electionBackoffMaxMs: this.#config.controllerQuorumElectionBackoffMaxMs,
-          snapshotBytes: this.#config.metadataLogMaxRecordBytesBetweenSnapshots,
-          snapshotMs: this.#config.metadataLogMaxSnapshotIntervalMs,
-        },
-        {
-          clock,
-          timers,
-          logger: this.#logger,
-          random: () => Buffer.from(random(4)).readUInt32LE() / 2 ** 32,
-          send: () => undefined,
-          events: controller,
-          reopen: {
-            open: () => openRaftStore(this.#raftStoreOptions, { mayBeTorn: true }),
-            hasRoom: () => this.#hasRoomForStore(),
-            timers,
-          },
-        },
-      );
-      controller.attach(driver);
-    } catch (cause: unknown) {
-      await opened.store.close();
-      throw cause;
-    }
+    this.#closers.push(() => cluster.close());
+    return cluster;
+  }
+
+  /**
+   * Resolves when the metadata is as far as the cluster was when it was asked: a broker alone decides on it by then, one among others has
+   * caught up with its controller.
+   */
+  async #openController(): Promise<Controller> {
+    const cluster = this.#cluster;
+    const opened = await this.#openRaftStore();
+    const { controller, driver } = await openMetadata(
+      {
+        config: this.#config,
+        world: this.#world,
+        logger: this.#logger,
+        path: this.#path,
+        identity: this.#claimed,
+        peers: cluster?.controllerPeers ?? lonely,
+        send: (message) => cluster?.send(message),
+        onRole: (softState) => cluster?.onRole(softState),
+        onFault: (fault) =>
+          this.#fail("METADATA_FAULT", `the metadata can no longer be stored: ${messageOf(fault)}`, fault),
+      },
+      opened,
+    );
     this.#controller = controller;
     this.#closers.push(() => controller.close());
-    await controller.whenActive();
+    if (cluster === null) {
+      await controller.whenActive();
+      return controller;
+    }
+    cluster.attach({ controller, driver });
+    await this.#waitForPeers(() => cluster.catchUp((whom) => this.#onWaiting(whom)));
     return controller;
   }
 
-  /** In an unused directory a cluster is born: its first snapshot, and last of all the directory belongs to it (10.1(8)). */
-  async #openRaftStore(identity: ClusterIdentity): Promise<OpenedRaftStore> {
-    if (identity.clusterId !== null) return openRaftStore(this.#raftStoreOptions);
-    const { disk, random } = this.#world;
-    const clusterId = identity.newClusterId ?? uuidToText(random(UUID_BYTES));
-    const { nodeId, directoryId } = identity;
-    const opened = await createRaftStore(this.#raftStoreOptions, {
-      point: { index: 0, term: 0, voters: [{ nodeId, directoryId }] },
-      bytes: encodeImage({ image: { ...emptyImage, clusterId }, topicsDeleted: [] }),
-    });
-    await completeBirth(disk, this.#path, identity, clusterId);
+  /** What is stored; or the store of a seat that is taken now, in an unused directory, and in one whose store is lost (10.1(9)). */
+  async #openRaftStore(): Promise<OpenedRaftStore> {
+    const options = raftStoreOptions({ world: this.#world, path: this.#path });
+    if (this.#claimed.clusterId !== null) {
+      try {
+        return await openRaftStore(options);
+      } catch (cause: unknown) {
+        const isLost = cause instanceof StorageError && cause.code === "METADATA_LOST";
+        // A single voter has nobody to learn from.
+        if (!isLost || (this.#config.controllerQuorumVoters ?? []).length < 2) throw cause;
+        this.#logger.error("the metadata store is lost: this broker joins its cluster anew", { reason: cause.message });
+        this.#identity = await removeRaftStore(options, this.#claimed, this.#world.random);
+      }
+    }
+    const seat = await this.#findSeat();
+    const { identity, opened } = await takeSeat(
+      { world: this.#world, path: this.#path, identity: this.#claimed },
+      seat,
+    );
+    this.#identity = identity;
     return opened;
   }
 
-  get #raftStoreOptions(): RaftStoreOptions {
-    const { disk } = this.#world;
-    return { directory: this.#path, disk, openStore: (path, options) => this.#world.openStore(path, options) };
+  async #findSeat(): Promise<NewSeat> {
+    const cluster = this.#cluster;
+    if (cluster !== null) return this.#waitForPeers(() => cluster.findSeat((whom) => this.#onWaiting(whom)));
+    const { newClusterId, directoryId } = this.#claimed;
+    const clusterId = newClusterId ?? uuidToText(this.#world.random(UUID_BYTES));
+    return { clusterId, voters: [{ nodeId: this.#config.nodeId, directoryId }] };
   }
 
-  /** A disk that does not say how full it is says so when it is written. */
-  #hasRoomForStore(): boolean {
-    const { disk } = this.#world;
+  /** Others that wait until this one is ready must not wait for ever: by itself it is (15.3(3)). */
+  async #waitForPeers<T>(wait: () => Promise<T>): Promise<T> {
+    const before = this.#waitingFor;
+    this.#waitsForPeers = true;
     try {
-      return disk.freeBytes(this.#path) >= Math.min(STORE_ROOM_BYTES, disk.totalBytes(this.#path) * STORE_ROOM_SHARE);
-    } catch {
-      return true;
+      return await wait();
+    } finally {
+      this.#waitsForPeers = false;
+      this.#waitingFor = before;
+      this.#options.onWaiting?.([]);
     }
+  }
+
+  #onWaiting(whom: readonly string[]): void {
+    if (whom.join() === this.#waitingFor.join()) return;
+    this.#waitingFor = whom;
+    this.#options.onWaiting?.(whom);
+  }
+
+  /** Registers, follows the metadata from there on, and shows that it lives (10.4). */
+  async #join(
+    controller: Controller,
+    context: BrokerContext,
+    { openedWith, report }: { readonly openedWith: ClusterImage; readonly report: OpenReport },
+  ): Promise<void> {
+    const { clock, timers } = this.#world;
+    const { replicas, commands } = context;
+    const lifecycle = new BrokerLifecycle({
+      config: () => this.#liveConfig.current,
+      clock,
+      timers,
+      logger: this.#logger.child("broker"),
+      commands,
+      registration: this.#registration(report),
+      image: () => controller.image,
+      readyOffset: () => replicas.readyOffset,
+      state: () => ({ isFull: replicas.isFull, isOffline: replicas.isOffline }),
+      isAlone: () => this.#cluster === null || (controller.isActive && controller.image.brokers.size <= 1),
+      onRegistered: (brokerEpoch) => {
+        this.#brokerEpoch = brokerEpoch;
+      },
+      onSuperseded: (message) => this.#fail("BROKER_SUPERSEDED", message, undefined),
+    });
+    this.#lifecycle = lifecycle;
+    this.#closers.push(async () => this.#cluster?.handOver());
+    // A broker that has failed has nothing to hand over in good order.
+    this.#closers.push(() => (this.#stage === "stopping" ? lifecycle.shutDown() : Promise.resolve(lifecycle.close())));
+    this.#waitingFor = ["registration"];
+    const brokerEpoch = await lifecycle.register();
+    await this.#whenTrue(controller, ({ brokers }) => brokers.get(this.nodeId)?.brokerEpoch === brokerEpoch);
+    const { image } = controller;
+    this.#followConfigs(image);
+    const { topicsDeleted } = diffImages(openedWith, image);
+    if (topicsDeleted.length > 0) replicas.onMetadata({ ...nothingBut(image), topicsDeleted }, image);
+    const started = replicas.start(image);
+    controller.onApplied((delta, applied) => {
+      this.#followConfigs(applied);
+      replicas.onMetadata(delta, applied);
+      lifecycle.onApplied(delta, applied);
+      for (const listener of this.#metadataListeners) listener(delta, applied);
+    });
+    lifecycle.start();
+    await started;
+    if (this.#cluster !== null) await this.#whenTrue(controller, () => !lifecycle.isFenced);
+  }
+
+  /** Resolves when it holds of what is applied here. */
+  async #whenTrue(controller: Controller, holds: (image: ClusterImage) => boolean): Promise<void> {
+    if (holds(controller.image)) return;
+    await new Promise<void>((resolve) => {
+      let isOver = false;
+      controller.onApplied((_, image) => {
+        if (isOver || !holds(image)) return;
+        isOver = true;
+        resolve();
+      });
+    });
+  }
+
+  #registration(report: OpenReport): BrokerRegistration {
+    const { nodeId, brokerRack, host } = this.#config;
+    const { clusterId, directoryId } = this.#claimed;
+    return {
+      clusterId: clusterId ?? "",
+      brokerId: nodeId,
+      incarnationId: uuidToText(this.#world.random(UUID_BYTES)),
+      directoryId,
+      listeners: this.#config.listeners.map((listener) => this.#registered(listener)),
+      rack: brokerRack,
+      host,
+      previousBrokerEpoch: report.previousBrokerEpoch,
+    };
+  }
+
+  get #claimed(): ClusterIdentity {
+    if (this.#identity === null)
+      throw new BrokerStartError("NOT_STARTED", "the data directory is not claimed", undefined);
+    return this.#identity;
   }
 
   /** What the metadata says of settings is in force when this returns, and before the topics of the same entry are looked at. */
@@ -397,6 +502,8 @@ export class Broker {
   }
 
   #createRuntime(controller: Controller): { replicas: ReplicaManager; context: BrokerContext } {
+    const cluster = this.#cluster;
+    const commands = cluster?.commands ?? controller;
     const { clock, timers, disk } = this.#world;
     const turn = new Turn(timers);
     const purgatory = new Purgatory({ clock, timers });
@@ -416,6 +523,7 @@ export class Broker {
         openLogDirectory,
         logger: this.#logger.child("replicas"),
         onOffline: (fault) => this.#fail("DISK_FAULT", this.#whatFailed(fault), fault),
+        ...(cluster === null ? {} : { createReplication: (host) => cluster.createReplication(host) }),
       },
     );
     this.#replicas = replicas;
@@ -428,12 +536,12 @@ export class Broker {
       turn,
       purgatory,
       replicas,
-      commands: controller,
+      commands,
       controller,
       counters: this.#counters,
       requests: this.#requests,
       producerIds: new ProducerIds(async () => {
-        const { firstId, count } = await controller.allocateProducerIds({ brokerId: this.#config.nodeId });
+        const { firstId, count } = await commands.allocateProducerIds({ brokerId: this.#config.nodeId });
         return { first: firstId, count };
       }),
       budget: this.#budget,
@@ -491,38 +599,6 @@ export class Broker {
     return { maxConnections: Math.min(maxConnections, share), maxConnectionsPerIp, maxConnectionCreationRate };
   }
 
-  #createLifecycle(
-    controller: Controller,
-    replicas: ReplicaManager,
-    { clusterId, directoryId }: ClusterIdentity,
-    { previousBrokerEpoch }: OpenReport,
-  ): BrokerLifecycle {
-    const { clock, timers, random } = this.#world;
-    const { nodeId, listeners, brokerRack } = this.#config;
-    return new BrokerLifecycle({
-      config: () => this.#liveConfig.current,
-      clock,
-      timers,
-      logger: this.#logger.child("broker"),
-      commands: controller,
-      registration: {
-        clusterId: clusterId ?? "",
-        brokerId: nodeId,
-        incarnationId: uuidToText(random(UUID_BYTES)),
-        directoryId,
-        listeners: listeners.map((listener): Listener => ({ ...listener, port: this.#boundPort(listener) })),
-        rack: brokerRack,
-        previousBrokerEpoch,
-      },
-      image: () => controller.image,
-      readyOffset: () => replicas.readyOffset,
-      state: () => ({ isFull: replicas.isFull, isOffline: replicas.isOffline }),
-      isAlone: () => controller.isActive && controller.image.brokers.size <= 1,
-      onRegistered: (brokerEpoch) => (this.#brokerEpoch = brokerEpoch),
-      onSuperseded: (message) => this.#fail("BROKER_SUPERSEDED", message, undefined),
-    });
-  }
-
   /** Opposite to the order of opening. Each is tried; the first failure is reported when all are closed. */
   async #closeAll(): Promise<void> {
     let failure: unknown = null;
@@ -571,16 +647,27 @@ export class Broker {
     return this.#config.listeners.find((listener) => listener.name === name);
   }
 
-  #boundPort({ name, port }: Listener): number {
-    if (name === "GRPC") return this.#grpc?.address.port ?? port;
-    if (name === "HTTP") return this.#http?.address.port ?? port;
-    return port;
+  /** Where others find the door: as advertised, or where it stands; a door on every address of the machine as peers find this broker. */
+  #registered(listener: Listener): Listener {
+    if (listener.name === "PEER") return this.#cluster?.advertised ?? listener;
+    const advertised = this.#config.advertisedListeners?.find(({ name }) => name === listener.name);
+    const bound = (listener.name === "GRPC" ? this.#grpc : this.#http)?.address.port ?? listener.port;
+    const { host, port } = advertised ?? listener;
+    const isAny = host === "0.0.0.0" || host === "::";
+    const known = isAny ? (this.#cluster?.advertised.host ?? host) : host;
+    return { name: listener.name, host: known, port: port === 0 || advertised === undefined ? bound : port };
   }
 
   /** 15.4: what is advertised wins; else the host that the client called us by; the port is the registered one. */
   #endpointOf(image: ClusterImage, brokerId: number, dialledHost: string | null): Endpoint | null {
-    const registered = image.brokers.get(brokerId)?.listeners.find(({ name }) => name === "GRPC");
-    if (brokerId !== this.#config.nodeId) return registered ?? null;
+    const broker = image.brokers.get(brokerId);
+    const registered = broker?.listeners.find(({ name }) => name === "GRPC");
+    if (brokerId !== this.#config.nodeId) {
+      if (registered === undefined) return null;
+      // On this machine too: who came to it by a name or address finds the other door there as well.
+      const isHere = isLoopback(registered.host) && broker?.host === this.#config.host;
+      return isHere && dialledHost !== null ? { host: dialledHost, port: registered.port } : registered;
+    }
     const advertised = this.#config.advertisedListeners?.find(({ name }) => name === "GRPC");
     if (advertised !== undefined)
       return { host: advertised.host, port: advertised.port === 0 ? this.#ownGrpcPort() : advertised.port };
@@ -596,7 +683,7 @@ export class Broker {
   #view(): Parameters<typeof openHttpDoor>[1] {
     return {
       isLive: () => this.#stage !== "failed",
-      readiness: () => ({ ready: this.isReady, waitingFor: this.#waitingFor }),
+      readiness: () => ({ ready: this.isReady || this.#waitsForPeers, waitingFor: this.#waitingFor }),
       checks: () => this.#checks(),
       renderMetrics: async (scope) => (await (this.#metrics ??= this.#makeMetrics())).render(scope),
       version: { version: brokerVersion(), node: process.version, nodeId: this.#config.nodeId },
@@ -647,17 +734,33 @@ export class Broker {
       doors: () => [
         ...(this.#grpc === null ? [] : [["GRPC", this.#grpc] as const]),
         ...(this.#http === null ? [] : [["HTTP", this.#http] as const]),
+        ...(this.#cluster === null ? [] : [["PEER", this.#cluster.door] as const]),
       ],
     });
   }
 }
 
+/** A change of nothing, to be changed. */
+function nothingBut({ metadataOffset }: ClusterImage): MetadataDelta {
+  return {
+    metadataOffset,
+    topicsCreated: [],
+    topicsDeleted: [],
+    partitionsChanged: [],
+    brokersChanged: [],
+    topicConfigsChanged: [],
+  };
+}
+
 /** The topic through which `tidemark dev` proves a produce and a consume before it says that it is ready. */
 async function createReadyTopic(context: BrokerContext): Promise<void> {
   if (context.image().topics.has(READY_TOPIC)) return;
-  const spec = { name: READY_TOPIC, partitions: 1, replicationFactor: 1, assignment: [], config: {}, internal: true };
+  const replicationFactor = Math.min(3, context.config.base.controllerQuorumVoters?.length ?? 1);
+  const spec = { name: READY_TOPIC, partitions: 1, replicationFactor, assignment: [], config: {}, internal: true };
   const [outcome] = await createTopicsReady(context, [spec], { timeoutMs: 0, isValidateOnly: false });
-  if (outcome !== undefined && outcome.code !== "NONE")
+  // Of several brokers the last to come finds enough of them, or that another one was quicker.
+  const passing = replicationFactor === 1 ? [] : ["INVALID_REPLICATION_FACTOR", "TOPIC_ALREADY_EXISTS"];
+  if (outcome !== undefined && outcome.code !== "NONE" && !passing.includes(outcome.code))
     throw new BrokerStartError(
       outcome.code,
       `the topic ${READY_TOPIC} could not be made: ${outcome.message}`,

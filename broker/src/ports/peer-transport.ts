@@ -23,6 +23,8 @@ export interface PeerIdentity {
   readonly clusterId: string;
   readonly nodeId: number;
   readonly directoryId: string;
+  /** Where its own peer door stands; an empty host is the address that it is seen at. */
+  readonly door?: { readonly host: string; readonly port: number };
 }
 
 /**

@@ -63,11 +63,13 @@ export class Follower {
     this.#beginWait();
   }
 
-  /** It is known that nobody listens where the leader was; a campaign may begin after `delayTicks` (10.4(6)). */
+  /**
+   * It is known that nobody listens where the leader was (10.4(6)), or that there is none yet: a campaign may begin after `delayTicks`. It
+   * asks before it raises the term, and who hears a leader refuses.
+   */
   onLeaderGone(delayTicks: number): void {
-    if (this.#leader === null) return;
     this.#leader = null;
-    this.#timeoutTicks = this.#silentTicks + delayTicks;
+    this.#timeoutTicks = Math.min(this.#timeoutTicks, this.#silentTicks + delayTicks);
   }
 
   onLeaderHeard(leader: ReplicaId): void {

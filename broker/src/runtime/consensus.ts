@@ -79,7 +79,10 @@ export interface Consensus {
   transferTo(replica: ReplicaId): TransferResult;
 
   step(message: Message): void;
-  /** Every address of the leader's node refused a connection: nobody listens there (10.4(6)). */
+  /**
+   * Every address of the leader's node refused a connection: nobody listens there (10.4(6)). Or this node has just started, and heard of no
+   * leader: it need not wait for one out of silence.
+   */
   onLeaderGone(): void;
   /** Somebody named the leader; for a replica whose list of voters is out of date. */
   onLeaderFound(leader: ReplicaId): void;

@@ -217,12 +217,14 @@ export class RaftDriver implements Consensus {
 
   onLeaderGone(): void {
     const { leader, term } = this.softState;
-    if (leader === null || isSameReplica(leader, this.replica) || this.#leaderGoneTimer !== null) return;
+    if ((leader !== null && isSameReplica(leader, this.replica)) || this.#leaderGoneTimer !== null) return;
     const delayMs = this.#deps.random() * LEADER_GONE_SPREAD_MS;
     this.#leaderGoneTimer = this.#deps.timers.after(delayMs, () => {
       this.#leaderGoneTimer = null;
       // Another may have taken over meanwhile.
-      if (!isSameReplica(this.softState.leader, leader) || this.term !== term) return;
+      const now = this.softState;
+      const isSame = leader === null ? now.leader === null : isSameReplica(now.leader, leader);
+      if (!isSame || this.term !== term) return;
       this.#input((node) => {
         node.onLeaderGone(0);
         node.tick();

@@ -38,7 +38,7 @@ describe("the log of a broker", () => {
       "node.id": { value: "4", source: "flag" },
       "num.partitions": { value: "1", source: "default" },
     });
-    expect(lines.map(({ msg }) => msg)).to.include.members(["metadata is replayed", "ready"]);
+    expect(lines.map(({ msg }) => msg)).to.include.members(["this node decides on the cluster's metadata", "ready"]);
     const before = lines.length;
     const client = new RawClient(broker.grpcAddress);
     await client.createTopic("quiet");

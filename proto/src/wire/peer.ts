@@ -52,17 +52,20 @@ export interface PeerNames {
   readonly clusterId: string;
   readonly nodeId: number;
   readonly directoryId: string;
+  /** Where its own door stands; an empty host is the address that it is seen at. Absent: nowhere that it says. */
+  readonly door?: { readonly host: string; readonly port: number };
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 /** `to`: the node that a request is meant for. */
-export function peerHeaders({ clusterId, nodeId, directoryId }: PeerNames, to?: number): Record<string, string> {
+export function peerHeaders({ clusterId, nodeId, directoryId, door }: PeerNames, to?: number): Record<string, string> {
   return {
     "tidemark-peer-version": PEER_VERSION,
     "tidemark-cluster-id": clusterId,
     "tidemark-node-id": String(nodeId),
     "tidemark-directory-id": directoryId,
+    ...(door === undefined ? {} : { "tidemark-peer-door": `${door.host}:${door.port}` }),
     ...(to === undefined ? {} : { "tidemark-peer-to": String(to) }),
   };
 }
@@ -75,7 +78,8 @@ export function peerNamesFrom(headers: Headers): PeerNames | null {
   if (headers["tidemark-peer-version"] !== PEER_VERSION || nodeId === null) return null;
   if (typeof clusterId !== "string" || clusterId.length > ID_CHARACTERS_MAX) return null;
   if (typeof directoryId !== "string" || directoryId.length > ID_CHARACTERS_MAX) return null;
-  return { clusterId, nodeId, directoryId };
+  const door = doorOf(headers["tidemark-peer-door"]);
+  return { clusterId, nodeId, directoryId, ...(door === null ? {} : { door }) };
 }
 
 /** The node that a request is meant for; null: it names none. */
@@ -89,6 +93,16 @@ export function mayPeersMeet(one: PeerNames, other: PeerNames): boolean {
 }
 
 const ID_CHARACTERS_MAX = 64;
+const DOOR_CHARACTERS_MAX = 300;
+
+/** The port stands behind the last colon: hosts may be IPv6 addresses. */
+function doorOf(text: string | string[] | undefined): { host: string; port: number } | null {
+  if (typeof text !== "string" || text.length > DOOR_CHARACTERS_MAX) return null;
+  const colon = text.lastIndexOf(":");
+  const port = Number(text.slice(colon + 1));
+  if (colon < 0 || !Number.isInteger(port) || port < 1 || port > 65_535) return null;
+  return { host: text.slice(0, colon), port };
+}
 
 function nodeIdOf(text: string | string[] | undefined): number | null {
   if (typeof text !== "string" || !/^\d{1,10}$/u.test(text)) return null;

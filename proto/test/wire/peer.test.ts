@@ -62,6 +62,17 @@ describe("the names of a peer", () => {
     expect(peerMeantBy(peerHeaders(names))).to.equal(null);
   });
 
+  it("say where the door of their node stands, if they do", () => {
+    for (const door of [
+      { host: "broker-3", port: 9392 },
+      { host: "", port: 1 },
+      { host: "::1", port: 65_535 },
+    ])
+      expect(peerNamesFrom(peerHeaders({ ...names, door }))).to.deep.equal({ ...names, door });
+    for (const text of ["", "9392", "a:0", "a:70000", "a:b", `${"x".repeat(400)}:1`])
+      expect(peerNamesFrom({ ...peerHeaders(names), "tidemark-peer-door": text }), text).to.deep.equal(names);
+  });
+
   it("are nobody's where one of them is missing, doubled, too long, or of another version", () => {
     const headers: Record<string, string | string[] | undefined> = peerHeaders(names, 2);
     for (const [key, value] of [

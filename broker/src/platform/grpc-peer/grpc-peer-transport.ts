@@ -90,6 +90,11 @@ export class GrpcPeerTransport implements PeerTransport {
     this.#control.get(nodeId)?.channel.retryNow();
   }
 
+  /** Peers that do not answer, or refuse this node, as the log says it. */
+  awayPeers(): string[] {
+    return [...this.#troubles.keys()].map((nodeId) => `node ${nodeId}`);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     const error = closedError();

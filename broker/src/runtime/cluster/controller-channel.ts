@@ -4,7 +4,8 @@
  * leads no more, is made again to whom is known then. What may have been done already is asked again only where that does no harm;
  * else the caller is told, who knows what he wants.
  *
- * Not here: waiting until this broker has applied what was decided (api).
+ * An answer about topics, settings and elections is given when this broker has applied the offset that it was decided on (15.3(1)):
+ * whoever asks here next sees the outcome.
  */
 import { ProtoError } from "@tidemark/proto";
 import type { Clock, PeerAddress, Timers } from "../../ports/index.ts";
@@ -23,6 +24,8 @@ export interface ControllerChannelOptions {
   leaderId(): number;
   /** Null: unknown. */
   addressOf(nodeId: number): PeerAddress | null;
+  /** Of the image that this broker goes by. */
+  appliedOffset(): number;
 }
 
 type Command = (typeof CONTROLLER_COMMANDS)[number];
@@ -31,10 +34,12 @@ interface Traits {
   readonly deadlineMs: number;
   /** Asked twice it does what it does once; or the second answer tells that the first was done. */
   readonly isRepeatable: boolean;
+  /** Its answer waits until it is applied here. */
+  readonly isAwaited: boolean;
 }
 
 /** Of the cluster's own affairs: whoever asks has a rhythm of his own, and fresher numbers the next time. */
-const OWN: Traits = { deadlineMs: 2_000, isRepeatable: true };
+const OWN: Traits = { deadlineMs: 2_000, isRepeatable: true, isAwaited: false };
 const ADMIN_DEADLINE_MS = 30_000;
 
 const TRAITS: Readonly<Record<Command, Traits>> = {
@@ -43,25 +48,31 @@ const TRAITS: Readonly<Record<Command, Traits>> = {
   alterPartitions: OWN,
   reportDamage: OWN,
   // A block that nobody uses is no loss.
-  allocateProducerIds: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true },
-  createTopics: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false },
-  createPartitions: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false },
-  deleteTopics: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false },
-  alterConfigs: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true },
-  electLeaders: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true },
+  allocateProducerIds: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: false },
+  createTopics: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
+  createPartitions: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
+  deleteTopics: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
+  alterConfigs: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
+  electLeaders: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
   // Waits by itself for as long as its request says.
-  awaitTopic: { deadlineMs: 16 * 60_000, isRepeatable: true },
+  awaitTopic: { deadlineMs: 16 * 60_000, isRepeatable: true, isAwaited: true },
 };
 
 /** Between looks for a leader, where nothing says that there is one. */
 const REST_MS = 50;
 const METHOD_PREFIX = "controller/";
 
+interface ImageWaiter {
+  readonly offset: number;
+  readonly wake: () => void;
+}
+
 export class ControllerChannel implements ControllerCommands {
   readonly #options: ControllerChannelOptions;
   /** Named by a refusal, in case this node's Raft knows less; -1: none was. */
   #hintedId = -1;
   #leaderWaiters: (() => void)[] = [];
+  #imageWaiters: ImageWaiter[] = [];
   #isClosed = false;
 
   readonly registerBroker = this.#command("registerBroker");
@@ -86,10 +97,19 @@ export class ControllerChannel implements ControllerCommands {
     for (const wake of this.#leaderWaiters.splice(0)) wake();
   }
 
+  /** This broker's image moved. */
+  onApplied(offset: number): void {
+    if (this.#imageWaiters.length === 0) return;
+    const due = this.#imageWaiters.filter((waiter) => waiter.offset <= offset);
+    this.#imageWaiters = this.#imageWaiters.filter((waiter) => waiter.offset > offset);
+    for (const { wake } of due) wake();
+  }
+
   /** Whoever waits is told NOT_CONTROLLER. */
   close(): void {
     this.#isClosed = true;
     this.onLeader();
+    for (const { wake } of this.#imageWaiters.splice(0)) wake();
   }
 
   #command<Name extends Command>(name: Name): ControllerCommands[Name] {
@@ -97,10 +117,18 @@ export class ControllerChannel implements ControllerCommands {
     return run as ControllerCommands[Name];
   }
 
-  /** Asks until somebody decides. */
-  async #run(name: Command, request: unknown): Promise<Decided> {
+  async #run(name: Command, request: unknown): Promise<unknown> {
     const { clock } = this.#options;
-    const endsAt = clock.monotonicNow() + TRAITS[name].deadlineMs;
+    const { deadlineMs, isAwaited } = TRAITS[name];
+    const endsAt = clock.monotonicNow() + deadlineMs;
+    const answer = await this.#decided(name, request, endsAt);
+    if (isAwaited) await this.#applied(answer.metadataOffset, endsAt);
+    return answer;
+  }
+
+  /** Asks until somebody decides. */
+  async #decided(name: Command, request: unknown, endsAt: number): Promise<Decided> {
+    const { clock } = this.#options;
     for (;;) {
       if (this.#isClosed) throw new NotController("this broker stops");
       let lastError: Error;
@@ -164,6 +192,26 @@ export class ControllerChannel implements ControllerCommands {
       };
       this.#leaderWaiters.push(wake);
     });
+  }
+
+  /** Rejects with REQUEST_TIMED_OUT: it is decided, and not seen here yet. */
+  async #applied(offset: number, endsAt: number): Promise<void> {
+    const { clock, timers } = this.#options;
+    if (this.#options.appliedOffset() >= offset) return;
+    await new Promise<void>((resolve) => {
+      const timer = timers.after(Math.max(0, endsAt - clock.monotonicNow()), () => waiter.wake());
+      const waiter: ImageWaiter = {
+        offset,
+        wake: () => {
+          timer.cancel();
+          this.#imageWaiters = this.#imageWaiters.filter((other) => other !== waiter);
+          resolve();
+        },
+      };
+      this.#imageWaiters.push(waiter);
+    });
+    if (this.#options.appliedOffset() < offset)
+      throw new ProtoError("REQUEST_TIMED_OUT", "it is done, and this broker has not seen it yet");
   }
 }
 

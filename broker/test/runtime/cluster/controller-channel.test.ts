@@ -1,4 +1,4 @@
-/** Commands find the controller wherever it is. */
+/** Commands find the controller wherever it is, and answers are seen where they were asked for. */
 import { expect } from "chai";
 import { ProtoError } from "@tidemark/proto";
 import { SeededRandom } from "../../../src/base/index.ts";
@@ -42,6 +42,7 @@ interface Node {
   readonly transport: SimPeerTransport;
   /** What this node's Raft says. */
   raftLeaderId: number;
+  appliedOffset: number;
 }
 
 describe("ControllerChannel", () => {
@@ -79,6 +80,7 @@ describe("ControllerChannel", () => {
       address,
       transport,
       raftLeaderId: -1,
+      appliedOffset: 1_000,
       channel: new ControllerChannel({
         nodeId,
         local: controller.commands,
@@ -87,6 +89,7 @@ describe("ControllerChannel", () => {
         timers: process,
         leaderId: () => node.raftLeaderId,
         addressOf: (id) => nodes.get(id)?.address ?? null,
+        appliedOffset: () => node.appliedOffset,
       }),
     };
     return node;
@@ -185,6 +188,33 @@ describe("ControllerChannel", () => {
     expect((await made).code).to.equal("NETWORK_EXCEPTION");
     expect(await altered).to.deep.include({ by: 2 });
     expect(node(2).controller.asked).to.equal(1);
+  });
+
+  it("answers when this broker has applied what was decided, and says so when it has not in time", async () => {
+    elect(1);
+    node(1).controller.metadataOffset = 50;
+    node(3).appliedOffset = 49;
+    let isAnswered = false;
+    const asked = node(3)
+      .channel.createTopics(request)
+      .then(() => (isAnswered = true));
+    await world.runFor(1_000);
+    expect(isAnswered).to.equal(false);
+    node(3).appliedOffset = 50;
+    node(3).channel.onApplied(50);
+    await outcome(asked);
+    node(1).controller.metadataOffset = 60;
+    const late = await refusal(node(3).channel.deleteTopics({ names: [] }));
+    expect([late.code, late.message]).to.deep.equal([
+      "REQUEST_TIMED_OUT",
+      "it is done, and this broker has not seen it yet",
+    ]);
+  });
+
+  it("does not wait for its own image where the cluster's affairs are asked for", async () => {
+    elect(1);
+    node(1).controller.metadataOffset = 5_000;
+    expect(await by(node(3).channel.heartbeat({} as never))).to.equal(1);
   });
 
   it("hands on the refusals of the controller", async () => {

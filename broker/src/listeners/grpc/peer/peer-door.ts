@@ -42,6 +42,8 @@ export interface PeerDoorOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** Listens already, on that address; null: the door binds it. */
+  readonly bound?: net.Server | undefined;
   /** Asked for each connection. */
   readonly limits: () => ConnectionLimitsOptions;
 }
@@ -50,8 +52,8 @@ export interface PeerDoorDeps {
   readonly service: PeerService;
   /** Who this node is, by now. */
   identity(): PeerIdentity;
-  /** A broker has named itself, and may be dialled: its door is likely open too. */
-  onHeard?(peer: PeerIdentity): void;
+  /** A broker has named itself, and may be dialled. `host` and `port` are those of its door; null: it does not say. */
+  onHeard?(peer: PeerIdentity, door: { readonly host: string; readonly port: number } | null): void;
   readonly slabs: SlabPool;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -105,9 +107,8 @@ export class PeerDoor {
     });
     this.#server.on("session", (session) => this.#onSession(session));
     this.#server.on("sessionError", () => undefined);
-    this.#listener = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) =>
-      this.#accept(socket),
-    );
+    this.#listener = options.bound ?? net.createServer({ highWaterMark: SOCKET_BUFFER_BYTES });
+    this.#listener.on("connection", (socket) => this.#accept(socket));
   }
 
   // ---- life cycle ----
@@ -115,6 +116,7 @@ export class PeerDoor {
   /** Binds the address; peers are served from then on. Rejects with BusyAddressError. */
   listen(): Promise<void> {
     const { host, port } = this.#options;
+    if (this.#listener.listening) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const onError = (cause: NodeJS.ErrnoException): void =>
         reject(new BusyAddressError({ door: "PEER", host, port, code: cause.code ?? "EUNKNOWN", cause }));
@@ -161,6 +163,7 @@ export class PeerDoor {
   }
 
   #accept(socket: Socket): void {
+    socket.setNoDelay(true);
     socket.on("error", () => socket.destroy());
     const address = socket.remoteAddress ?? "";
     const admission = this.#limits.admit(address, this.#deps.clock.monotonicNow());
@@ -249,7 +252,12 @@ export class PeerDoor {
         this.refusals.count("peer", "UNSUPPORTED_VERSION");
         refuseCall(stream, new ApiError("UNSUPPORTED_VERSION", "the peer door does not serve this method"));
     }
-    this.#deps.onHeard?.(from);
+    const { door } = from;
+    const seenAt = stream.session?.socket.remoteAddress ?? "";
+    this.#deps.onHeard?.(
+      from,
+      door === undefined ? null : { host: door.host === "" ? seenAt : door.host, port: door.port },
+    );
     return true;
   }
 
