@@ -139,11 +139,12 @@ export class BrokerCluster {
 
   /** Rejects with ProtoError INCONSISTENT_CLUSTER_ID. */
   async findSeat(onWaiting: (whom: readonly string[]) => void): Promise<Seat> {
-    const { config, voters, world, logger, identity } = this.#options;
+    const { config, voters, world, logger } = this.#options;
+    const { directoryId, newClusterId } = this.#options.identity();
     const search = new SeatSearch({
-      replica: { nodeId: config.nodeId, directoryId: identity().directoryId },
+      replica: { nodeId: config.nodeId, directoryId },
       listed: voters,
-      wantedClusterId: identity().newClusterId,
+      wantedClusterId: newClusterId,
       transport: this.#transport,
       timers: world.timers,
       logger,

@@ -25,7 +25,7 @@ export interface BrokerGroupOptions {
   /** Of the peer doors, on the loopback address; 0 = any free ones. */
   readonly firstPeerPort: number;
   /** Makes the broker; it is started later. */
-  make(member: GroupMember): Promise<Broker>;
+  readonly make: (member: GroupMember) => Promise<Broker>;
 }
 
 const HOST = "127.0.0.1";

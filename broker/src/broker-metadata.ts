@@ -35,7 +35,7 @@ export interface MetadataOptions {
   /** To other nodes; best effort. */
   send(message: Message): void;
   /** Behind the controller, which hears of it first. */
-  onRole?(softState: SoftState): void;
+  readonly onRole: (softState: SoftState) => void;
   readonly onFault: (fault: unknown) => void;
 }
 
@@ -103,8 +103,7 @@ export async function openMetadata(options: MetadataOptions, opened: OpenedRaftS
         logger,
         random: () => Buffer.from(random(4)).readUInt32LE() / 2 ** 32,
         send: (message) => options.send(message),
-        events:
-          onRole === undefined ? controller : withRole(controller, (softState) => onRole.call(options, softState)),
+        events: withRole(controller, onRole),
         reopen: {
           open: () => openRaftStore(raftStoreOptions(options), { mayBeTorn: true }),
           hasRoom: () => hasRoomForStore(options),
