@@ -2,12 +2,14 @@
  * The KeyValueStore on LevelDB (`level`, loaded at first use). Bytes in, bytes out; errors become DiskFault.
  *
  * LevelDB takes a lock file in the store's directory; which process may open the store is decided before, by the lock of
- * the data directory (directory-lock.ts). It refuses all writes after a failed one, which is what the port promises.
+ * the data directory (directory-lock.ts). It refuses all writes after a failed one, which is what the port promises. It
+ * believes its tables, so that those are checked before each open (level-tables.ts).
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Level } from "level";
 import { DiskFault, type DiskFaultKind, type KeyValueStore, type StoreOperation } from "../ports/index.ts";
+import { findTableDamage } from "./level-tables.ts";
 
 type Store = Level<Uint8Array, Uint8Array>;
 
@@ -33,6 +35,13 @@ export class LevelStore implements KeyValueStore {
   static async open(path: string, options: { readonly createIfMissing: boolean }): Promise<LevelStore> {
     // LevelDB makes a directory, a lock and a log before it finds that there is no store: a refused start changes nothing.
     if (!options.createIfMissing && !existsSync(join(path, "CURRENT"))) throw new DiskFault("ENOENT", "open", path);
+    let damage: string | null;
+    try {
+      damage = findTableDamage(path);
+    } catch (error: unknown) {
+      throw faultOf("open", path, error);
+    }
+    if (damage !== null) throw new DiskFault("other", "open", path, { cause: new Error(`Corruption: ${damage}`) });
     return new LevelStore(path, await openLevel(path, options));
   }
 
@@ -91,7 +100,7 @@ const kindByText: readonly (readonly [RegExp, DiskFaultKind])[] = [
   [/no space left|disk quota exceeded/i, "ENOSPC"],
   [/too many open files/i, "EMFILE"],
   [/does not exist|no such file/i, "ENOENT"],
-  [/input\/output error/i, "EIO"],
+  [/input\/output error|i\/o error/i, "EIO"],
   [/permission denied/i, "EACCES"],
   [/read-only file system/i, "EROFS"],
   [/file name too long/i, "ENAMETOOLONG"],

@@ -5,7 +5,8 @@
  *     version u8 = 1 | kind u8 | from | to | term u64 | fields of the kind      replica = node id u32 | directory id
  *
  * `decodeMessage` takes what anybody may have sent: it throws MalformedMessage, reads nothing beyond the frame, and makes
- * nothing larger than it. Commands and pieces of snapshots are views of the frame, which must not be used again.
+ * nothing larger than it. Commands are copies: they stay in the log for long, and a frame may be a small part of something
+ * large. Pieces of snapshots are views.
  */
 import { ByteReader, ByteWriter } from "../base/index.ts";
 import type { Entry, EntryBody, Message, ReplicaId, Snapshot } from "../raft/index.ts";
@@ -177,7 +178,12 @@ function readEntries(reader: ByteReader, previous: { readonly index: number; rea
     const term = reader.u64();
     if (index !== previous.index + 1 + slot) throw new MalformedMessage("entries with a gap");
     if (term < (entries.at(-1)?.term ?? previous.term)) throw new MalformedMessage("entries whose term falls");
-    entries.push({ index, term, body: readBody(reader, reader.u32()) });
+    const body = readBody(reader, reader.u32());
+    entries.push({
+      index,
+      term,
+      body: body.kind === "command" ? { ...body, bytes: new Uint8Array(body.bytes) } : body,
+    });
   }
   return entries;
 }

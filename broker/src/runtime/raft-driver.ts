@@ -166,12 +166,11 @@ export class RaftDriver implements Consensus {
 
   get progress(): readonly QuorumProgress[] | null {
     const progress = this.#life?.node.progress ?? null;
-    const tickMs = this.#options.fetchTimeoutMs / TICKS_PER_TIMEOUT;
     return (
       progress?.map(({ replica, matchIndex, silentTicks }) => ({
         replica,
         matchIndex,
-        silentMs: Math.round(silentTicks * tickMs),
+        silentMs: Math.round(silentTicks * this.#tickMs),
       })) ?? null
     );
   }

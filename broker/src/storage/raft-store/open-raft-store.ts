@@ -7,7 +7,7 @@
  * the caller's decision: a single voter has nobody to learn from and refuses to start, others `removeRaftStore`.
  */
 import type { ClusterIdentity } from "../cluster-identity.ts";
-import { parentOf, renewDirectoryId } from "../cluster-identity.ts";
+import { renewDirectoryId } from "../cluster-identity.ts";
 import { hasSyncFailed, markSyncFailed } from "../clean-marker.ts";
 import type { Disk, DiskFaultKind, KeyValueStore, RandomBytes } from "../../ports/index.ts";
 import { DiskFault } from "../../ports/index.ts";
@@ -68,7 +68,7 @@ export async function createRaftStore(
   const store = await openStore(path, { createIfMissing: true });
   try {
     await store.batch([{ type: "put", key: LAST_KEY, value: encodeLast({ index, term }) }], { sync: true });
-    await syncLevelDirectory(options);
+    await syncDirectories(options);
     const snapshot = await snapshots.write(first.point, first.bytes);
     const parts = { host, directory, store, snapshots, snapshot, firstIndex: index + 1, last: { index, term } };
     const stored = { hardState, snapshot, entries: [] };
@@ -119,8 +119,7 @@ export async function openRaftStore(
     // Nothing was changed before this line, and whatever was renamed just before a kill is durable behind it (4.2(1)).
     removeCleanStop(disk, directory);
     snapshots.removeParts();
-    await syncLevelDirectory(options);
-    await syncDirectory(disk, directory);
+    await syncDirectories(options);
     if (hasSyncFailed(disk, directory)) await writeAnew(host, directory, hardState, snapshots, loaded);
     if (last.index !== log.last.index || last.term !== log.last.term) await dropLog(store, log, snapshot);
     snapshots.removeBelow(snapshot.index);
@@ -276,11 +275,11 @@ async function dropLog(store: KeyValueStore, { entries, last }: StoredLog, end: 
 }
 
 /** Opening made files, and maybe the directory; the first synced entry must not hang on entries that are not. */
-async function syncLevelDirectory(options: RaftStoreOptions): Promise<void> {
+async function syncDirectories(options: RaftStoreOptions): Promise<void> {
+  const { disk, directory } = options;
   const path = levelPath(options);
-  if (!options.disk.isDirectory(path)) return;
-  await syncDirectory(options.disk, path);
-  await syncDirectory(options.disk, parentOf(path));
+  if (disk.isDirectory(path)) await syncDirectory(disk, path);
+  await syncDirectory(disk, directory);
 }
 
 /** `quorum-state` first: without it the store is lost, whatever else a crash leaves. */
