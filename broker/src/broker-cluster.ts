@@ -278,7 +278,6 @@ export class BrokerCluster {
   createReplication(host: ReplicationHost): Replication {
     return new Replication(host, {
       transport: this.#transport,
-      commands: this.commands,
       addressOf: (brokerId) => this.#addressOf(brokerId),
       brokerEpoch: () => this.#options.brokerEpoch(),
     });

@@ -521,6 +521,7 @@ export class Broker {
         turn,
         purgatory,
         openLogDirectory,
+        commands,
         logger: this.#logger.child("replicas"),
         onOffline: (fault) => this.#fail("DISK_FAULT", this.#whatFailed(fault), fault),
         ...(cluster === null ? {} : { createReplication: (host) => cluster.createReplication(host) }),

@@ -147,6 +147,11 @@ export class PartitionLeader {
     return this.#membership.isr;
   }
 
+  /** Chosen from lastIsr or uncleanly, and the metadata does not know yet that it has recovered (9(3)). */
+  get isRecovering(): boolean {
+    return this.#membership.isRecovering;
+  }
+
   /** Of the other replicas, for whoever describes the partition. */
   get followers(): readonly Readonly<FollowerProgress>[] {
     return this.#followers;
@@ -290,7 +295,8 @@ export class PartitionLeader {
   onTick(now: Ms): readonly LeaderEffect[] {
     this.#isHoldingBack = false;
     const effects = [...this.#advance(now)];
-    if (this.#proposals.inFlight !== null || this.#followers.length === 0) return effects;
+    if (this.#proposals.inFlight !== null) return effects;
+    if (this.#followers.length === 0 && !this.#membership.isRecovering) return effects;
     const kept = this.#followers.filter(
       (follower) => follower.isInIsr && follower.isCaughtUp(this.#logEndOffset, this.#lagTimeMaxMs, now),
     );

@@ -90,6 +90,9 @@ export class FollowedPartition implements LogEvents {
   #unfinished: { readonly answer: RecordsAnswer<Buffer>; readonly at: number } | null = null;
   #countsSynced: boolean;
 
+  /** Of the leader, beyond what is written here. */
+  #marks: { readonly highWatermark: Offset; readonly logStartOffset: Offset } | null = null;
+
   /** To be asked with the next report. */
   #ask: { readonly generation: number; readonly readFrom: Offset; readonly epochBefore: LeaderEpoch } | null = null;
   /** As last told in this generation; -1 = not yet. */
@@ -209,6 +212,7 @@ export class FollowedPartition implements LogEvents {
     if (fault !== null) this.#onWriteFailed(fault);
     else {
       this.#sync();
+      if (this.#marks !== null) this.#advance(this.#marks.highWatermark, this.#marks.logStartOffset);
       this.#onMoved();
     }
     this.#goOn();
@@ -291,8 +295,9 @@ export class FollowedPartition implements LogEvents {
 
   #append(answer: RecordsAnswer<Buffer>, restartAt: Offset | null): void {
     this.#unfinished = { answer, at: 0 };
-    if (restartAt === null) this.#appendOn();
-    else this.#cutThen(this.#log.restartAt(restartAt), () => this.#goOn());
+    if (restartAt === null) return this.#appendOn();
+    // What lies below the log start was told as deleted, and stays so over a crash.
+    this.#cutThen(this.#log.restartAt(restartAt, this.#log.logStartOffset), () => this.#goOn());
   }
 
   /** Appends what is unfinished: all of it, or it goes on later, or the answer is void. */
@@ -355,6 +360,7 @@ export class FollowedPartition implements LogEvents {
   /** The log was cut back to its last whole batch: what was sent on top of that is void, here and on its way. */
   #onWriteFailed(fault: DiskFault | null): void {
     this.#unfinished = null;
+    this.#marks = null;
     this.#isBusy = false;
     this.#letGo();
     this.#perform(this.#core.onWriteFailed());
@@ -364,9 +370,13 @@ export class FollowedPartition implements LogEvents {
 
   // ---- either end ----
 
+  /** As far as what is written reaches: a write in flight may fail, and the log would end below them. The rest follows with it. */
   #advance(highWatermark: Offset, logStartOffset: Offset): void {
-    this.#log.highWatermark = highWatermark;
-    if (logStartOffset > this.#log.logStartOffset) this.#raiseLogStart(logStartOffset);
+    const { logStartOffset: ownStart, writtenEndOffset } = this.#log;
+    this.#marks = highWatermark > writtenEndOffset ? { highWatermark, logStartOffset } : null;
+    const reached = asOffset(Math.max(ownStart, Math.min(highWatermark, writtenEndOffset)));
+    this.#log.highWatermark = reached;
+    if (Math.min(logStartOffset, reached) > ownStart) this.#raiseLogStart(asOffset(Math.min(logStartOffset, reached)));
   }
 
   #raiseLogStart(offset: Offset): void {

@@ -358,6 +358,11 @@ export class Partition implements LogEvents, LookUpOwner {
     return this.#leader.followers.length > 0;
   }
 
+  /** Whether the check of 7(4) has anything to look at. */
+  get mustTick(): boolean {
+    return this.hasFollowers || this.#leader.isRecovering;
+  }
+
   /** What the metadata says of brokers changed. */
   onBrokersChanged(): void {
     this.#perform(this.#leader.onBrokersChanged(this.#deps.clock.monotonicNow()));

@@ -39,11 +39,13 @@ import type {
   PartitionLog,
   ReplicaSpec,
 } from "../storage/index.ts";
+import type { ControllerCommands } from "./controller-commands.ts";
 import { Traffic } from "./counters.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { countsSynced } from "./durability.ts";
 import type { FollowedPartition } from "./followed-partition.ts";
 import { HostedPartitions } from "./hosted-partitions.ts";
+import { IsrSender } from "./isr-proposals.ts";
 import { Partition } from "./partition.ts";
 import type { PartitionDeps, PartitionSettings } from "./partition.ts";
 import { deadlineAfter } from "./purgatory.ts";
@@ -79,6 +81,8 @@ export interface ReplicaManagerDeps {
   readonly turn: Turn;
   readonly purgatory: Purgatory;
   readonly openLogDirectory: OpenLogDirectory;
+  /** Where leaders propose their in-sync replicas. */
+  readonly commands: Pick<ControllerCommands, "alterPartitions">;
   /** Where there are other brokers: how to follow them, and be followed (replication.ts). */
   readonly createReplication?: (host: ReplicationHost) => Replication;
   /** The one log directory is offline (3.8(1)). */
@@ -111,6 +115,7 @@ export class ReplicaManager {
   readonly #reserve: DiskReserve;
   readonly #partitionDeps: PartitionDeps;
   readonly #retention: RetentionJob;
+  readonly #proposals: IsrSender;
   readonly #replication: Replication | null;
   /** As of the last metadata entry. */
   #image: ClusterImage = emptyImage;
@@ -137,13 +142,22 @@ export class ReplicaManager {
       turn,
       purgatory,
       brokers: {
-        ownBrokerEpoch: () => this.#image.brokers.get(this.#brokerId)?.brokerEpoch ?? -1,
+        ownBrokerEpoch: () => this.#ownBrokerEpoch(),
         broker: (brokerId) => this.#image.brokers.get(brokerId),
       },
       reserve: this.#reserve,
       onDiskFault: (fault) => this.#goOffline(fault),
-      proposeIsr: (partition, proposal) => this.#replication?.propose(partition, proposal),
+      proposeIsr: (partition, proposal) => this.#proposals.propose(partition, proposal),
     };
+    this.#proposals = new IsrSender({
+      commands: deps.commands,
+      timers,
+      turn,
+      logger,
+      brokerId: this.#brokerId,
+      brokerEpoch: () => this.#ownBrokerEpoch(),
+      appliedOffset: () => this.#image.metadataOffset,
+    });
     const settings = options.config;
     this.#replication =
       deps.createReplication?.({
@@ -156,7 +170,6 @@ export class ReplicaManager {
         onDiskFault: (fault) => this.#goOffline(fault),
         backoffMs: () => settings.current.replicaFetchBackoffMs,
         maxBytes: () => settings.current.replicaFetchMaxBytes,
-        appliedOffset: () => this.#image.metadataOffset,
         findLed: (topicId, partition, leaderEpoch) => this.#findLed(topicId, partition, leaderEpoch),
       }) ?? null;
     this.#retention = new RetentionJob({
@@ -358,7 +371,8 @@ export class ReplicaManager {
     }
     const hasBrokersChanged = delta.brokersChanged.length > 0;
     if (hasBrokersChanged) for (const led of this.#led.all()) if (led.hasFollowers) led.onBrokersChanged();
-    this.#replication?.onApplied(delta.metadataOffset, hasBrokersChanged);
+    this.#proposals.onApplied(delta.metadataOffset);
+    this.#replication?.onApplied(hasBrokersChanged);
   }
 
   // ---- settings ----
@@ -506,12 +520,16 @@ export class ReplicaManager {
       this.#partitionDeps,
     );
     this.#led.set(name, image.partition, partition);
-    if (!partition.hasFollowers) return;
+    if (!partition.mustTick) return;
     this.#replication?.onLed();
+    // 9(3): it has recovered, with its log open, and says so first of all.
+    if (image.isRecovering) partition.onTick();
     if (this.#isrTimer === null) this.#armIsrTimer();
   }
 
+  /** A damaged log stays as it is: nothing is appended to it, and nothing is cut (15.7). */
   #followLeader(replication: Replication, image: PartitionImage, log: PartitionLog): void {
+    if (log.isDamaged) return;
     const { leaderId, uncleanEpoch } = image;
     const leaderEpoch = asLeaderEpoch(image.leaderEpoch);
     const generation = this.#generations.get(`${log.topicId}-${log.partition}`) ?? 0;
@@ -523,13 +541,13 @@ export class ReplicaManager {
   #armIsrTimer(): void {
     this.#isrTimer = this.#deps.timers.after(this.#options.config.current.replicaLagTimeMaxMs / 2, () => {
       this.#isrTimer = null;
-      let isAnyFollowed = false;
+      let isAny = false;
       for (const led of this.#led.all()) {
-        if (!led.hasFollowers) continue;
-        isAnyFollowed = true;
+        if (!led.mustTick) continue;
+        isAny = true;
         led.onTick();
       }
-      if (isAnyFollowed && !this.#isStopped) this.#armIsrTimer();
+      if (isAny && !this.#isStopped) this.#armIsrTimer();
     });
   }
 
@@ -578,6 +596,7 @@ export class ReplicaManager {
     for (const partition of this.#led.all()) partition.close(code);
     this.#led.clear();
     this.#isrTimer?.cancel();
+    this.#proposals.close();
     this.#replication?.close();
     this.#readyWaits.endAll();
   }
@@ -641,6 +660,10 @@ export class ReplicaManager {
   }
 
   // ---- small parts ----
+
+  #ownBrokerEpoch(): number {
+    return this.#image.brokers.get(this.#brokerId)?.brokerEpoch ?? -1;
+  }
 
   get #brokerId(): number {
     return this.#options.config.base.nodeId;

@@ -1,6 +1,6 @@
 /**
- * What a broker needs of replication when it is not alone: the streams to those whose partitions it follows, the streams
- * from those that follow it, and the proposals of its leaders. A door of its own: a single broker never loads it.
+ * What a broker needs of replication when it is not alone: the streams to those whose partitions it follows, and the streams
+ * from those that follow it. A door of its own: a single broker never loads it.
  *
  * Not here: which replica leads or follows (replica-manager.ts), what follows from a report (replication).
  */
@@ -14,11 +14,8 @@ import type {
   PeerTransport,
   Timers,
 } from "../ports/index.ts";
-import type { IsrProposal } from "../replication/index.ts";
-import type { ControllerCommands } from "./controller-commands.ts";
 import { FollowedPartition } from "./followed-partition.ts";
 import type { FollowedPartitionDeps, FollowedPartitionOptions } from "./followed-partition.ts";
-import { IsrSender } from "./isr-proposals.ts";
 import type { Partition } from "./partition.ts";
 import { ReplicaFetcher } from "./replica-fetcher.ts";
 import { ReplicationSource } from "./replication-source.ts";
@@ -35,10 +32,9 @@ export type Led =
       readonly mayCome: boolean;
     };
 
-/** The other brokers, and the controller. */
+/** The other brokers. */
 export interface ReplicationPeers {
   readonly transport: Pick<PeerTransport, "openReplication">;
-  readonly commands: Pick<ControllerCommands, "alterPartitions">;
   /** Null while the metadata does not say where that broker is. */
   addressOf(brokerId: number): PeerAddress | null;
   /** Of this broker, as registered; -1 = not yet. */
@@ -57,7 +53,6 @@ export interface ReplicationHost {
   /** `replica.fetch.backoff.ms`, `replica.fetch.max.bytes`. */
   backoffMs(): number;
   maxBytes(): number;
-  appliedOffset(): number;
   findLed(topicId: string, partition: number, leaderEpoch: number): Led;
 }
 
@@ -65,7 +60,6 @@ export class Replication {
   readonly #host: ReplicationHost;
   readonly #peers: ReplicationPeers;
   readonly #deps: ReplicationHost & ReplicationPeers;
-  readonly #proposals: IsrSender;
   readonly #slabs = new SlabPool();
   readonly #fetchers = new Map<number, ReplicaFetcher>();
   readonly #addresses = new Map<number, string>();
@@ -80,11 +74,9 @@ export class Replication {
     this.#deps = {
       ...host,
       transport: peers.transport,
-      commands: peers.commands,
       addressOf: (brokerId) => peers.addressOf(brokerId),
       brokerEpoch: () => peers.brokerEpoch(),
     };
-    this.#proposals = new IsrSender(this.#deps);
   }
 
   // ---- following ----
@@ -133,10 +125,6 @@ export class Replication {
     return source;
   }
 
-  propose(partition: Partition, proposal: IsrProposal): void {
-    this.#proposals.propose(partition, proposal);
-  }
-
   /** A partition is led here that was not before. */
   onLed(): void {
     for (const source of this.#sources.values()) source.onLedChanged();
@@ -145,9 +133,8 @@ export class Replication {
   // ---- the metadata ----
 
   /** An entry is applied, and the partitions know what concerns them. */
-  onApplied(metadataOffset: number, hasBrokersChanged: boolean): void {
+  onApplied(hasBrokersChanged: boolean): void {
     if (hasBrokersChanged) this.#onBrokersChanged();
-    this.#proposals.onApplied(metadataOffset);
     this.onLed();
   }
 
@@ -170,7 +157,6 @@ export class Replication {
   }
 
   close(): void {
-    this.#proposals.close();
     for (const fetcher of this.#fetchers.values()) fetcher.close();
     this.#fetchers.clear();
     for (const source of this.#sources.values()) source.close();

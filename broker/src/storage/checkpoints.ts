@@ -71,7 +71,7 @@ export class Checkpoints {
     this.recoveryPoints = writer(RECOVERY_POINTS, options.recoveryPointIntervalMs, () => recoveryPointsOf(logs()));
     this.logStarts = writer(LOG_STARTS, options.logStartIntervalMs, async () => {
       const raised = logs().filter((log) => log.isLogStartRaised);
-      return format(raised, (log) => log.logStartOffset);
+      return format(raised, (log) => log.logStartToKeep);
     });
     this.highWatermarks = writer(HIGH_WATERMARKS, options.highWatermarkIntervalMs, async () =>
       format(logs(), (log) => log.highWatermark),

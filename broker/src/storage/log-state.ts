@@ -29,6 +29,8 @@ export class LogState implements ReadableLog {
   logStartOffset: Offset;
   /** What of it would survive a crash; a log start above is on its way to the checkpoint. */
   durableLogStart: Offset;
+  /** The checkpoint says no less: what was deleted stays deleted, though the log has begun anew below. */
+  promisedLogStart = 0;
   /** No file of a segment below it is there, durably. A log start above it has to stand in the checkpoint. */
   durableBase: number;
   logEndOffset: Offset;
@@ -69,10 +71,13 @@ export class LogState implements ReadableLog {
     this.writtenEnd = offset;
   }
 
-  /** The log is empty, and starts and ends at `offset`. */
-  startAnewAt(offset: Offset): void {
+  /** The log is empty, and starts and ends at `offset`; after a crash it starts at `promisedLogStart` if that is above. */
+  startAnewAt(offset: Offset, promisedLogStart: Offset): void {
+    this.promisedLogStart = promisedLogStart;
+    // Files come that lie below: until they have gone the checkpoint has to name what it is.
+    this.durableBase = Math.min(this.durableBase, offset);
     this.logStartOffset = offset;
-    this.durableLogStart = asOffset(Math.min(this.durableLogStart, offset));
+    this.durableLogStart = asOffset(Math.min(this.durableLogStart, promisedLogStart));
     this.logEndOffset = offset;
     this.writtenEnd = offset;
     this.#highWatermark = offset;

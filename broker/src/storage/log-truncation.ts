@@ -32,6 +32,7 @@ export interface LogTruncationDeps {
   readonly epochs: EpochCache;
   readonly producers: ProducerState;
   readonly snapshots: SnapshotStore;
+  newSegment(baseOffset: Offset): Segment;
 }
 
 export class LogTruncation {
@@ -51,6 +52,8 @@ export class LogTruncation {
   async run(offset: Offset): Promise<void> {
     const { host, state, writer, sync, snapshots } = this.#deps;
     const { position, end } = await this.#boundaryAt(offset);
+    // The batch that goes is the one inside of which the log starts (13(4)): nothing is left.
+    if (end < state.logStartOffset) return this.restart(state.logStartOffset, state.logStartOffset);
     const slot = Math.max(0, slotOf(state.segments, end));
     const kept = state.segments[slot];
     assert(kept !== undefined, "a log has a segment");
@@ -87,21 +90,22 @@ export class LogTruncation {
   }
 
   /**
-   * Nothing that is here, and an empty log that starts at `offset`, below or above what was (5.3(5), 5.3(8)). Rejects as
-   * `run` does.
+   * Nothing that is here, and an empty log that starts at `offset`, below or above what was (5.3(5), 5.3(8)); the log start
+   * on disk is `promisedLogStart`, which may lie above. Rejects as `run` does.
    *
    * Until it is done the recovery point on disk is 0: what an interruption leaves is neither damaged nor has an epoch, and
    * ends below the log start on disk, if that has moved up, where a start drops the rest (4.2(7)).
    */
-  async restart(offset: Offset, segment: Segment): Promise<void> {
+  async restart(offset: Offset, promisedLogStart: Offset): Promise<void> {
     const { host, state, writer, sync, snapshots } = this.#deps;
+    const segment = this.#deps.newSegment(offset);
     const isBelowHighWatermark = offset < state.highWatermark;
     const doomed = state.segments.splice(0);
     this.#doomed = doomed;
     state.generation += 1;
     state.segments.push(segment);
     state.active = segment;
-    state.startAnewAt(offset);
+    state.startAnewAt(offset, promisedLogStart);
     this.#deps.reader.forget();
     writer.tail?.clear();
     this.#deps.epochs.clear();
@@ -118,7 +122,7 @@ export class LogTruncation {
     segment.entryVersion = sync.directoryChanged();
     await this.#makeToLast(segment);
     state.durableBase = offset;
-    state.durableLogStart = offset;
+    state.durableLogStart = promisedLogStart;
   }
 
   async #lowerCheckpoints(isBelowHighWatermark: boolean): Promise<void> {

@@ -161,6 +161,7 @@ export class SegmentedLog implements PartitionLog {
       reader: this.#reader,
       sync: this.#sync,
       snapshots: this.#snapshots,
+      newSegment: (baseOffset) => this.#newSegment(baseOffset),
     });
     return this.#lazyTruncator;
   }
@@ -234,9 +235,14 @@ export class SegmentedLog implements PartitionLog {
     return this.#state.segments.length;
   }
 
+  /** What the checkpoint has to say of the log start. */
+  get logStartToKeep(): number {
+    return Math.max(this.#state.logStartOffset, this.#state.promisedLogStart);
+  }
+
   /** The log start lies above what the directory says for certain: the checkpoint has to name it. */
   get isLogStartRaised(): boolean {
-    return this.#state.logStartOffset > this.#state.durableBase;
+    return this.logStartToKeep > this.#state.durableBase;
   }
 
   get latestEpoch(): LeaderEpoch {
@@ -618,8 +624,9 @@ export class SegmentedLog implements PartitionLog {
     return this.#cutting(() => this.#cutTo(offset));
   }
 
-  restartAt(offset: Offset): Promise<void> {
-    return this.#cutting(() => this.#restartAt(offset));
+  restartAt(offset: Offset, promisedLogStart = offset): Promise<void> {
+    assert(promisedLogStart >= offset, "a log starts at its first offset or later");
+    return this.#cutting(() => this.#restartAt(offset, promisedLogStart));
   }
 
   async #cutting(cut: () => Promise<void>): Promise<void> {
@@ -652,10 +659,11 @@ export class SegmentedLog implements PartitionLog {
     this.#drawJitter();
   }
 
-  async #restartAt(offset: Offset): Promise<void> {
+  async #restartAt(offset: Offset, promisedLogStart: Offset): Promise<void> {
     const { logStartOffset, logEndOffset, segments } = this.#state;
-    if (offset === logStartOffset && offset === logEndOffset && segments[0]?.baseOffset === offset) return;
-    await this.#truncator.restart(offset, this.#newSegment(offset));
+    const isThere = offset === logStartOffset && offset === logEndOffset && segments[0]?.baseOffset === offset;
+    if (isThere && promisedLogStart === offset) return;
+    await this.#truncator.restart(offset, promisedLogStart);
     this.#syncAskedEnd = Math.min(this.#syncAskedEnd, offset);
     this.#drawJitter();
   }

@@ -234,8 +234,11 @@ export interface PartitionLog {
    * there. Until it resolves appends answer 56, and reads nothing.
    */
   truncateTo(offset: Offset): Promise<void>;
-  /** Drops all and starts and ends at `offset` (5.3(5), 5.3(8)). Else as `truncateTo`. */
-  restartAt(offset: Offset): Promise<void>;
+  /**
+   * Drops all and starts and ends at `offset` (5.3(5)). `promisedLogStart` above it: what was deleted below that stays deleted
+   * after a crash, while the batch comes inside of which it lies (5.3(8)). Else as `truncateTo`.
+   */
+  restartAt(offset: Offset, promisedLogStart?: Offset): Promise<void>;
   /**
    * Begins a segment at `offset`, beyond the log end by more than a segment spans, once all before it is synced (3.3(3)).
    * False: it could not be synced, or the segment not be made; nothing has changed.

@@ -42,6 +42,7 @@ class ManagerBench {
         turn: new Turn(process),
         purgatory,
         openLogDirectory,
+        commands: { alterPartitions: () => new Promise(() => undefined) },
         onOffline: (fault) => this.faults.push(fault),
       },
     );

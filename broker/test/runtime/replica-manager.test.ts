@@ -4,7 +4,7 @@ import { SeededRandom } from "../../src/base/index.ts";
 import { LiveConfig, loadConfig } from "../../src/config/index.ts";
 import type { BrokerConfig } from "../../src/config/index.ts";
 import { applyEntry, emptyImage } from "../../src/metadata/index.ts";
-import type { ClusterImage, MetadataRecord } from "../../src/metadata/index.ts";
+import type { AlterPartitionsRequest, ClusterImage, MetadataRecord } from "../../src/metadata/index.ts";
 import type { Disk, DiskFault, Logger } from "../../src/ports/index.ts";
 import { Purgatory, ReplicaManager, Turn } from "../../src/runtime/index.ts";
 import { SimDisk, SimWorld } from "../../src/sim/index.ts";
@@ -29,6 +29,7 @@ class Bench {
   readonly disk = new SimDisk({ random: new SeededRandom(2), mode: "strict" });
   readonly offline: DiskFault[] = [];
   readonly logged: string[] = [];
+  readonly proposals: AlterPartitionsRequest[] = [];
   readonly mount: Disk;
   readonly config = new LiveConfig(config());
   readonly manager: ReplicaManager;
@@ -54,6 +55,12 @@ class Bench {
         turn: new Turn(process),
         purgatory: new Purgatory({ clock: process, timers: process }),
         openLogDirectory,
+        commands: {
+          alterPartitions: (request) => {
+            this.proposals.push(request);
+            return new Promise(() => undefined);
+          },
+        },
         onOffline: (fault) => this.offline.push(fault),
       },
     );
@@ -206,6 +213,31 @@ describe("ReplicaManager", () => {
     expect(after).to.not.equal(before);
     expect(after?.leaderEpoch).to.equal(1);
     expect(before?.closedCode).to.equal("NOT_LEADER_OR_FOLLOWER");
+  });
+
+  it("says first of all that it has recovered, where it was chosen by the longest log (9(3), 7(7))", async () => {
+    const bench = await Bench.open();
+    bench.create("tide", 1);
+    await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000));
+    bench.commit({
+      type: "leadersChosen",
+      leaderId: 1,
+      choice: "lastIsr",
+      partitions: [{ topicId: topicId(1), partitions: [0] }],
+    });
+    await bench.world.runFor(1);
+    expect(bench.proposals.map(({ partitions }) => partitions)).to.deep.equal([
+      [
+        {
+          topicId: topicId(1),
+          partition: 0,
+          leaderEpoch: 1,
+          partitionEpoch: 1,
+          isr: [{ brokerId: 1, brokerEpoch: 1 }],
+          isRecovering: false,
+        },
+      ],
+    ]);
   });
 
   it("leads no partition whose leader is gone", async () => {

@@ -468,6 +468,34 @@ describe("replication: settings and deletions", () => {
     for (const id of [1, 2, 3]) expect(bench.node(id).log().logStartOffset).to.equal(6);
   });
 
+  it("begins at the batch inside of which the leader's log starts; what was deleted stays so over a crash (5.3(8), P10)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 4; i++) await answered(bench, bench.append(1, { values: [`${i}a`, `${i}b`, `${i}c`] }));
+    await bench.drive(
+      bench
+        .node(1)
+        .led()
+        .deleteRecordsBefore(asOffset(4), asMs(bench.world.nowMs + 1_000)),
+    );
+    bench.kill(3);
+    await bench.wipe(3);
+    // It gets no further than the batch in which the log starts, and crashes there again and again.
+    for (let write = 0; write < 3; write++) {
+      await bench.start(3);
+      const fault = bench.node(3).disk.faults.add({ operation: "write", effect: "ENOSPC", path: LOG_FILE, times: 3 });
+      await bench.world.runFor(2_500);
+      expect(fault.firedCount).to.be.greaterThan(0);
+      expect(bench.node(3).log().logStartOffset).to.be.oneOf([3, 4]);
+      expect(bench.node(3).log().durableLogStartOffset).to.equal(4);
+      bench.kill(3, write === 1 ? "power" : "process");
+    }
+    await bench.start(3);
+    await bench.until("in sync", () => bench.isr().includes(3));
+    expect(bench.node(3).log().logStartOffset).to.equal(4);
+    expect(await bench.values(3)).to.deep.equal(await bench.values(1));
+    expect(await bench.values(3)).to.deep.equal(["1b", "1c", "2a", "2b", "2c", "3a", "3b", "3c"]);
+  });
+
   it("DeleteRecords does not wait for a replica that is fenced, and says so of one that is not in time", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
     for (let i = 0; i < 10; i++) await put(bench, 1, `r${i}`);

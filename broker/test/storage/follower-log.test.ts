@@ -196,6 +196,40 @@ describe("log: begun anew (5.3(5), 5.3(8))", () => {
     });
   }
 
+  it("is what a cut inside the batch leaves in which the log starts, and the log start stays", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    follow(log, fetched(0, 1, { records: 4 }));
+    follow(log, fetched(4, 2, { records: 6 }));
+    log.highWatermark = asOffset(10);
+    await machine.run(log.raiseLogStart(asOffset(6)));
+    await machine.run(log.truncateTo(asOffset(8)));
+    expect([log.logStartOffset, log.logEndOffset, log.highWatermark, log.latestEpoch]).to.deep.equal([6, 6, 6, -1]);
+    machine.restart("power");
+    const { log: again } = await machine.again();
+    expect([again.logStartOffset, again.logEndOffset, again.isDamaged]).to.deep.equal([6, 6, false]);
+  });
+
+  it("keeps what was promised to be deleted over a crash, though it begins below", async () => {
+    await crashEverywhere(
+      async (machine) => {
+        const log = await filled(machine);
+        await machine.run(log.restartAt(asOffset(100)));
+        return async () => {
+          await log.restartAt(asOffset(97), asOffset(100));
+          follow(log, fetched(97, 4, { records: 6 }));
+          log.highWatermark = asOffset(103);
+          await log.raiseLogStart(asOffset(100));
+        };
+      },
+      async (machine, kind) => {
+        const { log } = await machine.again();
+        expect([log.logStartOffset, log.isDamaged], kind).to.deep.equal([100, false]);
+        expect(log.logEndOffset).to.be.oneOf([100, 103]);
+      },
+    );
+  });
+
   it("further back, it forgets a log start that was on its way to the checkpoint", async () => {
     const machine = new StorageMachine();
     const { log } = await machine.fresh();

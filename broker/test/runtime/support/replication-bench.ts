@@ -256,10 +256,10 @@ export class ReplicationBench {
         turn,
         purgatory,
         openLogDirectory: async (options) => (directory = await openLogDirectory(options)),
+        commands: { alterPartitions: (request) => this.#alterPartitions(process, request) },
         createReplication: (host) =>
           new Replication(host, {
             transport,
-            commands: { alterPartitions: (request) => this.#alterPartitions(process, request) },
             addressOf: (brokerId) => this.node(brokerId).address(),
             brokerEpoch: () => node.image.brokers.get(id)?.brokerEpoch ?? -1,
           }),
