@@ -302,6 +302,7 @@ export class Controller implements ControllerCommands, RaftEvents {
     const proposals = this.#proposals;
     this.#proposals = null;
     proposals?.drop(error);
+    this.#onIdle?.();
     for (const { drop } of this.#waiting.splice(0)) drop(error);
     this.#reports.drop(error);
   }
@@ -312,7 +313,8 @@ export class Controller implements ControllerCommands, RaftEvents {
     const { response, metadataOffset } = await this.#submit((working) => {
       const isLocal = request.brokerId === this.#config.nodeId;
       const isAppliedAtOnce = isLocal && this.#consensus?.voters.length === 1;
-      const isAlive = isLocal || (this.#dutiesNow?.isAlive(request.brokerId) ?? false);
+      // Until the sessions have begun, which is soon, nobody is taken for dead.
+      const isAlive = isLocal || (this.#dutiesNow?.isAlive(request.brokerId) ?? true);
       return registerBroker(working, request, { isAlive, isAppliedAtOnce });
     });
     if (!response.ok) throw new ProtoError(response.error, response.message);
@@ -437,36 +439,33 @@ export class Controller implements ControllerCommands, RaftEvents {
     const hasOthers = [...(this.#proposals?.working.brokers.keys() ?? [])].some((brokerId) => brokerId !== nodeId);
     if (!hasOthers || this.#duties !== null) return;
     this.#loadDuties().catch((cause: unknown) =>
-      this.#logger.error("the controller's duties did not start", { err: cause }),
+      this.#logger.debug("the controller's duties did not start", { err: cause }),
     );
   }
 
+  /** Rejects with NotController when the reign, or this controller, ends meanwhile. */
   #loadDuties(): Promise<ControllerDuties> {
     if (this.#duties !== null) return Promise.resolve(this.#duties);
-    const loading = this.#createDuties();
+    if (!this.isActive || this.#isStopped) return Promise.reject(this.#notController("this node no longer leads"));
+    const loading = loadDuties().then(({ ControllerDuties }) => {
+      if (this.#duties !== loading) throw this.#notController("this node no longer leads");
+      const { clock, timers, peers } = this.#options;
+      const duties = new ControllerDuties({
+        nodeId: this.#config.nodeId,
+        config: () => layeredConfig(layersOf(this.#config, this.image.configs)),
+        clock,
+        timers,
+        peers,
+        logger: this.#logger,
+        image: () => this.image,
+        submit: (decide) => this.#submit(decide),
+      });
+      this.#duties = duties;
+      duties.start();
+      return duties;
+    });
     this.#duties = loading;
     return loading;
-  }
-
-  async #createDuties(): Promise<ControllerDuties> {
-    const reign = this.#proposals;
-    const { ControllerDuties } = await loadDuties();
-    const { clock, timers, peers } = this.#options;
-    const duties = new ControllerDuties({
-      nodeId: this.#config.nodeId,
-      config: () => layeredConfig(layersOf(this.#config, this.image.configs)),
-      clock,
-      timers,
-      peers,
-      logger: this.#logger,
-      image: () => this.image,
-      submit: (decide) => this.#submit(decide),
-    });
-    // It may have been deposed meanwhile.
-    if (reign === null || this.#proposals !== reign) throw this.#notController("this node no longer leads");
-    this.#duties = duties;
-    duties.start();
-    return duties;
   }
 
   #stopDuties(): void {

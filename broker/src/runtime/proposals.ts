@@ -33,6 +33,8 @@ export class Proposals {
   #pending: Proposal[] = [];
   /** Consensus may tell of earlier entries while it takes the next one, and whoever hears of them may ask for more. */
   #isProposing = false;
+  /** What `drop` was given: nothing is decided here any more. */
+  #dropped: Error | null = null;
 
   constructor(consensus: Consensus, committed: ClusterImage) {
     this.#consensus = consensus;
@@ -54,6 +56,7 @@ export class Proposals {
   submit<Response>(
     decide: (working: ClusterImage) => Decision<Response>,
   ): Promise<{ readonly response: Response; readonly metadataOffset: number }> {
+    if (this.#dropped !== null) return Promise.reject(this.#dropped);
     if (this.#isProposing) return Promise.resolve().then(() => this.submit(decide));
     const { records, response } = decide(this.working);
     if (records.length > 0) {
@@ -95,6 +98,7 @@ export class Proposals {
 
   /** The working state is gone, and whoever waits for more is told (10.3(4)). */
   drop(error: Error): void {
+    this.#dropped = error;
     const dropped = this.#pending;
     this.#pending = [];
     for (const { waiters } of dropped) for (const { drop } of waiters) drop(error);

@@ -1,6 +1,6 @@
 /** What the controller of several brokers does by itself: sessions (10.4), controlled shutdown (10.5), leaders by their logs (9(3)). */
 import { expect } from "chai";
-import type { PartitionImage } from "../../src/metadata/index.ts";
+import { encodeRecords, type PartitionImage } from "../../src/metadata/index.ts";
 import { spec } from "../metadata/fixtures.ts";
 import { ControllerBench } from "./support/controller-bench.ts";
 
@@ -117,6 +117,36 @@ describe("sessions of brokers (10.4(4)-(6))", () => {
     await bench.run(12_000);
     await bench.join(2);
     expect(bench.image.brokers.get(2)?.directoryId).to.equal("another");
+  });
+});
+
+describe("the duties of a controller", () => {
+  const killed = async (bench: ControllerBench): Promise<boolean | undefined> => {
+    bench.killBroker(2);
+    await bench.run(500);
+    return isFenced(bench, 2);
+  };
+
+  it("do not begin when it is closed meanwhile", async () => {
+    const bench = await cluster(3);
+    const node = await bench.restart(1);
+    const { controller } = node;
+    await bench.done(controller.whenActive().then(() => controller.close()));
+    await bench.run(100);
+    expect(bench.watchedBy(node)).to.deep.equal([]);
+  });
+
+  it("begin with its next reign, whatever was asked when the one before ended", async () => {
+    const bench = await cluster(3);
+    const { controller, driver } = bench.node();
+    const elected = controller.electLeaders({ type: "unclean", targets: null }).catch((error: unknown) => error);
+    const leading = driver.softState;
+    controller.onRole({ ...leading, role: "follower", leader: null });
+    expect(await bench.done(elected)).to.include({ code: "NOT_CONTROLLER" });
+    controller.onRole(leading);
+    driver.propose([encodeRecords([])]);
+    await bench.until(() => controller.isActive);
+    expect(await killed(bench)).to.equal(true);
   });
 });
 

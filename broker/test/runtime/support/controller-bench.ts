@@ -234,6 +234,11 @@ export class ControllerBench {
     for (const watch of this.#watches) if (watch.brokerId === brokerId) this.#lose(watch);
   }
 
+  /** Brokers to which this controller keeps a connection. */
+  watchedBy({ process }: ControllerNode): number[] {
+    return [...this.#watches].filter((watch) => watch.process === process).map(({ brokerId }) => brokerId);
+  }
+
   peersOf(process: SimProcess) {
     return {
       watch: (brokerId: number, onLost: () => void): (() => void) => {
