@@ -3,7 +3,7 @@
  * damage. One record says it for all partitions of the broker; here is what it means for each.
  */
 import type { PartitionImage } from "./image.ts";
-import { asChanged, candidatesOf, isUsable, withIsr, withLeader } from "./partition-rules.ts";
+import { asChanged, candidatesOf, isDamaged, isUsable, withIsr, withLeader } from "./partition-rules.ts";
 import type { Surroundings } from "./partition-rules.ts";
 
 /**
@@ -48,12 +48,19 @@ export function afterBrokerChange(partition: PartitionImage, brokerId: number, a
  */
 export function afterDamage(partition: PartitionImage, brokerId: number, around: Surroundings): PartitionImage | null {
   const { isr, elr, leaderId } = partition;
-  if (!isr.includes(brokerId) && !elr.includes(brokerId)) return partition;
-  const copies = [...isr, ...elr, ...candidatesOf(partition, around.brokers)];
+  const candidates = candidatesOf(partition, around.brokers).filter((id) => !isKnownDamaged(id, partition, around));
+  const copies = [...isr, ...elr, ...candidates];
+  // Also where it is in neither of them: of the last ISR it may be the one whose records are left.
   if (copies.every((id) => id === brokerId)) return null;
+  if (!isr.includes(brokerId) && !elr.includes(brokerId)) return partition;
   const wasLeader = leaderId === brokerId;
   const after = without(wasLeader ? { ...partition, leaderId: -1 } : partition, brokerId, around, true);
   return asChanged(partition, withLeader(after, around), { isNewLeader: wasLeader });
+}
+
+function isKnownDamaged(brokerId: number, { partition }: PartitionImage, { brokers, topicId }: Surroundings): boolean {
+  const broker = brokers.get(brokerId);
+  return broker !== undefined && isDamaged(broker, topicId, partition);
 }
 
 function without(

@@ -142,7 +142,13 @@ export class ImageDraft {
   #takeOutDamaged({ brokerId, damaged }: MetadataRecord & { type: "replicasDamaged" }): void {
     const before = this.#broker(brokerId);
     assert(before !== undefined, `no broker ${brokerId} to change`);
-    this.#setBroker({ ...before, damaged: [...before.damaged, ...damaged] });
+    // It may be reported again and again.
+    const fresh = damaged
+      .map(({ topicId, partitions }) => {
+        return { topicId, partitions: partitions.filter((partition) => !isDamaged(before, topicId, partition)) };
+      })
+      .filter(({ partitions }) => partitions.length > 0);
+    if (fresh.length > 0) this.#setBroker({ ...before, damaged: [...before.damaged, ...fresh] });
     for (const { topicId, partition } of eachOf(damaged)) {
       this.#change(topicId, partition, (before, around) => {
         const after = afterDamage(before, brokerId, around);

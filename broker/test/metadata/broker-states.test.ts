@@ -235,6 +235,23 @@ describe("damage at run time (15.7(2), 15.7(4))", () => {
     expect(report(bench, 1)).to.equal("ELIGIBLE_LEADERS_NOT_AVAILABLE");
     expect(bench.state()).to.equal("1 [1] / [] / [1]");
   });
+
+  it("leaves it where it is also when all others were damaged before, or it is in no ISR or ELR", () => {
+    const bench = three();
+    for (const id of [1, 2]) expect(report(bench, id)).to.equal("NONE");
+    expect(bench.state(), "2 is damaged as well").to.equal("3 [3] / [] / [2,3]");
+    expect(report(bench, 3)).to.equal("ELIGIBLE_LEADERS_NOT_AVAILABLE");
+    bench.restart(3, "unclean");
+    expect(bench.state()).to.equal("-1 [] / [] / [2,3]");
+    expect(report(bench, 3)).to.equal("ELIGIBLE_LEADERS_NOT_AVAILABLE");
+    expect(report(bench, 2), "3 has it all").to.equal("NONE");
+  });
+
+  it("keeps one note of what is reported again", () => {
+    const bench = three();
+    for (let times = 0; times < 3; times += 1) expect(report(bench, 1)).to.equal("NONE");
+    expect(bench.image.brokers.get(1)?.damaged).to.deep.equal([{ topicId: bench.topicId(), partitions: [0] }]);
+  });
 });
 
 describe("elections that are asked for (9(8))", () => {
