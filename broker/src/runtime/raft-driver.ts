@@ -517,6 +517,8 @@ export class RaftDriver implements Consensus {
   /** Never rejects. */
   async #resume(failed: RaftStore): Promise<void> {
     try {
+      // What the failed life has begun lands before its successor reads: a vote too, where it was the cut that failed.
+      await this.#writing;
       await this.#snapshotting;
       await Promise.all(this.#pieces);
       this.#store = null;

@@ -116,6 +116,46 @@ describe("RaftDriver on a full disk (10.1(1), P55)", () => {
     expect(node.medium.openNow).to.equal(0);
   });
 
+  it("does not open the store again while a write of the life before is still out", async () => {
+    bench.snapshotLimits = { snapshotBytes: 10_000, snapshotMs: 3_600_000 };
+    const node = await alone(bench);
+    const { disk } = node.medium;
+    const open = disk.open.bind(disk);
+    const held = new Map<string, () => void>();
+    const release = async (suffix: string): Promise<void> => {
+      for (const [path, sync] of held) {
+        if (path.endsWith(suffix) && held.delete(path)) sync();
+      }
+      await bench.run(2_000);
+    };
+    disk.open = (path, mode) => {
+      const file = open(path, mode);
+      const datasync = file.datasync.bind(file);
+      if (!path.endsWith(".snapshot.part") && !path.includes("quorum-state")) return file;
+      file.datasync = (done) => void held.set(path, () => datasync(done));
+      return file;
+    };
+    for (let i = 0; i < 1200; i += 1) node.propose("x".repeat(10));
+    await bench.run(100);
+    // A vote for another goes to the disk, which takes its time; meanwhile the cut behind the snapshot finds no room.
+    const [from, to] = [{ nodeId: 2, directoryId: "d" }, node.replica];
+    const end = { lastIndex: 10_000, lastTerm: 8 };
+    node.driver.step({ kind: "voteRequest", from, to, term: 9, isPreVote: false, isTransfer: true, ...end });
+    await bench.run(100);
+    expect([...held.keys()].length, "snapshot and vote").to.equal(2);
+    node.medium.rest = "lost";
+    await release(".part");
+    expect(node.driver.isSuspended).to.equal(true);
+    node.medium.rest = "written";
+    await bench.run(20_000);
+    expect(node.medium.openedCount, "the vote may still land").to.equal(1);
+    disk.open = open;
+    await release("");
+    await bench.run(20_000);
+    expect([node.medium.openedCount, node.driver.isSuspended, node.faults]).to.deep.equal([2, false, []]);
+    expect(node.driver.term, "it goes on from the vote").to.be.at.least(10);
+  });
+
   it("goes on without a snapshot that finds no room, and writes it later", async () => {
     bench.snapshotLimits = { snapshotBytes: 1000, snapshotMs: 3_600_000 };
     const node = await alone(bench);
