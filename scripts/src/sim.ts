@@ -8,7 +8,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { runLogCrash, runRaftGroup } from "@tidemark/broker/sim";
+import { runLogCrash, runRaftGroup, runReplicationCluster } from "@tidemark/broker/sim";
 import { openLogDirectory } from "@tidemark/broker/storage";
 
 interface Failure {
@@ -39,6 +39,10 @@ const PROFILES: Readonly<Record<string, (seed: number) => Promise<Outcome>>> = {
   },
   raft: async (seed) => {
     const { failure, events, counts } = runRaftGroup(seed);
+    return { failure, totals: { events }, counts };
+  },
+  replication: async (seed) => {
+    const { failure, events, counts } = runReplicationCluster(seed);
     return { failure, totals: { events }, counts };
   },
 };

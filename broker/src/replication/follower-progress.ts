@@ -29,6 +29,7 @@ export class FollowerProgress {
   #endBrokerEpoch = UNKNOWN;
   #isEndSynced = false;
   #durableLogStart: number = UNKNOWN;
+  #logStartBrokerEpoch = UNKNOWN;
   #caughtUpMs: number;
   #sampleMs: number;
   #sampleEnd: Offset;
@@ -51,9 +52,9 @@ export class FollowerProgress {
     return this.#endBrokerEpoch;
   }
 
-  /** Its log start, as far as that would survive a crash (13(4)); -1 = unknown. */
-  get durableLogStart(): number {
-    return this.#durableLogStart;
+  /** Its log start, as far as that would survive a crash (13(4)), told by this process life; -1 = unknown. */
+  durableLogStart(brokerEpoch: number): number {
+    return brokerEpoch === this.#logStartBrokerEpoch ? this.#durableLogStart : UNKNOWN;
   }
 
   /** When it last stood at the log end, as far as reports tell; -Infinity = never in this epoch. */
@@ -102,10 +103,11 @@ export class FollowerProgress {
     this.#sampleEnd = logEndOffset;
   }
 
-  /** True if it moved. Ordered by the stream; a life that lost its log says less than the one before. */
+  /** True if it moved. A life that lost its log says less than the one before. */
   reportLogStart(durableLogStart: Offset): boolean {
-    if (durableLogStart === this.#durableLogStart) return false;
+    if (durableLogStart === this.durableLogStart(this.#brokerEpoch)) return false;
     this.#durableLogStart = durableLogStart;
+    this.#logStartBrokerEpoch = this.#brokerEpoch;
     return true;
   }
 

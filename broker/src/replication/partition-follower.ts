@@ -189,14 +189,15 @@ export class PartitionFollower<Records> {
 
   /** 5.3(6): below the own high watermark only after an unclean choice newer than anything in this log. */
   #truncate(to: Offset): readonly FollowerEffect<Records>[] {
-    const { highWatermark, latestEpoch } = this.#log;
+    const { highWatermark, latestEpoch, logStartOffset } = this.#log;
     if (to < highWatermark && this.#uncleanEpoch <= latestEpoch) {
       this.#state = "stopped";
       const reason = `the leader's log ends at ${to}, below the high watermark ${highWatermark} here, without an unclean choice`;
       return [{ kind: "stop", reason }];
     }
     this.#state = "cutting";
-    return [{ kind: "truncate", to }];
+    // Nothing is left of a log that begins later; what was deleted here, the leader may have.
+    return to < logStartOffset ? [{ kind: "restart", at: to }] : [{ kind: "truncate", to }];
   }
 
   #waitFor(cause: ReplicaRefusal | "CORRUPT_MESSAGE"): readonly FollowerEffect<Records>[] {

@@ -171,9 +171,11 @@ export class PartitionLeader {
   leastLogStart(ownDurableLogStart: Offset): number | null {
     let least: number = ownDurableLogStart;
     for (const follower of this.#followers) {
-      if (this.#deps.broker(follower.brokerId)?.isFenced !== false) continue;
-      if (follower.durableLogStart === -1) return null;
-      least = Math.min(least, follower.durableLogStart);
+      const broker = this.#deps.broker(follower.brokerId);
+      if (broker === undefined || broker.isFenced) continue;
+      const logStart = follower.durableLogStart(broker.brokerEpoch);
+      if (logStart === -1) return null;
+      least = Math.min(least, logStart);
     }
     return least;
   }

@@ -24,3 +24,5 @@ export { MUTATIONS, runLogCrash } from "./log-crash/index.ts";
 export type { CrashFailure, CrashRunResult, Mutation } from "./log-crash/index.ts";
 export { birthSnapshot, newDisk, ReplicaHost, runRaftGroup } from "./raft-group/index.ts";
 export type { GroupFailure, GroupRunResult, HostOptions } from "./raft-group/index.ts";
+export { runReplicationCluster } from "./replication-cluster/index.ts";
+export type { ClusterFailure, ClusterRunOptions, ClusterRunResult } from "./replication-cluster/index.ts";

@@ -1,0 +1,344 @@
+/**
+ * The replication rows of testing.md section 4, checked after each event on the broker that it touched, with the eyes of one
+ * who sees every disk. What faults were allowed to take (3.2) is known here: an unclean choice takes what the chosen one
+ * lacks; a wiped disk, or in page-cache mode a power failure, what no member of ISR, ELR or lastIsr has any more, or what was
+ * destroyed on as many replicas as the smallest min ISR of the run. In a synced mode a power failure takes nothing.
+ */
+import type { ClusterState, Choice, ModelController } from "./model-controller.ts";
+import type { ModelBatch } from "./model-log.ts";
+import type { ReplicaHost } from "./replica-host.ts";
+import { check } from "./violation.ts";
+
+/** A batch that was below a high watermark once. */
+interface Committed {
+  readonly batch: ModelBatch;
+  /** Leader epoch in which a leader first had it below its own; Infinity: none did yet. */
+  seenEpoch: number;
+  /** The leader counted synced ends then: no power failure may take it. */
+  isDurable: boolean;
+  /** Replicas on which a fault destroyed it. */
+  destroyed: number;
+  isLost: boolean;
+}
+
+interface SeenMark {
+  readonly life: number;
+  readonly epoch: number;
+  readonly highWatermark: number;
+}
+
+export class ClusterChecks {
+  readonly counts = new Map<string, number>();
+  readonly #hosts: () => readonly ReplicaHost[];
+  readonly #controller: () => ModelController;
+  /** By epoch and base offset: the one batch that may be there. */
+  readonly #batches = new Map<string, ModelBatch>();
+  /** Ascending by base offset. */
+  #committed: Committed[] = [];
+  readonly #committedAt = new Map<number, Committed>();
+  /** Whoever has one of them below its high watermark has not heard of the loss yet. */
+  readonly #lost = new Set<ModelBatch>();
+  #uncleanEpoch = -1;
+  readonly #marks = new Map<number, SeenMark>();
+  /** Nothing below is compared: what a deletion that was never answered brings back is anything. */
+  #deletedTo = 0;
+  #minIsrLeast = Number.POSITIVE_INFINITY;
+  /** Truncation below a high watermark needs an excuse only while nothing was lost lawfully. */
+  hasLost = false;
+
+  constructor(hosts: () => readonly ReplicaHost[], controller: () => ModelController) {
+    this.#hosts = hosts;
+    this.#controller = controller;
+  }
+
+  count(what: string, by = 1): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + by);
+  }
+
+  onMinIsr(minIsr: number): void {
+    this.#minIsrLeast = Math.min(this.#minIsrLeast, minIsr);
+  }
+
+  // ---- appends ----
+
+  /** RE1, RE4: what is written at an (offset, epoch) is the same everywhere, and so is all before it. */
+  onWritten(host: ReplicaHost, batches: readonly ModelBatch[]): void {
+    for (const batch of batches) {
+      const key = `${batch.epoch}/${batch.baseOffset}`;
+      const known = this.#batches.get(key) ?? batch;
+      check(known === batch, "RE1", () => `${host.name} writes a second batch at ${key}`);
+      this.#batches.set(key, batch);
+    }
+  }
+
+  onFollowerAppended(host: ReplicaHost, before: ModelBatch | undefined, batches: readonly ModelBatch[]): void {
+    this.count("replicated", batches.length);
+    let previous = before;
+    for (const batch of batches) {
+      const isCompared = previous !== undefined && previous.lastOffset >= this.#deletedTo;
+      const isSame = !isCompared || previous?.chain === batch.previousChain;
+      check(isSame, "RE4", () => `${host.name} has another batch before ${batch.epoch}/${batch.baseOffset}`);
+      previous = batch;
+    }
+  }
+
+  onDeleted(to: number): void {
+    this.#deletedTo = Math.max(this.#deletedTo, to);
+  }
+
+  // ---- high watermarks ----
+
+  /** After every event of a host: RE2 to RE5 as far as they can be seen from it. */
+  afterEvent(host: ReplicaHost): void {
+    if (!host.isUp) return;
+    const { log } = host;
+    const mark = log.highWatermark;
+    check(mark <= log.logEndOffset, "RE2", () => `the high watermark of ${host.name} is beyond its log`);
+    check(mark >= log.logStartOffset, "RE2", () => `the high watermark of ${host.name} is before its log`);
+    const last = this.#marks.get(host.brokerId);
+    const epoch = host.leadEpoch;
+    const isSame = last !== undefined && last.life === host.life;
+    if (isSame && epoch !== -1 && last.epoch === epoch) {
+      check(mark >= last.highWatermark, "RE2", () => `the high watermark of leader ${host.name} fell to ${mark}`);
+    }
+    if (!isSame || last.epoch !== epoch || last.highWatermark !== mark) {
+      this.#marks.set(host.brokerId, { life: host.life, epoch, highWatermark: mark });
+      this.#onMark(host, isSame ? Math.min(last.highWatermark, mark) : log.logStartOffset);
+      if (epoch !== -1) this.#onLeaderMark(host, epoch);
+    }
+  }
+
+  /** RE3: what was below a high watermark once is the same below every other. */
+  #onMark(host: ReplicaHost, from: number): void {
+    const { log } = host;
+    for (let slot = log.batches.length - 1; slot >= 0; slot--) {
+      const batch = log.batches[slot] as ModelBatch;
+      if (batch.lastOffset >= log.highWatermark) continue;
+      if (batch.lastOffset < Math.max(from, this.#deletedTo)) break;
+      const known = this.#committedAt.get(batch.baseOffset);
+      if (this.#lost.has(batch)) continue;
+      if (known === undefined || known.isLost) {
+        this.#commit(batch);
+        continue;
+      }
+      if (known.batch !== batch && batch.epoch < this.#uncleanEpoch) {
+        this.#lost.add(batch);
+        continue;
+      }
+      check(known.batch === batch, "RE3", () => {
+        const { epoch, baseOffset, value } = known.batch;
+        return `${host.name} has ${batch.epoch}/${batch.value} below its high watermark, committed was ${epoch}/${value} at ${baseOffset}`;
+      });
+    }
+  }
+
+  #commit(batch: ModelBatch): void {
+    const committed = { batch, seenEpoch: Number.POSITIVE_INFINITY, isDurable: false, destroyed: 0, isLost: false };
+    this.#committedAt.set(batch.baseOffset, committed);
+    this.#committed = [...this.#committedAt.values()].sort((a, b) => a.batch.baseOffset - b.batch.baseOffset);
+    this.count("committed");
+  }
+
+  /** I4, RE7: what a leader shows is on every live member of the ISR, synced in the synced modes. */
+  #onLeaderMark(host: ReplicaHost, epoch: number): void {
+    const { log } = host;
+    for (const committed of this.#committed) {
+      const isShown =
+        committed.batch.lastOffset < log.highWatermark && log.at(committed.batch.baseOffset) === committed.batch;
+      if (!isShown) continue;
+      // What was shown while written ends counted is not made durable by a mode that is raised later (15.1(5)).
+      if (committed.seenEpoch === Number.POSITIVE_INFINITY) committed.isDurable = host.countsSynced;
+      committed.seenEpoch = Math.min(committed.seenEpoch, epoch);
+      // A leader that has not heard of an unclean choice goes on for nobody.
+      if (epoch < this.#uncleanEpoch) this.#lose(committed);
+    }
+    this.#checkIsr(host, epoch);
+  }
+
+  #checkIsr(host: ReplicaHost, epoch: number): void {
+    const { log } = host;
+    const controller = this.#controller();
+    if (controller.leaderId !== host.brokerId || controller.leaderEpoch !== epoch) return;
+    for (const member of this.#hosts()) {
+      const isMember = member !== host && controller.isr.includes(member.brokerId) && member.isUp;
+      if (!isMember || controller.brokers.get(member.brokerId)?.brokerEpoch !== member.brokerEpoch) continue;
+      for (const { batch, isLost, isDurable } of this.#committed) {
+        if (isLost || batch.lastOffset >= log.highWatermark || batch.baseOffset < member.log.logStartOffset) continue;
+        if (log.at(batch.baseOffset) !== batch) continue;
+        const has = member.log.at(batch.baseOffset) === batch && batch.lastOffset < member.log.writtenEnd;
+        check(
+          has,
+          "RE7",
+          () => `${host.name} shows ${batch.baseOffset}, which ISR member ${member.name} does not have`,
+        );
+        const isSynced = !isDurable || batch.lastOffset < member.log.syncedEnd;
+        check(isSynced, "RE7", () => `${host.name} shows ${batch.baseOffset}, which ${member.name} has not synced`);
+      }
+    }
+  }
+
+  // ---- leaders ----
+
+  /** RE6: whoever leads has what was shown in an earlier epoch, or in its own. */
+  onLeads(host: ReplicaHost, epoch: number): void {
+    this.count("leadership");
+    for (const { batch, isLost, seenEpoch } of this.#committed) {
+      if (isLost || seenEpoch > epoch || batch.lastOffset < host.log.logStartOffset) continue;
+      const has = host.log.at(batch.baseOffset) === batch;
+      check(has, "RE6", () => `${host.name} leads epoch ${epoch} without the committed batch at ${batch.baseOffset}`);
+    }
+  }
+
+  onChosen(leaderId: number, how: Choice): void {
+    this.count(how === "clean" ? "clean choice" : `choice ${how}`);
+    if (how !== "unclean" && how !== "timeout") return;
+    if (how === "unclean") this.#uncleanEpoch = this.#controller().leaderEpoch;
+    const isAllowed = how === "unclean" || !this.#controller().isSynced;
+    const { log } = this.#hosts()[leaderId - 1] as ReplicaHost;
+    for (const committed of this.#committed) {
+      const { batch } = committed;
+      const isKept = log.at(batch.baseOffset) === batch || batch.lastOffset < log.logStartOffset;
+      if (!isKept && isAllowed && !(how === "timeout" && committed.isDurable)) this.#lose(committed);
+    }
+  }
+
+  /** RE6: a member of ISR, ELR or lastIsr has all that was shown. */
+  onCommand(): void {
+    const { pool, leaderId } = this.#controller();
+    const leader = this.#hosts()[leaderId - 1];
+    if (leader !== undefined && leader.leadEpoch !== -1) this.#checkIsr(leader, leader.leadEpoch);
+    if (pool.length === 0) return;
+    const must = this.#committed.filter(({ isLost, seenEpoch }) => !isLost && seenEpoch !== Number.POSITIVE_INFINITY);
+    const hasAll = pool.some((brokerId) => {
+      const { log } = this.#hosts()[brokerId - 1] as ReplicaHost;
+      return must.every(({ batch }) => log.at(batch.baseOffset) === batch || batch.lastOffset < log.logStartOffset);
+    });
+    check(hasAll, "RE6", () => `none of {${pool.join()}} has all that was committed`);
+  }
+
+  // ---- faults and cuts ----
+
+  /** RE5, 5.3(6): a member of the ISR, on what the controller knows of it, cuts nothing that was shown. */
+  onCut(host: ReplicaHost, to: number): void {
+    this.count("truncation");
+    const controller = this.#controller();
+    const isMember =
+      controller.isr.includes(host.brokerId) &&
+      controller.leaderEpoch === host.followEpoch &&
+      controller.brokers.get(host.brokerId)?.brokerEpoch === host.brokerEpoch;
+    if (!isMember) return;
+    for (const { batch, isLost, seenEpoch } of this.#committed) {
+      if (isLost || seenEpoch === Number.POSITIVE_INFINITY || batch.lastOffset < to) continue;
+      const has = host.log.at(batch.baseOffset) === batch;
+      check(!has, "RE5", () => `ISR member ${host.name} cuts ${batch.baseOffset}, which was committed`);
+    }
+  }
+
+  onStopped(host: ReplicaHost, reason: string): void {
+    this.count("stopped");
+    check(this.hasLost, "5.3(6)", () => `${host.name} stops though nothing was lost: ${reason}`);
+  }
+
+  /** A fault changed what a replica has: what of it may be gone for good now? */
+  onDestroyed(host: ReplicaHost, before: readonly ModelBatch[], isWipe: boolean): void {
+    const had = new Set(before);
+    const { pool } = this.#controller();
+    for (const committed of this.#committed) {
+      const { batch, isDurable } = committed;
+      if (!had.has(batch) || host.log.at(batch.baseOffset) === batch) continue;
+      if (!isWipe && isDurable) continue;
+      this.count("committed batch destroyed");
+      committed.destroyed += 1;
+      const isHeld = pool.some((brokerId) => {
+        const { log } = this.#hosts()[brokerId - 1] as ReplicaHost;
+        return log.at(batch.baseOffset) === batch;
+      });
+      if (!isHeld || committed.destroyed >= this.#minIsrLeast) this.#lose(committed);
+    }
+  }
+
+  #lose(committed: Committed): void {
+    if (committed.isLost) return;
+    committed.isLost = true;
+    this.#lost.add(committed.batch);
+    this.hasLost = true;
+    this.count("lawfully lost");
+  }
+
+  // ---- answers and rest ----
+
+  /** RE13. */
+  onAcked(host: ReplicaHost, batch: ModelBatch): void {
+    this.count("acked");
+    check(host.log.at(batch.baseOffset) === batch, "RE13", () => `${host.name} acknowledges what it does not have`);
+    const isLow = batch.lastOffset < host.log.highWatermark;
+    check(isLow, "RE13", () => `${host.name} acknowledges ${batch.baseOffset} above its high watermark`);
+  }
+
+  /** RE12: what a leader counts for a follower is the same on both. */
+  onCounted(host: ReplicaHost, followerId: number, brokerEpoch: number, end: number): void {
+    const follower = this.#hosts()[followerId - 1];
+    if (follower?.isUp !== true || follower.brokerEpoch !== brokerEpoch || follower.followEpoch !== host.leadEpoch)
+      return;
+    const own = host.log;
+    const other = follower.log;
+    if (end <= this.#deletedTo) return;
+    check(
+      end <= other.logEndOffset,
+      "RE12",
+      () => `${host.name} counts ${end} for ${follower.name}, which ends before`,
+    );
+    const isCounted = !host.countsSynced || end <= Math.max(other.syncedEnd, other.logStartOffset);
+    check(isCounted, "RE12", () => `${host.name} counts ${end} for ${follower.name}, which has not synced it`);
+    const lastOwn = own.at(end - 1);
+    const lastOther = other.at(end - 1);
+    if (lastOwn === undefined || lastOther === undefined) return;
+    check(
+      lastOwn === lastOther,
+      "RE12",
+      () =>
+        `${host.name} counts ${end} for ${follower.name}, whose batch is another: ${describe(lastOwn)} and ${describe(lastOther)}`,
+    );
+  }
+
+  /** 13(4): nobody who is asked later may have what was deleted everywhere. */
+  onDeletedEverywhere(host: ReplicaHost, to: number): void {
+    for (const other of this.#hosts()) {
+      const known = host.state?.brokers.get(other.brokerId);
+      if (!other.isUp || known?.isFenced !== false || known.brokerEpoch !== other.brokerEpoch) continue;
+      const { durableLogStart } = other.log;
+      check(
+        durableLogStart >= to,
+        "ST5",
+        () => `${host.name} answers a deletion to ${to}, ${other.name} would forget it`,
+      );
+    }
+  }
+
+  /** All equal up to the log end, everybody in sync, nothing on its way. Null: at rest. */
+  atRest(state: ClusterState): string | null {
+    const hosts = this.#hosts();
+    const leader = hosts.find((host) => host.leadEpoch === state.leaderEpoch);
+    if (leader === undefined) return `nobody leads epoch ${state.leaderEpoch} (${state.leaderId})`;
+    if (state.isr.length !== hosts.length) return `the ISR is {${state.isr.join()}}`;
+    const { log } = leader;
+    if (log.highWatermark !== log.logEndOffset) return `the high watermark stays at ${log.highWatermark}`;
+    for (const host of hosts) {
+      const from = Math.max(log.logStartOffset, host.log.logStartOffset);
+      const isSame =
+        host.log.logEndOffset === log.logEndOffset &&
+        log.batches.every((batch) => batch.lastOffset < from || host.log.at(batch.baseOffset) === batch);
+      if (!isSame) return `${host.name} has another log than the leader`;
+      if (host.log.highWatermark !== log.highWatermark) return `${host.name} stays at ${host.log.highWatermark}`;
+    }
+    for (const { batch, isLost, seenEpoch } of this.#committed) {
+      if (isLost || seenEpoch === Number.POSITIVE_INFINITY || batch.lastOffset < log.logStartOffset) continue;
+      check(log.at(batch.baseOffset) === batch, "RE6", () => `the committed batch at ${batch.baseOffset} is gone`);
+    }
+    return null;
+  }
+}
+
+function describe(batch: ModelBatch): string {
+  return `${batch.epoch}/${batch.baseOffset}-${batch.lastOffset}/${batch.value}`;
+}

@@ -1,0 +1,151 @@
+/** A broker that follows: drives the real follower core on its log, over one stream at a time. */
+import { asBrokerId, asLeaderEpoch } from "../../base/index.ts";
+import { PartitionFollower } from "../../replication/index.ts";
+import type { FollowerEffect, ReplicaAsk } from "../../replication/index.ts";
+import type { Link } from "./link.ts";
+import type { ClusterState } from "./model-controller.ts";
+import type { ModelFrame, ModelRecords, ReplicaHost } from "./replica-host.ts";
+import { check } from "./violation.ts";
+
+const BACKOFF_MS = 10;
+
+export class FollowerSide {
+  readonly core: PartitionFollower<ModelRecords>;
+  readonly leaderId: number;
+  readonly #host: ReplicaHost;
+  #link: Link | null = null;
+  #isClosed = false;
+
+  constructor(host: ReplicaHost, state: ClusterState, generation: number) {
+    this.#host = host;
+    this.leaderId = state.leaderId;
+    const leaderEpoch = asLeaderEpoch(state.leaderEpoch);
+    this.core = new PartitionFollower({ leaderEpoch, uncleanEpoch: state.uncleanEpoch, generation }, host.log);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  get isConnected(): boolean {
+    return this.#link !== null;
+  }
+
+  onLinkOpened(link: Link): void {
+    this.#link = link;
+    this.#perform(this.core.onStreamOpened());
+  }
+
+  onLinkLost(link: Link): void {
+    if (link !== this.#link) return;
+    this.#link = null;
+    this.core.onStreamLost();
+    if (!this.#isClosed) this.#host.world.dial(this.#host, this.leaderId);
+  }
+
+  onState(state: ClusterState): void {
+    this.core.onMetadata(state.uncleanEpoch);
+    this.#perform(this.core.onRetry());
+    this.report();
+  }
+
+  onFrame(link: Link, frame: ModelFrame): void {
+    if (link !== this.#link || this.#isClosed) return;
+    const { world } = this.#host;
+    const { badBatchChance } = world.options;
+    if (frame.answer.kind === "records" && frame.answer.records !== null && world.disks.chance(badBatchChance)) {
+      this.#perform(this.core.onBadBatch());
+      return;
+    }
+    const effects = this.core.onFrame(frame);
+    const hasMarks = frame.answer.kind === "diverging" && effects.some(({ kind }) => kind === "advance");
+    check(!hasMarks, "RE11", () => `${this.#host.name} takes a mark from a diverging answer`);
+    this.#perform(effects);
+  }
+
+  onWritten(isFailed: boolean): void {
+    if (isFailed) this.#perform(this.core.onWriteFailed());
+    this.report();
+  }
+
+  onSynced(): void {
+    this.report();
+  }
+
+  onCut(): void {
+    this.#perform(this.core.onCut());
+  }
+
+  /** How far it is; nothing while that is about to change. */
+  report(ask: ReplicaAsk | null = null): void {
+    const { log, brokerEpoch, brokerId, countedEnd, countsSynced } = this.#host;
+    if (!this.core.isReporting || this.#isClosed) return;
+    this.#link?.sendUp({
+      follower: asBrokerId(brokerId),
+      brokerEpoch,
+      leaderEpoch: this.core.leaderEpoch,
+      generation: this.core.generation,
+      ask,
+      appendedTo: countedEnd,
+      isSynced: countsSynced,
+      durableLogStart: log.durableLogStart,
+    });
+  }
+
+  #perform(effects: readonly FollowerEffect<ModelRecords>[]): void {
+    const host = this.#host;
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "ask":
+          this.report(effect);
+          break;
+        case "append":
+          this.#append(effect);
+          break;
+        case "advance":
+          host.log.highWatermark = effect.highWatermark;
+          if (effect.logStartOffset > host.log.logStartOffset) {
+            host.log.logStartOffset = effect.logStartOffset;
+            host.keepLogStart();
+          }
+          break;
+        case "truncate":
+          host.cutLog(effect.to, "truncate");
+          break;
+        case "restart":
+          host.cutLog(effect.at, "restart");
+          break;
+        case "retryLater":
+          host.world.schedule(host, BACKOFF_MS, () => {
+            if (!this.#isClosed) this.#perform(this.core.onRetry());
+          });
+          break;
+        case "stop":
+          host.stopReplica(effect.reason);
+          break;
+      }
+    }
+  }
+
+  #append({ answer, restartAt }: Extract<FollowerEffect<ModelRecords>, { kind: "append" }>): void {
+    const { log, world } = this.#host;
+    const records = answer.records ?? [];
+    if (restartAt !== null) {
+      // The log start stays in its checkpoint: what was deleted does not come back by this.
+      const { durableLogStart } = log;
+      log.restart(restartAt);
+      log.finishCut();
+      log.durableLogStart = durableLogStart;
+      world.checks.count("restart inside a batch");
+    }
+    const [first] = records;
+    if (first === undefined || first.baseOffset < log.logEndOffset || first.epoch < log.latestEpoch) {
+      this.#perform(this.core.onBadBatch());
+      return;
+    }
+    world.checks.onFollowerAppended(this.#host, log.batches.at(-1), records);
+    log.append(records);
+    this.#host.writeAppended();
+    this.#perform(this.core.onAppended(answer));
+  }
+}

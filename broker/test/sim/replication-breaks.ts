@@ -1,0 +1,374 @@
+/**
+ * Known mistakes of replication: lines of the compiled rooms, and what they are replaced with. Those of the formal model by
+ * its names, those of semantics 16 by their numbers. A break of `sim` breaks a rule that the model controller, the model log
+ * or the model shell keeps in place of the real ones.
+ */
+import type { ClusterRunOptions } from "../../src/sim/index.ts";
+
+export interface Edit {
+  /** Below the compiled sources. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface ReplicationBreak {
+  readonly name: string;
+  readonly edits: readonly Edit[];
+  /** Caught by one of so many seeds from 1 on; when written, by this one. */
+  readonly seedsMax: number;
+  readonly seed: number;
+  /** Instead of what the seed would draw. */
+  readonly wanted: Partial<ClusterRunOptions>;
+}
+
+const known = (
+  name: string,
+  edits: readonly Edit[],
+  seedsMax: number,
+  seed: number,
+  wanted: Partial<ClusterRunOptions> = {},
+): ReplicationBreak => ({ name, edits, seedsMax, seed, wanted });
+
+export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
+  known(
+    "mTruncHw: truncates to the high watermark (P01)",
+    [{ file: "replication/truncation.js", from: "Math.min(...ends)", to: "Math.min(...ends, log.highWatermark)" }],
+    100,
+    4,
+  ),
+  known(
+    "mExpandHw: joins at the high watermark, before the start of the epoch (P03)",
+    [
+      {
+        file: "replication/partition-leader.js",
+        from: "Math.max(this.#highWatermark, this.epochStartOffset)",
+        to: "this.#highWatermark",
+      },
+    ],
+    2000,
+    173,
+  ),
+  known(
+    "mHwDiverge: takes a mark from a diverging answer (P04)",
+    [
+      {
+        file: "replication/partition-follower.js",
+        from: "return this.#truncate(truncationPoint(answer.end, this.#log));",
+        to: 'return [{ kind: "advance", highWatermark: this.#log.logEndOffset, logStartOffset: this.#log.logStartOffset }, ...this.#truncate(truncationPoint(answer.end, this.#log))];',
+      },
+    ],
+    100,
+    4,
+  ),
+  known(
+    "mAppended: counts an end that nobody compared (P36)",
+    [
+      { file: "replication/follower-progress.js", from: "Math.min(appendedTo, this.#validatedTo)", to: "appendedTo" },
+      { file: "replication/follower-progress.js", from: " && this.#validatedTo !== UNKNOWN", to: "" },
+      {
+        file: "replication/partition-leader.js",
+        from: 'if (verdict.kind !== "serve")',
+        to: 'if (verdict.kind !== "serve" && verdict.kind !== "diverging")',
+      },
+    ],
+    100,
+    4,
+  ),
+  known(
+    "mCommitted: moves the leader on a state that has something in flight (P35)",
+    [
+      {
+        file: "sim/replication-cluster/model-controller.js",
+        from: "if (!this.isr.includes(brokerId) || !this.isAcceptable(brokerId))",
+        to: "if (!this.records.at(-2)?.isr.includes(brokerId) || !this.isAcceptable(brokerId))",
+      },
+    ],
+    100,
+    1,
+  ),
+  known(
+    "mAckEpoch: answers a wait of another leadership (P48)",
+    [{ file: "sim/replication-cluster/replica-host.js", from: "if (!isSameLeadership && !leadsOn)", to: "if (false)" }],
+    100,
+    17,
+  ),
+  known(
+    "mPendRemoval: a removal counts before it is committed (7(6))",
+    [
+      {
+        file: "replication/partition-leader.js",
+        from: "if (follower.isInIsr || follower.isProposed)",
+        to: "if (this.#proposals.inFlight === null ? follower.isInIsr : follower.isProposed)",
+      },
+    ],
+    100,
+    4,
+  ),
+  known(
+    "mWritten: counts written ends in a synced mode (15.1(2))",
+    [
+      {
+        file: "sim/replication-cluster/replica-host.js",
+        from: "this.countsSynced && syncedEnd < writtenEnd ? syncedEnd : writtenEnd",
+        to: "writtenEnd",
+      },
+    ],
+    100,
+    1,
+  ),
+  known(
+    "mNoGate: the high watermark moves below min ISR (6(3))",
+    [{ file: "replication/partition-leader.js", from: "if (!this.#hasMinIsr())\n            return NOTHING;", to: "" }],
+    100,
+    11,
+  ),
+  known(
+    "mLastKeep: lastIsr is not brought up to date (9(5))",
+    [
+      {
+        file: "sim/replication-cluster/model-controller.js",
+        from: "this.elr = [];\n            this.lastIsr = this.#withDirectories(isr);",
+        to: "this.elr = [];",
+      },
+    ],
+    10000,
+    1817,
+  ),
+  known(
+    "mBadRestart: an unclean restart keeps its seats (P19)",
+    [
+      {
+        file: "sim/replication-cluster/model-controller.js",
+        from: "this.#setIsr(without(this.isr, brokerId), isClean ? [] : [brokerId]);",
+        to: "",
+      },
+      {
+        file: "sim/replication-cluster/model-controller.js",
+        from: "if (!isClean)\n            this.elr = without(this.elr, brokerId);",
+        to: "",
+      },
+    ],
+    100,
+    14,
+  ),
+  known(
+    "mBadRestartElr: an unclean restart stays in the ELR (9(4))",
+    [
+      {
+        file: "sim/replication-cluster/model-controller.js",
+        from: "const isClean = previousBrokerEpoch === known?.brokerEpoch;",
+        to: "const isClean = true;",
+      },
+    ],
+    100,
+    15,
+  ),
+  known(
+    "mStreamBe: an earlier life of a follower joins for the present one (P05)",
+    [
+      {
+        file: "replication/partition-leader.js",
+        from: "return broker.brokerEpoch === endBrokerEpoch;",
+        to: "return true;",
+      },
+      {
+        file: "replication/partition-leader.js",
+        from: "brokerEpoch: endBrokerEpoch });",
+        to: "brokerEpoch: deps.broker(brokerId)?.brokerEpoch ?? -1 });",
+      },
+    ],
+    100,
+    14,
+  ),
+  known(
+    "mElrKeep: ELR and lastIsr stay when min ISR is changed (P38)",
+    [{ file: "sim/replication-cluster/model-controller.js", from: "this.#setIsr(this.isr, []);", to: "" }],
+    10000,
+    1308,
+  ),
+  known(
+    "mDirect: the answer is taken for metadata (P52)",
+    [
+      {
+        file: "sim/replication-cluster/leader-side.js",
+        from: "const appliedOffset = this.#host.state?.offset ?? 0;",
+        to: 'const appliedOffset = this.#host.state?.offset ?? 0; if (code === "NONE") this.#perform(this.core.onMetadata({ ...membershipOf(this.#state), isr: proposal.isr.map(({ brokerId }) => brokerId), partitionEpoch: proposal.partitionEpoch + 1 }, this.#host.now));',
+      },
+      {
+        file: "replication/partition-leader.js",
+        from: "if (membership.partitionEpoch < partitionEpoch)",
+        to: "if (false)",
+      },
+    ],
+    100,
+    1,
+  ),
+  known(
+    "mLastLeader: any member of lastIsr leads, not the one with the longest log (P37)",
+    [{ file: "sim/replication-cluster/model-controller.js", from: "if (isGreater)", to: "if (greatest === null)" }],
+    100,
+    15,
+  ),
+  known(
+    "mLastIsrAny: lastIsr is the last ISR, however small (9(5))",
+    [
+      {
+        file: "sim/replication-cluster/model-controller.js",
+        from: "[...kept, ...this.#withDirectories(isr)]",
+        to: "isr.length > 0 ? this.#withDirectories(isr) : this.lastIsr",
+      },
+    ],
+    500,
+    58,
+  ),
+  known(
+    "mKeepEnds: members of the ISR are taken to have all when an epoch begins (7(3))",
+    [
+      {
+        file: "replication/follower-progress.js",
+        from: "this.#sampleMs = now;\n        this.#sampleEnd = logEndOffset;\n    }\n    /** What it vouches",
+        to: "this.#sampleMs = now;\n        this.#sampleEnd = logEndOffset;\n        if (isInIsr) this.#endOffset = logEndOffset;\n    }\n    /** What it vouches",
+      },
+    ],
+    100,
+    2,
+  ),
+  known(
+    "mSticky: a refused proposal with an attempt on its way is forgotten (7(7))",
+    [{ file: "replication/isr-proposals.js", from: "if (inFlight.attempts > 1)", to: "if (false)" }],
+    10000,
+    842,
+  ),
+  known(
+    "mAnsAny: a refusal ends whatever is in flight (P80)",
+    [
+      {
+        file: "replication/isr-proposals.js",
+        from: "this.#inFlight?.proposal.proposalId === proposalId ? this.#inFlight : null",
+        to: "this.#inFlight",
+      },
+    ],
+    2000,
+    174,
+  ),
+  known(
+    "mGen: a sync begun before a cut counts for what came after (P41)",
+    [
+      {
+        file: "sim/replication-cluster/model-log.js",
+        from: "if (generation !== this.generation)\n            return;",
+        to: "",
+      },
+    ],
+    500,
+    32,
+  ),
+  known(
+    "counts reports of another generation (5.4)",
+    [
+      {
+        file: "replication/follower-progress.js",
+        from: "return brokerEpoch === this.#brokerEpoch && generation < this.#generation;",
+        to: "return false;",
+      },
+      {
+        file: "replication/follower-progress.js",
+        from: "brokerEpoch === this.#brokerEpoch && generation === this.#generation && this.#validatedTo",
+        to: "this.#validatedTo",
+      },
+    ],
+    20000,
+    6473,
+  ),
+  known(
+    "cuts at the leader's end of an epoch that it does not have (P02)",
+    [
+      {
+        file: "replication/truncation.js",
+        from: "else\n        ends.push(own.endOffset);",
+        to: "else\n        ends.push(leaderEnd.endOffset);",
+      },
+    ],
+    2000,
+    127,
+  ),
+  known(
+    "the leader compares offsets only, not epochs (P02)",
+    [
+      {
+        file: "replication/partition-leader.js",
+        from: "end.epoch < epochBefore || end.endOffset",
+        to: "end.endOffset",
+      },
+    ],
+    500,
+    50,
+  ),
+  known(
+    "a written end counts after the mode was raised (P72)",
+    [
+      {
+        file: "replication/partition-leader.js",
+        from: "if (this.#countsSynced && !report.isSynced)",
+        to: "if (false)",
+      },
+      { file: "replication/follower-progress.js", from: "if (!this.#isEndSynced)", to: "if (false)" },
+    ],
+    500,
+    45,
+  ),
+  known(
+    "serves what is not written yet (P40)",
+    [
+      {
+        file: "sim/replication-cluster/model-log.js",
+        from: ".filter((batch) => batch.lastOffset < this.writtenEnd);\n    }\n    at(",
+        to: ";\n    }\n    at(",
+      },
+    ],
+    500,
+    91,
+  ),
+  known(
+    "a proposal is over before the metadata it was decided on is applied (P39)",
+    [{ file: "replication/isr-proposals.js", from: "|| metadataOffset < inFlight.endsAt", to: "" }],
+    100,
+    18,
+  ),
+  known(
+    "a proposal without an answer is never sent again (7(7), RE15)",
+    [{ file: "replication/isr-proposals.js", from: "inFlight.attempts += 1;", to: "return null;" }],
+    100,
+    7,
+  ),
+  known(
+    "a follower out of range waits for ever (P11)",
+    [
+      {
+        file: "replication/partition-follower.js",
+        from: 'return [{ kind: "restart", at: answer.logStartOffset }];',
+        to: "return [];",
+      },
+    ],
+    100,
+    6,
+  ),
+  known(
+    "the pending addition does not hold the high watermark (6(2))",
+    [
+      {
+        file: "replication/partition-leader.js",
+        from: "if (follower.isInIsr || follower.isProposed)",
+        to: "if (follower.isInIsr)",
+      },
+      {
+        file: "replication/partition-leader.js",
+        from: "return follower.isCaughtUp(this.#logEndOffset, this.#lagTimeMaxMs, now) && this.#isEligible(follower);",
+        to: "return false;",
+      },
+    ],
+    100,
+    10,
+  ),
+];
