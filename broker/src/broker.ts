@@ -368,7 +368,8 @@ export class Broker {
       } catch (cause: unknown) {
         const isLost = cause instanceof StorageError && cause.code === "METADATA_LOST";
         // A single voter has nobody to learn from.
-        if (!isLost || (this.#config.controllerQuorumVoters ?? []).length < 2) throw cause;
+        const voters = this.#config.controllerQuorumVoters ?? [];
+        if (!isLost || !voters.some(({ nodeId }) => nodeId !== this.#config.nodeId)) throw cause;
         this.#logger.error("the metadata store is lost: this broker joins its cluster anew", { reason: cause.message });
         this.#identity = await removeRaftStore(options, this.#claimed, this.#world.random);
       }
