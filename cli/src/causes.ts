@@ -85,7 +85,8 @@ export const CAUSES: Readonly<Record<string, string>> = {
   PARTIAL: "The broker went away, or one of several topics was refused.",
   PORT_IN_USE: "Another broker runs already, or another program took the port.",
   PROFILE_EXISTS: "The name was used before.",
-  UNHEALTHY: "Something on this machine or on the way to the broker is not as it has to be.",
+  UNHEALTHY:
+    "Something on this machine or on the way to the broker is not as it has to be, or a broker is down or behind.",
   UNKNOWN_CODE: "The code is misspelt, or another program's.",
   UNKNOWN_PROFILE: "The name is misspelt, or the profile stands in another file (XDG_CONFIG_HOME).",
   USAGE: "A flag is misspelt, has a value that makes no sense, or does not go with another.",

@@ -160,8 +160,8 @@ export const OWN_CODES: readonly OwnCode[] = [
   },
   {
     code: "UNHEALTHY",
-    text: "A check of `tidemark doctor` failed.",
-    hint: "Each of its FAIL lines says what to do.",
+    text: "A check of `tidemark doctor` failed, or `tidemark cluster health` found something wrong.",
+    hint: "Each FAIL line says what to do; `partitions list --unhealthy` and `cluster brokers` show where a cluster is ill.",
   },
   {
     code: "ALREADY_FORMATTED",

@@ -50,6 +50,21 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./tree/configs.ts")).buildConfigs,
   },
   {
+    name: "partitions",
+    summary: "where partitions are, and what is wrong with them",
+    load: async () => (await import("./tree/cluster.ts")).buildPartitions,
+  },
+  {
+    name: "cluster",
+    summary: "the cluster, its health, its brokers",
+    load: async () => (await import("./tree/cluster.ts")).buildCluster,
+  },
+  {
+    name: "raft",
+    summary: "the replicated log of the cluster's metadata",
+    load: async () => (await import("./tree/cluster.ts")).buildRaft,
+  },
+  {
     name: "produce",
     takes: "[options] <topic>",
     summary: "write records from standard input or files",

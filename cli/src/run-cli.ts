@@ -36,7 +36,7 @@ export async function runCli(given: readonly string[], world: World): Promise<Ex
     log = context.log;
     checkTraits(context.flags, traitsOf(command));
     exitCode =
-      context.flags.watchMs === null
+      context.flags.watchMs === null || traitsOf(command).watchesItself
         ? await body(context)
         : await (await import("./output/watch.ts")).watch(context, body);
   };

@@ -6,6 +6,7 @@
  */
 import { readdirSync } from "node:fs";
 import { Writable } from "node:stream";
+import type { Client } from "@tidemark/client";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -43,6 +44,8 @@ async function namesOf(context: CommandContext, { names, prefix }: Completion): 
   switch (names) {
     case "topic":
       return plain(await topicNames(context));
+    case "partition":
+      return plain(await partitionNames(context, prefix));
     case "resource":
       if (prefix.startsWith("topic/")) return plain((await topicNames(context)).map((name) => `topic/${name}`));
       return plain(["cluster", "broker/", "topic/"]);
@@ -68,18 +71,38 @@ async function namesOf(context: CommandContext, { names, prefix }: Completion): 
 }
 
 async function topicNames(context: CommandContext): Promise<string[]> {
+  const names: string[] = [];
+  await withPatience(context, async ({ admin }, timeout) => {
+    for await (const { name } of admin.topics.list({ timeout })) names.push(name);
+  });
+  return names;
+}
+
+/** Topics first, then, behind the colon, the numbers of one. */
+async function partitionNames(context: CommandContext, prefix: string): Promise<string[]> {
+  const colon = prefix.indexOf(":");
+  if (colon < 0) return (await topicNames(context)).map((name) => `${name}:`);
+  const topic = prefix.slice(0, colon);
+  const names: string[] = [];
+  await withPatience(context, async ({ admin }, timeout) => {
+    const { detail } = await admin.topics.describe(topic, { timeout });
+    for (const { partition } of detail) names.push(`${topic}:${partition}`);
+  });
+  return names;
+}
+
+async function withPatience(
+  context: CommandContext,
+  use: (client: Client, timeoutMs: number) => Promise<void>,
+): Promise<void> {
   const { TIDEMARK_COMPLETE_TOPICS: wanted = "" } = context.env;
-  if (wanted === "off") return [];
+  if (wanted === "off") return;
   const timeoutMs = wanted === "" ? TOPICS_TIMEOUT_MS : parseDurationMs(wanted);
   // Whatever is said would stand in the line that is being typed.
   const stderr = new Writable({ write: (_chunk, _encoding, done) => done() });
   const limited = { ...context, stderr, flags: { ...context.flags, timeoutMs, isQuiet: true } };
   const { withClient } = await import("../client-session.ts");
-  const names: string[] = [];
-  await withClient(limited, async ({ admin }) => {
-    for await (const { name } of admin.topics.list({ timeout: timeoutMs })) names.push(name);
-  });
-  return names;
+  await withClient(limited, (client) => use(client, timeoutMs));
 }
 
 /** Shells know files better, where they are asked; this is for those that are not. */

@@ -2,7 +2,7 @@
 import type { ConfigEntry, TopicDescription, TopicSummary } from "@tidemark/client";
 import type { CommandContext } from "../command-context.ts";
 import { outputFormat } from "../global-flags.ts";
-import { OFFSET_COLUMNS, PLACEMENT_COLUMNS, partitionShape } from "./partition-views.ts";
+import { PARTITION_COLUMNS, type PartitionRow as Partition, partitionShape } from "./partition-views.ts";
 import { type Column, printRows, renderTable } from "./rows.ts";
 import { formatBytes, plural } from "./units.ts";
 
@@ -20,14 +20,7 @@ export const SUMMARY_COLUMNS: readonly Column<TopicSummary>[] = [
   { title: "internal", cell: (row) => row.internal, isWide: true },
 ];
 
-type Partition = TopicDescription["detail"][number];
 type PartitionRow = Partition & { readonly topic: string };
-
-const PARTITION_COLUMNS: readonly Column<Partition>[] = [
-  { title: "partition", cell: (row) => row.partition },
-  ...PLACEMENT_COLUMNS,
-  ...OFFSET_COLUMNS,
-];
 
 /** Formats without pages show a row per partition. */
 const ROW_COLUMNS: readonly Column<PartitionRow>[] = [
@@ -71,7 +64,9 @@ export function printDescriptions(context: CommandContext, topics: readonly Topi
   } else if (format === "name") {
     printRows(context, topics.map(summaryShape), SUMMARY_COLUMNS);
   } else if (format === "table" || format === "wide" || format === "csv") {
-    const rows = topics.flatMap((topic) => topic.detail.map((partition) => ({ ...partition, topic: topic.name })));
+    const rows = topics.flatMap((topic) =>
+      topic.detail.map((partition) => ({ ...partitionShape(partition), topic: topic.name })),
+    );
     printRows(context, rows, ROW_COLUMNS);
   } else {
     printRows(context, topics.map(descriptionShape), []);
@@ -91,7 +86,7 @@ function renderPage(topic: TopicDescription, hasHeaders: boolean, isWide: boolea
   const settings = topic.config.filter((entry) => isWide || entry.source === "topic");
   return [
     `topic ${topic.name}  ${facts.join("  ")}${topic.internal ? "  internal" : ""}\n`,
-    renderTable(topic.detail, shown(PARTITION_COLUMNS), hasHeaders),
+    renderTable(topic.detail.map(partitionShape), shown(PARTITION_COLUMNS), hasHeaders),
     settings.length === 0 ? "" : renderTable(settings, shown(SETTING_COLUMNS), hasHeaders),
   ].join("");
 }

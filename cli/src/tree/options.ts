@@ -17,15 +17,23 @@ export interface Traits {
   readonly outputs: readonly OutputFormat[];
   /** --watch repeats it. */
   readonly isWatchable: boolean;
+  /** It repeats itself, and decides when that is over. */
+  readonly watchesItself: boolean;
   /** --dry-run shows what it would do. */
   readonly hasDryRun: boolean;
   /** What its arguments name, for completion: "topic" asks a broker. */
   readonly argument: ArgumentKind | null;
 }
 
-export type ArgumentKind = "topic" | "profile" | "resource" | "code" | "config-key";
+export type ArgumentKind = "topic" | "partition" | "profile" | "resource" | "code" | "config-key";
 
-const STANDARD: Traits = { outputs: ROW_OUTPUTS, isWatchable: false, hasDryRun: false, argument: null };
+const STANDARD: Traits = {
+  outputs: ROW_OUTPUTS,
+  isWatchable: false,
+  watchesItself: false,
+  hasDryRun: false,
+  argument: null,
+};
 const traits = new WeakMap<Command, Traits>();
 
 export function withTraits(command: Command, own: Partial<Traits>): Command {

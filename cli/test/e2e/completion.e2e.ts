@@ -58,6 +58,10 @@ describe("completion in a shell", () => {
       const env = { TIDEMARK_BROKERS: broker.address, TIDEMARK_COMPLETE_TOPICS: "120s" };
       expect(offered("tidemark consume o", env)).to.deep.equal(["orders"]);
       expect(offered("tidemark configs get topic/p", env)).to.deep.equal(["topic/payments"]);
+      expect(offered("tidemark partitions list pay", env)).to.deep.equal(["payments"]);
+      // Behind the colon, where readline begins a word of its own.
+      expect(offered("tidemark partitions describe o", env)).to.deep.equal(["orders:"]);
+      expect(offered("tidemark partitions describe orders:", env)).to.deep.equal(["0"]);
       expect(offered("tidemark consume o", { ...env, TIDEMARK_COMPLETE_TOPICS: "off" })).to.deep.equal([]);
     } finally {
       await broker.stop();

@@ -47,4 +47,16 @@ describe("watch", () => {
     expect(textOf(context.stdout)).to.equal("x\nx\n");
     expect(await watch(context, async () => ExitCode.UNHEALTHY)).to.equal(ExitCode.UNHEALTHY);
   });
+
+  it("goes on until what it was started to wait for", async () => {
+    const context = testContext({ flags: { watchMs: 1 } });
+    const codes: ExitCode[] = [ExitCode.UNHEALTHY, ExitCode.UNHEALTHY, ExitCode.OK];
+    let looks = 0;
+    const ended = watch(
+      context,
+      async () => codes[looks++] ?? ExitCode.FAILED,
+      (exitCode) => exitCode === ExitCode.OK,
+    );
+    expect([await ended, looks]).to.deep.equal([ExitCode.OK, 3]);
+  });
 });

@@ -37,6 +37,8 @@ describe("completion", () => {
 
   it("knows what an argument names, and when no more are taken", () => {
     expect(namesOf("consume", "")).to.equal("topic");
+    expect(namesOf("partitions", "list", "a", "")).to.equal("topic");
+    expect(namesOf("partitions", "describe", "a:0", "")).to.equal("partition");
     expect(namesOf("consume", "orders", "")).to.equal(null);
     expect(namesOf("topics", "delete", "a", "b", "")).to.equal("topic");
     expect(namesOf("topics", "create", "a", "-c", "ret")).to.equal("config-key");

@@ -1,0 +1,91 @@
+/**
+ * `cluster info | health | brokers`: the cluster as its metadata and its brokers say it is.
+ *
+ * `health` asks every broker. Where it repeats itself, with --watch or until all is well, a cluster that does not answer is as
+ * unhealthy as one that says so: that is what it was started to wait for.
+ */
+import type { HealthReport } from "@tidemark/client";
+import { callOptions, withClient } from "../client-session.ts";
+import type { CommandContext } from "../command-context.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { CliFailure, toFailure } from "../failure.ts";
+import { BROKER_COLUMNS, brokerShape, printHealth, printInfo } from "../output/cluster-views.ts";
+import { printRows } from "../output/rows.ts";
+import { formatMs, plural } from "../output/units.ts";
+import { watch } from "../output/watch.ts";
+
+export interface HealthRequest {
+  readonly exitWhenHealthy?: boolean;
+}
+
+/** Between two looks of --exit-when-healthy, without --watch. */
+const WAIT_MS = 500;
+
+export async function clusterInfo(context: CommandContext): Promise<ExitCode> {
+  printInfo(context, await withClient(context, (client) => client.admin.cluster(callOptions(context))));
+  return ExitCode.OK;
+}
+
+export async function clusterBrokers(context: CommandContext): Promise<ExitCode> {
+  const { brokers, controllerId } = await withClient(context, (client) =>
+    client.admin.cluster({ ...callOptions(context), versions: true }),
+  );
+  printRows(
+    context,
+    brokers.map((broker) => brokerShape(broker, controllerId)),
+    BROKER_COLUMNS,
+  );
+  return ExitCode.OK;
+}
+
+export async function clusterHealth(context: CommandContext, request: HealthRequest): Promise<ExitCode> {
+  const isWaiting = request.exitWhenHealthy === true;
+  if (isWaiting || context.flags.watchMs !== null) return keepLooking(context, isWaiting);
+  const report = await withClient(context, (client) => client.admin.health(callOptions(context)));
+  printHealth(context, report);
+  if (report.healthy) return ExitCode.OK;
+  throw new CliFailure("UNHEALTHY", `the cluster is unhealthy, for ${plural(report.reasons.length, "reason")}`, {
+    hint: "`tidemark partitions list --unhealthy` and `tidemark cluster brokers` show where",
+    details: { reasons: report.reasons },
+  });
+}
+
+async function keepLooking(context: CommandContext, isWaiting: boolean): Promise<ExitCode> {
+  const { timeoutMs, watchMs } = context.flags;
+  const isShown = watchMs !== null;
+  // Of --timeout the whole wait has its share, and a look the usual patience.
+  const end = isWaiting && timeoutMs !== null ? AbortSignal.timeout(timeoutMs) : null;
+  const limited: CommandContext = {
+    ...context,
+    flags: { ...context.flags, watchMs: watchMs ?? WAIT_MS, timeoutMs: isWaiting ? null : timeoutMs },
+    signal: end === null ? context.signal : AbortSignal.any([context.signal, end]),
+  };
+  let last: HealthReport | null = null;
+  const look = async (looking: CommandContext): Promise<ExitCode> => {
+    last = await reportOf(looking);
+    if (isShown || last.healthy) printHealth(looking, last);
+    return last.healthy ? ExitCode.OK : ExitCode.UNHEALTHY;
+  };
+  try {
+    return await watch(limited, look, (exitCode) => isWaiting && exitCode === ExitCode.OK);
+  } catch (error: unknown) {
+    if (end?.aborted !== true || context.signal.aborted) throw error;
+    const { reasons = [] } = (last as HealthReport | null) ?? {};
+    const why = reasons.length === 0 ? "nobody answered" : reasons.join("; ");
+    throw new CliFailure("TIMEOUT", `the cluster is not healthy after ${formatMs(timeoutMs ?? 0)}: ${why}`, {
+      details: { reasons },
+    });
+  }
+}
+
+async function reportOf(context: CommandContext): Promise<HealthReport> {
+  try {
+    return await withClient(context, (client) => client.admin.health(callOptions(context)));
+  } catch (error: unknown) {
+    const { exitCode, message } = toFailure(error);
+    const isSilence = exitCode === ExitCode.CONNECT || exitCode === ExitCode.TIMEOUT;
+    if (!isSilence || context.signal.aborted) throw error;
+    const none = { brokersDown: [], leaderless: [], underReplicated: [], underMinIsr: [], recovering: [] };
+    return { healthy: false, reasons: [message], controller: null, ...none };
+  }
+}

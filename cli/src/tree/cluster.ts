@@ -1,0 +1,81 @@
+/** `cluster`, `raft`, `partitions`: what an operator looks at. */
+import { Argument, type Command } from "commander";
+import type { HealthRequest } from "../commands/cluster.ts";
+import type { ListPartitionsRequest } from "../commands/partitions.ts";
+import { parseTopicPartition, type TopicPartitionName } from "../parse/topic-partition.ts";
+import { asArgument, type Launch, withTraits } from "./options.ts";
+
+export function buildCluster(cluster: Command, launch: Launch): void {
+  withTraits(cluster.command("info"), { isWatchable: true })
+    .description("which cluster this is, who decides, and the state of its brokers")
+    .action((_options: unknown, command: Command) =>
+      launch(command, async (context) => (await import("../commands/cluster.ts")).clusterInfo(context)),
+    );
+  withTraits(cluster.command("health"), { isWatchable: true, watchesItself: true })
+    .description("what is wrong with the cluster, asked of every broker; exit code 9 if anything is")
+    .option("--exit-when-healthy", "wait until nothing is wrong, at most --timeout")
+    .addHelpText("after", HEALTH_HELP)
+    .action((options: HealthRequest, command: Command) =>
+      launch(command, async (context) => (await import("../commands/cluster.ts")).clusterHealth(context, options)),
+    );
+  withTraits(cluster.command("brokers"), { isWatchable: true })
+    .description("every broker with its state, what it leads and hosts, and its version")
+    .action((_options: unknown, command: Command) =>
+      launch(command, async (context) => (await import("../commands/cluster.ts")).clusterBrokers(context)),
+    );
+}
+
+export function buildRaft(raft: Command, launch: Launch): void {
+  withTraits(raft.command("status"), { isWatchable: true })
+    .description("who leads the metadata log, and how far each node is")
+    .addHelpText("after", RAFT_HELP)
+    .action((_options: unknown, command: Command) =>
+      launch(command, async (context) => (await import("../commands/raft.ts")).raftStatus(context)),
+    );
+}
+
+export function buildPartitions(partitions: Command, launch: Launch): void {
+  withTraits(partitions.command("list [topic...]"), { isWatchable: true, argument: "topic" })
+    .description("partitions of these topics, or of all")
+    .option("--unhealthy", "only those with troubles, the broker's own topics among them")
+    .option("--internal", "also those of the broker's own topics")
+    .addHelpText("after", TROUBLES_HELP)
+    .action((topics: string[], options: Omit<ListPartitionsRequest, "topics">, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/partitions.ts")).listPartitions(context, { topics, ...options }),
+      ),
+    );
+  withTraits(partitions.command("describe"), { isWatchable: true, argument: "partition" })
+    .addArgument(
+      new Argument("<topic:partition...>", "such as orders:0").argParser(
+        (text: string, before: readonly TopicPartitionName[] | undefined) => [
+          ...(before ?? []),
+          asArgument(parseTopicPartition, text),
+        ],
+      ),
+    )
+    .description("one partition closely: its leader, and each replica with its size and lag")
+    .action((named: TopicPartitionName[], _options: unknown, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/partitions.ts")).describePartitions(context, { partitions: named }),
+      ),
+    );
+}
+
+const HEALTH_HELP = `
+With --watch it goes on, healthy or not, also while no broker answers. --exit-when-healthy --timeout 60s is for scripts: 0 when
+nothing is wrong any more, 7 when the time is over.
+`;
+
+const RAFT_HELP = `
+MATCH is what a node holds on its disk as the leader knows it, LAG how many entries it lacks, CONTACT when the leader last heard of
+it. What nobody could be asked for is -. Brokers that are no voters follow the log as learners.
+`;
+
+const TROUBLES_HELP = `
+leaderless        nobody can read or write it
+leader-silent     its leader did not answer, or has its log not open
+under-min-isr     fewer replicas in sync than min.insync.replicas: acks=all is refused
+under-replicated  a replica is not in sync
+recovering        its leader may have lacked records when it was chosen, and has not recovered yet
+`;
