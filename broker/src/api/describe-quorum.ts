@@ -7,6 +7,6 @@ export type { QuorumNode, QuorumStatus } from "../runtime/index.ts";
 
 export function handleDescribeQuorum(context: BrokerContext): QuorumStatus {
   const quorum = context.quorum();
-  if (quorum === null) throw new ApiError("COORDINATOR_LOAD_IN_PROGRESS", "the metadata log is not open yet");
+  if (quorum === null) throw new ApiError("LEADER_NOT_AVAILABLE", "the metadata log is not open yet");
   return quorum;
 }
