@@ -1,6 +1,6 @@
 /** What lies on the brokers' disks. */
 import { type DescribeLogDirsResponse, errorRow, type LogDir as WireDir } from "@tidemark/proto";
-import { askEach, call, limitsOf } from "./admin-call.ts";
+import { askEach, limitsOf } from "./admin-call.ts";
 import { BrokerError, brokerErrorOf } from "./errors.ts";
 import type { Cluster } from "./transport/cluster.ts";
 import type { CallOptions, LogDir, LogDisk } from "./types.ts";
@@ -28,13 +28,24 @@ async function* logDirs(
   cluster: Cluster,
   options: CallOptions & { broker?: number } = {},
 ): AsyncIterableIterator<LogDir> {
+  const { broker: wanted, ...rest } = options;
+  // All of them: how far a replica is behind shows beside the others.
+  const answers = await askBrokers(cluster, rest, wanted);
+  const replicas = answers.flatMap(({ answer }) =>
+    answer instanceof BrokerError ? [] : answer.dirs.flatMap((dir) => dir.replicas),
+  );
+  const ends = new Map<string, number>();
+  for (const { topic, partition, logEndOffset } of replicas)
+    ends.set(`${topic}:${partition}`, Math.max(ends.get(`${topic}:${partition}`) ?? 0, logEndOffset));
   let failure: BrokerError | null = null;
-  for (const { broker, answer } of await askBrokers(cluster, options)) {
+  for (const { broker, answer } of answers) {
+    if (wanted !== undefined && broker !== wanted) continue;
     for (const dir of answer instanceof BrokerError ? [] : answer.dirs) {
-      if (dir.errorCode === 0)
-        for (const { topic, partition, bytes, lag } of dir.replicas)
-          yield { topic, partition, broker, path: dir.path, bytes, lag };
-      else failure ??= errorOf(dir, broker);
+      if (dir.errorCode !== 0) failure ??= errorOf(dir, broker);
+      for (const { topic, partition, bytes, logEndOffset: end } of dir.replicas) {
+        const lag = (ends.get(`${topic}:${partition}`) ?? end) - end;
+        yield { topic, partition, broker, path: dir.path, bytes, end, lag };
+      }
     }
     if (answer instanceof BrokerError) failure ??= answer;
   }
@@ -45,7 +56,9 @@ async function* logDisks(
   cluster: Cluster,
   options: CallOptions & { broker?: number } = {},
 ): AsyncIterableIterator<LogDisk> {
-  for (const { broker, answer } of await askBrokers(cluster, options)) {
+  const { broker: wanted, ...rest } = options;
+  for (const { broker, answer } of await askBrokers(cluster, rest, wanted)) {
+    if (wanted !== undefined && broker !== wanted) continue;
     if (answer instanceof BrokerError) {
       yield { broker, path: null, totalBytes: null, freeBytes: null, usedBytes: 0, error: answer };
       continue;
@@ -73,18 +86,13 @@ interface Answer {
   readonly answer: DescribeLogDirsResponse | BrokerError;
 }
 
-/** All brokers side by side, or the one that was asked for, whose failure is thrown. */
-async function askBrokers(cluster: Cluster, options: CallOptions & { broker?: number }): Promise<Answer[]> {
+/** All brokers side by side, in order. @throws BrokerError BROKER_ID_NOT_REGISTERED where `wanted` is none of them */
+async function askBrokers(cluster: Cluster, options: CallOptions, wanted?: number): Promise<Answer[]> {
   const limits = limitsOf(options);
   await cluster.refresh([], { create: false });
   const known = (cluster.info?.brokers ?? []).map(({ id }) => id).sort((a, b) => a - b);
-  const { broker: wanted } = options;
-  if (wanted === undefined) {
-    const answers = await askEach(cluster, "describeLogDirs", () => ({}), known, limits);
-    return [...answers].map(([broker, answer]) => ({ broker, answer }));
-  }
-  if (!known.includes(wanted))
+  if (wanted !== undefined && !known.includes(wanted))
     throw brokerErrorOf(errorRow("BROKER_ID_NOT_REGISTERED"), `there is no broker ${wanted}`, { broker: wanted });
-  const answer = await call(cluster, "describeLogDirs", {}, { ...limits, broker: wanted, isExact: true });
-  return [{ broker: wanted, answer }];
+  const answers = await askEach(cluster, "describeLogDirs", () => ({}), known, limits);
+  return [...answers].map(([broker, answer]) => ({ broker, answer }));
 }

@@ -404,7 +404,9 @@ export interface LogDir extends TopicPartition {
   broker: number;
   path: string;
   bytes: number;
-  /** Records behind the leader. */
+  /** First offset that no record of it has. */
+  end: Offset;
+  /** Records behind the replica that has most, of all brokers that answered. */
   lag: number;
 }
 

@@ -288,7 +288,7 @@ describe("the admin surface on several brokers", function () {
 
   it("tells of the disks of the brokers that answer, and of the one that does not", async () => {
     for (const { id, answers } of cluster.brokers) {
-      const replicas = [{ topic: "t", partition: 0, bytes: id, lag: 0 }];
+      const replicas = [{ topic: "t", partition: 0, bytes: id, logEndOffset: 10 * id }];
       answers.describeLogDirs = () => ({
         brokerId: id,
         dirs: [{ path: `/d${id}`, totalBytes: 9, freeBytes: 3, replicas }],
@@ -304,12 +304,15 @@ describe("the admin surface on several brokers", function () {
       [2, null, 0, "CONNECTION_LOST"],
       [3, "/d3", 3, null],
     ]);
-    const rows: number[] = [];
+    const rows: number[][] = [];
     const failure = await (async () => {
-      for await (const { broker } of client.admin.logs.dirs()) rows.push(broker);
+      for await (const { broker, end, lag } of client.admin.logs.dirs()) rows.push([broker, end, lag]);
       return null;
     })().catch((error: unknown) => error);
-    expect(rows).to.deep.equal([1, 3]);
+    expect(rows).to.deep.equal([
+      [1, 10, 20],
+      [3, 30, 0],
+    ]);
     expect(BrokerError.is(failure, "CONNECTION_LOST")).to.equal(true);
   });
 });

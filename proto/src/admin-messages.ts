@@ -299,8 +299,9 @@ export interface LogDirReplica {
   topic: string;
   partition: number;
   bytes: number;
-  /** Records behind the leader. */
+  /** 0, since a broker knows of its own replicas alone: whoever has asked all compares their ends. */
   lag: number;
+  logEndOffset: number;
 }
 
 export type DescribeHealthRequest = Record<never, never>;

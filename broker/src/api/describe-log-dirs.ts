@@ -17,8 +17,8 @@ export interface LogDirReplica {
   readonly topic: string;
   readonly partition: number;
   readonly bytes: number;
-  /** Records behind the leader; 0 on the leader. */
-  readonly lag: number;
+  /** How far others are is theirs to tell. */
+  readonly logEndOffset: number;
 }
 
 export function handleDescribeLogDirs(context: BrokerContext): LogDirDescription[] {
@@ -28,7 +28,7 @@ export function handleDescribeLogDirs(context: BrokerContext): LogDirDescription
     const message = `the data directory ${path} is offline`;
     return [{ path, code: "KAFKA_STORAGE_ERROR", message, totalBytes: -1, freeBytes: -1, replicas: [] }];
   }
-  const hosted = [...replicas.hosted()].map((replica): LogDirReplica => ({ ...replica, lag: 0 }));
+  const hosted: LogDirReplica[] = [...replicas.hosted()];
   hosted.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition));
   return [
     {

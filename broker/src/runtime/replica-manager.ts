@@ -316,9 +316,14 @@ export class ReplicaManager {
   }
 
   /** Every replica on this broker with its bytes; those that nobody leads here too. */
-  *hosted(): Iterable<{ readonly topic: string; readonly partition: number; readonly bytes: number }> {
-    for (const log of this.#directory?.logs() ?? []) {
-      yield { topic: log.topic, partition: log.partition, bytes: log.sizeBytes };
+  *hosted(): Iterable<{
+    readonly topic: string;
+    readonly partition: number;
+    readonly bytes: number;
+    readonly logEndOffset: number;
+  }> {
+    for (const { topic, partition, sizeBytes, logEndOffset } of this.#directory?.logs() ?? []) {
+      yield { topic, partition, bytes: sizeBytes, logEndOffset };
     }
   }
 

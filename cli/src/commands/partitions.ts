@@ -54,39 +54,30 @@ export async function describePartitions(
 }
 
 /** Each replica with what its broker has on disk. One that does not answer leaves that out, and is named. */
-function replicasOf(context: CommandContext, client: Client, partition: PartitionDescription): Promise<ReplicaRow[]> {
-  return Promise.all(
-    partition.replicas.map(async (broker): Promise<ReplicaRow> => {
-      const log = await logOf(context, client, { ...partition, broker });
-      return {
-        broker,
-        role: broker === partition.leader ? "leader" : "follower",
-        inSync: partition.isr.includes(broker),
-        eligible: partition.isr.includes(broker) || partition.elr.includes(broker),
-        bytes: log?.bytes ?? null,
-        lag: log?.lag ?? null,
-        path: log?.path ?? null,
-      };
-    }),
-  );
-}
-
-async function logOf(
+async function replicasOf(
   context: CommandContext,
   client: Client,
-  { topic, partition, broker }: TopicPartitionName & { readonly broker: number },
-): Promise<LogDir | null> {
-  const timeout = context.flags.timeoutMs ?? REPLICA_PATIENCE_MS;
+  { topic, partition, replicas, leader, isr, elr }: PartitionDescription,
+): Promise<ReplicaRow[]> {
+  const logs = new Map<number, LogDir>();
   try {
-    for await (const log of client.admin.logs.dirs({ ...callOptions(context), timeout, broker }))
-      if (log.topic === topic && log.partition === partition) return log;
-    return null;
+    for await (const log of client.admin.logs.dirs(callOptions(context)))
+      if (log.topic === topic && log.partition === partition) logs.set(log.broker, log);
   } catch (error: unknown) {
     if (context.signal.aborted) throw error;
-    warn(context, `broker ${broker} did not tell of its disk: ${toFailure(error).message}`);
-    return null;
+    warn(context, `not every broker told of its disk: ${toFailure(error).message}`);
   }
+  return replicas.map((broker): ReplicaRow => {
+    const { bytes = null, end = null, lag = null, path = null } = logs.get(broker) ?? {};
+    return {
+      broker,
+      role: broker === leader ? "leader" : "follower",
+      inSync: isr.includes(broker),
+      eligible: isr.includes(broker) || elr.includes(broker),
+      bytes,
+      end,
+      lag,
+      path,
+    };
+  });
 }
-
-/** What is known without it is worth more than a long wait. */
-const REPLICA_PATIENCE_MS = 2_000;

@@ -89,7 +89,8 @@ export interface ReplicaRow {
   /** It has all that is committed, and may lead. */
   readonly eligible: boolean;
   readonly bytes: number | null;
-  /** Records behind the leader. */
+  readonly end: number | null;
+  /** Records behind the replica that has most. */
   readonly lag: number | null;
   readonly path: string | null;
 }
@@ -108,6 +109,7 @@ const REPLICA_COLUMNS: readonly Column<ReplicaRow>[] = [
     cell: (row) => (row.bytes === null ? null : formatBytes(row.bytes)),
     value: (row) => row.bytes,
   },
+  { title: "end", cell: (row) => row.end },
   { title: "lag", cell: (row) => row.lag },
   { title: "path", cell: (row) => row.path, isWide: true },
 ];

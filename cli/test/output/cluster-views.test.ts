@@ -126,9 +126,9 @@ const LEADERLESS: PartitionDescription = {
   troubles: ["leaderless", "under-min-isr", "under-replicated"],
 };
 const LOGS: ReplicaRow[] = [
-  { broker: 3, role: "follower", inSync: false, eligible: false, bytes: null, lag: null, path: null },
-  { broker: 1, role: "leader", inSync: true, eligible: true, bytes: 2_048, lag: 0, path: "/data" },
-  { broker: 2, role: "follower", inSync: false, eligible: true, bytes: 2_000, lag: 95, path: "/data" },
+  { broker: 3, role: "follower", inSync: false, eligible: false, bytes: null, end: null, lag: null, path: null },
+  { broker: 1, role: "leader", inSync: true, eligible: true, bytes: 2_048, end: 1_300, lag: 0, path: "/data" },
+  { broker: 2, role: "follower", inSync: false, eligible: true, bytes: 2_000, end: 1_205, lag: 95, path: "/data" },
 ];
 
 const VIEWS: Record<string, (context: TestContext) => void> = {

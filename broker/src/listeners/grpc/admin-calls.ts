@@ -117,7 +117,7 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
         errorMessage: message,
         totalBytes,
         freeBytes,
-        replicas: replicas.map((replica) => ({ ...replica })),
+        replicas: replicas.map((replica) => ({ ...replica, lag: 0 })),
       })),
     })),
     describeHealth: bytesCall("describeHealth", () => {
