@@ -1,6 +1,7 @@
 /**
- * What stands behind `npm start`, `npm test`, `npm run build|bench|sim|crash|story|packages|coverage|compat|reference`: installs
- * what is missing, builds what has changed, then runs the job. Plain JavaScript, since it runs before anything is installed.
+ * What stands behind `npm start`, `npm test`, `npm run build|bench|sim|crash|story|chaos|packages|coverage|compat|reference`:
+ * installs what is missing, builds what has changed, then runs the job. Plain JavaScript, since it runs before anything is
+ * installed.
  *
  * - Installed means: every package of the lock file that this platform needs lies in node_modules with its version.
  *   Only then is nothing downloaded; otherwise `npm ci --ignore-scripts` runs (no dependency needs its install script).
@@ -232,6 +233,7 @@ const jobs = {
   sim: (args) => become(compiled("sim"), args),
   crash: (args) => become(compiled("sim"), ["--profile", "log", ...args]),
   story: (args) => become(compiled("story"), args),
+  chaos: (args) => become(join(root, "cli/dist/test/chaos/chaos.js"), args),
   packages: (args) => become(compiled("packages"), args),
   reference: (args) => become(compiled("reference"), args),
 };

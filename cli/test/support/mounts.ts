@@ -132,6 +132,15 @@ export class FailingDisk {
     this.#disk.umount();
   }
 
+  /** Takes all free space but `leftBytes`, as a stranger does. */
+  fill(leftBytes = 0): void {
+    this.#disk.fill(leftBytes);
+  }
+
+  unfill(): void {
+    this.#disk.unfill();
+  }
+
   /** Forgets what is only in memory. */
   remount(): void {
     this.umount();

@@ -1,0 +1,174 @@
+/** The brokers of a chaos run, and what is known of them from outside: who leads, who is in sync, who is the controller. */
+import { mkdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client, type TopicDescription } from "@tidemark/client";
+import { FailingDisk } from "../support/mounts.ts";
+import { BrokerProcess } from "./broker-process.ts";
+import type { Network } from "./network.ts";
+
+const POLL_MS = 100;
+const DISK_MEBIBYTES = 2_048;
+
+export interface ClusterOptions {
+  readonly folder: string;
+  readonly brokersCount: number;
+  readonly network: Network;
+  /** Each broker's data lies on a medium of its own that can be filled and can fail. */
+  readonly hasOwnDisks: boolean;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly onUnexpectedEnd: (message: string) => void;
+}
+
+/** Something that a healthy cluster does within a bound, and this one did not (RE15). */
+export class LivenessFailure extends Error {}
+
+export class ChaosCluster implements AsyncDisposable {
+  readonly brokers: readonly BrokerProcess[];
+  readonly network: Network;
+  readonly client: Client;
+  readonly bootstrap: readonly string[];
+  readonly #folder: string;
+  readonly #disks: ReadonlyMap<number, FailingDisk>;
+
+  private constructor(options: ClusterOptions, ports: readonly Ports[], disks: ReadonlyMap<number, FailingDisk>) {
+    const { folder, network } = options;
+    this.#folder = folder;
+    this.#disks = disks;
+    this.network = network;
+    const voters = ports.map(({ peer }, slot) => `${slot + 1}@${network.hostOf(slot + 1)}:${peer}`).join(",");
+    this.bootstrap = ports.map(({ grpc }, slot) => `${network.hostOf(slot + 1)}:${grpc}`);
+    this.brokers = ports.map(({ grpc, http, peer }, slot) => {
+      const nodeId = slot + 1;
+      const host = network.hostOf(nodeId);
+      mkdirSync(this.#diskPath(nodeId), { recursive: true });
+      return new BrokerProcess({
+        nodeId,
+        commandPrefix: network.commandPrefix(nodeId),
+        settings: {
+          "node.id": String(nodeId),
+          "controller.quorum.voters": voters,
+          "log.dirs": this.dataDirectory(nodeId),
+          listeners: `GRPC://${host}:${grpc},HTTP://${host}:${http},PEER://${host}:${peer}`,
+          ...options.settings,
+        },
+        logPath: join(folder, `broker-${nodeId}.log`),
+        http: `${host}:${http}`,
+        onUnexpectedEnd: options.onUnexpectedEnd,
+      });
+    });
+    this.client = new Client({ brokers: this.bootstrap, retry: { budget: 60_000 } });
+  }
+
+  static async make(options: ClusterOptions): Promise<ChaosCluster> {
+    const ids = Array.from({ length: options.brokersCount }, (_, slot) => slot + 1);
+    const ports = await Promise.all(ids.map(() => freePorts()));
+    const disks = new Map<number, FailingDisk>();
+    if (options.hasOwnDisks)
+      for (const id of ids)
+        disks.set(id, new FailingDisk({ mebibytes: DISK_MEBIBYTES, backedMebibytes: DISK_MEBIBYTES }));
+    return new ChaosCluster(options, ports, disks);
+  }
+
+  broker(nodeId: number): BrokerProcess {
+    const broker = this.brokers[nodeId - 1];
+    if (broker === undefined) throw new RangeError(`there is no broker ${nodeId}`);
+    return broker;
+  }
+
+  disk(nodeId: number): FailingDisk {
+    const disk = this.#disks.get(nodeId);
+    if (disk === undefined) throw new RangeError(`broker ${nodeId} has no disk of its own`);
+    return disk;
+  }
+
+  dataDirectory(nodeId: number): string {
+    return join(this.#diskPath(nodeId), "data");
+  }
+
+  /** Of a broker that does not run. */
+  wipe(nodeId: number): void {
+    rmSync(this.dataDirectory(nodeId), { recursive: true, force: true });
+  }
+
+  async startAll(): Promise<void> {
+    for (const broker of this.brokers) broker.start();
+    await Promise.all(this.brokers.map((broker) => broker.untilReady()));
+  }
+
+  async describe(topic: string): Promise<TopicDescription> {
+    return this.client.admin.topics.describe(topic, { timeout: 30_000 });
+  }
+
+  /** -1 while there is none. */
+  async leaderOf(topic: string, partition: number): Promise<number> {
+    const { detail } = await this.describe(topic);
+    return detail.find((one) => one.partition === partition)?.leader ?? -1;
+  }
+
+  async controller(): Promise<number> {
+    return (await this.client.admin.cluster({ timeout: 30_000 })).controllerId;
+  }
+
+  /** Every broker ready, every replica of `topics` in sync. @throws LivenessFailure after `limitMs`, saying what is missing */
+  async untilWhole(topics: readonly string[], limitMs: number): Promise<void> {
+    await this.until("the cluster to be whole", limitMs, async () => {
+      for (const broker of this.brokers) if (!(await broker.isReady())) return `broker ${broker.nodeId} is not ready`;
+      for (const topic of topics) {
+        const { detail } = await this.describe(topic);
+        for (const { partition, leader, replicas, isr } of detail) {
+          if (leader === null || leader < 0) return `${topic}-${partition} has no leader`;
+          if (isr.length < replicas.length)
+            return `${topic}-${partition} has only [${isr.join(",")}] of [${replicas.join(",")}] in sync`;
+        }
+      }
+      return null;
+    });
+  }
+
+  /** Asks again until the answer is null: nothing is missing. */
+  async until(what: string, limitMs: number, missing: () => Promise<string | null>): Promise<void> {
+    const limit = performance.now() + limitMs;
+    for (;;) {
+      const reason = await missing().catch((error: unknown) => String(error));
+      if (reason === null) return;
+      if (performance.now() > limit) throw new LivenessFailure(`waited ${limitMs} ms for ${what}: ${reason}`);
+      await sleep(POLL_MS);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.close({ timeout: 0 }).catch(() => undefined);
+    await Promise.all(this.brokers.map((broker) => broker.kill()));
+  }
+
+  #diskPath(nodeId: number): string {
+    return this.#disks.get(nodeId)?.path ?? join(this.#folder, `broker-${nodeId}`);
+  }
+}
+
+interface Ports {
+  readonly grpc: number;
+  readonly http: number;
+  readonly peer: number;
+}
+
+/** Free a moment ago; a broker must come back to the same ones, and its peers must know them before it starts. */
+async function freePorts(): Promise<Ports> {
+  const servers = await Promise.all(Array.from({ length: 3 }, listen));
+  const [grpc = 0, http = 0, peer = 0] = servers.map((server) => {
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return { grpc, http, peer };
+}
+
+function listen(): Promise<ReturnType<typeof createServer>> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => resolve(server));
+  });
+}
