@@ -1,0 +1,107 @@
+/** Three shipped brokers as processes of their own on one machine, with the settings that nobody has to make. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+const launcher = resolve(import.meta.dirname, "../../../../cli/bin/tidemark.js");
+const HOST = "127.0.0.1";
+const READY_WITHIN_MS = 60_000;
+const POLL_MS = 20;
+
+interface Ports {
+  readonly grpc: number;
+  readonly http: number;
+  readonly peer: number;
+}
+
+export class ClusterProcess {
+  readonly addresses: readonly string[];
+  readonly #root: string;
+  readonly #ports: readonly Ports[];
+  readonly #children = new Map<number, ChildProcess>();
+
+  private constructor(root: string, ports: readonly Ports[]) {
+    this.#root = root;
+    this.#ports = ports;
+    this.addresses = ports.map(({ grpc }) => `${HOST}:${grpc}`);
+  }
+
+  /** Brokers 1 to `count`, ready. */
+  static async start(root: string, count: number): Promise<ClusterProcess> {
+    const ports = await Promise.all(Array.from({ length: count }, freePorts));
+    const cluster = new ClusterProcess(root, ports);
+    await Promise.all(ports.map((_, slot) => cluster.start(slot + 1)));
+    return cluster;
+  }
+
+  /** Starts a broker, the first time or again, and resolves when it is ready. */
+  async start(nodeId: number): Promise<void> {
+    const own = this.#portsOf(nodeId);
+    const settings = {
+      "node.id": String(nodeId),
+      "controller.quorum.voters": this.#ports.map(({ peer }, slot) => `${slot + 1}@${HOST}:${peer}`).join(","),
+      "log.dirs": join(this.#root, `broker-${nodeId}`),
+      listeners: `GRPC://${HOST}:${own.grpc},HTTP://${HOST}:${own.http},PEER://${HOST}:${own.peer}`,
+    };
+    const flags = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const child = spawn(process.execPath, [launcher, "server", "start", "-q", ...flags], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    this.#children.set(nodeId, child);
+    const limit = performance.now() + READY_WITHIN_MS;
+    while (!(await isReady(own.http))) {
+      if (child.exitCode !== null || performance.now() > limit)
+        throw new Error(`broker ${nodeId} did not become ready`);
+      await pause(POLL_MS);
+    }
+  }
+
+  /** Resolves when the process is gone. */
+  async kill(nodeId: number): Promise<void> {
+    const child = this.#children.get(nodeId);
+    if (child === undefined) return;
+    this.#children.delete(nodeId);
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#children.keys()].map((nodeId) => this.kill(nodeId)));
+  }
+
+  #portsOf(nodeId: number): Ports {
+    const ports = this.#ports[nodeId - 1];
+    if (ports === undefined) throw new RangeError(`there is no broker ${nodeId}`);
+    return ports;
+  }
+}
+
+async function isReady(httpPort: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://${HOST}:${httpPort}/readyz`);
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Free a moment ago: the brokers must know each other's before one of them starts. */
+async function freePorts(): Promise<Ports> {
+  const servers = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const server = createServer().listen(0, HOST);
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const [grpc = 0, http = 0, peer = 0] = servers.map((server) => {
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolveClosed) => server.close(resolveClosed))));
+  return { grpc, http, peer };
+}

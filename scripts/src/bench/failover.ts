@@ -1,0 +1,172 @@
+/**
+ * `failover`: three brokers with default settings, 100 partitions of three replicas that one of them leads, and kill -9 for
+ * that one while every partition is produced to. How long until each partition acknowledges something new? In every third
+ * run the victim is the controller too.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { Client, codecs, type Producer, topic } from "@tidemark/client";
+import type { Scale } from "../bench.ts";
+import { ClusterProcess } from "./cluster-process.ts";
+import type { Row } from "./measure.ts";
+import { withScratch } from "./scratch.ts";
+import { atMost, figure } from "./scale/law.ts";
+
+const BROKERS = 3;
+const PARTITIONS = 100;
+const TINY_PARTITIONS = 6;
+const RUNS = 20;
+const RUN_LIMIT_MS = 60_000;
+const HEAL_LIMIT_MS = 120_000;
+const POLL_MS = 100;
+const P99_MOST_MS = 1_000;
+
+interface Victim {
+  readonly nodeId: number;
+  readonly isController: boolean;
+}
+
+export async function* failover({ pairs, points }: Scale): AsyncGenerator<Row> {
+  const isTiny = pairs === 1;
+  const partitions = points?.[0] ?? (isTiny ? TINY_PARTITIONS : PARTITIONS);
+  const runs = isTiny ? 1 : RUNS;
+  const plain: number[] = [];
+  const controller: number[] = [];
+  await withScratch(async (root) => {
+    const cluster = await ClusterProcess.start(root, BROKERS);
+    try {
+      await using client = new Client({ brokers: [...cluster.addresses], retry: { budget: HEAL_LIMIT_MS } });
+      for (let run = 0; run < runs; run++) {
+        const victim = await chooseVictim(client, run);
+        const times = await failOnce({ cluster, client, victim, name: `failover-${run}`, partitions });
+        (victim.isController ? controller : plain).push(...times);
+        const told = `run ${run + 1}: broker ${victim.nodeId}${victim.isController ? ", the controller" : ""}`;
+        process.stderr.write(`${told}: median ${ms(times, 0.5)}, last ${ms(times, 1)} ms\n`);
+      }
+    } finally {
+      await cluster.stop();
+    }
+  });
+  const all = [...plain, ...controller];
+  const name = `${partitions} partitions, kill -9 to a new acknowledgement`;
+  yield figure(`${name}: p50`, "ms", [quantile(all, 0.5)]);
+  yield atMost(`${name}: p99`, "ms", quantile(all, 0.99), P99_MOST_MS);
+  if (controller.length > 0) yield figure(`${name}: p99, victim leads the quorum`, "ms", [quantile(controller, 0.99)]);
+  if (plain.length > 0) yield figure(`${name}: p99, victim does not`, "ms", [quantile(plain, 0.99)]);
+}
+
+/** The controller in every third run, somebody else in the others. */
+async function chooseVictim(client: Client, run: number): Promise<Victim> {
+  const { controllerId } = await client.admin.cluster();
+  const isController = run % 3 === 0;
+  const nodeId = isController ? controllerId : (controllerId % BROKERS) + 1;
+  return { nodeId, isController };
+}
+
+/** Ms from the kill to the first acknowledgement of something sent after it, by partition. */
+async function failOnce(options: {
+  cluster: ClusterProcess;
+  client: Client;
+  victim: Victim;
+  name: string;
+  partitions: number;
+}): Promise<number[]> {
+  const { cluster, client, victim, name, partitions } = options;
+  const { nodeId } = victim;
+  const others = Array.from({ length: BROKERS }, (_, slot) => slot + 1).filter((id) => id !== nodeId);
+  const assignment = Array.from({ length: partitions }, () => [nodeId, ...others]);
+  await client.admin.topics.create({ name, assignment });
+  await untilWhole(client, name);
+  await using producer = client.producer({ linger: 0 });
+  const load = new Load(producer, name, partitions);
+  await load.untilAllAcknowledged();
+
+  const killedAt = performance.now();
+  const gone = cluster.kill(nodeId);
+  load.markAll();
+  await gone;
+  const times = (await load.untilAllAcknowledged(RUN_LIMIT_MS)).map((at) => at - killedAt);
+  await load.end();
+  await cluster.start(nodeId);
+  await untilWhole(client, name);
+  await client.admin.topics.delete(name);
+  return times;
+}
+
+/** One record under way in every partition, the next one as soon as it is answered. */
+class Load {
+  readonly #producer: Producer;
+  readonly #topic: ReturnType<typeof text>;
+  readonly #sentAt: number[];
+  /** By partition: when the first record sent since the mark was acknowledged. */
+  #acknowledgedAt: (number | null)[];
+  #markedAt = performance.now();
+  #isEnding = false;
+  #running: Promise<void>[];
+
+  constructor(producer: Producer, name: string, partitions: number) {
+    this.#producer = producer;
+    this.#topic = text(name);
+    this.#sentAt = Array.from({ length: partitions }, () => 0);
+    this.#acknowledgedAt = Array.from({ length: partitions }, () => null);
+    this.#running = this.#sentAt.map((_, partition) => this.#run(partition));
+  }
+
+  /** What was sent before now counts no more. */
+  markAll(): void {
+    this.#markedAt = performance.now();
+    this.#acknowledgedAt = this.#acknowledgedAt.map(() => null);
+    // The one on its way was sent before: another one rides behind it.
+    for (const [partition] of this.#sentAt.entries()) this.#running.push(this.#once(partition));
+  }
+
+  /** Resolves with the times. */
+  async untilAllAcknowledged(limitMs = RUN_LIMIT_MS): Promise<number[]> {
+    const limit = performance.now() + limitMs;
+    for (;;) {
+      const times = this.#acknowledgedAt.filter((at) => at !== null);
+      if (times.length === this.#sentAt.length) return times;
+      if (performance.now() > limit) {
+        const missing = this.#acknowledgedAt.flatMap((at, partition) => (at === null ? [partition] : []));
+        throw new Error(`partitions ${missing.join(", ")} acknowledged nothing within ${limitMs} ms`);
+      }
+      await pause(5);
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await Promise.all(this.#running);
+  }
+
+  async #run(partition: number): Promise<void> {
+    while (!this.#isEnding) await this.#once(partition);
+  }
+
+  async #once(partition: number): Promise<void> {
+    const sentAt = performance.now();
+    await this.#producer.send(this.#topic, { partition, value: "x" });
+    if (sentAt < this.#markedAt) return;
+    this.#acknowledgedAt[partition] ??= performance.now();
+  }
+}
+
+const text = (name: string) => topic(name, { key: codecs.string, value: codecs.string });
+
+async function untilWhole(client: Client, name: string): Promise<void> {
+  const limit = performance.now() + HEAL_LIMIT_MS;
+  for (;;) {
+    const { detail } = await client.admin.topics.describe(name);
+    if (detail.every(({ leader, replicas, isr }) => leader !== null && isr.length === replicas.length)) return;
+    if (performance.now() > limit) throw new Error(`${name} did not become whole within ${HEAL_LIMIT_MS} ms`);
+    await pause(POLL_MS);
+  }
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+function ms(values: readonly number[], share: number): string {
+  return quantile(values, share).toFixed(0);
+}
