@@ -241,7 +241,8 @@ async function remakeTopic(context: FaultContext): Promise<void> {
   const { cluster, random, onTrouble } = context;
   const name = "remade";
   const { topics } = cluster.client.admin;
-  const spec = { name, partitions: 2, replicas: 3 };
+  // By hand: brokers that are down are no targets of placement.
+  const spec = { name, assignment: [0, 1].map((first) => rotated(cluster.brokers.map(({ nodeId }) => nodeId), first)) };
   const values = topic(name, { key: codecs.string, value: codecs.string });
   const write = async (text: string): Promise<void> => {
     await using producer = cluster.client.producer();
@@ -264,6 +265,10 @@ async function remakeTopic(context: FaultContext): Promise<void> {
     onTrouble(
       `the topic that was made again holds ${JSON.stringify(seen.map(({ value }) => value))}, not twice "${text}"`,
     );
+}
+
+function rotated(ids: readonly number[], by: number): number[] {
+  return [...ids.slice(by), ...ids.slice(0, by)];
 }
 
 /** One bit of one file of the store, its lock left alone. */
