@@ -34,7 +34,7 @@ const SESSION_TIMEOUT_MS = 9_000;
 /** After a fault all must be as before within this time: a session, a recovery and the way back into the ISR. */
 const HEAL_LIMIT_MS = 120_000;
 const PLAN_MAX = 2_000;
-const INNER = "TIDEMARK_CHAOS_INNER";
+const INNER = "CHAOS_INNER";
 
 interface Options {
   readonly minutes: number;
@@ -253,8 +253,8 @@ function readOptions(): Options {
   const faults = values.faults.split(",").filter((name) => name !== "");
   for (const name of faults) faultOf(name);
   // A seed that nobody chose is chosen before the run is wrapped, or the plan that is printed would not be the one.
-  const seed = Number(values.seed ?? process.env["TIDEMARK_CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-  process.env["TIDEMARK_CHAOS_SEED"] = String(seed);
+  const seed = Number(values.seed ?? process.env["CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+  process.env["CHAOS_SEED"] = String(seed);
   const minutes = Number(values.minutes);
   const faultsMax = values["faults-count"] === undefined ? Number.POSITIVE_INFINITY : Number(values["faults-count"]);
   if (!(minutes > 0) || !(faultsMax >= 1) || !Number.isSafeInteger(seed))

@@ -50,6 +50,8 @@ export class ChaosCluster implements AsyncDisposable {
           "node.id": String(nodeId),
           "controller.quorum.voters": voters,
           "log.dirs": this.dataDirectory(nodeId),
+          // A network of its own that nobody else is on.
+          "security.allow.insecure.listeners": "GRPC,HTTP,PEER",
           listeners: `GRPC://${host}:${grpc},HTTP://${host}:${http},PEER://${host}:${peer}`,
           ...options.settings,
         },
