@@ -242,7 +242,15 @@ async function remakeTopic(context: FaultContext): Promise<void> {
   const name = "remade";
   const { topics } = cluster.client.admin;
   // By hand: brokers that are down are no targets of placement.
-  const spec = { name, assignment: [0, 1].map((first) => rotated(cluster.brokers.map(({ nodeId }) => nodeId), first)) };
+  const spec = {
+    name,
+    assignment: [0, 1].map((first) =>
+      rotated(
+        cluster.brokers.map(({ nodeId }) => nodeId),
+        first,
+      ),
+    ),
+  };
   const values = topic(name, { key: codecs.string, value: codecs.string });
   const write = async (text: string): Promise<void> => {
     await using producer = cluster.client.producer();

@@ -89,6 +89,8 @@ export class PeerDoor {
   readonly #server: Http2Server;
   readonly #listener: net.Server;
   readonly #sockets = new Set<Socket>();
+  /** Of the session that begins in this very stretch. */
+  #arriving: Socket | null = null;
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #streams = new Set<{ end(): void }>();
   #isClosing = false;
@@ -174,7 +176,10 @@ export class PeerDoor {
     }
     this.#sockets.add(socket);
     const serve = (): void => {
-      if (!socket.destroyed) this.#server.emit("connection", socket);
+      if (socket.destroyed) return;
+      this.#arriving = socket;
+      this.#server.emit("connection", socket);
+      this.#arriving = null;
     };
     const wait = admission.delayMs === 0 ? null : setTimeout(serve, admission.delayMs);
     socket.once("close", () => {
@@ -190,11 +195,14 @@ export class PeerDoor {
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.on("error", () => session.destroy());
     const keepalive = new Keepalive();
-    const { socket } = session;
+    // The session's own property throws once they are parted, and a session that is destroyed may keep its socket for long.
+    const socket = this.#arriving;
     const keepaliveTimer = setInterval(() => {
-      const verdict = keepalive.check(socket.bytesRead);
-      if (verdict === "dead") session.destroy();
-      else if (verdict === "ping" && !session.destroyed) session.ping(() => undefined);
+      const verdict = keepalive.check(socket?.bytesRead ?? 0);
+      if (verdict === "dead") {
+        session.destroy();
+        socket?.destroy();
+      } else if (verdict === "ping" && !session.destroyed) session.ping(() => undefined);
     }, KEEPALIVE_INTERVAL_MS);
     keepaliveTimer.unref();
     const strangerTimer = setTimeout(() => {
