@@ -110,12 +110,14 @@ export class BrokerCluster {
       },
     });
     serveMembership(this.#calls, {
-      replica: { nodeId: config.nodeId, directoryId: options.identity().directoryId },
+      // The directory of a lost store becomes another one (10.1(9)).
+      replica: () => ({ nodeId: config.nodeId, directoryId: options.identity().directoryId }),
       listed: options.voters,
-      membership: () => ({
-        clusterId: this.#metadata === null ? null : options.identity().clusterId,
-        voters: this.#metadata?.driver.voters ?? [],
-      }),
+      membership: () => {
+        const { clusterId } = options.identity();
+        if (clusterId === null) return { clusterId, voters: [] };
+        return this.#metadata === null ? null : { clusterId, voters: this.#metadata.driver.voters };
+      },
     });
   }
 

@@ -59,12 +59,19 @@ interface Answer {
   readonly listedIds: readonly number[];
 }
 
-/** Answers those who look for a seat. `membership` is asked each time. */
+/**
+ * Answers those who look for a seat. What is said of this node is asked each time; a `membership` of null says that its directory belongs
+ * to a cluster whose voters are not known here yet: then there is no answer, since "empty" would let others found a second one.
+ */
 export function serveMembership(
   calls: PeerCalls,
-  own: { readonly replica: ReplicaId; readonly listed: readonly Voter[]; membership(): Membership },
+  own: { replica(): ReplicaId; readonly listed: readonly Voter[]; membership(): Membership | null },
 ): void {
-  calls.handle(METHOD, async () => ({ replica: own.replica, listedIds: idsOf(own.listed), ...own.membership() }));
+  calls.handle(METHOD, async () => {
+    const membership = own.membership();
+    if (membership === null) throw new ProtoError("COORDINATOR_NOT_AVAILABLE", "its metadata is not open yet");
+    return { replica: own.replica(), listedIds: idsOf(own.listed), ...membership };
+  });
 }
 
 export class SeatSearch {

@@ -77,7 +77,7 @@ describe("the birth of a cluster", () => {
         onWaiting: (whom) => (node.waitingFor = whom),
       }),
     };
-    serveMembership(calls, { replica, listed, membership: () => node.membership });
+    serveMembership(calls, { replica: () => replica, listed, membership: () => node.membership });
     return node;
   }
 

@@ -182,7 +182,7 @@ class House {
     const { replica } = this;
     let membership: Membership = { clusterId: null, voters: [] };
     const listed = VOTER_IDS.map(addressOf);
-    serveMembership(calls, { replica, listed, membership: () => membership });
+    serveMembership(calls, { replica: () => replica, listed, membership: () => membership });
     if (opened === null) {
       const search = new SeatSearch({
         replica,

@@ -1,0 +1,66 @@
+/** What a broker says to its peers while it starts. */
+import { expect } from "chai";
+import { BrokerCluster } from "../src/broker-cluster.ts";
+import { createWorld } from "../src/broker-world.ts";
+import type { PeerAddress } from "../src/ports/index.ts";
+import { GrpcPeerTransport } from "../src/platform/grpc-peer/index.ts";
+import { askPeer } from "../src/runtime/cluster/index.ts";
+import { SlabPool } from "../src/runtime/index.ts";
+import type { ClusterIdentity } from "../src/storage/index.ts";
+import { LogBook } from "./listeners/http/fixtures.ts";
+import { testConfig } from "./metadata/fixtures.ts";
+
+describe("BrokerCluster", () => {
+  const closers: (() => Promise<void>)[] = [];
+
+  afterEach(async () => {
+    for (const close of closers.splice(0)) await close();
+  });
+
+  /** A broker whose door is open, and whose metadata is not; and the way there. */
+  async function starting(
+    identity: ClusterIdentity,
+  ): Promise<{ ask(): Promise<unknown>; become(next: ClusterIdentity): void }> {
+    const logger = new LogBook();
+    const voters = [1, 2, 3].map((nodeId) => ({ nodeId, host: "127.0.0.1", port: 1 }));
+    const cluster = await BrokerCluster.open({
+      config: testConfig(),
+      voters,
+      world: createWorld(true),
+      logger,
+      limits: () => ({ maxConnections: 10, maxConnectionsPerIp: 10, maxConnectionCreationRate: 1000 }),
+      bound: undefined,
+      identity: () => identity,
+      brokerEpoch: () => -1,
+      refusedFenceMs: () => 50,
+    });
+    const other = { clusterId: "", nodeId: 2, directoryId: "d2" };
+    const transport = new GrpcPeerTransport({ identity: () => other, slabs: new SlabPool(), logger });
+    closers.push(
+      () => transport.close(),
+      () => cluster.close(),
+    );
+    const to: PeerAddress = { nodeId: 1, ...cluster.address };
+    return {
+      ask: () => askPeer(transport, to, { method: "cluster/membership", request: {}, timeoutMs: 5_000 }),
+      become: (next) => void (identity = next),
+    };
+  }
+
+  const empty: ClusterIdentity = { clusterId: null, nodeId: 1, directoryId: "d1", newClusterId: null, otherKeys: [] };
+
+  it("does not pass for empty while its metadata is not open: nobody may found a second cluster (P54)", async () => {
+    const broker = await starting({ ...empty, clusterId: "first" });
+    const answer = await broker.ask().catch((error: unknown) => error);
+    expect(answer).to.include({ code: "COORDINATOR_NOT_AVAILABLE" });
+  });
+
+  it("names the directory that it has by then, where its store was lost (10.1(9))", async () => {
+    const broker = await starting({ ...empty, clusterId: "first" });
+    broker.become({ ...empty, directoryId: "renewed" });
+    expect(await broker.ask()).to.deep.include({
+      clusterId: null,
+      replica: { nodeId: 1, directoryId: "renewed" },
+    });
+  });
+});
