@@ -1,6 +1,6 @@
 /**
  * Runs the test files in batches, a mocha of its own for each, a few at a time. A batch that fails, dies or hangs harms no
- * other and says what it was doing; the failures of all stand once more at the end, above the one line that counts.
+ * other and says what it was doing; the slowest files and the failures of all stand at the end, above the one line that counts.
  *
  * mocha's own `--parallel` is not used: it sends the error of a failed test to its parent property by property, and where
  * one holds something that cannot be sent, what is reported is the sending, and the failed test is lost with its file.
@@ -12,6 +12,9 @@ import { join, relative } from "node:path";
 
 const FILES_PER_BATCH = 6;
 const JOBS_MAX = 4;
+const SLOWEST_SHOWN = 10;
+/** Of a file that is worth naming. */
+const SLOW_MS = 5000;
 /** A batch takes seconds, on a busy machine minutes; one that is still there after this long hangs. */
 const BATCH_LIMIT_MS = 2_400_000;
 
@@ -19,12 +22,12 @@ const BATCH_LIMIT_MS = 2_400_000;
  * `command` is the mocha to run, as [file, ...arguments]; resolves with the exit code of the whole run.
  * TEST_JOBS sets how many batches run side by side.
  */
-export async function runTests({ root, files, command, filesPerBatch = FILES_PER_BATCH }) {
+export async function runTests({ root, files, command, filesPerBatch = FILES_PER_BATCH, slowMs = SLOW_MS }) {
   const wantedJobs = Number(process.env.TEST_JOBS ?? Math.min(JOBS_MAX, Math.max(2, availableParallelism())));
   const scratch = mkdtempSync(join(tmpdir(), "tidemark-tests-"));
   const batches = [];
   for (let at = 0; at < files.length; at += filesPerBatch) batches.push(files.slice(at, at + filesPerBatch));
-  const total = { passed: 0, failures: [], skipped: [] };
+  const total = { passed: 0, failures: [], skipped: [], files: [] };
   let next = 0;
 
   const worker = async () => {
@@ -39,7 +42,7 @@ export async function runTests({ root, files, command, filesPerBatch = FILES_PER
   };
   await Promise.all(Array.from({ length: Math.max(1, wantedJobs) }, worker));
   rmSync(scratch, { recursive: true, force: true });
-  report(total);
+  report(total, root, slowMs);
   return total.failures.length === 0 ? 0 : 1;
 }
 
@@ -67,6 +70,7 @@ function add(total, { code, signal }, summaryPath, files, root) {
   total.passed += summary.passed;
   total.skipped.push(...summary.skipped);
   total.failures.push(...summary.failures);
+  total.files.push(...summary.files);
   if (summary.isWhole && (code === 0 || summary.failures.length > 0)) return;
   const how = signal === null ? `ended with ${code}` : `was ended by ${signal}`;
   const names = files.map((path) => `\n     ${relative(root, path)}`).join("");
@@ -78,11 +82,16 @@ function readSummary(path) {
   try {
     return { ...JSON.parse(readFileSync(path, "utf8")), isWhole: true };
   } catch {
-    return { passed: 0, failures: [], skipped: [], isWhole: false };
+    return { passed: 0, failures: [], skipped: [], files: [], isWhole: false };
   }
 }
 
-function report({ passed, failures, skipped }) {
+function report({ passed, failures, skipped, files }, root, slowMs) {
+  const slow = files.filter(({ elapsedMs }) => elapsedMs >= slowMs).sort((a, b) => b.elapsedMs - a.elapsedMs);
+  for (const { path, elapsedMs, cpuMs } of slow.slice(0, SLOWEST_SHOWN)) {
+    const seconds = (ms) => (ms / 1000).toFixed(1);
+    console.log(`SLOW ${relative(root, path)}: ${seconds(elapsedMs)} s, ${seconds(cpuMs)} s of it computing`);
+  }
   for (const title of skipped) console.log(`SKIPPED ${title}`);
   for (const { title, text } of failures) console.log(`\nFAILED ${title}\n${text}`);
   console.log(`\n${passed} passed, ${failures.length} failed, ${skipped.length} skipped`);

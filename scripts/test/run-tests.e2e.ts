@@ -10,6 +10,7 @@ const root = resolve(import.meta.dirname, "../../..");
 
 const FILES = {
   "good.cjs": `it("is good", () => undefined); it.skip("is left out", () => undefined);`,
+  "slow.cjs": `describe("a suite", () => it("takes a while", (done) => void setTimeout(done, 30)));`,
   // What mocha itself cannot send from one process to another.
   "bad.cjs": `it("is bad", () => { throw Object.assign(new Error("this is wrong"), { loaded: require.cache }); });`,
   "dead.cjs": `it("dies", () => process.exit(0));`,
@@ -34,7 +35,7 @@ async function runOf(
     "--reporter",
     reporter,
   ];
-  const options = JSON.stringify({ root, files, command, filesPerBatch: 1 });
+  const options = JSON.stringify({ root, files, command, filesPerBatch: 1, slowMs: 10 });
   const script = `const { runTests } = await import(${JSON.stringify(runner)}); process.exitCode = await runTests(${options});`;
   const run = promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script]);
   try {
@@ -68,6 +69,13 @@ describe("the test runner", () => {
     expect(text)
       .to.contain("FAILED is bad\nError: this is wrong")
       .and.to.match(/\n1 passed, 1 failed, 1 skipped\n$/);
+  });
+
+  it("says which files were slow, and how much of that was their own computing", async () => {
+    const { code, text } = await runOf(directory, ["slow.cjs", "good.cjs"]);
+    expect(code).to.equal(0);
+    expect(text).to.match(/\nSLOW \S*slow\.cjs: \d+\.\d s, \d+\.\d s of it computing\n/);
+    expect(text).to.not.match(/SLOW \S*good/);
   });
 
   it("takes a batch that dies for a failure, and names its files", async () => {
