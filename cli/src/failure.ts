@@ -66,6 +66,7 @@ const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ["TIMEOUT", ExitCode.TIMEOUT],
   ["REQUEST_TIMED_OUT", ExitCode.TIMEOUT],
   ["PARTIAL", ExitCode.PARTIAL],
+  ["UNHEALTHY", ExitCode.UNHEALTHY],
   ["DISK_FAULT", ExitCode.DISK_FAULT],
   ["DISK_FULL", ExitCode.DISK_FAULT],
   ["METADATA_FAULT", ExitCode.DISK_FAULT],

@@ -17,6 +17,10 @@ function sdkError(code: string): Error {
 }
 
 describe("failures", () => {
+  it("of a cluster or a machine that is unhealthy ends with 9", () => {
+    expect(new CliFailure("UNHEALTHY", "broker 3 is down").exitCode).to.equal(9);
+  });
+
   it("are printed as code, hint and where to read more", () => {
     const text = renderFailure(usageFailure("what?", "this"), plain);
     expect(text).to.equal("error: USAGE: what?\nhint: this\nsee: tidemark explain USAGE\n");

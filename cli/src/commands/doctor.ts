@@ -52,7 +52,6 @@ export async function doctor(context: CommandContext, request: DoctorRequest): P
     "UNHEALTHY",
     `${plural(failed.length, "check")} failed: ${failed.map(({ check }) => check).join(", ")}`,
     {
-      exitCode: ExitCode.UNHEALTHY,
       hint: "each FAIL line says what to do",
       details: { failed },
     },
