@@ -59,6 +59,12 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
       syncDurations: () => parts.replicas()?.syncDurations ?? null,
       diskFreeBytes: () => orNull(() => parts.freeBytes()),
       diskTotalBytes: () => orNull(() => parts.totalBytes()),
+      isrChanges: () => parts.replicas()?.isrChanges ?? { shrinks: 0, expands: 0 },
+      followerLagMax: () => {
+        let most = 0;
+        for (const { lag } of parts.replicas()?.followed() ?? []) most = Math.max(most, lag);
+        return most;
+      },
       isDiskFull: () => parts.replicas()?.isFull === true,
       isMetadataSuspended: () => parts.isMetadataSuspended(),
       offlineLogDirectoriesCount: () => (parts.replicas()?.isOffline === true ? 1 : 0),

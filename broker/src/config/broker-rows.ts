@@ -368,7 +368,7 @@ export const brokerRows = [
     max: INT_MAX,
     unit: "ms",
     scope: "broker",
-    doc: "Rest of a partition after a replication error, and the longest rest between attempts to reach its leader.",
+    doc: "Rest of a partition after a replication error.",
   },
   {
     key: "producer.id.expiration.ms",

@@ -110,6 +110,10 @@ export interface BrokerNumbers {
   /** Null when the disk does not tell. */
   diskFreeBytes(): number | null;
   diskTotalBytes(): number | null;
+  /** How often the ISR of a partition that is led here lost, or won, members. */
+  isrChanges(): { readonly shrinks: number; readonly expands: number };
+  /** Records that the replica here lacks which is furthest behind its leader. */
+  followerLagMax(): number;
   /** No room but the reserve: appends are refused. */
   isDiskFull(): boolean;
   /** The metadata store takes no writes until there is room. */

@@ -220,8 +220,21 @@ const jmx: readonly MetricFamily[] = [
     ["kafka_server_replicamanager_underminisrpartitioncount", "Partitions led here with too few replicas in sync."],
     countOf(isUnderMinIsr),
   ),
-  counter(["kafka_server_replicamanager_isrshrinks_total", "Replicas that fell out of sync."], () => 0),
-  counter(["kafka_server_replicamanager_isrexpands_total", "Replicas that came in sync."], () => 0),
+  counter(
+    ["kafka_server_replicamanager_isrshrinks_total", "Times that replicas of a partition led here fell out of sync."],
+    (numbers) => numbers.isrChanges().shrinks,
+  ),
+  counter(
+    ["kafka_server_replicamanager_isrexpands_total", "Times that replicas of a partition led here came in sync."],
+    (numbers) => numbers.isrChanges().expands,
+  ),
+  gauge(
+    [
+      "kafka_server_replicafetchermanager_maxlag",
+      "Records that the replica here that is furthest behind its leader lacks.",
+    ],
+    (numbers) => numbers.followerLagMax(),
+  ),
   partition("detail", ["kafka_cluster_partition_underminisr", "1 if too few replicas are in sync."], (each) =>
     each.led === null ? null : flag(isUnderMinIsr(each)),
   ),

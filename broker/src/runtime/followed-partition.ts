@@ -90,6 +90,8 @@ export class FollowedPartition implements LogEvents {
   #unfinished: { readonly answer: RecordsAnswer<Buffer>; readonly at: number } | null = null;
   #countsSynced: boolean;
 
+  /** Of the leader's log, as last told. */
+  #leaderEnd = 0;
   /** Of the leader, beyond what is written here. */
   #marks: { readonly highWatermark: Offset; readonly logStartOffset: Offset } | null = null;
 
@@ -126,12 +128,9 @@ export class FollowedPartition implements LogEvents {
     return this.#isStopped;
   }
 
-  get logEndOffset(): Offset {
-    return this.#log.logEndOffset;
-  }
-
-  get highWatermark(): Offset {
-    return this.#log.highWatermark;
+  /** Records behind the leader, as far as it has told. */
+  get lag(): number {
+    return Math.max(0, this.#leaderEnd - this.#log.writtenEndOffset);
   }
 
   // ---- life ----
@@ -179,6 +178,7 @@ export class FollowedPartition implements LogEvents {
   /** One item of a frame. Its records lie in `memory`. */
   onData(item: ReplicaData, memory: SharedMemory): void {
     memory.hold();
+    if (item.errorCode === 0 && item.diverging === null) this.#leaderEnd = item.logEndOffset;
     this.#inbox.push({ frame: frameOf(item), bytes: item.records.length, memory });
     this.#workOff();
   }

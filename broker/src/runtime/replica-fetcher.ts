@@ -4,13 +4,13 @@
  * credit that they gave back. A partition that has nothing to say costs nothing.
  *
  * The source may send WINDOW_BYTES of records that no log has taken yet, one batch beyond. When the stream breaks it is made
- * again, after a rest that doubles up to `replica.fetch.backoff.ms`; every partition then asks anew.
+ * again, after a rest that doubles up to a second; every partition then asks anew.
  *
  * Not here: what a partition does with its records (followed-partition.ts), which ones are followed (replica-manager.ts).
  */
 import { decodeDataFrame, encodeReportFrame } from "@tidemark/proto/replication";
 import type { ReplicaData, ReplicaReport } from "@tidemark/proto/replication";
-import { SharedMemory } from "../base/index.ts";
+import { BackOff, SharedMemory } from "../base/index.ts";
 import type { Logger, PeerAddress, PeerError, PeerStream, PeerTransport, TimerHandle, Timers } from "../ports/index.ts";
 import type { FollowedPartition, FollowerSeat } from "./followed-partition.ts";
 import type { Turn } from "./turn.ts";
@@ -19,8 +19,8 @@ import type { Turn } from "./turn.ts";
 export const WINDOW_BYTES = 8 * 1024 * 1024;
 /** Credit that leaves by itself; less waits for the next report. */
 const GRANT_BYTES = 1024 * 1024;
-/** The first rest after a stream broke. */
-const RECONNECT_MS = 20;
+/** The first rest after a stream broke, and the longest: what the metadata says moves partitions before that. */
+const RECONNECT = { firstMs: 20, maxMs: 1_000 };
 
 export interface ReplicaFetcherDeps {
   readonly transport: Pick<PeerTransport, "openReplication">;
@@ -31,8 +31,6 @@ export interface ReplicaFetcherDeps {
   addressOf(brokerId: number): PeerAddress | null;
   /** Of this broker, as registered. */
   brokerEpoch(): number;
-  /** `replica.fetch.backoff.ms`. */
-  backoffMs(): number;
 }
 
 export class ReplicaFetcher {
@@ -47,7 +45,7 @@ export class ReplicaFetcher {
   #stream: PeerStream | null = null;
   #isFlushAsked = false;
   #reconnect: TimerHandle | null = null;
-  #restMs = 0;
+  readonly #backOff = new BackOff(RECONNECT);
   /** Records that arrived and that no log has taken, of broken streams too. */
   #heldBytes = 0;
   /** Taken, and not granted again. */
@@ -82,7 +80,7 @@ export class ReplicaFetcher {
 
   /** This broker has registered anew, or the source moved: what was told before counts no longer. */
   restart(): void {
-    this.#restMs = 0;
+    this.#backOff.reset();
     this.#end();
     if (!this.isIdle) this.#connectLater(0);
   }
@@ -154,8 +152,7 @@ export class ReplicaFetcher {
   }
 
   #rest(): void {
-    this.#restMs = Math.min(Math.max(this.#restMs * 2, RECONNECT_MS), Math.max(RECONNECT_MS, this.#deps.backoffMs()));
-    this.#connectLater(this.#restMs);
+    this.#connectLater(this.#backOff.onFailure(0));
   }
 
   /** What there is of a stream goes, and every partition hears of it. */
@@ -175,7 +172,7 @@ export class ReplicaFetcher {
   }
 
   #onFrame(frame: Buffer, release: (() => void) | null): void {
-    this.#restMs = 0;
+    this.#backOff.reset();
     let items: readonly ReplicaData[];
     try {
       ({ items } = decodeDataFrame(frame));

@@ -89,6 +89,13 @@ export interface ReplicaManagerDeps {
   onOffline(fault: DiskFault): void;
 }
 
+export interface HostedReplica {
+  readonly topic: string;
+  readonly partition: number;
+  readonly bytes: number;
+  readonly logEndOffset: number;
+}
+
 interface WantedTopic {
   readonly image: TopicImage;
   readonly config: TopicConfig;
@@ -120,6 +127,8 @@ export class ReplicaManager {
   /** As of the last metadata entry. */
   #image: ClusterImage = emptyImage;
   #isrTimer: TimerHandle | null = null;
+  /** How often the ISR of a partition that is led here lost, or won, members. */
+  readonly isrChanges = { shrinks: 0, expands: 0 };
   #isOffline = false;
   #isStopped = false;
 
@@ -316,12 +325,7 @@ export class ReplicaManager {
   }
 
   /** Every replica on this broker with its bytes; those that nobody leads here too. */
-  *hosted(): Iterable<{
-    readonly topic: string;
-    readonly partition: number;
-    readonly bytes: number;
-    readonly logEndOffset: number;
-  }> {
+  *hosted(): Iterable<HostedReplica> {
     for (const { topic, partition, sizeBytes, logEndOffset } of this.#directory?.logs() ?? []) {
       yield { topic, partition, bytes: sizeBytes, logEndOffset };
     }
@@ -442,6 +446,7 @@ export class ReplicaManager {
     const { partition: number, leaderEpoch, leaderId } = partition;
     const led = this.#led.find(name, number);
     if (led !== undefined && led.topicId === topicId && led.leaderEpoch === leaderEpoch) {
+      this.#countIsr(led.isr, partition.isr);
       led.onMetadata(this.#membershipOf(topic, partition));
       return;
     }
@@ -457,6 +462,11 @@ export class ReplicaManager {
     // A log that is open takes its role in this very stretch: a restart with many partitions makes no promise for each.
     if (isQuiet && log?.topicId === topicId) this.#takeRole(name, number);
     else this.#step(name, number, () => this.#makeAndTakeRole(name, number));
+  }
+
+  #countIsr(before: readonly number[], after: readonly number[]): void {
+    if (before.some((member) => !after.includes(member))) this.isrChanges.shrinks++;
+    if (after.some((member) => !before.includes(member))) this.isrChanges.expands++;
   }
 
   #step(topic: string, partition: number, step: () => Promise<void>): void {

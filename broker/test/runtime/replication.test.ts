@@ -198,6 +198,8 @@ describe("replication: followers that come and go", () => {
     expect(bench.isr()).to.deep.equal([1, 2]);
     bench.network.resume(3);
     await bench.until("in sync", () => bench.isr().includes(3));
+    expect(bench.node(1).manager.isrChanges).to.deep.equal({ shrinks: 1, expands: 1 });
+    expect([...bench.node(3).manager.followed()].map(({ lag }) => lag)).to.deep.equal([0]);
     sameBytes(bench);
   });
 
