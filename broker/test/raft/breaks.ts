@@ -96,7 +96,7 @@ export const BREAKS: readonly Break[] = [
     from: "index > log.commitIndex && !log.holds(index, term)",
     to: "index > log.lastIndex",
     seedsMax: 500,
-    seed: 109,
+    seed: 208,
   },
   {
     name: "takes the pieces of a snapshot as they come",
@@ -120,7 +120,7 @@ export const BREAKS: readonly Break[] = [
     from: "this.#hasOwnTermCommit() && this.#reads",
     to: "this.#reads",
     seedsMax: 100,
-    seed: 19,
+    seed: 31,
   },
   {
     name: "answers reads without asking anybody (P56)",
