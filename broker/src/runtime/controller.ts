@@ -37,7 +37,7 @@ import {
   type TopicImage,
 } from "../metadata/index.ts";
 import type { Clock, Logger, RandomBytes, Timers } from "../ports/index.ts";
-import { includesReplica, isSameReplica, type SoftState } from "../raft/index.ts";
+import type { SoftState } from "../raft/index.ts";
 import { inconsistentCluster } from "../storage/index.ts";
 import { BrokerReports } from "./broker-reports.ts";
 import type { CommittedEntry, Consensus, RaftEvents } from "./consensus.ts";
@@ -71,9 +71,6 @@ const WAITING_MAX = 10_000;
 const NO_DURATIONS = new Histogram(SECONDS_BOUNDS);
 /** How long a stop waits for what is proposed. */
 const CLOSE_MS = 5_000;
-/** Who was heard of so lately may take over, and has so long for it. */
-const HEIR_SILENT_MS = 1_000;
-const HAND_OVER_MS = 1_000;
 
 type Duties = ControllerDuties | Promise<ControllerDuties> | null;
 
@@ -93,7 +90,6 @@ export class Controller implements ControllerCommands, RaftEvents {
   #isStopped = false;
   #onActive: { readonly resolve: () => void; readonly reject: (fault: unknown) => void }[] = [];
   #onIdle: (() => void) | null = null;
-  #onDeposed: (() => void) | null = null;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -219,25 +215,8 @@ export class Controller implements ControllerCommands, RaftEvents {
         this.#options.timers.after(CLOSE_MS, resolve);
       });
     }
-    await this.#handOver();
     await this.#consensus?.close();
     this.#drop(new NotController("the controller has stopped"));
-  }
-
-  /** To the voter that is furthest: an orderly stop costs no election timeout. */
-  async #handOver(): Promise<void> {
-    const consensus = this.#consensus;
-    if (consensus === null || !this.isActive) return;
-    const { replica, progress, voters } = consensus;
-    const [heir] = (progress ?? [])
-      .filter((each) => includesReplica(voters, each.replica) && !isSameReplica(each.replica, replica))
-      .filter(({ silentMs }) => silentMs <= HEIR_SILENT_MS)
-      .sort((a, b) => b.matchIndex - a.matchIndex);
-    if (heir === undefined || !consensus.transferTo(heir.replica).ok) return;
-    await new Promise<void>((resolve) => {
-      this.#onDeposed = resolve;
-      this.#options.timers.after(HAND_OVER_MS, resolve);
-    });
   }
 
   #apply({ index, term, bytes }: CommittedEntry): void {
@@ -289,7 +268,6 @@ export class Controller implements ControllerCommands, RaftEvents {
 
   #resign(): void {
     this.#stopDuties();
-    this.#onDeposed?.();
     const isSuspended = this.isSuspended;
     this.#drop(
       isSuspended

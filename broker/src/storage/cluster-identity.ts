@@ -13,7 +13,7 @@
  */
 import { UUID_BYTES, uuidFromText, uuidToText } from "@tidemark/proto";
 import { formatProperty, parseProperties } from "../config/index.ts";
-import type { DirectoryLock, DirectoryLocks, Disk, RandomBytes } from "../ports/index.ts";
+import { type DirectoryLock, type DirectoryLocks, type Disk, DiskFault, type RandomBytes } from "../ports/index.ts";
 import { readWholeFile, syncDirectory } from "./file-io.ts";
 import { safeWrite, TEMP_SUFFIX } from "./safe-write.ts";
 import { StorageError } from "./storage-error.ts";
@@ -214,7 +214,12 @@ async function makeDirectory(disk: Disk, path: string): Promise<void> {
   if (path === "." || disk.isDirectory(path)) return;
   const parent = parentOf(path);
   await makeDirectory(disk, parent);
-  disk.mkdir(path);
+  try {
+    disk.mkdir(path);
+  } catch (error: unknown) {
+    // Brokers that start together make the directory above theirs together.
+    if (!(error instanceof DiskFault) || error.kind !== "EEXIST" || !disk.isDirectory(path)) throw error;
+  }
   await syncDirectory(disk, parent);
 }
 

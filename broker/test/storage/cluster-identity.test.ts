@@ -11,6 +11,7 @@ import {
   readIdentity,
   StorageError,
 } from "../../src/storage/index.ts";
+import { overriding } from "../e2e/support/held-syncs.ts";
 
 const PATH = "/data";
 const META = `${PATH}/meta.properties`;
@@ -71,6 +72,19 @@ async function bornDisk(): Promise<MemoryDisk> {
 const DIRECTORY_ID = "AAAAAAAAAAAAAAAAAAAAAA";
 
 describe("claimDirectory", () => {
+  it("makes the directory above it together with others that start at the same time", async () => {
+    const disk = new MemoryDisk();
+    const racing = overriding<Disk>(disk, {
+      mkdir: (path) => {
+        // Another was faster.
+        if (path === "/shared") disk.mkdir(path);
+        disk.mkdir(path);
+      },
+    });
+    const { identity } = await claimDirectory(options(racing, { path: "/shared/b1" }));
+    expect(identity.nodeId).to.equal(1);
+  });
+
   it("makes the directory on a first start, with a directory id and without a cluster", async () => {
     const disk = new MemoryDisk();
     const { identity } = await claimDirectory(options(disk, { path: "/srv/tidemark/data" }));
