@@ -22,7 +22,8 @@ import type { ErrorName } from "@tidemark/proto";
 import { readBatchHeader, setLogAppendTime } from "@tidemark/proto";
 import { asOffset, assert } from "../base/index.ts";
 import type { BrokerId, LeaderEpoch, Ms, Offset, PartitionId } from "../base/index.ts";
-import type { Clock, DiskFault } from "../ports/index.ts";
+import { DiskFault } from "../ports/index.ts";
+import type { Clock } from "../ports/index.ts";
 import { checkProducer, PartitionLeader } from "../replication/index.ts";
 import type {
   IsrProposal,
@@ -103,6 +104,9 @@ export interface PartitionDeps {
   proposeIsr(partition: Partition, proposal: IsrProposal): void;
 }
 
+/** Ticks of half a `replica.lag.time.max.ms` in which the oldest unsynced byte may stay the same. */
+const TICKS_UNSYNCED_MAX = 2;
+
 export class Partition implements LogEvents, LookUpOwner {
   readonly topic: string;
   readonly partition: PartitionId;
@@ -129,6 +133,9 @@ export class Partition implements LogEvents, LookUpOwner {
   readonly #forHighWatermark = new ParkedQueue();
   readonly #forSync = new ParkedQueue();
   #watchers: Set<PartitionWatcher> | null = null;
+  /** Where the oldest unsynced byte was at the last tick, and in how many more it has been there. */
+  #unsyncedFrom = -1;
+  #unsyncedTicks = 0;
   /** Null while nobody follows: of most partitions there is but one replica. */
   #followers: PartitionFollowers | null = null;
   /** Why it answers no more; NONE while it leads. */
@@ -370,7 +377,23 @@ export class Partition implements LogEvents, LookUpOwner {
 
   /** Every half of `replica.lag.time.max.ms` (7(4)). */
   onTick(): void {
-    this.#perform(this.#leader.onTick(this.#deps.clock.monotonicNow()));
+    const now = this.#deps.clock.monotonicNow();
+    this.#perform(this.#leader.onTick(now));
+    if (this.#countsSynced && this.hasFollowers) this.#checkSync();
+  }
+
+  /**
+   * 15.1(4): a disk that hangs keeps the others waiting, who could go on without this one. Counted in ticks and not by the
+   * clock: a process that stood still for a while hears of its syncs right after.
+   */
+  #checkSync(): void {
+    const { syncedEndOffset, writtenEndOffset } = this.#log;
+    const isBehind = syncedEndOffset < writtenEndOffset;
+    this.#unsyncedTicks = isBehind && this.#unsyncedFrom === syncedEndOffset ? this.#unsyncedTicks + 1 : 0;
+    this.#unsyncedFrom = syncedEndOffset;
+    if (this.#unsyncedTicks >= TICKS_UNSYNCED_MAX) {
+      this.#deps.onDiskFault(new DiskFault("EIO", "datasync", this.#log.segments().at(-1)?.path ?? ""));
+    }
   }
 
   /** What to send again; null: the proposal is over. */

@@ -1,6 +1,6 @@
 /** Replication between replica managers over simulated disks and streams, with metadata written by the test. */
 import { expect } from "chai";
-import { asMs, asOffset } from "../../src/base/index.ts";
+import { asMs, asOffset, SeededRandom } from "../../src/base/index.ts";
 import { BatchField } from "@tidemark/proto";
 import { ReplicationBench, topicIdOf } from "./support/replication-bench.ts";
 import type { Answer, Outcome } from "./support/partition-bench.ts";
@@ -242,6 +242,47 @@ describe("replication: followers that come and go", () => {
     // Its process stops; the controller sees that nobody listens there.
     bench.fence(2);
     expect(await answered(bench, outcome, 100)).to.include({ code: "NONE" });
+  });
+
+  it("a leader whose disk hangs gives up, so that another can lead (15.1(4)); one that is only slow does not", async () => {
+    const bench = await ReplicationBench.open({ overrides: SYNCED });
+    const { faults } = bench.node(1).disk;
+    faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 25_000 });
+    await put(bench, 1, "slow");
+    expect(bench.node(1).faults).to.deep.equal([]);
+    faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 300_000 });
+    const outcome = bench.append(1, { values: ["hung"] }, "all", 120_000);
+    await bench.until("offline", () => bench.node(1).manager.isOffline, 61_000);
+    expect(outcome.answer).to.include({ code: "KAFKA_STORAGE_ERROR" });
+    bench.fence(1);
+    const { leaderId } = bench.image.topicsById.get(topicIdOf(1))?.partitions[0] ?? { leaderId: -1 };
+    expect(leaderId).to.be.oneOf([2, 3]);
+    await put(bench, leaderId, "after");
+  });
+
+  it("a peer that sends what is no frame loses its stream, and no more", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await put(bench, 1, "a");
+    const closed: unknown[] = [];
+    const handlers = {
+      onFrame: () => undefined,
+      onDrain: () => undefined,
+      onClosed: (error: unknown) => void closed.push(error),
+    };
+    const random = new SeededRandom(5);
+    for (let i = 0; i < 40; i++) {
+      const stream = bench.transport(2).openReplication(bench.node(1).address(), handlers);
+      const frame = Buffer.from(Array.from({ length: 1 + random.below(60) }, () => random.below(256)));
+      stream.send(frame);
+      await bench.world.runFor(20);
+      stream.close();
+      await bench.world.runFor(20);
+    }
+    expect(closed.length).to.equal(40);
+    expect(bench.node(1).lines.some((line) => line.startsWith("a follower sent what is no frame"))).to.equal(true);
+    // Its own stream took the place of the last of them.
+    await put(bench, 1, "b");
+    sameBytes(bench);
   });
 
   it("a follower whose disk is full pauses and goes on by itself (3.8(2))", async () => {

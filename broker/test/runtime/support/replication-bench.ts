@@ -12,7 +12,7 @@ import { AppendTask, deadlineAfter, Purgatory, ReplicaManager, Turn } from "../.
 import type { Acks, Partition } from "../../../src/runtime/index.ts";
 import { Replication } from "../../../src/runtime/replication.ts";
 import { CALM_NETWORK, SimDisk, SimNetwork, SimWorld } from "../../../src/sim/index.ts";
-import type { SimNetworkOptions, SimProcess } from "../../../src/sim/index.ts";
+import type { SimNetworkOptions, SimPeerTransport, SimProcess } from "../../../src/sim/index.ts";
 import { openLogDirectory } from "../../../src/storage/index.ts";
 import type { LogDirectory, PartitionLog } from "../../../src/storage/index.ts";
 import { makeBatch, quietLogger } from "./partition-bench.ts";
@@ -38,6 +38,7 @@ export interface ReplicationBenchOptions {
 
 interface Life {
   readonly process: SimProcess;
+  readonly transport: SimPeerTransport;
   readonly disk: Disk;
   readonly manager: ReplicaManager;
   readonly purgatory: Purgatory;
@@ -270,6 +271,7 @@ export class ReplicationBench {
     await this.drive(manager.open(this.image));
     node.life = {
       process,
+      transport,
       disk: mount,
       manager,
       purgatory,
@@ -293,6 +295,10 @@ export class ReplicationBench {
       damaged: [],
     });
     await this.drive(manager.start(node.image));
+  }
+
+  transport(id: number): SimPeerTransport {
+    return this.node(id).alive.transport;
   }
 
   /** Its disk is a new one. */
