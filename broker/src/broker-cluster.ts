@@ -105,7 +105,7 @@ export class BrokerCluster {
       timers: world.timers,
       fenceMs: () => options.refusedFenceMs(),
       onGone: () => {
-        logger.info("nobody listens where the controller was", { leader: this.#metadata?.controller.leaderId });
+        logger.info("nobody listens where the controller was", { brokerId: this.#metadata?.controller.leaderId });
         this.#metadata?.driver.onLeaderGone();
       },
     });
@@ -324,7 +324,7 @@ export class BrokerCluster {
       message = decodeMessage(frame);
     } catch (cause: unknown) {
       if (!(cause instanceof MalformedMessage)) throw cause;
-      this.#options.logger.warn("a malformed Raft message was dropped", { peer: from.nodeId, err: cause });
+      this.#options.logger.warn("a malformed Raft message was dropped", { brokerId: from.nodeId, err: cause });
       return;
     }
     const isTheirs = message.from.nodeId === from.nodeId && message.from.directoryId === from.directoryId;

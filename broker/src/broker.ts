@@ -14,6 +14,7 @@ import type { Server } from "node:net";
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
 import { createTopicsReady, UnknownErrors } from "./api/index.ts";
 import type { BrokerContext, ConnectionLimitsOptions, Endpoint } from "./api/index.ts";
+import { assert } from "./base/index.ts";
 import { isLoopback, LiveConfig, validate } from "./config/index.ts";
 import type { BrokerConfig, Listener } from "./config/index.ts";
 import { BusyAddressError, GrpcDoor } from "./listeners/grpc/index.ts";
@@ -486,8 +487,7 @@ export class Broker {
   }
 
   get #claimed(): ClusterIdentity {
-    if (this.#identity === null)
-      throw new BrokerStartError("NOT_STARTED", "the data directory is not claimed", undefined);
+    assert(this.#identity !== null, "the data directory is not claimed");
     return this.#identity;
   }
 

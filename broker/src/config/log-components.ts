@@ -7,6 +7,7 @@ export const logComponents: readonly string[] = Object.freeze([
   "storage",
   "controller",
   "raft",
+  "peers",
   "grpc",
   "http",
   "process",

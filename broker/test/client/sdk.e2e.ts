@@ -35,9 +35,12 @@ describe("the SDK and a broker", () => {
 
   it("knows the cluster", async () => {
     const info = await client.ready();
-    expect(info).to.deep.equal(await client.admin.cluster());
     expect(info.clusterId).to.equal(broker.clusterId);
     expect(info.brokers).to.have.length(1);
+    const { brokers, ...cluster } = await client.admin.cluster();
+    expect(cluster).to.include({ clusterId: info.clusterId, controllerId: info.controllerId });
+    expect(brokers).to.have.length(1);
+    expect(brokers[0]).to.include(info.brokers[0]);
   });
 
   it("reads what was sent, as it was sent", async () => {

@@ -273,14 +273,23 @@ describe("tidemark produce and consume", () => {
     const described = await broker.run(["topics", "describe", "shape", "-o", "json"]);
     const topic = JSON.parse(described.stdout.toString());
     expect(topic).to.have.all.keys("name", "partitions", "replicas", "internal", "bytes", "id", "config", "detail");
+    const { directoryId } = topic.detail[1].lastIsr[0];
     expect(topic.detail[1]).to.deep.equal({
       partition: 1,
       leader: 1,
+      leaderEpoch: 0,
       replicas: [1],
       isr: [1],
+      elr: [],
+      lastIsr: [{ broker: 1, directoryId }],
+      minIsr: 1,
+      recovering: false,
       start: 0,
       highWatermark: 0,
       lastStable: 0,
+      end: 0,
+      bytes: 0,
+      troubles: [],
     });
     expect(topic.config.find((entry: { name: string }) => entry.name === "retention.ms")).to.include({
       value: "1000",
