@@ -115,9 +115,16 @@ export const CONTROLLER_COMMANDS = [
 /** This node does not lead Raft. `leaderId` is who does, as far as known; -1 = unknown. */
 export class NotController extends ProtoError {
   readonly leaderId: number;
+  /** The change was proposed: the next leader commits it, or it is gone. */
+  readonly mayBeDone: boolean;
 
-  constructor(message: string, leaderId = -1, options?: { cause?: unknown }) {
+  constructor(
+    message: string,
+    leaderId = -1,
+    { mayBeDone = false, ...options }: { readonly cause?: unknown; readonly mayBeDone?: boolean } = {},
+  ) {
     super("NOT_CONTROLLER", message, options);
     this.leaderId = leaderId;
+    this.mayBeDone = mayBeDone;
   }
 }

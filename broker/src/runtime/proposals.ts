@@ -70,7 +70,8 @@ export class Proposals {
     }
     return new Promise((resolve, reject) => {
       const commit = (): void => resolve({ response, metadataOffset: newest.index });
-      newest.waiters.push({ commit, drop: reject });
+      const isProposed = records.length > 0;
+      newest.waiters.push({ commit, drop: (error) => reject(isProposed ? asUncertain(error) : error) });
     });
   }
 
@@ -103,6 +104,12 @@ export class Proposals {
     this.#pending = [];
     for (const { waiters } of dropped) for (const { drop } of waiters) drop(error);
   }
+}
+
+/** Deposed with the change on its way: who comes next may find it. */
+function asUncertain(error: Error): Error {
+  if (!(error instanceof NotController)) return error;
+  return new NotController(error.message, error.leaderId, { cause: error.cause, mayBeDone: true });
 }
 
 export function refusedError(code: ConsensusRefusal): ProtoError {

@@ -167,6 +167,7 @@ export class ControllerChannel implements ControllerCommands {
     if (thrown instanceof NotController) {
       // Who was asked knows better, unless it names itself or nobody.
       this.#hintedId = thrown.leaderId !== askedId ? thrown.leaderId : -1;
+      if (thrown.mayBeDone && !TRAITS[name].isRepeatable) throw uncertain(thrown);
       return thrown;
     }
     if (!(thrown instanceof PeerError)) throw thrown;
@@ -176,8 +177,7 @@ export class ControllerChannel implements ControllerCommands {
     });
     if (thrown.kind === "remote" && thrown.code !== null)
       throw new ProtoError(thrown.code, thrown.message, { cause: thrown });
-    if (mayHaveBeenDone(thrown) && !TRAITS[name].isRepeatable)
-      throw new ProtoError("NETWORK_EXCEPTION", `${told.message}; whether it was done will show`, { cause: thrown });
+    if (mayHaveBeenDone(thrown) && !TRAITS[name].isRepeatable) throw uncertain(told);
     return told;
   }
 
@@ -213,6 +213,10 @@ export class ControllerChannel implements ControllerCommands {
     if (this.#options.appliedOffset() < offset)
       throw new ProtoError("REQUEST_TIMED_OUT", "it is done, and this broker has not seen it yet");
   }
+}
+
+function uncertain(cause: NotController): ProtoError {
+  return new ProtoError("NETWORK_EXCEPTION", `${cause.message}; whether it was done will show`, { cause });
 }
 
 /** Lets peers command the controller of this node. */

@@ -42,7 +42,12 @@ export class PeerCalls {
 
   #told(name: string, thrown: unknown, from: PeerIdentity): object {
     if (thrown instanceof NotController)
-      return { code: thrown.code, message: thrown.message, leaderId: thrown.leaderId };
+      return {
+        code: thrown.code,
+        message: thrown.message,
+        leaderId: thrown.leaderId,
+        ...(thrown.mayBeDone ? { mayBeDone: true } : {}),
+      };
     if (thrown instanceof ProtoError) return { code: thrown.code, message: thrown.message };
     this.#logger.error("a call of a peer failed unexpectedly", { method: name, brokerId: from.nodeId, err: thrown });
     return { code: "UNKNOWN_SERVER_ERROR", message: `${name} failed` };
@@ -64,7 +69,10 @@ export async function askPeer(
   if (typeof error !== "object" || error === null) return fieldOf(envelope, "answer");
   const [code, message, leaderId] = ["code", "message", "leaderId"].map((key) => Reflect.get(error, key) as unknown);
   const text = typeof message === "string" ? message : "";
-  if (code === "NOT_CONTROLLER") throw new NotController(text, typeof leaderId === "number" ? leaderId : -1);
+  if (code === "NOT_CONTROLLER") {
+    const mayBeDone = Reflect.get(error, "mayBeDone") === true;
+    throw new NotController(text, typeof leaderId === "number" ? leaderId : -1, { mayBeDone });
+  }
   throw new ProtoError(typeof code === "string" && isErrorName(code) ? code : "UNKNOWN_SERVER_ERROR", text);
 }
 

@@ -190,6 +190,22 @@ describe("ControllerChannel", () => {
     expect(node(2).controller.asked).to.equal(1);
   });
 
+  it("does not ask the next leader to make what the one before has proposed", async () => {
+    for (const asking of [1, 3]) {
+      elect(1);
+      node(1).controller.before = async () => {
+        elect(2);
+        throw new NotController("deposed", 2, { mayBeDone: true });
+      };
+      const [made, altered] = [
+        refusal(node(asking).channel.createTopics(request)),
+        outcome(node(asking).channel.alterConfigs({ alterations: [], isValidateOnly: false })),
+      ];
+      expect((await made).code).to.equal("NETWORK_EXCEPTION");
+      expect(await by(altered as Promise<unknown>)).to.equal(2);
+    }
+  });
+
   it("answers when this broker has applied what was decided, and says so when it has not in time", async () => {
     elect(1);
     node(1).controller.metadataOffset = 50;
