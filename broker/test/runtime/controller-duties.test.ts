@@ -138,6 +138,10 @@ describe("the duties of a controller", () => {
 
   it("begin with its next reign, whatever was asked when the one before ended", async () => {
     const bench = await cluster(3);
+    // Nobody leads it, and there is somebody to ask.
+    await create(bench, "t", [[2, 3]], { "tidemark.durability": "page-cache" });
+    await killInOrder(bench, [2, 3]);
+    await bench.join(2, "unclean");
     const { controller, driver } = bench.node();
     const elected = controller.electLeaders({ type: "unclean", targets: null }).catch((error: unknown) => error);
     const leading = driver.softState;
