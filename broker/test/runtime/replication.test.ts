@@ -595,6 +595,26 @@ describe("replication: settings and deletions", () => {
     sameBytes(bench);
   });
 
+  it("holds at once what a raised minimum of the cluster says, without any change of the partition (6(3), P39)", async () => {
+    const bench = await ReplicationBench.open({ overrides: { "tidemark.durability": "page-cache" } });
+    const setMinimum = (minimum: string): void =>
+      bench.commit({
+        type: "configChanged",
+        owner: { type: "cluster" },
+        set: { "min.insync.replicas": minimum },
+        unset: [],
+      });
+    setMinimum("1");
+    await put(bench, 1, "a");
+    for (const id of [2, 3]) bench.kill(id);
+    expect(bench.isr()).to.deep.equal([1]);
+    await put(bench, 1, "alone");
+    setMinimum("2");
+    expect(await answered(bench, bench.append(1, { values: ["b"] }))).to.include({ code: "NOT_ENOUGH_REPLICAS" });
+    setMinimum("1");
+    await put(bench, 1, "alone again");
+  });
+
   it("retries a proposal that found no controller, and stops at a refusal once that is applied (7(7))", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
     await put(bench, 1, "a");
