@@ -371,4 +371,44 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     100,
     10,
   ),
+  known(
+    "mAlterBe: AlterPartition goes by names, not by process lives (P05)",
+    [
+      { file: "sim/replication-cluster/model-controller.js", from: " || broker.brokerEpoch !== brokerEpoch", to: "" },
+      {
+        file: "sim/replication-cluster/model-controller.js",
+        from: "if (request.brokerEpoch !== this.brokers.get(request.brokerId)?.brokerEpoch)",
+        to: "if (false)",
+      },
+    ],
+    3000,
+    482,
+    { isSynced: false, raisesMode: false, clogChance: 0.7, startChance: 0.9, powerChance: 0.06, dialMeanMs: 100 },
+  ),
+  known(
+    "mDirId: an emptied disk is taken for the one it replaced (9(6))",
+    [
+      {
+        file: "sim/replication-cluster/model-controller.js",
+        from: "return this.lastIsr\n            .filter(({ brokerId, directoryId }) => this.#directoryOf(brokerId) === directoryId)",
+        to: "return this.lastIsr",
+      },
+    ],
+    100,
+    9,
+    {
+      isSynced: true,
+      raisesMode: false,
+      brokersCount: 3,
+      minIsr: 2,
+      chaosMs: 2500,
+      sessionMs: 60,
+      startChance: 0.03,
+      crashChance: 0.05,
+      wipeChance: 0.02,
+      minIsrChance: 0,
+      uncleanChance: 0,
+      deleteChance: 0,
+    },
+  ),
 ];
