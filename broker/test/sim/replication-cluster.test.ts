@@ -21,6 +21,8 @@ const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
   [1651, "a sync that ran into a cut counted for nothing, and nobody asked for another"],
   [3309, "a follower was to cut its log below the log start"],
   [1889, "a log that began anew inside a batch forgot a deletion that it had reported"],
+  [503171, "a member of the ISR has something else below the leader's log start: the check asked too much"],
+  [502801, "min ISR fell below the copies that were destroyed before: the check asked too much"],
   [43, "the log start hides where an epoch began: what lies below it is nobody's to compare"],
 ];
 

@@ -57,6 +57,7 @@ export class ClusterChecks {
 
   onMinIsr(minIsr: number): void {
     this.#minIsrLeast = Math.min(this.#minIsrLeast, minIsr);
+    for (const committed of this.#committed) if (committed.destroyed >= this.#minIsrLeast) this.#lose(committed);
   }
 
   // ---- appends ----
@@ -164,7 +165,7 @@ export class ClusterChecks {
       if (!isMember || controller.brokers.get(member.brokerId)?.brokerEpoch !== member.brokerEpoch) continue;
       for (const { batch, isLost, isDurable } of this.#committed) {
         if (isLost || batch.lastOffset >= log.highWatermark || batch.baseOffset < member.log.logStartOffset) continue;
-        if (log.at(batch.baseOffset) !== batch) continue;
+        if (log.at(batch.baseOffset) !== batch || batch.lastOffset < this.#deletedTo) continue;
         const has = member.log.at(batch.baseOffset) === batch && batch.lastOffset < member.log.writtenEnd;
         check(
           has,
