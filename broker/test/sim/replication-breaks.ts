@@ -265,23 +265,6 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     32,
   ),
   known(
-    "counts reports of another generation (5.4)",
-    [
-      {
-        file: "replication/follower-progress.js",
-        from: "return brokerEpoch === this.#brokerEpoch && generation < this.#generation;",
-        to: "return false;",
-      },
-      {
-        file: "replication/follower-progress.js",
-        from: "brokerEpoch === this.#brokerEpoch && generation === this.#generation && this.#validatedTo",
-        to: "this.#validatedTo",
-      },
-    ],
-    20000,
-    6473,
-  ),
-  known(
     "cuts at the leader's end of an epoch that it does not have (P02)",
     [
       {
