@@ -357,7 +357,11 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
   known(
     "mAlterBe: AlterPartition goes by names, not by process lives (P05)",
     [
-      { file: "sim/replication-cluster/model-controller.js", from: " || broker.brokerEpoch !== brokerEpoch", to: "" },
+      {
+        file: "sim/replication-cluster/model-controller.js",
+        from: "if (this.brokers.get(brokerId)?.brokerEpoch !== brokerEpoch)",
+        to: "if (false)",
+      },
       {
         file: "sim/replication-cluster/model-controller.js",
         from: "if (request.brokerEpoch !== this.brokers.get(request.brokerId)?.brokerEpoch)",
