@@ -9,6 +9,7 @@ import { BrokerProcess } from "./broker-process.ts";
 import type { Network } from "./network.ts";
 
 const POLL_MS = 100;
+const JOIN_LIMIT_MS = 60_000;
 const DISK_MEBIBYTES = 2_048;
 
 export interface ClusterOptions {
@@ -97,6 +98,12 @@ export class ChaosCluster implements AsyncDisposable {
   async startAll(): Promise<void> {
     for (const broker of this.brokers) broker.start();
     await Promise.all(this.brokers.map((broker) => broker.untilReady()));
+    // Ready means that a broker serves; that the controller counts on it as well is another matter.
+    await this.until("all brokers to be alive", JOIN_LIMIT_MS, async () => {
+      const { brokers } = await this.client.admin.cluster({ timeout: 30_000 });
+      const alive = brokers.filter((broker) => broker.alive);
+      return alive.length === this.brokers.length ? null : `${alive.length} are`;
+    });
   }
 
   async describe(topic: string): Promise<TopicDescription> {

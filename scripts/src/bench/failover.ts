@@ -35,6 +35,7 @@ export async function* failover({ pairs, points }: Scale): AsyncGenerator<Row> {
     const cluster = await ClusterProcess.start(root, BROKERS);
     try {
       await using client = new Client({ brokers: [...cluster.addresses], retry: { budget: HEAL_LIMIT_MS } });
+      await untilAllAlive(client);
       for (let run = 0; run < runs; run++) {
         const victim = await chooseVictim(client, run);
         const times = await failOnce({ cluster, client, victim, name: `failover-${run}`, partitions });
@@ -151,6 +152,15 @@ class Load {
 }
 
 const text = (name: string) => topic(name, { key: codecs.string, value: codecs.string });
+
+/** Topics of three replicas need three brokers that the controller counts on. */
+async function untilAllAlive(client: Client): Promise<void> {
+  const limit = performance.now() + HEAL_LIMIT_MS;
+  while ((await client.admin.cluster()).brokers.filter(({ alive }) => alive).length < BROKERS) {
+    if (performance.now() > limit) throw new Error(`not all brokers joined within ${HEAL_LIMIT_MS} ms`);
+    await pause(POLL_MS);
+  }
+}
 
 async function untilWhole(client: Client, name: string): Promise<void> {
   const limit = performance.now() + HEAL_LIMIT_MS;

@@ -24,7 +24,7 @@ import { ApiError, ConnectionLimits, type ConnectionLimitsOptions, Refusals } fr
 import type { BrokerContext } from "../../api/index.ts";
 import { Admin } from "./admin.ts";
 import { BusyAddressError } from "./busy-address-error.ts";
-import { asBytes } from "./door-context.ts";
+import { asBytes, errorOf } from "./door-context.ts";
 import type { DoorContext } from "./door-context.ts";
 import { FetchStream } from "./fetch-stream.ts";
 import { IdleTimeout } from "./idle-timeout.ts";
@@ -324,7 +324,7 @@ export class GrpcDoor {
   #openMetadata(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     if (!isGrpc(stream, headers)) return;
     const call = new StreamCall(stream, headers, this.#streamDeps);
-    void this.#startMetadata(call);
+    this.#startMetadata(call).catch((cause: unknown) => call.fail(errorOf(cause, "WatchMetadata", this.#context)));
   }
 
   /** Loaded with the first client that watches: tools that ask once never do. */
