@@ -350,7 +350,6 @@ export class ReplicaManager {
 
   /** One applied entry. Called in order, in the stretch that applied it. */
   onMetadata(delta: MetadataDelta, image: ClusterImage): void {
-    const before = this.#image;
     this.#image = image;
     for (const topic of delta.topicsDeleted) {
       this.#forget(topic);
@@ -379,8 +378,6 @@ export class ReplicaManager {
       this.#want(topic);
       this.#reconfigure(name);
     }
-    // What holds where a topic says nothing may be another minimum of in-sync replicas (6(3), 9(5)).
-    if (image.configs !== before.configs || image.minIsrDefault !== before.minIsrDefault) this.#refreshMemberships();
     const hasBrokersChanged = delta.brokersChanged.length > 0;
     if (hasBrokersChanged) for (const led of this.#led.all()) if (led.hasFollowers) led.onBrokersChanged();
     this.#proposals.onApplied(delta.metadataOffset);
@@ -465,16 +462,6 @@ export class ReplicaManager {
     // A log that is open takes its role in this very stretch: a restart with many partitions makes no promise for each.
     if (isQuiet && log?.topicId === topicId) this.#takeRole(name, number);
     else this.#step(name, number, () => this.#makeAndTakeRole(name, number));
-  }
-
-  #refreshMemberships(): void {
-    for (const led of this.#led.all()) {
-      const topic = this.#wanted.get(led.topic)?.image;
-      const partition = topic?.partitions[led.partition];
-      const isSame = topic?.topicId === led.topicId && partition?.leaderEpoch === led.leaderEpoch;
-      if (topic !== undefined && partition !== undefined && isSame)
-        led.onMetadata(this.#membershipOf(topic, partition));
-    }
   }
 
   #countIsr(before: readonly number[], after: readonly number[]): void {
