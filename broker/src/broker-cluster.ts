@@ -154,6 +154,7 @@ export class BrokerCluster {
       onWaiting,
     });
     this.#search = search;
+    if (this.#isClosed) search.end();
     try {
       return await search.find();
     } finally {

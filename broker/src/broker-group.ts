@@ -12,7 +12,7 @@ import { codeOf } from "./start-error.ts";
 /** What one broker of the group is given beside its own settings. */
 export interface GroupMember {
   readonly nodeId: number;
-  /** Keys of the configuration; none for a broker alone. */
+  /** Keys of the configuration; none for a broker alone, which keeps its own id. */
   readonly keys: Readonly<Record<string, string>>;
   /** "PEER://…" for `listeners`; null for a broker alone. */
   readonly peerListener: string | null;
@@ -31,7 +31,7 @@ export interface BrokerGroupOptions {
 const HOST = "127.0.0.1";
 
 /** Makes the brokers and starts none. Rejects with BusyAddressError, and as `make` does. */
-export async function createBrokerGroup({ count, firstPeerPort, make }: BrokerGroupOptions): Promise<BrokerGroup> {
+export async function makeBrokerGroup({ count, firstPeerPort, make }: BrokerGroupOptions): Promise<BrokerGroup> {
   const servers: Server[] = [];
   try {
     for (let slot = 0; count > 1 && slot < count; slot++) {
@@ -45,7 +45,7 @@ export async function createBrokerGroup({ count, firstPeerPort, make }: BrokerGr
       const isAlone = count === 1;
       const member: GroupMember = {
         nodeId,
-        keys: { "node.id": String(nodeId), ...(isAlone ? {} : { "controller.quorum.voters": voters }) },
+        keys: isAlone ? {} : { "node.id": String(nodeId), "controller.quorum.voters": voters },
         peerListener: isAlone ? null : `PEER://${HOST}:${ports[nodeId - 1]}`,
         peerServer: servers[nodeId - 1],
       };
@@ -103,7 +103,8 @@ export class BrokerGroup {
 }
 
 async function bound(port: number): Promise<Server> {
-  const server = net.createServer({ highWaterMark: 64 * 1024 });
+  // Until its broker serves it whoever comes is sent away, and comes again.
+  const server = net.createServer({ highWaterMark: 64 * 1024 }, (socket) => socket.destroy());
   try {
     server.listen({ host: HOST, port, backlog: 511 });
     await once(server, "listening");

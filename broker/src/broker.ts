@@ -324,6 +324,8 @@ export class Broker {
       refusedFenceMs: () => this.#liveConfig.current.brokerRefusedFenceMs,
     });
     this.#closers.push(() => cluster.close());
+    // A stop that came before could not tell it.
+    if (this.#stopping !== null) cluster.giveUp();
     return cluster;
   }
 

@@ -14,6 +14,8 @@ export interface LoadedConfig {
 export async function loadBrokerConfig(
   context: CommandContext,
   input: Omit<LoadInput, "env" | "hostName">,
+  /** Says no warnings: those of one broker are those of its likes. */
+  { isQuiet = false }: { readonly isQuiet?: boolean } = {},
 ): Promise<LoadedConfig> {
   const { loadConfig } = await import("@tidemark/broker/config");
   const result = loadConfig({ ...input, env: context.env, hostName: hostname() });
@@ -24,6 +26,6 @@ export async function loadBrokerConfig(
       details: { problems: result.problems },
     });
   }
-  for (const warning of result.warnings) warn(context, warning);
+  if (!isQuiet) for (const warning of result.warnings) warn(context, warning);
   return { config: result.config, sources: result.sources };
 }

@@ -31,30 +31,67 @@ const READY_TOPIC = "__tidemark_ready";
 const READY_PARTITION = { topic: READY_TOPIC, partition: 0 } as const;
 const ADMIN_CLIENT_ID = "__admin_client";
 const PROOF_TIMEOUT_MS = 30_000;
+const LED_WITHIN_MS = 5_000;
 /** Of one record of a few bytes, and of whatever shares its batch: nothing. */
 const FETCH_BYTES = 4096;
 
 /** @throws CliFailure NOT_READY, or what the SDK says of a topic */
-export async function proveReady(
-  broker: Pick<Broker, "grpcAddress">,
-  { hasReadyTopic, topics, signal }: ReadyProofOptions,
-): Promise<void> {
-  if (topics.length > 0) await createTopics(broker.grpcAddress, topics, signal);
-  const connection = new BareConnection(broker.grpcAddress, {
+export async function proveReady(brokers: readonly Proven[], options: ReadyProofOptions): Promise<void> {
+  const [first, ...others] = brokers;
+  if (first === undefined) return;
+  const { topics, hasReadyTopic, signal } = options;
+  if (topics.length > 0) await createTopics(first.grpcAddress, topics, signal);
+  for (const { grpcAddress } of others) {
+    // One after the other: the first that does not serve ends it.
+    // oxlint-disable-next-line no-await-in-loop
+    await connected(grpcAddress, signal, (connection) => askMetadata(connection, false));
+  }
+  const topic = await connected(first.grpcAddress, signal, (connection) => whenLed(connection, hasReadyTopic, signal));
+  if (topic === null) return;
+  const address = topic.leader ?? first.grpcAddress;
+  await connected(address, signal, (connection) => proveRoundTrip(connection, topic.topicId));
+}
+
+type Proven = Pick<Broker, "grpcAddress">;
+
+async function connected<T>(
+  address: string,
+  signal: AbortSignal,
+  act: (connection: BareConnection) => Promise<T>,
+): Promise<T> {
+  const connection = new BareConnection(address, {
     clientId: ADMIN_CLIENT_ID,
     signal: AbortSignal.any([signal, AbortSignal.timeout(PROOF_TIMEOUT_MS)]),
   });
   try {
-    const topicId = await askMetadata(connection, hasReadyTopic);
-    if (topicId !== null) await proveRoundTrip(connection, topicId);
+    return await act(connection);
   } catch (error: unknown) {
     if (error instanceof CliFailure) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new CliFailure("NOT_READY", `the broker does not serve at ${broker.grpcAddress}: ${reason}`, {
-      cause: error,
-    });
+    throw new CliFailure("NOT_READY", `the broker does not serve at ${address}: ${reason}`, { cause: error });
   } finally {
     connection.close();
+  }
+}
+
+/** Of several brokers the one that is asked may not have seen yet what the last one made. */
+async function whenLed(
+  connection: BareConnection,
+  hasReadyTopic: boolean,
+  signal: AbortSignal,
+): Promise<ReadyTopic | null> {
+  const endsAt = performance.now() + LED_WITHIN_MS;
+  for (;;) {
+    try {
+      // oxlint-disable-next-line no-await-in-loop
+      const topic = await askMetadata(connection, hasReadyTopic);
+      if (topic?.isLed !== false || performance.now() > endsAt) return topic;
+    } catch (error: unknown) {
+      if (!(error instanceof CliFailure) || performance.now() > endsAt) throw error;
+    }
+    if (signal.aborted) return null;
+    // oxlint-disable-next-line no-await-in-loop
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
@@ -71,8 +108,15 @@ async function createTopics(address: string, specs: readonly NewTopicSpec[], sig
   }
 }
 
-/** The id of the ready topic, if it is to be there. */
-async function askMetadata(connection: BareConnection, hasReadyTopic: boolean): Promise<Buffer | null> {
+interface ReadyTopic {
+  readonly topicId: Buffer;
+  readonly isLed: boolean;
+  /** "host:port"; null: not told. */
+  readonly leader: string | null;
+}
+
+/** The ready topic, if it is to be there. */
+async function askMetadata(connection: BareConnection, hasReadyTopic: boolean): Promise<ReadyTopic | null> {
   const answer: MetadataResponse = await connection.ask(DATA_SERVICE.getMetadata, {
     topics: hasReadyTopic ? [READY_TOPIC] : [],
     allTopics: false,
@@ -81,7 +125,11 @@ async function askMetadata(connection: BareConnection, hasReadyTopic: boolean): 
   if (!hasReadyTopic) return null;
   const found = answer.topics[0];
   refuse(found?.errorCode, "", `it has no topic ${READY_TOPIC}`);
-  return found?.topicId ?? null;
+  if (found === undefined) return null;
+  const leaderId = found.partitions[0]?.leaderId;
+  const broker = answer.brokers.find(({ id }) => id === leaderId);
+  const leader = broker === undefined ? null : `${broker.host}:${broker.port}`;
+  return { topicId: found.topicId, isLed: leaderId === undefined || leaderId >= 0, leader };
 }
 
 async function proveRoundTrip(connection: BareConnection, topicId: Buffer): Promise<void> {

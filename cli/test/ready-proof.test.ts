@@ -91,7 +91,7 @@ async function sickDoor(sickness: Sickness, onSilence: () => void = () => undefi
 async function proofAt(server: Http2Server, signal = new AbortController().signal): Promise<unknown> {
   const grpcAddress = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   try {
-    await proveReady({ grpcAddress }, { hasReadyTopic: true, topics: [], signal });
+    await proveReady([{ grpcAddress }], { hasReadyTopic: true, topics: [], signal });
     return null;
   } catch (error: unknown) {
     return error;
@@ -115,7 +115,7 @@ describe("the proof that a broker is ready", () => {
       await using broker = await createBroker({ config: loaded.config, memory: true });
       await broker.start();
       const { signal } = new AbortController();
-      await proveReady(broker, { hasReadyTopic: profile === "dev", topics: [], signal });
+      await proveReady([broker], { hasReadyTopic: profile === "dev", topics: [], signal });
       expect(broker.counters.bytesOut > 0, profile).to.equal(profile === "dev");
     }
   });
@@ -138,10 +138,11 @@ describe("the proof that a broker is ready", () => {
     const { port } = server.address() as AddressInfo;
     server.close();
     await once(server, "close");
-    const error = await proveReady(
-      { grpcAddress: `127.0.0.1:${port}` },
-      { hasReadyTopic: true, topics: [], signal: new AbortController().signal },
-    ).catch((thrown: unknown) => thrown);
+    const error = await proveReady([{ grpcAddress: `127.0.0.1:${port}` }], {
+      hasReadyTopic: true,
+      topics: [],
+      signal: new AbortController().signal,
+    }).catch((thrown: unknown) => thrown);
     expect(error)
       .to.be.instanceOf(CliFailure)
       .with.property("message")

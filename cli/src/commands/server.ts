@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { type LoadedConfig, loadBrokerConfig } from "../broker-config.ts";
-import { runBroker } from "../broker-run.ts";
+import { runBrokers } from "../broker-run.ts";
 import type { CommandContext } from "../command-context.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
@@ -39,11 +39,15 @@ export function loadServerConfig(context: CommandContext, request: ServerStartRe
 }
 
 export async function startServer(context: CommandContext, request: ServerStartRequest): Promise<ExitCode> {
-  const loaded = await loadServerConfig(context, request);
-  return runBroker(context, {
-    ...loaded,
-    isMemory: false,
+  const { config } = await loadServerConfig(context, request);
+  return runBrokers(context, {
     topics: [],
+    isDev: config.profile === "dev",
     portHint: () => "stop that process, or choose another port in `listeners`",
+    create: async (hooks) => {
+      const { createBroker } = await import("@tidemark/broker");
+      const broker = await createBroker({ config, ...hooks });
+      return { brokers: [broker], start: () => broker.start(), stop: () => broker.stop() };
+    },
   });
 }

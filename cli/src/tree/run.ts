@@ -10,10 +10,10 @@ import { type Launch, parsed, repeated, withTraits } from "./options.ts";
 export function buildDev(command: Command, launch: Launch): void {
   withTraits(command, { outputs: ["table", "json", "ndjson"] })
     .addOption(
-      parsed("--brokers <n>", "how many brokers", (text) => parseWholeNumber(text, { min: 1, max: 100 })).default(1),
+      parsed("--brokers <n>", "how many brokers", (text) => parseWholeNumber(text, { min: 1, max: 100 })).default(3),
     )
     .addOption(new Option("--memory", "keep everything in memory; gone at the end").conflicts("dataDir"))
-    .option("--data-dir <dir>", "where the log lives (default: .tidemark)")
+    .option("--data-dir <dir>", "where the logs live, in a directory for each broker (default: .tidemark)")
     .addOption(
       repeated(
         "--topic <name:partitions:replicas>",
@@ -21,8 +21,15 @@ export function buildDev(command: Command, launch: Launch): void {
         parseTopicSpec,
       ),
     )
-    .addOption(parsed("--grpc-port <port>", "gRPC door; 0 = any free one", parsePort).default(9192))
-    .addOption(parsed("--http-port <port>", "HTTP door (health, metrics); 0 = any free one", parsePort).default(9292))
+    .addOption(
+      parsed(
+        "--grpc-port <port>",
+        "gRPC door of the first broker, the next port for the next; 0 = any free ones",
+        parsePort,
+      ).default(9192),
+    )
+    .addOption(parsed("--http-port <port>", "HTTP door (health, metrics), likewise", parsePort).default(9292))
+    .addOption(parsed("--peer-port <port>", "door between brokers, likewise", parsePort).default(9392))
     .action((options: DevRequest) =>
       launch(command, async (context) => (await import("../commands/dev.ts")).dev(context, options)),
     );

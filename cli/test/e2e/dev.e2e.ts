@@ -38,11 +38,11 @@ describe("tidemark dev", () => {
   });
 
   it("prints one line for people without -o", async () => {
-    const child = start(["dev", "--memory", "--grpc-port", "0", "--http-port", "0"]);
+    const child = start(["dev", "--brokers", "1", "--memory", "--grpc-port", "0", "--http-port", "0"]);
     const ended = finished(child);
     const [line] = await once(child.stdout, "data");
     expect(String(line)).to.match(
-      /^ready: broker 1 of cluster \S{22}  grpc 127\.0\.0\.1:\d+  http 127\.0\.0\.1:\d+\n$/,
+      /^ready: broker 1 of cluster \S{22}  grpc 127\.0\.0\.1:\d+  http 127\.0\.0\.1:\d+  try: tidemark topics create orders -b 127\.0\.0\.1:\d+\n$/,
     );
     child.kill("SIGTERM");
     expect(await ended).to.include({ code: 143 });
@@ -66,7 +66,7 @@ describe("tidemark dev", () => {
   it("names the process that holds the data directory", async () => {
     const data = scratch.join("data");
     broker = await DevBroker.start(["--data-dir", data]);
-    const second = await run(["dev", "--data-dir", data, "--grpc-port", "0", "--http-port", "0"]);
+    const second = await run(["dev", "--brokers", "1", "--data-dir", data, "--grpc-port", "0", "--http-port", "0"]);
     expect(second.code).to.equal(4);
     expect(second.stderr).to.match(/^error: DIRECTORY_LOCKED: /);
     expect(second.stderr).to.include(`process id ${broker.process.pid}`);
@@ -82,7 +82,19 @@ describe("tidemark dev", () => {
     try {
       for (const flag of ["--grpc-port", "--http-port"]) {
         const other = flag === "--grpc-port" ? "--http-port" : "--grpc-port";
-        const refused = await run(["dev", "--data-dir", scratch.join("data"), flag, port, other, "0", "-o", "json"]);
+        const refused = await run([
+          "dev",
+          "--brokers",
+          "1",
+          "--data-dir",
+          scratch.join("data"),
+          flag,
+          port,
+          other,
+          "0",
+          "-o",
+          "json",
+        ]);
         expect(refused.code).to.equal(4);
         const error = JSON.parse(refused.stderr);
         expect(error).to.include({ code: "PORT_IN_USE" });
@@ -135,7 +147,7 @@ describe("tidemark dev", () => {
   });
 
   it("refuses settings that make no sense, naming key and value", async () => {
-    const refused = await run(["dev", "--memory", "--grpc-port", "0", "--http-port", "0"], {
+    const refused = await run(["dev", "--brokers", "1", "--memory", "--grpc-port", "0", "--http-port", "0"], {
       env: { TIDEMARK_LOG_SEGMENT_BYTES: "many" },
     });
     expect(refused.code).to.equal(2);

@@ -70,12 +70,6 @@ describe("tidemark without a broker", () => {
       .that.includes("--from");
   });
 
-  it("refuses several brokers in one sentence", async () => {
-    const { code, stderr } = await run(["dev", "--brokers", "3"]);
-    expect(code).to.equal(2);
-    expect(stderr).to.match(/^error: NOT_IN_THIS_VERSION: --brokers 3: .* later version\n/);
-  });
-
   it("refuses an illegal topic name before it looks for a broker", async () => {
     for (const name of ["..", "a/b", "", "x".repeat(250)]) {
       const { code, stderr } = await run(["produce", "-b", "127.0.0.1:1", "--", name]);

@@ -243,6 +243,8 @@ export const stories: Readonly<Record<string, Story>> = {
       const disk = SmallDisk.tmpfs(24);
       const flags = [
         "dev",
+        "--brokers",
+        "1",
         "-o",
         "json",
         "--grpc-port",

@@ -104,7 +104,10 @@ export class DevBroker {
 
   static async start(flags: readonly string[], options: RunOptions = {}): Promise<DevBroker> {
     // Of a flag that stands twice the last counts, so a test may name its port.
-    const child = start(["dev", "--grpc-port", "0", "--http-port", "0", "-o", "json", ...flags], options);
+    const child = start(
+      ["dev", "--brokers", "1", "--grpc-port", "0", "--http-port", "0", "-o", "json", ...flags],
+      options,
+    );
     const ended = finished(child);
     const line = await Promise.race([firstLine(child), ended]);
     if (typeof line !== "string") throw new Error(`dev ended with ${String(line.code)}: ${line.stderr}`);

@@ -42,7 +42,20 @@ export class BrokerProcess {
     const before = performance.now();
     const isObserved = options.isObserved ?? false;
     const hook = isObserved ? ["--expose-gc", "--import", new URL("inside.js", import.meta.url).href] : [];
-    const args = [...hook, launcher, "dev", ...flags, "--grpc-port", "0", "--http-port", "0", "-o", "json"];
+    const args = [
+      ...hook,
+      launcher,
+      "dev",
+      "--brokers",
+      "1",
+      ...flags,
+      "--grpc-port",
+      "0",
+      "--http-port",
+      "0",
+      "-o",
+      "json",
+    ];
     const child = spawn(process.execPath, args, {
       stdio: ["ignore", "pipe", "inherit", ...(isObserved ? ["ipc" as const] : [])],
     });

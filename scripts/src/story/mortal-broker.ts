@@ -80,7 +80,7 @@ export class MortalBroker {
   async #tryStart(): Promise<boolean> {
     const log = openSync(this.#logPath, "a");
     this.#logBytesBefore = readFileSync(this.#logPath).length;
-    const args = [launcher, "dev", "--data-dir", this.dataDirectory, "-o", "json", "-v"];
+    const args = [launcher, "dev", "--brokers", "1", "--data-dir", this.dataDirectory, "-o", "json", "-v"];
     args.push("--grpc-port", portOf(this.#grpc), "--http-port", portOf(this.#http));
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", log] });
     closeSync(log);

@@ -24,7 +24,15 @@ export interface Loaded {
 export async function loadedAtReady(flags: readonly string[], program = MODULES): Promise<Loaded> {
   const folder = mkdtempSync(join(tmpdir(), "tidemark-modules-"));
   const modulesFile = join(folder, "modules.txt");
-  const args = ["--require", hook, program, "dev", ...flags.map((flag) => flag.replace("{dir}", join(folder, "data")))];
+  const args = [
+    "--require",
+    hook,
+    program,
+    "dev",
+    "--brokers",
+    "1",
+    ...flags.map((flag) => flag.replace("{dir}", join(folder, "data"))),
+  ];
   const child = spawn(process.execPath, [...args, "--grpc-port", "0", "--http-port", "0", "-o", "json"], {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, MODULES_FILE: modulesFile },

@@ -110,7 +110,7 @@ export class PeerDoor {
     this.#server.on("session", (session) => this.#onSession(session));
     this.#server.on("sessionError", () => undefined);
     this.#listener = options.bound ?? net.createServer({ highWaterMark: SOCKET_BUFFER_BYTES });
-    this.#listener.on("connection", (socket) => this.#accept(socket));
+    this.#listener.removeAllListeners("connection").on("connection", (socket) => this.#accept(socket));
   }
 
   // ---- life cycle ----

@@ -1,0 +1,187 @@
+/** Three processes that were given the same list of voters are one cluster, and bear the loss of one of them. */
+import { once } from "node:events";
+import { Client } from "@tidemark/client";
+import { expect } from "chai";
+import {
+  DevBroker,
+  type Finished,
+  finished,
+  run,
+  ScratchDirectory,
+  start,
+  steadyPort,
+  type TidemarkProcess,
+} from "../support/tidemark.ts";
+
+/** `tidemark server start` with everything from the environment. */
+class ServerProcess {
+  readonly id: number;
+  readonly grpc: string;
+  readonly ended: Promise<Finished>;
+  readonly #child: TidemarkProcess;
+  #stdout = "";
+  #stderr = "";
+
+  constructor(id: number, env: Record<string, string>, ports: { readonly grpc: number; readonly peer: number }) {
+    this.id = id;
+    this.grpc = `127.0.0.1:${ports.grpc}`;
+    this.#child = start(["server", "start", "-o", "json"], {
+      env: {
+        TIDEMARK_NODE_ID: String(id),
+        TIDEMARK_LISTENERS: `GRPC://${this.grpc},PEER://127.0.0.1:${ports.peer}`,
+        ...env,
+      },
+    });
+    this.#child.stdout.on("data", (chunk: Buffer) => (this.#stdout += chunk.toString()));
+    this.#child.stderr.on("data", (chunk: Buffer) => (this.#stderr += chunk.toString()));
+    // Each wait listens once more.
+    this.#child.stdout.setMaxListeners(0);
+    this.#child.stderr.setMaxListeners(0);
+    this.ended = finished(this.#child);
+  }
+
+  /** Resolves when it is ready. */
+  async ready(): Promise<{ readonly clusterId: string }> {
+    await this.#says(() => this.#stdout.includes("\n"));
+    return JSON.parse(this.#stdout) as { clusterId: string };
+  }
+
+  /** Resolves when its standard error holds this. */
+  said(text: string): Promise<void> {
+    return this.#says(() => this.#stderr.includes(text));
+  }
+
+  kill(signal: NodeJS.Signals): Promise<Finished> {
+    this.#child.kill(signal);
+    return this.ended;
+  }
+
+  async #says(holds: () => boolean): Promise<void> {
+    let hasEnded = false;
+    void this.ended.then(() => (hasEnded = true));
+    while (!holds()) {
+      if (hasEnded) throw new Error(`broker ${this.id} has ended: ${this.#stderr}`);
+      // oxlint-disable-next-line no-await-in-loop
+      await Promise.race([once(this.#child.stdout, "data"), once(this.#child.stderr, "data"), this.ended]);
+    }
+  }
+}
+
+describe("tidemark server start, three times", function () {
+  this.timeout(120_000);
+  const scratch = new ScratchDirectory();
+  const ports: { readonly grpc: number; readonly peer: number }[] = [];
+  const running = new Map<number, ServerProcess>();
+  let peers = "";
+
+  before(async () => {
+    for (let id = 1; id <= 3; id++) ports.push({ grpc: await steadyPort(), peer: await steadyPort() });
+    peers = ports.map(({ peer }, slot) => `${slot + 1}@127.0.0.1:${peer}`).join(",");
+  });
+  after(async () => {
+    await Promise.all([...running.values()].map((broker) => broker.kill("SIGKILL")));
+    scratch.remove();
+  });
+
+  function broker(id: number, env: Record<string, string> = {}): ServerProcess {
+    const started = new ServerProcess(
+      id,
+      { TIDEMARK_PEERS: peers, TIDEMARK_LOG_DIRS: scratch.join(`data-${id}`), ...env },
+      ports[id - 1] as (typeof ports)[number],
+    );
+    running.set(id, started);
+    return started;
+  }
+
+  const addresses = (): string[] => ports.map(({ grpc }) => `127.0.0.1:${grpc}`);
+
+  /** Until the in-sync replicas of the only partition are these. */
+  async function isrIs(client: Client, expected: readonly number[]): Promise<void> {
+    for (;;) {
+      const isr: string[] = [];
+      // oxlint-disable-next-line no-await-in-loop
+      for await (const partition of client.admin.partitions.list({ topics: ["orders"] }))
+        isr.push(partition.isr.toSorted((a, b) => a - b).join());
+      if (isr.every((members) => members === expected.join())) return;
+      // oxlint-disable-next-line no-await-in-loop
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  it("names whom they wait for, are one cluster when all are there, and keep what was acknowledged when one is killed", async () => {
+    const first = broker(1);
+    await first.said(`waiting for node 2 at 127.0.0.1:${ports[1]?.peer}, node 3 at 127.0.0.1:${ports[2]?.peer}`);
+    broker(2);
+    broker(3);
+    const clusters = await Promise.all([...running.values()].map((each) => each.ready()));
+    expect(new Set(clusters.map(({ clusterId }) => clusterId)).size).to.equal(1);
+
+    await using client = new Client({ brokers: addresses() });
+    await client.admin.topics.create({ name: "orders", partitions: 3, replicas: 3 });
+    await using producer = client.producer();
+    const sent: string[] = [];
+    const send = async (value: string): Promise<void> => {
+      await producer.send("orders", { value });
+      sent.push(value);
+    };
+    for (let i = 0; i < 30; i++) await send(`before ${i}`);
+
+    await running.get(2)?.kill("SIGKILL");
+    for (let i = 0; i < 30; i++) await send(`without 2: ${i}`);
+    await isrIs(client, [1, 3]);
+
+    await broker(2).ready();
+    await isrIs(client, [1, 2, 3]);
+    await running.get(1)?.kill("SIGKILL");
+    for (let i = 0; i < 30; i++) await send(`without 1: ${i}`);
+    await broker(1).ready();
+    await isrIs(client, [1, 2, 3]);
+
+    const args = ["consume", "orders", "--from", "start", "--until", "end", "-b", addresses().join(",")];
+    const { stdout } = await run(args);
+    expect(stdout.toString().trim().split("\n").toSorted()).to.deep.equal(sent.toSorted());
+  });
+
+  it("refuse a broker whose directory belongs to another cluster", async () => {
+    await using stranger = await DevBroker.start(["--data-dir", scratch.join("other")]).then((dev) => ({
+      [Symbol.asyncDispose]: async () => void (await dev.stop("SIGKILL")),
+      stop: () => dev.stop("SIGTERM"),
+    }));
+    await stranger.stop();
+    await running.get(1)?.kill("SIGTERM");
+    const wrong = broker(1, { TIDEMARK_LOG_DIRS: scratch.join("other") });
+    await wrong.said("INCONSISTENT_CLUSTER_ID");
+    await wrong.kill("SIGTERM");
+    await broker(1).ready();
+  });
+
+  it("stop cleanly one after the other, and all at once", async () => {
+    for (const id of [1, 2, 3]) {
+      // oxlint-disable-next-line no-await-in-loop
+      const ended = await running.get(id)?.kill("SIGTERM");
+      expect(ended?.code, ended?.stderr).to.equal(143);
+      // oxlint-disable-next-line no-await-in-loop
+      await broker(id).ready();
+    }
+    const ends = await Promise.all([...running.values()].map((each) => each.kill("SIGTERM")));
+    expect(ends.map(({ code }) => code)).to.deep.equal([143, 143, 143]);
+  });
+});
+
+describe("tidemark dev --brokers 3", () => {
+  it("is a cluster of three in one process, each in a directory of its own", async () => {
+    const scratch = new ScratchDirectory();
+    const dev = await DevBroker.start(["--brokers", "3", "--peer-port", "0", "--data-dir", scratch.join("data")]);
+    try {
+      expect(dev.ready.brokers.map(({ id }) => id)).to.deep.equal([1, 2, 3]);
+      expect(await dev.run(["topics", "create", "t", "-r", "3"])).to.include({ code: 0 });
+      expect(await dev.run(["produce", "t"], { stdin: "kept\n" })).to.include({ code: 0 });
+      const read = await dev.run(["consume", "t", "--from", "start", "--until", "end"]);
+      expect(read.stdout.toString()).to.equal("kept\n");
+      expect(await dev.stop()).to.include({ code: 143 });
+    } finally {
+      await dev.stop("SIGKILL");
+      scratch.remove();
+    }
+  });
+});
