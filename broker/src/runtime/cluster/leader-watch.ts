@@ -17,7 +17,8 @@ export class LeaderWatch {
   readonly #options: LeaderWatchOptions;
   #leader: PeerAddress | null = null;
   #unwatch: (() => void) | null = null;
-  #isAsking = false;
+  /** Who is being dialled. */
+  #asked: PeerAddress | null = null;
 
   constructor(options: LeaderWatchOptions) {
     this.#options = options;
@@ -35,15 +36,15 @@ export class LeaderWatch {
 
   /** Never rejects. */
   async #onLost(leader: PeerAddress): Promise<void> {
-    if (this.#isAsking || this.#leader !== leader) return;
-    this.#isAsking = true;
+    if (this.#asked === leader || this.#leader !== leader) return;
+    this.#asked = leader;
     try {
       if (!(await this.#options.transport.isRefused(leader))) return;
       await this.#pause();
       if (!(await this.#options.transport.isRefused(leader))) return;
       if (this.#leader === leader) this.#options.onGone();
     } finally {
-      this.#isAsking = false;
+      if (this.#asked === leader) this.#asked = null;
     }
   }
 
