@@ -18,6 +18,8 @@ export function afterRegistration(
   around: Surroundings,
 ): PartitionImage {
   if (!partition.replicas.includes(brokerId)) return partition;
+  const alone = isDamaged ? null : afterRestartsAlone(partition, brokerId, [isUnclean], around);
+  if (alone !== null) return alone;
   const wasLeader = partition.leaderId === brokerId;
   let after = wasLeader ? { ...partition, leaderId: -1 } : partition;
   const mayHaveLost = isUnclean || isDamaged;
@@ -25,6 +27,30 @@ export function afterRegistration(
     after = without(after, brokerId, around, mayHaveLost);
   }
   return asChanged(partition, withLeader(after, around), { isNewLeader: wasLeader });
+}
+
+/**
+ * The only replica, led before and after, on the disk that it had: what the rules come to, without the way there, for so many restarts
+ * in a row (true: an unclean one). A broker alone replays every restart of its life with every partition. Null: it is not so.
+ */
+export function afterRestartsAlone(
+  partition: PartitionImage,
+  brokerId: number,
+  restarts: readonly boolean[],
+  { brokers }: Surroundings,
+): PartitionImage | null {
+  const { replicas, isr, leaderId, lastIsr, leaderEpoch } = partition;
+  if (replicas.length !== 1 || isr.length !== 1 || leaderId !== brokerId) return null;
+  const broker = brokers.get(brokerId);
+  if (!isUsable(broker) || lastIsr[0]?.directoryId !== broker.directoryId) return null;
+  const lastUnclean = restarts.lastIndexOf(true);
+  return {
+    ...partition,
+    leaderEpoch: leaderEpoch + restarts.length,
+    partitionEpoch: partition.partitionEpoch + restarts.length,
+    uncleanEpoch: lastUnclean < 0 ? partition.uncleanEpoch : leaderEpoch + lastUnclean + 1,
+    isRecovering: lastUnclean >= 0 || partition.isRecovering,
+  };
 }
 
 /** Its state is another one: fenced or not, shutting down, full, its disk gone (3.8, 10.4(3), 10.4(4), 10.5). */

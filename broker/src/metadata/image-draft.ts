@@ -2,7 +2,7 @@
 import { assert } from "../base/index.ts";
 import { applyChange, type DynamicConfigs } from "../config/index.ts";
 import type { Applied } from "./apply.ts";
-import { afterBrokerChange, afterDamage, afterRegistration } from "./broker-sweep.ts";
+import { afterBrokerChange, afterDamage, afterRegistration, afterRestartsAlone } from "./broker-sweep.ts";
 import type { TopicPartitions } from "./broker-requests.ts";
 import type { BrokerImage, ClusterImage, PartitionImage, TopicImage } from "./image.ts";
 import { ListPool } from "./list-pool.ts";
@@ -27,11 +27,14 @@ export class ImageDraft {
   readonly #partitions = new Map<string, PartitionImage[]>();
   readonly #created = new Set<string>();
   readonly #deleted: TopicImage[] = [];
-  readonly #changed = new Map<string, { topicId: string; topic: string; partition: number }>();
+  /** Partition numbers by topic id. */
+  readonly #changed = new Map<string, Set<number>>();
   readonly #brokersChanged = new Set<number>();
   /** By topic id. */
   readonly #topicConfigsChanged = new Set<string>();
   readonly #lists = new ListPool();
+  /** Restarts of the only broker that stand behind all that was applied so far (true: unclean): each partition is changed once. */
+  #restarts: boolean[] = [];
 
   constructor(base: ClusterImage) {
     this.#base = base;
@@ -43,6 +46,7 @@ export class ImageDraft {
   }
 
   apply(record: MetadataRecord): void {
+    if (!this.#mayWait(record)) this.#settleRestarts();
     switch (record.type) {
       case "clusterCreated":
         assert(this.#clusterId === "", "a cluster is created once");
@@ -87,6 +91,7 @@ export class ImageDraft {
   }
 
   finish(metadataOffset: number): Applied {
+    this.#settleRestarts();
     const { topics, topicsById } = this.#finishTopics();
     const image: ClusterImage = {
       clusterId: this.#clusterId,
@@ -100,9 +105,10 @@ export class ImageDraft {
       nextProducerId: this.#nextProducerId,
     };
     const topicsCreated = [...this.#created].flatMap((id) => topicsById.get(id) ?? []);
-    const partitionsChanged = [...this.#changed.values()]
-      .filter(({ topicId }) => topicsById.has(topicId))
-      .map(({ topic, partition }) => ({ topic, partition }));
+    const partitionsChanged = [...this.#changed].flatMap(([topicId, numbers]) => {
+      const topic = topicsById.get(topicId)?.name;
+      return topic === undefined ? [] : [...numbers].map((partition) => ({ topic, partition }));
+    });
     return {
       image,
       delta: {
@@ -124,10 +130,48 @@ export class ImageDraft {
     const before = this.#broker(brokerId);
     assert(before === undefined || before.brokerEpoch < registered.brokerEpoch, "a broker epoch only grows");
     const broker: BrokerImage = { ...registered, isShuttingDown: false, isFull: false, isOffline: false };
+    const isRestartAlone = this.#isRestartAlone(record);
     this.#setBroker(broker);
+    if (isRestartAlone) {
+      this.#restarts.push(isUnclean);
+      return;
+    }
     this.#sweep(brokerId, (partition, around) => {
       const isBad = damaged.length > 0 && isDamaged(broker, around.topicId, partition.partition);
       return afterRegistration(partition, brokerId, { isUnclean, isDamaged: isBad }, around);
+    });
+  }
+
+  /** Whether restarts may wait behind this record: it neither says nor asks anything of partitions. */
+  #mayWait(record: MetadataRecord): boolean {
+    if (record.type === "termStarted") return record.minIsrDefault === this.#minIsrDefault;
+    if (record.type === "brokerRegistered") return this.#isRestartAlone(record);
+    return record.type === "producerIdsAllocated";
+  }
+
+  #isRestartAlone({
+    brokerId,
+    directoryId,
+    isFenced,
+    damaged,
+  }: MetadataRecord & { type: "brokerRegistered" }): boolean {
+    const { size } = this.#brokers ?? this.#base.brokers;
+    const isSameDisk = this.#broker(brokerId)?.directoryId === directoryId;
+    return size === 1 && isSameDisk && !isFenced && damaged.length === 0;
+  }
+
+  #settleRestarts(): void {
+    const restarts = this.#restarts;
+    if (restarts.length === 0) return;
+    this.#restarts = [];
+    const [brokerId = -1] = (this.#brokers ?? this.#base.brokers).keys();
+    this.#sweep(brokerId, (before, around) => {
+      const alone = afterRestartsAlone(before, brokerId, restarts, around);
+      if (alone !== null) return alone;
+      let after = before;
+      for (const isUnclean of restarts)
+        after = afterRegistration(after, brokerId, { isUnclean, isDamaged: false }, around);
+      return after;
     });
   }
 
@@ -186,8 +230,19 @@ export class ImageDraft {
   /** Every partition with a replica on the broker goes by `rule`; in order of topics, which is the same everywhere. */
   #sweep(brokerId: number, rule: PartitionRule): void {
     for (const topic of this.#topicsNow()) {
-      for (const { partition, replicas } of topic.partitions) {
-        if (replicas.includes(brokerId)) this.#change(topic.topicId, partition, rule);
+      let around: Surroundings | null = null;
+      let aroundCount = -1;
+      for (const before of topic.partitions) {
+        const { partition, replicas } = before;
+        if (!replicas.includes(brokerId)) continue;
+        if (around === null || aroundCount !== replicas.length) {
+          aroundCount = replicas.length;
+          around = this.#around(topic, aroundCount);
+        }
+        const after = rule(before, around);
+        if (after === before) continue;
+        this.#writablePartitions(topic.topicId)[partition] = after;
+        this.#noteChange(topic.topicId, partition);
       }
     }
   }
@@ -357,8 +412,9 @@ export class ImageDraft {
 
   #noteChange(topicId: string, partition: number): void {
     if (this.#created.has(topicId)) return;
-    const topic = this.#topic(topicId)?.name ?? "";
-    this.#changed.set(`${topicId} ${partition}`, { topicId, topic, partition });
+    const numbers = this.#changed.get(topicId);
+    if (numbers === undefined) this.#changed.set(topicId, new Set([partition]));
+    else numbers.add(partition);
   }
 
   #finishTopics(): Pick<ClusterImage, "topics" | "topicsById"> {

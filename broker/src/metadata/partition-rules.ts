@@ -194,8 +194,8 @@ function isSameDirectories(left: readonly ReplicaDirectory[], right: readonly Re
 /** Asserts what holds of every partition; 9(5) among it. */
 export function checked(partition: PartitionImage): PartitionImage {
   const { replicas, isr, elr, lastIsr, leaderId, leaderEpoch, uncleanEpoch } = partition;
-  assert(replicas.length > 0 && new Set(replicas).size === replicas.length, "replicas are distinct, at least one");
-  assert(new Set(isr).size === isr.length && isr.every((id) => replicas.includes(id)), "the ISR lies in the replicas");
+  assert(replicas.length > 0 && areDistinct(replicas), "replicas are distinct, at least one");
+  assert(areDistinct(isr) && isr.every((id) => replicas.includes(id)), "the ISR lies in the replicas");
   assert(
     elr.every((id) => replicas.includes(id) && !isr.includes(id)),
     "the ELR lies in the replicas, outside the ISR",
@@ -207,4 +207,9 @@ export function checked(partition: PartitionImage): PartitionImage {
   );
   assert(uncleanEpoch <= leaderEpoch, "an unclean choice has an epoch that was");
   return partition;
+}
+
+/** There are a handful of them. */
+function areDistinct(ids: readonly number[]): boolean {
+  return ids.every((id, slot) => ids.indexOf(id) === slot);
 }

@@ -139,6 +139,35 @@ describe("applyEntry", () => {
     );
   });
 
+  it("gives the same of the restarts of a broker alone, one by one and all at once", () => {
+    const restart = fc.record({ how: fc.constantFrom("clean", "unclean", "emptied"), isLast: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(restart, { maxLength: 12 }), (restarts) => {
+        let image = clusterOf(1);
+        const entries: (readonly MetadataRecord[])[] = [];
+        const put = (records: readonly MetadataRecord[]): void => {
+          entries.push(records);
+          image = next(image, records);
+        };
+        const context = { ...inForce(config), random: seededBytes(5), ifAbsent: false };
+        put(createTopics(image, [spec("a", { partitions: 2 })], context).records);
+        for (const [slot, { how, isLast }] of restarts.entries()) {
+          const { directoryId = "", brokerEpoch = -1 } = image.brokers.get(1) ?? {};
+          const request = registration(1, {
+            incarnationId: `${slot}`,
+            directoryId: how === "emptied" ? `emptied-${slot}` : directoryId,
+            previousBrokerEpoch: how === "clean" ? brokerEpoch : -1,
+          });
+          put(registerBroker(image, request, AT_ONCE).records);
+          if (isLast) put([{ type: "brokerChanged", brokerId: 1, isFull: slot % 2 === 0 }]);
+        }
+        const atOnce = new Replay(clusterOf(1));
+        for (const [slot, records] of entries.entries()) atOnce.apply(clusterOf(1).metadataOffset + slot + 1, records);
+        expect(atOnce.finish().image).to.deep.equal(image);
+      }),
+    );
+  });
+
   it("leaves the image before it untouched", () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 12 }), (commands) => {
