@@ -45,7 +45,8 @@ const ADMIN_DEADLINE_MS = 30_000;
 const TRAITS: Readonly<Record<Command, Traits>> = {
   registerBroker: { ...OWN, deadlineMs: 5_000 },
   heartbeat: OWN,
-  alterPartitions: OWN,
+  // Its sender counts attempts: a refusal of one does not undo another that may still be committed (7(7)).
+  alterPartitions: { ...OWN, isRepeatable: false },
   reportDamage: OWN,
   // A block that nobody uses is no loss.
   allocateProducerIds: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: false },

@@ -181,11 +181,13 @@ describe("ControllerChannel", () => {
       await new Promise(() => undefined);
     };
     node(1).controller.before = crash;
-    const [made, altered] = [
+    const [made, proposed, altered] = [
       refusal(node(3).channel.createTopics(request)),
+      refusal(node(3).channel.alterPartitions({ brokerId: 3, brokerEpoch: 1, partitions: [] })),
       outcome(node(3).channel.alterConfigs({ alterations: [], isValidateOnly: false })),
     ];
     expect((await made).code).to.equal("NETWORK_EXCEPTION");
+    expect((await proposed).code, "its attempts are counted (7(7))").to.equal("NETWORK_EXCEPTION");
     expect(await altered).to.deep.include({ by: 2 });
     expect(node(2).controller.asked).to.equal(1);
   });
