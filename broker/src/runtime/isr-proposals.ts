@@ -94,6 +94,8 @@ export class IsrSender {
         this.#isSending = false;
         this.#deps.logger.warn("changes of in-sync replicas were not answered", { count: sent.length, err: cause });
         for (const waiting of sent) this.#again(waiting);
+        // They may all be over, and others have come meanwhile.
+        if (this.#queue.length > 0) this.#askForSend();
       },
     );
   }

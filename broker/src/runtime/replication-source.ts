@@ -140,6 +140,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     }
     if (report.asks) this.#ask(seat, report);
     else if (seat.view !== null) this.#judge(seat, seat.view.led, report);
+    else if (seat.parked !== null) this.#hearParked(seat, seat.parked, report);
   }
 
   #ask(seat: Seat, report: ReplicaReport): void {
@@ -245,6 +246,13 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     });
   }
 
+  /** How far it is it says once: what it says while its ask is kept belongs to that. */
+  #hearParked(seat: Seat, parked: ReplicaReport, report: ReplicaReport): void {
+    if (report.leaderEpoch !== parked.leaderEpoch || report.generation !== parked.generation) return;
+    const { appendedTo, isSynced, durableLogStart } = report;
+    seat.parked = { ...parked, appendedTo, isSynced, durableLogStart };
+  }
+
   #judgeParked(seat: Seat): void {
     const report = seat.parked;
     if (report === null) return;
@@ -267,8 +275,9 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
   #tellMarks(): void {
     for (const seat of this.#marks) {
       if (seat.view === null || !seat.hasNewMarks()) continue;
-      this.#due.push({ ...seat.plain(seat.view.led), askedFrom: seat.sentTo });
-      seat.noteMarks();
+      const item = seat.plain(seat.view.led);
+      this.#due.push(item);
+      seat.noteMarks(item.highWatermark, item.logStartOffset);
     }
     this.#marks.clear();
     if (this.#due.length > 0) this.#askForFlush();
@@ -324,7 +333,9 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     const partition = seat.viewOf().led;
     if (records.length > 0) partition.onSent(this.followerId, seat.generation, asOffset(nextOffset));
     seat.sentTo = asOffset(nextOffset);
-    seat.noteMarks();
+    seat.noteMarks(highWatermark, logStartOffset);
+    // It was read a while ago, where the stream took nothing in since.
+    if (seat.hasNewMarks()) this.#onMoved(seat);
     return { ...seat.plain(partition), askedFrom: fetchOffset, highWatermark, logStartOffset, records };
   }
 
@@ -387,9 +398,10 @@ class Seat {
     return led.highWatermark !== this.#highWatermarkTold || led.logStartOffset !== this.#logStartTold;
   }
 
-  noteMarks(): void {
-    this.#highWatermarkTold = this.view?.led.highWatermark ?? -1;
-    this.#logStartTold = this.view?.led.logStartOffset ?? -1;
+  /** They were told. */
+  noteMarks(highWatermark: number, logStartOffset: number): void {
+    this.#highWatermarkTold = highWatermark;
+    this.#logStartTold = logStartOffset;
   }
 
   /** What is said without records. */

@@ -1,0 +1,120 @@
+/** Interleavings of replication that once lost something: reports that arrive at the wrong moment, proposals that wait behind others. */
+import { expect } from "chai";
+import { decodeDataFrame, encodeReportFrame } from "@tidemark/proto/replication";
+import type { ReplicaData } from "@tidemark/proto/replication";
+import type { PeerStream } from "../../src/ports/index.ts";
+import { ReplicationSource } from "../../src/runtime/replication-source.ts";
+import { SlabPool } from "../../src/runtime/slab-pool.ts";
+import { Turn } from "../../src/runtime/turn.ts";
+import { ReplicationBench, topicIdOf } from "./support/replication-bench.ts";
+import { quietLogger } from "./support/partition-bench.ts";
+import type { Answer, Outcome } from "./support/partition-bench.ts";
+
+const SYNCED = { "tidemark.durability": "group-commit", "min.insync.replicas": "2" };
+const PAGE_CACHE = { "tidemark.durability": "page-cache", "min.insync.replicas": "2" };
+const LOG_FILE = /tide-0\/\d+\.log$/u;
+
+async function answered(bench: ReplicationBench, outcome: Outcome, ms = 60_000): Promise<Answer> {
+  await bench.until("answered", () => outcome.answer !== null, ms);
+  return outcome.answer as Answer;
+}
+
+describe("replication: what comes at the wrong moment", () => {
+  it("hears what a follower says while its ask is kept: it says that only once (5.4)", async () => {
+    const bench = await ReplicationBench.open({ overrides: SYNCED });
+    bench.node(3).disk.faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 150, times: 100 });
+    bench.append(1, { values: ["a"] });
+    await bench.until("written", () => bench.nodes.every(({ id }) => bench.node(id).log().writtenEndOffset === 1));
+    expect(bench.node(3).log().syncedEndOffset, "the disk of broker 3 is slow").to.equal(0);
+    bench.node(2).isMetadataHeld = true;
+    bench.change({ leaderId: 2 });
+    await bench.until("synced", () => bench.node(3).log().syncedEndOffset === 1);
+    await bench.world.runFor(50);
+    bench.release(2);
+    await bench.until("committed", () => bench.node(2).led().highWatermark === 1, 5_000);
+  });
+
+  it("a proposal that waits behind one without an answer leaves, though that one is over by then (7(7))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE, partitions: 2 });
+    await answered(bench, bench.append(1, { values: ["a"] }));
+    const decide = bench.controller;
+    bench.controller = () => {
+      bench.controller = decide;
+      bench.change({ isr: [1, 2] }, 0);
+      bench.change({ leaderId: 2 }, 1);
+      return null;
+    };
+    bench.change({ isr: [1, 2] }, 1);
+    await bench.until("not answered", () => bench.controller === decide);
+    expect(bench.isr(0)).to.deep.equal([1, 2]);
+    await bench.until("in sync", () => bench.isr(0).includes(3), 5_000);
+  });
+
+  it("tells the high watermark that moved while a batch waited for the stream, after it too (6(5))", async () => {
+    const bench = await ReplicationBench.open({
+      brokers: 2,
+      overrides: { "min.insync.replicas": "1", "max.message.bytes": "20000000", "segment.bytes": "40000000" },
+      settings: { "tidemark.tail.cache.bytes": "0" },
+      partitions: 2,
+    });
+    const { process } = bench.node(1).alive;
+    const told: ReplicaData[] = [];
+    let isWritable = true;
+    const stream: PeerStream = {
+      send(frame) {
+        told.push(...decodeDataFrame(Buffer.concat(frame as readonly Uint8Array[])).items);
+        return isWritable;
+      },
+      bufferedBytes: 0,
+      close: () => undefined,
+    };
+    // A second stream of the follower, whose network takes in one frame.
+    const source = new ReplicationSource(2, stream, {
+      clock: process,
+      timers: process,
+      turn: new Turn(process),
+      slabs: new SlabPool(),
+      logger: quietLogger,
+      maxBytes: () => 1_000_000,
+      find: (_, partition) => ({ partition: bench.node(1).led(partition) }),
+      onEnded: () => undefined,
+    });
+    const brokerEpoch = bench.image.brokers.get(2)?.brokerEpoch ?? -1;
+    const reports = [0, 1].map((partition) => ({
+      slot: partition,
+      topicId: topicIdOf(1),
+      partition,
+      leaderEpoch: bench.node(1).led(partition).leaderEpoch,
+      generation: 1_000,
+      asks: true,
+      readFrom: 0,
+      epochBefore: -1,
+      appendedTo: 0,
+      isSynced: false,
+      durableLogStart: 0,
+    }));
+    source.onFrame(encodeReportFrame({ brokerEpoch, creditBytes: 0, reports, removed: [] }), null);
+    // So large that it is read beside the event loop, and is the last one all the same.
+    for (const partition of [0, 1]) bench.append(1, { values: ["x".repeat(9_000_000)] }, "leader", 1_000, partition);
+    await bench.world.runFor(50);
+    told.length = 0;
+    isWritable = false;
+    source.onFrame(encodeReportFrame({ brokerEpoch, creditBytes: 40_000_000, reports: [], removed: [] }), null);
+    await bench.world.runFor(50);
+    const slot = 1 - (told[0]?.slot ?? 0);
+    const ofSlot = (): ReplicaData[] => told.filter((item) => item.slot === slot);
+    expect(told, "the other one was read, and waits for the stream").to.have.length(1);
+    bench.fence(2);
+    expect(bench.node(1).led(slot).highWatermark, "without broker 2").to.equal(1);
+    await bench.world.runFor(50);
+    isWritable = true;
+    source.onDrain();
+    await bench.world.runFor(50);
+    const batches = ofSlot().filter(({ records }) => records.length > 0);
+    expect(
+      batches.map(({ highWatermark }) => highWatermark),
+      "as it was when they were read",
+    ).to.deep.equal([0]);
+    expect(ofSlot().at(-1)?.highWatermark).to.equal(1);
+  });
+});
