@@ -485,6 +485,7 @@ export class Broker {
       rack: brokerRack,
       host,
       previousBrokerEpoch: report.previousBrokerEpoch,
+      damaged: report.damaged,
     };
   }
 

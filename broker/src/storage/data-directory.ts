@@ -130,7 +130,14 @@ class DataDirectory implements LogDirectory {
   /** Creations and deletions of one name happen one after another. */
   readonly #changes = new Map<string, Promise<unknown>>();
 
-  #report: OpenReport = { clean: false, previousBrokerEpoch: -1, bytesScanned: 0, bytesCut: 0, logsRecovered: 0 };
+  #report: OpenReport = {
+    clean: false,
+    previousBrokerEpoch: -1,
+    bytesScanned: 0,
+    bytesCut: 0,
+    logsRecovered: 0,
+    damaged: [],
+  };
   #isOpening = true;
   #isClosed = false;
   #offlineFault: DiskFault | null = null;
@@ -352,6 +359,7 @@ class DataDirectory implements LogDirectory {
     const unsettled: UnsettledLogs = { mustFlush: [], isNew: [], unnamed: new Set(), accepted: [] };
     let bytesCut = 0;
     let logsRecovered = 0;
+    const damaged = new Map<string, PartitionId[]>();
     for (const [key, { topic, partition, topicId: foundTopicId }] of replicas) {
       const spec = specs.get(key);
       const directory = `${this.#path}/${key}`;
@@ -390,12 +398,21 @@ class DataDirectory implements LogDirectory {
       if (loaded.mustFlush) unsettled.mustFlush.push(log);
       else if (loaded.isNew) unsettled.isNew.push(log);
       if (loaded.wasRecovered) logsRecovered += 1;
+      // An acceptance cuts what may have been committed: for the cluster that is the same loss.
+      const hasLost = loaded.damage !== null || (loaded.acceptsDamage && loaded.bytesCut > 0);
+      if (spec !== undefined && hasLost) damaged.set(topicId, [...(damaged.get(topicId) ?? []), partition]);
       bytesCut += loaded.bytesCut;
       logsDone += 1;
       tell();
       if (logsDone % LOADED_PER_TURN === 0) await this.#timers.yieldTurn();
     }
-    this.#report = { ...this.#report, bytesScanned, bytesCut, logsRecovered };
+    this.#report = {
+      ...this.#report,
+      bytesScanned,
+      bytesCut,
+      logsRecovered,
+      damaged: [...damaged].map(([topicId, partitions]) => ({ topicId, partitions })),
+    };
     return unsettled;
   }
 

@@ -309,6 +309,14 @@ export interface OpenReport {
   readonly bytesScanned: number;
   readonly bytesCut: number;
   readonly logsRecovered: number;
+  /** Replicas that lost bytes below their recovery point (15.7): damaged, or cut there now because an operator accepted it. */
+  readonly damaged: readonly DamagedReplicas[];
+}
+
+/** Of one topic. */
+export interface DamagedReplicas {
+  readonly topicId: string;
+  readonly partitions: readonly PartitionId[];
 }
 
 export interface LogDirectory {

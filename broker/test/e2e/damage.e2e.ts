@@ -1,11 +1,14 @@
-/** Bit rot below the recovery point, with no other copy: nothing is cut, and nobody takes what is left for all there was. */
+/** Bit rot below the recovery point: nothing is cut, and nobody takes what is left for all there was, with another copy or without. */
 import fs from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
 import { errorCode, OffsetAt } from "@tidemark/proto";
+import { makeBrokerGroup } from "../../src/broker-group.ts";
+import { createBroker } from "../../src/index.ts";
+import type { Broker } from "../../src/index.ts";
 import { batch, recordsOf } from "./support/batches.ts";
 import { RawClient } from "./support/raw-client.ts";
-import { freshDirectory, removeDirectory, startBroker } from "./support/test-broker.ts";
+import { freshDirectory, removeDirectory, startBroker, testConfig } from "./support/test-broker.ts";
 
 describe("a log that is damaged on disk (15.7)", () => {
   let directory: string;
@@ -63,6 +66,64 @@ describe("a log that is damaged on disk (15.7)", () => {
     } finally {
       client.close();
       await broker.stop();
+    }
+  });
+
+  it("takes a replica that rotted after a clean stop out of the ELR with its registration (4.2(11), 15.7(2))", async () => {
+    const flagsOf = new Map<number, Record<string, string>>();
+    const group = await makeBrokerGroup({
+      count: 3,
+      firstPeerPort: 0,
+      make: ({ nodeId, keys, peerListener, peerServer }) => {
+        const listeners = `GRPC://127.0.0.1:0,${peerListener}`;
+        const flags = { ...keys, listeners, "log.dirs": path.join(directory, String(nodeId)) };
+        flagsOf.set(nodeId, flags);
+        return createBroker({ config: testConfig(flags), peerServer });
+      },
+    });
+    const [first, second] = group.brokers as [Broker, Broker, Broker];
+    let restarted: Broker | null = null;
+    let client: RawClient | null = null;
+    try {
+      await group.start();
+      client = new RawClient(first.grpcAddress);
+      const { results } = await client.admin("createTopics", {
+        topics: [
+          {
+            name: "rotten",
+            partitions: -1,
+            replicationFactor: -1,
+            assignment: [{ replicas: [1, 2] }],
+            config: { "min.insync.replicas": "2" },
+          },
+        ],
+        validateOnly: false,
+        timeoutMs: 0,
+      });
+      expect(results[0]).to.include({ errorCode: 0 });
+      const producer = client.produceStream();
+      await producer.opened();
+      expect(await producer.produce("rotten", batch({ values: ["rots"] }))).to.include({ errorCode: 0 });
+      const stateOf = async () => {
+        const { results } = await (client as RawClient).admin("describeTopics", { names: ["rotten"] });
+        const { leaderId, isr, elr } = results[0]?.topic?.partitions[0] ?? {};
+        return { leaderId, isr, elr };
+      };
+      await second.stop();
+      expect(await stateOf(), "it stopped cleanly").to.deep.equal({ leaderId: 1, isr: [1], elr: [2] });
+
+      const segment = path.join(directory, "2", "rotten-0", "00000000000000000000.log");
+      const bytes = fs.readFileSync(segment);
+      // The last offset of the batch: a look at the end of the log is all that a start after a clean stop has for it.
+      bytes.writeUInt8(bytes.readUInt8(26) ^ 1, 26);
+      fs.writeFileSync(segment, bytes);
+      restarted = await startBroker(flagsOf.get(2));
+      expect(restarted.openReport).to.include({ clean: true });
+      expect(await stateOf()).to.deep.equal({ leaderId: 1, isr: [1], elr: [] });
+    } finally {
+      client?.close();
+      await restarted?.stop();
+      await group.stop();
     }
   });
 });

@@ -43,6 +43,8 @@ describe("damage that an operator accepts", () => {
     machine.restart("process");
     const { directory, log } = await machine.again(CONFIG);
     expect(log.damage).to.equal(null);
+    const lost = [{ topicId: log.topicId, partitions: [log.partition] }];
+    expect(directory.report.damaged, "its cluster counts on it no more").to.deep.equal(lost);
     expect(machine.bytes(`${path}.damaged`)).to.deep.equal(bad);
     for (const name of names) expect(machine.disk.sizeOf(`${name}.damaged`), name).to.be.greaterThan(0);
     expect(machine.names()).to.not.include(".accept-damage");
@@ -54,6 +56,7 @@ describe("damage that an operator accepts", () => {
     machine.restart("power");
     const again = await machine.again(CONFIG);
     expect([again.directory.report.clean, again.log.logEndOffset]).to.deep.equal([true, end + 1]);
+    expect(again.directory.report.damaged).to.deep.equal([]);
     expect(await readAll(machine, again.log)).to.deep.equal(fileBytes(machine, again.log));
   });
 

@@ -180,6 +180,7 @@ describe("recovery (4.2)", () => {
       machine.restart("process");
       const { directory: reopened, log: damaged } = await machine.again();
       expect(damaged.isDamaged).to.equal(true);
+      expect(reopened.report.damaged).to.deep.equal([{ topicId: damaged.topicId, partitions: [damaged.partition] }]);
       expect(damaged.logEndOffset).to.be.within(last?.baseOffset ?? 0, end - 1);
       expect(damaged.damage).to.include({
         offset: damaged.logEndOffset,
@@ -253,6 +254,7 @@ describe("start after a clean stop (4.1)", () => {
       bytesScanned: 0,
       bytesCut: 0,
       logsRecovered: 0,
+      damaged: [],
     });
     expect([reopened.logEndOffset, reopened.syncedEndOffset, reopened.recoveryPoint]).to.deep.equal([end, end, end]);
     expect(machine.medium.openFilesCount).to.equal(0);
