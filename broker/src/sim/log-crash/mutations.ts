@@ -132,6 +132,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: ".sync-failed is left out",
     rule: "3.4(3)",
+    firstSeed: 48,
     seedsMax: 3000,
     beforeRestart: (medium) => {
       removeEntry(medium, ".sync-failed");
@@ -140,7 +141,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a cut that was not yet synced is forgotten by the next start",
     rule: "4.2(10)",
-    firstSeed: 2000,
+    firstSeed: 2285,
     seedsMax: 3000,
     beforeRestart: (medium) => {
       removeEntry(medium, ".cut-pending");
