@@ -340,6 +340,7 @@ export class FollowedPartition implements LogEvents {
     this.#sync();
     this.#onMoved();
     this.#perform(isBad ? this.#core.onBadBatch() : this.#core.onAppended(answer));
+    if (isBad) this.#regainLogStart();
   }
 
   /** Recovery would take anything else for a bad batch (4.2(5)). */
@@ -364,8 +365,20 @@ export class FollowedPartition implements LogEvents {
     this.#isBusy = false;
     this.#letGo();
     this.#perform(this.#core.onWriteFailed());
+    this.#regainLogStart();
     // A full disk, or a want of file descriptors, fails what it failed and no more (3.8(2)).
     if (fault !== null && fault.kind !== "ENOSPC" && fault.kind !== "EMFILE") this.#deps.onDiskFault(fault);
+  }
+
+  /** 5.3(8), and the batch never came: the log is to end no lower than what it keeps deleted. */
+  #regainLogStart(): void {
+    const { logEndOffset, durableLogStartOffset } = this.#log;
+    const regained = logEndOffset < durableLogStartOffset ? this.#log.whenSettled() : null;
+    if (regained === null) return;
+    this.#cutThen(regained, () => {
+      this.#isBusy = false;
+      this.#goOn();
+    });
   }
 
   // ---- either end ----

@@ -65,6 +65,11 @@ export class LogState implements ReadableLog {
     this.#highWatermark = offset;
   }
 
+  /** Where the log starts after a crash, once all that is asked for is durable. */
+  get logStartToKeep(): Offset {
+    return asOffset(Math.max(this.logStartOffset, this.promisedLogStart));
+  }
+
   /** A segment begins at `offset`, beyond the log end: there is nothing between. */
   skipTo(offset: Offset): void {
     this.logEndOffset = offset;

@@ -52,8 +52,9 @@ export class LogTruncation {
   async run(offset: Offset): Promise<void> {
     const { host, state, writer, sync, snapshots } = this.#deps;
     const { position, end } = await this.#boundaryAt(offset);
-    // The batch that goes is the one inside of which the log starts (13(4)): nothing is left.
-    if (end < state.logStartOffset) return this.restart(state.logStartOffset, state.logStartOffset);
+    // The batch that goes is the one inside of which the log starts (13(4)), or is to start: nothing is left.
+    const start = state.logStartToKeep;
+    if (end < start) return this.restart(start, start);
     const slot = Math.max(0, slotOf(state.segments, end));
     const kept = state.segments[slot];
     assert(kept !== undefined, "a log has a segment");

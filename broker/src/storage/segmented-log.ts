@@ -237,7 +237,7 @@ export class SegmentedLog implements PartitionLog {
 
   /** What the checkpoint has to say of the log start. */
   get logStartToKeep(): number {
-    return Math.max(this.#state.logStartOffset, this.#state.promisedLogStart);
+    return this.#state.logStartToKeep;
   }
 
   /** The log start lies above what the directory says for certain: the checkpoint has to name it. */
@@ -347,8 +347,13 @@ export class SegmentedLog implements PartitionLog {
   }
 
   whenSettled(): Promise<void> | null {
-    if (this.#state.isTruncating) return this.#truncation;
-    return this.#isWritten ? null : this.whenWritten();
+    const { isTruncating, isClosed, isOffline, logEndOffset, logStartToKeep } = this.#state;
+    if (isTruncating) return this.#truncation;
+    if (!this.#isWritten) return this.whenWritten();
+    if (logEndOffset >= logStartToKeep || isClosed || isOffline || this.isDamaged) return null;
+    // A start would begin there: what came below would be acknowledged, and dropped by it.
+    this.restartAt(logStartToKeep).catch(() => undefined);
+    return this.#truncation;
   }
 
   /** Nothing is queued or in flight. */

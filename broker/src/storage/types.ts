@@ -183,8 +183,9 @@ export interface PartitionLog {
   /** Resolves when no batch waits for its write any more, written or cut back. For an owner that appends nothing new. */
   whenWritten(): Promise<void>;
   /**
-   * For who takes the log over: resolves when nothing is being written or cut; null: nothing is. Rejects when a cut failed;
-   * then the log takes nothing in any more.
+   * For who takes the log over: resolves when nothing is being written or cut; null: nothing is. A log that was begun anew
+   * below what it keeps deleted, and never got the batch that reaches there (`restartAt`), begins there first. Rejects when
+   * a cut failed; then the log takes nothing in any more.
    */
   whenSettled(): Promise<void> | null;
 

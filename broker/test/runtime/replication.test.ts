@@ -368,6 +368,41 @@ describe("replication: leaders that change", () => {
     expect((await bench.values(1)).slice(0, 5)).to.deep.equal([0, 1, 2, 3, 4].map((i) => `kept ${i}`));
   });
 
+  it("tells that it is synced though its sync ran into the cut, and nothing more is appended (5.5(2), 15.1(2))", async () => {
+    const bench = await ReplicationBench.open({ overrides: SYNCED });
+    const { faults } = bench.node(1).disk;
+    const fault = faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 2_000 });
+    bench.append(1, { values: ["kept"] });
+    await bench.until("followers have it", () => [2, 3].every((id) => bench.node(id).log().syncedEndOffset === 1));
+    bench.network.partition([1], [2, 3]);
+    bench.append(1, { values: ["lost"] }, "leader");
+    await bench.world.runFor(20);
+    bench.change({ leaderId: 2, isr: [2, 3] });
+    bench.network.healAll();
+    expect([fault.firedCount, bench.node(1).log().syncedEndOffset]).to.deep.equal([1, 0]);
+    await bench.until("in sync", () => bench.isr().includes(1));
+    expect(bench.node(1).log().syncedEndOffset).to.equal(1);
+    expect(await bench.values(1)).to.deep.equal(["kept"]);
+  });
+
+  for (const leaderId of [2, 3]) {
+    it(`has synced what the role before left unsynced, led by ${leaderId}: nobody else would ask (15.1(2))`, async () => {
+      const bench = await ReplicationBench.open({ overrides: SYNCED });
+      const node = bench.node(2);
+      node.disk.slowWriteMs = 20;
+      for (let i = 0; i < 3; i++) await put(bench, 1, `r${i}`);
+      bench.append(1, { values: ["last"] });
+      await bench.until(
+        "it is being written",
+        () => node.log().logEndOffset === 4 && bench.node(3).log().syncedEndOffset === 4,
+      );
+      expect(node.log().writtenEndOffset).to.equal(3);
+      bench.change({ leaderId });
+      await bench.until("it is committed", () => bench.node(leaderId).log().highWatermark === 4);
+      expect(node.log().syncedEndOffset).to.equal(4);
+    });
+  }
+
   it("goes through several leaders in a row, each with a tail of its own (P02, KIP-279)", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
     await put(bench, 1, "common");
@@ -537,6 +572,27 @@ describe("replication: settings and deletions", () => {
     expect(bench.node(3).log().logStartOffset).to.equal(4);
     expect(await bench.values(3)).to.deep.equal(await bench.values(1));
     expect(await bench.values(3)).to.deep.equal(["1b", "1c", "2a", "2b", "2c", "3a", "3b", "3c"]);
+  });
+
+  it("ends no lower than what it keeps deleted, though the batch below finds no room, or another leads before it comes", async () => {
+    for (const isDeposed of [false, true]) {
+      const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+      for (let i = 0; i < 2; i++) await answered(bench, bench.append(1, { values: [`${i}a`, `${i}b`, `${i}c`] }));
+      const deadline = asMs(bench.world.nowMs + 1_000);
+      await bench.drive(bench.node(1).led().deleteRecordsBefore(asOffset(4), deadline));
+      bench.kill(3);
+      await bench.wipe(3);
+      await bench.start(3);
+      const { faults } = bench.node(3).disk;
+      faults.add({ operation: "write", effect: "ENOSPC", path: LOG_FILE, times: 1 });
+      await bench.until("it has begun at the batch", () => bench.node(3).log().logEndOffset === 3);
+      if (isDeposed) bench.change({ leaderId: 3, isr: [3] });
+      await bench.world.runFor(100);
+      const log = bench.node(3).log();
+      expect([log.logStartOffset, log.logEndOffset, log.highWatermark], String(isDeposed)).to.deep.equal([4, 4, 4]);
+      if (!isDeposed) continue;
+      expect(await answered(bench, bench.append(3, { values: ["after"] }, "leader"))).to.include({ baseOffset: 4 });
+    }
   });
 
   it("DeleteRecords does not wait for a replica that is fenced, and says so of one that is not in time", async () => {

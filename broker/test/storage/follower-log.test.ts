@@ -210,6 +210,78 @@ describe("log: begun anew (5.3(5), 5.3(8))", () => {
     expect([again.logStartOffset, again.logEndOffset, again.isDamaged]).to.deep.equal([6, 6, false]);
   });
 
+  it("is what a crash in the middle of such a cut leaves, or the log as it was (P70)", async () => {
+    await crashEverywhere(
+      async (machine) => {
+        const { log } = await machine.fresh();
+        follow(log, fetched(0, 1, { records: 4 }));
+        follow(log, fetched(4, 2, { records: 6 }));
+        log.highWatermark = asOffset(10);
+        await machine.run(log.raiseLogStart(asOffset(6)));
+        await machine.synced(log);
+        return () => log.truncateTo(asOffset(8));
+      },
+      async (machine, kind) => {
+        const { log } = await machine.again();
+        expect([log.logStartOffset, log.isDamaged], kind).to.deep.equal([6, false]);
+        expect(log.logEndOffset).to.be.oneOf([6, 10]);
+        expect(log.highWatermark).to.be.within(6, log.logEndOffset);
+        if (log.logEndOffset === 10) await machine.run(log.truncateTo(asOffset(8)));
+        follow(log, fetched(6, 3));
+        await machine.synced(log);
+        machine.restart("power");
+        const { log: again } = await machine.again();
+        expect([again.logStartOffset, again.logEndOffset, again.latestEpoch]).to.deep.equal([6, 7, 3]);
+      },
+    );
+  });
+
+  it("is cut to no less than what it keeps deleted, though it began below", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    await machine.run(log.restartAt(asOffset(100)));
+    await machine.run(log.restartAt(asOffset(97), asOffset(100)));
+    follow(log, fetched(97, 4, { records: 6 }));
+    log.highWatermark = asOffset(99);
+    await machine.run(log.raiseLogStart(asOffset(98)));
+    await machine.run(log.truncateTo(asOffset(101)));
+    const ends = (it: PartitionLog): number[] => [it.logStartOffset, it.logEndOffset, it.durableLogStartOffset];
+    expect(ends(log)).to.deep.equal([100, 100, 100]);
+    machine.restart("power");
+    expect(ends((await machine.again()).log)).to.deep.equal([100, 100, 100]);
+  });
+
+  for (const what of ["never comes", "finds no room"] as const) {
+    it(`begins where it keeps deleted again when the batch below it ${what}, over any crash (5.3(8))`, async () => {
+      await crashEverywhere(
+        async (machine) => {
+          const { log } = await machine.fresh();
+          await machine.run(log.restartAt(asOffset(100)));
+          await machine.run(log.restartAt(asOffset(97), asOffset(100)));
+          if (what === "finds no room") {
+            machine.medium.faults.add({ operation: "write", effect: "ENOSPC", path: /\.log$/ });
+            const batch = fetched(97, 4, { records: 6 });
+            log.appendFetched(batch, readBatchHeader(batch, 0), asMs(1000));
+            expect(log.writeAppended()).to.not.equal(null);
+            machine.medium.faults.removeAll();
+          }
+          expect([log.logStartOffset, log.logEndOffset]).to.deep.equal([97, 97]);
+          return async () => {
+            for (let busy = log.whenSettled(); busy; busy = log.whenSettled()) await busy;
+            expect([log.logStartOffset, log.logEndOffset, log.highWatermark]).to.deep.equal([100, 100, 100]);
+            follow(log, fetched(100, 5));
+            log.sync();
+          };
+        },
+        async (machine, kind) => {
+          const { log } = await machine.again();
+          expect([log.logStartOffset, log.isDamaged], kind).to.deep.equal([100, false]);
+          expect(log.logEndOffset).to.be.oneOf([100, 101]);
+        },
+      );
+    });
+  }
+
   it("keeps what was promised to be deleted over a crash, though it begins below", async () => {
     await crashEverywhere(
       async (machine) => {
