@@ -14,15 +14,17 @@ export async function crashEverywhere(
       const work = await prepare(machine);
       machine.medium.crashAfterOperations(operation);
       let isDone = false;
+      let failure: unknown = null;
       work(machine).then(
         () => {
           isDone = true;
         },
         (error: unknown) => {
-          if (!(error instanceof SimulatedCrash)) throw error;
+          if (!(error instanceof SimulatedCrash)) failure = error;
         },
       );
       await machine.letPass(200);
+      if (failure !== null) throw failure;
       machine.restart(kind);
       await check(machine, kind);
       if (isDone) break;
