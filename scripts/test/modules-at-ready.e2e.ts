@@ -18,6 +18,9 @@ const lazy = [
 /** These belong to commands and pages that most brokers never see. */
 const notForStart =
   /^client\/|\/storage\/(?:verify|dump|rehearsal|tools)|\/overlay-disk|\/metric|\/debug\.js|\/tools\.js|\/admin-calls|\/api\/admin|\/where/;
+/** And these to brokers that have others beside them. */
+const notForOneBroker =
+  /\/broker-cluster|\/runtime\/(?:cluster\/|replication\.|replica-fetcher|replication-source|followed-partition|controller-duties|leader-inquiry)|\/grpc-peer\/|\/grpc\/peer\//;
 /** Linked, a module costs no file of its own, but still its compiling: 0.1 ms, or 0.6 where nothing is linked. */
 const OWN_MAX = 310;
 
@@ -33,6 +36,7 @@ describe("modules loaded at the ready line", () => {
     expect(packages).to.include.members(["@grpc/grpc-js", "classic-level"]);
     expect(packages.filter((name) => lazy.includes(name))).to.deep.equal([]);
     expect(own.filter((path) => notForStart.test(path))).to.deep.equal([]);
+    expect(own.filter((path) => notForOneBroker.test(path))).to.deep.equal([]);
     expect(own.length, "load what only some brokers need when they need it").to.be.within(100, OWN_MAX);
   });
 });
