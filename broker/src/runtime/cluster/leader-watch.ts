@@ -13,12 +13,16 @@ export interface LeaderWatchOptions {
   onGone(): void;
 }
 
+/** One leader, from when this node heard of him until it follows another. */
+interface Watched {
+  readonly leader: PeerAddress;
+  isAsking: boolean;
+}
+
 export class LeaderWatch {
   readonly #options: LeaderWatchOptions;
-  #leader: PeerAddress | null = null;
+  #watched: Watched | null = null;
   #unwatch: (() => void) | null = null;
-  /** Who is being dialled. */
-  #asked: PeerAddress | null = null;
 
   constructor(options: LeaderWatchOptions) {
     this.#options = options;
@@ -26,25 +30,28 @@ export class LeaderWatch {
 
   /** Null: nobody leads, or this node does, or it does not vote. */
   follow(leader: PeerAddress | null): void {
-    const before = this.#leader;
+    const before = this.#watched?.leader;
     if (before?.nodeId === leader?.nodeId && before?.host === leader?.host && before?.port === leader?.port) return;
     this.#unwatch?.();
-    this.#leader = leader;
-    this.#unwatch =
-      leader === null ? null : this.#options.transport.watchControl(leader, () => void this.#onLost(leader));
+    this.#watched = null;
+    this.#unwatch = null;
+    if (leader === null) return;
+    const watched: Watched = { leader, isAsking: false };
+    this.#watched = watched;
+    this.#unwatch = this.#options.transport.watchControl(leader, () => void this.#onLost(watched));
   }
 
   /** Never rejects. */
-  async #onLost(leader: PeerAddress): Promise<void> {
-    if (this.#asked === leader || this.#leader !== leader) return;
-    this.#asked = leader;
+  async #onLost(watched: Watched): Promise<void> {
+    if (watched.isAsking || this.#watched !== watched) return;
+    watched.isAsking = true;
     try {
-      if (!(await this.#options.transport.isRefused(leader))) return;
+      if (!(await this.#options.transport.isRefused(watched.leader))) return;
       await this.#pause();
-      if (!(await this.#options.transport.isRefused(leader))) return;
-      if (this.#leader === leader) this.#options.onGone();
+      if (!(await this.#options.transport.isRefused(watched.leader))) return;
+      if (this.#watched === watched) this.#options.onGone();
     } finally {
-      if (this.#asked === leader) this.#asked = null;
+      watched.isAsking = false;
     }
   }
 
