@@ -334,7 +334,7 @@ export class Controller implements ControllerCommands, RaftEvents {
     isValidateOnly,
     isIfAbsent = false,
   }: Parameters<ControllerCommands["createTopics"]>[0]): ReturnType<ControllerCommands["createTopics"]> {
-    const decided = await this.#submit((working) => {
+    const decided = await this.#answer((working) => {
       const context = { ...this.#placement(working), ifAbsent: isIfAbsent };
       return validated(createTopics(working, specs, context), isValidateOnly);
     });
@@ -346,19 +346,19 @@ export class Controller implements ControllerCommands, RaftEvents {
     isValidateOnly,
   }: Parameters<ControllerCommands["createPartitions"]>[0]): ReturnType<ControllerCommands["createPartitions"]> {
     return withTopics(
-      await this.#submit((working) =>
+      await this.#answer((working) =>
         validated(createPartitions(working, specs, this.#placement(working)), isValidateOnly),
       ),
     );
   }
 
   async deleteTopics({ names }: { readonly names: readonly string[] }) {
-    return resultsOf(await this.#submit((working) => deleteTopics(working, names, this.#placement(working).config)));
+    return resultsOf(await this.#answer((working) => deleteTopics(working, names, this.#placement(working).config)));
   }
 
   async alterConfigs({ alterations, isValidateOnly }: Parameters<ControllerCommands["alterConfigs"]>[0]) {
     return resultsOf(
-      await this.#submit((working) => validated(alterConfigs(working, alterations, this.#config), isValidateOnly)),
+      await this.#answer((working) => validated(alterConfigs(working, alterations, this.#config), isValidateOnly)),
     );
   }
 
@@ -366,7 +366,7 @@ export class Controller implements ControllerCommands, RaftEvents {
     type,
     targets,
   }: Parameters<ControllerCommands["electLeaders"]>[0]): ReturnType<ControllerCommands["electLeaders"]> {
-    const decided = resultsOf(await this.#submit((working) => electLeaders(working, type, targets)));
+    const decided = resultsOf(await this.#answer((working) => electLeaders(working, type, targets)));
     if (type === "preferred" || decided.results.every(({ error }) => error !== "NONE")) return decided;
     const duties = await this.#loadDuties();
     const results = await duties.electUncleanly(decided.results);
@@ -381,6 +381,31 @@ export class Controller implements ControllerCommands, RaftEvents {
   }
 
   // ---- deciding ----
+
+  /**
+   * For clients. A change is answered when it is committed; an answer without one, a refusal above all, says what is so, which a node
+   * that was deposed while it was paused may not know: it proves first that it still leads (10.1(6), 10.3(3)).
+   */
+  async #answer<Response>(
+    decide: (working: ClusterImage) => Decision<Response>,
+  ): Promise<{ readonly response: Response; readonly metadataOffset: number }> {
+    let reign: Proposals | null = null;
+    let isChange = false;
+    const decided = await this.#submit((working) => {
+      const decision = decide(working);
+      reign = this.#proposals;
+      isChange = decision.records.length > 0;
+      return decision;
+    });
+    if (isChange) return decided;
+    await this.#consensus?.readBarrier().catch((cause: unknown) => {
+      const isDeposed = cause instanceof ProtoError && cause.code === "NOT_CONTROLLER";
+      throw isDeposed ? this.#notController("this node no longer leads the metadata log") : cause;
+    });
+    // A later reign proves nothing of what an earlier one has said.
+    if (this.#proposals !== reign) throw this.#notController("this node no longer leads the metadata log");
+    return decided;
+  }
 
   #submit<Response>(
     decide: (working: ClusterImage) => Decision<Response>,

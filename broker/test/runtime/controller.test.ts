@@ -217,6 +217,25 @@ describe("Controller of three nodes", () => {
     }
   });
 
+  it("refuses a client only while it can prove that it leads (10.1(6), 10.3(3))", async () => {
+    const bench = await three();
+    expect(await bench.done(create(bench.controller, "t"))).to.equal("NONE");
+    expect(await bench.done(create(bench.controller, "t"))).to.equal("TOPIC_ALREADY_EXISTS");
+    const deposed = bench.leader;
+    bench.cut.add(deposed?.driver.replica.nodeId ?? 0);
+    const { controller } = bench;
+    let isAnswered = false;
+    const answers = [
+      create(controller, "t"),
+      create(controller, "new", true),
+      codeOf(controller.deleteTopics({ names: ["unknown"] })),
+    ].map((answer) => answer.finally(() => (isAnswered = true)));
+    await bench.run(500);
+    expect([controller.isActive, isAnswered]).to.deep.equal([true, false]);
+    const told = await bench.done(Promise.all(answers));
+    expect(told).to.deep.equal(["NOT_CONTROLLER", "NOT_CONTROLLER", "NOT_CONTROLLER"]);
+  });
+
   it("drops what was not committed when it is deposed: whoever waits gets 41, and the next one decides anew (10.3(4))", async () => {
     const bench = await three();
     const deposed = bench.leader;
