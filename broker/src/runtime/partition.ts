@@ -315,6 +315,7 @@ export class Partition implements LogEvents, LookUpOwner {
     for (const watcher of this.#watchers ?? []) watcher.onLogStart();
     this.#followers?.onMarks();
     await raised;
+    if (this.#closedCode !== "NONE") return false;
     if (!this.#isDeletedBelow(offset)) await this.#followersOf().untilLogStart(offset, deadline);
     return this.#isDeletedBelow(offset);
   }

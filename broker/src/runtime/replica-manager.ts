@@ -233,6 +233,7 @@ export class ReplicaManager {
       this.#want(topic);
       this.#follow(topic);
     }
+    this.#replication?.onLed();
     await this.#steps.settled();
     this.#retention.start();
   }
@@ -244,11 +245,14 @@ export class ReplicaManager {
   async stop(brokerEpoch: number): Promise<void> {
     this.#isStopped = true;
     await this.#retention.stop();
-    await this.#steps.settled();
+    await this.#stepsEnded();
     await this.#drained();
     this.#endRoles("NOT_LEADER_OR_FOLLOWER");
     // Offline too: the lock goes to another, and no file or timer of this life may be left. There is no marker then.
-    await this.#directory?.close(brokerEpoch);
+    const directory = this.#directory;
+    // What is left of the steps finds nothing to do.
+    this.#directory = null;
+    await directory?.close(brokerEpoch);
   }
 
   // ---- what the doors ask ----
@@ -477,17 +481,20 @@ export class ReplicaManager {
     const wanted = this.#wanted.get(name)?.image;
     const partition = wanted?.partitions[number];
     if (wanted === undefined || partition === undefined || this.#directory === null || this.#isOffline) return;
+    const directory = this.#directory;
     try {
-      const existing = this.#directory.log(name, asPartitionId(number));
+      const existing = directory.log(name, asPartitionId(number));
       if (existing !== undefined && existing.topicId !== wanted.topicId)
-        await this.#directory.deleteLog(name, asPartitionId(number));
-      if (this.#directory.log(name, asPartitionId(number)) === undefined) {
-        await this.#directory.createLog(this.#specOf(wanted, partition));
+        await directory.deleteLog(name, asPartitionId(number));
+      if (directory.log(name, asPartitionId(number)) === undefined) {
+        await directory.createLog(this.#specOf(wanted, partition));
       }
       // What its last role has left: a write, or a cut (5.5).
-      const log = this.#directory.log(name, asPartitionId(number));
+      const log = directory.log(name, asPartitionId(number));
       for (let busy = log?.whenSettled(); busy; busy = log?.whenSettled()) await busy;
     } catch (cause: unknown) {
+      // Closed under it by the stop.
+      if (this.#isStopped && this.#directory === null) return;
       this.#deps.logger.error("log could not be made", { topic: name, partition: number, err: cause });
       const key = `${wanted.topicId}-${number}`;
       if (!this.#unmade.has(key)) this.#unmade.set(key, this.#image.metadataOffset - 1);
@@ -496,9 +503,11 @@ export class ReplicaManager {
     }
     this.#unmade.delete(`${wanted.topicId}-${number}`);
     this.#takeRole(name, number);
+    this.#replication?.onLed();
   }
 
   #retryLater(name: string, number: number): void {
+    if (this.#isStopped) return;
     this.#deps.timers.after(CREATE_RETRY_MS, () => {
       if (!this.#isStopped && this.#wanted.has(name))
         this.#step(name, number, () => this.#makeAndTakeRole(name, number));
@@ -536,7 +545,6 @@ export class ReplicaManager {
     );
     this.#led.set(name, image.partition, partition);
     if (!partition.mustTick) return;
-    this.#replication?.onLed();
     // 9(3): it has recovered, with its log open, and says so first of all.
     if (image.isRecovering) partition.onTick();
     if (this.#isrTimer === null) this.#armIsrTimer();
@@ -661,6 +669,16 @@ export class ReplicaManager {
     });
     this.#endRoles("KAFKA_STORAGE_ERROR");
     this.#deps.onOffline(fault);
+  }
+
+  /** All steps have ended, or DRAIN_MS are over: a cut may wait for room on the disk, which ends when its log is closed. */
+  async #stepsEnded(): Promise<void> {
+    let timer: TimerHandle | null = null;
+    const late = new Promise<void>((resolve) => {
+      timer = this.#deps.timers.after(DRAIN_MS, resolve);
+    });
+    await Promise.race([this.#steps.settled(), late]);
+    (timer as TimerHandle | null)?.cancel();
   }
 
   /** Nothing is queued or parked, or DRAIN_MS are over. */

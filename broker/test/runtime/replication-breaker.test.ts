@@ -1,5 +1,6 @@
 /** Interleavings of replication that once lost something: reports that arrive at the wrong moment, proposals that wait behind others. */
 import { expect } from "chai";
+import { asMs, asOffset } from "../../src/base/index.ts";
 import { decodeDataFrame, encodeReportFrame } from "@tidemark/proto/replication";
 import type { ReplicaData } from "@tidemark/proto/replication";
 import type { PeerStream } from "../../src/ports/index.ts";
@@ -116,5 +117,39 @@ describe("replication: what comes at the wrong moment", () => {
       "as it was when they were read",
     ).to.deep.equal([0]);
     expect(ofSlot().at(-1)?.highWatermark).to.equal(1);
+  });
+
+  it("DeleteRecords hears at once that the leadership ended while its log start was on the way to disk (8.2)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 3; i++) await answered(bench, bench.append(1, { values: ["a"] }));
+    const led = bench.node(1).led();
+    const deleted = led.deleteRecordsBefore(asOffset(2), asMs(bench.world.nowMs + 30_000));
+    const startedAt = bench.world.nowMs;
+    bench.change({ leaderId: 2 });
+    expect(led.closedCode).to.equal("NOT_LEADER_OR_FOLLOWER");
+    await bench.drive(deleted);
+    expect(bench.world.nowMs - startedAt).to.be.lessThan(1_000);
+  });
+
+  it("stops though a log waits for room to be cut, and another role for that", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await answered(bench, bench.append(1, { values: ["a"] }));
+    bench.network.partition([1], [2, 3]);
+    bench.append(1, { values: ["tail"] }, "leader");
+    await bench.world.runFor(50);
+    const full = { operation: "write", effect: "ENOSPC", path: /recovery-point/u, times: 1_000_000 } as const;
+    const fault = bench.node(1).disk.faults.add(full);
+    bench.change({ leaderId: 2, isr: [2, 3] });
+    bench.append(2, { values: ["b"] }, "leader");
+    bench.network.healAll();
+    await bench.until("the cut finds no room", () => fault.firedCount > 0);
+    bench.change({ leaderId: 3 });
+    await bench.world.runFor(50);
+    let isStopped = false;
+    const settle = (): void => void (isStopped = true);
+    // It says that there was no room for the last checkpoint.
+    bench.node(1).manager.stop(1).then(settle, settle);
+    await bench.world.runFor(20_000);
+    expect(isStopped).to.equal(true);
   });
 });
