@@ -82,6 +82,14 @@ const LEADER_GONE_SPREAD_MS = 50;
 /** Bytes of entries applied in one go: a long replay must not hold the loop. */
 const APPLY_BYTES_MAX = 1024 * 1024;
 
+/** Only a leader sends these. */
+const LEADERS_MESSAGES: ReadonlySet<Message["kind"]> = new Set([
+  "appendRequest",
+  "heartbeatRequest",
+  "snapshotOffer",
+  "snapshotChunk",
+]);
+
 /** One core on one opening of the store. */
 interface Life {
   readonly node: RaftNode;
@@ -209,6 +217,7 @@ export class RaftDriver implements Consensus {
   }
 
   step(message: Message): void {
+    if (this.isSuspended) this.#overhear(message);
     this.#input((node) => {
       node.step(message);
     });
@@ -224,6 +233,7 @@ export class RaftDriver implements Consensus {
       const now = this.softState;
       const isSame = leader === null ? now.leader === null : isSameReplica(now.leader, leader);
       if (!isSame || this.term !== term) return;
+      if (this.isSuspended && now.leader !== null) this.#tellSuspended({ ...now, leader: null });
       this.#input((node) => {
         node.onLeaderGone(0);
         node.tick();
@@ -507,8 +517,24 @@ export class RaftDriver implements Consensus {
     this.#leaveLife();
     this.#reads.drop(suspendedError());
     this.#resuming = this.#resume(life.store);
+    this.#tellSuspended(this.#told);
+  }
+
+  /**
+   * Without a core this node takes no part, and says nothing; but its broker lives on, and has to know whom it shows that to: whoever
+   * speaks as a leader. Nothing else follows from it.
+   */
+  #overhear(message: Message): void {
+    if (!LEADERS_MESSAGES.has(message.kind)) return;
+    const { from, term } = message;
+    const { leader, term: knownTerm } = this.#told;
+    const isKnown = leader !== null && term === knownTerm && isSameReplica(leader, from);
+    if (term >= knownTerm && !isKnown) this.#tellSuspended({ role: "follower", term, leader: from });
+  }
+
+  #tellSuspended(softState: SoftState): void {
     try {
-      this.#deps.events.onRole(this.#told);
+      this.#tellRole(softState);
     } catch (fault: unknown) {
       this.#fail(fault);
     }
@@ -557,8 +583,10 @@ export class RaftDriver implements Consensus {
   }
 
   #leaveLife(): void {
+    const { leader, term } = this.softState;
     this.#voters = this.voters;
-    this.#told = { role: "follower", term: this.term, leader: null };
+    // Another one leads on, whatever happens here.
+    this.#told = { role: "follower", term, leader: isSameReplica(leader, this.replica) ? null : leader };
     this.#life = null;
     for (const timer of [this.#tickTimer, this.#snapshotTimer, this.#applyTimer, this.#leaderGoneTimer])
       timer?.cancel();

@@ -56,6 +56,50 @@ describe("RaftDriver on a full disk (10.1(1), P55)", () => {
     });
   }
 
+  /** Three nodes, the leader first. */
+  async function three(): Promise<readonly [RaftBenchNode, RaftBenchNode]> {
+    for (const nodeId of [1, 2, 3]) await bench.birth(nodeId, voterIds(3), new RaftMedium());
+    await bench.run(10_000);
+    const leader = [...bench.nodes.values()].find(({ driver }) => driver.softState.role === "leader");
+    const follower = [...bench.nodes.values()].find((node) => node !== leader);
+    if (leader === undefined || follower === undefined) throw new Error("nobody leads");
+    return [leader, follower];
+  }
+
+  it("knows who leads meanwhile, until he is gone", async () => {
+    const [leader, follower] = await three();
+    fill(follower.medium);
+    leader.propose("a");
+    await bench.run(1000);
+    expect(follower.driver.isSuspended).to.equal(true);
+    expect(follower.roles.at(-1)).to.deep.include({ role: "follower", leader: leader.replica });
+    expect(follower.driver.softState.leader).to.deep.equal(leader.replica);
+    bench.cut.add(leader.replica.nodeId);
+    follower.driver.onLeaderGone();
+    await bench.run(100);
+    expect(follower.roles.at(-1)).to.deep.include({ role: "follower", leader: null });
+    bench.cut.clear();
+    await bench.run(1000);
+    expect(follower.roles.at(-1), "he speaks again").to.deep.include({ leader: leader.replica });
+    await free(bench, follower.medium);
+    expect([follower.driver.isSuspended, follower.commands]).to.deep.equal([false, ["a"]]);
+  });
+
+  it("hears who leads after it has led itself", async () => {
+    const [leader] = await three();
+    fill(leader.medium);
+    leader.propose("a");
+    await bench.run(100);
+    expect(leader.roles.at(-1)).to.deep.include({ role: "follower", leader: null });
+    await bench.run(10_000);
+    const next = [...bench.nodes.values()].find(({ driver }) => driver.softState.role === "leader");
+    expect(next).to.not.equal(undefined);
+    expect([leader.driver.isSuspended, leader.roles.at(-1)?.leader]).to.deep.equal([true, next?.replica]);
+    await free(bench, leader.medium);
+    expect([leader.driver.isSuspended, leader.driver.softState.leader]).to.deep.equal([false, next?.replica]);
+    expect(leader.faults).to.deep.equal([]);
+  });
+
   it("does not open the store before there is room, then once", async () => {
     const node = await alone(bench);
     fill(node.medium);
