@@ -21,7 +21,7 @@ export interface RaftEvents {
   onSnapshot(index: LogIndex, term: Term, bytes: Uint8Array): void;
   /** In order, each once, also across a suspension. */
   onCommitted(entries: readonly CommittedEntry[]): void;
-  /** While suspended: a follower without a leader. */
+  /** While suspended: a follower; the leader is who was last heard to lead, null once he is gone. */
   onRole(softState: SoftState): void;
   /** Of exactly what was applied; asked when a snapshot is due (10.2). */
   encodeSnapshot(): Uint8Array;
