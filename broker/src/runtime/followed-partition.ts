@@ -78,6 +78,7 @@ export class FollowedPartition implements LogEvents {
   readonly #deps: FollowedPartitionDeps;
   readonly #core: PartitionFollower<Buffer>;
   #seat: FollowerSeat | null = null;
+  #isStreamOpen = false;
   /** Arrived and not worked on yet; nearly always empty. */
   readonly #inbox: Delivery[] = [];
   /** The next frame is not looked at yet. */
@@ -167,12 +168,18 @@ export class FollowedPartition implements LogEvents {
 
   onStreamOpened(seat: FollowerSeat): void {
     this.#seat = seat;
-    this.#perform(this.#core.onStreamOpened());
+    this.#isStreamOpen = true;
+    // Where to ask from is known when the cut has ended.
+    if (!this.#isCutting) this.#perform(this.#core.onStreamOpened());
   }
 
   onStreamLost(): void {
+    this.#isStreamOpen = false;
     this.#ask = null;
     this.#core.onStreamLost();
+    // 5.3(2): the next stream begins at the log end, so what came on this one and waits must not move that any more.
+    this.#unfinished = null;
+    this.#goOn();
   }
 
   /** One item of a frame. Its records lie in `memory`. */
@@ -241,11 +248,9 @@ export class FollowedPartition implements LogEvents {
   /** What waited for the log goes on. */
   #goOn(): void {
     if (this.#isClosed || this.#isStopped || this.#isCutting) return;
-    if (this.#unfinished !== null) {
-      this.#isBusy = false;
-      this.#appendOn();
-      if (this.#unfinished === null) this.#letGo();
-    }
+    this.#isBusy = false;
+    this.#appendOn();
+    if (this.#unfinished === null) this.#letGo();
     this.#workOff();
   }
 
@@ -437,7 +442,9 @@ export class FollowedPartition implements LogEvents {
     cut.then(
       (result) => {
         this.#isCutting = false;
-        if (!this.#isClosed) then(result);
+        if (this.#isClosed) return;
+        then(result);
+        if (this.#isStreamOpen && !this.#isCutting) this.#perform(this.#core.onStreamOpened());
       },
       (cause: unknown) => this.#onCutFailed(cause),
     );

@@ -152,4 +152,22 @@ describe("replication: what comes at the wrong moment", () => {
     await bench.world.runFor(20_000);
     expect(isStopped).to.equal(true);
   });
+
+  it("a stream that breaks while batches wait for room leaves no follower behind (5.3(2))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    await answered(bench, bench.append(1, { values: ["a"] }));
+    const { disk } = bench.node(2);
+    disk.capacityBytes = disk.usedBytes() + 1;
+    await bench.world.runFor(200);
+    bench.append(1, { values: ["b"] }, "leader");
+    await bench.world.runFor(50);
+    bench.append(1, { values: ["c"] }, "leader");
+    await bench.world.runFor(50);
+    bench.network.reset(1, 2);
+    await bench.world.runFor(300);
+    expect(bench.node(2).log().logEndOffset).to.equal(1);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    await bench.until("caught up", () => bench.node(2).log().logEndOffset === 3, 5_000);
+    await answered(bench, bench.append(1, { values: ["d"] }), 1_000);
+  });
 });
