@@ -357,10 +357,14 @@ export class FollowedPartition implements LogEvents {
   }
 
   #skipTo(offset: Offset): void {
-    this.#cutThen(this.#log.skipTo(offset), (isDone) => {
-      if (!isDone) this.#onWriteFailed(null);
-      this.#goOn();
-    });
+    // Without the batch behind it a gap is none: another role, or another stream, begins at the log end of before.
+    this.#cutThen(
+      this.#log.skipTo(offset, () => this.#unfinished !== null),
+      (isDone) => {
+        if (!isDone) this.#onWriteFailed(null);
+        this.#goOn();
+      },
+    );
   }
 
   /** The log was cut back to its last whole batch: what was sent on top of that is void, here and on its way. */

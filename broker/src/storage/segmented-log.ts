@@ -425,14 +425,14 @@ export class SegmentedLog implements PartitionLog {
     });
   }
 
-  async skipTo(offset: Offset): Promise<boolean> {
+  async skipTo(offset: Offset, isWanted = (): boolean => true): Promise<boolean> {
     const { generation, logEndOffset } = this.#state;
     assert(offset - logEndOffset > 0, "a gap lies beyond the log end");
     this.#writer.write();
     if (!this.#isWritten) await this.whenWritten();
     const isSynced = await this.flush();
     const hasMoved = generation !== this.#state.generation || logEndOffset !== this.#state.logEndOffset;
-    if (!isSynced || hasMoved || this.#refusesAppends || this.#roll(offset) !== null) return false;
+    if (!isSynced || hasMoved || !isWanted() || this.#refusesAppends || this.#roll(offset) !== null) return false;
     this.#state.skipTo(offset);
     return true;
   }

@@ -242,9 +242,9 @@ export interface PartitionLog {
   restartAt(offset: Offset, promisedLogStart?: Offset): Promise<void>;
   /**
    * Begins a segment at `offset`, beyond the log end by more than a segment spans, once all before it is synced (3.3(3)).
-   * False: it could not be synced, or the segment not be made; nothing has changed.
+   * False: it could not be synced, the segment not be made, or `isWanted` says no by then; nothing has changed.
    */
-  skipTo(offset: Offset): Promise<boolean>;
+  skipTo(offset: Offset, isWanted?: () => boolean): Promise<boolean>;
   /**
    * DeleteRecords (13(4)): the log start rises to `offset` <= high watermark, and that is durable when it resolves; many that
    * are asked in one turn share one write. Files of segments wholly below go afterwards.

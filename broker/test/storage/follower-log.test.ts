@@ -78,6 +78,9 @@ describe("log: append as a follower (3.2)", () => {
     follow(log, fetched(0));
     const far = 2 ** 31 + 500;
     expect(follow(log, fetched(far)).code).to.equal("GAP");
+    const isWanted = (): boolean => false;
+    expect(await machine.run(log.skipTo(asOffset(far), isWanted)), "whoever asked is gone").to.equal(false);
+    expect(log.logEndOffset).to.equal(1);
     expect(await machine.run(log.skipTo(asOffset(far)))).to.equal(true);
     expect(follow(log, fetched(far)).code).to.equal("OK");
     expect(log.segments().map(({ baseOffset }) => baseOffset)).to.deep.equal([0, far]);
