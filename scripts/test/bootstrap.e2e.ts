@@ -45,20 +45,24 @@ describe("npm start", () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   const startArguments = (dataDir: string): string[] => {
-    const ports = ["--grpc-port", "0", "--http-port", "0"];
+    const ports = ["--grpc-port", "0", "--http-port", "0", "--peer-port", "0"];
     return ["start", "--silent", "--", "--data-dir", dataDir, ...ports, "-o", "json"];
   };
+
+  /** Of the three brokers, in order. */
+  const cleanMarkers = (dataDir: string): boolean[] =>
+    [1, 2, 3].map((id) => existsSync(join(dataDir, `broker-${id}`, ".kafka_cleanshutdown")));
 
   it("hands SIGTERM on: a clean marker stays, no process does", async () => {
     const dataDir = join(folder, "data");
     const run = npmRun(startArguments(dataDir));
     const brokerPid = await readyPid(run);
     expect(isAlive(brokerPid)).to.equal(true);
-    expect(existsSync(join(dataDir, ".kafka_cleanshutdown"))).to.equal(false);
+    expect(cleanMarkers(dataDir)).to.deep.equal([false, false, false]);
     const ended = once(run.child, "close");
     run.child.kill("SIGTERM");
     await ended;
-    expect(existsSync(join(dataDir, ".kafka_cleanshutdown")), run.text()).to.equal(true);
+    expect(cleanMarkers(dataDir), run.text()).to.deep.equal([true, true, true]);
     expect(isAlive(brokerPid)).to.equal(false);
   });
 
@@ -69,7 +73,7 @@ describe("npm start", () => {
     const ended = once(run.child, "close");
     process.kill(-(run.child.pid ?? 0), "SIGINT");
     await ended;
-    expect(existsSync(join(dataDir, ".kafka_cleanshutdown")), run.text()).to.equal(true);
+    expect(cleanMarkers(dataDir), run.text()).to.deep.equal([true, true, true]);
     expect(isAlive(brokerPid)).to.equal(false);
   });
 });
