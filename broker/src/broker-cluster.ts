@@ -169,6 +169,11 @@ export class BrokerCluster {
     this.#wakeRoleWaiters();
   }
 
+  /** The same for commands: none is answered any more, and none is asked again. */
+  giveUpCommands(): void {
+    this.#channel?.close();
+  }
+
   // ---- metadata ----
 
   /** How the controller of this node reaches brokers. */

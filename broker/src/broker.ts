@@ -38,6 +38,7 @@ import {
   BrokerLifecycle,
   type Controller,
   type ControllerPeers,
+  NotController,
   ProducerIds,
   Purgatory,
   ReplicaManager,
@@ -121,6 +122,8 @@ export class Broker {
   #stage: Stage = "new";
   /** What a start has opened, to be closed in the opposite order. */
   readonly #closers: (() => Promise<void>)[] = [];
+  /** Of a start that waits for its cluster: ends the wait. */
+  readonly #startWaits = new Set<() => void>();
   /** Of clients that watch. */
   readonly #metadataListeners = new Set<Parameters<BrokerContext["onMetadata"]>[0]>();
   #waitingFor: readonly string[] = ["start"];
@@ -243,11 +246,20 @@ export class Broker {
   async #stopOnce(): Promise<void> {
     // A start that waits for others would wait for ever.
     this.#cluster?.giveUp();
+    if (this.#stage === "starting") this.#giveUpJoining();
     await this.#starting?.catch(() => undefined);
     if (this.#stage === "ready") this.#stage = "stopping";
     this.#waitingFor = ["draining"];
     await this.#closeAll();
     if (this.#stage === "stopping") this.#stage = "stopped";
+  }
+
+  /** Whatever a start waits for once its logs are open: the controller's word, and what follows from it. */
+  #giveUpJoining(): void {
+    this.#lifecycle?.close();
+    this.#cluster?.giveUpCommands();
+    for (const giveUp of this.#startWaits) giveUp();
+    this.#startWaits.clear();
   }
 
   async #open(): Promise<void> {
@@ -460,14 +472,21 @@ export class Broker {
     if (this.#cluster !== null) await this.#whenTrue(controller, () => !lifecycle.isFenced);
   }
 
-  /** Resolves when it holds of what is applied here. */
+  /** Resolves when it holds of what is applied here; rejects when the start is given up. */
   async #whenTrue(controller: Controller, holds: (image: ClusterImage) => boolean): Promise<void> {
     if (holds(controller.image)) return;
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
       let isOver = false;
+      const giveUp = (): void => {
+        isOver = true;
+        reject(new NotController("the broker stops before it has joined its cluster"));
+      };
+      if (this.#stopping !== null) return giveUp();
+      this.#startWaits.add(giveUp);
       controller.onApplied((_, image) => {
         if (isOver || !holds(image)) return;
         isOver = true;
+        this.#startWaits.delete(giveUp);
         resolve();
       });
     });
