@@ -67,10 +67,11 @@ export class NodeState {
 
   /**
    * A replica whose removal has not committed may be the only one that holds the entry, and then must lead until it has
-   * (thesis 4.2.2). It still does not count itself.
+   * (thesis 4.2.2). It still does not count itself. Known is only a lower bound of what has committed, none after a start: its
+   * seat may come from any list above that.
    */
   get mayCampaign(): boolean {
-    return this.isVoter || includesReplica(this.log.votersAt(this.log.commitIndex), this.replica);
+    return this.log.mayHaveSeat(this.replica);
   }
 
   raiseTerm(term: Term, vote: ReplicaId | null): void {

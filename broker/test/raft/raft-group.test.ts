@@ -26,6 +26,10 @@ const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
   [200688, "votes counted late made a leader of a term long past: the check asked too much of it"],
   [203737, "an acknowledgement of an earlier term left after its entries were cut: the check took it for one of now"],
   [208403, "a disk was lost whose seat a change under way needed: the faults asked too much"],
+  [
+    1871901549,
+    "a replica whose addition and removal only it holds did not campaign after a restart: it looked at the oldest list",
+  ],
   [209902, "a late repeat of a snapshot's piece took the place of one that was not on disk yet"],
 ];
 

@@ -13,6 +13,14 @@ function led(votersCount = 3): Group {
   return group;
 }
 
+function transfer(group: Group, to: number): unknown {
+  let result: unknown;
+  group.host(1).run((node) => {
+    result = node.transferTo(replica(to));
+  });
+  return result;
+}
+
 function proposeAll(group: Group, count: number): void {
   for (let i = 0; i < count; i++) group.propose(1, `entry ${i}`);
   group.deliver();
@@ -366,6 +374,26 @@ describe("Raft, operations", () => {
       expect(group.node(2).voters).to.deep.equal([replica(2)]);
     });
 
+    it("leads again, too, where it forgot in a restart that its addition has committed (4.2.2)", () => {
+      const group = led(1);
+      group.add(replica(2));
+      group.tickAll(ELECTION_TICKS + 4);
+      expect(group.change(1, "addVoter", replica(2))).to.equal(null);
+      group.tickAll(4);
+      expect(transfer(group, 2)).to.deep.equal({ ok: true });
+      group.deliver();
+      expect(group.leaders()).to.deep.equal([2]);
+      group.isolate(1);
+      expect(group.change(2, "removeVoter", replica(2))).to.equal(null);
+      group.crash(2);
+      group.heal();
+      group.restart(2);
+      expect([group.node(2).voters, group.node(2).commitIndex]).to.deep.equal([[replica(1)], 0]);
+      group.tickAll(6 * ELECTION_TICKS);
+      expect(group.leaders()).to.deep.equal([1]);
+      expect(group.node(1).voters).to.deep.equal([replica(1)]);
+    });
+
     it("keeps the last voter, and removes nobody who is none", () => {
       const group = led(1);
       expect(group.change(1, "removeVoter", replica(1))).to.equal("LAST_VOTER");
@@ -374,14 +402,6 @@ describe("Raft, operations", () => {
   });
 
   describe("transfer of leadership", () => {
-    function transfer(group: Group, to: number): unknown {
-      let result: unknown;
-      group.host(1).run((node) => {
-        result = node.transferTo(replica(to));
-      });
-      return result;
-    }
-
     it("hands over to a voter that has everything, without an election time (3.10)", () => {
       const group = led();
       expect(transfer(group, 3)).to.deep.equal({ ok: true });
