@@ -120,10 +120,16 @@ export class ChaosCluster implements AsyncDisposable {
     return (await this.client.admin.cluster({ timeout: 30_000 })).controllerId;
   }
 
-  /** Every broker ready, every replica of `topics` in sync. @throws LivenessFailure after `limitMs`, saying what is missing */
+  /**
+   * Every broker ready and with a seat in the quorum, every replica of `topics` in sync: only then may a fault destroy a disk, or it could
+   * be the last copy but one (a voter that was wiped loses its old seat before it gets a new one). @throws LivenessFailure after `limitMs`, saying what is missing
+   */
   async untilWhole(topics: readonly string[], limitMs: number): Promise<void> {
     await this.until("the cluster to be whole", limitMs, async () => {
       for (const broker of this.brokers) if (!(await broker.isReady())) return `broker ${broker.nodeId} is not ready`;
+      const { nodes } = await this.client.admin.raft.status({ timeout: 30_000 });
+      const seated = nodes.filter(({ voter, lag }) => voter && lag === 0);
+      if (seated.length < this.brokers.length) return `only ${seated.length} voters have the whole metadata log`;
       for (const topic of topics) {
         const { detail } = await this.describe(topic);
         for (const { partition, leader, replicas, isr } of detail) {
