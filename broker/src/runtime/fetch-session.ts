@@ -498,7 +498,8 @@ class Room {
     }
     this.#slab = own;
     this.slabs.push(own);
-    this.#left = Math.max(bytes, SLAB_BYTES);
+    // As long as it is: room that is promised beyond it would be looked for without end.
+    this.#left = own.length;
     return true;
   }
 
