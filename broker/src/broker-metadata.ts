@@ -14,6 +14,8 @@ import {
   type OpenedRaftStore,
   openRaftStore,
   type RaftStoreOptions,
+  removeRaftStore,
+  StorageError,
 } from "./storage/index.ts";
 import type { BrokerWorld } from "./broker-world.ts";
 
@@ -22,6 +24,17 @@ export interface NewSeat {
   readonly clusterId: string;
   /** Of the cluster; this node may be among them or not. */
   readonly voters: readonly ReplicaId[];
+}
+
+export interface SeatOptions {
+  readonly config: BrokerConfig;
+  readonly world: BrokerWorld;
+  readonly logger: Logger;
+  /** The data directory, locked. */
+  readonly path: string;
+  readonly identity: ClusterIdentity;
+  /** The directory is another one by now, or belongs to a cluster. Called before anybody is asked for a seat in it. */
+  readonly onIdentity: (identity: ClusterIdentity) => void;
 }
 
 export interface MetadataOptions {
@@ -48,15 +61,39 @@ export interface OpenMetadata {
 const STORE_ROOM_BYTES = 4 * 1024 * 1024;
 const STORE_ROOM_SHARE = 0.025;
 
-export function raftStoreOptions({ world, path }: Pick<MetadataOptions, "world" | "path">): RaftStoreOptions {
+function raftStoreOptions({ world, path }: Pick<MetadataOptions, "world" | "path">): RaftStoreOptions {
   return { directory: path, disk: world.disk, openStore: (at, options) => world.openStore(at, options) };
+}
+
+/** What is stored; or the store of a seat that is taken now, in an unused directory, and in one whose store is lost (10.1(9)). */
+export async function openSeat(options: SeatOptions, findSeat: () => Promise<NewSeat>): Promise<OpenedRaftStore> {
+  const { config, world, logger, onIdentity } = options;
+  const storeOptions = raftStoreOptions(options);
+  let { identity } = options;
+  if (identity.clusterId !== null) {
+    try {
+      return await openRaftStore(storeOptions);
+    } catch (cause: unknown) {
+      const isLost = cause instanceof StorageError && cause.code === "METADATA_LOST";
+      // A single voter has nobody to learn from.
+      const voters = config.controllerQuorumVoters ?? [];
+      if (!isLost || !voters.some(({ nodeId }) => nodeId !== config.nodeId)) throw cause;
+      logger.error("the metadata store is lost: this broker joins its cluster anew", { reason: cause.message });
+      identity = await removeRaftStore(storeOptions, identity, world.random);
+      onIdentity(identity);
+    }
+  }
+  const seat = await findSeat();
+  const taken = await takeSeat({ ...options, identity }, seat);
+  onIdentity(taken.identity);
+  return taken.opened;
 }
 
 /**
  * Takes a seat: first the store with the cluster's first snapshot, and last of all the directory belongs to the cluster (10.1(8)). Answers
  * both.
  */
-export async function takeSeat(
+async function takeSeat(
   options: Pick<MetadataOptions, "world" | "path" | "identity">,
   { clusterId, voters }: NewSeat,
 ): Promise<{ readonly identity: ClusterIdentity; readonly opened: OpenedRaftStore }> {

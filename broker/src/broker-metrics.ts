@@ -4,7 +4,7 @@ import { nodeMetricsText, processNumbers } from "./platform/index.ts";
 import { Metrics } from "./platform/metrics.ts";
 import type { BrokerInfo, PartitionNumbers, RaftNumbers, TopicNumbers } from "./platform/index.ts";
 import type { Refusal } from "./ports/index.ts";
-import type { BrokerCounters, ReplicaManager, RequestBudget, RequestLog } from "./runtime/index.ts";
+import type { BrokerCounters, Controller, ReplicaManager, RequestBudget, RequestLog } from "./runtime/index.ts";
 
 /** A door as its metrics see it. */
 export interface CountedDoor {
@@ -23,14 +23,12 @@ export interface BrokerMetricsParts {
   readonly counters: BrokerCounters;
   readonly requests: RequestLog;
   /** Null until the metadata is replayed. */
-  image(): ClusterImage | null;
-  raft(): RaftNumbers | null;
+  controller(): Controller | null;
   replicas(): ReplicaManager | null;
   budget(): RequestBudget | null;
   /** Both throw DiskFault. */
   freeBytes(): number;
   totalBytes(): number;
-  isMetadataSuspended(): boolean;
   /** By listener. */
   doors(): readonly (readonly [listener: string, door: CountedDoor])[];
 }
@@ -47,7 +45,7 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
       totals: () => parts.counters,
       topics: () => topics(parts),
       partitions: () => partitions(parts),
-      brokers: () => brokers(parts.image()),
+      brokers: () => brokers(parts.controller()?.image),
       connections: () => parts.doors().map(([listener, door]) => [listener, door.connectionsCount] as const),
       delayedConnections: () =>
         parts.doors().map(([listener, door]) => [listener, door.delayedConnectionsCount] as const),
@@ -66,9 +64,9 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
         return most;
       },
       isDiskFull: () => parts.replicas()?.isFull === true,
-      isMetadataSuspended: () => parts.isMetadataSuspended(),
+      isMetadataSuspended: () => parts.controller()?.isSuspended === true,
       offlineLogDirectoriesCount: () => (parts.replicas()?.isOffline === true ? 1 : 0),
-      raft: () => parts.raft(),
+      raft: () => raft(parts),
     },
     process: processNumbers(),
     more: nodeMetricsText,
@@ -77,14 +75,14 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
 
 function* topics(parts: BrokerMetricsParts): Iterable<TopicNumbers> {
   const traffic = parts.replicas()?.traffic;
-  for (const { name, partitions } of parts.image()?.topics.values() ?? []) {
+  for (const { name, partitions } of parts.controller()?.image.topics.values() ?? []) {
     yield { topic: name, partitionsCount: partitions.length, traffic: traffic?.get(name) ?? null };
   }
 }
 
 function* partitions(parts: BrokerMetricsParts): Iterable<PartitionNumbers> {
   const manager = parts.replicas();
-  for (const { name, partitions } of parts.image()?.topics.values() ?? []) {
+  for (const { name, partitions } of parts.controller()?.image.topics.values() ?? []) {
     for (const { partition, leaderId, replicas, isr } of partitions) {
       if (!replicas.includes(parts.nodeId)) continue;
       yield {
@@ -100,11 +98,27 @@ function* partitions(parts: BrokerMetricsParts): Iterable<PartitionNumbers> {
   }
 }
 
-function brokers(image: ClusterImage | null): BrokerInfo[] {
+function brokers(image: ClusterImage | undefined): BrokerInfo[] {
   return [...(image?.brokers.values() ?? [])].map(({ brokerId, listeners }) => {
     const [first] = listeners;
     return { id: brokerId, address: first === undefined ? "" : `${first.host}:${first.port}` };
   });
+}
+
+/** A single voter leads from its first term on, by its own vote. */
+function raft(parts: BrokerMetricsParts): RaftNumbers | null {
+  const controller = parts.controller();
+  if (controller === null) return null;
+  return {
+    term: controller.term,
+    leaderId: controller.image.controllerId,
+    votedFor: parts.nodeId,
+    leaderChanges: 1,
+    committedIndex: controller.image.metadataOffset,
+    lastIndex: controller.lastIndex,
+    recordsAppended: controller.entriesAppended,
+    appendDurations: controller.appendDurations,
+  };
 }
 
 function* refusals(parts: BrokerMetricsParts): Iterable<readonly [string, Refusal]> {

@@ -12,15 +12,13 @@
 import { createRequire } from "node:module";
 import type { Server } from "node:net";
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
-import { createTopicsReady, UnknownErrors } from "./api/index.ts";
-import type { BrokerContext, ConnectionLimitsOptions, Endpoint } from "./api/index.ts";
+import { UnknownErrors } from "./api/index.ts";
+import type { BrokerContext } from "./api/index.ts";
 import { assert } from "./base/index.ts";
-import { isLoopback, LiveConfig, validate } from "./config/index.ts";
-import type { BrokerConfig, Listener } from "./config/index.ts";
-import { BusyAddressError, GrpcDoor } from "./listeners/grpc/index.ts";
-import { openHttpDoor } from "./listeners/http/index.ts";
-import type { HealthCheck, HttpDoor } from "./listeners/http/index.ts";
-import { type BrokerRegistration, type ClusterImage, diffImages, type MetadataDelta } from "./metadata/index.ts";
+import { LiveConfig, validate } from "./config/index.ts";
+import type { BrokerConfig } from "./config/index.ts";
+import type { BrokerView, HealthCheck } from "./listeners/http/index.ts";
+import type { ClusterImage } from "./metadata/index.ts";
 import {
   createLogger,
   descriptorsMax,
@@ -30,15 +28,12 @@ import {
   shareDescriptors,
   watchEventLoop,
 } from "./platform/index.ts";
-import type { RaftNumbers } from "./platform/index.ts";
 import type { Metrics } from "./platform/metrics.ts";
 import type { DiskFault, Logger } from "./ports/index.ts";
 import {
   BrokerCounters,
-  BrokerLifecycle,
   type Controller,
   type ControllerPeers,
-  NotController,
   ProducerIds,
   Purgatory,
   ReplicaManager,
@@ -47,12 +42,16 @@ import {
   SlabPool,
   Turn,
 } from "./runtime/index.ts";
-import { claimDirectory, openLogDirectory, openRaftStore, removeRaftStore, StorageError } from "./storage/index.ts";
-import type { ClusterIdentity, OpenedRaftStore, OpenProgress, OpenReport } from "./storage/index.ts";
+import { claimDirectory, openLogDirectory } from "./storage/index.ts";
+import type { ClusterIdentity, OpenProgress, OpenReport } from "./storage/index.ts";
 import type { BrokerCluster } from "./broker-cluster.ts";
-import { type NewSeat, openMetadata, raftStoreOptions, takeSeat } from "./broker-metadata.ts";
+import { BrokerDoors } from "./broker-doors.ts";
+import { healthChecks } from "./broker-health.ts";
+import { BrokerJoin, type OpenedReplicas } from "./broker-join.ts";
+import { type NewSeat, openMetadata, openSeat } from "./broker-metadata.ts";
 import { type BrokerWorld, createWorld } from "./broker-world.ts";
-import { BrokerStartError, codeOf, describeFault, messageOf, startErrorOf } from "./start-error.ts";
+import { createReadyTopic } from "./ready-topic.ts";
+import { BrokerStartError, describeFault, messageOf, startErrorOf } from "./start-error.ts";
 
 /** Why a broker cannot go on. */
 export interface FatalFault {
@@ -87,7 +86,6 @@ export interface BrokerOptions {
 
 /** Of every directory of every broker in memory: names cost nothing there. */
 const MEMORY_PATH = "/memory";
-const READY_TOPIC = "__tidemark_ready";
 const DISK_FAULT_EXIT = 74;
 const CONFLICT_EXIT = 4;
 /** A broker alone has nobody to ask. */
@@ -96,10 +94,6 @@ const lonely: ControllerPeers = {
   isRefused: () => Promise.resolve(false),
   replicaEnds: () => Promise.reject(new Error("there is no other broker")),
 };
-
-const HEALTH_CHECKS = ["log-directory", "disk-space", "damaged-partitions", "metadata-store"] as const;
-/** Damaged partitions that a health check names. */
-const DAMAGED_NAMED_MAX = 5;
 
 type Stage = "new" | "starting" | "ready" | "stopping" | "stopped" | "failed";
 
@@ -116,14 +110,13 @@ export class Broker {
   readonly #path: string;
   readonly #counters = new BrokerCounters();
   readonly #descriptors = shareDescriptors(descriptorsMax());
+  readonly #doors: BrokerDoors;
   readonly #requests: RequestLog;
   readonly #budget: RequestBudget;
   #metrics: Promise<Metrics> | null = null;
   #stage: Stage = "new";
   /** What a start has opened, to be closed in the opposite order. */
   readonly #closers: (() => Promise<void>)[] = [];
-  /** Of a start that waits for its cluster: ends the wait. */
-  readonly #startWaits = new Set<() => void>();
   /** Of clients that watch. */
   readonly #metadataListeners = new Set<Parameters<BrokerContext["onMetadata"]>[0]>();
   #waitingFor: readonly string[] = ["start"];
@@ -133,11 +126,9 @@ export class Broker {
   #identity: ClusterIdentity | null = null;
   /** Null: this broker is alone. */
   #cluster: BrokerCluster | null = null;
-  #lifecycle: BrokerLifecycle | null = null;
+  #join: BrokerJoin | null = null;
   #controller: Controller | null = null;
   #replicas: ReplicaManager | null = null;
-  #grpc: GrpcDoor | null = null;
-  #http: HttpDoor | null = null;
   #report: OpenReport | null = null;
   /** What a clean marker will say: of the registration, before it of the marker that was found (9(4)). */
   #brokerEpoch = -1;
@@ -161,6 +152,12 @@ export class Broker {
     const isMemory = options.memory === true;
     this.#path = isMemory ? MEMORY_PATH : config.dataDirectory;
     this.#world = createWorld(isMemory, options.world);
+    this.#doors = new BrokerDoors({
+      config,
+      liveConfig: this.#liveConfig,
+      logger: this.#logger,
+      descriptors: this.#descriptors,
+    });
   }
 
   // ---- what it says of itself ----
@@ -176,20 +173,17 @@ export class Broker {
 
   /** "host:port" of the gRPC door, the port as bound; empty before the start. */
   get grpcAddress(): string {
-    return this.#grpc === null ? "" : formatAddress(this.#grpc.address);
+    return this.#doors.grpcAddress;
   }
 
   /** "host:port" of the HTTP door; empty before the start, and where there is none. */
   get httpAddress(): string {
-    const listener = this.#listener("HTTP");
-    return this.#http === null || listener === undefined
-      ? ""
-      : formatAddress({ host: listener.host, port: this.#http.address.port });
+    return this.#doors.httpAddress;
   }
 
   /** "host:port" of the peer door; empty before the start, and where there is none. */
   get peerAddress(): string {
-    return this.#cluster === null ? "" : formatAddress(this.#cluster.address);
+    return this.#doors.peerAddress;
   }
 
   get isReady(): boolean {
@@ -256,10 +250,8 @@ export class Broker {
 
   /** Whatever a start waits for once its logs are open: the controller's word, and what follows from it. */
   #giveUpJoining(): void {
-    this.#lifecycle?.close();
+    this.#join?.giveUp();
     this.#cluster?.giveUpCommands();
-    for (const giveUp of this.#startWaits) giveUp();
-    this.#startWaits.clear();
   }
 
   async #open(): Promise<void> {
@@ -280,7 +272,8 @@ export class Broker {
     this.#closers.push(() => lock.release());
     const unwatch = watchEventLoop(this.#logger.child("process"), this.#config.eventLoopWarnMs);
     this.#closers.push(async () => unwatch());
-    await this.#openHttp();
+    const http = await this.#doors.openHttp(this.#view());
+    if (http !== null) this.#closers.push(() => http.close());
     this.#cluster = await this.#openCluster();
 
     this.#waitingFor = ["metadata"];
@@ -299,8 +292,9 @@ export class Broker {
     this.#cluster?.serve(replicas);
 
     this.#waitingFor = ["listeners"];
-    const grpc = await this.#openGrpc(context);
-    await this.#join(controller, context, { openedWith, report: this.#report });
+    const grpc = await this.#doors.listenGrpc(context);
+    this.#closers.push(() => grpc.close());
+    await this.#joinCluster(controller, context, { openedWith, report: this.#report });
     if (this.#config.profile === "dev") await createReadyTopic(context);
     if (this.#fault !== null) throw faultError(this.#fault);
 
@@ -329,12 +323,13 @@ export class Broker {
       voters,
       world: this.#world,
       logger: this.#logger.child("peers"),
-      limits: () => this.#connectionLimits(this.#descriptors.http),
+      limits: () => this.#doors.peerLimits(),
       bound: this.#options.peerServer,
       identity: () => this.#claimed,
-      brokerEpoch: () => this.#lifecycle?.brokerEpoch ?? -1,
+      brokerEpoch: () => this.#join?.brokerEpoch ?? -1,
       refusedFenceMs: () => this.#liveConfig.current.brokerRefusedFenceMs,
     });
+    this.#doors.addPeers(cluster);
     this.#closers.push(() => cluster.close());
     // A stop that came before could not tell it.
     if (this.#stopping !== null) cluster.giveUp();
@@ -347,7 +342,19 @@ export class Broker {
    */
   async #openController(): Promise<Controller> {
     const cluster = this.#cluster;
-    const opened = await this.#openRaftStore();
+    const opened = await openSeat(
+      {
+        config: this.#config,
+        world: this.#world,
+        logger: this.#logger,
+        path: this.#path,
+        identity: this.#claimed,
+        onIdentity: (identity) => {
+          this.#identity = identity;
+        },
+      },
+      () => this.#findSeat(),
+    );
     const { controller, driver } = await openMetadata(
       {
         config: this.#config,
@@ -372,30 +379,6 @@ export class Broker {
     cluster.attach({ controller, driver });
     await this.#waitForPeers(() => cluster.catchUp((whom) => this.#onWaiting(whom)));
     return controller;
-  }
-
-  /** What is stored; or the store of a seat that is taken now, in an unused directory, and in one whose store is lost (10.1(9)). */
-  async #openRaftStore(): Promise<OpenedRaftStore> {
-    const options = raftStoreOptions({ world: this.#world, path: this.#path });
-    if (this.#claimed.clusterId !== null) {
-      try {
-        return await openRaftStore(options);
-      } catch (cause: unknown) {
-        const isLost = cause instanceof StorageError && cause.code === "METADATA_LOST";
-        // A single voter has nobody to learn from.
-        const voters = this.#config.controllerQuorumVoters ?? [];
-        if (!isLost || !voters.some(({ nodeId }) => nodeId !== this.#config.nodeId)) throw cause;
-        this.#logger.error("the metadata store is lost: this broker joins its cluster anew", { reason: cause.message });
-        this.#identity = await removeRaftStore(options, this.#claimed, this.#world.random);
-      }
-    }
-    const seat = await this.#findSeat();
-    const { identity, opened } = await takeSeat(
-      { world: this.#world, path: this.#path, identity: this.#claimed },
-      seat,
-    );
-    this.#identity = identity;
-    return opened;
   }
 
   async #findSeat(): Promise<NewSeat> {
@@ -426,86 +409,41 @@ export class Broker {
   }
 
   /** Registers, follows the metadata from there on, and shows that it lives (10.4). */
-  async #join(
+  async #joinCluster(
     controller: Controller,
-    context: BrokerContext,
-    { openedWith, report }: { readonly openedWith: ClusterImage; readonly report: OpenReport },
+    { commands, replicas }: BrokerContext,
+    opened: OpenedReplicas,
   ): Promise<void> {
-    const { clock, timers } = this.#world;
-    const { replicas, commands } = context;
-    const lifecycle = new BrokerLifecycle({
-      config: () => this.#liveConfig.current,
-      clock,
-      timers,
-      logger: this.#logger.child("broker"),
-      commands,
-      registration: this.#registration(report),
-      image: () => controller.image,
-      readyOffset: () => replicas.readyOffset,
-      state: () => ({ isFull: replicas.isFull, isOffline: replicas.isOffline }),
-      isAlone: () => this.#cluster === null || (controller.isActive && controller.image.brokers.size <= 1),
-      onRegistered: (brokerEpoch) => {
-        this.#brokerEpoch = brokerEpoch;
+    const join = new BrokerJoin(
+      {
+        config: this.#config,
+        liveConfig: () => this.#liveConfig.current,
+        world: this.#world,
+        logger: this.#logger,
+        identity: this.#claimed,
+        listeners: this.#doors.registered(),
+        controller,
+        commands,
+        replicas,
+        isInCluster: this.#cluster !== null,
+        isStopping: () => this.#stopping !== null,
+        beforeApplied: (image) => this.#followConfigs(image),
+        afterApplied: (delta, image) => {
+          for (const listener of this.#metadataListeners) listener(delta, image);
+        },
+        onRegistered: (brokerEpoch) => {
+          this.#brokerEpoch = brokerEpoch;
+        },
+        onSuperseded: (message) => this.#fail("BROKER_SUPERSEDED", message, undefined),
       },
-      onSuperseded: (message) => this.#fail("BROKER_SUPERSEDED", message, undefined),
-    });
-    this.#lifecycle = lifecycle;
+      opened,
+    );
+    this.#join = join;
     this.#closers.push(async () => this.#cluster?.handOver());
     // A broker that has failed has nothing to hand over in good order.
-    this.#closers.push(() => (this.#stage === "stopping" ? lifecycle.shutDown() : Promise.resolve(lifecycle.close())));
+    this.#closers.push(() => (this.#stage === "stopping" ? join.shutDown() : Promise.resolve(join.close())));
     this.#waitingFor = ["registration"];
-    const brokerEpoch = await lifecycle.register();
-    await this.#whenTrue(controller, ({ brokers }) => brokers.get(this.nodeId)?.brokerEpoch === brokerEpoch);
-    const { image } = controller;
-    this.#followConfigs(image);
-    const { topicsDeleted } = diffImages(openedWith, image);
-    if (topicsDeleted.length > 0) replicas.onMetadata({ ...nothingBut(image), topicsDeleted }, image);
-    const started = replicas.start(image);
-    controller.onApplied((delta, applied) => {
-      this.#followConfigs(applied);
-      replicas.onMetadata(delta, applied);
-      lifecycle.onApplied(delta, applied);
-      for (const listener of this.#metadataListeners) listener(delta, applied);
-    });
-    lifecycle.start();
-    await started;
-    if (this.#cluster !== null) await this.#whenTrue(controller, () => !lifecycle.isFenced);
-  }
-
-  /** Resolves when it holds of what is applied here; rejects when the start is given up. */
-  async #whenTrue(controller: Controller, holds: (image: ClusterImage) => boolean): Promise<void> {
-    if (holds(controller.image)) return;
-    await new Promise<void>((resolve, reject) => {
-      let isOver = false;
-      const giveUp = (): void => {
-        isOver = true;
-        reject(new NotController("the broker stops before it has joined its cluster"));
-      };
-      if (this.#stopping !== null) return giveUp();
-      this.#startWaits.add(giveUp);
-      controller.onApplied((_, image) => {
-        if (isOver || !holds(image)) return;
-        isOver = true;
-        this.#startWaits.delete(giveUp);
-        resolve();
-      });
-    });
-  }
-
-  #registration(report: OpenReport): BrokerRegistration {
-    const { nodeId, brokerRack, host } = this.#config;
-    const { clusterId, directoryId } = this.#claimed;
-    return {
-      clusterId: clusterId ?? "",
-      brokerId: nodeId,
-      incarnationId: uuidToText(this.#world.random(UUID_BYTES)),
-      directoryId,
-      listeners: this.#config.listeners.map((listener) => this.#registered(listener)),
-      rack: brokerRack,
-      host,
-      previousBrokerEpoch: report.previousBrokerEpoch,
-      damaged: report.damaged,
-    };
+    await join.run();
   }
 
   get #claimed(): ClusterIdentity {
@@ -577,50 +515,9 @@ export class Broker {
         return () => this.#metadataListeners.delete(listener);
       },
       quorum: () => controller.quorum,
-      grpcEndpointOf: (brokerId, dialledHost) => this.#endpointOf(controller.image, brokerId, dialledHost),
+      grpcEndpointOf: (brokerId, dialledHost) => this.#doors.endpointOf(controller.image, brokerId, dialledHost),
     };
     return { replicas, context };
-  }
-
-  async #openGrpc(context: BrokerContext): Promise<GrpcDoor> {
-    const listener = this.#listener("GRPC");
-    if (listener === undefined) throw new BrokerStartError("INVALID_CONFIG", "listeners names no GRPC door", undefined);
-    const { host, port } = listener;
-    const limits = (): ConnectionLimitsOptions => this.#connectionLimits(this.#descriptors.grpc);
-    const grpc = new GrpcDoor({ host, port, limits }, { ...context, logger: this.#logger.child("grpc") });
-    await grpc.listen();
-    this.#grpc = grpc;
-    this.#closers.push(() => grpc.close());
-    return grpc;
-  }
-
-  async #openHttp(): Promise<void> {
-    const listener = this.#listener("HTTP");
-    if (listener === undefined) return;
-    const { host, port } = listener;
-    try {
-      const http = await openHttpDoor(
-        {
-          host,
-          port,
-          idleMs: this.#config.connectionsMaxIdleMs,
-          limits: () => this.#connectionLimits(this.#descriptors.http),
-          debugMode: this.#config.debugEndpoints,
-        },
-        this.#view(),
-        this.#logger.child("http"),
-      );
-      this.#http = http;
-      this.#closers.push(() => http.close());
-    } catch (cause: unknown) {
-      throw new BusyAddressError({ door: "HTTP", host, port, code: codeOf(cause) ?? "EUNKNOWN", cause });
-    }
-  }
-
-  /** Of a door that may have `share` of the process's descriptors. */
-  #connectionLimits(share: number): ConnectionLimitsOptions {
-    const { maxConnections, maxConnectionsPerIp, maxConnectionCreationRate } = this.#liveConfig.current;
-    return { maxConnections: Math.min(maxConnections, share), maxConnectionsPerIp, maxConnectionCreationRate };
   }
 
   /** Opposite to the order of opening. Each is tried; the first failure is reported when all are closed. */
@@ -665,46 +562,9 @@ export class Broker {
     return `the data directory ${this.#path} failed: ${describeFault(fault)}`;
   }
 
-  // ---- addresses ----
-
-  #listener(name: string): Listener | undefined {
-    return this.#config.listeners.find((listener) => listener.name === name);
-  }
-
-  /** Where others find the door: as advertised, or where it stands; a door on every address of the machine as peers find this broker. */
-  #registered(listener: Listener): Listener {
-    if (listener.name === "PEER") return this.#cluster?.advertised ?? listener;
-    const advertised = this.#config.advertisedListeners?.find(({ name }) => name === listener.name);
-    const bound = (listener.name === "GRPC" ? this.#grpc : this.#http)?.address.port ?? listener.port;
-    const { host, port } = advertised ?? listener;
-    const isAny = host === "0.0.0.0" || host === "::";
-    const known = isAny ? (this.#cluster?.advertised.host ?? host) : host;
-    return { name: listener.name, host: known, port: port === 0 || advertised === undefined ? bound : port };
-  }
-
-  /** 15.4: what is advertised wins; else the host that the client called us by; the port is the registered one. */
-  #endpointOf(image: ClusterImage, brokerId: number, dialledHost: string | null): Endpoint | null {
-    const broker = image.brokers.get(brokerId);
-    const registered = broker?.listeners.find(({ name }) => name === "GRPC");
-    if (brokerId !== this.#config.nodeId) {
-      if (registered === undefined) return null;
-      // On this machine too: who came to it by a name or address finds the other door there as well.
-      const isHere = isLoopback(registered.host) && broker?.host === this.#config.host;
-      return isHere && dialledHost !== null ? { host: dialledHost, port: registered.port } : registered;
-    }
-    const advertised = this.#config.advertisedListeners?.find(({ name }) => name === "GRPC");
-    if (advertised !== undefined)
-      return { host: advertised.host, port: advertised.port === 0 ? this.#ownGrpcPort() : advertised.port };
-    return { host: dialledHost ?? registered?.host ?? "", port: this.#ownGrpcPort() };
-  }
-
-  #ownGrpcPort(): number {
-    return this.#grpc?.address.port ?? 0;
-  }
-
   // ---- what the HTTP door shows ----
 
-  #view(): Parameters<typeof openHttpDoor>[1] {
+  #view(): BrokerView {
     return {
       isLive: () => this.#stage !== "failed",
       readiness: () => ({ ready: this.isReady || this.#waitsForPeers, waitingFor: this.#waitingFor }),
@@ -714,30 +574,8 @@ export class Broker {
     };
   }
 
-  /** A full disk still serves readers and administrators: no reason to send them away (3.8(2)). */
   #checks(): HealthCheck[] {
-    const replicas = this.#replicas;
-    const damaged: string[] = [];
-    for (const partition of replicas?.partitions() ?? []) {
-      if (partition.isDamaged) damaged.push(`${partition.topic}-${partition.partition}`);
-    }
-    const named = damaged.slice(0, DAMAGED_NAMED_MAX).join(", ");
-    const troubles = {
-      "log-directory": replicas?.isOffline === true ? "log-directory-offline" : null,
-      "disk-space": replicas?.isFull === true ? "disk-full" : null,
-      "damaged-partitions": damaged.length > 0 ? "partitions-damaged" : null,
-      "metadata-store": this.#controller?.isSuspended === true ? "metadata-suspended" : null,
-    } as const;
-    const reasons = {
-      "log-directory": `the log directory ${this.#path} is offline`,
-      "disk-space": "no room but the reserve: appends are refused",
-      "damaged-partitions": `${damaged.length} partitions refuse appends: ${named}`,
-      "metadata-store": "no room to store metadata: changes are refused",
-    };
-    return HEALTH_CHECKS.map((name) => {
-      const trouble = troubles[name];
-      return { name, trouble, reason: trouble === null ? null : reasons[name] };
-    });
+    return healthChecks({ path: this.#path, replicas: this.#replicas, controller: this.#controller });
   }
 
   async #makeMetrics(): Promise<Metrics> {
@@ -745,73 +583,21 @@ export class Broker {
     return brokerMetrics({
       version: brokerVersion(),
       nodeId: this.#config.nodeId,
-      isMetadataSuspended: () => this.#controller?.isSuspended === true,
       summaryPartitionsMax: () => this.#liveConfig.current.metricsPartitionsMax,
       counters: this.#counters,
       requests: this.#requests,
-      image: () => this.#controller?.image ?? null,
-      raft: () => (this.#controller === null ? null : raftOf(this.#controller, this.#config.nodeId)),
+      controller: () => this.#controller,
       replicas: () => this.#replicas,
       budget: () => this.#budget,
       freeBytes: () => this.#world.disk.freeBytes(this.#path),
       totalBytes: () => this.#world.disk.totalBytes(this.#path),
-      doors: () => [
-        ...(this.#grpc === null ? [] : [["GRPC", this.#grpc] as const]),
-        ...(this.#http === null ? [] : [["HTTP", this.#http] as const]),
-        ...(this.#cluster === null ? [] : [["PEER", this.#cluster.door] as const]),
-      ],
+      doors: () => this.#doors.counted(),
     });
   }
 }
 
-/** A change of nothing, to be changed. */
-function nothingBut({ metadataOffset }: ClusterImage): MetadataDelta {
-  return {
-    metadataOffset,
-    topicsCreated: [],
-    topicsDeleted: [],
-    partitionsChanged: [],
-    brokersChanged: [],
-    topicConfigsChanged: [],
-  };
-}
-
-/** The topic through which `tidemark dev` proves a produce and a consume before it says that it is ready. */
-async function createReadyTopic(context: BrokerContext): Promise<void> {
-  if (context.image().topics.has(READY_TOPIC)) return;
-  const replicationFactor = Math.min(3, context.config.base.controllerQuorumVoters?.length ?? 1);
-  const spec = { name: READY_TOPIC, partitions: 1, replicationFactor, assignment: [], config: {}, internal: true };
-  const [outcome] = await createTopicsReady(context, [spec], { timeoutMs: 0, isValidateOnly: false });
-  // Of several brokers the last to come finds enough of them, or that another one was quicker.
-  const passing = replicationFactor === 1 ? [] : ["INVALID_REPLICATION_FACTOR", "TOPIC_ALREADY_EXISTS"];
-  if (outcome !== undefined && outcome.code !== "NONE" && !passing.includes(outcome.code))
-    throw new BrokerStartError(
-      outcome.code,
-      `the topic ${READY_TOPIC} could not be made: ${outcome.message}`,
-      undefined,
-    );
-}
-
-/** A single voter leads from its first term on, by its own vote. */
-function raftOf(controller: Controller, nodeId: number): RaftNumbers {
-  return {
-    term: controller.term,
-    leaderId: controller.image.controllerId,
-    votedFor: nodeId,
-    leaderChanges: 1,
-    committedIndex: controller.image.metadataOffset,
-    lastIndex: controller.lastIndex,
-    recordsAppended: controller.entriesAppended,
-    appendDurations: controller.appendDurations,
-  };
-}
-
 function faultError({ code, message, cause }: FatalFault): BrokerStartError {
   return new BrokerStartError(code, message, cause);
-}
-
-function formatAddress({ host, port }: Endpoint): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function brokerVersion(): string {
