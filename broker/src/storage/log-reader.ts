@@ -174,11 +174,13 @@ export class LogReader {
     let at = 0;
     let nextOffset: number = offset;
     let firstBatchBytes = 0;
+    const leftBytes = place.segment.writtenBytes - place.position;
     while (at + BATCH_HEADER_BYTES <= length) {
       const size = batchSizeAt(bytes, at);
       const lastOffset = lastOffsetAt(bytes, at);
-      // Bytes that are no batch are damage; what stands before them is good.
-      if (size < BATCH_HEADER_BYTES || lastOffset >= limit || lastOffset < nextOffset) break;
+      // Bytes that are no batch are damage; what stands before them is good. A length that has rotted asks for no memory.
+      const isBatch = size >= BATCH_HEADER_BYTES && size <= leftBytes - at && lastOffset >= nextOffset;
+      if (!isBatch || lastOffset >= limit) break;
       if (at === 0) firstBatchBytes = size;
       if (at + size > length) break;
       at += size;
