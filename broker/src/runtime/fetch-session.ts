@@ -20,10 +20,13 @@
 import { BATCH_HEADER_BYTES } from "@tidemark/proto";
 import type { ErrorName } from "@tidemark/proto";
 import { assert } from "../base/index.ts";
-import type { LeaderEpoch, Offset, SharedMemory } from "../base/index.ts";
+import type { LeaderEpoch, Offset } from "../base/index.ts";
 import type { Clock } from "../ports/index.ts";
 import type { CachedRecords, ReadSpan } from "../storage/index.ts";
 import type { Traffic } from "./counters.ts";
+import { FetchMessage } from "./fetch-message.ts";
+import type { FetchedPart } from "./fetch-message.ts";
+import { FetchRoom } from "./fetch-room.ts";
 import type { PartitionWatcher } from "./partition.ts";
 import { SLAB_BYTES } from "./slab-pool.ts";
 import type { SlabPool } from "./slab-pool.ts";
@@ -54,72 +57,6 @@ export interface ReadablePartition {
   unwatch(watcher: PartitionWatcher): void;
 }
 
-/** What is said of one subscription in one message. */
-export interface FetchedPart {
-  readonly subscriptionId: number;
-  readonly code: ErrorName;
-  readonly message: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly fetchOffset: number;
-  readonly highWatermark: number;
-  readonly lastStableOffset: number;
-  readonly logStartOffset: number;
-  readonly leaderEpoch: number;
-  /** Whole batches back to back, in pieces, in memory that is lent: see FetchMessage. */
-  readonly records: readonly Buffer[];
-  /** The offset after the records; without any, where they would begin. */
-  readonly nextOffset: number;
-  /** What its topic counts; null where there is none. */
-  readonly traffic: Traffic | null;
-}
-
-/**
- * Parts that leave together. Their records lie in slabs, or where the tail cache has them; both go back by `release` when
- * the bytes have been copied.
- */
-export class FetchMessage {
-  readonly parts: FetchedPart[] = [];
-  /** Of records. */
-  bytes = 0;
-  /** On the monotonic clock: when the first read that is in it began. */
-  startedAt: number;
-  /** Of the slabs, which may hold a single small batch, and of cached records. */
-  lentBytes = 0;
-  readonly #slabs: Buffer[] = [];
-  readonly #memories: SharedMemory[] = [];
-  readonly #pool: SlabPool;
-
-  constructor(pool: SlabPool, startedAt: number) {
-    this.#pool = pool;
-    this.startedAt = startedAt;
-  }
-
-  push(part: FetchedPart): void {
-    this.parts.push(part);
-    for (const piece of part.records) this.bytes += piece.length;
-  }
-
-  borrow(slab: Buffer): void {
-    this.#slabs.push(slab);
-    this.lentBytes += slab.length;
-  }
-
-  hold({ memories, bytes }: CachedRecords): void {
-    for (const memory of memories) {
-      memory.hold();
-      this.#memories.push(memory);
-    }
-    this.lentBytes += bytes;
-  }
-
-  /** Nobody looks at the records any more. */
-  release(): void {
-    for (const memory of this.#memories.splice(0)) memory.letGo();
-    for (const slab of this.#slabs.splice(0)) this.#pool.give(slab);
-  }
-}
-
 export interface FetchSink {
   /** False: `send` must wait until `FetchSession.onWritable`. */
   readonly isWritable: boolean;
@@ -141,6 +78,15 @@ interface DuePart {
   readonly part: FetchedPart;
   readonly startedAt: number;
   readonly slab: Buffer | null;
+}
+
+/** A read beside the event loop that came back. */
+interface EndedRead {
+  readonly slab: Buffer;
+  readonly span: ReadSpan;
+  /** Bytes it had room for. */
+  readonly wanted: number;
+  readonly startedAt: number;
 }
 
 export class FetchSession {
@@ -266,7 +212,7 @@ export class FetchSession {
       message.borrow(due.slab);
       this.#readAheadBytes -= due.slab.length;
     }
-    const room = new Room(this.#slabs, SLAB_BYTES - message.bytes);
+    const room = new FetchRoom(this.#slabs, message.bytes);
     for (let rest = this.#ring.length; rest > 0 && room.left >= BATCH_HEADER_BYTES; rest--) {
       const subscription = this.#ring.shift();
       if (subscription === undefined) break;
@@ -279,7 +225,7 @@ export class FetchSession {
   }
 
   /** One turn of one subscription: something to say, or null when it reads, waits for credit or room, or has nothing. */
-  #serve(subscription: Subscription, room: Room, message: FetchMessage): FetchedPart | null {
+  #serve(subscription: Subscription, room: FetchRoom, message: FetchMessage): FetchedPart | null {
     const { partition, position } = subscription;
     // What lies at or behind the damage is neither "not yet written" nor out of range: it was there (15.7(4)).
     if (partition.isDamaged && position >= partition.readEnd) {
@@ -308,32 +254,30 @@ export class FetchSession {
     return this.#advance(subscription, cached.pieces, cached.nextOffset);
   }
 
-  #serveFromTail(subscription: Subscription, room: Room): FetchedPart | null {
+  #serveFromTail(subscription: Subscription, room: FetchRoom): FetchedPart | null {
     const { partition, position } = subscription;
-    let wanted = this.#wantedBytes(subscription);
-    for (;;) {
-      const at = room.at;
-      const into = room.open(wanted);
-      const span = partition.readTailInto(into, at, position);
-      if (span === null) {
-        if (this.#readAheadBytes < READ_AHEAD_BYTES) this.#read(subscription, Math.min(wanted, SLAB_BYTES));
-        else this.#enqueue(subscription);
-        return null;
-      }
-      if (span.bytes > 0) {
-        room.use(span.bytes);
-        this.#credit -= span.bytes;
-        return this.#advance(subscription, [into.subarray(at, at + span.bytes)], span.nextOffset);
-      }
-      if (span.firstBatchBytes === 0) return this.#failNow(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
-      assert(span.firstBatchBytes > into.length - at, "a read left out a batch that fits");
+    const wanted = this.#wantedBytes(subscription);
+    const { at } = room;
+    let into = room.open(wanted);
+    let span = partition.readTailInto(into, at, position);
+    if (span !== null && span.bytes === 0 && span.firstBatchBytes > 0) {
       // The first batch is whole: in this message's slab, in one of its own size, or with the next message.
       if (!room.makeRoomFor(span.firstBatchBytes)) return this.#awaitNextMessage(subscription, room);
-      wanted = span.firstBatchBytes;
+      into = room.open(span.firstBatchBytes);
+      span = partition.readTailInto(into, at, position);
     }
+    if (span === null) {
+      if (this.#readAheadBytes < READ_AHEAD_BYTES) this.#read(subscription, Math.min(wanted, SLAB_BYTES));
+      else this.#enqueue(subscription);
+      return null;
+    }
+    if (span.bytes === 0) return this.#failNow(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
+    room.use(span.bytes);
+    this.#credit -= span.bytes;
+    return this.#advance(subscription, [into.subarray(at, at + span.bytes)], span.nextOffset);
   }
 
-  #awaitNextMessage(subscription: Subscription, room: Room): null {
+  #awaitNextMessage(subscription: Subscription, room: FetchRoom): null {
     this.#enqueueFirst(subscription);
     room.close();
     return null;
@@ -354,7 +298,7 @@ export class FetchSession {
       (span) => {
         this.#credit += wanted;
         subscription.isReading = false;
-        this.#onRead(subscription, slab, span, startedAt);
+        this.#onRead(subscription, { slab, span, wanted, startedAt });
       },
       (cause: unknown) => {
         this.#credit += wanted;
@@ -367,20 +311,18 @@ export class FetchSession {
     );
   }
 
-  #onRead(subscription: Subscription, slab: Buffer, span: ReadSpan, startedAt: number): void {
+  #onRead(subscription: Subscription, read: EndedRead): void {
+    const { slab, span, wanted, startedAt } = read;
     if (subscription.isEnded) return this.#giveRead(slab);
     if (span.bytes > 0) {
       this.#credit -= span.bytes;
-      this.#due.push({
-        part: this.#advance(subscription, [slab.subarray(0, span.bytes)], span.nextOffset),
-        startedAt,
-        slab,
-      });
+      const part = this.#advance(subscription, [slab.subarray(0, span.bytes)], span.nextOffset);
+      this.#due.push({ part, startedAt, slab });
       this.#askForPump();
       return;
     }
     this.#giveRead(slab);
-    if (span.firstBatchBytes > 0) this.#read(subscription, span.firstBatchBytes);
+    if (span.firstBatchBytes > wanted) this.#read(subscription, span.firstBatchBytes);
     else this.#fail(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
   }
 
@@ -439,75 +381,6 @@ export class FetchSession {
 }
 
 const DAMAGED = "the log is damaged at this offset";
-
-/** The memory of one message: one slab that its parts fill one behind the other, or one buffer for a batch beyond that; and what lies elsewhere. */
-class Room {
-  readonly slabs: Buffer[] = [];
-  readonly #pool: SlabPool;
-  #slab: Buffer | null = null;
-  #at = 0;
-  #left: number;
-  /** Some part is in it. */
-  #isUsed = false;
-
-  constructor(pool: SlabPool, bytes: number) {
-    this.#pool = pool;
-    this.#left = bytes;
-  }
-
-  /** Where the next part begins. */
-  get at(): number {
-    return this.#at;
-  }
-
-  get left(): number {
-    return this.#left;
-  }
-
-  /** The slab, cut so that at most `bytes` can be put behind `at`. Taken when first needed. */
-  open(bytes: number): Buffer {
-    if (this.#slab === null) {
-      this.#slab = this.#pool.take(SLAB_BYTES);
-      this.slabs.push(this.#slab);
-    }
-    return this.#slab.subarray(0, this.#at + Math.min(bytes, this.#left));
-  }
-
-  use(bytes: number): void {
-    this.#at += bytes;
-    this.#left -= bytes;
-    this.#isUsed = true;
-  }
-
-  /** For bytes that lie elsewhere. False: they must wait for the next message. Into an empty one any batch fits. */
-  lend(bytes: number): boolean {
-    if (bytes > this.#left && this.#isUsed) return false;
-    this.#left = Math.max(0, this.#left - bytes);
-    this.#isUsed = true;
-    return true;
-  }
-
-  /** False: the batch must wait for the next message. An empty room grows to any batch. */
-  makeRoomFor(bytes: number): boolean {
-    if (bytes <= this.#left) return true;
-    if (this.#isUsed) return false;
-    const own = this.#pool.take(bytes);
-    if (this.#slab !== null) {
-      this.#pool.give(this.#slab);
-      this.slabs.length = 0;
-    }
-    this.#slab = own;
-    this.slabs.push(own);
-    // As long as it is: room that is promised beyond it would be looked for without end.
-    this.#left = own.length;
-    return true;
-  }
-
-  /** No more parts in this message. */
-  close(): void {
-    this.#left = 0;
-  }
-}
 
 /** One partition read by one stream. */
 class Subscription implements PartitionWatcher {

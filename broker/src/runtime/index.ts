@@ -30,8 +30,10 @@ export type { ControllerCommands, Decided, GrownTopic, Results, TopicResult } fr
 export { CONTROLLER_COMMANDS, NotController } from "./controller-commands.ts";
 export { Deadline } from "./deadline.ts";
 export { DiskReserve } from "./disk-reserve.ts";
-export type { FetchedPart, FetchSink, SubscribeOptions } from "./fetch-session.ts";
-export { FetchMessage, FetchSession } from "./fetch-session.ts";
+export type { FetchedPart } from "./fetch-message.ts";
+export { FetchMessage } from "./fetch-message.ts";
+export type { FetchSink, SubscribeOptions } from "./fetch-session.ts";
+export { FetchSession } from "./fetch-session.ts";
 export type { PartitionSettings, PartitionWatcher } from "./partition.ts";
 export { Partition } from "./partition.ts";
 export type { ProducerIdBlock } from "./producer-ids.ts";

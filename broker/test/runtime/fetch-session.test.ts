@@ -1,7 +1,7 @@
 /** Fetch sessions over real logs on the simulated disk: every record once, in order, within the credit; slabs come back. */
 import { expect } from "chai";
 import fc from "fast-check";
-import { RecordCursor } from "@tidemark/proto";
+import { BatchField, RecordCursor } from "@tidemark/proto";
 import { asOffset } from "../../src/base/index.ts";
 import { FetchSession, SLAB_BYTES, SlabPool } from "../../src/runtime/index.ts";
 import type { FetchedPart, FetchMessage, FetchSink } from "../../src/runtime/index.ts";
@@ -298,6 +298,73 @@ describe("FetchSession", () => {
     expect(reader.slabs.mostLentBytes).to.be.below(12 * SLAB_BYTES);
     expect(reader.slabs.lentBytes).to.equal(0);
   });
+
+  it("lets a batch that a message has no room for wait, and does not look for room without end (P57)", async () => {
+    // A whole segment leaves a message less than one batch, and the batches are too small to be kept in memory.
+    const bench = await PartitionBench.open({ log: { segmentBytes: 1_040_000 } });
+    const values = Array.from({ length: 100 }, (_, i) => `${i}:`.padEnd(12_000, "x"));
+    for (const value of values) {
+      bench.append({ values: [value] });
+      await bench.turnEnds();
+    }
+    let reads = 0;
+    bench.disk.observer = {
+      onAsked: (operation, path) => {
+        if (operation === "read" && path.endsWith(".log") && ++reads > 1_000) throw new Error("it reads without end");
+      },
+      onChange: () => undefined,
+    };
+    const reader = new Reader(bench);
+    const subscribe = (subscriptionId: number, offset: number): void =>
+      reader.session.subscribe({
+        subscriptionId,
+        partition: bench.partition,
+        offset: asOffset(offset),
+        maxBytes: SLAB_BYTES,
+      });
+    reader.session.grant(100_000_000);
+    reader.isHolding = true;
+    subscribe(1, 0);
+    subscribe(2, 100);
+    // The sink is full with an answer without records, and the segment has been read: it leaves with what follows.
+    await bench.world.runFor(1_000);
+    expect(reader.parts).to.have.length(1);
+    subscribe(3, 90);
+    subscribe(4, 90);
+    reader.isHolding = false;
+    reader.letGo();
+    await bench.world.runFor(1_000);
+    const valuesOf = (id: number): string[] =>
+      reader.parts.flatMap(({ subscriptionId, values: own }) => (subscriptionId === id ? own : []));
+    expect(valuesOf(1).join()).to.equal(values.join());
+    for (const id of [3, 4]) expect(valuesOf(id).join()).to.equal(values.slice(90).join());
+    expect(reader.slabs.lentBytes).to.equal(0);
+  });
+
+  for (const where of ["at the tail", "in an older segment"] as const) {
+    it(`answers 56 for a batch ${where} whose length has rotted, and takes no memory for it`, async () => {
+      const bench = await PartitionBench.open({ log: { segmentBytes: 1_000 } });
+      const isOlder = where === "in an older segment";
+      for (const value of ["a", "b", "c", isOlder ? "d".repeat(900) : "d"]) bench.append({ values: [value] });
+      await bench.turnEnds();
+      expect(bench.partition.segmentsCount).to.equal(isOlder ? 2 : 1);
+      const reader = new Reader(bench);
+      reader.session.grant(1);
+      reader.session.subscribe({ subscriptionId: 1, partition: bench.partition, offset: asOffset(0), maxBytes: 1 });
+      await bench.world.runFor(1_000);
+      expect(reader.values).to.deep.equal(["a"]);
+      // The reader knows where the next batch begins, and does not look at those before it again.
+      const at = reader.parts[0]?.bytes ?? 0;
+      const [segment] = bench.log.segments();
+      bench.disk.fileAt(segment?.path ?? "")?.flipBit(at + BatchField.BATCH_LENGTH, 4);
+      reader.session.grant(100_000_000);
+      await bench.world.runFor(1_000);
+      expect(reader.values).to.deep.equal(["a"]);
+      expect(reader.parts.at(-1)).to.deep.include({ code: "KAFKA_STORAGE_ERROR", fetchOffset: 1 });
+      expect(reader.slabs.mostLentBytes).to.be.at.most(4 * SLAB_BYTES);
+      expect(reader.slabs.lentBytes).to.equal(0);
+    });
+  }
 
   it("sends the newest large batches out of memory, in order with what lies on disk, and lets go of it when they have left", async () => {
     const bench = await PartitionBench.open();
