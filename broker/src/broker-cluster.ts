@@ -162,9 +162,10 @@ export class BrokerCluster {
     }
   }
 
-  /** Ends a start that waits for others. */
+  /** This broker goes: a start that waits for others ends. */
   giveUp(): void {
     this.#isClosed = true;
+    this.#transport.leave();
     this.#search?.end();
     this.#wakeRoleWaiters();
   }

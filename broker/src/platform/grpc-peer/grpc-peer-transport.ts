@@ -2,7 +2,8 @@
  * PeerTransport over gRPC: the dialling side. To each peer one connection for Raft, one for control calls, and one for each stream of
  * replication; all of them made when they are needed, and again when they break.
  *
- * What it says of peers in the log is one line per change: away, back, refused and why.
+ * What it says of peers in the log is one line per change: away, back, refused and why. Who is back within a moment was never away; who
+ * has not been there since this node started is no loss, and whoever leaves says nothing of those that he leaves.
  */
 import { lookup } from "node:dns/promises";
 import net from "node:net";
@@ -28,12 +29,23 @@ export interface GrpcPeerTransportOptions {
   identity(): PeerIdentity;
   readonly slabs: MessageSlabs & { give(slab: Buffer): void };
   readonly logger: Logger;
+  /** How long a peer is missed before the log says so; for tests. */
+  readonly missedAfterMs?: number;
 }
 
+/** A connection that broke is made again sooner, where the peer is alive; brokers that stop together are gone sooner. */
+const MISSED_AFTER_MS = 1_000;
 /** Of one address in `isRefused`: a host that answers at all does it sooner. */
 const PLAIN_DIAL_TIMEOUT_MS = 1_000;
 
 type Link = RaftLink | ControlLink;
+
+interface Trouble {
+  readonly what: string;
+  /** Until then the log waits for the peer to be back; null where it does not wait. */
+  telling: NodeJS.Timeout | null;
+  isTold: boolean;
+}
 
 export class GrpcPeerTransport implements PeerTransport {
   readonly #options: GrpcPeerTransportOptions;
@@ -41,8 +53,11 @@ export class GrpcPeerTransport implements PeerTransport {
   readonly #raft = new Map<number, RaftLink>();
   readonly #control = new Map<number, ControlLink>();
   readonly #replication = new Set<ReplicationLink>();
-  /** By node: what was last said of it in the log; a peer that answers is not in it. */
-  readonly #troubles = new Map<number, string>();
+  /** By node: what is wrong with it; a peer that answers is not in it. */
+  readonly #troubles = new Map<number, Trouble>();
+  /** Nodes that have answered. */
+  readonly #met = new Set<number>();
+  #isLeaving = false;
   #isClosed = false;
 
   constructor(options: GrpcPeerTransportOptions) {
@@ -95,7 +110,14 @@ export class GrpcPeerTransport implements PeerTransport {
     return [...this.#troubles.keys()].map((nodeId) => `node ${nodeId}`);
   }
 
+  /** This broker stops, and so may the others: what becomes of them is not told any more. */
+  leave(): void {
+    this.#isLeaving = true;
+    for (const { telling } of this.#troubles.values()) clearTimeout(telling ?? undefined);
+  }
+
   async close(): Promise<void> {
+    this.leave();
     this.#isClosed = true;
     const error = closedError();
     for (const link of [...this.#raft.values(), ...this.#control.values()]) link.channel.close(error);
@@ -131,14 +153,35 @@ export class GrpcPeerTransport implements PeerTransport {
       throw new PeerError("refused", `node ${theirs.nodeId} stands at the address of ${nameOf(to)}`, {
         code: "INVALID_VOTER_KEY",
       });
-    if (this.#troubles.delete(to.nodeId)) this.#options.logger.info("a peer is there again", { brokerId: to.nodeId });
+    const isFirst = !this.#met.has(to.nodeId);
+    this.#met.add(to.nodeId);
+    const trouble = this.#troubles.get(to.nodeId);
+    if (trouble === undefined) return;
+    this.#troubles.delete(to.nodeId);
+    clearTimeout(trouble.telling ?? undefined);
+    if (!trouble.isTold) return;
+    const { logger } = this.#options;
+    if (isFirst) logger.info("a peer is there", { brokerId: to.nodeId });
+    else logger.info("a peer is there again", { brokerId: to.nodeId });
   }
 
   #note(to: PeerAddress, error: PeerError): void {
-    if (this.#isClosed) return;
-    const trouble = error.kind === "refused" ? `refused ${error.message}` : "away";
-    if (this.#troubles.get(to.nodeId) === trouble) return;
+    if (this.#isLeaving) return;
+    const what = error.kind === "refused" ? `refused ${error.message}` : "away";
+    const before = this.#troubles.get(to.nodeId);
+    if (before?.what === what) return;
+    clearTimeout(before?.telling ?? undefined);
+    const trouble: Trouble = { what, telling: null, isTold: before?.isTold === true };
     this.#troubles.set(to.nodeId, trouble);
+    const tell = (): void => {
+      trouble.isTold = true;
+      this.#tell(to, error);
+    };
+    if (error.kind === "refused") return tell();
+    trouble.telling = setTimeout(tell, this.#options.missedAfterMs ?? MISSED_AFTER_MS).unref();
+  }
+
+  #tell(to: PeerAddress, error: PeerError): void {
     const { logger } = this.#options;
     const fields = {
       brokerId: to.nodeId,
@@ -147,7 +190,8 @@ export class GrpcPeerTransport implements PeerTransport {
       reason: error.message,
     };
     if (error.kind === "refused") logger.error("a peer and this broker refuse each other", fields);
-    else logger.warn("a peer is away", fields);
+    else if (this.#met.has(to.nodeId)) logger.warn("a peer is away", fields);
+    else logger.info("a peer is not there yet", fields);
   }
 }
 

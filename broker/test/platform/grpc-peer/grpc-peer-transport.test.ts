@@ -28,6 +28,7 @@ const DEADLINE_MS = 120_000;
 class SocketPeers implements PeersUnderTest {
   readonly logs = new LogBook();
   readonly doors: PeerDoor[] = [];
+  missedAfterMs = 1;
   readonly #closers: (() => Promise<void>)[] = [];
   #nowhere = 0;
 
@@ -38,7 +39,8 @@ class SocketPeers implements PeersUnderTest {
     options: { strangerMs?: number } = {},
   ): Promise<PeerNode> {
     const slabs = new SlabPool();
-    const transport = new GrpcPeerTransport({ identity: () => identity, slabs, logger: this.logs });
+    const { missedAfterMs } = this;
+    const transport = new GrpcPeerTransport({ identity: () => identity, slabs, logger: this.logs, missedAfterMs });
     const door = new PeerDoor(
       {
         host: "127.0.0.1",
@@ -135,20 +137,61 @@ describe("GrpcPeerTransport", () => {
     expect(Buffer.from(answer).toString()).to.equal("ask(?) from 1");
   });
 
-  it("logs once that a peer is away, and once that it is back", async () => {
-    await two.crash();
-    for (let i = 0; i < 3; i++)
-      await one.transport.call(two.address, "ask", Buffer.alloc(0), 60_000).catch(() => undefined);
-    await peers.start(identityOf(2), service, two.address);
-    const isThere = (): Promise<boolean> =>
-      one.transport.call(two.address, "ask", Buffer.alloc(0), 60_000).then(
-        () => true,
-        () => false,
-      );
+  /** What it says of its peers coming and going. */
+  const said = (): string[] =>
+    peers.logs.lines.map(({ message }) => message).filter((message) => message.startsWith("a peer is"));
+  const isThere = (): Promise<boolean> =>
+    one.transport.call(two.address, "ask", Buffer.alloc(0), 60_000).then(
+      () => true,
+      () => false,
+    );
+  const untilItIsThere = async (): Promise<void> => {
     // The first one may still meet a dial from before.
     while (!(await peers.outcome(isThere())));
-    const lines = peers.logs.lines.map(({ message }) => message).filter((message) => message.startsWith("a peer is"));
-    expect(lines).to.deep.equal(["a peer is away", "a peer is there again"]);
+  };
+  const untilSaid = async (count: number): Promise<void> => {
+    while (said().length < count) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+
+  it("logs once that a peer is away, and once that it is back", async () => {
+    await untilItIsThere();
+    await two.crash();
+    for (let i = 0; i < 3; i++) await isThere();
+    await peers.outcome(untilSaid(1));
+    await peers.start(identityOf(2), service, two.address);
+    await untilItIsThere();
+    expect(said()).to.deep.equal(["a peer is away", "a peer is there again"]);
+  });
+
+  it("takes one that was never there for one that has yet to come", async () => {
+    await two.crash();
+    await isThere();
+    await peers.outcome(untilSaid(1));
+    await peers.start(identityOf(2), service, two.address);
+    await untilItIsThere();
+    expect(said()).to.deep.equal(["a peer is not there yet", "a peer is there"]);
+    const [line] = peers.logs.lines.filter(({ message }) => message === "a peer is not there yet");
+    expect(line?.level).to.equal("info");
+  });
+
+  it("does not miss one that is back in a moment, nor anybody while it leaves", async () => {
+    peers.missedAfterMs = 60_000;
+    one = await peers.start(identityOf(4), new NotingService());
+    await untilItIsThere();
+    await two.crash();
+    await isThere();
+    two = await peers.start(identityOf(2), service, two.address);
+    await untilItIsThere();
+    expect(said()).to.deep.equal([]);
+
+    peers.missedAfterMs = 1;
+    one = await peers.start(identityOf(5), new NotingService());
+    await untilItIsThere();
+    (one.transport as GrpcPeerTransport).leave();
+    await two.crash();
+    await isThere();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(said()).to.deep.equal([]);
   });
 
   it("names both clusters in the log of who refuses", async () => {
