@@ -82,7 +82,14 @@ function checkVoters(
   }
   if (door.port === 0 && voters.length > 1)
     refuse("listeners", formatListener(door), "other brokers cannot dial any free port: give PEER a port");
-  if (voters.length === 2) warnings.push(`${key} names two voters: neither of them may fail; of three, one may`);
+  if (voters.length % 2 === 0) warnings.push(evenVoters(voters.length));
+}
+
+/** A majority of an even number is no smaller than that of one more. */
+function evenVoters(count: number): string {
+  const lost = count / 2 - 1;
+  if (lost === 0) return `of ${count} brokers that vote neither may fail, of ${count + 1} one may`;
+  return `of ${count} brokers that vote ${lost} may fail, as of ${count - 1}; of ${count + 1}, ${lost + 1} may`;
 }
 
 /** Security 1.1: a door that is open to a network needs encryption and authentication, or its name in the allow list. */
