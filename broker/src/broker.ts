@@ -256,7 +256,7 @@ export class Broker {
 
   async #open(): Promise<void> {
     const startedAt = this.#world.clock.monotonicNow();
-    this.#logger.info("effective configuration", { settings: this.#config.sources });
+    this.#logConfig();
     const crc = registerNativeCrc32c();
     registerNativeCodecs();
     if (!crc.isNative) this.#logger.warn("checksums are computed in JavaScript", { reason: crc.reason });
@@ -309,6 +309,15 @@ export class Broker {
       bytesScanned: this.#report.bytesScanned,
       durationMs: Math.round(this.#world.clock.monotonicNow() - startedAt),
     });
+  }
+
+  /** What somebody has set, in a line that can be read; every key for those who look for it. */
+  #logConfig(): void {
+    const { sources } = this.#config;
+    const settings = new Map([...sources].filter(([, { source }]) => source !== "default"));
+    this.#logger.info("effective configuration", { settings, defaults: sources.size - settings.size });
+    const defaults = new Map([...sources].filter(([, { source }]) => source === "default"));
+    this.#logger.debug("defaults in force", { settings: defaults });
   }
 
   // ---- a place in the cluster ----

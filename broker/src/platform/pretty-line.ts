@@ -17,10 +17,8 @@ function valueText(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** Of the effective configuration what somebody set, and where; a screen full of defaults would hide it. */
+/** Of a configuration what was set, and where. */
 function settingsText(settings: unknown): string {
   const all = Object.entries(settings as Record<string, { readonly value: string; readonly source: string }>);
-  const set = all.filter(([, { source }]) => source !== "default");
-  const texts = set.map(([key, { value, source }]) => `${key}=${valueText(value)} (${source})`);
-  return [...texts, `and ${all.length - set.length} defaults`].join(", ");
+  return all.map(([key, { value, source }]) => `${key}=${valueText(value)} (${source})`).join(", ");
 }

@@ -13,7 +13,7 @@ interface Line {
 }
 
 describe("the log of a broker", () => {
-  it("begins with the effective configuration and where each value came from, and says when it is ready", async () => {
+  it("begins with what is set and where it came from, says when it is ready, and nothing of a request", async () => {
     const lines: Line[] = [];
     const loaded = loadConfig({
       profile: "server",
@@ -32,12 +32,15 @@ describe("the log of a broker", () => {
     await broker.start();
     const [first] = lines;
     expect(first).to.include({ level: "info", node: 4, component: "broker", msg: "effective configuration" });
-    expect(first?.["settings"]).to.deep.include({
+    expect(first?.["settings"]).to.deep.equal({
+      "log.level": { value: "info", source: "environment" },
       "max.connections": { value: "77", source: "file" },
+      "tidemark.log.levels": { value: "storage=error", source: "file" },
       "tidemark.slow.request.ms": { value: "5", source: "environment" },
       "node.id": { value: "4", source: "flag" },
-      "num.partitions": { value: "1", source: "default" },
+      listeners: { value: "GRPC://127.0.0.1:0", source: "flag" },
     });
+    expect(first?.["defaults"]).to.equal(config.sources.size - 6);
     expect(lines.map(({ msg }) => msg)).to.include.members(["this node decides on the cluster's metadata", "ready"]);
     const before = lines.length;
     const client = new RawClient(broker.grpcAddress);

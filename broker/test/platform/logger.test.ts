@@ -156,12 +156,10 @@ describe("prettyLine", () => {
     );
   });
 
-  it("shows of the effective configuration what was set and where", () => {
+  it("shows of a configuration what was set and where", () => {
     const settings = {
       "node.id": { value: "1", source: "file" },
       "log.dirs": { value: "/var/lib/tide mark", source: "flag" },
-      "log.level": { value: "info", source: "default" },
-      "log.roll.ms": { value: "604800000", source: "default" },
     };
     const line = {
       level: "info",
@@ -169,10 +167,11 @@ describe("prettyLine", () => {
       node: 1,
       component: "broker",
       settings,
+      defaults: 2,
       msg: "effective",
     };
     expect(prettyLine(JSON.stringify(line))).to.equal(
-      '20:00:01.123 INFO  broker: effective node.id=1 (file), log.dirs="/var/lib/tide mark" (flag), and 2 defaults\n',
+      '20:00:01.123 INFO  broker: effective node.id=1 (file), log.dirs="/var/lib/tide mark" (flag) defaults=2\n',
     );
   });
 });
