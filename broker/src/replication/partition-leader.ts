@@ -117,8 +117,10 @@ export class PartitionLeader {
   #followers: FollowerProgress[] = NOBODY;
   /** Never falls; logStartOffset <= highWatermark <= logEndOffset. Set in `#advance` only. */
   #highWatermark: Offset;
-  /** The controller said no, and nothing that we know of has changed since: asking at once would be answered the same. */
+  /** The controller said no, and nothing that we know of has changed since it was asked: the answer would be the same. */
   #isHoldingBack = false;
+  /** Metadata of the partition, or of brokers, has changed since the last proposal. */
+  #hasNews = false;
 
   constructor(options: PartitionLeaderOptions, log: LeaderLog, deps: PartitionLeaderDeps, now: Ms) {
     assert(options.logStartOffset <= options.highWatermark, "high watermark below the log start");
@@ -281,7 +283,7 @@ export class PartitionLeader {
     assertMembership(membership, this.#brokerId);
     if (membership.partitionEpoch > partitionEpoch) this.#proposals.clear();
     this.#membership = membership;
-    this.#isHoldingBack = false;
+    this.#onNews();
     this.#seatFollowers(now);
     return [...this.#advance(now), ...this.#maybeExpand()];
   }
@@ -289,8 +291,13 @@ export class PartitionLeader {
   /** What the metadata says of brokers changed: who may join, and who is waited for (7(5), 6(2), 13(4)). */
   onBrokersChanged(now: Ms): readonly LeaderEffect[] {
     if (this.#followers.length === 0) return NOTHING;
-    this.#isHoldingBack = false;
+    this.#onNews();
     return [...this.#advance(now), ...this.#maybeExpand(), { kind: "logStartsMoved" }];
+  }
+
+  #onNews(): void {
+    this.#isHoldingBack = false;
+    this.#hasNews = true;
   }
 
   /** Every half of `replica.lag.time.max.ms` (7(4)). */
@@ -335,9 +342,9 @@ export class PartitionLeader {
   }
 
   #onProposalOver(now: Ms): readonly LeaderEffect[] {
-    this.#isHoldingBack = true;
+    this.#isHoldingBack = !this.#hasNews;
     this.#markProposed();
-    return this.#advance(now);
+    return [...this.#advance(now), ...this.#maybeExpand()];
   }
 
   /** 7(5): everybody who qualifies now, in one proposal. */
@@ -359,6 +366,7 @@ export class PartitionLeader {
       isr.push({ brokerId, brokerEpoch: deps.broker(brokerId)?.brokerEpoch ?? -1 });
     }
     for (const { brokerId, endBrokerEpoch } of joining) isr.push({ brokerId, brokerEpoch: endBrokerEpoch });
+    this.#hasNews = false;
     const proposal = this.#proposals.propose(this.leaderEpoch, this.#membership.partitionEpoch, isr);
     this.#markProposed();
     return { kind: "proposeIsr", proposal };

@@ -4,7 +4,7 @@
  */
 import { expect } from "chai";
 import { asMs, asOffset } from "../../src/base/index.ts";
-import type { ReplicaReport } from "../../src/replication/index.ts";
+import type { LeaderEffect, ReplicaReport } from "../../src/replication/index.ts";
 import { FollowerBench, kinds } from "./support/follower-bench.ts";
 import { LAG_MS, LeaderBench, membership, proposals, proposed, watermarks } from "./support/leader-bench.ts";
 
@@ -272,7 +272,7 @@ describe("Rules of the leader", () => {
       const [proposal] = proposals(bench.hear(3, 100));
       return { bench, proposalId: proposal?.proposalId ?? -1 };
     };
-    const answer = (bench: LeaderBench, proposalId: number, metadataOffset: number, appliedOffset: number): unknown =>
+    const answer = (bench: LeaderBench, proposalId: number, metadataOffset: number, appliedOffset: number): readonly LeaderEffect[] =>
       bench.core.onProposalAnswered({ proposalId, metadataOffset, appliedOffset }, asMs(bench.now));
 
     it("7(7), P52: a refusal ends the proposal when the metadata it was decided on is applied, not before", () => {
@@ -344,6 +344,36 @@ describe("Rules of the leader", () => {
       answer(bench, proposalId, 12, 12);
       expect(proposals(bench.hear(3, 100))).to.deep.equal([]);
       expect(proposed(bench.tick(1))).to.deep.equal([[1, 2, 3]]);
+    });
+
+    it("7(7): what was refused is asked again at once if the metadata has changed since it was asked", () => {
+      const { bench, proposalId } = refusedJoin();
+      bench.know(3, { isFenced: true });
+      bench.brokersChanged();
+      bench.know(3);
+      bench.brokersChanged();
+      const [again] = proposals(answer(bench, proposalId, 12, 14));
+      expect(again?.isr.map(({ brokerId }) => brokerId)).to.deep.equal([1, 2, 3]);
+      expect(again?.proposalId).to.not.equal(proposalId);
+      // Nothing has changed since: once is enough.
+      expect(proposals(answer(bench, again?.proposalId ?? -1, 14, 15))).to.deep.equal([]);
+      expect(proposals(bench.hear(3, 100))).to.deep.equal([]);
+    });
+
+    it("7(7): a refusal that one of two who join has caused does not hold back the other", () => {
+      const bench = new LeaderBench({ membership: membership({ isr: [1], minIsr: 1 }) });
+      bench.know(2, { isFenced: true });
+      bench.hear(2, 100);
+      bench.hear(3, { brokerEpoch: 2, ask: { from: 100, epochBefore: -1 }, at: 100 });
+      bench.know(2);
+      bench.know(3, { brokerEpoch: 2 });
+      const [both] = proposals(bench.brokersChanged());
+      expect(both?.isr.map(({ brokerId }) => brokerId)).to.deep.equal([1, 2, 3]);
+      answer(bench, both?.proposalId ?? -1, 12, 11);
+      bench.know(2, { isFenced: true });
+      bench.brokersChanged();
+      const [one] = proposals(bench.core.onApplied(12, asMs(bench.now)));
+      expect(one?.isr.map(({ brokerId }) => brokerId)).to.deep.equal([1, 3]);
     });
 
     it("7(7), 9(3): a leader that recovers says that it has, alone if nobody joins", () => {
