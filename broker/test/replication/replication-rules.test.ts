@@ -272,7 +272,12 @@ describe("Rules of the leader", () => {
       const [proposal] = proposals(bench.hear(3, 100));
       return { bench, proposalId: proposal?.proposalId ?? -1 };
     };
-    const answer = (bench: LeaderBench, proposalId: number, metadataOffset: number, appliedOffset: number): readonly LeaderEffect[] =>
+    const answer = (
+      bench: LeaderBench,
+      proposalId: number,
+      metadataOffset: number,
+      appliedOffset: number,
+    ): readonly LeaderEffect[] =>
       bench.core.onProposalAnswered({ proposalId, metadataOffset, appliedOffset }, asMs(bench.now));
 
     it("7(7), P52: a refusal ends the proposal when the metadata it was decided on is applied, not before", () => {
