@@ -208,6 +208,7 @@ export class BrokerCluster {
       transport: this.#transport,
       clock: world.clock,
       timers: world.timers,
+      random: world.random,
       leaderId: () => controller.leaderId,
       addressOf: (nodeId) => this.#addressOf(nodeId),
       appliedOffset: () => controller.image.metadataOffset,

@@ -50,16 +50,32 @@ export async function read<Method extends AdminMethod>(
   }
 }
 
-/** One call that changes something: what is read afterwards is at least as new. */
+/**
+ * One call that changes something: what is read afterwards is at least as new. Asked again where a broker cannot say whether
+ * the controller has done it, after `onRepeat`, as with an answer that was lost on its way here.
+ */
 export async function change<Method extends AdminMethod>(
   cluster: Cluster,
   method: Method,
   request: AdminCalls[Method]["request"],
   limits: Limits & CallTarget,
 ): Promise<AdminCalls[Method]["response"]> {
-  const response = await call(cluster, method, request, limits);
-  if ("metadataOffset" in response) cluster.onMetadataOffset(response.metadataOffset);
-  return response;
+  const startedAt = performance.now();
+  const budgetMs = limits.timeoutMs ?? cluster.settings.retryBudgetMs;
+  for (let attempt = 1; ; attempt += 1) {
+    const response = await call(cluster, method, request, limits);
+    if ("metadataOffset" in response) cluster.onMetadataOffset(response.metadataOffset);
+    const delay = backoffMs(cluster.settings.retry, attempt, Math.random());
+    if (!isUncertain(response) || performance.now() - startedAt + delay >= budgetMs) return response;
+    limits.onRepeat?.();
+    await cluster.pause(delay, limits.signal);
+  }
+}
+
+function isUncertain(response: object): boolean {
+  if (!("results" in response)) return false;
+  const results = response.results as readonly Partial<ItemResult>[];
+  return results.some(({ errorCode = 0 }) => errorCode !== 0 && errorRow(errorCode).name === "NETWORK_EXCEPTION");
 }
 
 /** What one broker of many is given for its answer: the others have theirs. */

@@ -1,4 +1,5 @@
 /** Topics: what there is, making and deleting them, more partitions, fewer records, offsets by time. */
+import { randomUUID } from "node:crypto";
 import {
   type AdminCalls,
   errorRow,
@@ -276,5 +277,6 @@ function newTopic(spec: TopicSpec): AdminCalls["createTopics"]["request"]["topic
     replicationFactor: countOf(spec.replicas, "replicas"),
     assignment: assignment.map((replicas) => ({ replicas: [...replicas] })),
     config,
+    creationId: randomUUID(),
   };
 }

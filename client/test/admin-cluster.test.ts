@@ -70,6 +70,35 @@ describe("the admin surface on several brokers", function () {
     }
   }
 
+  /** A broker whose controller is lost while it decides: it cannot tell. */
+  const UNCERTAIN = { name: "t", errorCode: 13, errorMessage: "the controller did not answer" };
+
+  it("asks for a topic again under one creation id where a broker cannot tell whether it was made", async () => {
+    const ids: string[] = [];
+    for (const { answers } of cluster.brokers) {
+      answers.createTopics = ({ topics }) => {
+        ids.push(...topics.map(({ creationId }) => creationId));
+        const topic = { name: "t", topicId: "id", partitions: [row(0, 1)] };
+        return { results: [ids.length === 1 ? UNCERTAIN : { name: "t", topic }], metadataOffset: 1 };
+      };
+    }
+    expect(await client.admin.topics.create({ name: "t" })).to.include({ name: "t", id: "id" });
+    expect(ids.length).to.equal(2);
+    expect(new Set(ids).size).to.equal(1);
+    expect(ids[0]).to.not.equal("");
+  });
+
+  it("takes a topic for deleted that is gone when it asks again after an uncertain answer", async () => {
+    let asked = 0;
+    for (const { answers } of cluster.brokers)
+      answers.deleteTopics = () => {
+        asked += 1;
+        return { results: [asked === 1 ? UNCERTAIN : { name: "t", errorCode: 3 }], metadataOffset: 1 };
+      };
+    await client.admin.topics.delete("t");
+    expect(asked).to.equal(2);
+  });
+
   it("describes a topic with the offsets and bytes that each leader knows", async () => {
     describing([led(0, 1, 100), led(1, 2, 200), led(2, 3, 300)]);
     const { detail, bytes } = await client.admin.topics.describe("t");

@@ -156,6 +156,8 @@ export interface NewTopic {
   /** Needs -1 in both. */
   assignment: ReplicaAssignment[];
   config: Record<string, string>;
+  /** Asked again with it, a topic that this request has made is a success. Empty: none. */
+  creationId: string;
 }
 
 export interface ReplicaAssignment {

@@ -77,6 +77,7 @@ describe("the control services", () => {
           replicationFactor: -1,
           assignment: [{ replicas: [1, 2] }],
           config: { "segment.bytes": "1024" },
+          creationId: "c-1",
         },
       ],
       validateOnly: true,
@@ -103,6 +104,7 @@ describe("the control services", () => {
       name: "t",
       partitions: -1,
       replicationFactor: 3,
+      creationId: "c-1",
       assignment: [{ replicas: [1, 2] }, { replicas: [] }],
     };
     const settings: Record<string, string> = { "segment.bytes": "1024", "": "x", constructor: "y" };
@@ -193,7 +195,7 @@ describe("the control services", () => {
     for (const method of bounded)
       expect(() => adminRequests[method].decode(names), method).to.throw(/too many elements/);
     const config = JSON.parse('{"__proto__":"x"}') as Record<string, string>;
-    const topic = { name: "t", partitions: -1, replicationFactor: -1, assignment: [], config };
+    const topic = { name: "t", partitions: -1, replicationFactor: -1, assignment: [], config, creationId: "" };
     const bytes = adminRequests.createTopics.encode({ topics: [topic], validateOnly: false, timeoutMs: 0 });
     const decoded = adminRequests.createTopics.decode(bytes).topics[0]?.config ?? {};
     expect(Object.entries(decoded)).to.deep.equal([["__proto__", "x"]]);

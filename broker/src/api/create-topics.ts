@@ -11,6 +11,9 @@ import { askController, awaitReady } from "./ask-controller.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { timeoutOf } from "./broker-context.ts";
 
+/** It is kept with the topic. */
+const CREATION_ID_MAX = 64;
+
 export interface CreateTopicsOptions {
   readonly isValidateOnly: boolean;
   /** 0: the broker's default. */
@@ -37,6 +40,9 @@ export async function handleCreateTopics(
       `a request makes at most ${MAX_PARTITIONS_PER_REQUEST} topics, not ${specs.length}`,
     );
   }
+  const long = specs.find(({ creationId = "" }) => creationId.length > CREATION_ID_MAX);
+  if (long !== undefined)
+    throw new ApiError("INVALID_REQUEST", `a creation id has at most ${CREATION_ID_MAX} characters`);
   return createTopicsReady(context, specs, options);
 }
 

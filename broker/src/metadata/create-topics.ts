@@ -32,6 +32,8 @@ export interface CreateTopicSpec {
   readonly assignment: Assignment;
   readonly config: Readonly<Record<string, string>>;
   readonly internal?: boolean;
+  /** Drawn by whoever asks: asked again with it, a topic that it has made is a success. Absent or empty: each asking counts. */
+  readonly creationId?: string;
 }
 
 export interface CreateTopicResult {
@@ -57,7 +59,7 @@ export function createTopics(
   const records: MetadataRecord[] = [];
   const state = new CreationState(working);
   const plans = specs.map((spec): Plan => {
-    if (context.ifAbsent && state.has(spec.name)) return { ok: true, records: [] };
+    if (state.has(spec.name) && (context.ifAbsent || isMadeBy(spec, working))) return { ok: true, records: [] };
     const plan = planTopic(state, spec, context);
     if (plan.ok) records.push(...plan.records);
     return plan;
@@ -70,6 +72,11 @@ export function createTopics(
     return { name, error: "NONE", message: "", topic: topics.get(name) ?? null };
   });
   return { records, response };
+}
+
+/** The answer to an earlier asking was lost on its way. */
+function isMadeBy({ name, creationId = "" }: CreateTopicSpec, { topics }: ClusterImage): boolean {
+  return creationId !== "" && topics.get(name)?.creationId === creationId;
 }
 
 /** Names and counts: those of the working image and what the request has taken so far. */
@@ -119,9 +126,10 @@ function planTopic(state: CreationState, spec: CreateTopicSpec, context: CreateT
   state.add(name, placed.assignment);
 
   const topicId = uuidToText(context.random(16));
-  const internal = spec.internal ?? false;
+  const { internal = false, creationId = "" } = spec;
   const overrides = { "tidemark.durability": durabilityFor(context.config, internal), ...verdict.change.set };
-  const records: MetadataRecord[] = [{ type: "topicCreated", topicId, name, internal, overrides }];
+  const made = creationId === "" ? {} : { creationId };
+  const records: MetadataRecord[] = [{ type: "topicCreated", topicId, name, internal, overrides, ...made }];
   for (const [partition, replicas] of placed.assignment.entries()) {
     const isr = state.hosted.isrOf(replicas);
     const [leaderId = -1] = isr;

@@ -300,11 +300,13 @@ export class ImageDraft {
   // ---- topics ----
 
   #createTopic(record: MetadataRecord & { type: "topicCreated" }): void {
-    const { topicId, name, internal, overrides } = record;
+    const { topicId, name, internal, overrides: texts, creationId } = record;
     assert(this.#topic(topicId) === undefined, `topic id ${topicId} is taken`);
     const partitions: PartitionImage[] = [];
     this.#partitions.set(topicId, partitions);
-    this.#touched.set(topicId, { name, topicId, internal, overrides: new Map(Object.entries(overrides)), partitions });
+    const overrides = new Map(Object.entries(texts));
+    const made = creationId === undefined ? {} : { creationId };
+    this.#touched.set(topicId, { name, topicId, internal, overrides, ...made, partitions });
     this.#created.add(topicId);
   }
 

@@ -52,6 +52,8 @@ export interface TopicImage {
   readonly topicId: string;
   readonly internal: boolean;
   readonly overrides: ReadonlyMap<string, string>;
+  /** Of the request that made it, where that had one: asked again, it is answered with this topic. */
+  readonly creationId?: string;
   /** By partition number, without gaps. */
   readonly partitions: readonly PartitionImage[];
 }

@@ -49,6 +49,8 @@ export type MetadataRecord =
       readonly name: string;
       readonly internal: boolean;
       readonly overrides: Readonly<Record<string, string>>;
+      /** Of the request that asked for it. */
+      readonly creationId?: string;
     }
   /** Follows its topic's record; partitions come in order from 0. */
   | {

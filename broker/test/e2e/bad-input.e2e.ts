@@ -282,7 +282,7 @@ describe("bad input at the gRPC door", () => {
       const names = ["", ".", "..", "a/b", "../x", "a\\b", "a b", "ä", "a\0b", "x".repeat(250), "😀"];
       for (const name of names) {
         const { results } = await client.admin("createTopics", {
-          topics: [{ name, partitions: 1, replicationFactor: 1, assignment: [], config: {} }],
+          topics: [{ name, partitions: 1, replicationFactor: 1, assignment: [], config: {}, creationId: "" }],
           validateOnly: false,
           timeoutMs: 0,
         });
@@ -298,7 +298,9 @@ describe("bad input at the gRPC door", () => {
     it("a name that equals another after . to _: INVALID_TOPIC_EXCEPTION", async () => {
       await client.createTopic("clash.name");
       const { results } = await client.admin("createTopics", {
-        topics: [{ name: "clash_name", partitions: 1, replicationFactor: 1, assignment: [], config: {} }],
+        topics: [
+          { name: "clash_name", partitions: 1, replicationFactor: 1, assignment: [], config: {}, creationId: "" },
+        ],
         validateOnly: false,
         timeoutMs: 0,
       });

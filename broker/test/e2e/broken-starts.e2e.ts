@@ -161,7 +161,7 @@ describe("a data directory that is removed under a running broker", () => {
         const client = new RawClient(broker.grpcAddress);
         await client
           .admin("createTopics", {
-            topics: [{ name: "t", partitions: 1, replicationFactor: 1, assignment: [], config: {} }],
+            topics: [{ name: "t", partitions: 1, replicationFactor: 1, assignment: [], config: {}, creationId: "" }],
             timeoutMs: 1,
             validateOnly: false,
           })

@@ -95,6 +95,7 @@ describe("a log that is damaged on disk (15.7)", () => {
             replicationFactor: -1,
             assignment: [{ replicas: [1, 2] }],
             config: { "min.insync.replicas": "2" },
+            creationId: "",
           },
         ],
         validateOnly: false,

@@ -178,7 +178,14 @@ describe("the gRPC door", () => {
   });
 
   it("validates a topic without making it", async () => {
-    const spec = { name: "only-asked", partitions: 3, replicationFactor: -1, assignment: [], config: {} };
+    const spec = {
+      name: "only-asked",
+      partitions: 3,
+      replicationFactor: -1,
+      assignment: [],
+      config: {},
+      creationId: "",
+    };
     const { results } = await client.admin("createTopics", { topics: [spec], validateOnly: true, timeoutMs: 0 });
     expect(results[0]).to.deep.include({ name: "only-asked", errorCode: 0 });
     expect((await client.metadata({ topics: ["only-asked"] })).topics[0]?.errorCode).to.equal(3);

@@ -26,7 +26,7 @@ describe("metadata by push (15.2)", () => {
 
   const create = (name: string, partitions = 1): Promise<unknown> =>
     client.admin("createTopics", {
-      topics: [{ name, partitions, replicationFactor: -1, assignment: [], config: {} }],
+      topics: [{ name, partitions, replicationFactor: -1, assignment: [], config: {}, creationId: "" }],
       timeoutMs: 0,
       validateOnly: false,
     });

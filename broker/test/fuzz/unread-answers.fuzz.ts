@@ -52,7 +52,14 @@ describe("large answers", () => {
       { memory: true, world: { clock } },
     );
     client = new RawClient(broker.grpcAddress);
-    const topics = TOPICS.map((name) => ({ name, partitions: 1, replicationFactor: -1, assignment: [], config: {} }));
+    const topics = TOPICS.map((name) => ({
+      name,
+      partitions: 1,
+      replicationFactor: -1,
+      assignment: [],
+      config: {},
+      creationId: "",
+    }));
     await client.admin("createTopics", { topics, validateOnly: false, timeoutMs: 0 });
   });
 

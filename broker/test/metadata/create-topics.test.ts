@@ -130,6 +130,18 @@ describe("createTopics", () => {
     ).to.deep.equal(["INVALID_TOPIC_EXCEPTION"]);
   });
 
+  it("answers a request that is asked again with the topic that it has made, and nobody else's", () => {
+    const asked = { ...spec("t"), creationId: "a" };
+    const image = next(three, create(three, [asked]).records);
+    const { records, response } = create(image, [asked]);
+    expect(records).to.deep.equal([]);
+    expect(response).to.deep.equal([{ name: "t", error: "NONE", message: "", topic: image.topics.get("t") }]);
+    expect(refusal(image, { ...asked, creationId: "b" })[0]).to.equal("TOPIC_ALREADY_EXISTS");
+    expect(refusal(image, { ...asked, creationId: "" })[0]).to.equal("TOPIC_ALREADY_EXISTS");
+    const unnamed = next(three, create(three, [spec("t")]).records);
+    expect(refusal(unnamed, { ...spec("t"), creationId: "" })[0]).to.equal("TOPIC_ALREADY_EXISTS");
+  });
+
   it("refuses counts that are no counts, and more replicas than brokers", () => {
     for (const partitions of [0, -2, 1.5, Number.NaN]) {
       expect(refusal(three, spec("t", { partitions }))[0]).to.equal("INVALID_PARTITIONS");

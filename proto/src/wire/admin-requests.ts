@@ -38,6 +38,7 @@ const newTopic = message<NewTopic>({
   replicationFactor: sint32(3),
   assignment: list(4, replicaAssignment),
   config: stringMap(5),
+  creationId: string(6),
 });
 
 const newPartitions = message<NewPartitions>({

@@ -216,8 +216,10 @@ function toSpec({
   replicationFactor,
   assignment,
   config,
+  creationId,
 }: NewTopic): Parameters<AdminUseCases["handleCreateTopics"]>[1][number] {
-  return { name, partitions, replicationFactor, assignment: assignment.map(({ replicas }) => replicas), config };
+  const replicas = assignment.map((one) => one.replicas);
+  return { name, partitions, replicationFactor, assignment: replicas, config, creationId };
 }
 
 function toWireOutcome(

@@ -7,9 +7,10 @@
  * An answer about topics, settings and elections is given when this broker has applied the offset that it was decided on (15.3(1)):
  * whoever asks here next sees the outcome.
  */
-import { ProtoError } from "@tidemark/proto";
-import type { Clock, PeerAddress, Timers } from "../../ports/index.ts";
+import { ProtoError, UUID_BYTES, uuidToText } from "@tidemark/proto";
+import type { Clock, PeerAddress, RandomBytes, Timers } from "../../ports/index.ts";
 import { PeerError, type PeerTransport } from "../../ports/index.ts";
+import type { CreateTopicSpec } from "../../metadata/index.ts";
 import { CONTROLLER_COMMANDS, type ControllerCommands, type Decided, NotController } from "../controller-commands.ts";
 import { askPeer, mayHaveBeenDone, type PeerCalls } from "./peer-calls.ts";
 
@@ -20,6 +21,7 @@ export interface ControllerChannelOptions {
   readonly transport: PeerTransport;
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly random: RandomBytes;
   /** Who leads Raft as far as this node knows; -1: nobody is known. */
   leaderId(): number;
   /** Null: unknown. */
@@ -50,7 +52,8 @@ const TRAITS: Readonly<Record<Command, Traits>> = {
   reportDamage: OWN,
   // A block that nobody uses is no loss.
   allocateProducerIds: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: false },
-  createTopics: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
+  // By its creation ids.
+  createTopics: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
   createPartitions: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
   deleteTopics: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
   alterConfigs: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
@@ -70,6 +73,7 @@ interface ImageWaiter {
 
 export class ControllerChannel implements ControllerCommands {
   readonly #options: ControllerChannelOptions;
+  readonly #createTopics = this.#command("createTopics");
   /** Named by a refusal, in case this node's Raft knows less; -1: none was. */
   #hintedId = -1;
   #leaderWaiters: (() => void)[] = [];
@@ -81,7 +85,8 @@ export class ControllerChannel implements ControllerCommands {
   readonly alterPartitions = this.#command("alterPartitions");
   readonly reportDamage = this.#command("reportDamage");
   readonly allocateProducerIds = this.#command("allocateProducerIds");
-  readonly createTopics = this.#command("createTopics");
+  readonly createTopics: ControllerCommands["createTopics"] = (request) =>
+    this.#createTopics({ ...request, specs: request.specs.map((spec) => this.#identified(spec)) });
   readonly createPartitions = this.#command("createPartitions");
   readonly deleteTopics = this.#command("deleteTopics");
   readonly alterConfigs = this.#command("alterConfigs");
@@ -116,6 +121,12 @@ export class ControllerChannel implements ControllerCommands {
   #command<Name extends Command>(name: Name): ControllerCommands[Name] {
     const run = (request: unknown): Promise<unknown> => this.#run(name, request);
     return run as ControllerCommands[Name];
+  }
+
+  /** So that it can be asked twice for one topic. */
+  #identified(spec: CreateTopicSpec): CreateTopicSpec {
+    const isIdentified = (spec.creationId ?? "") !== "";
+    return isIdentified ? spec : { ...spec, creationId: uuidToText(this.#options.random(UUID_BYTES)) };
   }
 
   async #run(name: Command, request: unknown): Promise<unknown> {

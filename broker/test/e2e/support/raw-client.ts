@@ -94,6 +94,7 @@ export class RawClient {
           replicationFactor: -1,
           assignment: [],
           config: options.config ?? {},
+          creationId: "",
         },
       ],
       validateOnly: false,

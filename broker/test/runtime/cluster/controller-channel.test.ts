@@ -6,6 +6,7 @@ import { PeerError, type PeerAddress, type PeerIdentity } from "../../../src/por
 import { ControllerChannel, PeerCalls, serveController } from "../../../src/runtime/cluster/index.ts";
 import { type ControllerCommands, NotController } from "../../../src/runtime/index.ts";
 import { SimNetwork, type SimPeerTransport, type SimProcess, SimWorld } from "../../../src/sim/index.ts";
+import { seededBytes, spec } from "../../metadata/fixtures.ts";
 import { LogBook } from "../../listeners/http/fixtures.ts";
 
 /** A controller that answers `createTopics` with its own id and a metadata offset, when it leads. */
@@ -15,6 +16,8 @@ class FakeController {
   leaderId = -1;
   metadataOffset = 1;
   asked = 0;
+  /** The creation ids of the last request. */
+  created: readonly (string | undefined)[] = [];
   /** Runs before the answer. */
   before: () => Promise<void> = async () => undefined;
   readonly #nodeId: number;
@@ -27,6 +30,8 @@ class FakeController {
     const answer = async (request: unknown): Promise<object> => {
       if (!this.isLeading) throw new NotController(`node ${this.#nodeId} does not lead`, this.leaderId);
       this.asked++;
+      const { specs = [] } = request as Partial<Parameters<ControllerCommands["createTopics"]>[0]>;
+      this.created = specs.map(({ creationId }) => creationId);
       await this.before();
       return { metadataOffset: this.metadataOffset, results: [], by: this.#nodeId, request };
     };
@@ -87,6 +92,7 @@ describe("ControllerChannel", () => {
         transport,
         clock: process,
         timers: process,
+        random: seededBytes(nodeId),
         leaderId: () => node.raftLeaderId,
         addressOf: (id) => nodes.get(id)?.address ?? null,
         appliedOffset: () => node.appliedOffset,
@@ -182,7 +188,7 @@ describe("ControllerChannel", () => {
     };
     node(1).controller.before = crash;
     const [made, proposed, altered] = [
-      refusal(node(3).channel.createTopics(request)),
+      refusal(node(3).channel.deleteTopics({ names: ["t"] })),
       refusal(node(3).channel.alterPartitions({ brokerId: 3, brokerEpoch: 1, partitions: [] })),
       outcome(node(3).channel.alterConfigs({ alterations: [], isValidateOnly: false })),
     ];
@@ -192,7 +198,21 @@ describe("ControllerChannel", () => {
     expect(node(2).controller.asked).to.equal(1);
   });
 
-  it("does not ask the next leader to make what the one before has proposed", async () => {
+  it("asks the next leader for a topic under the creation id that the one before was told", async () => {
+    elect(1);
+    node(1).controller.before = async () => {
+      elect(2);
+      throw new NotController("deposed", 2, { mayBeDone: true });
+    };
+    const specs = [spec("ours"), { ...spec("theirs"), creationId: "theirs" }];
+    await outcome(node(3).channel.createTopics({ ...request, specs }));
+    const told = [1, 2].map((id) => node(id).controller.created);
+    expect(told[0]).to.deep.equal(told[1]);
+    expect(told[0]?.[0]).to.match(/^[A-Za-z0-9_-]{22}$/u);
+    expect(told[0]?.[1]).to.equal("theirs");
+  });
+
+  it("does not ask the next leader to delete what the one before has proposed", async () => {
     for (const asking of [1, 3]) {
       elect(1);
       node(1).controller.before = async () => {
@@ -200,7 +220,7 @@ describe("ControllerChannel", () => {
         throw new NotController("deposed", 2, { mayBeDone: true });
       };
       const [made, altered] = [
-        refusal(node(asking).channel.createTopics(request)),
+        refusal(node(asking).channel.deleteTopics({ names: ["t"] })),
         outcome(node(asking).channel.alterConfigs({ alterations: [], isValidateOnly: false })),
       ];
       expect((await made).code).to.equal("NETWORK_EXCEPTION");
