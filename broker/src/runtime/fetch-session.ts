@@ -89,6 +89,15 @@ interface EndedRead {
   readonly startedAt: number;
 }
 
+export interface FetchSessionOptions {
+  readonly clock: Clock;
+  readonly turn: Turn;
+  readonly slabs: SlabPool;
+  readonly sink: FetchSink;
+  /** Acknowledgements wait for a follower: it gets what there is in the turn in which it is there, and others their share of turns. */
+  readonly isFollower?: boolean;
+}
+
 export class FetchSession {
   readonly #clock: Clock;
   readonly #turn: Turn;
@@ -105,13 +114,16 @@ export class FetchSession {
   #readAheadBytes = 0;
   #isPumpAsked = false;
   #isClosed = false;
-  readonly #pump = (): void => this.#pumpOnce();
+  readonly #isFollower: boolean;
+  readonly #pumpOne = (): number => this.#sendOne();
+  readonly #pumpAll = (): void => this.#sendAll();
 
-  constructor(options: { clock: Clock; turn: Turn; slabs: SlabPool; sink: FetchSink }) {
+  constructor(options: FetchSessionOptions) {
     this.#clock = options.clock;
     this.#turn = options.turn;
     this.#slabs = options.slabs;
     this.#sink = options.sink;
+    this.#isFollower = options.isFollower ?? false;
   }
 
   get credit(): number {
@@ -185,19 +197,33 @@ export class FetchSession {
   #askForPump(): void {
     if (this.#isPumpAsked || this.#isClosed) return;
     this.#isPumpAsked = true;
-    this.#turn.flush(this.#pump);
+    if (this.#isFollower) this.#turn.flush(this.#pumpAll);
+    else this.#turn.serve(this.#pumpOne);
   }
 
-  #pumpOnce(): void {
+  /** Answers the bytes of records in it; whoever has more to say asks again, behind the others who wait. */
+  #sendOne(): number {
     this.#isPumpAsked = false;
-    while (!this.#isClosed && this.#sink.isWritable) {
-      const message = this.#gather();
-      if (message.parts.length === 0) {
-        message.release();
-        return;
-      }
-      this.#sink.send(message);
-    }
+    const message = this.#nextMessage();
+    if (message === null) return 0;
+    const { bytes } = message;
+    this.#sink.send(message);
+    this.#askForPump();
+    return bytes;
+  }
+
+  #sendAll(): void {
+    this.#isPumpAsked = false;
+    for (let message = this.#nextMessage(); message !== null; message = this.#nextMessage()) this.#sink.send(message);
+  }
+
+  /** Null: nothing can be said now, or nobody would take it. */
+  #nextMessage(): FetchMessage | null {
+    if (this.#isClosed || !this.#sink.isWritable) return null;
+    const message = this.#gather();
+    if (message.parts.length > 0) return message;
+    message.release();
+    return null;
   }
 
   /** One message: what is due, then one round of the ring, until it holds a slab's worth. Empty: nothing can be said now. */

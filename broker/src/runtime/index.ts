@@ -52,5 +52,5 @@ export { RequestLog, RequestStats } from "./request-log.ts";
 export type { RequestBudgetLimits } from "./request-budget.ts";
 export { RequestBudget } from "./request-budget.ts";
 export { SLAB_BYTES, SlabPool } from "./slab-pool.ts";
-export type { TurnJob } from "./turn.ts";
-export { Turn } from "./turn.ts";
+export type { ServingJob, TurnJob } from "./turn.ts";
+export { SERVED_BYTES_PER_TURN, Turn } from "./turn.ts";

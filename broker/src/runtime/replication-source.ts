@@ -76,7 +76,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     this.#stream = stream;
     this.#deps = deps;
     const { clock, turn, slabs } = deps;
-    this.#session = new FetchSession({ clock, turn, slabs, sink: this });
+    this.#session = new FetchSession({ clock, turn, slabs, sink: this, isFollower: true });
   }
 
   /** Metadata was applied, or a partition is led here now: what was kept is judged again. */

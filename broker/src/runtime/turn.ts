@@ -6,16 +6,29 @@
  * Work runs before flushes, each in the order it was asked for. What is asked for while the turn runs joins it: a drain
  * that moves a high watermark wakes a reader in the same turn, and both answers share a write to the socket.
  *
+ * What readers take comes last and has a share of the turn, counted in bytes. A reader that is far behind takes all it is given,
+ * and each such reader would make the turn longer for everybody whose request arrives meanwhile. Beyond the share the rest
+ * has its place in the next turns, in the order it was asked for: what arrived is worked off first in each.
+ *
  * Invariant: a job is asked for at most once until it runs; the callers keep a flag.
  */
 import type { Timers } from "../ports/index.ts";
 
 export type TurnJob = () => void;
+/** Answers how many bytes it sent. */
+export type ServingJob = () => number;
+
+/**
+ * Of all readers in one turn: about a millisecond of sending. The job that passes it is finished. With half of it a turn is
+ * not half as long, and one reader is slower.
+ */
+export const SERVED_BYTES_PER_TURN = 1024 * 1024;
 
 export class Turn {
   readonly #timers: Timers;
   readonly #work: TurnJob[] = [];
   readonly #flushes: TurnJob[] = [];
+  readonly #servings: ServingJob[] = [];
   #isArmed = false;
   readonly #run: () => void;
 
@@ -36,6 +49,12 @@ export class Turn {
     this.#arm();
   }
 
+  /** Runs `job` when all else of this turn is done and readers have not had their share of it yet; else in a later turn. */
+  serve(job: ServingJob): void {
+    this.#servings.push(job);
+    this.#arm();
+  }
+
   #arm(): void {
     if (this.#isArmed) return;
     this.#isArmed = true;
@@ -47,16 +66,22 @@ export class Turn {
     // it are not left with a turn that never comes.
     let workDone = 0;
     let flushesDone = 0;
+    let servingsDone = 0;
+    let servedBytes = 0;
     try {
-      while (workDone < this.#work.length || flushesDone < this.#flushes.length) {
-        const job = workDone < this.#work.length ? this.#work[workDone++] : this.#flushes[flushesDone++];
-        job?.();
+      for (;;) {
+        if (workDone < this.#work.length) this.#work[workDone++]?.();
+        else if (flushesDone < this.#flushes.length) this.#flushes[flushesDone++]?.();
+        else if (servingsDone < this.#servings.length && servedBytes < SERVED_BYTES_PER_TURN)
+          servedBytes += this.#servings[servingsDone++]?.() ?? 0;
+        else break;
       }
     } finally {
       this.#work.splice(0, workDone);
       this.#flushes.splice(0, flushesDone);
+      this.#servings.splice(0, servingsDone);
       this.#isArmed = false;
-      if (this.#work.length + this.#flushes.length > 0) this.#arm();
+      if (this.#work.length + this.#flushes.length + this.#servings.length > 0) this.#arm();
     }
   }
 }

@@ -3,7 +3,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { BatchField, RecordCursor } from "@tidemark/proto";
 import { asOffset } from "../../src/base/index.ts";
-import { FetchSession, SLAB_BYTES, SlabPool } from "../../src/runtime/index.ts";
+import { FetchSession, SERVED_BYTES_PER_TURN, SLAB_BYTES, SlabPool } from "../../src/runtime/index.ts";
 import type { FetchedPart, FetchMessage, FetchSink } from "../../src/runtime/index.ts";
 import { PartitionBench } from "./support/partition-bench.ts";
 
@@ -35,8 +35,14 @@ class Reader implements FetchSink {
   maxAhead = 1;
   isHolding = false;
 
-  constructor(bench: PartitionBench) {
-    this.session = new FetchSession({ clock: bench.process, turn: bench.turn, slabs: this.slabs, sink: this });
+  constructor(bench: PartitionBench, { isFollower = false } = {}) {
+    this.session = new FetchSession({
+      clock: bench.process,
+      turn: bench.turn,
+      slabs: this.slabs,
+      sink: this,
+      isFollower,
+    });
   }
 
   get isWritable(): boolean {
@@ -68,6 +74,10 @@ class Reader implements FetchSink {
   get values(): string[] {
     return this.parts.flatMap(({ values }) => values);
   }
+}
+
+function sumOf(parts: readonly { readonly bytes: number }[]): number {
+  return parts.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 describe("FetchSession", () => {
@@ -365,6 +375,59 @@ describe("FetchSession", () => {
       expect(reader.slabs.lentBytes).to.equal(0);
     });
   }
+
+  it("shares each turn among all readers: a request that arrives beside many of them waits for one share, not for all", async () => {
+    const bench = await PartitionBench.open({ log: { segmentBytes: 64 * 1024 * 1024 } });
+    for (let i = 0; i < 20; i++) {
+      bench.append({ values: ["x".repeat(200_000)] });
+      await bench.turnEnds();
+    }
+    const readers = Array.from({ length: 8 }, () => new Reader(bench));
+    for (const reader of readers) {
+      reader.maxAhead = 3;
+      reader.isHolding = true;
+      reader.session.grant(100_000_000);
+      reader.session.subscribe({
+        subscriptionId: 1,
+        partition: bench.partition,
+        offset: asOffset(0),
+        maxBytes: SLAB_BYTES,
+      });
+    }
+    const outcome = bench.append({ values: ["arrives with them"] });
+    const sentBytes = (): number => readers.reduce((sum, { parts }) => sum + sumOf(parts), 0);
+    const perTurn: number[] = [];
+    for (let before = 0; await bench.world.step(); before = sentBytes()) {
+      if (sentBytes() > before) perTurn.push(sentBytes() - before);
+      if (perTurn.length === 1)
+        expect(outcome.answer, "it is answered before the first of them has more").to.not.equal(null);
+      // Each has had a message before any has two.
+      const counts = readers.map(({ parts }) => parts.length);
+      expect(Math.max(...counts) - Math.min(...counts)).to.be.at.most(1);
+      for (const reader of readers) reader.letGo();
+    }
+    for (const { values } of readers) expect(values).to.have.length(21);
+    // The message that passes the share is sent whole.
+    expect(Math.max(...perTurn)).to.be.below(SERVED_BYTES_PER_TURN + SLAB_BYTES);
+  });
+
+  it("gives a follower all that it can take in one turn: acknowledgements wait for it", async () => {
+    const bench = await PartitionBench.open({ log: { segmentBytes: 64 * 1024 * 1024 } });
+    for (let i = 0; i < 20; i++) bench.append({ values: ["x".repeat(200_000)] });
+    await bench.turnEnds();
+    const follower = new Reader(bench, { isFollower: true });
+    follower.maxAhead = 3;
+    follower.isHolding = true;
+    follower.session.grant(100_000_000);
+    follower.session.subscribe({
+      subscriptionId: 1,
+      partition: bench.partition,
+      offset: asOffset(0),
+      maxBytes: SLAB_BYTES,
+    });
+    await bench.turnEnds();
+    expect(follower.parts).to.have.length(3);
+  });
 
   it("sends the newest large batches out of memory, in order with what lies on disk, and lets go of it when they have left", async () => {
     const bench = await PartitionBench.open();

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { SeededRandom } from "../../src/base/index.ts";
-import { Turn } from "../../src/runtime/index.ts";
+import { SERVED_BYTES_PER_TURN, Turn } from "../../src/runtime/index.ts";
 import { SimWorld } from "../../src/sim/index.ts";
 
 describe("Turn", () => {
@@ -50,5 +50,50 @@ describe("Turn", () => {
     await world.runUntilIdle();
     expect(String(thrown)).to.match(/planted/);
     expect(order).to.deep.equal(["second"]);
+  });
+
+  it("gives readers what is left of a turn, as many bytes as fit into their share, and each his place in the next", async () => {
+    const world = new SimWorld(new SeededRandom(1));
+    const process = world.startProcess();
+    const turn = new Turn(process);
+    const order: string[] = [];
+    const serveTwice = (name: string): void => {
+      turn.serve(() => {
+        order.push(name);
+        // Has more to say, and goes behind the others for it.
+        turn.serve(() => {
+          order.push(`${name} again`);
+          return SERVED_BYTES_PER_TURN;
+        });
+        return SERVED_BYTES_PER_TURN / 2;
+      });
+    };
+    serveTwice("a");
+    serveTwice("b");
+    serveTwice("c");
+    turn.work(() => order.push("work"));
+    turn.flush(() => order.push("flush"));
+    // Arrives while the readers are served: it waits for none that has not begun.
+    process.endOfTurn(() => turn.work(() => order.push("arrived later")));
+    await world.runUntilIdle();
+    expect(order).to.deep.equal(["work", "flush", "a", "b", "arrived later", "c", "a again", "b again", "c again"]);
+  });
+
+  it("does not count what is said without bytes", async () => {
+    const world = new SimWorld(new SeededRandom(1));
+    const process = world.startProcess();
+    const turn = new Turn(process);
+    let servedCount = 0;
+    for (let i = 0; i < 1_000; i++)
+      turn.serve(() => {
+        servedCount++;
+        return 0;
+      });
+    let servedInFirstTurn = 0;
+    process.endOfTurn(() => {
+      servedInFirstTurn = servedCount;
+    });
+    await world.runUntilIdle();
+    expect(servedInFirstTurn).to.equal(1_000);
   });
 });
