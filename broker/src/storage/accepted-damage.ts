@@ -3,6 +3,8 @@
  * directory of the partition, made while the broker is stopped. The next start cuts the log at the damage, as it cuts a torn
  * tail, and keeps what it cuts: the segment with the bad bytes as a copy `B.log.damaged`, later ones renamed.
  *
+ * A repair from a peer keeps what it cuts in the same way (log-repair.ts).
+ *
  * The file is removed when the checkpoints no longer say that the log reaches further. A start that is interrupted finds it
  * again, and goes on.
  */

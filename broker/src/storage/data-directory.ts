@@ -192,10 +192,11 @@ class DataDirectory implements LogDirectory {
       lastLife: { isClean, mustRewrite, mustSync },
       options: this.#options,
     });
-    await loader.load(replicas);
+    await loader.load(replicas, (key) => forgotten.has(key) || deleted.some((name) => name.startsWith(`${key}.`)));
     this.#report = { ...this.#report, ...loader.findings };
     await loader.settle();
     await this.#mendCheckpoints(checkpoints, forgotten, mustRewrite);
+    for (const log of this.#logs.all()) await log.beginFetch();
     for (const { directory } of loader.accepted) removeFile(this.#disk, `${directory}/${ACCEPT_DAMAGE}`);
     if (mustRewrite) clearSyncFailed(this.#disk, this.#path);
     this.#cutsPending = 0;
@@ -229,7 +230,7 @@ class DataDirectory implements LogDirectory {
       [...this.#logs.all()].some((log) => (entries.get(logKey(log.topic, log.partition)) ?? 0) > offsetOf(log));
     // Recovery made indexes anew that a checkpointed recovery point may be about to pass, and ends that a high watermark
     // may lie above: both are lower bounds again before anything is appended.
-    const isClean = this.#report.clean;
+    const isClean = this.#report.clean && ![...this.#logs.all()].some(({ isRepairing }) => isRepairing);
     if (!isClean && isAnyAbove(recoveryPoints, (log) => log.recoveryPointToKeep))
       await this.#checkpoints.recoveryPoints.write();
     if (isAnyAbove(highWatermarks, (log) => log.highWatermark)) await this.#checkpoints.highWatermarks.write();
@@ -243,6 +244,14 @@ class DataDirectory implements LogDirectory {
 
   deleteLog(topic: string, partition: PartitionId): Promise<void> {
     return this.#changes.delete(topic, partition);
+  }
+
+  repairLog(topic: string, partition: PartitionId): Promise<PartitionLog> {
+    return this.#changes.repair(topic, partition);
+  }
+
+  endRepair(topic: string, partition: PartitionId): Promise<void> {
+    return this.#changes.endRepair(topic, partition);
   }
 
   hurryRemovals(): void {

@@ -8,6 +8,7 @@ import type { ReadCheckpoints } from "./checkpoints.ts";
 import { inGroups } from "./in-groups.ts";
 import type { LogHost } from "./log-host.ts";
 import { bytesToScan, loadLog } from "./log-loader.ts";
+import { writeRepair } from "./log-repair.ts";
 import type { LogSet } from "./log-set.ts";
 import { RecoveryScan } from "./recovery-scan.ts";
 import type { FoundReplica, ReplicaDirectories } from "./replica-directories.ts";
@@ -69,6 +70,8 @@ export class DirectoryLoader {
   /** Without a topic id in their directory. */
   readonly #unnamed = new Set<SegmentedLog>();
   readonly #accepted: SegmentedLog[] = [];
+  /** Names that have a new directory, of which no checkpoint says anything true. */
+  readonly #lost = new Set<string>();
   readonly #damaged = new Map<string, PartitionId[]>();
   #bytesScanned = 0;
   #bytesCut = 0;
@@ -95,7 +98,9 @@ export class DirectoryLoader {
 
   // ---- load ----
 
-  async load(replicas: ReadonlyMap<string, FoundReplica>): Promise<void> {
+  /** `isAside`: checkpoints speak of this name, and may mean a replica that has left it. */
+  async load(found: ReadonlyMap<string, FoundReplica>, isAside: (key: string) => boolean): Promise<void> {
+    const replicas = await this.#withLost(found, isAside);
     const { host, options } = this.#options;
     const specOf = new Map(options.replicas.map((spec) => [logKey(spec.topic, spec.partition), spec]));
     const bytesTotal = options.onProgress === undefined ? 0 : this.#bytesToScan(replicas.keys());
@@ -114,12 +119,38 @@ export class DirectoryLoader {
       this.#bytesScanned += bytes;
       if (this.#bytesScanned - bytesReported >= PROGRESS_EVERY_BYTES) tell();
     });
-    for (const [key, found] of replicas) {
-      await this.#loadOne(key, found, specOf.get(key), scan);
+    for (const [key, replica] of replicas) {
+      await this.#loadOne(key, replica, specOf.get(key), scan);
       logsDone += 1;
       tell();
       if (logsDone % LOADED_PER_TURN === 0) await host.timers.yieldTurn();
     }
+  }
+
+  /**
+   * A directory that is gone although the checkpoints say that a log was in it is damage to all of that (15.7): it is made anew,
+   * to be filled from a peer.
+   */
+  async #withLost(
+    found: ReadonlyMap<string, FoundReplica>,
+    isAside: (key: string) => boolean,
+  ): Promise<ReadonlyMap<string, FoundReplica>> {
+    const { host, directories, options, checkpoints } = this.#options;
+    const { recoveryPoints, highWatermarks } = checkpoints;
+    const all = new Map(found);
+    for (const { topic, partition, topicId } of options.replicas) {
+      const key = logKey(topic, partition);
+      const reached = Math.max(recoveryPoints.get(key) ?? 0, highWatermarks.get(key) ?? 0);
+      if (reached === 0 || found.has(key) || isAside(key)) continue;
+      const directory = directories.make(key);
+      host.logger.error("the directory of a replica is gone", { topic, partition, directory, offset: reached });
+      await writeRepair(host, directory, { offset: 0, phase: "fetch" });
+      await directories.writeTopicId(directory, topicId);
+      await directories.syncRoot();
+      all.set(key, { topic, partition, topicId });
+      this.#lost.add(key);
+    }
+    return all;
   }
 
   #bytesToScan(keys: Iterable<string>): number {
@@ -144,13 +175,15 @@ export class DirectoryLoader {
     const directory = directories.pathOf(key);
     const topicId = foundTopicId ?? spec?.topicId ?? "";
     const config = spec?.config ?? UNPLACED_CONFIG;
+    const checkpointed = <T>(entries: ReadonlyMap<string, T>): T | null =>
+      this.#lost.has(key) ? null : (entries.get(key) ?? null);
     const loaded = await loadLog({
       host,
       directory,
       config,
-      recoveryPoint: checkpoints.recoveryPoints.get(key) ?? null,
+      recoveryPoint: checkpointed(checkpoints.recoveryPoints),
       keepsCut: checkpoints.areRecoveryPointsMalformed,
-      logStartOffset: checkpoints.logStarts.get(key) ?? null,
+      logStartOffset: checkpointed(checkpoints.logStarts),
       ...lastLife,
       scan,
     });
@@ -162,7 +195,7 @@ export class DirectoryLoader {
       topicId,
       config,
       loaded,
-      highWatermark: checkpoints.highWatermarks.get(key) ?? null,
+      highWatermark: checkpointed(checkpoints.highWatermarks),
     });
     (spec === undefined ? logs.unplaced : logs.placed).set(key, log);
     if (spec === undefined) host.logger.warn("a log that metadata does not place here is kept", { directory, topicId });
@@ -177,7 +210,7 @@ export class DirectoryLoader {
     else if (loaded.isNew) this.#isNew.push(log);
     if (loaded.wasRecovered) this.#logsRecovered += 1;
     // An acceptance cuts what may have been committed: for the cluster that is the same loss.
-    const hasLost = loaded.damage !== null || (loaded.acceptsDamage && loaded.bytesCut > 0);
+    const hasLost = loaded.damage !== null || loaded.repair !== null || (loaded.acceptsDamage && loaded.bytesCut > 0);
     if (spec !== undefined && hasLost) this.#damaged.set(topicId, [...(this.#damaged.get(topicId) ?? []), partition]);
     this.#bytesCut += loaded.bytesCut;
   }

@@ -74,6 +74,11 @@ export class EpochCache {
     this.markDirty(startOffset);
   }
 
+  /** Leader epoch of the batch that begins at `offset`; null: what is known begins behind it. */
+  epochAt(offset: number): number | null {
+    return this.#entries.findLast(({ startOffset }) => startOffset <= offset)?.epoch ?? null;
+  }
+
   /** Where `epoch` ends, or the answer that comes nearest (5.1(3)); null = undefined there. */
   endOffsetFor(epoch: LeaderEpoch, logEndOffset: Offset): { epoch: LeaderEpoch; endOffset: Offset } | null {
     if (epoch < 0) return null;

@@ -1,5 +1,5 @@
 /**
- * Logs come and go: created, deleted, and set aside for another of the same name.
+ * Logs come and go: created, deleted, set aside for another of the same name, and cut where they are damaged.
  *
  * Invariants: changes of one name happen one after another. No checkpoint holds an entry for a log that is not there, durably, before a
  * name may be used again: a new topic would inherit the log start or recovery point of the old one.
@@ -13,6 +13,7 @@ import type { Checkpoints } from "./checkpoints.ts";
 import { isPassing } from "./file-io.ts";
 import type { LogHost } from "./log-host.ts";
 import { loadLog } from "./log-loader.ts";
+import { endRepair, writeRepair } from "./log-repair.ts";
 import type { LogSet } from "./log-set.ts";
 import { RecoveryScan } from "./recovery-scan.ts";
 import type { ReplicaDirectories } from "./replica-directories.ts";
@@ -197,6 +198,76 @@ export class LogChanges {
   async #exorcise(key: string): Promise<void> {
     await this.#checkpoints.writeAll();
     this.#haunted.delete(key);
+  }
+
+  // ---- repair (15.7) ----
+
+  repair(topic: string, partition: PartitionId): Promise<PartitionLog> {
+    const key = logKey(topic, partition);
+    return this.#inOrder(key, async () => {
+      this.#assertUsable();
+      const log = this.#logs.placed.get(key);
+      assert(log !== undefined, `${key} is not there`);
+      const damage = log.damage ?? log.rot;
+      assert(damage !== null, `${key} is not damaged`);
+      return this.#repair(key, log, damage.offset);
+    });
+  }
+
+  /** A start that finds the file does what follows it, so that it may end anywhere (log-repair.ts). */
+  async #repair(key: string, log: SegmentedLog, offset: number): Promise<PartitionLog> {
+    const { topic, partition, topicId, config, directory } = log;
+    await writeRepair(this.#host, directory, { offset, phase: "cut" });
+    await log.releaseFiles();
+    let cuts = 0;
+    const beginCut = (): void => {
+      this.#host.beginCut();
+      cuts += 1;
+    };
+    const loaded = await loadLog({
+      host: { ...this.#host, beginCut },
+      directory,
+      config,
+      recoveryPoint: log.recoveryPointToKeep,
+      keepsCut: false,
+      logStartOffset: log.logStartToKeep,
+      isClean: false,
+      mustRewrite: false,
+      mustSync: true,
+      scan: new RecoveryScan(this.#host.timers, () => undefined),
+    });
+    const { highWatermark } = log;
+    const cut = new SegmentedLog({
+      host: this.#host,
+      directory,
+      topic,
+      partition,
+      topicId,
+      config,
+      loaded,
+      highWatermark,
+    });
+    this.#logs.placed.set(key, cut);
+    await cut.settle();
+    // Both are lower bounds again before anything is appended.
+    await this.#checkpoints.recoveryPoints.write();
+    await this.#checkpoints.highWatermarks.write();
+    for (; cuts > 0; cuts -= 1) this.#host.endCut();
+    await cut.beginFetch();
+    cut.finishSealed();
+    this.#assertUsable();
+    return cut;
+  }
+
+  endRepair(topic: string, partition: PartitionId): Promise<void> {
+    const key = logKey(topic, partition);
+    return this.#inOrder(key, async () => {
+      this.#assertUsable();
+      const log = this.#logs.placed.get(key);
+      if (log === undefined || log.repair === null) return;
+      await endRepair(this.#host, log.directory);
+      log.repair = null;
+    });
   }
 
   async #inOrder<T>(key: string, work: () => Promise<T>): Promise<T> {

@@ -21,6 +21,8 @@ import { EPOCH_CHECKPOINT } from "./epoch-file.ts";
 import { isPassing, readFullySync, readWholeFile, removeFile, syncPath, writeFullySync } from "./file-io.ts";
 import { tidyLeftovers } from "./leftovers.ts";
 import type { LogHost } from "./log-host.ts";
+import { readRepair, REPAIR } from "./log-repair.ts";
+import type { Repair } from "./log-repair.ts";
 import { slotOf } from "./log-reader.ts";
 import { replayProducers } from "./producer-replay.ts";
 import { ProducerState } from "./producer-state.ts";
@@ -68,6 +70,8 @@ export interface LoadedLog {
   readonly damage: LogDamage | null;
   /** The operator's file is there, and goes when the checkpoints are right (accepted-damage.ts). */
   readonly acceptsDamage: boolean;
+  /** It is being repaired from a peer: a damaged replica until it is whole (log-repair.ts). */
+  readonly repair: Repair | null;
   readonly wasRecovered: boolean;
   /** Something was cut or deleted, or has to be synced before the log reports or appends (4.2(10)). */
   readonly mustFlush: boolean;
@@ -112,8 +116,10 @@ class LogLoader {
   readonly #nowMs: number;
   /** Base of the oldest segment whose transaction index is corrupt: from there on everything is scanned (4.1). */
   readonly #corruptFrom: number;
-  /** What is damaged shall be cut and kept aside. */
+  /** An operator's word: what is damaged shall be cut and kept aside. */
   readonly #acceptsDamage: boolean;
+  /** A peer's copy takes the place of what is damaged. */
+  readonly #repair: Repair | null;
   #durableBase = 0;
   #logStart: Offset;
   #hasCut = false;
@@ -127,6 +133,7 @@ class LogLoader {
     this.#segments = this.#openSegments(kept);
     this.#corruptFrom = corruptTxnIndexBase(options, names);
     this.#acceptsDamage = names.includes(ACCEPT_DAMAGE);
+    this.#repair = names.includes(REPAIR) ? readRepair(host.disk, directory) : null;
     this.#logStart = asOffset(Math.max(options.logStartOffset ?? 0, this.#segments[0]?.baseOffset ?? 0));
     this.#epochs = readEpochs(options, names);
     this.#snapshots = new SnapshotStore(host.disk, directory, names, host.logger);
@@ -143,13 +150,18 @@ class LogLoader {
     const { isClean, recoveryPoint } = this.#options;
     if (this.#segments.length === 0) this.#startEmpty(this.#logStart);
     const active = this.#active;
-    const isSound = isClean && this.#corruptFrom === Number.POSITIVE_INFINITY;
+    const isSound = isClean && this.#repair === null && this.#corruptFrom === Number.POSITIVE_INFINITY;
     if (isSound && active.openTail() && active.endOffset === recoveryPoint) return this.#afterCleanStop();
     return this.#recover();
   }
 
   closeFiles(): void {
     for (const segment of this.#segments) segment.log.closeSync();
+  }
+
+  /** Others have what is lost with it, or an operator does without. */
+  get #cutsDamage(): boolean {
+    return this.#acceptsDamage || this.#repair !== null;
   }
 
   get #active(): Segment {
@@ -177,7 +189,7 @@ class LogLoader {
   /** 4.2(5)-(10). */
   async #recover(): Promise<LoadedLog> {
     const { host, recoveryPoint: checkpointed, config } = this.#options;
-    const recoveryPoint = asOffset(checkpointed ?? 0);
+    const recoveryPoint = asOffset(Math.min(checkpointed ?? 0, this.#repair?.offset ?? Number.POSITIVE_INFINITY));
     const firstSlot = Math.max(0, slotOf(this.#segments, Math.min(recoveryPoint, this.#corruptFrom)));
     const first = this.#segments[firstSlot];
     assert(first !== undefined, "a log has a segment");
@@ -289,7 +301,15 @@ class LogLoader {
   async #scanFrom(firstSlot: number, producers: ProducerState, recoveryPoint: Offset): Promise<LogDamage | null> {
     const { host, scan } = this.#options;
     const base = this.#segments[firstSlot]?.baseOffset ?? 0;
-    const target = new RecoveryTarget({ epochs: this.#epochs, producers, end: base, nowMs: this.#nowMs });
+    const target = new RecoveryTarget({
+      epochs: this.#epochs,
+      producers,
+      end: base,
+      nowMs: this.#nowMs,
+      cutAt: this.#repair?.phase === "cut" ? this.#repair.offset : undefined,
+      // After a clean stop the log ends at its recovery point: what reaches over it has another offset than it had.
+      noneOver: this.#options.isClean && this.#repair === null ? recoveryPoint : undefined,
+    });
     for (let slot = firstSlot; slot < this.#segments.length; slot += 1) {
       const segment = this.#segments[slot];
       const previous = this.#segments[slot - 1];
@@ -314,10 +334,9 @@ class LogLoader {
           offset: target.end,
           reason: bad,
         });
-        if (target.end < recoveryPoint) {
-          if (!this.#acceptsDamage) return this.#endBefore(slot + 1, target.end, recoveryPoint, bad);
-          await copyDamaged(host, segment, fileBytes);
-        }
+        const isDamage = target.end < recoveryPoint;
+        if (isDamage && !this.#cutsDamage) return this.#endBefore(slot + 1, target.end, recoveryPoint, bad);
+        if (isDamage || this.#repair?.phase === "cut") await copyDamaged(host, segment, fileBytes);
         this.#cutSegmentsFrom(slot + 1);
         this.#cutTail(segment, fileBytes);
         this.#complete(segment, producers);
@@ -327,13 +346,13 @@ class LogLoader {
       this.#complete(segment, producers);
     }
     // Bytes that were synced are missing: the scan could not meet them.
-    const isDamage = target.end < recoveryPoint && !this.#acceptsDamage;
+    const isDamage = target.end < recoveryPoint && !this.#cutsDamage;
     return isDamage ? this.#damageAt(target.end, recoveryPoint, "missing") : null;
   }
 
   /** The log ends at `end`, before the segment in `slot`: as damage, or because the rest is a torn tail. */
   #endBefore(slot: number, end: number, recoveryPoint: Offset, reason: LogDamage["reason"]): LogDamage | null {
-    const isDamage = end < recoveryPoint && !this.#acceptsDamage;
+    const isDamage = end < recoveryPoint && !this.#cutsDamage;
     // What follows damage stays on disk as it is, and nobody holds it open.
     if (isDamage) for (const gone of this.#segments.splice(slot)) gone.log.closeSync();
     else this.#cutSegmentsFrom(slot);
@@ -352,7 +371,7 @@ class LogLoader {
       if (segment === undefined) return;
       this.#beginCut();
       this.#bytesCut += segment.writtenBytes;
-      if (this.#options.keepsCut || this.#acceptsDamage) segment.setAside();
+      if (this.#options.keepsCut || this.#acceptsDamage || this.#repair?.phase === "cut") segment.setAside();
       else segment.remove();
     }
   }
@@ -482,6 +501,7 @@ class LogLoader {
       isDirectoryDirty: outcome.wasRecovered,
       damage: outcome.damage,
       acceptsDamage: this.#acceptsDamage,
+      repair: this.#repair,
       wasRecovered: outcome.wasRecovered,
       mustFlush:
         outcome.damage === null &&

@@ -142,13 +142,26 @@ export class RecoveryTarget {
   readonly #epochs: EpochCache;
   readonly #producers: ProducerState;
   readonly #nowMs: number;
+  readonly #cutAt: number;
+  readonly #noneOver: number;
   /** Next offset that may come. */
   #end: number;
   #epoch = -1;
   /** Bytes of good batches in the last piece. */
   taken = 0;
 
-  constructor(options: { epochs: EpochCache; producers: ProducerState; end: number; nowMs: number }) {
+  constructor(options: {
+    epochs: EpochCache;
+    producers: ProducerState;
+    end: number;
+    nowMs: number;
+    /** Whatever reaches beyond it is bad: the log is to end here, and is filled again from a peer (15.7). */
+    cutAt?: number | undefined;
+    /** No batch begins below it and ends beyond it. */
+    noneOver?: number | undefined;
+  }) {
+    this.#cutAt = options.cutAt ?? Number.POSITIVE_INFINITY;
+    this.#noneOver = options.noneOver ?? -1;
     this.#epochs = options.epochs;
     this.#producers = options.producers;
     this.#end = options.end;
@@ -174,6 +187,7 @@ export class RecoveryTarget {
       if (lastOffset < baseOffset || !Number.isSafeInteger(lastOffset + 1)) return "counts";
       // Further on than a segment can say is no gap of compaction: the offset lies outside the CRC.
       if (baseOffset < this.#end || lastOffset - segment.baseOffset > RELATIVE_OFFSET_MAX) return "offset";
+      if (lastOffset >= this.#cutAt || (this.#end < this.#noneOver && lastOffset >= this.#noneOver)) return "offset";
       const epoch = leaderEpochAt(bytes, at);
       if (epoch < this.#epoch && epoch >= 0) return "epoch";
 

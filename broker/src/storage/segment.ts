@@ -312,6 +312,16 @@ export class Segment {
     }
   }
 
+  /** Makes both indexes anew, whatever the files say. A segment that grows all the time keeps what it has. Rejects with DiskFault. */
+  async rebuild(): Promise<void> {
+    const { writtenBytes } = this;
+    const { scratch, visit } = this.#startRebuild();
+    await scanHeaders(this.log, 0, writtenBytes, visit);
+    if (writtenBytes !== this.writtenBytes || writtenBytes !== this.sizeBytes) return;
+    this.#indexes = null;
+    this.#endRebuild(scratch);
+  }
+
   get hasIndexes(): boolean {
     return this.#indexes !== null;
   }

@@ -20,10 +20,13 @@ import { GroupSync } from "./group-sync.ts";
 import { attempt } from "./log-host.ts";
 import type { LogHost } from "./log-host.ts";
 import type { LoadedLog } from "./log-loader.ts";
-import { LogReader } from "./log-reader.ts";
+import { LogReader, slotOf } from "./log-reader.ts";
 import { LogState } from "./log-state.ts";
 import { LogTrim, retentionVerdict } from "./log-trim.ts";
 import { LogTruncation } from "./log-truncation.ts";
+import { writeRepair } from "./log-repair.ts";
+import type { Repair } from "./log-repair.ts";
+import { findDamage } from "./log-verification.ts";
 import { LogWriter } from "./log-writer.ts";
 import { findProducerBatch } from "./producer-replay.ts";
 import type { ReplaySource } from "./producer-replay.ts";
@@ -40,6 +43,7 @@ import type {
   AppendResult,
   CachedRecords,
   FetchedResult,
+  FoundDamage,
   LogConfig,
   LogDamage,
   LogEvents,
@@ -48,6 +52,7 @@ import type {
   ProducerEntry,
   ReadResult,
   ReadSpan,
+  VerifyOptions,
 } from "./types.ts";
 
 const NEVER = Number.MAX_SAFE_INTEGER;
@@ -108,6 +113,9 @@ export class SegmentedLog implements PartitionLog {
   /** The files are closed and may be renamed. */
   #isReleased = false;
   readonly damage: LogDamage | null;
+  /** It is being filled again from a peer. */
+  repair: Repair | null;
+  #rot: FoundDamage | null = null;
 
   #syncAskedEnd: number;
   #flushTimer: TimerHandle | null = null;
@@ -135,6 +143,7 @@ export class SegmentedLog implements PartitionLog {
     this.#producersCounted = loaded.producers.size;
     this.#snapshots = loaded.snapshots;
     this.damage = loaded.damage;
+    this.repair = loaded.repair;
     this.#syncAskedEnd = loaded.syncedEnd;
     this.#nextExpiryAtMs = host.clock.monotonicNow() + EXPIRY_CHECK_MS;
     this.#sync = new GroupSync(
@@ -255,6 +264,14 @@ export class SegmentedLog implements PartitionLog {
 
   get isDamaged(): boolean {
     return this.damage !== null;
+  }
+
+  get isRepairing(): boolean {
+    return this.repair !== null;
+  }
+
+  get rot(): FoundDamage | null {
+    return this.#rot;
   }
 
   segments(): readonly { baseOffset: Offset; sizeBytes: Position; path: string }[] {
@@ -544,36 +561,36 @@ export class SegmentedLog implements PartitionLog {
   // ---- reads ----
 
   read(offset: Offset, maxBytes: number, limit: Offset): Promise<ReadResult> {
-    return this.#watched(() => this.#reader.read(offset, maxBytes, this.#readLimit(limit)));
+    return this.#watched(() => this.#reader.read(offset, maxBytes, this.#readLimit(offset, limit)));
   }
 
   readTail(offset: Offset, maxBytes: number, limit: Offset): ReadResult | null {
     this.#assertReadable();
-    return orElsewhere(() => this.#reader.readTail(offset, maxBytes, this.#readLimit(limit)));
+    return orElsewhere(() => this.#reader.readTail(offset, maxBytes, this.#readLimit(offset, limit)));
   }
 
   readInto(into: Buffer, at: number, offset: Offset, limit: Offset): Promise<ReadSpan> {
-    return this.#watched(() => this.#reader.readInto(into, at, offset, this.#readLimit(limit)));
+    return this.#watched(() => this.#reader.readInto(into, at, offset, this.#readLimit(offset, limit)));
   }
 
   readTailInto(into: Buffer, at: number, offset: Offset, limit: Offset): ReadSpan | null {
     this.#assertReadable();
-    return orElsewhere(() => this.#reader.readTailInto(into, at, offset, this.#readLimit(limit)));
+    return orElsewhere(() => this.#reader.readTailInto(into, at, offset, this.#readLimit(offset, limit)));
   }
 
   readCached(offset: Offset, maxBytes: number, limit: Offset): CachedRecords | null {
     this.#assertReadable();
-    return this.#lazyWriter?.tail?.read(offset, maxBytes, this.#readLimit(limit)) ?? null;
+    return this.#lazyWriter?.tail?.read(offset, maxBytes, this.#readLimit(offset, limit)) ?? null;
   }
 
   findByTimestamp(timestamp: number, limit: Offset): Promise<FoundRecord | null> {
     return this.#searched(() =>
-      findByTimestamp(this.#state, timestamp, this.#state.logStartOffset, this.#readLimit(limit)),
+      findByTimestamp(this.#state, timestamp, this.#state.logStartOffset, this.#readLimit(0, limit)),
     );
   }
 
   findMaxTimestamp(limit: Offset): Promise<FoundRecord | null> {
-    return this.#searched(() => findMaxTimestamp(this.#state, this.#state.logStartOffset, this.#readLimit(limit)));
+    return this.#searched(() => findMaxTimestamp(this.#state, this.#state.logStartOffset, this.#readLimit(0, limit)));
   }
 
   /** What was found before a truncation need not be there after it (5.5(2)). */
@@ -607,9 +624,33 @@ export class SegmentedLog implements PartitionLog {
     }
   }
 
-  /** Nothing unwritten leaves the log (3.1(9)), and nothing at all while it is cut. */
-  #readLimit(limit: Offset): Offset {
-    return this.#state.isTruncating ? asOffset(0) : asOffset(Math.min(limit, this.#state.writtenEnd));
+  /** Nothing unwritten leaves the log (3.1(9)), nothing that is known to be bad, and nothing at all while it is cut. */
+  #readLimit(offset: number, limit: Offset): Offset {
+    if (this.#state.isTruncating) return asOffset(0);
+    const isBeforeRot = this.#rot !== null && offset < this.#rot.until;
+    return asOffset(Math.min(limit, this.#state.writtenEnd, isBeforeRot ? (this.#rot?.offset ?? limit) : limit));
+  }
+
+  async verify({ from, to, pace = (): null => null }: VerifyOptions): Promise<FoundDamage | null> {
+    if (this.isDamaged || this.#rot !== null) return this.#rot;
+    const isGapless = !this.#config.cleanupPolicy.includes("compact");
+    const source = { state: this.#state, epochs: this.#epochs, isGapless };
+    const found = await this.#watched(() => findDamage(source, { from, to, pace }));
+    this.#rot ??= found;
+    return this.#rot;
+  }
+
+  /** What had to go is gone, durably: from here on the repair is a matter of filling up. */
+  async beginFetch(): Promise<void> {
+    if (this.repair?.phase !== "cut") return;
+    const fetching = { offset: this.repair.offset, phase: "fetch" } as const;
+    await writeRepair(this.#host, this.directory, fetching);
+    this.repair = fetching;
+  }
+
+  rebuildIndexes(offset: Offset): Promise<void> {
+    const { segments } = this.#state;
+    return this.#watched(() => segments[Math.max(0, slotOf(segments, offset))]?.rebuild() ?? Promise.resolve());
   }
 
   // ---- either end ----
@@ -660,6 +701,7 @@ export class SegmentedLog implements PartitionLog {
       return;
     }
     await this.#truncator.run(offset);
+    if (this.#rot !== null && this.#rot.offset >= this.#state.logEndOffset) this.#rot = null;
     this.#syncAskedEnd = Math.min(this.#syncAskedEnd, this.#state.writtenEnd);
     this.#drawJitter();
   }
@@ -669,6 +711,7 @@ export class SegmentedLog implements PartitionLog {
     const isThere = offset === logStartOffset && offset === logEndOffset && segments[0]?.baseOffset === offset;
     if (isThere && promisedLogStart === offset) return;
     await this.#truncator.restart(offset, promisedLogStart);
+    this.#rot = null;
     this.#syncAskedEnd = Math.min(this.#syncAskedEnd, offset);
     this.#drawJitter();
   }

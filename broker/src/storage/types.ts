@@ -115,6 +115,12 @@ export interface LogDamage {
   readonly reason: BadBatch | "gap" | "missing";
 }
 
+/** Found while the log is in use: the log goes on behind it. */
+export interface FoundDamage extends LogDamage {
+  /** From here on the bytes are good again, as far as anybody knows. */
+  readonly until: Offset;
+}
+
 export interface PartitionLog {
   readonly topic: string;
   readonly partition: PartitionId;
@@ -145,6 +151,13 @@ export interface PartitionLog {
    */
   readonly isDamaged: boolean;
   readonly damage: LogDamage | null;
+  /**
+   * Found by `verify`: the log goes on, and what lies there is handed out no longer (15.7(4)). The place is looked for once; a
+   * repair, or a truncation below it, ends it.
+   */
+  readonly rot: FoundDamage | null;
+  /** What was damaged is cut, and fetched again: a damaged replica until it is whole (15.7(3)). */
+  readonly isRepairing: boolean;
   events: LogEvents;
   /** Settings of the topic changed. They hold from the next append on. */
   reconfigure(config: LogConfig): void;
@@ -255,7 +268,21 @@ export interface PartitionLog {
    * due has left the log; its files go after fileDeleteDelayMs. A full disk is tried again by the next look.
    */
   retain(now: Ms): Promise<void> | null;
+  /**
+   * Reads the batches of the segments with offsets of [from, to) back from the disk and holds them against what the log knows
+   * of itself; `pace` may slow it down. What is found is `rot` from then on. Null: nothing. Rejects with DiskFault.
+   */
+  verify(options: VerifyOptions): Promise<FoundDamage | null>;
+  /** Index files say where nothing is: makes those of the segment with `offset` anew from its batches. */
+  rebuildIndexes(offset: Offset): Promise<void>;
   segments(): readonly { baseOffset: Offset; sizeBytes: Position; path: string }[];
+}
+
+export interface VerifyOptions {
+  readonly from: Offset;
+  readonly to: Offset;
+  /** So many bytes were read; null: go on. */
+  readonly pace?: (bytes: number) => Promise<void> | null;
 }
 
 /** How far a start has come. Bytes: those that recovery has to look at; 0 after a clean stop. */
@@ -310,7 +337,10 @@ export interface OpenReport {
   readonly bytesScanned: number;
   readonly bytesCut: number;
   readonly logsRecovered: number;
-  /** Replicas that lost bytes below their recovery point (15.7): damaged, or cut there now because an operator accepted it. */
+  /**
+   * Replicas that lost bytes below their recovery point (15.7): damaged, cut there now because an operator accepted it, under
+   * repair, or without their directory.
+   */
   readonly damaged: readonly DamagedReplicas[];
 }
 
@@ -331,6 +361,14 @@ export interface LogDirectory {
   createLog(spec: ReplicaSpec): Promise<PartitionLog>;
   /** Renames to `-delete` at once; files go after fileDeleteDelayMs. The name is free when it resolves. */
   deleteLog(topic: string, partition: PartitionId): Promise<void>;
+  /**
+   * 15.7(2), (3): cuts a damaged log at its damage, keeps what goes as `.damaged`, and resolves with the log that takes its
+   * place; from here on it is `isRepairing`. Nobody may have the old one in use any more. A kill on the way is gone on with by
+   * the next start. A full disk may be tried again.
+   */
+  repairLog(topic: string, partition: PartitionId): Promise<PartitionLog>;
+  /** The log is whole again: it is damaged no more, and what was kept aside goes. */
+  endRepair(topic: string, partition: PartitionId): Promise<void>;
   /** There is no room any more: files that wait for their delay go now. */
   hurryRemovals(): void;
   /** Clean stop (4.3): flush all, epoch files, producer snapshots, checkpoints, marker. No marker after a failed sync. */
