@@ -12,19 +12,31 @@ import type { ReplicaId, Term } from "./types.ts";
 
 export type CampaignOutcome = "open" | "won" | "lost";
 
+export interface CampaignOptions {
+  readonly name: "preCandidate" | "candidate";
+  /** Without a result it is asked anew after this long; */
+  readonly ticks: number;
+  /** that long once somebody has refused: votes are split, or a leader is still heard, and those that are silent may be dead. */
+  readonly contestedTicks: number;
+  readonly isTransfer: boolean;
+}
+
 export class Campaign {
   readonly name: "preCandidate" | "candidate";
   readonly #state: NodeState;
   /** That the replica campaigns in, or would. */
   readonly #term: Term;
   readonly #answers = new Map<string, boolean>();
+  readonly #contestedTicks: number;
   #ticksLeft: number;
 
-  constructor(state: NodeState, name: "preCandidate" | "candidate", ticks: number, isTransfer: boolean) {
+  constructor(state: NodeState, options: CampaignOptions) {
+    const { name, isTransfer } = options;
     this.name = name;
     this.#state = state;
     this.#term = name === "candidate" ? state.term : state.term + 1;
-    this.#ticksLeft = ticks;
+    this.#ticksLeft = options.ticks;
+    this.#contestedTicks = options.contestedTicks;
     for (const voter of state.log.voters) {
       if (isSameReplica(voter, state.replica)) continue;
       state.sendAfterSync({
@@ -46,6 +58,10 @@ export class Campaign {
     return this.#ticksLeft <= 0;
   }
 
+  get ticksUntilDue(): number {
+    return Math.max(1, this.#ticksLeft);
+  }
+
   onOwnVote(): CampaignOutcome {
     return this.#count(this.#state.replica, true);
   }
@@ -54,6 +70,7 @@ export class Campaign {
     if (response.isPreVote !== (this.name === "preCandidate")) return "open";
     // A grant names the term it is for; a refusal the refuser's own.
     if (response.isGranted && response.term !== this.#term) return "open";
+    if (!response.isGranted) this.#ticksLeft = Math.min(this.#ticksLeft, this.#contestedTicks);
     return this.#count(response.from, response.isGranted);
   }
 

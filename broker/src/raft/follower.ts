@@ -18,6 +18,8 @@ export class Follower {
   readonly #electionTimeoutTicks: number;
   /** The same, or less once the leader is known to be gone. */
   #timeoutTicks: number;
+  /** No campaign before, whatever else is known: a rest after a lost one, or another replica's turn. */
+  #restTicks = 0;
 
   constructor(state: NodeState, download: SnapshotDownload, timeoutTicks: number) {
     this.#state = state;
@@ -39,12 +41,22 @@ export class Follower {
   tick(): boolean {
     this.#silentTicks += 1;
     this.#download.tick();
-    if (this.#state.mayCampaign) return this.#isAlone || this.#silentTicks >= this.#timeoutTicks;
+    if (this.#state.mayCampaign) return this.#isAlone || this.#silentTicks >= this.#campaignsAtTicks;
     const { electionTicks, heartbeatTicks } = this.#state.options;
     if (this.#silentTicks >= electionTicks && (this.#silentTicks - electionTicks) % heartbeatTicks === 0) {
       this.askForTheLog(this.#state.log.voters);
     }
     return false;
+  }
+
+  /** Until it campaigns, if nothing else happens. */
+  get ticksUntilDue(): number {
+    if (!this.#state.mayCampaign) return Number.POSITIVE_INFINITY;
+    return this.#isAlone ? 1 : Math.max(1, this.#campaignsAtTicks - this.#silentTicks);
+  }
+
+  get #campaignsAtTicks(): number {
+    return Math.max(this.#timeoutTicks, this.#restTicks);
   }
 
   /** Nobody else votes, so that nobody is waited for. */
@@ -53,9 +65,14 @@ export class Follower {
     return isVoter && log.voters.length === 1 && this.#leader === null;
   }
 
-  /** It has lost a campaign, and nobody leads that it knows of. */
+  /** It has ended a campaign, and nobody leads that it knows of: the next one follows after this long. */
   rest(ticks: number): void {
-    this.#timeoutTicks = ticks;
+    this.#timeoutTicks = this.#restTicks = this.#silentTicks + ticks;
+  }
+
+  /** Another replica campaigns: for this long it gets its chance. */
+  giveWay(ticks: number): void {
+    this.#restTicks = Math.max(this.#restTicks, this.#silentTicks + ticks);
   }
 
   /** It voted: the candidate gets its time. */
@@ -65,7 +82,7 @@ export class Follower {
 
   /**
    * It is known that nobody listens where the leader was (10.4(6)), or that there is none yet: a campaign may begin after `delayTicks`. It
-   * asks before it raises the term, and who hears a leader refuses.
+   * asks before it raises the term, and who hears a leader refuses. A rest is not cut short.
    */
   onLeaderGone(delayTicks: number): void {
     this.#leader = null;
@@ -130,6 +147,7 @@ export class Follower {
 
   #beginWait(): void {
     this.#silentTicks = 0;
+    this.#restTicks = 0;
     this.#timeoutTicks = this.#electionTimeoutTicks;
   }
 

@@ -46,6 +46,10 @@ export class RaftNode {
   #toldSoftState: SoftState | null = null;
   /** Handed out and not yet reported done. */
   #writing: { readonly hardState: HardState | null } | null = null;
+  /** Begun since a leader was last known. */
+  #campaigns = 0;
+  /** Of the newest pre-vote that it gave way to. */
+  #gaveWayInTerm: Term = 0;
 
   constructor(options: RaftOptions, deps: RaftDeps) {
     assertOptions(options);
@@ -100,6 +104,11 @@ export class RaftNode {
     const term = log.termAt(index);
     assert(term !== null, "the last applied entry is cut");
     return { index, term, voters: log.votersAt(index) };
+  }
+
+  /** So many ticks may pass in one go: before, none of them changes the role. */
+  get ticksUntilDue(): number {
+    return this.#role instanceof Leader ? Number.POSITIVE_INFINITY : this.#role.ticksUntilDue;
   }
 
   tick(): void {
@@ -171,7 +180,7 @@ export class RaftNode {
       return;
     }
     const isPreVoteGrant = message.kind === "voteResponse" && message.isPreVote && message.isGranted;
-    if (message.term > this.term && !isPreVoteGrant) this.#becomeFollower(message.term);
+    if (message.term > this.term && !isPreVoteGrant) this.#followTerm(message);
     if (message.term < this.term) this.#answerOutdated(message);
     else this.#stepCurrent(message);
   }
@@ -301,7 +310,9 @@ export class RaftNode {
       return;
     }
     if (request.isPreVote) {
-      this.#answerVote(request, request.term > this.term && this.#isUpToDate(request));
+      const isGranted = request.term > this.term && this.#isUpToDate(request);
+      if (isGranted) this.#maybeGiveWay(request);
+      this.#answerVote(request, isGranted);
       return;
     }
     if (request.term > this.term) this.#becomeFollower(request.term);
@@ -314,6 +325,28 @@ export class RaftNode {
       if (this.#role instanceof Follower) this.#role.onVoteGiven();
     }
     this.#answerVote(request, isGranted);
+  }
+
+  /**
+   * Two that campaign at once split the votes, so one of them steps back: a follower for whoever asks first, of two that ask each other the
+   * one with the shorter log, or with the higher id. A courtesy on which nothing rests: who asked may be unable to win, and so gets it once
+   * in a term. Both questions are on their way when they cross; the answer to the one that gives way finds it a follower.
+   */
+  #maybeGiveWay(request: VoteRequest): void {
+    if (request.term <= this.#gaveWayInTerm) return;
+    const role = this.#role;
+    const { giveWayTicks } = this.#state.options;
+    if (role instanceof Follower) role.giveWay(giveWayTicks);
+    else if (role.name === "preCandidate" && this.#isOutranked(request))
+      this.#becomeFollower(this.term).rest(giveWayTicks);
+    else return;
+    this.#gaveWayInTerm = request.term;
+  }
+
+  /** By one whose log is no shorter. */
+  #isOutranked({ from, lastIndex, lastTerm }: VoteRequest): boolean {
+    const { log, replica } = this.#state;
+    return lastIndex !== log.lastIndex || lastTerm !== log.lastTerm || from.nodeId < replica.nodeId;
   }
 
   #isUpToDate(request: VoteRequest): boolean {
@@ -348,15 +381,23 @@ export class RaftNode {
   #followerOf(leader: ReplicaId): Follower {
     assert(!(this.#role instanceof Leader), `two leaders in term ${this.term}`);
     const follower = this.#role instanceof Follower ? this.#role : this.#becomeFollower(this.term);
+    this.#campaigns = 0;
     follower.onLeaderHeard(leader);
     return follower;
   }
 
   #onCampaign(outcome: CampaignOutcome): void {
     if (outcome === "open") return;
-    if (outcome === "lost") this.#becomeFollower(this.term).rest(1 + this.#draw(this.#state.options.backoffTicks));
+    if (outcome === "lost") this.#becomeFollower(this.term).rest(this.#restTicks());
     else if (this.#role.name === "preCandidate") this.#becomeCandidate(false);
     else this.#becomeLeader();
+  }
+
+  /** The sender's term is newer. Whoever learns that from a refusal still knows of no leader, and does not wait a whole election time. */
+  #followTerm({ term, kind }: Message): void {
+    const isRefused = kind === "voteResponse" && this.#role instanceof Campaign;
+    const follower = this.#becomeFollower(term);
+    if (isRefused) follower.rest(this.#longRestTicks());
   }
 
   #becomeFollower(term: Term): Follower {
@@ -367,19 +408,28 @@ export class RaftNode {
   }
 
   #becomePreCandidate(): void {
-    const campaign = new Campaign(this.#state, "preCandidate", this.#campaignTicks(), false);
+    this.#campaigns += 1;
+    const campaign = this.#newCampaign("preCandidate", false);
     this.#role = campaign;
     this.#onCampaign(campaign.onOwnVote());
   }
 
   #becomeCandidate(isTransfer: boolean): void {
     this.#state.raiseTerm(this.term + 1, this.#state.replica);
-    this.#role = new Campaign(this.#state, "candidate", this.#campaignTicks(), isTransfer);
+    this.#role = this.#newCampaign("candidate", isTransfer);
+  }
+
+  #newCampaign(name: Campaign["name"], isTransfer: boolean): Campaign {
+    const ticks = this.#campaignTicks();
+    // To ask costs nothing; votes that are on their way get the time to arrive.
+    const contestedTicks = name === "candidate" ? this.#longRestTicks() : this.#restTicks();
+    return new Campaign(this.#state, { name, ticks, contestedTicks, isTransfer });
   }
 
   #becomeLeader(): void {
     assert(isSameReplica(this.#state.vote, this.#state.replica), "a leader that did not vote for itself");
     this.#download.drop();
+    this.#campaigns = 0;
     this.#role = new Leader(this.#state);
   }
 
@@ -403,6 +453,16 @@ export class RaftNode {
   #campaignTicks(): number {
     const { campaignTicks } = this.#state.options;
     return campaignTicks + this.#draw(campaignTicks);
+  }
+
+  #restTicks(): number {
+    const { backoffTicks, backoffTicksMax } = this.#state.options;
+    const doublings = Math.max(0, this.#campaigns - 1);
+    return 1 + this.#draw(Math.min(backoffTicksMax, backoffTicks * 2 ** doublings));
+  }
+
+  #longRestTicks(): number {
+    return this.#state.options.giveWayTicks + this.#restTicks();
   }
 
   #draw(below: number): number {

@@ -45,6 +45,7 @@ export { quorumStatus } from "./quorum-status.ts";
 export { decodeMessage, encodeMessage, MalformedMessage } from "./raft-codec.ts";
 export type { RaftDriverDeps, RaftDriverOptions } from "./raft-driver.ts";
 export { RaftDriver } from "./raft-driver.ts";
+export { raftPace, type RaftPace, type RaftTimes } from "./raft-pace.ts";
 export type { ReplicaManagerDeps, ReplicaManagerOptions } from "./replica-manager.ts";
 export { ReplicaManager } from "./replica-manager.ts";
 export type { RequestLogOptions, RequestTimes } from "./request-log.ts";

@@ -30,18 +30,13 @@ import type {
 import { isPassingFault, StorageError } from "../storage/index.ts";
 import type { OpenedRaftStore, RaftStore } from "../storage/index.ts";
 import type { Consensus, ProposeResult, QuorumProgress, RaftEvents, TransferResult } from "./consensus.ts";
+import { raftPace, type RaftPace, type RaftTimes } from "./raft-pace.ts";
 import { MetadataReopener, type MetadataReopenerOptions } from "./metadata-reopener.ts";
 import { ReadBarriers } from "./read-barriers.ts";
 
-export interface RaftDriverOptions {
+export interface RaftDriverOptions extends RaftTimes {
   readonly replica: ReplicaId;
   readonly opened: OpenedRaftStore;
-  /** A leader silent for this long is campaigned against (`controller.quorum.fetch.timeout.ms`). */
-  readonly fetchTimeoutMs: number;
-  /** A campaign without a result is repeated after this long (`controller.quorum.election.timeout.ms`). */
-  readonly electionTimeoutMs: number;
-  /** Longest rest after a lost one (`controller.quorum.election.backoff.max.ms`). */
-  readonly electionBackoffMaxMs: number;
   /** Of entries applied since the last snapshot. */
   readonly snapshotBytes: number;
   readonly snapshotMs: number;
@@ -60,12 +55,7 @@ export interface RaftDriverDeps {
   readonly reopen: MetadataReopenerOptions<OpenedRaftStore>;
 }
 
-const TICKS_PER_TIMEOUT = 20;
 const CORE_OPTIONS = {
-  electionTicks: TICKS_PER_TIMEOUT,
-  heartbeatTicks: 4,
-  /** 10.1(4): 1.5 x the election time. */
-  checkQuorumTicks: 1.5 * TICKS_PER_TIMEOUT,
   appendBytesMax: 1024 * 1024,
   inflightMessagesMax: 64,
   inflightBytesMax: 8 * 1024 * 1024,
@@ -77,8 +67,6 @@ const KEPT_ENTRIES = 1000;
 /** A snapshot that a follower is fetching is not replaced, unless twice the bytes have come together. */
 const FETCH_QUIET_MS = 10_000;
 const SNAPSHOT_RETRY_MS = 60_000;
-/** Voters that notice together that the leader is gone do not all campaign at once (10.4(6)). */
-const LEADER_GONE_SPREAD_MS = 50;
 /** Bytes of entries applied in one go: a long replay must not hold the loop. */
 const APPLY_BYTES_MAX = 1024 * 1024;
 
@@ -101,6 +89,7 @@ export class RaftDriver implements Consensus {
   readonly appendDurations = new Histogram(SECONDS_BOUNDS);
   entriesAppended = 0;
   readonly #options: RaftDriverOptions;
+  readonly #pace: RaftPace;
   readonly #deps: RaftDriverDeps;
   readonly #logger: Logger;
   readonly #reopener: MetadataReopener<OpenedRaftStore>;
@@ -123,13 +112,15 @@ export class RaftDriver implements Consensus {
   #bytesSinceSnapshot = 0;
   #isSnapshotDue = false;
   #tickTimer: TimerHandle | null = null;
+  /** That pass when it fires. */
+  #ticksDue = 0;
   #snapshotTimer: TimerHandle | null = null;
   #applyTimer: TimerHandle | null = null;
-  #leaderGoneTimer: TimerHandle | null = null;
 
   private constructor(options: RaftDriverOptions, deps: RaftDriverDeps) {
     this.replica = options.replica;
     this.#options = options;
+    this.#pace = raftPace(options);
     this.#deps = deps;
     this.#logger = deps.logger.child("raft");
     this.#reopener = new MetadataReopener(deps.reopen, this.#logger);
@@ -178,7 +169,7 @@ export class RaftDriver implements Consensus {
       progress?.map(({ replica, matchIndex, silentTicks }) => ({
         replica,
         matchIndex,
-        silentMs: Math.round(silentTicks * this.#tickMs),
+        silentMs: Math.round(silentTicks * this.#pace.tickMs),
       })) ?? null
     );
   }
@@ -225,19 +216,12 @@ export class RaftDriver implements Consensus {
 
   onLeaderGone(): void {
     const { leader, term } = this.softState;
-    if ((leader !== null && isSameReplica(leader, this.replica)) || this.#leaderGoneTimer !== null) return;
-    const delayMs = this.#deps.random() * LEADER_GONE_SPREAD_MS;
-    this.#leaderGoneTimer = this.#deps.timers.after(delayMs, () => {
-      this.#leaderGoneTimer = null;
-      // Another may have taken over meanwhile.
-      const now = this.softState;
-      const isSame = leader === null ? now.leader === null : isSameReplica(now.leader, leader);
-      if (!isSame || this.term !== term) return;
-      if (this.isSuspended && now.leader !== null) this.#tellSuspended({ ...now, leader: null });
-      this.#input((node) => {
-        node.onLeaderGone(0);
-        node.tick();
-      });
+    if (isSameReplica(leader, this.replica)) return;
+    if (this.isSuspended && leader !== null) this.#tellSuspended({ role: "follower", term, leader: null });
+    const delayTicks = Math.round(this.#deps.random() * this.#pace.leaderGoneTicks);
+    // At once, so that whoever asks for votes meanwhile gets this node's.
+    this.#input((node) => {
+      node.onLeaderGone(delayTicks);
     });
   }
 
@@ -373,24 +357,22 @@ export class RaftDriver implements Consensus {
 
   // ---- ticks ----
 
-  get #tickMs(): number {
-    return this.#options.fetchTimeoutMs / TICKS_PER_TIMEOUT;
-  }
-
-  #ticks(durationMs: number): number {
-    return Math.max(1, Math.round(durationMs / this.#tickMs));
-  }
-
   #tickAsNeeded({ node }: Life): void {
     if (!node.needsTicks) {
       this.#tickTimer?.cancel();
       this.#tickTimer = null;
       return;
     }
-    this.#tickTimer ??= this.#deps.timers.after(this.#tickMs, () => {
+    const { tickMs, idleTicks } = this.#pace;
+    const ticks = Math.min(idleTicks, node.ticksUntilDue);
+    if (this.#tickTimer !== null && ticks >= this.#ticksDue) return;
+    // What has passed of a longer wait is forgotten: so much later at most.
+    this.#tickTimer?.cancel();
+    this.#ticksDue = ticks;
+    this.#tickTimer = this.#deps.timers.after(ticks * tickMs, () => {
       this.#tickTimer = null;
       this.#input((core) => {
-        core.tick();
+        for (let passed = 0; passed < ticks; passed += 1) core.tick();
       });
     });
   }
@@ -482,14 +464,7 @@ export class RaftDriver implements Consensus {
 
   #begin(opened: OpenedRaftStore): void {
     const { store, stored } = opened;
-    const { electionTimeoutMs, electionBackoffMaxMs } = this.#options;
-    const options = {
-      ...CORE_OPTIONS,
-      replica: this.replica,
-      stored,
-      campaignTicks: this.#ticks(electionTimeoutMs),
-      backoffTicks: this.#ticks(electionBackoffMaxMs),
-    };
+    const options = { ...CORE_OPTIONS, ...this.#pace.options, replica: this.replica, stored };
     const life = { node: new RaftNode(options, { random: this.#deps.random }), store };
     this.#life = life;
     this.#store = store;
@@ -588,9 +563,8 @@ export class RaftDriver implements Consensus {
     // Another one leads on, whatever happens here.
     this.#told = { role: "follower", term, leader: isSameReplica(leader, this.replica) ? null : leader };
     this.#life = null;
-    for (const timer of [this.#tickTimer, this.#snapshotTimer, this.#applyTimer, this.#leaderGoneTimer])
-      timer?.cancel();
-    this.#tickTimer = this.#snapshotTimer = this.#applyTimer = this.#leaderGoneTimer = null;
+    for (const timer of [this.#tickTimer, this.#snapshotTimer, this.#applyTimer]) timer?.cancel();
+    this.#tickTimer = this.#snapshotTimer = this.#applyTimer = null;
   }
 }
 

@@ -37,8 +37,8 @@ export const BREAKS: readonly Break[] = [
   {
     name: "counts its own vote before it is on disk (10.1(2))",
     file: "raft-node.js",
-    from: "this.#campaignTicks(), isTransfer);",
-    to: "this.#campaignTicks(), isTransfer); this.#onCampaign(this.#role.onOwnVote());",
+    from: 'this.#newCampaign("candidate", isTransfer);',
+    to: 'this.#newCampaign("candidate", isTransfer); this.#onCampaign(this.#role.onOwnVote());',
     seedsMax: 500,
     seed: 60,
   },

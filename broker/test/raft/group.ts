@@ -8,11 +8,14 @@ import { birthSnapshot, newDisk, ReplicaHost } from "../../src/sim/index.ts";
 import type { HostOptions } from "../../src/sim/index.ts";
 
 export const ELECTION_TICKS = 10;
+export const GIVE_WAY_TICKS = 3;
 
 const OPTIONS: HostOptions = {
   electionTicks: ELECTION_TICKS,
   campaignTicks: ELECTION_TICKS,
   backoffTicks: ELECTION_TICKS,
+  backoffTicksMax: ELECTION_TICKS,
+  giveWayTicks: GIVE_WAY_TICKS,
   heartbeatTicks: 2,
   checkQuorumTicks: 15,
   appendBytesMax: 1000,

@@ -4,7 +4,7 @@
  */
 import { expect } from "chai";
 import type { Message } from "../../src/raft/index.ts";
-import { ELECTION_TICKS, Group, replica } from "./group.ts";
+import { ELECTION_TICKS, GIVE_WAY_TICKS, Group, replica } from "./group.ts";
 
 function ofKind<K extends Message["kind"]>(messages: readonly Message[], kind: K): Extract<Message, { kind: K }>[] {
   return messages.filter((message): message is Extract<Message, { kind: K }> => message.kind === kind);
@@ -227,6 +227,47 @@ describe("Raft, claim by claim", () => {
       calm.tickAll(2);
       calm.tick(2, ELECTION_TICKS - 1);
       expect(calm.soft(2).role).to.equal("follower");
+    });
+
+    it("gives way to a pre-vote once in a term, so that one that cannot win holds nobody up", () => {
+      const group = new Group(5);
+      group.crash(3);
+      group.crash(5);
+      group.cut(1, 4);
+      group.cut(4, 1);
+      const turnOf = (nodeId: number): void => group.host(nodeId).run((node) => node.onLeaderGone(0));
+      turnOf(1);
+      group.tick(1);
+      group.deliver();
+      expect(group.soft(1).role, "two of five would vote for it").to.equal("preCandidate");
+      turnOf(2);
+      group.tick(2, GIVE_WAY_TICKS - 1);
+      expect(group.soft(2).role, "it lets the other try").to.equal("follower");
+      // Nobody is left to answer, so that it asks again.
+      group.tick(1, 2 * ELECTION_TICKS);
+      group.deliver();
+      group.tick(2);
+      group.deliver();
+      expect(group.leaders()).to.deep.equal([2]);
+    });
+
+    it("asks again soon where somebody refuses, and rests longer each time", () => {
+      const group = new Group(3, { backoffTicks: 2 });
+      group.campaign(1);
+      group.isolate(1);
+      // 3 still hears a leader, as far as it knows.
+      group.draw = 0.999;
+      group.host(2).run((node) => node.onLeaderGone(0));
+      const asked: number[] = [];
+      for (let tick = 1; tick <= 60; tick += 1) {
+        group.tick(2);
+        group.deliver(({ kind, from }) => {
+          if (kind === "voteRequest" && asked.at(-1) !== tick) asked.push(tick);
+          return from.nodeId !== 1;
+        });
+      }
+      const rests = asked.slice(1).map((tick, slot) => tick - (asked[slot] ?? 0));
+      expect(rests.slice(0, 4)).to.deep.equal([2, 4, 8, 10]);
     });
 
     it("resigns when it heard no majority for the check-quorum time, and not while one of two answers (10.1(4))", () => {

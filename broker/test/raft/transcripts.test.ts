@@ -5,7 +5,7 @@
 import { expect } from "chai";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { ELECTION_TICKS, Group, replica } from "./group.ts";
+import { ELECTION_TICKS, GIVE_WAY_TICKS, Group, replica } from "./group.ts";
 
 const DIRECTORY = fileURLToPath(new URL("../../../test/data/raft/", import.meta.url));
 
@@ -22,15 +22,28 @@ const STORIES: Readonly<Record<string, () => Group>> = {
 
   "split-vote": () => {
     const group = new Group(4);
-    group.say("1 and 2 campaign at the same time, and have two votes each");
+    group.say("1 and 2 campaign at the same time without a word of each other, and have two votes each");
     group.startCampaign(1);
     group.startCampaign(2);
-    group.cut(1, 4);
-    group.cut(2, 3);
+    group.deliver(({ kind, from, to, ...message }) => {
+      if (kind !== "voteRequest") return true;
+      const isPreVote = "isPreVote" in message && message.isPreVote;
+      return isPreVote ? to.nodeId > 2 : from.nodeId + to.nodeId !== 5;
+    });
+    group.say("2 is the first to try again, long before the time of a campaign is over");
+    group.tick(2, GIVE_WAY_TICKS + 1);
     group.deliver();
-    group.heal();
-    group.say("2 is the first to try again");
-    group.tick(2, 2 * ELECTION_TICKS - 1);
+    return group;
+  },
+
+  "crossing-pre-votes": () => {
+    const group = new Group(3);
+    group.campaign(1);
+    group.say("1 dies; 2 and 3 see it at once, and their questions cross: 3 gives way");
+    group.crash(1);
+    for (const nodeId of [2, 3]) group.host(nodeId).run((node) => node.onLeaderGone(0));
+    group.tick(3);
+    group.tick(2);
     group.deliver();
     return group;
   },

@@ -54,7 +54,9 @@ export function drawRunOptions(random: SeededRandom): GroupRunOptions {
       uncommittedBytesMax: random.pick([500, 100_000]),
       chunkBytes: random.pick([7, 24]),
       campaignTicks: 10,
-      backoffTicks: random.pick([1, 10, 20]),
+      backoffTicks: random.pick([1, 3, 10]),
+      backoffTicksMax: random.pick([10, 20]),
+      giveWayTicks: random.pick([1, 3, 5]),
     },
   };
 }

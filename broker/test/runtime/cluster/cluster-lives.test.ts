@@ -362,7 +362,7 @@ describe("A cluster of simulated nodes", function () {
     await prove(village, houses, "c");
   });
 
-  it("a leader whose address refuses is replaced within 100 ms, but for a vote that was split (10.4(6))", async () => {
+  it("a leader whose address refuses is replaced within 100 ms, and at once after a vote that was split (10.4(6))", async () => {
     const times: number[] = [];
     for (let seed = 10; seed < 30; seed += 1) {
       const { village, houses } = await born(seed);
@@ -375,7 +375,7 @@ describe("A cluster of simulated nodes", function () {
     }
     times.sort((left, right) => left - right);
     expect(times[Math.floor(times.length / 2)], `times ${times.map(Math.round).join(" ")}`).to.be.lessThan(100);
-    expect(times.at(-1)).to.be.lessThan(1500);
+    expect(times.at(-1), `times ${times.map(Math.round).join(" ")}`).to.be.lessThan(500);
   });
 
   it("a node that is no voter joins as a learner", async () => {
