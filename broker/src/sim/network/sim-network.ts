@@ -6,6 +6,7 @@
  * A link has two directions, each cut by itself. A stall is a machine that stands still: nothing is lost, nothing arrives. Whoever
  * crashes a process tells the network (`leave`): its peers then see their connections break, and dials are refused.
  */
+import { assert } from "../../base/index.ts";
 import type { SeededRandom } from "../../base/index.ts";
 import type { PeerAddress, PeerIdentity, PeerService } from "../../ports/index.ts";
 import type { SimProcess, SimWorld } from "../sim-world.ts";
@@ -49,6 +50,8 @@ export class SimNetwork {
   readonly #cuts = new Set<string>();
   readonly #stalled = new Set<number>();
   readonly #connections = new Set<SimConnection>();
+  /** Frames of replication that a node was handed and has not let go of, in bytes. */
+  readonly #heldBytes = new Map<SimNode, number>();
   /** Raft frames of stalled machines, in order. */
   #held: (() => void)[] = [];
 
@@ -118,7 +121,26 @@ export class SimNetwork {
     for (const connection of this.#connections) if (connection.isBetween(one, other)) connection.reset();
   }
 
+  /** Memory of replication frames that the node at this address still holds. */
+  heldBytes(address: PeerAddress): number {
+    const node = this.nodeAt(address);
+    return node === undefined ? 0 : (this.#heldBytes.get(node) ?? 0);
+  }
+
   // ---- for transports and connections ----
+
+  /** A frame is handed to `node`: how it is let go of, once. Its memory is another's then (P34). */
+  lend(node: SimNode, frame: Buffer): () => void {
+    const add = (bytes: number): void => void this.#heldBytes.set(node, (this.#heldBytes.get(node) ?? 0) + bytes);
+    add(frame.length);
+    let isHeld = true;
+    return () => {
+      assert(isHeld, "a frame is let go of once");
+      isHeld = false;
+      add(-frame.length);
+      frame.fill(0xee);
+    };
+  }
 
   nodeAt(address: PeerAddress): SimNode | undefined {
     return this.#nodes.get(placeOf(address));

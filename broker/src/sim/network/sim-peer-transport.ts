@@ -80,7 +80,7 @@ export class SimPeerTransport implements PeerTransport {
   }
 
   openReplication(to: PeerAddress, handlers: PeerStreamHandlers): PeerStream {
-    const stream = new SimStream(this.#node, handlers, () => this.#streams.delete(stream));
+    const stream = new SimStream(this.#network, this.#node, handlers, () => this.#streams.delete(stream));
     this.#streams.add(stream);
     if (this.#isClosed) {
       stream.fail(closedError());
@@ -95,6 +95,7 @@ export class SimPeerTransport implements PeerTransport {
         if (far !== null) return there(far);
         let farHandlers: PeerStreamHandlers | null = null;
         const end = new SimStream(
+          this.#network,
           dialled,
           {
             onFrame: (frame, release) => farHandlers?.onFrame(frame, release),

@@ -2,7 +2,7 @@
 import type { ErrorName } from "@tidemark/proto";
 import { PEER_STREAM_AHEAD_BYTES, PeerError, type PeerStream, type PeerStreamHandlers } from "../../ports/index.ts";
 import type { SimConnection } from "./sim-connection.ts";
-import type { SimNode } from "./sim-network.ts";
+import type { SimNetwork, SimNode } from "./sim-network.ts";
 
 /** Runs what is given with the other end, there and then. */
 type Reach = (act: (other: SimStream) => void) => void;
@@ -10,6 +10,7 @@ type Reach = (act: (other: SimStream) => void) => void;
 type WithOther = (then: (other: SimStream) => void) => void;
 
 export class SimStream implements PeerStream {
+  readonly #network: SimNetwork;
   readonly #node: SimNode;
   readonly #handlers: PeerStreamHandlers;
   readonly #onOver: () => void;
@@ -22,7 +23,8 @@ export class SimStream implements PeerStream {
   #isOver = false;
   #isClosing = false;
 
-  constructor(node: SimNode, handlers: PeerStreamHandlers, onOver: () => void) {
+  constructor(network: SimNetwork, node: SimNode, handlers: PeerStreamHandlers, onOver: () => void) {
+    this.#network = network;
     this.#node = node;
     this.#handlers = handlers;
     this.#onOver = onOver;
@@ -79,7 +81,7 @@ export class SimStream implements PeerStream {
   }
 
   #take(frame: Buffer): void {
-    if (!this.#isOver) this.#handlers.onFrame(frame, null);
+    if (!this.#isOver) this.#handlers.onFrame(frame, this.#network.lend(this.#node, frame));
   }
 
   /** At the far end at that time; this end learns of it in the same moment, which no rule of ours depends on. */
