@@ -5,6 +5,8 @@
 import { assert } from "./assert.ts";
 
 export class SharedMemory {
+  /** What holding it costs. */
+  readonly pinnedBytes: number;
   /** What holding it costs, beside each byte of it that is wanted; at least 1. */
   readonly pinnedRatio: number;
   #holdersCount = 1;
@@ -12,6 +14,7 @@ export class SharedMemory {
 
   /** Held by its maker. `onFree` null: nobody wants it back, the collector takes it. */
   constructor(pinnedBytes: number, wantedBytes: number, onFree: (() => void) | null) {
+    this.pinnedBytes = pinnedBytes;
     this.pinnedRatio = Math.max(1, pinnedBytes / Math.max(1, wantedBytes));
     this.#onFree = onFree;
   }

@@ -3,7 +3,8 @@
  * byte (3.2), the log is cut where it parts from the leader's (5.3, 5.5), and how far it is goes back (5.4).
  *
  * The core decides, this performs. What arrives is worked off in order, one frame at a time; while the log is being cut, or
- * takes nothing in beside a write that is in flight, the rest waits here, and its bytes count against the stream's credit.
+ * takes nothing in beside a write that is in flight, the rest waits here. Bytes count against the stream's credit until they
+ * are written or dropped: a disk that hangs stops the leader.
  *
  * Invariants: a batch enters the log only after its CRC, counts, offsets and epoch were found good; nothing is appended
  * beside a cut; what is told as appended is written, in the synced modes synced (15.1(2)).
@@ -24,6 +25,9 @@ import type { DiskReserve } from "./disk-reserve.ts";
 import { countsSynced } from "./durability.ts";
 
 const NO_RECORDS = Buffer.alloc(0);
+
+/** Memory that is kept for each byte that waits, beyond which the byte is copied out of its frame. */
+const PINNED_RATIO_MAX = 2;
 
 /** Until a full disk is looked at again (3.8(2)). */
 const ROOM_RETRY_MS = 1_000;
@@ -53,7 +57,7 @@ export interface FollowedPartitionDeps {
 export interface FollowerSeat {
   /** There is something to report: asked for with `takeReport` at the end of the turn. */
   onReportDue(): void;
-  /** So many bytes of records were handed to the log, or dropped. */
+  /** So many bytes of records are written, or dropped. */
   onTaken(bytes: number): void;
 }
 
@@ -61,8 +65,14 @@ export interface FollowerSeat {
 interface Delivery {
   readonly frame: LeaderFrame<Buffer>;
   readonly bytes: number;
-  /** Where the records lie; held until nobody looks at them. */
-  readonly memory: SharedMemory;
+  /** Where the records lie, held until nobody looks at them; null: in memory of their own. */
+  readonly memory: SharedMemory | null;
+}
+
+/** In the log's hands, up to here. */
+interface Unwritten {
+  readonly delivery: Delivery;
+  readonly endOffset: Offset;
 }
 
 type Effects = readonly FollowerEffect<Buffer>[];
@@ -81,6 +91,8 @@ export class FollowedPartition implements LogEvents {
   #isStreamOpen = false;
   /** Arrived and not worked on yet; nearly always empty. */
   readonly #inbox: Delivery[] = [];
+  /** Handed to the log beside a write that is in flight, in order; nearly always empty. */
+  readonly #unwritten: Unwritten[] = [];
   /** The next frame is not looked at yet. */
   #isBusy = false;
   /** The log is being cut, or begins a segment: whatever else ends meanwhile, nothing is appended. */
@@ -160,8 +172,9 @@ export class FollowedPartition implements LogEvents {
     this.#timer?.cancel();
     this.#unfinished = null;
     this.#letGo();
-    for (const delivery of this.#inbox.splice(0)) this.#done(delivery);
-    this.#seat = null;
+    this.#dropWaiting();
+    // The log tells its next owner of its writes.
+    if (this.#unwritten.length > 0) void this.#log.whenWritten().then(() => this.#takenUpTo(null));
   }
 
   // ---- the stream ----
@@ -184,10 +197,27 @@ export class FollowedPartition implements LogEvents {
 
   /** One item of a frame. Its records lie in `memory`. */
   onData(item: ReplicaData, memory: SharedMemory): void {
-    memory.hold();
     if (item.errorCode === 0 && item.diverging === null) this.#leaderEnd = item.logEndOffset;
-    this.#inbox.push({ frame: frameOf(item), bytes: item.records.length, memory });
-    this.#workOff();
+    this.#inbox.push(this.#deliveryOf(item, memory));
+    if (this.#isStopped) this.#dropWaiting();
+    else this.#workOff();
+  }
+
+  /** What has to wait keeps its own bytes: a small batch would keep a frame, and with each further one another. */
+  #deliveryOf(item: ReplicaData, memory: SharedMemory): Delivery {
+    const bytes = item.records.length;
+    if (bytes === 0) return { frame: frameOf(item, NO_RECORDS), bytes, memory: null };
+    if (this.#hasToWait && memory.pinnedBytes > PINNED_RATIO_MAX * bytes) {
+      const own = Buffer.allocUnsafeSlow(bytes);
+      item.records.copy(own);
+      return { frame: frameOf(item, own), bytes, memory: null };
+    }
+    memory.hold();
+    return { frame: frameOf(item, item.records), bytes, memory };
+  }
+
+  get #hasToWait(): boolean {
+    return this.#isBusy || this.#log.writtenEndOffset < this.#log.logEndOffset;
   }
 
   /** What there is to say now; null: nothing new, or nothing that may be said (5.4). */
@@ -216,6 +246,8 @@ export class FollowedPartition implements LogEvents {
 
   onWritten(fault: DiskFault | null): void {
     if (this.#isClosed) return;
+    // A write that failed has taken back all that was queued behind it, too.
+    this.#takenUpTo(fault === null ? this.#log.writtenEndOffset : null);
     if (fault !== null) this.#onWriteFailed(fault);
     else {
       this.#sync();
@@ -260,11 +292,29 @@ export class FollowedPartition implements LogEvents {
     if (delivery !== null) this.#done(delivery);
   }
 
-  /** The bytes are in the log's hands, or dropped. While a write of them is in flight their memory stays. */
-  #done({ bytes, memory }: Delivery): void {
-    this.#seat?.onTaken(bytes);
-    if (this.#log.writtenEndOffset === this.#log.logEndOffset) memory.letGo();
-    else void this.#log.whenWritten().then(() => memory.letGo());
+  /** The bytes are in the log's hands, or dropped. */
+  #done(delivery: Delivery): void {
+    const { logEndOffset: endOffset, writtenEndOffset } = this.#log;
+    if (endOffset === writtenEndOffset) this.#taken(delivery);
+    else this.#unwritten.push({ delivery, endOffset });
+  }
+
+  #taken({ bytes, memory }: Delivery): void {
+    if (bytes > 0) this.#seat?.onTaken(bytes);
+    memory?.letGo();
+  }
+
+  /** The log has written up to here; null: it has nothing of them any more that is not written. */
+  #takenUpTo(writtenEnd: Offset | null): void {
+    const { length } = this.#unwritten;
+    let count = 0;
+    while (count < length && (writtenEnd === null || (this.#unwritten[count]?.endOffset ?? 0) <= writtenEnd))
+      count += 1;
+    for (const { delivery } of this.#unwritten.splice(0, count)) this.#taken(delivery);
+  }
+
+  #dropWaiting(): void {
+    for (const delivery of this.#inbox.splice(0)) this.#done(delivery);
   }
 
   #perform(effects: Effects): void {
@@ -314,6 +364,7 @@ export class FollowedPartition implements LogEvents {
     if (!reserve.hasRoom(records.length - from)) {
       // 3.8(2): what it follows pauses, and this is no error.
       this.#isBusy = true;
+      this.#timer?.cancel();
       this.#timer = timers.after(ROOM_RETRY_MS, () => this.#goOn());
       return;
     }
@@ -463,6 +514,7 @@ export class FollowedPartition implements LogEvents {
     this.#isStopped = true;
     this.#unfinished = null;
     this.#letGo();
+    this.#dropWaiting();
     const { topic, partition, leaderEpoch } = this;
     this.#deps.logger.error("a replica has stopped and keeps its bytes", { topic, partition, leaderEpoch, reason });
   }
@@ -499,8 +551,8 @@ export class FollowedPartition implements LogEvents {
   }
 }
 
-function frameOf(item: ReplicaData): LeaderFrame<Buffer> {
-  const { generation, records } = item;
+function frameOf(item: ReplicaData, records: Buffer): LeaderFrame<Buffer> {
+  const { generation } = item;
   const leaderEpoch = asLeaderEpoch(item.leaderEpoch);
   return { leaderEpoch, generation, askedFrom: asOffset(item.askedFrom), answer: answerOf(item, records) };
 }

@@ -3,7 +3,7 @@
  * What arrives is handed to its partition; what partitions have to report leaves together at the end of the turn, with the
  * credit that they gave back. A partition that has nothing to say costs nothing.
  *
- * The source may send WINDOW_BYTES of records that no log has taken yet, one batch beyond. When the stream breaks it is made
+ * The source may send WINDOW_BYTES of records that no log has written yet, one batch beyond. When the stream breaks it is made
  * again, after a rest that doubles up to a second; every partition then asks anew.
  *
  * Not here: what a partition does with its records (followed-partition.ts), which ones are followed (replica-manager.ts).
@@ -46,9 +46,9 @@ export class ReplicaFetcher {
   #isFlushAsked = false;
   #reconnect: TimerHandle | null = null;
   readonly #backOff = new BackOff(RECONNECT);
-  /** Records that arrived and that no log has taken, of broken streams too. */
+  /** Records that arrived and that no log has written, of broken streams too. */
   #heldBytes = 0;
-  /** Taken, and not granted again. */
+  /** Taken, and not granted again. Below 0 after a stream that broke with more than a window on its way. */
   #owedBytes = 0;
   readonly #flush = (): void => this.#send();
 
@@ -131,7 +131,7 @@ export class ReplicaFetcher {
       },
     });
     this.#stream = stream;
-    this.#owedBytes = Math.max(0, WINDOW_BYTES - this.#heldBytes);
+    this.#owedBytes = WINDOW_BYTES - this.#heldBytes;
     for (const seat of this.#seats.values()) this.#seat(seat);
     this.#askForFlush();
   }
@@ -213,10 +213,10 @@ export class ReplicaFetcher {
     }
     this.#due.length = 0;
     const removed = this.#removed;
-    const creditBytes = this.#owedBytes;
+    const creditBytes = Math.max(0, this.#owedBytes);
     if (reports.length === 0 && removed.length === 0 && creditBytes < GRANT_BYTES) return;
     this.#removed = [];
-    this.#owedBytes = 0;
+    this.#owedBytes -= creditBytes;
     // Reports are small, and their number is bounded by that of the partitions: they do not wait for room.
     this.#stream.send(encodeReportFrame({ brokerEpoch: this.#deps.brokerEpoch(), creditBytes, reports, removed }));
   }

@@ -4,6 +4,7 @@ import { asMs, asOffset } from "../../src/base/index.ts";
 import { decodeDataFrame, encodeReportFrame } from "@tidemark/proto/replication";
 import type { ReplicaData } from "@tidemark/proto/replication";
 import type { PeerStream } from "../../src/ports/index.ts";
+import { WINDOW_BYTES } from "../../src/runtime/replica-fetcher.ts";
 import { ReplicationSource } from "../../src/runtime/replication-source.ts";
 import { SlabPool } from "../../src/runtime/slab-pool.ts";
 import { Turn } from "../../src/runtime/turn.ts";
@@ -169,5 +170,66 @@ describe("replication: what comes at the wrong moment", () => {
     disk.capacityBytes = Number.POSITIVE_INFINITY;
     await bench.until("caught up", () => bench.node(2).log().logEndOffset === 3, 5_000);
     await answered(bench, bench.append(1, { values: ["d"] }), 1_000);
+  });
+
+  /** Broker 2 takes a minute for each write to the log of partition 0, and leaves the event loop for all its writes. */
+  const withStuckLog = async (partitions: number): Promise<ReplicationBench> => {
+    const bench = await ReplicationBench.open({ brokers: 2, partitions, overrides: { "min.insync.replicas": "1" } });
+    const { disk } = bench.node(2);
+    disk.slowWriteMs = 20;
+    for (let i = 0; i < 4 * partitions; i++)
+      await answered(bench, bench.append(1, { values: ["a"] }, "all", 30_000, i % partitions));
+    disk.faults.add({ operation: "write", effect: "stall", path: LOG_FILE, stallMs: 60_000 });
+    return bench;
+  };
+
+  it("a log whose write hangs stops its leader after a window, and goes on from there", async () => {
+    const bench = await withStuckLog(1);
+    const value = "x".repeat(500_000);
+    for (let i = 0; i < 60; i++) {
+      bench.append(1, { values: [value] }, "leader");
+      await bench.world.runFor(50);
+    }
+    const follower = bench.node(2);
+    const windowEnd = Math.ceil(WINDOW_BYTES / value.length) + 2;
+    expect(follower.log().writtenEndOffset).to.equal(4);
+    expect(follower.log().logEndOffset).to.be.lessThan(4 + windowEnd);
+    expect(bench.network.heldBytes(follower.address())).to.be.lessThan(windowEnd * value.length + 100_000);
+    await bench.until("all is there", () => follower.log().writtenEndOffset === 64, 180_000);
+    await bench.world.runFor(1_000);
+    expect(bench.network.heldBytes(follower.address())).to.equal(0);
+    expect(bench.bytes(2).equals(bench.bytes(1))).to.equal(true);
+  });
+
+  it("a log whose write hangs keeps its own batches, and not the frames that brought them with others'", async () => {
+    const bench = await withStuckLog(2);
+    const follower = bench.node(2);
+    for (let i = 0; i < 60; i++) {
+      bench.append(1, { values: ["x".repeat(100)] }, "leader", 30_000, 0);
+      bench.append(1, { values: ["y".repeat(500_000)] }, "leader", 30_000, 1);
+      await bench.world.runFor(100);
+    }
+    await bench.until("the other log has all", () => follower.log(1).writtenEndOffset === 64, 10_000);
+    expect(follower.log(0).writtenEndOffset).to.equal(4);
+    expect(follower.log(0).logEndOffset).to.equal(64);
+    expect(bench.network.heldBytes(follower.address())).to.be.lessThan(2_000_000);
+    await bench.until("all is there", () => follower.log(0).writtenEndOffset === 64, 180_000);
+    await bench.world.runFor(1_000);
+    expect(bench.network.heldBytes(follower.address())).to.equal(0);
+    expect(bench.bytes(2, 0).equals(bench.bytes(1, 0))).to.equal(true);
+  });
+
+  it("a log whose write hangs gives its credit back though the partition is led anew meanwhile", async () => {
+    const bench = await withStuckLog(1);
+    const value = "x".repeat(500_000);
+    const follower = bench.node(2);
+    for (let i = 0; i < 30; i++) bench.append(1, { values: [value] }, "leader");
+    await bench.world.runFor(1_000);
+    expect(bench.network.heldBytes(follower.address())).to.be.greaterThan(WINDOW_BYTES / 2);
+    bench.change({ leaderId: -1 });
+    bench.change({ leaderId: 1 });
+    await bench.until("all is there", () => follower.log().writtenEndOffset === 34, 180_000);
+    await bench.world.runFor(1_000);
+    expect(bench.network.heldBytes(follower.address())).to.equal(0);
   });
 });

@@ -180,7 +180,10 @@ class Soak {
     for (const [offset, value] of this.#shown) expect(values[offset], `offset ${offset}, once shown`).to.equal(value);
     for (const { value, outcome } of this.#sent)
       if (outcome.answer?.isUnwritten === true) expect(values, "what was refused as unwritten").to.not.include(value);
-    for (const { faults } of bench.nodes) expect(faults).to.deep.equal([]);
+    for (const node of bench.nodes) {
+      expect(node.faults).to.deep.equal([]);
+      expect(bench.network.heldBytes(node.address()), "memory of frames").to.equal(0);
+    }
   }
 }
 
