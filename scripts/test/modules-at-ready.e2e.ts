@@ -21,8 +21,11 @@ const notForStart =
 /** And these to brokers that have others beside them. */
 const notForOneBroker =
   /\/broker-cluster|\/runtime\/(?:cluster\/|replication\.|replica-fetcher|replication-source|followed-partition|controller-duties|leader-inquiry)|\/grpc-peer\/|\/grpc\/peer\//;
-/** Linked, a module costs no file of its own, but still its compiling: 0.1 ms, or 0.6 where nothing is linked. */
-const OWN_MAX = 310;
+/**
+ * Linked, a module costs no file of its own, but still its compiling: 0.1 ms, or 0.6 where nothing is linked. A file that was
+ * split in two counts twice and costs next to nothing more; one that nobody needed at the start costs all of it.
+ */
+const OWN_MAX = 340;
 
 describe("modules loaded at the ready line", () => {
   it("has grpc-js, and none of those that load at first use (dev --memory)", async () => {
