@@ -29,6 +29,7 @@ const shapes: Readonly<Record<string, () => Promise<Shape>>> = {
   e2e: async () => (await import("./bench/e2e.ts")).e2e,
   scale: async () => (await import("./bench/scale.ts")).scale,
   churn: async () => (await import("./bench/churn.ts")).churn,
+  replicate: async () => (await import("./bench/replicate.ts")).replicate,
   failover: async () => (await import("./bench/failover.ts")).failover,
   footprint: async () => (await import("./bench/footprint.ts")).footprint,
 };

@@ -2,6 +2,9 @@
 import { RecordBatchBuilder } from "@tidemark/proto";
 import { randomBytes } from "node:crypto";
 
+/** Different payloads that either side sends in turn: one that stays in the processor's cache would flatter. */
+export const PAYLOADS = 32;
+
 /** `count` different batches of at most `bytes` bytes each (and nearly that), of values of `valueBytes`. */
 export function makeBatches(bytes: number, count: number, valueBytes = Math.min(1000, bytes >> 2)): Buffer[] {
   return Array.from({ length: count }, () => {

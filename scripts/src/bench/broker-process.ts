@@ -81,6 +81,10 @@ export class BrokerProcess {
     return cpuSecondsOf(this.#pid);
   }
 
+  cpu(): { readonly broker: number } {
+    return { broker: this.cpuSeconds() };
+  }
+
   residentMiB(): number {
     return memoryMiBOf(this.#pid, "VmRSS");
   }

@@ -4,6 +4,9 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { ask } from "./ask.ts";
+import type { Inside } from "./broker-process.ts";
+import { cpuSecondsOf, memoryMiBOf } from "./measure.ts";
 
 const launcher = resolve(import.meta.dirname, "../../../../cli/bin/tidemark.js");
 const HOST = "127.0.0.1";
@@ -16,22 +19,31 @@ interface Ports {
   readonly peer: number;
 }
 
+export interface ClusterOptions {
+  /** `inside` can be asked. */
+  readonly isObserved?: boolean;
+  /** Beside what a cluster on one machine has to be told. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
 export class ClusterProcess {
   readonly addresses: readonly string[];
   readonly #root: string;
   readonly #ports: readonly Ports[];
+  readonly #options: ClusterOptions;
   readonly #children = new Map<number, ChildProcess>();
 
-  private constructor(root: string, ports: readonly Ports[]) {
+  private constructor(root: string, ports: readonly Ports[], options: ClusterOptions) {
     this.#root = root;
     this.#ports = ports;
+    this.#options = options;
     this.addresses = ports.map(({ grpc }) => `${HOST}:${grpc}`);
   }
 
   /** Brokers 1 to `count`, ready. */
-  static async start(root: string, count: number): Promise<ClusterProcess> {
+  static async start(root: string, count: number, options: ClusterOptions = {}): Promise<ClusterProcess> {
     const ports = await Promise.all(Array.from({ length: count }, freePorts));
-    const cluster = new ClusterProcess(root, ports);
+    const cluster = new ClusterProcess(root, ports, options);
     await Promise.all(ports.map((_, slot) => cluster.start(slot + 1)));
     return cluster;
   }
@@ -42,12 +54,16 @@ export class ClusterProcess {
     const settings = {
       "node.id": String(nodeId),
       "controller.quorum.voters": this.#ports.map(({ peer }, slot) => `${slot + 1}@${HOST}:${peer}`).join(","),
-      "log.dirs": join(this.#root, `broker-${nodeId}`),
+      "log.dirs": this.dataDir(nodeId),
       listeners: `GRPC://${HOST}:${own.grpc},HTTP://${HOST}:${own.http},PEER://${HOST}:${own.peer}`,
+      "log.level": "error",
+      ...this.#options.settings,
     };
     const flags = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-    const child = spawn(process.execPath, [launcher, "server", "start", "-q", ...flags], {
-      stdio: ["ignore", "ignore", "inherit"],
+    const isObserved = this.#options.isObserved ?? false;
+    const hook = isObserved ? ["--expose-gc", "--import", new URL("inside.js", import.meta.url).href] : [];
+    const child = spawn(process.execPath, [...hook, launcher, "server", "start", "-q", ...flags], {
+      stdio: ["ignore", "ignore", "inherit", ...(isObserved ? ["ipc" as const] : [])],
     });
     this.#children.set(nodeId, child);
     const limit = performance.now() + READY_WITHIN_MS;
@@ -59,17 +75,40 @@ export class ClusterProcess {
   }
 
   /** Resolves when the process is gone. */
-  async kill(nodeId: number): Promise<void> {
+  async kill(nodeId: number, signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
     const child = this.#children.get(nodeId);
     if (child === undefined) return;
     this.#children.delete(nodeId);
     const ended = once(child, "exit");
-    child.kill("SIGKILL");
+    child.kill(signal);
     await ended;
   }
 
-  async stop(): Promise<void> {
-    await Promise.all([...this.#children.keys()].map((nodeId) => this.kill(nodeId)));
+  async stop(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
+    await Promise.all([...this.#children.keys()].map((nodeId) => this.kill(nodeId, signal)));
+  }
+
+  dataDir(nodeId: number): string {
+    return join(this.#root, `broker-${nodeId}`);
+  }
+
+  cpuSeconds(nodeId: number): number {
+    return cpuSecondsOf(this.#pidOf(nodeId));
+  }
+
+  peakMiB(): number {
+    return Math.max(...[...this.#children.keys()].map((nodeId) => memoryMiBOf(this.#pidOf(nodeId), "VmHWM")));
+  }
+
+  /** Only when the cluster was started with `isObserved`. */
+  async inside(nodeId: number): Promise<Inside> {
+    const child = this.#children.get(nodeId);
+    if (child === undefined) throw new RangeError(`broker ${nodeId} does not run`);
+    return await ask<Inside>(child, "inside");
+  }
+
+  #pidOf(nodeId: number): number {
+    return this.#children.get(nodeId)?.pid ?? 0;
   }
 
   #portsOf(nodeId: number): Ports {

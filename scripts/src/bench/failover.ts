@@ -7,6 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Client, codecs, type Producer, topic } from "@tidemark/client";
 import type { Scale } from "../bench.ts";
 import { ClusterProcess } from "./cluster-process.ts";
+import { HEAL_LIMIT_MS, untilAllAlive, untilWhole } from "./cluster-waits.ts";
 import type { Row } from "./measure.ts";
 import { withScratch } from "./scratch.ts";
 import { atMost, figure } from "./scale/law.ts";
@@ -16,8 +17,6 @@ const PARTITIONS = 100;
 const TINY_PARTITIONS = 6;
 const RUNS = 20;
 const RUN_LIMIT_MS = 60_000;
-const HEAL_LIMIT_MS = 120_000;
-const POLL_MS = 100;
 const P99_MOST_MS = 1_000;
 
 interface Victim {
@@ -35,7 +34,7 @@ export async function* failover({ pairs, points }: Scale): AsyncGenerator<Row> {
     const cluster = await ClusterProcess.start(root, BROKERS);
     try {
       await using client = new Client({ brokers: [...cluster.addresses], retry: { budget: HEAL_LIMIT_MS } });
-      await untilAllAlive(client);
+      await untilAllAlive(client, BROKERS);
       for (let run = 0; run < runs; run++) {
         const victim = await chooseVictim(client, run);
         const times = await failOnce({ cluster, client, victim, name: `failover-${run}`, partitions });
@@ -152,25 +151,6 @@ class Load {
 }
 
 const text = (name: string) => topic(name, { key: codecs.string, value: codecs.string });
-
-/** Topics of three replicas need three brokers that the controller counts on. */
-async function untilAllAlive(client: Client): Promise<void> {
-  const limit = performance.now() + HEAL_LIMIT_MS;
-  while ((await client.admin.cluster()).brokers.filter(({ alive }) => alive).length < BROKERS) {
-    if (performance.now() > limit) throw new Error(`not all brokers joined within ${HEAL_LIMIT_MS} ms`);
-    await pause(POLL_MS);
-  }
-}
-
-async function untilWhole(client: Client, name: string): Promise<void> {
-  const limit = performance.now() + HEAL_LIMIT_MS;
-  for (;;) {
-    const { detail } = await client.admin.topics.describe(name);
-    if (detail.every(({ leader, replicas, isr }) => leader !== null && isr.length === replicas.length)) return;
-    if (performance.now() > limit) throw new Error(`${name} did not become whole within ${HEAL_LIMIT_MS} ms`);
-    await pause(POLL_MS);
-  }
-}
 
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -6,8 +6,8 @@ import { Client } from "@tidemark/client";
 import type { Scale } from "../bench.ts";
 import { BatchReader, lastOffsetOf } from "./batch-reader.ts";
 import type { BrokerProcess } from "./broker-process.ts";
-import { compare, type Row, type Sample } from "./measure.ts";
-import { measured, produceBatches, produceRecords, withBroker } from "./produce.ts";
+import { compare, measured, type Row, type Sample } from "./measure.ts";
+import { produceBatches, produceRecords, withBroker } from "./produce.ts";
 import { RawGrpc } from "./raw-grpc.ts";
 
 export async function* fetch({ bytes, records, pairs, wants }: Scale): AsyncGenerator<Row> {

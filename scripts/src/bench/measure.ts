@@ -26,6 +26,8 @@ export interface Row {
   /** The same ratio counted in CPU seconds: raw CPU over own CPU. */
   readonly cpuRatio: number | null;
   readonly cpuSecondsPerGB: Readonly<Record<string, number>>;
+  /** The same of the raw pipeline. */
+  readonly rawCpuSecondsPerGB?: Readonly<Record<string, number>>;
   /** Where records are counted: CPU microseconds each, by part. */
   readonly cpuMicrosPerRecord: Readonly<Record<string, number>> | null;
   /** Where single records are timed: microseconds. */
@@ -46,6 +48,27 @@ export interface Work {
 }
 
 export type Run = () => Promise<Sample>;
+
+/** Processes that are measured beside this one. */
+export interface Measured {
+  /** CPU seconds used so far, by part. */
+  cpu(): Readonly<Record<string, number>>;
+  /** Of the largest. */
+  peakMiB(): number;
+}
+
+/** Measures `task` on both sides: those processes and this one, the client. */
+export async function measured(brokers: Measured, task: () => Promise<void>): Promise<Sample> {
+  const brokersBefore = brokers.cpu();
+  const clientBefore = process.cpuUsage();
+  const before = performance.now();
+  await task();
+  const seconds = (performance.now() - before) / 1000;
+  const { user, system } = process.cpuUsage(clientBefore);
+  const cpu: Record<string, number> = {};
+  for (const [part, after] of Object.entries(brokers.cpu())) cpu[part] = after - (brokersBefore[part] ?? 0);
+  return { seconds, cpu: { ...cpu, client: (user + system) / 1e6 }, peakRssMiB: brokers.peakMiB() };
+}
 
 /** Runs own and raw in turn, after one unrecorded warm-up of each, and makes the row of their medians. */
 export async function compare(
@@ -68,9 +91,12 @@ export async function compare(
   const rawValue = raw === null ? null : median(raws.map(({ seconds }) => work.count / seconds));
   const totalCpu = (sample: Sample): number => Object.values(sample.cpu).reduce((sum, seconds) => sum + seconds, 0);
   const gigabytes = work.bytes / 1e9;
-  const cpuPer = (units: number): Record<string, number> =>
+  const cpuPer = (units: number, samples = owns): Record<string, number> =>
     Object.fromEntries(
-      Object.keys(owns[0]?.cpu ?? {}).map((part) => [part, median(owns.map(({ cpu }) => cpu[part] ?? 0)) / units]),
+      Object.keys(samples[0]?.cpu ?? {}).map((part) => [
+        part,
+        median(samples.map(({ cpu }) => cpu[part] ?? 0)) / units,
+      ]),
     );
   return {
     ...name,
@@ -80,6 +106,7 @@ export async function compare(
     ratio: rawValue === null ? null : value / rawValue,
     cpuRatio: raw === null ? null : median(raws.map(totalCpu)) / median(owns.map(totalCpu)),
     cpuSecondsPerGB: cpuPer(gigabytes),
+    ...(raw === null ? {} : { rawCpuSecondsPerGB: cpuPer(gigabytes, raws) }),
     cpuMicrosPerRecord: work.unit === "records/s" ? cpuPer(work.count / 1e6) : null,
     peakRssMiB: Math.max(...owns.map(({ peakRssMiB }) => peakRssMiB)),
     runs: pairs,

@@ -3,17 +3,18 @@
  * through the SDK. The broker is a process of its own; acks=all.
  */
 import { Client as GrpcClient, credentials, type ClientDuplexStream } from "@grpc/grpc-js";
-import { Client } from "@tidemark/client";
+import { Client, topic } from "@tidemark/client";
 import { Acks, DATA_SERVICE, type MessageCodec, type ProduceResponse } from "@tidemark/proto";
 import { randomBytes } from "node:crypto";
 import type { Scale } from "../bench.ts";
-import { makeBatches } from "./batches.ts";
+import { makeBatches, PAYLOADS } from "./batches.ts";
 import { BrokerProcess } from "./broker-process.ts";
-import { compare, type Row, type Sample } from "./measure.ts";
-import { PAYLOADS, RawGrpc } from "./raw-grpc.ts";
+import { compare, type Measured, measured, type Row, type Sample } from "./measure.ts";
+import { RawGrpc } from "./raw-grpc.ts";
 import { withScratch } from "./scratch.ts";
 
 const inFlightBytes = 8 * 2 ** 20;
+const TOPIC = "bench";
 
 export async function* produce({ bytes, records, pairs, wants }: Scale): AsyncGenerator<Row> {
   for (const [batchBytes, label, headline] of [
@@ -66,19 +67,9 @@ export async function withBroker<T>(task: (broker: BrokerProcess) => Promise<T>)
   });
 }
 
-/** Measures `task` on both sides: the broker's process and this one. */
-export async function measured(broker: BrokerProcess, task: () => Promise<void>): Promise<Sample> {
-  const brokerBefore = broker.cpuSeconds();
-  const clientBefore = process.cpuUsage();
-  const before = performance.now();
-  await task();
-  const seconds = (performance.now() - before) / 1000;
-  const { user, system } = process.cpuUsage(clientBefore);
-  return {
-    seconds,
-    cpu: { broker: broker.cpuSeconds() - brokerBefore, client: (user + system) / 1e6 },
-    peakRssMiB: broker.peakMiB(),
-  };
+/** What is produced to: one broker, or the one of a cluster that leads. */
+export interface ProduceTarget extends Measured {
+  readonly grpc: string;
 }
 
 export interface ProduceBatchesOptions {
@@ -86,18 +77,19 @@ export interface ProduceBatchesOptions {
   readonly partitions: number;
   /** The topic is there. */
   readonly isCreated?: boolean;
+  readonly topic?: string;
   /** Batches a second; absent: as fast as they are taken. */
   readonly perSecond?: number;
 }
 
 /** Streams batches as the SDK's connection does, without its accumulator: the door's cost alone. */
 export async function produceBatches(
-  broker: BrokerProcess,
+  broker: ProduceTarget,
   batchBytes: number,
   count: number,
   options: ProduceBatchesOptions = { partitions: 1 },
 ): Promise<Sample> {
-  const { partitions, isCreated = false, perSecond = Number.POSITIVE_INFINITY } = options;
+  const { partitions, isCreated = false, topic: name = TOPIC, perSecond = Number.POSITIVE_INFINITY } = options;
   if (!isCreated) await createTopic(broker, "page-cache", partitions);
   const batches = makeBatches(batchBytes, PAYLOADS);
   const client = dial(broker);
@@ -118,7 +110,7 @@ export async function produceBatches(
               const records = batches[sent % batches.length] ?? Buffer.alloc(0);
               credit -= records.length;
               sent++;
-              const partition = { topic: "bench", partition: sent % partitions, topicId: Buffer.alloc(0), records };
+              const partition = { topic: name, partition: sent % partitions, topicId: Buffer.alloc(0), records };
               stream.write({ correlationId: sent, acks: Acks.ALL, timeoutMs: 30_000, partitions: [partition] });
             }
           };
@@ -168,24 +160,33 @@ export function dial({ grpc }: { readonly grpc: string }): GrpcClient {
   });
 }
 
-export async function createTopic(broker: BrokerProcess, durability: string, partitions = 1): Promise<void> {
+export async function createTopic(broker: ProduceTarget, durability: string, partitions = 1): Promise<void> {
   await using client = new Client({ brokers: broker.grpc });
   // The records of makeBatches are years old: retention would take each segment as soon as it is closed.
   const config = { "tidemark.durability": durability, "retention.ms": "-1" };
-  await client.admin.topics.create({ name: "bench", partitions, config });
+  await client.admin.topics.create({ name: TOPIC, partitions, config });
 }
 
 export async function produceRecords(
-  broker: BrokerProcess,
+  broker: ProduceTarget,
   count: number,
   way: "enqueue" | "send",
   durability: string,
 ): Promise<Sample> {
   await createTopic(broker, durability);
+  return await produceRecordsTo(broker, TOPIC, count, way);
+}
+
+/** To a topic that is there, all of them through one producer. */
+export async function produceRecordsTo(
+  broker: ProduceTarget,
+  name: string,
+  count: number,
+  way: "enqueue" | "send",
+): Promise<Sample> {
   await using client = new Client({ brokers: broker.grpc });
   const producer = client.producer();
-  const { topic } = await import("@tidemark/client");
-  const bench = topic<Buffer, Buffer>("bench");
+  const bench = topic<Buffer, Buffer>(name);
   // Values are cut from one random block: fresh content per record, no generator in the measured loop.
   const block = randomBytes(1 << 20);
   const valueAt = (slot: number): Buffer => block.subarray((slot * 97) & 0xfff80, ((slot * 97) & 0xfff80) + 100);

@@ -18,6 +18,7 @@ import {
 import { randomBytes } from "node:crypto";
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { PAYLOADS } from "./batches.ts";
 import { cpuSecondsOf, memoryMiBOf, type Sample } from "./measure.ts";
 
 type Stream = ServerDuplexStream<Buffer, Buffer>;
@@ -33,8 +34,6 @@ const method = (name: string) => ({
   responseDeserialize: identity,
 });
 const service: ServiceDefinition = { push: method("Push"), pull: method("Pull") };
-/** Different payloads that either side sends in turn. */
-export const PAYLOADS = 32;
 const windowBytes = 32 * 2 ** 20;
 
 /** What the raw server does with each HTTP/2 session: the broker's door does the same. */

@@ -14,7 +14,7 @@ export function printTable(rows: readonly Row[]): void {
     row.raw === null ? "-" : rate(row.raw, row.unit),
     row.ratio?.toFixed(2) ?? "-",
     row.cpuRatio?.toFixed(2) ?? "-",
-    parts(row.cpuSecondsPerGB),
+    cpuPerGB(row),
     row.cpuMicrosPerRecord === null ? "-" : parts(row.cpuMicrosPerRecord),
     row.peakRssMiB.toFixed(0),
     `${(row.spread * 100).toFixed(0)} %`,
@@ -47,6 +47,11 @@ export function printTable(rows: readonly Row[]): void {
 function rate(value: number, unit: string): string {
   if (unit === "records/s") return `${Math.round(value).toLocaleString("en-US")}/s`;
   return `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`;
+}
+
+function cpuPerGB({ cpuSecondsPerGB, rawCpuSecondsPerGB }: Row): string {
+  const own = parts(cpuSecondsPerGB);
+  return rawCpuSecondsPerGB === undefined ? own : `${own}; raw: ${parts(rawCpuSecondsPerGB)}`;
 }
 
 function percentiles({ latencyMicros }: Row): string {

@@ -4,14 +4,14 @@
  * Producer, reader and broker are a process each. Has no points.
  */
 import { Acks, DATA_SERVICE, type ProduceResponse } from "@tidemark/proto";
-import { makeBatches } from "../batches.ts";
+import { makeBatches, PAYLOADS } from "../batches.ts";
 import type { BrokerProcess } from "../broker-process.ts";
 import { ColdReader } from "../cold-reader.ts";
 import { Histogram, type Latency, latencyOf } from "../histogram.ts";
 import { median, type Row } from "../measure.ts";
 import { atRate } from "../pacer.ts";
 import { createTopic, dial, openStream, produceBatches, withBroker } from "../produce.ts";
-import { PAYLOADS } from "../raw-grpc.ts";
+
 import { besides, type CurveOptions, figure } from "./law.ts";
 
 const BATCH_BYTES = 64 * 1024;

@@ -4,12 +4,12 @@
  * produced. The producer waits for the slowest reader, so that all of them stay at the tail.
  */
 import { Acks, DATA_SERVICE, type ProduceResponse } from "@tidemark/proto";
-import { makeBatches } from "../batches.ts";
+import { makeBatches, PAYLOADS } from "../batches.ts";
 import { BatchReader } from "../batch-reader.ts";
 import type { BrokerProcess } from "../broker-process.ts";
-import { median, type Row, type Sample } from "../measure.ts";
-import { createTopic, dial, measured, openStream, withBroker } from "../produce.ts";
-import { PAYLOADS } from "../raw-grpc.ts";
+import { measured, median, type Row, type Sample } from "../measure.ts";
+import { createTopic, dial, openStream, withBroker } from "../produce.ts";
+
 import { count, type CurveOptions, figure, growth, type Point } from "./law.ts";
 
 const BATCH_BYTES = 64 * 1024;
