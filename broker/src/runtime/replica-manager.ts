@@ -45,6 +45,8 @@ import type { Turn } from "./turn.ts";
 
 /** How long a stop waits for batches that are queued or wait for a sync; what is left then is answered as refused. */
 const DRAIN_MS = 5_000;
+/** How often it looks whether any is left. */
+const DRAIN_LOOK_MS = 5;
 
 export interface ReplicaManagerOptions {
   /** Topics follow its defaults as they change. */
@@ -429,13 +431,13 @@ export class ReplicaManager {
 
   /** Nothing is queued or parked, or DRAIN_MS are over. */
   async #drained(): Promise<void> {
-    const deadline = deadlineAfter(this.#deps.clock, DRAIN_MS);
-    while (
-      this.#deps.clock.monotonicNow() < deadline &&
-      [...this.partitions()].some((partition) => !partition.isQuiet)
-    ) {
-      await this.#deps.timers.yieldTurn();
-    }
+    const { clock, timers } = this.#deps;
+    const deadline = deadlineAfter(clock, DRAIN_MS);
+    const isBusy = (): boolean => [...this.partitions()].some((partition) => !partition.isQuiet);
+    while (isBusy() && clock.monotonicNow() < deadline)
+      await new Promise<void>((resolve) => {
+        timers.after(DRAIN_LOOK_MS, resolve);
+      });
   }
 }
 

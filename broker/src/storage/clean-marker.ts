@@ -38,12 +38,21 @@ export function hasCleanMarker(disk: Disk, directory: string): boolean {
   return disk.sizeOf(`${directory}/${CLEAN_MARKER}`) !== null;
 }
 
-/** Resolves when the marker is on stable storage. */
+/** Resolves when the marker is on stable storage. Rejects with DiskFault; then there is none, as far as the disk allows. */
 export async function leaveCleanMarker(disk: Disk, directory: string, brokerEpoch: number): Promise<void> {
   const path = `${directory}/${CLEAN_MARKER}`;
-  writeWholeFile(disk, path, Buffer.from(JSON.stringify({ version: 0, brokerEpoch })));
-  await syncPath(disk, path);
-  await syncDirectory(disk, directory);
+  try {
+    writeWholeFile(disk, path, Buffer.from(JSON.stringify({ version: 0, brokerEpoch })));
+    await syncPath(disk, path);
+    await syncDirectory(disk, directory);
+  } catch (error: unknown) {
+    try {
+      removeFile(disk, path);
+    } catch {
+      // What it says holds all the same: all else is on stable storage.
+    }
+    throw error;
+  }
 }
 
 export function hasSyncFailed(disk: Disk, directory: string): boolean {

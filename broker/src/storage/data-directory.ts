@@ -260,6 +260,10 @@ class DataDirectory implements LogDirectory {
 
   // ---- stop ----
 
+  /**
+   * Ends with the clean marker; without it, and a line that says why, when a log or the disk does not allow it. Never rejects for a
+   * fault of the disk.
+   */
   async close(brokerEpoch: number): Promise<void> {
     this.#close();
     await this.#directories.stop();
@@ -270,14 +274,20 @@ class DataDirectory implements LogDirectory {
       if (!(await log.close())) isDurable = false;
     });
     if (this.#faults.offlineFault !== null) return;
-    await this.#checkpoints.writeAll();
-    if (!isDurable || this.#faults.hasSyncFailed) {
-      this.#logger.warn("no clean marker: a log is damaged or could not be synced; the next start recovers", {
-        path: this.#path,
-      });
-      return;
+    const reason = isDurable && !this.#faults.hasSyncFailed ? null : "a log is damaged or could not be synced";
+    try {
+      await this.#checkpoints.writeAll();
+      if (reason === null) return await leaveCleanMarker(this.#disk, this.#path, brokerEpoch);
+      this.#sayUnclean(reason);
+    } catch (error: unknown) {
+      if (!(error instanceof DiskFault)) throw error;
+      // The next start looks at what this one could not write down; nothing that was acknowledged hangs on it.
+      this.#sayUnclean(error.message);
     }
-    await leaveCleanMarker(this.#disk, this.#path, brokerEpoch);
+  }
+
+  #sayUnclean(reason: string): void {
+    this.#logger.warn("no clean marker: the next start recovers", { path: this.#path, reason });
   }
 
   #close(): void {

@@ -147,11 +147,30 @@ describe("replication: what comes at the wrong moment", () => {
     bench.change({ leaderId: 3 });
     await bench.world.runFor(50);
     let isStopped = false;
-    const settle = (): void => void (isStopped = true);
-    // It says that there was no room for the last checkpoint.
-    bench.node(1).manager.stop(1).then(settle, settle);
+    void bench
+      .node(1)
+      .manager.stop(1)
+      .then(() => (isStopped = true));
     await bench.world.runFor(20_000);
     expect(isStopped).to.equal(true);
+    expect(bench.node(1).lines.filter((line) => line.startsWith("no clean marker"))).to.have.length(1);
+  });
+
+  it("a stop waits for batches that wait for followers by the clock, and not by turning round and round", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    bench.network.partition([1], [2, 3]);
+    const parked = bench.append(1, { values: ["a"] });
+    await bench.world.runFor(50);
+    const startedAt = bench.world.nowMs;
+    let stoppedAt = -1;
+    void bench
+      .node(1)
+      .manager.stop(1)
+      .then(() => (stoppedAt = bench.world.nowMs));
+    let stepsCount = 0;
+    while (stoppedAt < 0 && stepsCount++ < 20_000) await bench.world.step();
+    expect(stoppedAt - startedAt).to.be.within(4_900, 5_200);
+    expect(parked.answer?.code).to.equal("NOT_LEADER_OR_FOLLOWER");
   });
 
   it("a stream that breaks while batches wait for room leaves no follower behind (5.3(2))", async () => {

@@ -202,6 +202,30 @@ describe("DataDirectory on a disk that refuses", () => {
     expect([again.logEndOffset, again.isDamaged]).to.deep.equal([isCut ? 3 : 30, false]);
   });
 
+  for (const [what, path] of [
+    ["the last checkpoint", /recovery-point-offset-checkpoint/u],
+    ["the clean marker", /\.kafka_cleanshutdown/u],
+  ] as const) {
+    for (const effect of ["ENOSPC", "EMFILE", "EIO"] as const) {
+      it(`ends without a clean marker, and says so once, when ${what} cannot be written (${effect})`, async () => {
+        const machine = new StorageMachine();
+        const { directory, log } = await machine.fresh();
+        for (let i = 0; i < 5; i += 1) append(log);
+        const operation = effect === "EMFILE" ? "open" : "write";
+        machine.medium.faults.add({ operation, effect, path, times: 1000 });
+        const linesBefore = machine.lines.length;
+        await machine.run(directory.close(1));
+        const said = machine.lines.slice(linesBefore);
+        expect(said).to.deep.equal(["no clean marker: the next start recovers"]);
+        expect(machine.disk.sizeOf(`${DATA}/.kafka_cleanshutdown`)).to.equal(null);
+        machine.medium.faults.removeAll();
+        machine.restart("process");
+        const { log: again, directory: next } = await machine.again();
+        expect([again.logEndOffset, again.isDamaged, next.report.clean]).to.deep.equal([5, false, false]);
+      });
+    }
+  }
+
   it("is not taken offline by retention that looked at what a truncation removes", async () => {
     const machine = new StorageMachine();
     const config = { segmentBytes: 20_000, indexIntervalBytes: 100, retentionMs: 1 };

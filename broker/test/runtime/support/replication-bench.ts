@@ -7,7 +7,7 @@ import { asOffset, asPartitionId, SeededRandom, SharedMemory } from "../../../sr
 import { LiveConfig, loadConfig } from "../../../src/config/index.ts";
 import { alterPartitions, applyEntry, emptyImage } from "../../../src/metadata/index.ts";
 import type { AlterPartitionsRequest, ClusterImage, IsrVerdict, MetadataRecord } from "../../../src/metadata/index.ts";
-import type { Disk, DiskFault, PeerIdentity, PeerService } from "../../../src/ports/index.ts";
+import type { Disk, DiskFault, Logger, PeerIdentity, PeerService } from "../../../src/ports/index.ts";
 import { AppendTask, deadlineAfter, Purgatory, ReplicaManager, Turn } from "../../../src/runtime/index.ts";
 import type { Acks, Partition } from "../../../src/runtime/index.ts";
 import { Replication } from "../../../src/runtime/replication.ts";
@@ -247,13 +247,14 @@ export class ReplicationBench {
     const note = (line: string, fields?: object): void => {
       node.lines.push(`${line} ${JSON.stringify(fields ?? {})}`);
     };
+    const logger: Logger = { ...quietLogger, info: note, warn: note, error: note, child: () => logger };
     const manager = new ReplicaManager(
       { config, path: PATH, medium: "disk" },
       {
         disk: mount,
         clock: process,
         timers: process,
-        logger: { ...quietLogger, info: note, warn: note, error: note },
+        logger,
         turn,
         purgatory,
         openLogDirectory: async (options) => (directory = await openLogDirectory(options)),
