@@ -1,44 +1,38 @@
 /**
- * One replica's log: what it knows, when it rolls (3.3), syncs and is cut (5.5), the clean stop (4.3). Its parts share
- * log-state.ts; batches go in by log-writer.ts and out by log-reader.ts, what is synced is group-sync.ts's, a truncation's
- * steps are log-truncation.ts's, those of its old end log-trim.ts's, the state at start log-loader.ts's.
+ * One replica's log: what it knows, what may happen to it when, the clean stop (4.3). Its parts share log-state.ts, which
+ * log-loader.ts made: batches go in by log-writer.ts, into segments by log-roll.ts's word, and out by log-reads.ts; what is synced
+ * is group-sync.ts's; its new end is cut by log-cuts.ts, its old end by log-trim.ts.
  *
  * Invariants: recovery point <= synced end <= written end <= log end; log start <= high watermark <= log end. Nothing is
  * awaited between a check and its change: whatever awaits refuses appends first.
  */
-import { asOffset, asPosition, assert, SeededRandom } from "../base/index.ts";
+import { asPosition, assert } from "../base/index.ts";
 import type { LeaderEpoch, Ms, Offset, PartitionId, Position, SharedMemory } from "../base/index.ts";
-import { ProtoError } from "@tidemark/proto";
 import type { BatchHeader } from "@tidemark/proto";
 import { DiskFault } from "../ports/index.ts";
-import type { TimerHandle } from "../ports/index.ts";
 import { RELATIVE_OFFSET_MAX } from "./batch-fields.ts";
 import type { EpochCache } from "./epoch-cache.ts";
 import { EpochFile } from "./epoch-file.ts";
-import { isPassing, isPassingFault, syncPath } from "./file-io.ts";
+import { syncPath } from "./file-io.ts";
+import { FlushPolicy } from "./flush-policy.ts";
 import { GroupSync } from "./group-sync.ts";
+import { LogCuts } from "./log-cuts.ts";
 import { attempt } from "./log-host.ts";
 import type { LogHost } from "./log-host.ts";
 import type { LoadedLog } from "./log-loader.ts";
-import { LogReader, slotOf } from "./log-reader.ts";
+import { LogReads } from "./log-reads.ts";
+import { LogRoll } from "./log-roll.ts";
 import { LogState } from "./log-state.ts";
 import { LogTrim, retentionVerdict } from "./log-trim.ts";
 import { LogTruncation } from "./log-truncation.ts";
 import { writeRepair } from "./log-repair.ts";
 import type { Repair } from "./log-repair.ts";
-import { findDamage } from "./log-verification.ts";
 import { LogWriter } from "./log-writer.ts";
-import { findProducerBatch } from "./producer-replay.ts";
-import type { ReplaySource } from "./producer-replay.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { synced } from "./safe-write.ts";
-import { Segment } from "./segment.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
-import { StorageError } from "./storage-error.ts";
-import { findByTimestamp, findMaxTimestamp } from "./timestamp-search.ts";
 import type { FoundRecord } from "./timestamp-search.ts";
 import type { AbortedTransaction } from "./txn-index-file.ts";
-import { findAborted } from "./txn-index.ts";
 import type {
   AppendResult,
   CachedRecords,
@@ -54,8 +48,6 @@ import type {
   ReadSpan,
   VerifyOptions,
 } from "./types.ts";
-
-const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** Producers are looked through for expired ones this often, and only while batches come (Kafka's check interval). */
 const EXPIRY_CHECK_MS = 600_000;
@@ -100,28 +92,20 @@ export class SegmentedLog implements PartitionLog {
   #producersCounted: number;
   readonly #snapshots: SnapshotStore;
   readonly #sync: GroupSync;
+  readonly #flushPolicy: FlushPolicy;
   /** These are made when they are first asked for: an idle log is neither read, written nor cut. */
-  #lazyReader: LogReader | null = null;
+  #lazyReads: LogReads | null = null;
   #lazyWriter: LogWriter | null = null;
-  #lazyTruncator: LogTruncation | null = null;
+  #lazyRoll: LogRoll | null = null;
+  #lazyCuts: LogCuts | null = null;
   #lazyTrim: LogTrim | null = null;
 
-  /** The newest one: files are not closed under it. */
-  #truncation: Promise<void> | null = null;
-  /** A truncation failed, or was given up for want of room. */
-  #isHalfCut = false;
   /** The files are closed and may be renamed. */
   #isReleased = false;
   readonly damage: LogDamage | null;
   /** It is being filled again from a peer. */
   repair: Repair | null;
-  #rot: FoundDamage | null = null;
-
-  #syncAskedEnd: number;
-  #flushTimer: TimerHandle | null = null;
   #nextExpiryAtMs: number;
-  /** `segment.ms` less this segment's jitter. */
-  #rollAfterMs = NEVER;
 
   constructor(options: SegmentedLogOptions) {
     const { host, loaded } = options;
@@ -144,18 +128,17 @@ export class SegmentedLog implements PartitionLog {
     this.#snapshots = loaded.snapshots;
     this.damage = loaded.damage;
     this.repair = loaded.repair;
-    this.#syncAskedEnd = loaded.syncedEnd;
+    this.#flushPolicy = new FlushPolicy(this, this.#state, host.timers, loaded.syncedEnd);
     this.#nextExpiryAtMs = host.clock.monotonicNow() + EXPIRY_CHECK_MS;
     this.#sync = new GroupSync(
       { host, directory: this.directory, segments: this.#state.segments, snapshots: loaded.snapshots, owner: this },
       loaded,
     );
-    this.#drawJitter();
   }
 
-  get #reader(): LogReader {
-    this.#lazyReader ??= new LogReader(this.#state);
-    return this.#lazyReader;
+  get #reads(): LogReads {
+    this.#lazyReads ??= new LogReads({ ...this.#parts, directory: this.directory, snapshots: this.#snapshots });
+    return this.#lazyReads;
   }
 
   get #writer(): LogWriter {
@@ -163,16 +146,34 @@ export class SegmentedLog implements PartitionLog {
     return this.#lazyWriter;
   }
 
-  get #truncator(): LogTruncation {
-    this.#lazyTruncator ??= new LogTruncation({
+  get #rolls(): LogRoll {
+    this.#lazyRoll ??= new LogRoll({
       ...this.#parts,
-      writer: this.#writer,
-      reader: this.#reader,
+      directory: this.directory,
+      seed: `${this.topicId}-${this.partition}`,
       sync: this.#sync,
       snapshots: this.#snapshots,
-      newSegment: (baseOffset) => this.#newSegment(baseOffset),
+      config: () => this.#config,
     });
-    return this.#lazyTruncator;
+    return this.#lazyRoll;
+  }
+
+  get #cuts(): LogCuts {
+    this.#lazyCuts ??= new LogCuts({
+      ...this.#parts,
+      writer: this.#writer,
+      truncation: new LogTruncation({
+        ...this.#parts,
+        writer: this.#writer,
+        reader: this.#reads.reader,
+        sync: this.#sync,
+        snapshots: this.#snapshots,
+        newSegment: (baseOffset) => this.#rolls.newSegment(baseOffset),
+      }),
+      isDamaged: this.isDamaged,
+      onCut: (offset) => this.#onCut(offset),
+    });
+    return this.#lazyCuts;
   }
 
   get #trim(): LogTrim {
@@ -271,7 +272,7 @@ export class SegmentedLog implements PartitionLog {
   }
 
   get rot(): FoundDamage | null {
-    return this.#rot;
+    return this.#lazyReads?.rot ?? null;
   }
 
   segments(): readonly { baseOffset: Offset; sizeBytes: Position; path: string }[] {
@@ -284,7 +285,7 @@ export class SegmentedLog implements PartitionLog {
 
   reconfigure(config: LogConfig): void {
     this.#config = config;
-    this.#drawJitter();
+    this.#lazyRoll?.drawJitter();
   }
 
   // ---- epochs ----
@@ -326,7 +327,7 @@ export class SegmentedLog implements PartitionLog {
     if (this.#refusesAppends) return UNAVAILABLE;
     const sizeBytes = bytes.length;
     if (sizeBytes > this.#config.segmentBytes) return TOO_LARGE;
-    if (this.#isRollDue(sizeBytes, this.#state.logEndOffset + header.lastOffsetDelta, header, now)) {
+    if (this.#rolls.isDue(sizeBytes, this.#state.logEndOffset + header.lastOffsetDelta, header, now)) {
       const unready = this.#rollNow();
       if (unready !== null) return unready;
     }
@@ -338,7 +339,7 @@ export class SegmentedLog implements PartitionLog {
     const { lastOffset } = header;
     assert(header.baseOffset >= this.#state.logEndOffset, "a fetched batch lies at or beyond the log end");
     if (lastOffset - this.#state.logEndOffset > RELATIVE_OFFSET_MAX) return GAP;
-    if (this.#isRollDue(bytes.length, lastOffset, header, now)) {
+    if (this.#rolls.isDue(bytes.length, lastOffset, header, now)) {
       const unready = this.#rollNow();
       if (unready !== null) return unready;
     }
@@ -350,12 +351,12 @@ export class SegmentedLog implements PartitionLog {
     const fault = this.#writer.endTurn();
     if (this.#writer.turnNowMs >= this.#nextExpiryAtMs) this.#expireProducers();
     this.#countProducers();
-    this.#flushByPolicy();
+    this.#flushPolicy.onWritten();
     return fault;
   }
 
   #onWritten(fault: DiskFault | null): void {
-    this.#flushByPolicy();
+    this.#flushPolicy.onWritten();
     this.events.onWritten(fault);
   }
 
@@ -365,12 +366,12 @@ export class SegmentedLog implements PartitionLog {
 
   whenSettled(): Promise<void> | null {
     const { isTruncating, isClosed, isOffline, logEndOffset, logStartToKeep } = this.#state;
-    if (isTruncating) return this.#truncation;
+    if (isTruncating) return this.#cuts.newest;
     if (!this.#isWritten) return this.whenWritten();
     if (logEndOffset >= logStartToKeep || isClosed || isOffline || this.isDamaged) return null;
     // A start would begin there: what came below would be acknowledged, and dropped by it.
     this.restartAt(logStartToKeep).catch(() => undefined);
-    return this.#truncation;
+    return this.#cuts.newest;
   }
 
   /** Nothing is queued or in flight. */
@@ -390,19 +391,6 @@ export class SegmentedLog implements PartitionLog {
 
   // ---- roll ----
 
-  /** 3.3(1), (2). */
-  #isRollDue(sizeBytes: number, lastOffset: number, header: BatchHeader, now: Ms): boolean {
-    const active = this.#state.active;
-    if (active.sizeBytes === 0) return false;
-    if (active.sizeBytes + sizeBytes > this.#config.segmentBytes) return true;
-    if (lastOffset - active.baseOffset > RELATIVE_OFFSET_MAX) return true;
-    if (active.isIndexFull(this.#config.segmentIndexBytes)) return true;
-    const firstTimestamp = active.firstTimestamp();
-    const hasTime = firstTimestamp !== null && firstTimestamp >= 0;
-    const ageMs = hasTime ? header.maxTimestamp - firstTimestamp : now - active.createdAt;
-    return ageMs > this.#rollAfterMs;
-  }
-
   /** No roll beside a write: its failure would have to undo the roll. */
   #rollNow(): NotTaken | null {
     const writeFault = this.#writer.write();
@@ -411,35 +399,9 @@ export class SegmentedLog implements PartitionLog {
     return fault === null ? null : { ok: false, code: "KAFKA_STORAGE_ERROR", fault };
   }
 
-  /** 3.3(3). On a fault the old segment stays the active one. */
   #roll(baseOffset = this.#state.logEndOffset): DiskFault | null {
     assert(this.#isWritten, "no roll beside a write");
-    const sealed = this.#state.active;
-    const segment = this.#newSegment(baseOffset);
-    // Without room for indexes it goes on: they are written when the segment is finished. So it does without a snapshot.
-    attempt(this.#host, () => sealed.finishIndexes());
-    const createFault = attempt(this.#host, () => segment.create());
-    if (createFault !== null) return createFault;
-    attempt(this.#host, () => this.#writeSnapshot());
-    sealed.isSealed = true;
-    this.#state.segments.push(segment);
-    this.#state.active = segment;
-    segment.entryVersion = this.#sync.directoryChanged();
-    this.#snapshots.prune(new Set(this.#state.segments.map(({ baseOffset }) => baseOffset)));
-    this.#sync.finishSealed();
-    this.#drawJitter();
-    return null;
-  }
-
-  #newSegment(baseOffset: Offset): Segment {
-    return new Segment({
-      files: this.#host.files,
-      directory: this.directory,
-      baseOffset,
-      indexIntervalBytes: this.#config.indexIntervalBytes,
-      createdAt: this.#host.clock.wallNow(),
-      logger: this.#host.logger,
-    });
+    return this.#rolls.run(baseOffset);
   }
 
   async skipTo(offset: Offset, isWanted = (): boolean => true): Promise<boolean> {
@@ -452,21 +414,6 @@ export class SegmentedLog implements PartitionLog {
     if (!isSynced || hasMoved || !isWanted() || this.#refusesAppends || this.#roll(offset) !== null) return false;
     this.#state.skipTo(offset);
     return true;
-  }
-
-  /** Once per segment, the same for the same segment: what matters is that partitions do not roll together. */
-  #drawJitter(): void {
-    const { segmentMs, segmentJitterMs } = this.#config;
-    const spanMs = Math.min(segmentJitterMs, segmentMs);
-    this.#rollAfterMs = segmentMs;
-    if (spanMs === 0) return;
-    const random = new SeededRandom(this.#state.active.baseOffset).fork(`${this.topicId}-${this.partition}`);
-    this.#rollAfterMs -= random.below(spanMs);
-  }
-
-  #writeSnapshot(): void {
-    if (this.#state.logEndOffset > this.#state.logStartOffset)
-      this.#snapshots.write(this.#state.logEndOffset, this.#producers);
   }
 
   // ---- producers ----
@@ -482,11 +429,7 @@ export class SegmentedLog implements PartitionLog {
     lastSequence: number,
   ): Promise<ProducerBatch | null> {
     const wanted = { producerId, producerEpoch, firstSequence, lastSequence };
-    return this.#searched(() => findProducerBatch(this.#replaySource, wanted, this.#state.writtenEnd));
-  }
-
-  get #replaySource(): ReplaySource {
-    return { segments: this.#state.segments, snapshots: this.#snapshots, logStartOffset: this.#state.logStartOffset };
+    return this.#reads.findProducerBatch(wanted);
   }
 
   /** For whoever bounds the producers of all logs. */
@@ -513,37 +456,19 @@ export class SegmentedLog implements PartitionLog {
   }
 
   abortedTransactions(from: Offset, to: Offset): AbortedTransaction[] {
-    this.#assertReadable();
-    try {
-      return findAborted(this.#state.segments, from, to);
-    } catch (error: unknown) {
-      if (error instanceof DiskFault && !isPassing(error)) this.#host.onIoFault(error);
-      throw error;
-    }
+    return this.#reads.abortedTransactions(from, to);
   }
 
   // ---- sync ----
 
   sync(): void {
-    this.#syncAskedEnd = this.#state.writtenEnd;
+    this.#flushPolicy.onAsked();
     this.#sync.request();
-  }
-
-  /** 3.4(1): `flush.messages` and `flush.ms`. */
-  #flushByPolicy(): void {
-    const { flushMessages, flushMs } = this.#config;
-    if (this.#state.isClosed || this.#state.isOffline) return;
-    if (flushMessages < NEVER && this.#state.writtenEnd - this.#syncAskedEnd >= flushMessages) this.sync();
-    if (flushMs >= NEVER || this.#flushTimer !== null || this.#state.writtenEnd <= this.#syncAskedEnd) return;
-    this.#flushTimer = this.#host.timers.after(flushMs, () => {
-      this.#flushTimer = null;
-      if (!this.#state.isClosed && !this.#state.isOffline) this.sync();
-    });
   }
 
   /** True when all that is written is synced and sealed segments are finished; false when a fault is in the way. */
   flush(): Promise<boolean> {
-    this.#syncAskedEnd = this.#state.writtenEnd;
+    this.#flushPolicy.onAsked();
     return this.#sync.flush();
   }
 
@@ -561,83 +486,38 @@ export class SegmentedLog implements PartitionLog {
   // ---- reads ----
 
   read(offset: Offset, maxBytes: number, limit: Offset): Promise<ReadResult> {
-    return this.#watched(() => this.#reader.read(offset, maxBytes, this.#readLimit(offset, limit)));
+    return this.#reads.read(offset, maxBytes, limit);
   }
 
   readTail(offset: Offset, maxBytes: number, limit: Offset): ReadResult | null {
-    this.#assertReadable();
-    return orElsewhere(() => this.#reader.readTail(offset, maxBytes, this.#readLimit(offset, limit)));
+    return this.#reads.readTail(offset, maxBytes, limit);
   }
 
   readInto(into: Buffer, at: number, offset: Offset, limit: Offset): Promise<ReadSpan> {
-    return this.#watched(() => this.#reader.readInto(into, at, offset, this.#readLimit(offset, limit)));
+    return this.#reads.readInto(into, at, offset, limit);
   }
 
   readTailInto(into: Buffer, at: number, offset: Offset, limit: Offset): ReadSpan | null {
-    this.#assertReadable();
-    return orElsewhere(() => this.#reader.readTailInto(into, at, offset, this.#readLimit(offset, limit)));
+    return this.#reads.readTailInto(into, at, offset, limit);
   }
 
   readCached(offset: Offset, maxBytes: number, limit: Offset): CachedRecords | null {
-    this.#assertReadable();
-    return this.#lazyWriter?.tail?.read(offset, maxBytes, this.#readLimit(offset, limit)) ?? null;
+    const reads = this.#reads;
+    reads.assertReadable();
+    return this.#lazyWriter?.tail?.read(offset, maxBytes, reads.limit(offset, limit)) ?? null;
   }
 
   findByTimestamp(timestamp: number, limit: Offset): Promise<FoundRecord | null> {
-    return this.#searched(() =>
-      findByTimestamp(this.#state, timestamp, this.#state.logStartOffset, this.#readLimit(0, limit)),
-    );
+    return this.#reads.findByTimestamp(timestamp, limit);
   }
 
   findMaxTimestamp(limit: Offset): Promise<FoundRecord | null> {
-    return this.#searched(() => findMaxTimestamp(this.#state, this.#state.logStartOffset, this.#readLimit(0, limit)));
+    return this.#reads.findMaxTimestamp(limit);
   }
 
-  /** What was found before a truncation need not be there after it (5.5(2)). */
-  async #searched<T>(search: () => Promise<T>): Promise<T> {
-    const { generation } = this.#state;
-    const wasCut = (): boolean => generation !== this.#state.generation;
-    try {
-      const found = await this.#watched(search);
-      if (!wasCut()) return found;
-    } catch (error: unknown) {
-      // A batch that was cut while it was read is no rotten one.
-      if (!(error instanceof ProtoError) || !wasCut()) throw error;
-    }
-    throw this.#unavailable("the log was cut while it was searched");
-  }
-
-  /** A read that meets an I/O error takes the directory offline (3.8(1)), and rejects all the same. */
-  async #watched<T>(read: () => Promise<T>): Promise<T> {
-    this.#assertReadable();
-    const { generation, removals } = this.#state;
-    try {
-      return await read();
-    } catch (error: unknown) {
-      if (!(error instanceof DiskFault)) throw error;
-      // Files go with a truncation, with retention, and with the log; that is nothing the disk did.
-      const { isClosed } = this.#state;
-      const hasMoved = isClosed || generation !== this.#state.generation || removals !== this.#state.removals;
-      if (error.kind === "ENOENT" && hasMoved) throw this.#unavailable("the log was cut or closed while it was read");
-      if (!isPassing(error) && !isClosed) this.#host.onIoFault(error);
-      throw error;
-    }
-  }
-
-  /** Nothing unwritten leaves the log (3.1(9)), nothing that is known to be bad, and nothing at all while it is cut. */
-  #readLimit(offset: number, limit: Offset): Offset {
-    if (this.#state.isTruncating) return asOffset(0);
-    const isBeforeRot = this.#rot !== null && offset < this.#rot.until;
-    return asOffset(Math.min(limit, this.#state.writtenEnd, isBeforeRot ? (this.#rot?.offset ?? limit) : limit));
-  }
-
-  async verify({ from, to, pace = (): null => null }: VerifyOptions): Promise<FoundDamage | null> {
-    if (this.isDamaged || this.#rot !== null) return this.#rot;
-    const isGapless = !this.#config.cleanupPolicy.includes("compact");
-    const source = { state: this.#state, epochs: this.#epochs, isGapless };
-    const found = await this.#watched(() => findDamage(source, { from, to, pace }));
-    this.#rot ??= found;
-    return this.#rot;
+  verify(options: VerifyOptions): Promise<FoundDamage | null> {
+    if (this.isDamaged) return Promise.resolve(this.rot);
+    return this.#reads.verify(options, !this.#config.cleanupPolicy.includes("compact"));
   }
 
   /** What had to go is gone, durably: from here on the repair is a matter of filling up. */
@@ -649,8 +529,7 @@ export class SegmentedLog implements PartitionLog {
   }
 
   rebuildIndexes(offset: Offset): Promise<void> {
-    const { segments } = this.#state;
-    return this.#watched(() => segments[Math.max(0, slotOf(segments, offset))]?.rebuild() ?? Promise.resolve());
+    return this.#reads.rebuildIndexes(offset);
   }
 
   // ---- either end ----
@@ -667,53 +546,17 @@ export class SegmentedLog implements PartitionLog {
   /** 5.5. */
   truncateTo(offset: Offset): Promise<void> {
     if (offset < this.#state.logStartOffset) return this.restartAt(offset);
-    return this.#cutting(() => this.#cutTo(offset));
+    return this.#cuts.truncateTo(offset);
   }
 
   restartAt(offset: Offset, promisedLogStart = offset): Promise<void> {
-    assert(promisedLogStart >= offset, "a log starts at its first offset or later");
-    return this.#cutting(() => this.#restartAt(offset, promisedLogStart));
+    return this.#cuts.restartAt(offset, promisedLogStart);
   }
 
-  async #cutting(cut: () => Promise<void>): Promise<void> {
-    assert(!this.#state.isTruncating && !this.#state.isClosed && !this.isDamaged, "the log can be truncated");
-    this.#writer.write();
-    this.#state.isTruncating = true;
-    this.#state.isTouched = true;
-    try {
-      // The write in flight ends first, and nothing new is queued.
-      await (this.#truncation = this.whenWritten().then(cut));
-    } catch (error: unknown) {
-      // Half cut, the log is nothing that may be appended to: the directory goes offline, a start will mend it. It need not
-      // when the log was closed, maybe with its topic deleted, while the truncation waited for room.
-      this.#isHalfCut = true;
-      const isGivenUp = this.#state.isClosed && isPassingFault(error);
-      if (error instanceof DiskFault && !isGivenUp) this.#host.onIoFault(error);
-      throw error;
-    } finally {
-      this.#state.isTruncating = false;
-    }
-  }
-
-  async #cutTo(offset: Offset): Promise<void> {
-    if (offset >= this.#state.logEndOffset) {
-      this.#epochs.truncateEnd(offset);
-      return;
-    }
-    await this.#truncator.run(offset);
-    if (this.#rot !== null && this.#rot.offset >= this.#state.logEndOffset) this.#rot = null;
-    this.#syncAskedEnd = Math.min(this.#syncAskedEnd, this.#state.writtenEnd);
-    this.#drawJitter();
-  }
-
-  async #restartAt(offset: Offset, promisedLogStart: Offset): Promise<void> {
-    const { logStartOffset, logEndOffset, segments } = this.#state;
-    const isThere = offset === logStartOffset && offset === logEndOffset && segments[0]?.baseOffset === offset;
-    if (isThere && promisedLogStart === offset) return;
-    await this.#truncator.restart(offset, promisedLogStart);
-    this.#rot = null;
-    this.#syncAskedEnd = Math.min(this.#syncAskedEnd, offset);
-    this.#drawJitter();
+  #onCut(offset: number): void {
+    this.#lazyReads?.onCut(offset);
+    this.#flushPolicy.onCut();
+    this.#lazyRoll?.drawJitter();
   }
 
   // ---- the end ----
@@ -724,13 +567,13 @@ export class SegmentedLog implements PartitionLog {
     if (this.#isReleased) return true;
     this.#lazyWriter?.write();
     this.#state.isClosed = true;
-    this.#flushTimer?.cancel();
+    this.#flushPolicy.close();
     await this.whenWritten();
-    await this.#truncation?.catch(() => undefined);
+    await this.#lazyCuts?.newest?.catch(() => undefined);
     await this.#lazyTrim?.release();
     try {
       // After a clean stop nobody would look at the bytes again, and the damage would be forgotten.
-      if (this.isDamaged || this.#isHalfCut || this.#state.isOffline) return false;
+      if (this.isDamaged || this.#lazyCuts?.isHalfCut === true || this.#state.isOffline) return false;
       return !this.#state.isTouched || (await this.#makeAllDurable());
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
@@ -747,7 +590,7 @@ export class SegmentedLog implements PartitionLog {
     if (this.#lazyWriter !== null && !(await this.#lazyWriter.finishCut())) return false;
     const roomFault = attempt(this.#host, () => {
       active.finishIndexes();
-      this.#writeSnapshot();
+      this.#rolls.writeSnapshot();
     });
     if (roomFault !== null || this.#state.isOffline) return false;
     this.#snapshots.prune(new Set(this.#state.segments.map(({ baseOffset }) => baseOffset)));
@@ -775,16 +618,16 @@ export class SegmentedLog implements PartitionLog {
   async releaseFiles(): Promise<void> {
     this.#lazyWriter?.write();
     this.#state.isClosed = true;
-    this.#flushTimer?.cancel();
+    this.#flushPolicy.close();
     await this.whenWritten();
-    await this.#truncation?.catch(() => undefined);
+    await this.#lazyCuts?.newest?.catch(() => undefined);
     await this.#lazyTrim?.release();
     this.#isReleased = true;
     this.#lazyWriter?.tail?.clear();
     await this.#sync.quiesce();
     await this.#epochFile?.settled();
     await this.#lazyWriter?.cutSettled().catch(() => undefined);
-    for (const { log } of [...this.#state.segments, ...(this.#lazyTruncator?.doomed ?? [])]) {
+    for (const { log } of [...this.#state.segments, ...(this.#lazyCuts?.doomed ?? [])]) {
       await log.retire();
     }
   }
@@ -794,23 +637,5 @@ export class SegmentedLog implements PartitionLog {
     this.#state.isOffline = true;
     this.#lazyWriter?.tail?.clear();
     this.#sync.fail();
-  }
-
-  #assertReadable(): void {
-    if (this.#state.isClosed) throw this.#unavailable("the log is closed");
-  }
-
-  #unavailable(message: string): StorageError {
-    return new StorageError("LOG_UNAVAILABLE", this.directory, message);
-  }
-}
-
-/** Off the event loop the same read is tried again, and says what is wrong. */
-function orElsewhere<T>(readTail: () => T | null): T | null {
-  try {
-    return readTail();
-  } catch (error: unknown) {
-    if (error instanceof DiskFault) return null;
-    throw error;
   }
 }

@@ -1,0 +1,175 @@
+/**
+ * Whoever reads a log while it is written, cut and shortened: the limits of what may leave it, what a fault on the way means, and
+ * what a scrub has found to be rotten. The bytes themselves are log-reader.ts's.
+ */
+import { ProtoError } from "@tidemark/proto";
+import { asOffset } from "../base/index.ts";
+import type { Offset } from "../base/index.ts";
+import { DiskFault } from "../ports/index.ts";
+import type { EpochCache } from "./epoch-cache.ts";
+import { isPassing } from "./file-io.ts";
+import type { LogHost } from "./log-host.ts";
+import { LogReader, slotOf } from "./log-reader.ts";
+import type { LogState } from "./log-state.ts";
+import { findDamage } from "./log-verification.ts";
+import { findProducerBatch } from "./producer-replay.ts";
+import type { SnapshotStore } from "./snapshot-store.ts";
+import { StorageError } from "./storage-error.ts";
+import { findByTimestamp, findMaxTimestamp } from "./timestamp-search.ts";
+import type { FoundRecord } from "./timestamp-search.ts";
+import type { AbortedTransaction } from "./txn-index-file.ts";
+import { findAborted } from "./txn-index.ts";
+import type { FoundDamage, ProducerBatch, ReadResult, ReadSpan, VerifyOptions } from "./types.ts";
+
+export interface LogReadsDeps {
+  readonly host: LogHost;
+  readonly directory: string;
+  readonly state: LogState;
+  readonly epochs: EpochCache;
+  readonly snapshots: SnapshotStore;
+}
+
+export class LogReads {
+  readonly #deps: LogReadsDeps;
+  readonly #state: LogState;
+  readonly reader: LogReader;
+  #rot: FoundDamage | null = null;
+
+  constructor(deps: LogReadsDeps) {
+    this.#deps = deps;
+    this.#state = deps.state;
+    this.reader = new LogReader(deps.state);
+  }
+
+  // ---- batches ----
+
+  read(offset: Offset, maxBytes: number, limit: Offset): Promise<ReadResult> {
+    return this.#watched(() => this.reader.read(offset, maxBytes, this.limit(offset, limit)));
+  }
+
+  /** Null: not near the tail, or the disk refuses; off the event loop the same read is tried again, and says what is wrong. */
+  readTail(offset: Offset, maxBytes: number, limit: Offset): ReadResult | null {
+    this.assertReadable();
+    try {
+      return this.reader.readTail(offset, maxBytes, this.limit(offset, limit));
+    } catch (error: unknown) {
+      if (error instanceof DiskFault) return null;
+      throw error;
+    }
+  }
+
+  readInto(into: Buffer, at: number, offset: Offset, limit: Offset): Promise<ReadSpan> {
+    return this.#watched(() => this.reader.readInto(into, at, offset, this.limit(offset, limit)));
+  }
+
+  /** Null as `readTail`. */
+  readTailInto(into: Buffer, at: number, offset: Offset, limit: Offset): ReadSpan | null {
+    this.assertReadable();
+    try {
+      return this.reader.readTailInto(into, at, offset, this.limit(offset, limit));
+    } catch (error: unknown) {
+      if (error instanceof DiskFault) return null;
+      throw error;
+    }
+  }
+
+  /** Nothing unwritten leaves the log (3.1(9)), nothing that is known to be bad, and nothing at all while it is cut. */
+  limit(offset: number, limit: Offset): Offset {
+    if (this.#state.isTruncating) return asOffset(0);
+    const isBeforeRot = this.#rot !== null && offset < this.#rot.until;
+    return asOffset(Math.min(limit, this.#state.writtenEnd, isBeforeRot ? (this.#rot?.offset ?? limit) : limit));
+  }
+
+  assertReadable(): void {
+    if (this.#state.isClosed) throw this.#unavailable("the log is closed");
+  }
+
+  // ---- searches ----
+
+  findByTimestamp(timestamp: number, limit: Offset): Promise<FoundRecord | null> {
+    return this.#searched(() =>
+      findByTimestamp(this.#state, timestamp, this.#state.logStartOffset, this.limit(0, limit)),
+    );
+  }
+
+  findMaxTimestamp(limit: Offset): Promise<FoundRecord | null> {
+    return this.#searched(() => findMaxTimestamp(this.#state, this.#state.logStartOffset, this.limit(0, limit)));
+  }
+
+  findProducerBatch(wanted: Parameters<typeof findProducerBatch>[1]): Promise<ProducerBatch | null> {
+    const { segments, logStartOffset } = this.#state;
+    const source = { segments, snapshots: this.#deps.snapshots, logStartOffset };
+    return this.#searched(() => findProducerBatch(source, wanted, this.#state.writtenEnd));
+  }
+
+  abortedTransactions(from: Offset, to: Offset): AbortedTransaction[] {
+    this.assertReadable();
+    try {
+      return findAborted(this.#state.segments, from, to);
+    } catch (error: unknown) {
+      if (error instanceof DiskFault && !isPassing(error)) this.#deps.host.onIoFault(error);
+      throw error;
+    }
+  }
+
+  /** What was found before a truncation need not be there after it (5.5(2)). */
+  async #searched<T>(search: () => Promise<T>): Promise<T> {
+    const { generation } = this.#state;
+    const wasCut = (): boolean => generation !== this.#state.generation;
+    try {
+      const found = await this.#watched(search);
+      if (!wasCut()) return found;
+    } catch (error: unknown) {
+      // A batch that was cut while it was read is no rotten one.
+      if (!(error instanceof ProtoError) || !wasCut()) throw error;
+    }
+    throw this.#unavailable("the log was cut while it was searched");
+  }
+
+  /** A read that meets an I/O error takes the directory offline (3.8(1)), and rejects all the same. */
+  async #watched<T>(read: () => Promise<T>): Promise<T> {
+    this.assertReadable();
+    const { generation, removals } = this.#state;
+    try {
+      return await read();
+    } catch (error: unknown) {
+      if (!(error instanceof DiskFault)) throw error;
+      // Files go with a truncation, with retention, and with the log; that is nothing the disk did.
+      const { isClosed } = this.#state;
+      const hasMoved = isClosed || generation !== this.#state.generation || removals !== this.#state.removals;
+      if (error.kind === "ENOENT" && hasMoved) throw this.#unavailable("the log was cut or closed while it was read");
+      if (!isPassing(error) && !isClosed) this.#deps.host.onIoFault(error);
+      throw error;
+    }
+  }
+
+  #unavailable(message: string): StorageError {
+    return new StorageError("LOG_UNAVAILABLE", this.#deps.directory, message);
+  }
+
+  // ---- what is rotten ----
+
+  /** The first that was found, until it is cut away. */
+  get rot(): FoundDamage | null {
+    return this.#rot;
+  }
+
+  /** `isGapless`: nothing was ever taken out between two batches. */
+  async verify({ from, to, pace = (): null => null }: VerifyOptions, isGapless: boolean): Promise<FoundDamage | null> {
+    if (this.#rot !== null) return this.#rot;
+    const source = { state: this.#state, epochs: this.#deps.epochs, isGapless };
+    const found = await this.#watched(() => findDamage(source, { from, to, pace }));
+    this.#rot ??= found;
+    return this.#rot;
+  }
+
+  /** What lay from `offset` on is cut. */
+  onCut(offset: number): void {
+    if (this.#rot !== null && this.#rot.offset >= offset) this.#rot = null;
+  }
+
+  rebuildIndexes(offset: Offset): Promise<void> {
+    const { segments } = this.#state;
+    return this.#watched(() => segments[Math.max(0, slotOf(segments, offset))]?.rebuild() ?? Promise.resolve());
+  }
+}
