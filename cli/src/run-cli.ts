@@ -9,6 +9,7 @@ import type { CommandContext, Log } from "./command-context.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { CliFailure, renderFailure, toFailure, usageFailure } from "./failure.ts";
 import { type GlobalFlags, outputRefusal, wantsColor } from "./global-flags.ts";
+import { habitOfCommand, habitOfFlag, usageOf } from "./habits.ts";
 import { StdoutClosed } from "./output/chunk-writer.ts";
 import { openLog } from "./output/log-file.ts";
 import { createProgram, EXAMPLES } from "./program.ts";
@@ -151,8 +152,17 @@ function commanderFailure(error: CommanderError, program: Command, args: readonl
   const [first = "", ...rest] = error.message.split("\n");
   const own = /^hint: (.+)$/.exec(rest.join(" "))?.[1];
   const suggestion = /Did you mean (?:one of )?(.+)\?/.exec(rest.join(" "))?.[1];
-  const hint = suggestion === undefined ? "add --help to see what there is" : `did you mean ${suggestion}?`;
-  return usageFailure(plainSentence(first), own ?? hint);
+  const near = suggestion === undefined ? null : `did you mean ${suggestion}?`;
+  const hint = own ?? habitOf(error, first, program, args) ?? near ?? "add --help to see what there is";
+  return usageFailure(plainSentence(first), hint);
+}
+
+/** What other tools call a thing is no slip of the fingers: it goes before what is merely spelled alike. */
+function habitOf(error: CommanderError, message: string, program: Command, args: readonly string[]): string | null {
+  const word = /'([^']+)'/.exec(message)?.[1] ?? "";
+  if (error.code === "commander.unknownOption") return habitOfFlag(program, args, word.replace(/=.*$/, ""));
+  if (error.code === "commander.unknownCommand") return habitOfCommand(program, args, word);
+  return error.code === "commander.missingArgument" ? usageOf(program, args) : null;
 }
 
 function namesOf(command: Command): string[] {

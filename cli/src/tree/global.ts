@@ -12,6 +12,7 @@ export const WATCH_STANDARD = "2s";
 export function addGlobalFlags(program: Command): void {
   program
     .option("-b, --broker <list>", `brokers to ask first, host:port,... (TIDEMARK_BROKERS; ${DEFAULT_BROKER})`)
+    .addOption(new Option("--bootstrap-server <list>", "--broker, as Kafka's tools call it").hideHelp())
     .option("--profile <name>", "settings of this profile (TIDEMARK_PROFILE; `tidemark profile`)")
     .addOption(
       repeated("-X <key=value>", "a setting of the client, such as timeouts.request=5s; repeatable", parsePair),
@@ -36,6 +37,7 @@ export function addGlobalFlags(program: Command): void {
 
 interface RawGlobalFlags {
   readonly broker?: string;
+  readonly bootstrapServer?: string;
   readonly profile?: string;
   readonly X?: readonly Pair[];
   readonly output?: OutputFlag;
@@ -56,7 +58,7 @@ export function readFlags(
 ): GlobalFlags {
   const raw = command.optsWithGlobals<RawGlobalFlags>();
   return {
-    broker: raw.broker ?? null,
+    broker: raw.broker ?? raw.bootstrapServer ?? null,
     profile: raw.profile ?? null,
     settings: raw.X ?? [],
     output: raw.output?.format ?? null,

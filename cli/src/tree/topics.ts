@@ -31,19 +31,19 @@ export function buildTopics(topics: Command, launch: Launch): void {
         parseWholeNumber(text, { min: 1 }),
       ),
     )
-    .addOption(
-      parsed("-r, --replicas <n>", "replicas of each (default: the broker's)", (text) =>
-        parseWholeNumber(text, { min: 1, max: 32_767 }),
-      ),
-    )
+    .addOption(parsed("-r, --replicas <n>", "replicas of each (default: the broker's)", parseReplicas))
+    .addOption(parsed("--replication-factor <n>", "--replicas, as Kafka's tools call it", parseReplicas).hideHelp())
     .addOption(
       repeated("-c, --config <key=value>", "a setting of the topic, such as retention.ms=7d; repeatable", parsePair),
     )
     .option("--if-not-exists", "one that exists already is no error")
-    .action((names: string[], options: Omit<CreateTopicsRequest, "names">, command: Command) =>
-      launch(command, async (context) =>
-        (await import("../commands/topics.ts")).createTopics(context, { names, ...options }),
-      ),
+    .action((names: string[], options: CreateOptions, command: Command) =>
+      launch(command, async (context) => {
+        const { replicationFactor, ...own } = options;
+        const replicas = own.replicas ?? replicationFactor;
+        const request = { names, ...own, ...(replicas === undefined ? {} : { replicas }) };
+        return (await import("../commands/topics.ts")).createTopics(context, request);
+      }),
     );
   withTraits(topics.command("delete <topic...>"), { hasDryRun: true, argument: "topic" })
     .description("delete topics with all their records")
@@ -98,4 +98,10 @@ export function buildTopics(topics: Command, launch: Launch): void {
         (await import("../commands/topics-change.ts")).truncateTopic(context, { name, ...options }),
       ),
     );
+}
+
+type CreateOptions = Omit<CreateTopicsRequest, "names"> & { readonly replicationFactor?: number };
+
+function parseReplicas(text: string): number {
+  return parseWholeNumber(text, { min: 1, max: 32_767 });
 }
