@@ -1,7 +1,8 @@
 /**
  * `doctor`: what stands in the way of a client or a broker on this machine, one line a check: OK, WARN or FAIL with the fix.
  * The client's side goes to the brokers that -b, the environment or a profile names; without one it says so and goes on. The
- * server's side looks at the machine, and at the data directory of --data-dir or of the configuration, where there is one.
+ * server's side looks at the machine, and at the data directory of --data-dir or of the configuration, where there is one; of
+ * `dev`'s brokers at each.
  *
  * Ends with 9 when something failed.
  */
@@ -10,6 +11,7 @@ import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, toFailure } from "../failure.ts";
 import { type CheckResult, collector } from "../doctor/check.ts";
+import { layoutOf } from "../platform/data-layout.ts";
 import type { DirectoryToCheck } from "../doctor/server-checks.ts";
 import { printRows } from "../output/rows.ts";
 import { plural } from "../output/units.ts";
@@ -59,12 +61,14 @@ export async function doctor(context: CommandContext, request: DoctorRequest): P
 }
 
 async function checkServer(context: CommandContext, request: DoctorRequest, results: CheckResult[]): Promise<void> {
-  const { checkDirectory, checkMachine } = await import("../doctor/server-checks.ts");
+  const { checkDirectory, checkGroup, checkMachine } = await import("../doctor/server-checks.ts");
   const say = collector("server", results);
   await checkMachine(say);
   try {
     const directory = await directoryOf(context, request);
     if (directory === null) say("OK", "data directory", "none is named; --data-dir DIR or --config FILE looks at one");
+    else if (directory.nodeId === null && layoutOf(directory.path).ids.length > 0)
+      await checkGroup(say, directory.path, layoutOf(directory.path));
     else await checkDirectory(say, directory);
   } catch (error: unknown) {
     const { code, message, hint } = toFailure(error);

@@ -11,6 +11,7 @@ import v8 from "node:v8";
 import { toFailure } from "../failure.ts";
 import { formatBytes, formatMs } from "../output/units.ts";
 import { findBroker } from "../platform/data-directory.ts";
+import { type DataLayout, memberDirectory } from "../platform/data-layout.ts";
 import { type Say, reasonOf } from "./check.ts";
 
 const OLDEST_NODE = [20, 19] as const;
@@ -84,7 +85,40 @@ export async function checkDirectory(say: Say, { path, nodeId, hosts }: Director
     return;
   }
   await checkIdentity(say, directory, nodeId);
-  if (!checkWritable(say, directory)) return;
+  if (checkWritable(say, directory)) checkDisk(say, directory);
+}
+
+/** What `dev` keeps of several brokers: each directory by itself, and the one disk that they lie on. */
+export async function checkGroup(say: Say, path: string, { isAlone, ids }: DataLayout): Promise<void> {
+  const clusters = new Map<string, number>();
+  let isWritable = true;
+  if (isAlone) await checkIdentity(say, resolve(path), null);
+  for (let id = 1; id <= (ids.at(-1) ?? 0); id += 1) {
+    const sayOf: Say = (status, check, detail, fix) => say(status, `broker ${id} ${check}`, detail, fix);
+    const directory = resolve(memberDirectory(path, id));
+    if (!ids.includes(id)) {
+      sayOf(
+        "WARN",
+        "data directory",
+        `${directory} is gone`,
+        "a start makes it anew, from what the other brokers have",
+      );
+      continue;
+    }
+    // One after the other, as they stand.
+    // oxlint-disable-next-line no-await-in-loop
+    const clusterId = await checkIdentity(sayOf, directory, id);
+    if (clusterId !== null) clusters.set(clusterId, id);
+    if (!checkWritable(sayOf, directory)) isWritable = false;
+  }
+  if (clusters.size > 1) {
+    const named = [...clusters].map(([clusterId, id]) => `broker ${id} of ${clusterId}`).join(", ");
+    say("FAIL", "cluster", `they are not of one cluster: ${named}`, "give each cluster a directory of its own");
+  }
+  if (isWritable) checkDisk(say, resolve(path));
+}
+
+function checkDisk(say: Say, directory: string): void {
   checkSpace(say, directory);
   checkFileSystem(say, directory);
   checkSyncs(say, directory);
@@ -180,7 +214,8 @@ async function checkEventLoop(say: Say): Promise<void> {
 
 // ---- the data directory ----
 
-async function checkIdentity(say: Say, directory: string, nodeId: number | null): Promise<void> {
+/** The cluster that it belongs to; null where it has none, or cannot be read. */
+async function checkIdentity(say: Say, directory: string, nodeId: number | null): Promise<string | null> {
   const { readIdentity } = await import("@tidemark/broker/storage");
   const { surveyDirectory } = await import("@tidemark/broker/tools");
   const { FileDisk } = await import("@tidemark/broker/platform");
@@ -189,7 +224,7 @@ async function checkIdentity(say: Say, directory: string, nodeId: number | null)
     const identity = readIdentity(disk, directory);
     if (identity === null) {
       say("OK", "data directory", `${directory} is empty; the first start makes it its own`);
-      return;
+      return null;
     }
     const cluster = identity.clusterId === null ? "of no cluster yet" : `of cluster ${identity.clusterId}`;
     if (nodeId !== null && identity.nodeId !== nodeId) {
@@ -210,9 +245,11 @@ async function checkIdentity(say: Say, directory: string, nodeId: number | null)
     for (const { severity, path, message } of survey?.findings ?? []) {
       if (severity === "damage") say("FAIL", "data directory", `${path}: ${message}`, "tidemark logs verify DIR");
     }
+    return identity.clusterId;
   } catch (error: unknown) {
     const { code, message } = toFailure(error);
     say("FAIL", "data directory", `${code}: ${message}`, `tidemark explain ${code}`);
+    return null;
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { DevBroker, type Finished, run, ScratchDirectory } from "../support/tidemark.ts";
@@ -81,6 +81,27 @@ describe("tidemark doctor", () => {
     expect(lines.find(({ check }) => check === "last stop")?.detail).to.match(/^a broker runs on it now \(pid \d+\)$/);
     expect(read.stdout.toString()).to.match(/^tidemark doctor \d+ \d+\n$/);
     expect(readdirSync(data).filter((name) => name.includes("doctor"))).to.deep.equal([]);
+  });
+
+  it("looks at the directory of each of dev's brokers", async () => {
+    const data = scratch.join("data");
+    const dev = await DevBroker.start(["--data-dir", data, "--brokers", "3"]);
+    await dev.stop();
+    const doctor = (): Promise<Finished> => run(["doctor", "--server", "--data-dir", data, "-o", "ndjson"]);
+    const well = linesOf(await doctor());
+    expect(failuresIn(well)).to.deep.equal([]);
+    for (const id of [1, 2, 3]) {
+      const identity = well.find(({ check }) => check === `broker ${id} data directory`);
+      expect(identity?.detail).to.equal(`${data}/broker-${id}: node ${id} of cluster ${dev.ready.clusterId}`);
+      expect(well.find(({ check }) => check === `broker ${id} last stop`)?.detail).to.equal("clean");
+    }
+    rmSync(`${data}/broker-2`, { recursive: true });
+    cpSync(`${data}/broker-1`, `${data}/broker-3`, { recursive: true, force: true });
+    const lines = linesOf(await doctor());
+    expect(lines.find(({ check }) => check === "broker 2 data directory")?.status).to.equal("WARN");
+    expect(failuresIn(lines).map(({ check, fix }) => [check, fix])).to.deep.equal([
+      ["broker 3 data directory", "set node.id=1, or use another directory"],
+    ]);
   });
 
   it("runs what it can without a broker, and fails only for one that was named", async () => {
