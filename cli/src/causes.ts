@@ -121,6 +121,7 @@ export const CAUSES: Readonly<Record<string, string>> = {
   HEADERS_TOO_LARGE: "A client sent cookies or headers of many kilobytes.",
   METHOD_NOT_ALLOWED: "The page is read with GET or asked for with POST, and the request used another method.",
   NOT_FOUND: "The path is misspelt, or belongs to a door that is switched off.",
+  WRONG_BROKER_COUNT: "--brokers was left out or added since the directory was first used.",
 };
 
 /** What the operating system's words mean for whoever runs this; any other gets the general sentence. */

@@ -59,6 +59,7 @@ const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ["PROFILE_EXISTS", ExitCode.CONFLICT],
   ["PORT_IN_USE", ExitCode.CONFLICT],
   ["DIRECTORY_LOCKED", ExitCode.CONFLICT],
+  ["WRONG_BROKER_COUNT", ExitCode.CONFLICT],
   ["BROKER_SUPERSEDED", ExitCode.CONFLICT],
   ["AUTHENTICATION_FAILED", ExitCode.AUTH],
   ["AUTHORIZATION_FAILED", ExitCode.AUTH],

@@ -52,6 +52,11 @@ export const OWN_CODES: readonly OwnCode[] = [
     hint: "Stop that broker or use another directory.",
   },
   {
+    code: "WRONG_BROKER_COUNT",
+    text: "The directory holds the data of another number of brokers than `dev` was asked to start; nothing was started.",
+    hint: "Leave --brokers out to start those that it holds, or name another directory with --data-dir.",
+  },
+  {
     code: "NOT_READY",
     text: "The broker runs, but a record could not be written and read back.",
     hint: "Run again with -v and look at the broker's log.",

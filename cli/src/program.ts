@@ -8,7 +8,7 @@ import { addGlobalFlags } from "./tree/global.ts";
 import { type Build, hide, type Launch } from "./tree/options.ts";
 
 export const EXAMPLES = `Examples:
-  tidemark dev                                    one broker, data in .tidemark
+  tidemark dev                                    three brokers, data in .tidemark
   tidemark topics create orders -p 6              a topic with six partitions
   tidemark produce orders --file orders.txt       every line is a record
   tidemark consume orders --from start            all records, and on
@@ -31,7 +31,7 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: "dev",
     takes: "[options]",
-    summary: "run a broker for development; Ctrl-C stops it cleanly",
+    summary: "run brokers for development; Ctrl-C stops them cleanly",
     load: async () => (await import("./tree/run.ts")).buildDev,
   },
   {

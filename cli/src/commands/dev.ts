@@ -4,38 +4,45 @@
  */
 import { loadBrokerConfig } from "../broker-config.ts";
 import { runBrokers } from "../broker-run.ts";
-import type { CommandContext } from "../command-context.ts";
+import { type CommandContext, note } from "../command-context.ts";
 import type { ExitCode } from "../exit-codes.ts";
+import { CliFailure, usageFailure } from "../failure.ts";
 import type { NewTopicSpec } from "../parse/pairs.ts";
+import { type DataLayout, layoutOf, memberDirectory, NO_DATA } from "../platform/data-layout.ts";
 import { requireTopicName } from "../topic-argument.ts";
 
 export interface DevRequest {
-  readonly brokers: number;
+  /** Absent: as many as the directory has. */
+  readonly brokers?: number;
   readonly memory?: boolean;
   readonly dataDir?: string;
   readonly topic?: readonly NewTopicSpec[];
   readonly grpcPort: number;
-  readonly httpPort: number;
-  readonly peerPort: number;
+  readonly httpPort?: number;
+  readonly peerPort?: number;
 }
 
 const DATA_DIRECTORY = ".tidemark";
+const BROKERS = 3;
+const HTTP_PORT = 9292;
+const PEER_PORT = 9392;
 
 export async function dev(context: CommandContext, request: DevRequest): Promise<ExitCode> {
-  const { brokers: count, grpcPort, httpPort, peerPort } = request;
+  const { grpcPort } = request;
+  // Who wants any free port wants no fixed one beside it.
+  const { httpPort = grpcPort === 0 ? 0 : HTTP_PORT, peerPort = grpcPort === 0 ? 0 : PEER_PORT } = request;
   const topics = request.topic ?? [];
   for (const topic of topics) requireTopicName(topic.name);
-  const isOf = (port: number, first: number): boolean => first !== 0 && port >= first && port < first + count;
-  const flagOf = (port: number): string => {
-    if (isOf(port, httpPort)) return "--http-port";
-    return isOf(port, peerPort) && count > 1 ? "--peer-port" : "--grpc-port";
-  };
+  if (context.flags.broker !== null)
+    throw usageFailure("dev starts brokers, and asks none that run", `did you mean --brokers ${context.flags.broker}?`);
+  const isMemory = request.memory === true;
   const directory = request.dataDir ?? DATA_DIRECTORY;
+  const count = brokerCount(context, request, { directory, layout: isMemory ? NO_DATA : layoutOf(directory) });
   const portOf = (first: number, nodeId: number): number => (first === 0 ? 0 : first + nodeId - 1);
   return runBrokers(context, {
     topics,
     isDev: true,
-    portHint: (port) => `stop that process, or add ${flagOf(port)} 0 for any free port`,
+    portHint: (port) => portHint(port, request, count),
     create: async (hooks) => {
       const { createBroker, createBrokerGroup } = await import("@tidemark/broker");
       return createBrokerGroup({
@@ -53,17 +60,70 @@ export async function dev(context: CommandContext, request: DevRequest): Promise
               profile: "dev",
               flags: {
                 ...keys,
-                "log.dirs":
-                  request.memory === true ? "memory" : count === 1 ? directory : `${directory}/broker-${nodeId}`,
+                "log.dirs": isMemory ? "memory" : count === 1 ? directory : memberDirectory(directory, nodeId),
                 ...(context.flags.isVerbose ? { "log.level": "info" } : {}),
                 listeners: doors.join(","),
               },
             },
             { isQuiet: nodeId > 1 },
           );
-          return createBroker({ config, memory: request.memory === true, peerServer, ...hooks });
+          return createBroker({ config, memory: isMemory, peerServer, ...hooks });
         },
       });
     },
   });
+}
+
+/**
+ * As many as are asked for, else those whose data lies there. A broker alone never becomes one of several, and of several none is
+ * left out: neither would find its records again.
+ */
+function brokerCount(
+  context: CommandContext,
+  { brokers: asked }: DevRequest,
+  { directory, layout: { isAlone, ids } }: { readonly directory: string; readonly layout: DataLayout },
+): number {
+  const members = ids.at(-1) ?? 0;
+  if (isAlone && members > 0) {
+    if (asked === 1 || (asked !== undefined && asked >= members)) return asked;
+    throw wrongCount(
+      `${directory} holds the data of a broker alone, and of ${ids.length} others that are a cluster`,
+      `--brokers 1 starts the one, --brokers ${members} the others`,
+    );
+  }
+  if (isAlone) {
+    if ((asked ?? 1) > 1)
+      throw wrongCount(
+        `${directory} holds the data of a broker alone, which cannot become one of ${asked}`,
+        `leave --brokers out to start it as it is, or give the ${asked} a directory of their own with --data-dir`,
+      );
+    if (asked === undefined)
+      note(
+        context,
+        `${directory} holds the data of a broker alone: it is started as it is; --data-dir DIR starts ${BROKERS} elsewhere`,
+      );
+    return 1;
+  }
+  if (members === 0) return asked ?? BROKERS;
+  if (asked !== undefined && asked < members)
+    throw wrongCount(
+      `${directory} holds the data of a cluster of ${members} brokers, and ${asked} of them would not have all of it`,
+      `leave --brokers out to start all ${members}, or give the ${asked} a directory of their own with --data-dir`,
+    );
+  return asked ?? members;
+}
+
+function wrongCount(message: string, hint: string): CliFailure {
+  return new CliFailure("WRONG_BROKER_COUNT", message, { hint });
+}
+
+/** What makes room for these brokers beside whoever has the port. */
+function portHint(port: number, { grpcPort, httpPort, peerPort, dataDir, memory }: DevRequest, count: number): string {
+  const isOf = (first = 0): boolean => first !== 0 && port >= first && port < first + count;
+  if (isOf(httpPort)) return "stop that process, or add --http-port 0 for any free port";
+  if (isOf(peerPort)) return "stop that process, or add --peer-port 0 for any free port";
+  // What was left out goes with it.
+  const free = grpcPort === 0 ? "--http-port 0 --peer-port 0" : "--grpc-port 0";
+  const elsewhere = dataDir === undefined && memory !== true ? " and a --data-dir of its own" : "";
+  return `stop that process, or run beside it with ${free} for any free ports${elsewhere}`;
 }

@@ -5,6 +5,7 @@ import type { SurveyedDirectory, WalkHost } from "@tidemark/broker/tools";
 import { type CommandContext, warn } from "../command-context.ts";
 import { CliFailure } from "../failure.ts";
 import { useNativeParts } from "../native-parts.ts";
+import { layoutOf, memberDirectory } from "./data-layout.ts";
 
 /** Of the lock's holder: a hint, since a killed broker leaves it. */
 const PID_FILE = ".pid";
@@ -35,8 +36,12 @@ export async function openDirectory(context: CommandContext, path: string): Prom
   const brokerPid = findBroker(directory) ?? findBroker(resolve(directory, ".."));
   const survey = surveyDirectory(new FileDisk(), directory, { isLive: brokerPid !== null });
   if (survey === null) {
+    const [member] = layoutOf(directory).ids;
     throw new CliFailure("NOT_A_DATA_DIRECTORY", `${path} is neither a data directory nor that of a partition`, {
-      hint: "a data directory holds meta.properties and directories such as orders-0",
+      hint:
+        member === undefined
+          ? "a data directory holds meta.properties and directories such as orders-0"
+          : `it holds those of several brokers: name one, such as ${memberDirectory(path, member)}`,
     });
   }
   if (brokerPid !== null)

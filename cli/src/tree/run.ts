@@ -10,7 +10,9 @@ import { type Launch, parsed, repeated, withTraits } from "./options.ts";
 export function buildDev(command: Command, launch: Launch): void {
   withTraits(command, { outputs: ["table", "json", "ndjson"] })
     .addOption(
-      parsed("--brokers <n>", "how many brokers", (text) => parseWholeNumber(text, { min: 1, max: 100 })).default(3),
+      parsed("--brokers <n>", "how many brokers (default: those of the directory, 3 in a new one)", (text) =>
+        parseWholeNumber(text, { min: 1, max: 100 }),
+      ),
     )
     .addOption(new Option("--memory", "keep everything in memory; gone at the end").conflicts("dataDir"))
     .option("--data-dir <dir>", "where the logs live, in a directory for each broker (default: .tidemark)")
@@ -24,12 +26,12 @@ export function buildDev(command: Command, launch: Launch): void {
     .addOption(
       parsed(
         "--grpc-port <port>",
-        "gRPC door of the first broker, the next port for the next; 0 = any free ones",
+        "gRPC door of the first broker, the next port for the next; 0 = any free ones, for the other doors too",
         parsePort,
       ).default(9192),
     )
-    .addOption(parsed("--http-port <port>", "HTTP door (health, metrics), likewise", parsePort).default(9292))
-    .addOption(parsed("--peer-port <port>", "door between brokers, likewise", parsePort).default(9392))
+    .addOption(parsed("--http-port <port>", "HTTP door (health, metrics), likewise (default: 9292)", parsePort))
+    .addOption(parsed("--peer-port <port>", "door between brokers, likewise (default: 9392)", parsePort))
     .action((options: DevRequest) =>
       launch(command, async (context) => (await import("../commands/dev.ts")).dev(context, options)),
     );

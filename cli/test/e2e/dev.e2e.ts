@@ -1,8 +1,17 @@
 import { expect } from "chai";
 import { existsSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { once } from "node:events";
-import { DevBroker, finished, run, ScratchDirectory, start, steadyPort } from "../support/tidemark.ts";
+import {
+  DevBroker,
+  type Finished,
+  finished,
+  firstLine,
+  run,
+  ScratchDirectory,
+  start,
+  steadyPort,
+} from "../support/tidemark.ts";
 
 describe("tidemark dev", () => {
   let scratch: ScratchDirectory;
@@ -144,6 +153,68 @@ describe("tidemark dev", () => {
     expect(code).to.equal(130);
     expect(stderr).to.include("produced 1 record to t: ");
     expect(stderr).to.match(/^[\d,]+ more records had no answer when it stopped: they may be in the log or not$/m);
+  });
+
+  it("starts those whose data lies there, and refuses another number of them", async () => {
+    const [alone, group] = [scratch.join("alone"), scratch.join("group")];
+    const dev = (data: string, ...flags: string[]): Promise<Finished> =>
+      run(["dev", "--data-dir", data, "--grpc-port", "0", ...flags]);
+    broker = await DevBroker.start(["--data-dir", alone, "--topic", "broker:2:1"]);
+    const { clusterId } = broker.ready;
+    await broker.stop();
+    const three = await dev(alone, "--brokers", "3");
+    expect(three.code).to.equal(4);
+    expect(three.stderr).to.match(
+      /^error: WRONG_BROKER_COUNT: .*alone, which cannot become one of 3\nhint: leave --brokers out/,
+    );
+    // As `npm start` does.
+    const child = start(["dev", "--data-dir", alone, "--grpc-port", "0", "-o", "json"]);
+    const ended = finished(child);
+    const ready = JSON.parse(await firstLine(child));
+    child.kill("SIGTERM");
+    expect(ready.brokers).to.have.lengthOf(1);
+    expect(ready.clusterId).to.equal(clusterId);
+    expect((await ended).stderr).to.match(/^\S+ holds the data of a broker alone: it is started as it is; /);
+
+    broker = await DevBroker.start(["--data-dir", group, "--brokers", "2"]);
+    await broker.stop();
+    const one = await dev(group, "--brokers", "1");
+    expect(one.code).to.equal(4);
+    expect(one.stderr).to.match(
+      /^error: WRONG_BROKER_COUNT: .* a cluster of 2 brokers, and 1 of them .*\nhint: leave --brokers out/,
+    );
+    const verified = await run(["logs", "verify", group]);
+    expect(verified.stderr).to.include(`name one, such as ${group}/broker-1`);
+  });
+
+  it("takes any free ports for all doors with --grpc-port 0, and says so where a port is busy", async () => {
+    const group = ["dev", "--brokers", "2", "--memory"];
+    const server: Server = createServer().listen(await steadyPort(), "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    try {
+      const refused = await run([...group, "--grpc-port", String(port), "--http-port", "0", "--peer-port", "0"]);
+      expect(refused.stderr).to.match(
+        /^hint: stop that process, or run beside it with --grpc-port 0 for any free ports$/m,
+      );
+      expect(refused.code).to.equal(4);
+    } finally {
+      server.close();
+    }
+    broker = await DevBroker.start(["--brokers", "2", "--memory", "--grpc-port", "0"]);
+    const beside = await DevBroker.start(["--brokers", "2", "--memory", "--grpc-port", "0"]);
+    expect(await beside.stop()).to.include({ code: 143 });
+    const { code, stderr } = await broker.stop();
+    expect(code).to.equal(143);
+    expect(stderr, "brokers that start and stop together do not miss each other").to.equal(
+      '{"warning":"of 2 brokers that vote neither may fail, of 3 one may"}\n',
+    );
+  });
+
+  it("is no client: -b is most likely --brokers", async () => {
+    const refused = await run(["dev", "--broker", "1"]);
+    expect(refused.code).to.equal(2);
+    expect(refused.stderr).to.match(/^error: USAGE: .*\nhint: did you mean --brokers 1\?$/m);
   });
 
   it("refuses settings that make no sense, naming key and value", async () => {
