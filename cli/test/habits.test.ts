@@ -39,9 +39,8 @@ describe("what is called otherwise elsewhere", () => {
   });
 
   it("is taken where nothing else can be meant: --bootstrap-server, --replication-factor", async () => {
-    const { stderr } = await runInProcess([
-      ..."topics create x --replication-factor 3 --bootstrap-server 127.0.0.1:1 --timeout 50ms".split(" "),
-    ]);
+    const words = "topics create x --replication-factor 3 --bootstrap-server 127.0.0.1:1 --timeout 50ms";
+    const { stderr } = await runInProcess(words.split(" "));
     expect(stderr).to.match(/^error: CONNECTION_LOST: no broker answers at 127\.0\.0\.1:1: /);
   });
 });
