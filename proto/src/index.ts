@@ -9,6 +9,7 @@
  * entry loads nothing heavy.
  */
 export * from "./admin-messages.ts";
+export { readInt16, readInt32, readInt64, readUint32, writeInt64 } from "./big-endian.ts";
 export * from "./compression/index.ts";
 export { crc32c, crc32cJs, registerCrc32c } from "./crc32c.ts";
 export { GrpcStatus } from "./error-table.ts";
@@ -32,11 +33,9 @@ export {
   NO_TIMESTAMP,
   patchBatch,
   readBatchHeader,
-  readInt64,
   sealBatch,
   sequenceAfter,
   setLogAppendTime,
-  writeInt64,
 } from "./record-batch.ts";
 export { type BatchOptions, RecordBatchBuilder, type RecordBytes, type RecordHeader } from "./record-batch-builder.ts";
 export {

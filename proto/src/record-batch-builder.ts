@@ -9,6 +9,7 @@
  *
  * The buffer is the builder's while it fills and the caller's once `build` has handed it out.
  */
+import { writeInt64 } from "./big-endian.ts";
 import { type CodecId, codecById } from "./compression/index.ts";
 import {
   BATCH_HEADER_BYTES,
@@ -21,7 +22,6 @@ import {
   NO_SEQUENCE,
   NO_TIMESTAMP,
   sealBatch,
-  writeInt64,
 } from "./record-batch.ts";
 import { varintBytes, varlongBytes, writeVarint, writeVarlong } from "./varint.ts";
 

@@ -19,6 +19,7 @@
  * Bytes 0-20 lie outside the CRC, so that the leader can set offset and epoch without touching the rest (semantics
  * 2.3(1)). Here: reading and patching. What is refused, and why: record-batch-check.ts. Records: record-cursor.ts.
  */
+import { readInt16, readInt32, readInt64, readUint32, writeInt64 } from "./big-endian.ts";
 import type { CodecId } from "./compression/index.ts";
 import { crc32c } from "./crc32c.ts";
 import { MAX_SEQUENCE } from "./limits.ts";
@@ -81,21 +82,23 @@ export class BatchHeader {
   readonly baseSequence: number;
   readonly recordsCount: number;
 
-  /** Reads the 61 bytes at `at`; they must be there. */
+  /** Reads the 61 bytes at `at`. Throws RangeError when they are not there. */
   constructor(bytes: Buffer, at: number) {
+    if (!(at >= 0 && at + BATCH_HEADER_BYTES <= bytes.length))
+      throw new RangeError(`no batch header at ${at} of ${bytes.length} bytes`);
     this.baseOffset = readInt64(bytes, at + BatchField.BASE_OFFSET);
     this.sizeBytes = batchSizeAt(bytes, at);
-    this.partitionLeaderEpoch = bytes.readInt32BE(at + BatchField.LEADER_EPOCH);
-    this.magic = bytes.readInt8(at + BatchField.MAGIC);
-    this.crc = bytes.readUInt32BE(at + BatchField.CRC);
-    this.attributes = bytes.readInt16BE(at + BatchField.ATTRIBUTES);
-    this.lastOffsetDelta = bytes.readInt32BE(at + BatchField.LAST_OFFSET_DELTA);
+    this.partitionLeaderEpoch = readInt32(bytes, at + BatchField.LEADER_EPOCH);
+    this.magic = ((bytes[at + BatchField.MAGIC] as number) << 24) >> 24;
+    this.crc = readUint32(bytes, at + BatchField.CRC);
+    this.attributes = readInt16(bytes, at + BatchField.ATTRIBUTES);
+    this.lastOffsetDelta = readInt32(bytes, at + BatchField.LAST_OFFSET_DELTA);
     this.baseTimestamp = readInt64(bytes, at + BatchField.BASE_TIMESTAMP);
     this.maxTimestamp = readInt64(bytes, at + BatchField.MAX_TIMESTAMP);
     this.producerId = readInt64(bytes, at + BatchField.PRODUCER_ID);
-    this.producerEpoch = bytes.readInt16BE(at + BatchField.PRODUCER_EPOCH);
-    this.baseSequence = bytes.readInt32BE(at + BatchField.BASE_SEQUENCE);
-    this.recordsCount = bytes.readInt32BE(at + BatchField.RECORDS_COUNT);
+    this.producerEpoch = readInt16(bytes, at + BatchField.PRODUCER_EPOCH);
+    this.baseSequence = readInt32(bytes, at + BatchField.BASE_SEQUENCE);
+    this.recordsCount = readInt32(bytes, at + BatchField.RECORDS_COUNT);
   }
 
   get lastOffset(): number {
@@ -145,7 +148,7 @@ export function readBatchHeader(bytes: Buffer, at: number): BatchHeader {
 
 /** Size of the whole batch at `at`, as its header claims; 12 readable bytes are enough, and the claim may be nonsense. */
 export function batchSizeAt(bytes: Buffer, at: number): number {
-  return BATCH_PREFIX_BYTES + bytes.readInt32BE(at + BatchField.BATCH_LENGTH);
+  return BATCH_PREFIX_BYTES + readInt32(bytes, at + BatchField.BATCH_LENGTH);
 }
 
 /** Base offset of the batch at `at`; 8 readable bytes are enough. Outside the safe integers it is not one either. */
@@ -174,22 +177,10 @@ export function setLogAppendTime(bytes: Buffer, at: number, now: number): void {
 
 /** Whether the CRC of the batch in bytes[at, end) is right. */
 export function isBatchIntact(bytes: Buffer, at: number, end: number): boolean {
-  return bytes.readUInt32BE(at + BatchField.CRC) === crc32c(bytes, at + BatchField.ATTRIBUTES, end);
+  return readUint32(bytes, at + BatchField.CRC) === crc32c(bytes, at + BatchField.ATTRIBUTES, end);
 }
 
 /** Writes the CRC of the batch in bytes[at, end). */
 export function sealBatch(bytes: Buffer, at: number, end: number): void {
   bytes.writeUInt32BE(crc32c(bytes, at + BatchField.ATTRIBUTES, end), at + BatchField.CRC);
-}
-
-/** A big-endian int64 as the nearest double: exact for safe integers, not a safe integer for all others. */
-export function readInt64(bytes: Buffer, at: number): number {
-  return bytes.readInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4);
-}
-
-/** Writes a safe integer as a big-endian int64. */
-export function writeInt64(bytes: Buffer, at: number, value: number): void {
-  const high = Math.floor(value / 0x1_0000_0000);
-  bytes.writeInt32BE(high, at);
-  bytes.writeUInt32BE(value - high * 0x1_0000_0000, at + 4);
 }

@@ -3,7 +3,7 @@
  * (recovery, reads, searches). Layout and meaning: semantics 2.3. Nothing is checked; the caller guarantees that the 61
  * header bytes are there.
  */
-import { BatchAttribute, BatchField, MAX_MESSAGE_BYTES_MAX, readInt64 } from "@tidemark/proto";
+import { BatchAttribute, BatchField, MAX_MESSAGE_BYTES_MAX, readInt16, readInt32, readInt64 } from "@tidemark/proto";
 
 /** No batch on disk is larger: the door refuses it (11.4). A larger claim is damage. */
 export const STORED_BATCH_BYTES_MAX = MAX_MESSAGE_BYTES_MAX;
@@ -12,11 +12,11 @@ export const STORED_BATCH_BYTES_MAX = MAX_MESSAGE_BYTES_MAX;
 export const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
 
 export function lastOffsetAt(bytes: Buffer, at: number): number {
-  return readInt64(bytes, at) + bytes.readInt32BE(at + BatchField.LAST_OFFSET_DELTA);
+  return readInt64(bytes, at) + readInt32(bytes, at + BatchField.LAST_OFFSET_DELTA);
 }
 
 export function leaderEpochAt(bytes: Buffer, at: number): number {
-  return bytes.readInt32BE(at + BatchField.LEADER_EPOCH);
+  return readInt32(bytes, at + BatchField.LEADER_EPOCH);
 }
 
 export function maxTimestampAt(bytes: Buffer, at: number): number {
@@ -29,22 +29,22 @@ export function producerIdAt(bytes: Buffer, at: number): number {
 }
 
 export function producerEpochAt(bytes: Buffer, at: number): number {
-  return bytes.readInt16BE(at + BatchField.PRODUCER_EPOCH);
+  return readInt16(bytes, at + BatchField.PRODUCER_EPOCH);
 }
 
 /** -1 = none. */
 export function baseSequenceAt(bytes: Buffer, at: number): number {
-  return bytes.readInt32BE(at + BatchField.BASE_SEQUENCE);
+  return readInt32(bytes, at + BatchField.BASE_SEQUENCE);
 }
 
 export function lastOffsetDeltaAt(bytes: Buffer, at: number): number {
-  return bytes.readInt32BE(at + BatchField.LAST_OFFSET_DELTA);
+  return readInt32(bytes, at + BatchField.LAST_OFFSET_DELTA);
 }
 
 export function isControlAt(bytes: Buffer, at: number): boolean {
-  return (bytes.readInt16BE(at + BatchField.ATTRIBUTES) & BatchAttribute.CONTROL) !== 0;
+  return (readInt16(bytes, at + BatchField.ATTRIBUTES) & BatchAttribute.CONTROL) !== 0;
 }
 
 export function isTransactionalAt(bytes: Buffer, at: number): boolean {
-  return (bytes.readInt16BE(at + BatchField.ATTRIBUTES) & BatchAttribute.TRANSACTIONAL) !== 0;
+  return (readInt16(bytes, at + BatchField.ATTRIBUTES) & BatchAttribute.TRANSACTIONAL) !== 0;
 }

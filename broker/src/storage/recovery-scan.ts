@@ -17,6 +17,7 @@ import {
   isBatchIntact,
   MAGIC_V2,
   readInt64,
+  readUint32,
 } from "@tidemark/proto";
 import type { Timers } from "../ports/index.ts";
 import {
@@ -121,7 +122,7 @@ class RecoveryPiece {
       else if (bytes[at + BatchField.MAGIC] !== MAGIC_V2) bad = "magic";
       if (bad !== null || at + size > filled) break;
       spanCrc.appendBytes(bytes, at, at + BatchField.ATTRIBUTES);
-      spanCrc.appendSum(bytes.readUInt32BE(at + BatchField.CRC), size - BatchField.ATTRIBUTES);
+      spanCrc.appendSum(readUint32(bytes, at + BatchField.CRC), size - BatchField.ATTRIBUTES);
       at += size;
     }
     const isIntact = at === 0 || spanCrc.value === crc32c(bytes, 0, at);
