@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- SHAPE [--json] [--tiny] [--pairs N] [--bytes N] [--records N] [--points N,N] [--only TEXT]`: what the code costs
+ * `npm run bench -- SHAPE [--json] [--tiny] [--pairs N] [--bytes N] [--records N] [--points N,N] [--runs N] [--only TEXT]`: what the code costs
  * beside a raw pipeline of the same bytes, measured in one interleaved run. Rows marked `*` are those that docs/performance.md
  * speaks of. Ends with 1 when a growth law is broken, or what was asked for cannot be measured here.
  */
@@ -15,6 +15,8 @@ export interface Scale {
   readonly pairs: number;
   /** Shape `scale`: where a curve is measured instead of at its own points. */
   readonly points: readonly number[] | null;
+  /** Shape `failover`: instead of its own number. */
+  readonly runs: number | null;
   /** Whether the row of this name is wanted (`--only TEXT`). */
   readonly wants: (row: string) => boolean;
 }
@@ -43,6 +45,7 @@ const { values, positionals } = parseArgs({
     bytes: { type: "string" },
     records: { type: "string" },
     points: { type: "string" },
+    runs: { type: "string" },
     only: { type: "string", default: "" },
   },
 });
@@ -51,7 +54,7 @@ const [name = ""] = positionals;
 const load = Object.hasOwn(shapes, name) ? shapes[name] : undefined;
 if (load === undefined) {
   process.stderr.write(
-    `usage: npm run bench -- ${Object.keys(shapes).join("|")} [--json] [--tiny] [--pairs N] [--bytes N] [--records N] [--points N,N] [--only TEXT]\n`,
+    `usage: npm run bench -- ${Object.keys(shapes).join("|")} [--json] [--tiny] [--pairs N] [--bytes N] [--records N] [--points N,N] [--runs N] [--only TEXT]\n`,
   );
   process.exit(2);
 }
@@ -65,6 +68,7 @@ const scale: Scale = {
   records: Number(values.records ?? (values.tiny ? 20_000 : 3_000_000)),
   pairs: Number(values.pairs ?? (values.tiny ? 1 : 5)),
   points,
+  runs: values.runs === undefined ? null : Number(values.runs),
   wants: (row) => row.includes(values.only),
 };
 const shape = await load();

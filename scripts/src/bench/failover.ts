@@ -1,7 +1,8 @@
 /**
  * `failover`: three brokers with default settings, 100 partitions of three replicas that one of them leads, and kill -9 for
  * that one while every partition is produced to. How long until each partition acknowledges something new? In every third
- * run the victim is the controller too.
+ * run the victim is the controller too; with `--only controller` in each, with `--only broker` in none. `--points N` sets the partitions,
+ * `--runs N` the runs.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { Client, codecs, type Producer, topic } from "@tidemark/client";
@@ -24,10 +25,10 @@ interface Victim {
   readonly isController: boolean;
 }
 
-export async function* failover({ pairs, points }: Scale): AsyncGenerator<Row> {
+export async function* failover({ pairs, points, runs: wantedRuns, wants }: Scale): AsyncGenerator<Row> {
   const isTiny = pairs === 1;
   const partitions = points?.[0] ?? (isTiny ? TINY_PARTITIONS : PARTITIONS);
-  const runs = isTiny ? 1 : RUNS;
+  const runs = wantedRuns ?? (isTiny ? 1 : RUNS);
   const plain: number[] = [];
   const controller: number[] = [];
   await withScratch(async (root) => {
@@ -36,7 +37,8 @@ export async function* failover({ pairs, points }: Scale): AsyncGenerator<Row> {
       await using client = new Client({ brokers: [...cluster.addresses], retry: { budget: HEAL_LIMIT_MS } });
       await untilAllAlive(client, BROKERS);
       for (let run = 0; run < runs; run++) {
-        const victim = await chooseVictim(client, run);
+        const isController = wants("controller") && (!wants("broker") || run % 3 === 0);
+        const victim = await chooseVictim(client, isController);
         const times = await failOnce({ cluster, client, victim, name: `failover-${run}`, partitions });
         (victim.isController ? controller : plain).push(...times);
         const told = `run ${run + 1}: broker ${victim.nodeId}${victim.isController ? ", the controller" : ""}`;
@@ -54,10 +56,8 @@ export async function* failover({ pairs, points }: Scale): AsyncGenerator<Row> {
   if (plain.length > 0) yield figure(`${name}: p99, victim does not`, "ms", [quantile(plain, 0.99)]);
 }
 
-/** The controller in every third run, somebody else in the others. */
-async function chooseVictim(client: Client, run: number): Promise<Victim> {
+async function chooseVictim(client: Client, isController: boolean): Promise<Victim> {
   const { controllerId } = await client.admin.cluster();
-  const isController = run % 3 === 0;
   const nodeId = isController ? controllerId : (controllerId % BROKERS) + 1;
   return { nodeId, isController };
 }
