@@ -105,15 +105,12 @@ function brokers(image: ClusterImage | undefined): BrokerInfo[] {
   });
 }
 
-/** A single voter leads from its first term on, by its own vote. */
 function raft(parts: BrokerMetricsParts): RaftNumbers | null {
   const controller = parts.controller();
   if (controller === null) return null;
   return {
     term: controller.term,
-    leaderId: controller.image.controllerId,
-    votedFor: parts.nodeId,
-    leaderChanges: 1,
+    ...controller.election,
     committedIndex: controller.image.metadataOffset,
     lastIndex: controller.lastIndex,
     recordsAppended: controller.entriesAppended,

@@ -68,11 +68,13 @@ export interface BrokerInfo {
   readonly address: string;
 }
 
-/** The metadata log as its single voter sees it. */
+/** The metadata log as this node sees it. */
 export interface RaftNumbers {
+  readonly role: "leader" | "follower" | "candidate" | "learner";
   readonly term: number;
   /** -1 = none known. */
   readonly leaderId: number;
+  /** In this term; -1 = nobody. */
   readonly votedFor: number;
   readonly leaderChanges: number;
   /** Indexes, 1-based. */

@@ -287,7 +287,8 @@ const jmx: readonly MetricFamily[] = [
     ["current_state"],
     (numbers) => {
       const raft = numbers.raft();
-      return raft === null ? [] : [[1, raft.leaderId === numbers.nodeId ? "leader" : "follower"]];
+      // Kafka's word for a learner.
+      return raft === null ? [] : [[1, raft.role === "learner" ? "observer" : raft.role]];
     },
   ),
   gauge(

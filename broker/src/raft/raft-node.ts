@@ -62,6 +62,11 @@ export class RaftNode {
     return this.#state.term;
   }
 
+  /** Whom it voted for in this term, the answer perhaps not on disk yet. */
+  get vote(): ReplicaId | null {
+    return this.#state.vote;
+  }
+
   get softState(): SoftState {
     const { replica, term } = this.#state;
     const role = this.#role;

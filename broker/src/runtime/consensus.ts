@@ -51,6 +51,10 @@ export interface Consensus {
   readonly replica: ReplicaId;
   readonly softState: SoftState;
   readonly term: Term;
+  /** Whom this node voted for in this term; null: nobody. */
+  readonly vote: ReplicaId | null;
+  /** Leaders that this process has seen begin. */
+  readonly leaderChanges: number;
   readonly commitIndex: LogIndex;
   /** Handed to `onCommitted` or contained in the last `onSnapshot`. */
   readonly appliedIndex: LogIndex;

@@ -149,6 +149,16 @@ export class Controller implements ControllerCommands, RaftEvents {
     return this.#consensus?.appendDurations ?? NO_DURATIONS;
   }
 
+  /** What this node is in the quorum, whom it follows and has voted for (ids, -1: nobody), and the leaders it has seen begin. */
+  get election(): Pick<QuorumStatus, "role" | "leaderId"> & {
+    readonly votedFor: number;
+    readonly leaderChanges: number;
+  } {
+    const { vote, leaderChanges } = this.#consensus ?? { vote: null, leaderChanges: 0 };
+    const { role, leaderId } = this.quorum ?? { role: "follower", leaderId: -1 };
+    return { role, leaderId, votedFor: vote?.nodeId ?? -1, leaderChanges };
+  }
+
   get entriesAppended(): number {
     return this.#consensus?.entriesAppended ?? 0;
   }

@@ -88,6 +88,7 @@ export class RaftDriver implements Consensus {
   readonly replica: ReplicaId;
   readonly appendDurations = new Histogram(SECONDS_BOUNDS);
   entriesAppended = 0;
+  leaderChanges = 0;
   readonly #options: RaftDriverOptions;
   readonly #pace: RaftPace;
   readonly #deps: RaftDriverDeps;
@@ -100,6 +101,8 @@ export class RaftDriver implements Consensus {
   #store: RaftStore | null = null;
   #isStopped = false;
   #told: SoftState;
+  /** Of the leader last heard of. */
+  #ledTerm: Term = 0;
   #voters: readonly ReplicaId[];
   #appliedIndex: LogIndex;
   #isDraining = false;
@@ -145,6 +148,10 @@ export class RaftDriver implements Consensus {
 
   get term(): Term {
     return this.softState.term;
+  }
+
+  get vote(): ReplicaId | null {
+    return this.#life?.node.vote ?? null;
   }
 
   get commitIndex(): LogIndex {
@@ -307,9 +314,17 @@ export class RaftDriver implements Consensus {
 
   #tellRole(softState: SoftState): void {
     this.#told = softState;
+    this.#countLeader(softState);
     if (softState.role !== "leader") this.#reads.drop(notLeaderError());
     else this.#reads.dropOthers(softState.term, notLeaderError());
     this.#deps.events.onRole(softState);
+  }
+
+  /** A term has one leader; that it was silent for a while makes it no new one. */
+  #countLeader({ leader, term }: SoftState): void {
+    if (leader === null || term === this.#ledTerm) return;
+    this.#ledTerm = term;
+    this.leaderChanges += 1;
   }
 
   #apply(committed: readonly Entry[]): number {

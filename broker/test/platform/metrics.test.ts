@@ -97,6 +97,7 @@ const numbers: BrokerNumbers = {
   raft: () => ({
     term: 2,
     leaderId: 3,
+    role: "leader",
     votedFor: 3,
     leaderChanges: 1,
     committedIndex: 7,
@@ -226,6 +227,25 @@ describe("metrics", () => {
     expect(Object.fromEntries(found)).to.deep.equal(NAMES);
     const summary = parseFamilies((await metricsOf().render("summary")).body);
     expect(Object.keys(NAMES).filter((name) => !summary.has(name))).to.deep.equal(DETAIL_ONLY);
+  });
+
+  it("say what a node of a cluster is in the quorum, in Kafka's words", async () => {
+    const common = { term: 4, committedIndex: 7, lastIndex: 9, recordsAppended: 0, appendDurations: histogramOf(0.5) };
+    for (const [role, state] of [
+      ["follower", "follower"],
+      ["candidate", "candidate"],
+      ["learner", "observer"],
+    ] as const) {
+      const raft = () => ({ ...common, role, leaderId: 1, votedFor: -1, leaderChanges: 3 });
+      const values = parseMetrics((await metricsOf({ raft }).render("detail")).body);
+      expect(Object.fromEntries(values)).to.include({
+        [`kafka_server_raftmetrics_current_state{current_state="${state}"}`]: 1,
+        kafka_server_raftmetrics_current_leader: 1,
+        kafka_server_raftmetrics_current_vote: -1,
+        tidemark_raft_leader_changes_total: 3,
+        tidemark_raft_is_leader: 0,
+      });
+    }
   });
 
   it("publish what was counted", async () => {

@@ -100,6 +100,27 @@ describe("RaftDriver", () => {
       expect(back.commands).to.deep.equal(["a", "b", "c"]);
     });
 
+    it("counts the leaders that it has seen, and says whom it voted for", async () => {
+      await three(bench);
+      const first = await led(bench);
+      await bench.run(50);
+      const changes = (): number[] => [...bench.nodes.values()].map(({ driver }) => driver.leaderChanges);
+      expect(changes()).to.deep.equal([1, 1, 1]);
+      expect(first.driver.vote).to.deep.equal(first.replica);
+      await bench.kill(first);
+      for (const { driver } of bench.nodes.values()) driver.onLeaderGone();
+      const second = await led(bench);
+      await bench.run(50);
+      expect(changes()).to.deep.equal([2, 2]);
+      for (const { driver } of bench.nodes.values()) expect(driver.vote).to.deep.equal(second.replica);
+      const back = await bench.restart(first);
+      await bench.run(1000);
+      expect([back.driver.leaderChanges, back.driver.vote], "who comes late has voted for nobody").to.deep.equal([
+        1,
+        null,
+      ]);
+    });
+
     it("a leader that is cut off rejects its read barrier and hears of its fall", async () => {
       await three(bench);
       const leader = await led(bench);
