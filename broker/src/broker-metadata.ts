@@ -5,7 +5,7 @@
 import { emptyImage, encodeImage } from "./metadata/index.ts";
 import type { BrokerConfig } from "./config/index.ts";
 import type { Logger } from "./ports/index.ts";
-import type { Message, ReplicaId, SoftState } from "./raft/index.ts";
+import { isSameReplica, type Message, type ReplicaId, type SoftState } from "./raft/index.ts";
 import { Controller, type ControllerPeers, RaftDriver, type RaftEvents } from "./runtime/index.ts";
 import {
   type ClusterIdentity,
@@ -18,6 +18,7 @@ import {
   StorageError,
 } from "./storage/index.ts";
 import type { BrokerWorld } from "./broker-world.ts";
+import { BrokerStartError } from "./start-error.ts";
 
 /** A place in a cluster, taken at its birth or when this node joins. */
 export interface NewSeat {
@@ -154,6 +155,20 @@ export async function openMetadata(options: MetadataOptions, opened: OpenedRaftS
     await opened.store.close();
     throw cause;
   }
+}
+
+/**
+ * Throws BrokerStartError INVALID_CONFIG where a broker that is configured to be alone has a directory whose cluster has other voters: it
+ * would wait for their votes for ever, and knows no address of theirs.
+ */
+export function assertVotesAlone({ voters, replica }: Pick<RaftDriver, "voters" | "replica">): void {
+  if (voters.length === 1 && voters.every((voter) => isSameReplica(voter, replica))) return;
+  const ids = voters.map(({ nodeId }) => nodeId).toSorted((a, b) => a - b);
+  const example = ids.map((nodeId) => `${nodeId}@host:9392`).join(",");
+  const message =
+    `this directory belongs to a cluster whose voters are ${ids.join(", ")}, and controller.quorum.voters names nobody: ` +
+    `set it as it is on the other brokers (${example}), or give this broker a data directory of its own`;
+  throw new BrokerStartError("INVALID_CONFIG", message, undefined);
 }
 
 function withRole(controller: Controller, onRole: (softState: SoftState) => void): RaftEvents {

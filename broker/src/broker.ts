@@ -48,7 +48,7 @@ import type { BrokerCluster } from "./broker-cluster.ts";
 import { BrokerDoors } from "./broker-doors.ts";
 import { healthChecks } from "./broker-health.ts";
 import { BrokerJoin, type OpenedReplicas } from "./broker-join.ts";
-import { type NewSeat, openMetadata, openSeat } from "./broker-metadata.ts";
+import { assertVotesAlone, type NewSeat, openMetadata, openSeat } from "./broker-metadata.ts";
 import { type BrokerWorld, createWorld } from "./broker-world.ts";
 import { createReadyTopic } from "./ready-topic.ts";
 import { BrokerStartError, describeFault, messageOf, startErrorOf } from "./start-error.ts";
@@ -382,6 +382,7 @@ export class Broker {
     this.#controller = controller;
     this.#closers.push(() => controller.close());
     if (cluster === null) {
+      assertVotesAlone(driver);
       await controller.whenActive();
       return controller;
     }

@@ -5,9 +5,11 @@ import path from "node:path";
 import { expect } from "chai";
 import { Broker, createBroker } from "../../src/index.ts";
 import type { FatalFault } from "../../src/index.ts";
-import { FileDisk } from "../../src/platform/index.ts";
+import { FileDisk, LevelStore } from "../../src/platform/index.ts";
 import { DiskFault } from "../../src/ports/index.ts";
 import type { Disk, DiskFaultKind } from "../../src/ports/index.ts";
+import type { ReplicaId } from "../../src/raft/index.ts";
+import { openRaftStore, readIdentity } from "../../src/storage/index.ts";
 import { RawClient } from "./support/raw-client.ts";
 import { freshDirectory, removeDirectory, startBroker, testConfig } from "./support/test-broker.ts";
 
@@ -24,6 +26,20 @@ class UnsyncableDisk extends FileDisk {
     if (!this.#path.test(directory)) super.syncDirectory(directory, done);
     else setImmediate(() => done(new DiskFault("EIO", "syncDirectory", directory)));
   }
+}
+
+/** A change of voters at the end of a stopped broker's metadata log. */
+async function appendVoters(directory: string, voters: readonly ReplicaId[]): Promise<void> {
+  const disk = new FileDisk();
+  const { store, stored } = await openRaftStore({
+    directory,
+    disk,
+    openStore: (at, options) => LevelStore.open(at, options),
+  });
+  const last = stored.entries.at(-1) ?? stored.snapshot;
+  const entry = { index: last.index + 1, term: last.term, body: { kind: "voters" as const, voters } };
+  await store.write({ hardState: null, chunk: null, snapshot: null, entries: [entry] });
+  await store.close();
 }
 
 describe("a start that fails", () => {
@@ -138,6 +154,20 @@ describe("a start that fails", () => {
     }
     fs.rmSync(current);
     expect((await at(directory))[1]).to.include("is missing");
+  });
+
+  it("names the voters of the directory's cluster where the configuration names none, and starts once it is alone", async () => {
+    await (await startBroker({ "log.dirs": directory })).stop();
+    const { directoryId } = readIdentity(new FileDisk(), directory) ?? { directoryId: "" };
+    const own = { nodeId: testConfig().nodeId, directoryId };
+    const others = [2, 3].map((nodeId) => ({ nodeId, directoryId: `directory-${nodeId}` }));
+    await appendVoters(directory, [own, ...others]);
+    const [code, message] = await at(directory);
+    expect(code).to.equal("INVALID_CONFIG");
+    expect(message).to.include("voters are 1, 2, 3").and.to.include("controller.quorum.voters");
+    // What a quorum that shrank to one leaves behind.
+    await appendVoters(directory, [own]);
+    await (await startBroker({ "log.dirs": directory })).stop();
   });
 
   it("is refused in words after a stop: a broker starts once", async () => {
