@@ -78,7 +78,7 @@ try {
   for await (const measured of shape(scale)) {
     const row = values.tiny ? unheld(measured) : measured;
     rows.push(row);
-    if (values.json) printJson(row);
+    if (values.json) printJson(name, row);
   }
 } catch (error: unknown) {
   if (!(error instanceof Impossible)) throw error;
@@ -89,7 +89,7 @@ if (isPossible && rows.length === 0) {
   isPossible = false;
   process.stderr.write(`error: ${name} has nothing of the name ${values.only}\n`);
 }
-if (!values.json && rows.length > 0) printTable(rows);
+if (!values.json && rows.length > 0) printTable(name, rows);
 process.exit(!isPossible || rows.some(({ law }) => law?.holds === false) ? 1 : 0);
 
 /** The figures of a tiny run mean nothing, so no law is broken by them. */

@@ -39,7 +39,7 @@ export async function* append({ bytes, pairs, wants }: Scale): AsyncGenerator<Ro
     const syncEvery = durability === "group-commit" ? Math.max(1, Math.floor((4 * 2 ** 20) / batchSize)) : 0;
     yield await withScratch((root) =>
       compare(
-        { shape: "append", row, headline },
+        { row, headline },
         { bytes: count * batchSize, count: (count * batchSize) / 1e6, unit: "MB/s" },
         pairs,
         () => appendToLog(root, batches, count, logConfig(durability), syncEvery),

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Scale } from "../bench.ts";
 import { BrokerProcess, type Inside } from "./broker-process.ts";
-import type { Row } from "./measure.ts";
-import { atMost, count, figure } from "./scale/law.ts";
+import { figure, type Row } from "./measure.ts";
+import { atMost, count } from "./scale/law.ts";
 import { withScratch } from "./scratch.ts";
 
 const KIB = 1024;

@@ -56,7 +56,6 @@ export async function* e2e({ records, pairs, wants }: Scale): AsyncGenerator<Row
         const of = (all: readonly Latency[], key: keyof Latency): number => median(all.map((latency) => latency[key]));
         const p50s = owns.map(({ p50 }) => p50);
         return {
-          shape: "e2e",
           row: name,
           headline,
           value: of(owns, "p50"),

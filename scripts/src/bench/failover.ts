@@ -9,9 +9,9 @@ import { Client, codecs, type Producer, topic } from "@tidemark/client";
 import type { Scale } from "../bench.ts";
 import { ClusterProcess } from "./cluster-process.ts";
 import { HEAL_LIMIT_MS, untilAllAlive, untilWhole } from "./cluster-waits.ts";
-import type { Row } from "./measure.ts";
+import { figure, type Row } from "./measure.ts";
 import { withScratch } from "./scratch.ts";
-import { atMost, figure } from "./scale/law.ts";
+import { atMost } from "./scale/law.ts";
 
 const BROKERS = 3;
 const PARTITIONS = 100;

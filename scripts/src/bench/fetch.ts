@@ -24,7 +24,7 @@ export async function* fetch({ bytes, records, pairs, wants }: Scale): AsyncGene
       yield await withBroker(async (broker) => {
         await produceBatches(broker, batchBytes, count);
         return await compare(
-          { shape: "fetch", row, headline },
+          { row, headline },
           { bytes: count * batchBytes, count: (count * batchBytes) / 1e6, unit: "MB/s" },
           pairs,
           () => fetchBatches(broker, messageBytes),
@@ -40,7 +40,7 @@ export async function* fetch({ bytes, records, pairs, wants }: Scale): AsyncGene
   yield await withBroker(async (broker) => {
     await produceRecords(broker, records, "enqueue", "page-cache");
     return await compare(
-      { shape: "fetch", row, headline: true },
+      { row, headline: true },
       { bytes: records * 100, count: records, unit: "records/s" },
       pairs,
       () => readRecords(broker, records),

@@ -5,25 +5,13 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Scale } from "../bench.ts";
 import { BrokerProcess } from "./broker-process.ts";
-import { median, type Row } from "./measure.ts";
+import { figure, type Row } from "./measure.ts";
 import { produceRecords, withBroker } from "./produce.ts";
 import { Client, topic } from "@tidemark/client";
 
-const row = (name: string, unit: string, values: readonly number[], headline = true): Row => ({
-  shape: "footprint",
-  row: name,
-  headline,
-  value: median(values),
-  unit,
-  raw: null,
-  ratio: null,
-  cpuRatio: null,
-  cpuSecondsPerGB: {},
-  cpuMicrosPerRecord: null,
-  peakRssMiB: 0,
-  runs: values.length,
-  spread: values.length > 1 ? (Math.max(...values) - Math.min(...values)) / median(values) : 0,
-});
+/** Each of them is one that docs/performance.md speaks of. */
+const row = (name: string, unit: string, values: readonly number[]): Row =>
+  figure(name, unit, values, { headline: true });
 
 export async function* footprint({ records, pairs, wants }: Scale): AsyncGenerator<Row> {
   const isTiny = pairs === 1;

@@ -13,9 +13,8 @@ export interface Sample {
   readonly peakRssMiB: number;
 }
 
-/** One line of a report; also the shape of `--json`. */
+/** One line of a report; `--json` puts the name of the bench before it. */
 export interface Row {
-  readonly shape: string;
   readonly row: string;
   readonly headline: boolean;
   readonly value: number;
@@ -72,7 +71,7 @@ export async function measured(brokers: Measured, task: () => Promise<void>): Pr
 
 /** Runs own and raw in turn, after one unrecorded warm-up of each, and makes the row of their medians. */
 export async function compare(
-  name: { shape: string; row: string; headline: boolean },
+  name: { row: string; headline: boolean },
   work: Work,
   pairs: number,
   own: Run,
@@ -111,6 +110,26 @@ export async function compare(
     peakRssMiB: Math.max(...owns.map(({ peakRssMiB }) => peakRssMiB)),
     runs: pairs,
     spread: (Math.max(...rates) - Math.min(...rates)) / value,
+  };
+}
+
+/** A row of what is measured alone; `values`: of all runs, of which the median counts. */
+export function figure(row: string, unit: string, values: readonly number[], rest: Partial<Row> = {}): Row {
+  const value = median(values);
+  return {
+    row,
+    headline: false,
+    value,
+    unit,
+    raw: null,
+    ratio: null,
+    cpuRatio: null,
+    cpuSecondsPerGB: {},
+    cpuMicrosPerRecord: null,
+    peakRssMiB: 0,
+    runs: values.length,
+    spread: values.length > 1 && value !== 0 ? (Math.max(...values) - Math.min(...values)) / value : 0,
+    ...rest,
   };
 }
 

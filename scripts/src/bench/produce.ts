@@ -27,7 +27,7 @@ export async function* produce({ bytes, records, pairs, wants }: Scale): AsyncGe
     const raw = await RawGrpc.start();
     try {
       yield await compare(
-        { shape: "produce", row, headline },
+        { row, headline },
         { bytes: count * batchBytes, count: (count * batchBytes) / 1e6, unit: "MB/s" },
         pairs,
         () => withBroker((broker) => produceBatches(broker, batchBytes, count)),
@@ -43,7 +43,6 @@ export async function* produce({ bytes, records, pairs, wants }: Scale): AsyncGe
       if (!wants(row)) continue;
       yield await compare(
         {
-          shape: "produce",
           row,
           headline: durability === "page-cache",
         },

@@ -30,7 +30,7 @@ export async function* recover({ bytes, pairs, wants }: Scale): AsyncGenerator<R
     yield await withScratch(async (root) => {
       const size = await writeUnflushed(root, batchBytes, bytes);
       return await compare(
-        { shape: "recover", row, headline: true },
+        { row, headline: true },
         { bytes: size, count: size / 1e6, unit: "MB/s" },
         pairs,
         () => openAgain(root, size),

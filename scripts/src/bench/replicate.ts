@@ -41,7 +41,7 @@ export async function* replicate({ bytes, records, pairs, wants }: Scale): Async
       const chain = await RawChain.start(cluster.root, replicas, durability === "group-commit");
       try {
         return await compare(
-          { shape: "replicate", row, headline: replicas === BROKERS && durability === "page-cache" },
+          { row, headline: replicas === BROKERS && durability === "page-cache" },
           work,
           pairs,
           () => cluster.withTopic({ replicas, durability }, (topic) => produceTo(cluster, topic, count)),
@@ -57,7 +57,7 @@ export async function* replicate({ bytes, records, pairs, wants }: Scale): Async
     if (!wants(row)) continue;
     yield await withCluster((cluster) =>
       compare(
-        { shape: "replicate", row, headline: durability === "page-cache" },
+        { row, headline: durability === "page-cache" },
         { bytes: records * 100, count: records, unit: "records/s" },
         pairs,
         () =>
@@ -72,7 +72,7 @@ export async function* replicate({ bytes, records, pairs, wants }: Scale): Async
   if (wants(row))
     yield await withCluster((cluster) =>
       compare(
-        { shape: "replicate", row, headline: true },
+        { row, headline: true },
         work,
         pairs,
         () =>

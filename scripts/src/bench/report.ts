@@ -1,11 +1,11 @@
 /** Prints the rows of a benchmark: a table for people, or one JSON object per line. */
 import type { Row } from "./measure.ts";
 
-export function printJson(row: Row): void {
-  process.stdout.write(`${JSON.stringify(row)}\n`);
+export function printJson(shape: string, row: Row): void {
+  process.stdout.write(`${JSON.stringify({ shape, ...row })}\n`);
 }
 
-export function printTable(rows: readonly Row[]): void {
+export function printTable(shape: string, rows: readonly Row[]): void {
   const hasLatency = rows.some(({ latencyMicros }) => latencyMicros !== undefined);
   const hasLaws = rows.some(({ law }) => law !== undefined);
   const cells = rows.map((row) => [
@@ -22,7 +22,7 @@ export function printTable(rows: readonly Row[]): void {
     ...(hasLaws ? [verdict(row)] : []),
   ]);
   const head = [
-    `  ${rows[0]?.shape ?? ""}`,
+    `  ${shape}`,
     "own",
     "raw",
     "ratio",

@@ -2,10 +2,10 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BrokerProcess } from "../broker-process.ts";
-import type { Row } from "../measure.ts";
+import { figure, type Row } from "../measure.ts";
 import { createTopic, produceBatches } from "../produce.ts";
 import { withScratch } from "../scratch.ts";
-import { atMost, type CurveOptions, figure } from "./law.ts";
+import { atMost, type CurveOptions } from "./law.ts";
 
 const BATCH_BYTES = 64 * 1024;
 const LOAD = 0.8;

@@ -8,11 +8,11 @@ import { makeBatches, PAYLOADS } from "../batches.ts";
 import type { BrokerProcess } from "../broker-process.ts";
 import { ColdReader } from "../cold-reader.ts";
 import { Histogram, type Latency, latencyOf } from "../histogram.ts";
-import { median, type Row } from "../measure.ts";
+import { figure, median, type Row } from "../measure.ts";
 import { atRate } from "../pacer.ts";
 import { createTopic, dial, openStream, produceBatches, withBroker } from "../produce.ts";
 
-import { besides, type CurveOptions, figure } from "./law.ts";
+import { besides, type CurveOptions } from "./law.ts";
 
 const BATCH_BYTES = 64 * 1024;
 /** Few enough that neither the broker nor the waiting for the next moment (pacer.ts) takes what the reader needs. */

@@ -6,9 +6,9 @@ import { descriptorsMax, shareDescriptors } from "@tidemark/broker/platform";
 import { setTimeout as pause } from "node:timers/promises";
 import { BrokerProcess, type Inside } from "../broker-process.ts";
 import { IdleConnections } from "../idle-connections.ts";
-import type { Row } from "../measure.ts";
+import { figure, type Row } from "../measure.ts";
 import { withScratch } from "../scratch.ts";
-import { atMost, count, type CurveOptions, figure, growth, type Point } from "./law.ts";
+import { atMost, count, type CurveOptions, growth, type Point } from "./law.ts";
 
 const KIB = 1024;
 /** One period of the broker's keepalive: each connection has its ping in it. */

@@ -7,10 +7,10 @@ import { Acks, DATA_SERVICE, type ProduceResponse } from "@tidemark/proto";
 import { makeBatches, PAYLOADS } from "../batches.ts";
 import { BatchReader } from "../batch-reader.ts";
 import type { BrokerProcess } from "../broker-process.ts";
-import { measured, median, type Row, type Sample } from "../measure.ts";
+import { figure, measured, median, type Row, type Sample } from "../measure.ts";
 import { createTopic, dial, openStream, withBroker } from "../produce.ts";
 
-import { count, type CurveOptions, figure, growth, type Point } from "./law.ts";
+import { count, type CurveOptions, growth, type Point } from "./law.ts";
 
 const BATCH_BYTES = 64 * 1024;
 const MESSAGE_BYTES = 1024 * 1024;

@@ -1,5 +1,5 @@
-/** What the curves of `scale` share: rows of figures, and rows of laws over them. */
-import { median, type Row } from "../measure.ts";
+/** What the curves of `scale` share: rows of laws over figures. */
+import { figure, median, type Row } from "../measure.ts";
 
 export interface CurveOptions {
   /** Null: the curve's own. */
@@ -16,27 +16,6 @@ export interface Point {
 
 /** O(1) means a slope of at most this, O(n) of at most one more. */
 const SLOPE_SLACK = 0.1;
-
-/** `values`: of all runs. */
-export function figure(row: string, unit: string, values: readonly number[], rest: Partial<Row> = {}): Row {
-  const value = median(values);
-  return {
-    shape: "scale",
-    row,
-    headline: false,
-    value,
-    unit,
-    raw: null,
-    ratio: null,
-    cpuRatio: null,
-    cpuSecondsPerGB: {},
-    cpuMicrosPerRecord: null,
-    peakRssMiB: 0,
-    runs: values.length,
-    spread: values.length > 1 && value !== 0 ? (Math.max(...values) - Math.min(...values)) / value : 0,
-    ...rest,
-  };
-}
 
 /** A figure that may not be above `most`. */
 export function atMost(row: string, unit: string, value: number, most: number): Row {

@@ -5,10 +5,10 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { BrokerProcess, type Inside } from "../broker-process.ts";
-import { median, type Row } from "../measure.ts";
+import { figure, median, type Row } from "../measure.ts";
 import { createTopic, produceBatches } from "../produce.ts";
 import { withScratch } from "../scratch.ts";
-import { atMost, count, type CurveOptions, figure, growth, type Point } from "./law.ts";
+import { atMost, count, type CurveOptions, growth, type Point } from "./law.ts";
 
 const BATCH_BYTES = 64 * 1024;
 const KIB = 1024;

@@ -4,10 +4,10 @@
  */
 import { join } from "node:path";
 import { BrokerProcess } from "../broker-process.ts";
-import { median, type Row } from "../measure.ts";
+import { figure, median, type Row } from "../measure.ts";
 import { createTopic, produceBatches } from "../produce.ts";
 import { requireRoom, withScratch } from "../scratch.ts";
-import { atLeast, type CurveOptions, figure, growth, type Point } from "./law.ts";
+import { atLeast, type CurveOptions, growth, type Point } from "./law.ts";
 
 const BATCH_BYTES = 64 * 1024;
 const PARTITIONS = 4;

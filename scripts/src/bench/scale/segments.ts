@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { fresh, makeBatches } from "../batches.ts";
 import { Histogram } from "../histogram.ts";
 import { appendBatch, logConfig, openDirectory, openFreshLog, replica } from "../log-harness.ts";
-import { median, type Row } from "../measure.ts";
+import { figure, median, type Row } from "../measure.ts";
 import { withScratch } from "../scratch.ts";
-import { atMost, count, type CurveOptions, figure, growth, type Point } from "./law.ts";
+import { atMost, count, type CurveOptions, growth, type Point } from "./law.ts";
 
 const KIB = 1024;
 const BATCH_BYTES = 4 * KIB;

@@ -3,9 +3,9 @@ import { asLeaderEpoch } from "@tidemark/broker/base";
 import { registerNativeCrc32c } from "@tidemark/broker/platform";
 import { fresh, makeBatches } from "../batches.ts";
 import { appendBatch, logConfig, openFreshLog } from "../log-harness.ts";
-import type { Row } from "../measure.ts";
+import { figure, type Row } from "../measure.ts";
 import { requireRoom, withScratch } from "../scratch.ts";
-import { type CurveOptions, figure, growth, type Point } from "./law.ts";
+import { type CurveOptions, growth, type Point } from "./law.ts";
 
 const BATCH_BYTES = 64 * 1024;
 /** How much is appended, and timed, at each point. */
