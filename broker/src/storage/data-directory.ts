@@ -48,6 +48,8 @@ const CLOSED_AT_A_TIME = 16;
 
 /** Writes off the loop, of all logs together. With the syncs that is more than the pool has threads, but neither is long at its limit. */
 const WRITES_IN_FLIGHT_MAX = 2;
+/** Reads off the loop, of all readers together: of the pool's four threads two are left to what acknowledgements wait for. */
+const READS_IN_FLIGHT_MAX = 2;
 
 /** Opens a data directory whose lock is held. Rejects with StorageError or DiskFault; then nothing of it is in use. */
 export async function openLogDirectory(options: LogDirectoryOptions): Promise<LogDirectory> {
@@ -106,6 +108,7 @@ class DataDirectory implements LogDirectory {
       files: new FilePool(options.disk, options.openFilesMax),
       slots: new SyncSlots(options.clock),
       writeSlots: new SyncSlots(options.clock, WRITES_IN_FLIGHT_MAX),
+      readSlots: new SyncSlots(options.clock, READS_IN_FLIGHT_MAX),
       pace: new WritePace(),
       tails: new TailCache({ capBytes: options.tailCacheBytes ?? 0, clock: options.clock, timers: options.timers }),
       removals: new RemovalDelay({

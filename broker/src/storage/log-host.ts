@@ -20,6 +20,8 @@ export interface LogHost extends SafeWriteHost {
   readonly slots: SyncSlots;
   /** Of writes off the loop; the threads are shared with reads and syncs. */
   readonly writeSlots: SyncSlots;
+  /** Of reads off the loop: readers that are behind leave threads to writes and syncs, whatever they ask for. */
+  readonly readSlots: SyncSlots;
   readonly pace: WritePace;
   readonly tails: TailCache;
   /** When files of what was deleted leave the disk. */

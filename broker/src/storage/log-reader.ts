@@ -4,7 +4,8 @@
  * reader left behind; the bytes go straight into the caller's memory.
  *
  * Bytes near the end of the active segment are in the page cache and are read at once; all others off the event loop. A
- * read that was overtaken by a truncation (the log's generation rose) answers with nothing: its caller looks again.
+ * read that was overtaken by a truncation (the log's generation rose) answers with nothing: its caller looks again. What
+ * clients and followers ask for waits for a slot of the disk: a pool full of reads would hold up writes and syncs.
  */
 import { asOffset } from "../base/index.ts";
 import type { Offset } from "../base/index.ts";
@@ -14,6 +15,7 @@ import { readFully, readFullySync } from "./file-io.ts";
 import { scanHeaders, scanHeadersSync } from "./header-scan.ts";
 import type { HeaderVisitor } from "./header-scan.ts";
 import type { Segment } from "./segment.ts";
+import type { SyncSlots } from "./sync-slots.ts";
 import type { ReadResult, ReadSpan } from "./types.ts";
 
 /** How far from the end of the active segment bytes still count as hot. */
@@ -46,11 +48,13 @@ interface Hint {
 
 export class LogReader {
   readonly #log: ReadableLog;
+  readonly #slots: SyncSlots;
   readonly #hints: (Hint | undefined)[] = [];
   #hintSlot = 0;
 
-  constructor(log: ReadableLog) {
+  constructor(log: ReadableLog, slots: SyncSlots) {
     this.#log = log;
+    this.#slots = slots;
   }
 
   async read(offset: Offset, maxBytes: number, limit: Offset): Promise<ReadResult> {
@@ -67,11 +71,14 @@ export class LogReader {
     }
   }
 
-  async readInto(into: Buffer, at: number, offset: Offset, limit: Offset): Promise<ReadSpan> {
+  readInto(into: Buffer, at: number, offset: Offset, limit: Offset): Promise<ReadSpan> {
     const generation = this.#log.generation;
-    const place = await this.#find(offset, limit);
-    if (place === null || generation !== this.#log.generation) return noSpan(offset);
-    return this.#readAt(place, into, at, offset, limit);
+    return this.#slots.runAsync(async () => {
+      if (generation !== this.#log.generation) return noSpan(offset);
+      const place = await this.#find(offset, limit);
+      if (place === null || generation !== this.#log.generation) return noSpan(offset);
+      return this.#readAt(place, into, at, offset, limit);
+    });
   }
 
   readTail(offset: Offset, maxBytes: number, limit: Offset): ReadResult | null {

@@ -38,7 +38,7 @@ export class LogReads {
   constructor(deps: LogReadsDeps) {
     this.#deps = deps;
     this.#state = deps.state;
-    this.reader = new LogReader(deps.state);
+    this.reader = new LogReader(deps.state, deps.host.readSlots);
   }
 
   // ---- batches ----

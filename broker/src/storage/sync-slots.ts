@@ -26,14 +26,14 @@ export class SyncSlots {
     this.#startNext();
   }
 
-  /** The same for a sync that is a promise. */
-  runAsync(sync: () => Promise<void>): Promise<void> {
+  /** The same for work that is a promise. */
+  runAsync<Result>(task: () => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.run((release) => {
-        sync().then(
-          () => {
+        task().then(
+          (result) => {
             release();
-            resolve();
+            resolve(result);
           },
           (error: unknown) => {
             release();

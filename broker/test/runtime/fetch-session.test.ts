@@ -411,6 +411,39 @@ describe("FetchSession", () => {
     expect(Math.max(...perTurn)).to.be.below(SERVED_BYTES_PER_TURN + SLAB_BYTES);
   });
 
+  it("reads off the loop for two readers at a time, whatever is asked for: writes and syncs find a thread (1.10)", async () => {
+    const bench = await PartitionBench.open({ log: { segmentBytes: 64 * 1024 } });
+    for (let i = 0; i < 20; i++) {
+      bench.append({ values: ["x".repeat(10_000)] });
+      await bench.turnEnds();
+    }
+    let askedCount = 0;
+    bench.disk.observer = {
+      onAsked: (operation, path) => (operation === "read" && path.endsWith(".log") ? askedCount++ : askedCount),
+      onChange: () => undefined,
+    };
+    bench.disk.faults.add({ operation: "read", effect: "stall", path: /\.log$/u, stallMs: 1_000, times: 10_000 });
+    const readers = Array.from({ length: 10 }, () => new Reader(bench));
+    for (const { session } of readers) {
+      session.grant(100_000_000);
+      for (let id = 1; id <= 4; id++)
+        session.subscribe({
+          subscriptionId: id,
+          partition: bench.partition,
+          offset: asOffset(id),
+          maxBytes: SLAB_BYTES,
+        });
+    }
+    await bench.world.runFor(900);
+    expect(askedCount).to.equal(2);
+    await bench.world.runFor(10_000_000);
+    for (const { parts } of readers)
+      for (let id = 1; id <= 4; id++) {
+        const own = parts.filter(({ subscriptionId }) => subscriptionId === id);
+        expect(own.flatMap(({ values }) => values)).to.have.length(20 - id);
+      }
+  });
+
   it("gives a follower all that it can take in one turn: acknowledgements wait for it", async () => {
     const bench = await PartitionBench.open({ log: { segmentBytes: 64 * 1024 * 1024 } });
     for (let i = 0; i < 20; i++) bench.append({ values: ["x".repeat(200_000)] });
