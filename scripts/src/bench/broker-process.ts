@@ -11,6 +11,8 @@ export interface Inside {
   readonly externalBytes: number;
   readonly heapUsedBytes: number;
   readonly openFiles: number;
+  /** What they are. */
+  readonly openPaths: readonly string[];
 }
 
 const launcher = resolve(import.meta.dirname, "../../../../cli/bin/tidemark.js");
@@ -37,8 +39,11 @@ export class BrokerProcess {
     this.startCpuSeconds = cpuSecondsOf(child.pid ?? 0);
   }
 
-  /** Starts `tidemark dev` with the given flags on free ports and resolves at its ready line. */
-  static async start(flags: readonly string[], options: { isObserved?: boolean } = {}): Promise<BrokerProcess> {
+  /** Starts `tidemark dev` with the given flags, and `env` besides its own, on free ports and resolves at its ready line. */
+  static async start(
+    flags: readonly string[],
+    options: { isObserved?: boolean; env?: Readonly<Record<string, string>> } = {},
+  ): Promise<BrokerProcess> {
     const before = performance.now();
     const isObserved = options.isObserved ?? false;
     const hook = isObserved ? ["--expose-gc", "--import", new URL("inside.js", import.meta.url).href] : [];
@@ -57,6 +62,7 @@ export class BrokerProcess {
       "json",
     ];
     const child = spawn(process.execPath, args, {
+      env: { ...process.env, ...options.env },
       stdio: ["ignore", "pipe", "inherit", ...(isObserved ? ["ipc" as const] : [])],
     });
     const ready = await new Promise<ReadyLine>((resolveReady, reject) => {

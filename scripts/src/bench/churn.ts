@@ -22,13 +22,15 @@ const PREFIX = "churn-";
 /** A partition and its topic take four times that. Compiled code is heap too, and still grows a little. */
 const HEAP_KIB_MOST = 1;
 const METADATA_KIB_MOST = 2;
+/** The metadata log lies in memory up to its next snapshot, 20 MiB of it by default. It is made to come within the warm-up. */
+const SNAPSHOT_BYTES = 64 * KIB;
 
 export interface ChurnResult {
   readonly before: Inside;
   readonly after: Inside;
   /** Names in the data directory of topics that are no more. */
   readonly leftovers: readonly string[];
-  /** Growth of the metadata store, per topic that came and went. */
+  /** Growth of the metadata store on disk, per topic that came and went. */
   readonly metadataBytesEach: number;
   /** Records that the other topic took in meanwhile, all of them read. */
   readonly loadRecords: number;
@@ -43,7 +45,8 @@ export async function* churn({ pairs, points }: Scale): AsyncGenerator<Row> {
   yield figure(`${name}: a second`, "topics/s", [topics / result.seconds]);
   yield figure(`${name}: records of another topic meanwhile`, "records/s", [result.loadRecords / result.seconds]);
   yield atMost(`${name}: directories left`, "", result.leftovers.length, 0);
-  yield atMost(`${name}: open files left`, "", after.openFiles - before.openFiles, 0);
+  const openLeft = after.openFiles - before.openFiles;
+  yield atMost(`${name}: open files left${openLeft > 0 ? ` (${newlyOpen(before, after)})` : ""}`, "", openLeft, 0);
   yield atMost(
     `${name}: heap left, each`,
     "KiB",
@@ -51,13 +54,16 @@ export async function* churn({ pairs, points }: Scale): AsyncGenerator<Row> {
     HEAP_KIB_MOST,
   );
   yield figure(`${name}: resident memory left, each`, "KiB", [(after.rssBytes - before.rssBytes) / topics / KIB]);
-  yield atMost(`${name}: metadata log, each`, "KiB", result.metadataBytesEach / KIB, METADATA_KIB_MOST);
+  yield atMost(`${name}: metadata store, each`, "KiB", result.metadataBytesEach / KIB, METADATA_KIB_MOST);
 }
 
 /** Lets topics come and go in a broker of its own with its data at `path`; `warmUp` of them before anything is measured. */
 export async function churnTopics(path: string, work: { topics: number; warmUp: number }): Promise<ChurnResult> {
   const { topics, warmUp } = work;
-  const broker = await BrokerProcess.start(["--data-dir", path], { isObserved: true });
+  const broker = await BrokerProcess.start(["--data-dir", path], {
+    isObserved: true,
+    env: { TIDEMARK_METADATA_LOG_MAX_RECORD_BYTES_BETWEEN_SNAPSHOTS: String(SNAPSHOT_BYTES) },
+  });
   try {
     await using client = new Client({ brokers: broker.grpc });
     const load = await Load.start(client);
@@ -100,6 +106,11 @@ async function comeAndGo(client: Client, infix: string, topics: number): Promise
     }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+}
+
+function newlyOpen(before: Inside, after: Inside): string {
+  const known = new Set(before.openPaths);
+  return after.openPaths.filter((path) => !known.has(path)).join(", ");
 }
 
 /** Resolves with what is still there of topics that came and went when it is over. */

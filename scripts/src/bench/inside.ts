@@ -2,7 +2,7 @@
  * Preloaded into a broker that is measured (`--expose-gc --import`): answers the benchmark over the IPC channel, and does
  * nothing else. The channel does not keep the broker alive.
  */
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 
 /** The histogram counts from one turn of its timer to the next, and so this much too much. */
@@ -18,12 +18,25 @@ async function collect(): Promise<void> {
   }
 }
 
+/** What each descriptor stands for: a path, or the kind of what has none (`socket:[1234]`). */
+function openPathsOf(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((descriptor) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${descriptor}`)];
+    } catch {
+      // The one that the directory itself was listed with.
+      return [];
+    }
+  });
+}
+
 process.on("message", (message) => {
   if (message === "inside") {
     void collect().then(() => {
       const { rss, external, heapUsed } = process.memoryUsage();
-      const openFiles = readdirSync("/proc/self/fd").length;
-      process.send?.({ rssBytes: rss, externalBytes: external, heapUsedBytes: heapUsed, openFiles });
+      const openPaths = openPathsOf();
+      const openFiles = openPaths.length;
+      process.send?.({ rssBytes: rss, externalBytes: external, heapUsedBytes: heapUsed, openFiles, openPaths });
     });
   } else if (message === "watch") {
     delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
