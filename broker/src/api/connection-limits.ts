@@ -5,6 +5,9 @@
  *
  * The rate is that of all addresses together, a quarter of it that of one, over ten seconds: what was not used lately may
  * come at once. An address that is at its own rate takes nothing from the others.
+ *
+ * A few more places are kept for this machine: who set a limit too low, or whose clients took every place, can still get in and
+ * change that. Before a login nothing else tells an operator from anybody.
  */
 import { TokenBucket } from "../base/index.ts";
 
@@ -20,6 +23,8 @@ export type Admission =
   | { readonly ok: true; readonly delayMs: number }
   | { readonly ok: false; readonly reason: "connections" | "rate" };
 
+/** Connections of this machine that both limits let in besides. */
+const RESERVED_LOCAL = 8;
 const WINDOW_SECONDS = 10;
 const SHARE_OF_ONE = 1 / 4;
 /** Addresses without a connection are looked through when there are so many, and twice as many as remained then. */
@@ -60,11 +65,12 @@ export class ConnectionLimits {
   }
 
   /** Counts a connection, which is given back by `release`, unless it is refused. `now` in monotonic ms. */
-  admit(name: string, now: number): Admission {
+  admit(name: string, now: number, { isLocal = false } = {}): Admission {
     const { maxConnections, maxConnectionsPerIp, maxConnectionCreationRate } = this.#limits();
     if (maxConnectionCreationRate !== this.#rate) this.#setRate(maxConnectionCreationRate);
     const address = this.#addressOf(name, now);
-    if (this.#count >= maxConnections || address.count >= maxConnectionsPerIp) {
+    const reserved = isLocal ? RESERVED_LOCAL : 0;
+    if (this.#count >= maxConnections + reserved || address.count >= maxConnectionsPerIp + reserved) {
       return { ok: false, reason: "connections" };
     }
     const ownMs = address.bucket.reserve(now, this.#waitMaxMs);
@@ -109,6 +115,11 @@ export class ConnectionLimits {
       this.#addresses.set(name, { count, bucket: bucketOf(rate * SHARE_OF_ONE) });
     }
   }
+}
+
+/** Whether an address, as a socket says it, is this machine's own. */
+export function isLoopback(address: string): boolean {
+  return address === "::1" || /^(::ffff:)?127\./.test(address);
 }
 
 function bucketOf(perSecond: number): TokenBucket {

@@ -13,7 +13,7 @@
 export { ApiError, toApiError, UnknownErrors } from "./api-error.ts";
 export type { BrokerContext, Endpoint, SlabPool } from "./broker-context.ts";
 export type { Admission, ConnectionLimitsOptions } from "./connection-limits.ts";
-export { ConnectionLimits } from "./connection-limits.ts";
+export { ConnectionLimits, isLoopback } from "./connection-limits.ts";
 export type { ClientContext } from "./client.ts";
 export { createTopicsReady } from "./create-topics.ts";
 export type { FetchedPart, FetchMessage, FetchRequest, FetchSink, FetchSubscribe } from "./fetch.ts";

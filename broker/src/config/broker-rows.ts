@@ -163,7 +163,7 @@ export const brokerRows = [
     max: INT_MAX,
     scope: "broker",
     update: "cluster-wide",
-    doc: "Connections at a time at one door; further ones are closed. Where the process may have few open files (ulimit -n) it is about half of those; the HTTP door takes 512 at most. Kafka sets no limit, which protects nobody.",
+    doc: "Connections at a time at one door; further ones are closed, but for eight from this machine itself at the gRPC door, so that an operator gets in. Where the process may have few open files (ulimit -n) it is about half of those; the HTTP door takes 512 at most. Kafka sets no limit, which protects nobody.",
   },
   {
     key: "max.connections.per.ip",
@@ -173,7 +173,7 @@ export const brokerRows = [
     max: INT_MAX,
     scope: "broker",
     update: "cluster-wide",
-    doc: "Connections at a time from one address at one door. The HTTP door takes 128 at most.",
+    doc: "Connections at a time from one address at one door; from this machine itself eight more at the gRPC door. The HTTP door takes 128 at most.",
   },
   {
     key: "max.connection.creation.rate",

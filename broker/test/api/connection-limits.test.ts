@@ -27,6 +27,21 @@ describe("ConnectionLimits", () => {
     expect(limits.count).to.equal(3);
   });
 
+  it("keeps eight places for this machine above both limits, and gives them to nobody else", () => {
+    const limits = new ConnectionLimits(() => ({ ...WIDE, maxConnections: 2, maxConnectionsPerIp: 1 }), 0);
+    const fromHere = (): boolean => limits.admit("127.0.0.1", 0, { isLocal: true }).ok;
+    expect([limits.admit("a", 0).ok, limits.admit("b", 0).ok, limits.admit("c", 0).ok]).to.deep.equal([
+      true,
+      true,
+      false,
+    ]);
+    for (let i = 0; i < 8; i++) expect(fromHere()).to.equal(true);
+    expect(fromHere()).to.equal(false);
+    limits.release("a");
+    expect(limits.admit("c", 0).ok, "the limit counts those in the reserve too").to.equal(false);
+    expect(fromHere()).to.equal(true);
+  });
+
   it("lets a storm of one address wait its turn, refuses what would wait too long, and spares the others", () => {
     const limits = new ConnectionLimits(() => WIDE, 5000);
     // Ten connections a second over ten seconds at once, and those of five more later.

@@ -223,15 +223,16 @@ describe("the gRPC door", () => {
       const port = Number(narrow.grpcAddress.split(":")[1]);
       const first = new RawClient(narrow.grpcAddress);
       await first.metadata({});
-      const second = net.connect(port, "127.0.0.1");
-      await new Promise((resolve) => second.once("connect", resolve));
+      // One more within the limit, and the eight that are kept for this machine.
+      const within = Array.from({ length: 9 }, () => net.connect(port, "127.0.0.1"));
+      await Promise.all(within.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
       const third = net.connect(port, "127.0.0.1");
       third.on("error", () => undefined);
       await new Promise((resolve) => third.once("close", resolve));
       expect((await first.metadata({})).brokers).to.have.length(1);
       const metrics = await (await fetch(`http://${narrow.httpAddress}/metrics`)).text();
       expect(metrics).to.include('tidemark_refused_total{listener="GRPC",stage="accept",reason="connections"} 1');
-      second.destroy();
+      for (const socket of within) socket.destroy();
       first.close();
       await narrow.stop();
     });

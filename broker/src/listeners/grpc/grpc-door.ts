@@ -20,7 +20,7 @@ import {
   GRPC_MAX_SEND_BYTES,
   type ErrorName,
 } from "@tidemark/proto";
-import { ApiError, ConnectionLimits, type ConnectionLimitsOptions, Refusals } from "../../api/index.ts";
+import { ApiError, ConnectionLimits, type ConnectionLimitsOptions, isLoopback, Refusals } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
 import { Admin } from "./admin.ts";
 import { BusyAddressError } from "./busy-address-error.ts";
@@ -137,7 +137,9 @@ export class GrpcDoor {
   #accept(socket: Socket, serve: () => void): void {
     socket.on("error", () => socket.destroy());
     const address = socket.remoteAddress ?? "";
-    const admission = this.#limits.admit(address, this.#context.clock.monotonicNow());
+    const admission = this.#limits.admit(address, this.#context.clock.monotonicNow(), {
+      isLocal: isLoopback(address),
+    });
     if (!admission.ok) {
       this.refusals.count("accept", admission.reason);
       socket.destroy();
