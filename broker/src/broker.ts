@@ -29,7 +29,8 @@ import {
   watchEventLoop,
 } from "./platform/index.ts";
 import type { Metrics } from "./platform/metrics.ts";
-import type { DiskFault, Logger } from "./ports/index.ts";
+import { DiskFault } from "./ports/index.ts";
+import type { Logger } from "./ports/index.ts";
 import {
   BrokerCounters,
   type Controller,
@@ -45,6 +46,7 @@ import {
 import { claimDirectory, openLogDirectory } from "./storage/index.ts";
 import type { ClusterIdentity, OpenProgress, OpenReport } from "./storage/index.ts";
 import type { BrokerCluster } from "./broker-cluster.ts";
+import { Closers } from "./broker-closers.ts";
 import { BrokerDoors } from "./broker-doors.ts";
 import { healthChecks } from "./broker-health.ts";
 import { BrokerJoin, type OpenedReplicas } from "./broker-join.ts";
@@ -116,7 +118,7 @@ export class Broker {
   #metrics: Promise<Metrics> | null = null;
   #stage: Stage = "new";
   /** What a start has opened, to be closed in the opposite order. */
-  readonly #closers: (() => Promise<void>)[] = [];
+  readonly #closers: Closers;
   /** Of clients that watch. */
   readonly #metadataListeners = new Set<Parameters<BrokerContext["onMetadata"]>[0]>();
   #waitingFor: readonly string[] = ["start"];
@@ -142,6 +144,7 @@ export class Broker {
     this.#config = config;
     this.logLevels = new LogLevels(config.logLevel, config.logLevels);
     this.#logger = options.logger ?? createLogger({ level: this.logLevels, nodeId: config.nodeId });
+    this.#closers = new Closers(this.#logger);
     this.#requests = new RequestLog({ logger: this.#logger.child("requests"), slowMs: config.slowRequestMs });
     this.#budget = new RequestBudget({ maxBytes: config.queuedMaxRequestBytes, maxRequests: config.queuedMaxRequests });
     this.#liveConfig = new LiveConfig(config);
@@ -216,7 +219,10 @@ export class Broker {
     return this.#starting;
   }
 
-  /** Clean stop; resolves when the lock is given back. Any number of calls. */
+  /**
+   * Clean stop; resolves when the lock is given back. Any number of calls. Rejects with BrokerStartError STOP_FAILED when a part did not
+   * close as it should; all are closed then, too.
+   */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopOnce();
     return this.#stopping;
@@ -241,7 +247,11 @@ export class Broker {
     // A start that waits for others would wait for ever.
     this.#cluster?.giveUp();
     if (this.#stage === "starting") this.#giveUpJoining();
-    await this.#starting?.catch(() => undefined);
+    if (this.#starting !== null)
+      await this.#closers.hold(
+        "start",
+        this.#starting.catch(() => undefined),
+      );
     if (this.#stage === "ready") this.#stage = "stopping";
     this.#waitingFor = ["draining"];
     await this.#closeAll();
@@ -269,11 +279,11 @@ export class Broker {
       nodeId: this.#config.nodeId,
     });
     this.#identity = identity;
-    this.#closers.push(() => lock.release());
+    this.#closers.add("lock", () => lock.release());
     const unwatch = watchEventLoop(this.#logger.child("process"), this.#config.eventLoopWarnMs);
-    this.#closers.push(async () => unwatch());
+    this.#closers.add("event loop watch", async () => unwatch());
     const http = await this.#doors.openHttp(this.#view());
-    if (http !== null) this.#closers.push(() => http.close());
+    if (http !== null) this.#closers.add("http", () => http.close());
     this.#cluster = await this.#openCluster();
 
     this.#waitingFor = ["metadata"];
@@ -288,12 +298,12 @@ export class Broker {
       ...(onRecovery === undefined ? {} : { onProgress: onRecovery }),
     });
     if (this.#report.clean) this.#brokerEpoch = this.#report.previousBrokerEpoch;
-    this.#closers.push(() => replicas.stop(this.#brokerEpoch));
+    this.#closers.add("replicas", () => replicas.stop(this.#brokerEpoch));
     this.#cluster?.serve(replicas);
 
     this.#waitingFor = ["listeners"];
     const grpc = await this.#doors.listenGrpc(context);
-    this.#closers.push(() => grpc.close());
+    this.#closers.add("grpc", () => grpc.close());
     await this.#joinCluster(controller, context, { openedWith, report: this.#report });
     if (this.#config.profile === "dev") await createReadyTopic(context);
     if (this.#fault !== null) throw faultError(this.#fault);
@@ -339,7 +349,7 @@ export class Broker {
       refusedFenceMs: () => this.#liveConfig.current.brokerRefusedFenceMs,
     });
     this.#doors.addPeers(cluster);
-    this.#closers.push(() => cluster.close());
+    this.#closers.add("peers", () => cluster.close());
     // A stop that came before could not tell it.
     if (this.#stopping !== null) cluster.giveUp();
     return cluster;
@@ -380,7 +390,7 @@ export class Broker {
       opened,
     );
     this.#controller = controller;
-    this.#closers.push(() => controller.close());
+    this.#closers.add("metadata", () => controller.close());
     if (cluster === null) {
       assertVotesAlone(driver);
       await controller.whenActive();
@@ -449,9 +459,11 @@ export class Broker {
       opened,
     );
     this.#join = join;
-    this.#closers.push(async () => this.#cluster?.handOver());
+    this.#closers.add("hand-over", async () => this.#cluster?.handOver());
     // A broker that has failed has nothing to hand over in good order.
-    this.#closers.push(() => (this.#stage === "stopping" ? join.shutDown() : Promise.resolve(join.close())));
+    this.#closers.add("registration", () =>
+      this.#stage === "stopping" ? join.shutDown() : Promise.resolve(join.close()),
+    );
     this.#waitingFor = ["registration"];
     await join.run();
   }
@@ -530,18 +542,16 @@ export class Broker {
     return { replicas, context };
   }
 
-  /** Opposite to the order of opening. Each is tried; the first failure is reported when all are closed. */
   async #closeAll(): Promise<void> {
-    let failure: unknown = null;
-    for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop()) {
-      try {
-        await close();
-      } catch (cause: unknown) {
-        this.#logger.error("a part of the broker did not close", { err: cause });
-        failure ??= cause;
-      }
-    }
-    if (failure !== null && this.#stage === "stopping") throw startErrorOf(failure, this.#path);
+    const failed = await this.#closers.closeAll();
+    if (failed === null || this.#stage !== "stopping") return;
+    const { part, cause } = failed;
+    const reason = cause instanceof DiskFault ? describeFault(cause) : messageOf(cause);
+    throw new BrokerStartError(
+      "STOP_FAILED",
+      `the broker has stopped, but not in good order (${part}): ${reason}`,
+      cause,
+    );
   }
 
   /** Once: later faults follow from the first. The doors go; what the disk holds is left to the next start's recovery. */

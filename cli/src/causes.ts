@@ -112,6 +112,7 @@ export const CAUSES: Readonly<Record<string, string>> = {
   PATH_TOO_LONG: "log.dirs names a very deep directory.",
   PERMISSION_DENIED: "The broker ran as another user before, or a volume belongs to root.",
   READ_ONLY_DISK: "A volume was mounted read-only, or the kernel made it so after a fault of the disk.",
+  STOP_FAILED: "The disk refused the last writes, or a part of the broker was broken before.",
   TOO_MANY_OPEN_FILES: "Many partitions and connections, under the small limit that shells and containers give.",
 
   // The HTTP door's.

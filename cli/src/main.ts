@@ -3,7 +3,7 @@
  * as a whole and the only one that ends it.
  */
 import { ExitCode } from "./exit-codes.ts";
-import { reportLostOutput, runCli } from "./run-cli.ts";
+import { reportEarlyEnd, reportLostOutput, runCli } from "./run-cli.ts";
 import { watchStopSignals } from "./signals.ts";
 
 // A reader that went away shows as an error event of the stream; who writes much asks the ChunkWriter.
@@ -14,11 +14,14 @@ void main();
 
 /** The command line of this process, to its end. */
 async function main(): Promise<never> {
-  // Until the end is reached: with nothing left to wait for, Node ends without getting there.
-  process.exitCode = ExitCode.FAILED;
   const { env, stdin, stdout, stderr } = process;
   const stop = watchStopSignals(process, () => performance.now());
   const args = process.argv.slice(2);
+  // With nothing left to wait for, Node ends without getting to the end.
+  process.exitCode = ExitCode.FAILED;
+  process.once("beforeExit", () => {
+    process.exitCode = reportEarlyEnd(args, stderr);
+  });
   process.exitCode = await runCli(args, { env, stdin, stdout, stderr, stop });
   await drained(process.stdout);
   // A full disk behind it must not end as a success; a reader that went away (`| head`) may.

@@ -194,6 +194,11 @@ export const OWN_CODES: readonly OwnCode[] = [
     hint: "Make a new one with createBroker.",
   },
   {
+    code: "STOP_FAILED",
+    text: "The broker has stopped, but not in good order.",
+    hint: "Look at the log lines before: they name the part. The next start recovers all that was synced.",
+  },
+  {
     code: "BAD_REQUEST",
     text: "The HTTP door could not read the request.",
     hint: "Ask it with HTTP/1.1; gRPC has a port of its own.",

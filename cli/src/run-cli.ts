@@ -113,6 +113,15 @@ export function reportLostOutput(cause: NodeJS.ErrnoException, args: readonly st
   return failure.exitCode;
 }
 
+/** Node has nothing left to wait for, and the command has not ended: whoever looks at the exit code shall know why. */
+export function reportEarlyEnd(args: readonly string[], stderr: Writable): ExitCode {
+  const failure = new CliFailure("INTERNAL", "the process had nothing left to wait for before the command had ended", {
+    hint: "this is a defect of tidemark; report it with the last lines of the log",
+  });
+  stderr.write(renderFailure(failure, { asJson: asksForJson(args), verbose: false }));
+  return failure.exitCode;
+}
+
 interface Attempt {
   readonly args: readonly string[];
   readonly program: Command;
