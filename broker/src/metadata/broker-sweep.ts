@@ -71,6 +71,10 @@ export function afterBrokerChange(partition: PartitionImage, brokerId: number, a
 /**
  * The replica has bad bytes below its recovery point: out of leadership, ISR and ELR (15.7(2)). Null: nobody else has the records
  * for certain, and it stays as it is (15.7(4)).
+ *
+ * The leader epoch rises in any case: the leader knows how far the log reached before the replica cut it, and would take it back
+ * into the ISR on that. In the new epoch it knows nothing of it (7(3)) until it has heard it again, cut by then; and what it
+ * proposed before is refused (7(6)).
  */
 export function afterDamage(partition: PartitionImage, brokerId: number, around: Surroundings): PartitionImage | null {
   const { isr, elr, leaderId } = partition;
@@ -78,10 +82,12 @@ export function afterDamage(partition: PartitionImage, brokerId: number, around:
   const copies = [...isr, ...elr, ...candidates];
   // Also where it is in neither of them: of the last ISR it may be the one whose records are left.
   if (copies.every((id) => id === brokerId)) return null;
-  if (!isr.includes(brokerId) && !elr.includes(brokerId)) return partition;
-  const wasLeader = leaderId === brokerId;
-  const after = without(wasLeader ? { ...partition, leaderId: -1 } : partition, brokerId, around, true);
-  return asChanged(partition, withLeader(after, around), { isNewLeader: wasLeader });
+  const isCounted = isr.includes(brokerId) || elr.includes(brokerId);
+  const isLeader = leaderId === brokerId;
+  const after = isCounted
+    ? without(isLeader ? { ...partition, leaderId: -1 } : partition, brokerId, around, true)
+    : partition;
+  return asChanged(partition, withLeader(after, around), { isNewLeader: true });
 }
 
 function isKnownDamaged(brokerId: number, { partition }: PartitionImage, { brokers, topicId }: Surroundings): boolean {

@@ -352,7 +352,21 @@ export class ImageDraft {
       partitionEpoch,
       isRecovering,
     });
+    for (const brokerId of isr)
+      if (!before.isr.includes(brokerId)) this.#forgetDamage(brokerId, record.topicId, partition);
     this.#noteChange(record.topicId, partition);
+  }
+
+  /** It is in sync again: what was damaged there has been fetched anew. */
+  #forgetDamage(brokerId: number, topicId: string, partition: number): void {
+    const broker = this.#broker(brokerId);
+    if (broker === undefined || !isDamaged(broker, topicId, partition)) return;
+    const damaged = broker.damaged
+      .map((row) =>
+        row.topicId === topicId ? { topicId, partitions: row.partitions.filter((n) => n !== partition) } : row,
+      )
+      .filter(({ partitions }) => partitions.length > 0);
+    this.#setBroker({ ...broker, damaged });
   }
 
   #changeConfig({ owner, set, unset }: MetadataRecord & { type: "configChanged" }): void {

@@ -42,7 +42,7 @@ export interface BrokerImage {
   readonly isFull: boolean;
   /** Its log directory failed (3.8(1)). */
   readonly isOffline: boolean;
-  /** Replicas that this incarnation registered or reported as damaged (15.7): never chosen unasked. */
+  /** Replicas that this incarnation registered or reported as damaged (15.7), until they are in sync again: never chosen unasked. */
   readonly damaged: readonly TopicPartitions[];
 }
 

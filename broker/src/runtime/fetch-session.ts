@@ -53,6 +53,8 @@ export interface ReadablePartition {
   readCached(offset: Offset, maxBytes: number): CachedRecords | null;
   readTailInto(into: Buffer, at: number, offset: Offset): ReadSpan | null;
   readInto(into: Buffer, at: number, offset: Offset): Promise<ReadSpan>;
+  /** What is read at `offset` is no batch. */
+  suspect(offset: Offset): void;
   watch(watcher: PartitionWatcher): void;
   unwatch(watcher: PartitionWatcher): void;
 }
@@ -297,7 +299,7 @@ export class FetchSession {
       else this.#enqueue(subscription);
       return null;
     }
-    if (span.bytes === 0) return this.#failNow(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
+    if (span.bytes === 0) return this.#failDamaged(subscription);
     room.use(span.bytes);
     this.#credit -= span.bytes;
     return this.#advance(subscription, [into.subarray(at, at + span.bytes)], span.nextOffset);
@@ -349,7 +351,7 @@ export class FetchSession {
     }
     this.#giveRead(slab);
     if (span.firstBatchBytes > wanted) this.#read(subscription, span.firstBatchBytes);
-    else this.#fail(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
+    else this.#sayLater(this.#failDamaged(subscription));
   }
 
   /** A read that brought nothing makes room for another. */
@@ -386,6 +388,12 @@ export class FetchSession {
 
   #fail(subscription: Subscription, code: ErrorName, message: string): void {
     this.#sayLater(this.#failNow(subscription, code, message));
+  }
+
+  /** Below the read end, and there is no batch (15.7(1)). */
+  #failDamaged(subscription: Subscription): FetchedPart {
+    subscription.partition.suspect(subscription.position);
+    return this.#failNow(subscription, "KAFKA_STORAGE_ERROR", DAMAGED);
   }
 
   #sayLater(part: FetchedPart): void {

@@ -84,6 +84,8 @@ export interface PartitionDeps {
   readonly reserve: Pick<DiskReserve, "hasRoom" | "fullMessage">;
   /** A write failed for another reason than a full disk (3.8(1)). */
   onDiskFault(fault: DiskFault): void;
+  /** What is read at `offset` is no batch, or came to a reader with a wrong sum. */
+  onSuspect(log: PartitionLog, offset: Offset): void;
   /** Outside the append path (7(6)); the answer comes by `retryProposal` or `onProposalAnswered`. */
   proposeIsr(partition: Partition, proposal: IsrProposal): void;
 }
@@ -225,6 +227,11 @@ export class Partition implements LogEvents, AppendsOwner {
 
   findMaxTimestamp(): Promise<{ offset: Offset; timestamp: number } | null> {
     return this.#log.findMaxTimestamp(this.#leader.highWatermark);
+  }
+
+  /** Who reads could make nothing of what lies at `offset` (15.7(1)). */
+  suspect(offset: Offset): void {
+    this.#deps.onSuspect(this.#log, offset);
   }
 
   watch(watcher: PartitionWatcher): void {

@@ -19,6 +19,10 @@ export interface ReplicaLogsDeps {
   readonly logger: Logger;
   readonly topics: HostedTopics;
   isOffline(): boolean;
+  /** Whether the damaged log may still be cut (15.7(2)). */
+  mustRepair(log: PartitionLog, topic: TopicImage, partition: number): boolean;
+  onCut(log: PartitionLog): void;
+  onWhole(log: PartitionLog): void;
   /** The log of this replica is there and at rest: it can take a role. */
   onMade(topic: string, partition: number): void;
   /** A step of this topic has ended. */
@@ -102,6 +106,16 @@ export class ReplicaLogs {
     this.#step(topic, partition, () => this.#make(topic, partition));
   }
 
+  /** Cuts the log at its damage, if that is still wanted when its turn comes; `onMade` follows. */
+  repair({ topic, partition }: PartitionLog): void {
+    this.#step(topic, partition, () => this.#repair(topic, partition));
+  }
+
+  /** What was damaged is whole. */
+  endRepair({ topic, partition }: PartitionLog): void {
+    this.#step(topic, partition, () => this.#endRepair(topic, partition));
+  }
+
   drop(topic: TopicImage, partition: number): void {
     this.#unmade.delete(`${topic.topicId}-${partition}`);
     this.#step(topic.name, partition, () => this.#drop(topic, partition));
@@ -136,6 +150,42 @@ export class ReplicaLogs {
     }
     this.#unmade.delete(key);
     this.#deps.onMade(name, number);
+  }
+
+  async #repair(name: string, number: number): Promise<void> {
+    const wanted = this.#topics.find(name)?.image;
+    const log = this.find(name, number);
+    if (wanted === undefined || log === undefined || log.topicId !== wanted.topicId || this.#deps.isOffline()) return;
+    if (!this.#deps.mustRepair(log, wanted, number)) return;
+    const { offset = 0 } = log.damage ?? log.rot ?? {};
+    try {
+      await this.#directory?.repairLog(name, asPartitionId(number));
+    } catch (cause: unknown) {
+      if (this.#isStopped && this.#directory === null) return;
+      this.#deps.logger.error("a damaged log could not be cut", { topic: name, partition: number, err: cause });
+      return this.#makeLater(name, number);
+    }
+    this.#deps.logger.info("a damaged log is cut and filled from its leader", {
+      topic: name,
+      partition: number,
+      offset,
+    });
+    this.#deps.onCut(log);
+    this.#deps.onMade(name, number);
+  }
+
+  async #endRepair(name: string, number: number): Promise<void> {
+    const log = this.find(name, number);
+    if (log?.isRepairing !== true || this.#deps.isOffline()) return;
+    try {
+      await this.#directory?.endRepair(name, asPartitionId(number));
+    } catch (cause: unknown) {
+      // Its next start, or its next change of metadata, tries again.
+      if (!this.#isStopped)
+        this.#deps.logger.warn("a repair could not be ended", { topic: name, partition: number, err: cause });
+      return;
+    }
+    this.#deps.onWhole(log);
   }
 
   #makeLater(name: string, number: number): void {

@@ -12,7 +12,7 @@
  */
 import { ProtoError } from "@tidemark/proto";
 import type { ErrorName } from "@tidemark/proto";
-import type { Histogram } from "../base/index.ts";
+import type { Histogram, Offset } from "../base/index.ts";
 import { asPartitionId } from "../base/index.ts";
 import type { LiveConfig } from "../config/index.ts";
 import type {
@@ -27,6 +27,7 @@ import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
 import type { LogDirectoryOptions, OpenLogDirectory, OpenReport, PartitionLog, ReplicaSpec } from "../storage/index.ts";
 import type { ControllerCommands } from "./controller-commands.ts";
 import type { Traffic } from "./counters.ts";
+import { DamagedReplicas } from "./damaged-replicas.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { countsSynced } from "./durability.ts";
 import type { FollowedPartition } from "./followed-partition.ts";
@@ -67,8 +68,8 @@ export interface ReplicaManagerDeps {
   readonly turn: Turn;
   readonly purgatory: Purgatory;
   readonly openLogDirectory: OpenLogDirectory;
-  /** Where leaders propose their in-sync replicas. */
-  readonly commands: Pick<ControllerCommands, "alterPartitions">;
+  /** Where leaders propose their in-sync replicas, and damage is reported. */
+  readonly commands: Pick<ControllerCommands, "alterPartitions" | "reportDamage">;
   /** Where there are other brokers: how to follow them, and be followed (replication.ts). */
   readonly createReplication?: (host: ReplicationHost) => Replication;
   /** The one log directory is offline (3.8(1)). */
@@ -90,6 +91,7 @@ export class ReplicaManager {
   readonly #roles: ReplicaRoles;
   /** Of the roles: asked by every request. */
   readonly #led: HostedPartitions<Partition>;
+  readonly #damaged: DamagedReplicas;
   readonly #readyWaits: ReadyWaits;
   readonly #reserve: DiskReserve;
   readonly #retention: RetentionJob;
@@ -100,12 +102,19 @@ export class ReplicaManager {
     this.#deps = deps;
     const { disk, clock, timers, turn, purgatory, logger } = deps;
     this.#topics = new HostedTopics(options.config);
+    this.#damaged = new DamagedReplicas({ timers, logger, topics: this.#topics, commands: deps.commands });
     this.#logs = new ReplicaLogs({
       clock,
       timers,
       logger,
       topics: this.#topics,
       isOffline: () => this.#isOffline,
+      mustRepair: (log, { partitions }, number) => {
+        const image = partitions[number];
+        return image !== undefined && this.#damaged.mustRepair(log, image);
+      },
+      onCut: (log) => this.#damaged.onCut(log),
+      onWhole: (log) => this.#damaged.onWhole(log),
       onMade: (topic, partition) => this.#onMade(topic, partition),
       onStepEnd: (topic) => this.#readyWaits.check(topic),
     });
@@ -129,6 +138,8 @@ export class ReplicaManager {
       reserve: this.#reserve,
       commands: deps.commands,
       createReplication: deps.createReplication,
+      damaged: this.#damaged,
+      onRepairDue: (log) => this.#logs.repair(log),
       onDiskFault: (fault) => this.#goOffline(fault),
     });
     this.#led = this.#roles.led;
@@ -195,6 +206,7 @@ export class ReplicaManager {
    * its marker. The doors are shut before.
    */
   async stop(brokerEpoch: number): Promise<void> {
+    this.#damaged.close();
     this.#logs.stop();
     this.#roles.stop();
     await this.#retention.stop();
@@ -238,6 +250,17 @@ export class ReplicaManager {
     return Math.min(this.#topics.image.metadataOffset, this.#logs.doneUpTo);
   }
 
+  /** Somebody doubts what a replica here has at `offset` (15.7(1)): it is read back, and what is bad is repaired. */
+  suspect(topic: string, partition: number, offset: Offset): void {
+    const log = this.#logs.find(topic, partition);
+    if (log !== undefined) this.#damaged.suspect(log, offset);
+  }
+
+  /** How often replicas here were found damaged, and became whole again, since the start. */
+  get damage(): { readonly found: number; readonly repaired: number } {
+    return this.#damaged.counts;
+  }
+
   /** What the controller asks of partitions without a leader (9(3)). Throws before the logs are open: it would say that there are none. */
   replicaEnds({ partitions }: ReplicaEndsRequest): ReplicaEnd[] {
     const { directory } = this.#logs;
@@ -248,7 +271,8 @@ export class ReplicaManager {
       const name = this.#topics.image.topicsById.get(topicId)?.name;
       const log = name === undefined ? undefined : directory.log(name, asPartitionId(partition));
       if (log === undefined || log.topicId !== topicId) continue;
-      const { latestEpoch, isDamaged } = log;
+      const { latestEpoch } = log;
+      const isDamaged = log.isDamaged || log.isRepairing;
       ends.push({ topicId, partition, latestEpoch, logEndOffset: endOffsetOf(log), isDamaged });
     }
     return ends;
@@ -368,6 +392,7 @@ export class ReplicaManager {
     if (this.#topics.remove(topic)) this.#roles.forgetTraffic(topic.name);
     for (const { partition } of this.#topics.partitionsOf(topic)) {
       this.#roles.forget(topic, partition);
+      this.#damaged.forget(topic, partition);
       this.#logs.drop(topic, partition);
     }
   }
@@ -377,6 +402,10 @@ export class ReplicaManager {
   }
 
   #followPartition(topic: TopicImage, image: PartitionImage): void {
+    this.#damaged.onMetadata(topic, image);
+    const isWhole = image.isr.includes(this.#topics.brokerId);
+    const repaired = isWhole ? this.#logs.find(topic.name, image.partition) : undefined;
+    if (repaired?.isRepairing === true && repaired.topicId === topic.topicId) this.#logs.endRepair(repaired);
     if (this.#roles.keep(topic, image)) return;
     this.#roles.end(topic, image.partition, "NOT_LEADER_OR_FOLLOWER");
     // A log that is open takes its role in this very stretch: a restart with many partitions makes no promise for each.

@@ -16,6 +16,7 @@ import type { Clock, DiskFault, Logger, TimerHandle, Timers } from "../ports/ind
 import type { PartitionLog } from "../storage/index.ts";
 import type { ControllerCommands } from "./controller-commands.ts";
 import { Traffic } from "./counters.ts";
+import type { DamagedReplicas } from "./damaged-replicas.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
 import type { FollowedPartition } from "./followed-partition.ts";
 import { HostedPartitions } from "./hosted-partitions.ts";
@@ -40,6 +41,9 @@ export interface ReplicaRolesDeps {
   readonly commands: Pick<ControllerCommands, "alterPartitions">;
   /** Where there are other brokers: how to follow them, and be followed (replication.ts). */
   readonly createReplication: ((host: ReplicationHost) => Replication) | undefined;
+  readonly damaged: DamagedReplicas;
+  /** The log is to be cut where it is damaged before it follows (15.7(2)). */
+  onRepairDue(log: PartitionLog): void;
   onDiskFault(fault: DiskFault): void;
 }
 
@@ -80,6 +84,7 @@ export class ReplicaRoles {
       },
       reserve,
       onDiskFault,
+      onSuspect: (log, offset) => deps.damaged.suspect(log, offset),
       proposeIsr: (partition, proposal) => this.#proposals.propose(partition, proposal),
     };
     this.#proposals = new IsrSender({
@@ -193,8 +198,9 @@ export class ReplicaRoles {
     });
   }
 
-  /** A damaged log stays as it is: nothing is appended to it, and nothing is cut (15.7). */
+  /** A damaged log that is not to be repaired yet stays as it is: nothing is appended to it, and nothing is cut (15.7). */
   #follow(replication: Replication, image: PartitionImage, log: PartitionLog): void {
+    if (this.#deps.damaged.mustRepair(log, image)) return this.#deps.onRepairDue(log);
     if (log.isDamaged) return;
     const { leaderId, uncleanEpoch } = image;
     const leaderEpoch = asLeaderEpoch(image.leaderEpoch);

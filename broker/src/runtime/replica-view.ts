@@ -71,6 +71,10 @@ export class ReplicaView implements ReadablePartition, ReplicaWatcher {
     return this.led.written.readInto(into, at, offset, this.readEnd);
   }
 
+  suspect(offset: Offset): void {
+    this.led.suspect(offset);
+  }
+
   /** One reader at most: the stream of one follower. */
   watch(reader: PartitionWatcher): void {
     this.#reader = reader;

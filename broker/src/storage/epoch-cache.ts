@@ -74,6 +74,15 @@ export class EpochCache {
     this.markDirty(startOffset);
   }
 
+  /** Whether a batch of `epoch` may begin at `offset`. Nearly always it is asked of the latest one. */
+  holds(epoch: number, offset: number): boolean {
+    const last = this.#entries.at(-1);
+    if (last === undefined) return true;
+    if (offset >= last.startOffset) return epoch === last.epoch;
+    const known = this.epochAt(offset);
+    return known === null || known === epoch;
+  }
+
   /** Leader epoch of the batch that begins at `offset`; null: what is known begins behind it. */
   epochAt(offset: number): number | null {
     return this.#entries.findLast(({ startOffset }) => startOffset <= offset)?.epoch ?? null;

@@ -3,6 +3,9 @@
  * segments. The place comes from the index (floor entry, then headers), or from a hint that the last read of a sequential
  * reader left behind; the bytes go straight into the caller's memory.
  *
+ * What of a batch lies outside its CRC is held against what the log knows: an epoch that did not hold there, and an offset
+ * further on than the one before ends, in a log that was not compacted, end a read. Somebody looks closer then (verify).
+ *
  * Bytes near the end of the active segment are in the page cache and are read at once; all others off the event loop. A
  * read that was overtaken by a truncation (the log's generation rose) answers with nothing: its caller looks again. What
  * clients and followers ask for waits for a slot of the disk: a pool full of reads would hold up writes and syncs.
@@ -10,7 +13,7 @@
 import { asOffset } from "../base/index.ts";
 import type { Offset } from "../base/index.ts";
 import { BATCH_HEADER_BYTES, batchSizeAt, readInt64 } from "@tidemark/proto";
-import { lastOffsetAt } from "./batch-fields.ts";
+import { lastOffsetAt, lastOffsetDeltaAt, leaderEpochAt } from "./batch-fields.ts";
 import { readFully, readFullySync } from "./file-io.ts";
 import { scanHeaders, scanHeadersSync } from "./header-scan.ts";
 import type { HeaderVisitor } from "./header-scan.ts";
@@ -34,6 +37,14 @@ export interface ReadableLog {
   readonly generation: number;
 }
 
+/** What the log knows of its batches beside their bytes. */
+export interface ReaderSource extends ReadableLog {
+  /** Whether a batch of this leader epoch may begin there. */
+  isOfEpoch(epoch: number, baseOffset: number): boolean;
+  /** Nothing lies between two batches of the segment, as far as is known. */
+  isGapless(segment: Segment): boolean;
+}
+
 interface Place {
   readonly segment: Segment;
   readonly position: number;
@@ -47,12 +58,12 @@ interface Hint {
 }
 
 export class LogReader {
-  readonly #log: ReadableLog;
+  readonly #log: ReaderSource;
   readonly #slots: SyncSlots;
   readonly #hints: (Hint | undefined)[] = [];
   #hintSlot = 0;
 
-  constructor(log: ReadableLog, slots: SyncSlots) {
+  constructor(log: ReaderSource, slots: SyncSlots) {
     this.#log = log;
     this.#slots = slots;
   }
@@ -182,12 +193,15 @@ export class LogReader {
     let nextOffset: number = offset;
     let firstBatchBytes = 0;
     const leftBytes = place.segment.writtenBytes - place.position;
+    const isGapless = this.#log.isGapless(place.segment);
     while (at + BATCH_HEADER_BYTES <= length) {
       const size = batchSizeAt(bytes, at);
-      const lastOffset = lastOffsetAt(bytes, at);
+      const baseOffset = readInt64(bytes, at);
+      const lastOffset = baseOffset + lastOffsetDeltaAt(bytes, at);
       // Bytes that are no batch are damage; what stands before them is good. A length that has rotted asks for no memory.
       const isBatch = size >= BATCH_HEADER_BYTES && size <= leftBytes - at && lastOffset >= nextOffset;
-      if (!isBatch || lastOffset >= limit) break;
+      if (!isBatch || lastOffset >= limit || (isGapless && baseOffset > nextOffset)) break;
+      if (!this.#log.isOfEpoch(leaderEpochAt(bytes, at), baseOffset)) break;
       if (at === 0) firstBatchBytes = size;
       if (at + size > length) break;
       at += size;

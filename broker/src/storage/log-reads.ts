@@ -13,6 +13,7 @@ import { LogReader, slotOf } from "./log-reader.ts";
 import type { LogState } from "./log-state.ts";
 import { findDamage } from "./log-verification.ts";
 import { findProducerBatch } from "./producer-replay.ts";
+import type { Segment } from "./segment.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
 import { StorageError } from "./storage-error.ts";
 import { findByTimestamp, findMaxTimestamp } from "./timestamp-search.ts";
@@ -38,7 +39,16 @@ export class LogReads {
   constructor(deps: LogReadsDeps) {
     this.#deps = deps;
     this.#state = deps.state;
-    this.reader = new LogReader(deps.state, deps.host.readSlots);
+    const { state, epochs, host } = deps;
+    const source = {
+      segments: state.segments,
+      get generation() {
+        return state.generation;
+      },
+      isOfEpoch: (epoch: number, baseOffset: number) => epochs.holds(epoch, baseOffset),
+      isGapless: (segment: Segment) => state.isGapless && !segment.hasGaps,
+    };
+    this.reader = new LogReader(source, host.readSlots);
   }
 
   // ---- batches ----
@@ -154,10 +164,9 @@ export class LogReads {
     return this.#rot;
   }
 
-  /** `isGapless`: nothing was ever taken out between two batches. */
-  async verify({ from, to, pace = (): null => null }: VerifyOptions, isGapless: boolean): Promise<FoundDamage | null> {
+  async verify({ from, to, pace = (): null => null }: VerifyOptions): Promise<FoundDamage | null> {
     if (this.#rot !== null) return this.#rot;
-    const source = { state: this.#state, epochs: this.#deps.epochs, isGapless };
+    const source = { state: this.#state, epochs: this.#deps.epochs };
     const found = await this.#watched(() => findDamage(source, { from, to, pace }));
     this.#rot ??= found;
     return this.#rot;

@@ -15,6 +15,7 @@ export interface LogStateOptions {
   readonly durableBase: number;
   readonly highWatermark: number;
   readonly isTouched: boolean;
+  readonly isGapless: boolean;
 }
 
 export class LogState implements ReadableLog {
@@ -40,6 +41,8 @@ export class LogState implements ReadableLog {
   isTruncating = false;
   isClosed = false;
   isOffline = false;
+  /** Never compacted, as far as this life knows: nothing lies between two batches. */
+  isGapless: boolean;
   /** False: nothing happened since a clean stop, and a stop has nothing to write. */
   isTouched: boolean;
 
@@ -54,6 +57,7 @@ export class LogState implements ReadableLog {
     this.writtenEnd = this.active.endOffset;
     this.#highWatermark = asOffset(Math.min(Math.max(options.highWatermark, logStartOffset), this.logEndOffset));
     this.isTouched = options.isTouched;
+    this.isGapless = options.isGapless;
   }
 
   get highWatermark(): Offset {

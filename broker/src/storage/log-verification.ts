@@ -2,14 +2,14 @@
  * Reads batches of a log that is in use back from the disk, and says where they are not what was written: for a reader's or
  * a follower's suspicion, and for the looks that are taken at everything from time to time. Nothing is changed.
  *
- * Held against each batch: size, format, CRC, counts; that it begins where the one before ended, unless the cleaner may have
- * been there (its base offset lies outside the CRC); that it ends inside its segment; its leader epoch against the epoch
- * cache, which lies outside the CRC, too. Bytes that are cut, or retained away, while they are read are nobody's damage.
+ * Held against each batch: size, format, CRC, counts; that it begins behind the one before and ends inside its segment; its
+ * leader epoch against the epoch cache, since that lies outside the CRC. So does the base offset: a gap that the next batch
+ * contradicts is damage of the batch behind it, and any other the cleaner's work. Bytes that are cut, or retained away, while they are read are nobody's damage.
  */
 import { BATCH_HEADER_BYTES, batchSizeAt, readInt64, validateStoredBatch } from "@tidemark/proto";
 import { asOffset, asPosition } from "../base/index.ts";
 import type { Offset } from "../base/index.ts";
-import { lastOffsetAt, leaderEpochAt, STORED_BATCH_BYTES_MAX } from "./batch-fields.ts";
+import { lastOffsetAt, leaderEpochAt, RELATIVE_OFFSET_MAX, STORED_BATCH_BYTES_MAX } from "./batch-fields.ts";
 import type { EpochCache } from "./epoch-cache.ts";
 import { isPassingFault, readFully } from "./file-io.ts";
 import { slotOf } from "./log-reader.ts";
@@ -22,8 +22,6 @@ const SLAB_BYTES = 1024 * 1024;
 export interface VerificationSource {
   readonly state: LogState;
   readonly epochs: EpochCache;
-  /** Nothing was ever taken out between two batches. */
-  readonly isGapless: boolean;
 }
 
 /** Bytes were read; whoever wants to be slow answers when to go on. */
@@ -57,6 +55,8 @@ class SegmentCheck {
   readonly #segment: Segment;
   readonly #end: Offset;
   readonly #bytes: number;
+  /** Offset and place of the newest batch that began further on than the one before ended. */
+  #gap: { readonly offset: number; readonly position: number; readonly next: number } | null = null;
   #slab: Buffer;
   /** Offset and place of the next batch. */
   #next: number;
@@ -92,7 +92,9 @@ class SegmentCheck {
       const pause = pace(filled);
       if (pause !== null) await pause;
     }
-    const isWhole = this.#next === this.#end || (!this.#source.isGapless && this.#next < this.#end);
+    this.#segment.hasGaps ||= this.#gap !== null;
+    const mayEndEarly = !this.#source.state.isGapless || this.#end - this.#segment.baseOffset > RELATIVE_OFFSET_MAX;
+    const isWhole = this.#next === this.#end || (mayEndEarly && this.#next < this.#end);
     return isWhole ? null : this.#damage("missing", 0);
   }
 
@@ -106,8 +108,11 @@ class SegmentCheck {
       const mayGoOn = size <= Math.min(left - at, STORED_BATCH_BYTES_MAX) && left > filled;
       if (isCutOff && mayGoOn && (size === 0 || size >= BATCH_HEADER_BYTES)) break;
       const reason = this.#badAt(at, filled);
-      if (reason !== null) return this.#damage(reason, at, this.#believedEnd(reason, at, filled));
-      this.#next = lastOffsetAt(bytes, at) + 1;
+      if (reason !== null) return this.#blame(reason, at, filled);
+      const nextOffset = lastOffsetAt(bytes, at) + 1;
+      if (readInt64(bytes, at) > this.#next)
+        this.#gap = { offset: this.#next, position: this.#position + at, next: nextOffset };
+      this.#next = nextOffset;
       at += size;
     }
     if (at === 0) this.#slab = Buffer.allocUnsafeSlow(Math.min(bytes.length * 4, left, STORED_BATCH_BYTES_MAX));
@@ -119,11 +124,18 @@ class SegmentCheck {
     const step = validateStoredBatch(this.#slab, at, filled);
     if (!step.ok) return step.reason;
     const { baseOffset, lastOffset } = step.header;
-    const { isGapless, epochs } = this.#source;
     if (baseOffset < this.#next || lastOffset >= this.#end) return "offset";
-    if (isGapless && baseOffset > this.#next) return "offset";
-    const epoch = epochs.epochAt(baseOffset);
-    return epoch !== null && epoch !== leaderEpochAt(this.#slab, at) ? "epoch" : null;
+    return this.#source.epochs.holds(leaderEpochAt(this.#slab, at), baseOffset) ? null : "epoch";
+  }
+
+  #blame(reason: LogDamage["reason"], at: number, filled: number): FoundDamage {
+    const gap = this.#gap;
+    // It is the one before that is not where it says.
+    if (reason === "offset" && gap !== null && gap.next === this.#next) {
+      this.#next = gap.offset;
+      return this.#damage(reason, gap.position - this.#position);
+    }
+    return this.#damage(reason, at, this.#believedEnd(reason, at, filled));
   }
 
   /** Behind a batch whose body alone is bad, which the next one shows, the log goes on; else nobody knows before the segment ends. */

@@ -94,6 +94,8 @@ export class Segment {
   syncedEnd: Offset;
   /** Version of the directory that has to be synced before this segment counts; 0 = long since. */
   entryVersion = 0;
+  /** Every batch was read back, and offsets between two of them are not there: the cleaner's work, in an earlier life. */
+  hasGaps = false;
   /** Sealed, and the file, both indexes and the snapshot at its end are synced: the recovery point may pass. */
   isFinished = false;
 

@@ -121,6 +121,7 @@ export class SegmentedLog implements PartitionLog {
       durableBase: loaded.durableBase,
       highWatermark: options.highWatermark ?? 0,
       isTouched: loaded.wasRecovered,
+      isGapless: !options.config.cleanupPolicy.includes("compact"),
     });
     this.#epochs = loaded.epochs;
     this.#producers = loaded.producers;
@@ -285,6 +286,8 @@ export class SegmentedLog implements PartitionLog {
 
   reconfigure(config: LogConfig): void {
     this.#config = config;
+    // What the cleaner took out is not there any more, whatever the settings say later.
+    if (config.cleanupPolicy.includes("compact")) this.#state.isGapless = false;
     this.#lazyRoll?.drawJitter();
   }
 
@@ -343,6 +346,8 @@ export class SegmentedLog implements PartitionLog {
       const unready = this.#rollNow();
       if (unready !== null) return unready;
     }
+    // A leader sends no gap that it has not looked at.
+    if (header.baseOffset > this.#state.logEndOffset) this.#state.active.hasGaps = true;
     const result = this.#writer.admitFetched(bytes, header);
     return result.ok ? TAKEN : { code: "KAFKA_STORAGE_ERROR", fault: result.fault };
   }
@@ -412,6 +417,7 @@ export class SegmentedLog implements PartitionLog {
     const isSynced = await this.flush();
     const hasMoved = generation !== this.#state.generation || logEndOffset !== this.#state.logEndOffset;
     if (!isSynced || hasMoved || !isWanted() || this.#refusesAppends || this.#roll(offset) !== null) return false;
+    this.#state.active.hasGaps = true;
     this.#state.skipTo(offset);
     return true;
   }
@@ -517,7 +523,7 @@ export class SegmentedLog implements PartitionLog {
 
   verify(options: VerifyOptions): Promise<FoundDamage | null> {
     if (this.isDamaged) return Promise.resolve(this.rot);
-    return this.#reads.verify(options, !this.#config.cleanupPolicy.includes("compact"));
+    return this.#reads.verify(options);
   }
 
   /** What had to go is gone, durably: from here on the repair is a matter of filling up. */

@@ -247,6 +247,23 @@ describe("damage at run time (15.7(2), 15.7(4))", () => {
     expect(report(bench, 2), "3 has it all").to.equal("NONE");
   });
 
+  it("begins a leader epoch, for a follower too: what its leader knows of it counts no more (7(3), 7(6))", () => {
+    const bench = three();
+    const { leaderEpoch } = bench.partition();
+    expect(report(bench, 2)).to.equal("NONE");
+    expect([bench.state(), bench.partition().leaderEpoch]).to.deep.equal(["1 [1,3] / [] / [1,3]", leaderEpoch + 1]);
+    expect(report(bench, 2), "in none of them").to.equal("NONE");
+    expect(bench.partition().leaderEpoch).to.equal(leaderEpoch + 2);
+  });
+
+  it("is forgotten when the replica is in sync again", () => {
+    const bench = three();
+    expect(report(bench, 2)).to.equal("NONE");
+    expect(bench.image.brokers.get(2)?.damaged).to.have.length(1);
+    expect(bench.alter([1, 2, 3])).to.equal("NONE");
+    expect(bench.image.brokers.get(2)?.damaged).to.deep.equal([]);
+  });
+
   it("keeps one note of what is reported again", () => {
     const bench = three();
     for (let times = 0; times < 3; times += 1) expect(report(bench, 1)).to.equal("NONE");

@@ -42,7 +42,10 @@ class ManagerBench {
         turn: new Turn(process),
         purgatory,
         openLogDirectory,
-        commands: { alterPartitions: () => new Promise(() => undefined) },
+        commands: {
+          alterPartitions: () => new Promise(() => undefined),
+          reportDamage: () => new Promise(() => undefined),
+        },
         onOffline: (fault) => this.faults.push(fault),
       },
     );

@@ -56,6 +56,7 @@ class Bench {
         purgatory: new Purgatory({ clock: process, timers: process }),
         openLogDirectory,
         commands: {
+          reportDamage: () => new Promise(() => undefined),
           alterPartitions: (request) => {
             this.proposals.push(request);
             return new Promise(() => undefined);

@@ -83,9 +83,10 @@ function look(machine: StorageMachine, log: PartitionLog): Promise<FoundDamage |
     durableBase: 0,
     highWatermark: 0,
     isTouched: true,
+    isGapless: true,
   });
   const epochs = new EpochCache([0, 1, 2, 3].map((epoch) => ({ epoch, startOffset: epoch * 10 })));
-  return machine.run(findDamage({ state, epochs, isGapless: true }, { ...EVERYTHING, pace: () => null }));
+  return machine.run(findDamage({ state, epochs }, { ...EVERYTHING, pace: () => null }));
 }
 
 describe("damage found in a log that is in use (15.7)", () => {

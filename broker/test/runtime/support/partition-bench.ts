@@ -268,6 +268,7 @@ export class PartitionBench {
         brokers: { ownBrokerEpoch: () => 1, broker: () => undefined },
         reserve: { hasRoom: () => this.hasRoom, fullMessage: "the disk is full" },
         onDiskFault: (fault) => this.#onDiskFault(fault),
+        onSuspect: () => undefined,
         proposeIsr: () => undefined,
       },
     );

@@ -5,8 +5,14 @@
 import { RecordCursor, validateProducedBatch } from "@tidemark/proto";
 import { asOffset, asPartitionId, SeededRandom, SharedMemory } from "../../../src/base/index.ts";
 import { LiveConfig, loadConfig } from "../../../src/config/index.ts";
-import { alterPartitions, applyEntry, emptyImage } from "../../../src/metadata/index.ts";
-import type { AlterPartitionsRequest, ClusterImage, IsrVerdict, MetadataRecord } from "../../../src/metadata/index.ts";
+import { alterPartitions, applyEntry, emptyImage, reportDamage } from "../../../src/metadata/index.ts";
+import type {
+  AlterPartitionsRequest,
+  ClusterImage,
+  DamageReport,
+  IsrVerdict,
+  MetadataRecord,
+} from "../../../src/metadata/index.ts";
 import type { Disk, DiskFault, Logger, PeerIdentity, PeerService } from "../../../src/ports/index.ts";
 import { AppendTask, deadlineAfter, Purgatory, ReplicaManager, Turn } from "../../../src/runtime/index.ts";
 import type { Acks, Partition } from "../../../src/runtime/index.ts";
@@ -42,6 +48,7 @@ interface Life {
   readonly disk: Disk;
   readonly manager: ReplicaManager;
   readonly purgatory: Purgatory;
+  readonly turn: Turn;
   readonly directory: () => LogDirectory;
   readonly config: LiveConfig;
 }
@@ -105,6 +112,7 @@ export class ReplicationBench {
   controller: ((request: AlterPartitionsRequest) => readonly IsrVerdict["error"][] | null) | null = (request) =>
     this.#decide(request);
   readonly proposals: AlterPartitionsRequest[] = [];
+  readonly damageReports: DamageReport[] = [];
 
   private constructor(options: ReplicationBenchOptions) {
     this.#options = options;
@@ -258,7 +266,10 @@ export class ReplicationBench {
         turn,
         purgatory,
         openLogDirectory: async (options) => (directory = await openLogDirectory(options)),
-        commands: { alterPartitions: (request) => this.#alterPartitions(process, request) },
+        commands: {
+          alterPartitions: (request) => this.#alterPartitions(process, request),
+          reportDamage: (request) => this.#reportDamage(process, request),
+        },
         createReplication: (host) =>
           new Replication(host, {
             transport,
@@ -269,13 +280,14 @@ export class ReplicationBench {
       },
     );
     node.image = this.image;
-    await this.drive(manager.open(this.image));
+    const { damaged } = await this.drive(manager.open(this.image));
     node.life = {
       process,
       transport,
       disk: mount,
       manager,
       purgatory,
+      turn,
       config,
       directory: () => {
         if (directory === null) throw new Error("the logs are not open");
@@ -292,8 +304,9 @@ export class ReplicationBench {
       rack: null,
       host: null,
       isFenced: false,
-      isUnclean: false,
-      damaged: [],
+      // 9(6): an emptied disk is a new replica.
+      isUnclean: (this.image.brokers.get(id)?.directoryId ?? node.directoryId) !== node.directoryId,
+      damaged,
     });
     await this.drive(manager.start(node.image));
   }
@@ -371,6 +384,17 @@ export class ReplicationBench {
         message: "",
       })),
     };
+  }
+
+  async #reportDamage(process: SimProcess, request: DamageReport) {
+    this.damageReports.push(request);
+    await process.sleep(1);
+    if (this.controller === null) throw new Error("no controller");
+    const { records, response } = reportDamage(this.image, request);
+    if (records.length > 0) this.commit(...records);
+    const { metadataOffset } = this.image;
+    await process.sleep(1);
+    return { metadataOffset, results: response };
   }
 
   #decide(request: AlterPartitionsRequest): readonly IsrVerdict["error"][] {

@@ -1,0 +1,186 @@
+/**
+ * What becomes of replicas of this broker whose bytes are bad (semantics 15.7). Damage is found by a start, or here: somebody
+ * suspects a place, the log is read back there, and what is found is reported to the controller.
+ *
+ *     suspected --bad--> reported --taken out, by applied metadata--> cut and followed --in sync--> whole
+ *                                 --nobody else has the records--> kept: it stays, and answers 56 at the place (15.7(4))
+ *
+ * Invariant: a log is cut only in a leader epoch that another leads and in which this replica has told nothing, out of ISR
+ * and ELR, with the controller's word that it is damaged here. The record that says so begins such an epoch.
+ *
+ * Not here: the cut (storage), and when a role is taken (replica-roles.ts).
+ */
+import { asOffset } from "../base/index.ts";
+import type { Offset } from "../base/index.ts";
+import type { PartitionImage, TopicImage } from "../metadata/index.ts";
+import type { Logger, TimerHandle, Timers } from "../ports/index.ts";
+import type { LogDamage, PartitionLog } from "../storage/index.ts";
+import type { ControllerCommands } from "./controller-commands.ts";
+import type { HostedTopics } from "./hosted-topics.ts";
+
+/** Until a report without an answer is made again: at first, and at most. */
+const RETRY_MS = 50;
+const RETRY_MS_MAX = 1_000;
+/** How long a place that was found whole is not looked at again, whoever suspects it. */
+const LOOKED_AT_MS = 1_000;
+
+export interface DamagedReplicasDeps {
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly topics: HostedTopics;
+  readonly commands: Pick<ControllerCommands, "reportDamage">;
+}
+
+interface Case {
+  readonly log: PartitionLog;
+  /** `due`: to be reported; `kept`: nobody else has the records; `out`: the controller knows. */
+  state: "due" | "reported" | "kept" | "out";
+}
+
+export class DamagedReplicas {
+  readonly #deps: DamagedReplicasDeps;
+  /** By topic id and partition. */
+  readonly #cases = new Map<string, Case>();
+  /** Logs that are being read back, or were a moment ago. */
+  readonly #looks = new Set<PartitionLog>();
+  #isReporting = false;
+  #retry: TimerHandle | null = null;
+  #retryMs = RETRY_MS;
+  #isClosed = false;
+  /** Since the start. */
+  readonly counts = { found: 0, repaired: 0 };
+
+  constructor(deps: DamagedReplicasDeps) {
+    this.#deps = deps;
+  }
+
+  // ---- found ----
+
+  /** Somebody could make nothing of what was read at `offset`: bytes, or only the index that led there. */
+  suspect(log: PartitionLog, offset: Offset): void {
+    if (this.#isClosed || log.isDamaged || this.#looks.has(log)) return;
+    if (log.rot !== null) return this.found(log, log.rot);
+    this.#looks.add(log);
+    this.#deps.timers.after(0, () => void this.#look(log, offset));
+  }
+
+  async #look(log: PartitionLog, offset: Offset): Promise<void> {
+    const { timers, logger } = this.#deps;
+    const { topic, partition } = log;
+    try {
+      const damage = await log.verify({ from: offset, to: asOffset(offset + 1) });
+      if (damage !== null) this.found(log, damage);
+      else {
+        logger.warn("a place in a log was suspected and is whole", { topic, partition, offset });
+        await log.rebuildIndexes(offset);
+      }
+    } catch (cause: unknown) {
+      // The disk was told of by the log; or it is closed.
+      logger.warn("a log could not be read back", { topic, partition, err: cause });
+    }
+    timers.after(LOOKED_AT_MS, () => this.#looks.delete(log));
+  }
+
+  found(log: PartitionLog, { offset, path, position, reason }: LogDamage): void {
+    const key = keyOf(log);
+    if (this.#isClosed || this.#cases.get(key)?.log === log) return;
+    const { topic, partition } = log;
+    this.counts.found++;
+    this.#deps.logger.error("a log is damaged", { topic, partition, offset, path, position, reason });
+    this.#cases.set(key, { log, state: "due" });
+    this.#report();
+  }
+
+  // ---- reported ----
+
+  #report(): void {
+    if (this.#isReporting || this.#retry !== null || this.#isClosed) return;
+    const due = [...this.#cases.values()].filter(({ state }) => state === "due");
+    if (due.length === 0) return;
+    this.#isReporting = true;
+    for (const one of due) one.state = "reported";
+    const { commands, topics } = this.#deps;
+    const damaged = due.map(({ log }) => ({ topicId: log.topicId, partitions: [log.partition] }));
+    commands.reportDamage({ brokerId: topics.brokerId, brokerEpoch: topics.ownBrokerEpoch, damaged }).then(
+      ({ results }) => {
+        this.#isReporting = false;
+        this.#retryMs = RETRY_MS;
+        for (const { topicId, partition, error } of results) this.#onAnswer(`${topicId}-${partition}`, error);
+        // What was not spoken of is asked again.
+        for (const one of due) if (one.state === "reported") this.#again(one);
+        this.#report();
+      },
+      (cause: unknown) => {
+        this.#isReporting = false;
+        this.#deps.logger.warn("a report of damage was not answered", { count: due.length, err: cause });
+        for (const one of due) this.#again(one);
+      },
+    );
+  }
+
+  #onAnswer(key: string, error: string): void {
+    const one = this.#cases.get(key);
+    if (one?.state !== "reported") return;
+    const { topic, partition } = one.log;
+    if (error === "NONE") {
+      one.state = "out";
+      this.#deps.logger.info("a damaged replica is out of the in-sync replicas", { topic, partition });
+    } else if (error === "ELIGIBLE_LEADERS_NOT_AVAILABLE") {
+      one.state = "kept";
+      this.#deps.logger.error("a damaged replica stays: no other has its records", { topic, partition, code: error });
+    } else if (error === "UNKNOWN_TOPIC_ID") this.#cases.delete(key);
+  }
+
+  #again(one: Case): void {
+    one.state = "due";
+    if (this.#isClosed || this.#retry !== null) return;
+    this.#retry = this.#deps.timers.after(this.#retryMs, () => {
+      this.#retry = null;
+      this.#report();
+    });
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX);
+  }
+
+  // ---- followed ----
+
+  /** Metadata of the partition changed: whom nobody could stand in for may have somebody now. */
+  onMetadata({ topicId }: TopicImage, { partition }: PartitionImage): void {
+    const one = this.#cases.get(`${topicId}-${partition}`);
+    if (one?.state !== "kept") return;
+    one.state = "due";
+    this.#report();
+  }
+
+  /** Whether the log is to be cut at its damage before it takes a role by this metadata: see the invariant. */
+  mustRepair(log: PartitionLog, { partition, leaderId, isr, elr }: PartitionImage): boolean {
+    if (log.damage === null && log.rot === null) return false;
+    const { brokerId, image } = this.#deps.topics;
+    if (leaderId < 0 || leaderId === brokerId || isr.includes(brokerId) || elr.includes(brokerId)) return false;
+    const rows = image.brokers.get(brokerId)?.damaged ?? [];
+    return rows.some(({ topicId, partitions }) => topicId === log.topicId && partitions.includes(partition));
+  }
+
+  /** It is cut, and will be filled again. */
+  onCut(log: PartitionLog): void {
+    this.#cases.delete(keyOf(log));
+  }
+
+  /** Everything that was bad has been fetched again. */
+  onWhole({ topic, partition }: PartitionLog): void {
+    this.counts.repaired++;
+    this.#deps.logger.info("a damaged replica is whole again", { topic, partition });
+  }
+
+  forget({ topicId }: TopicImage, partition: number): void {
+    this.#cases.delete(`${topicId}-${partition}`);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#retry?.cancel();
+  }
+}
+
+function keyOf({ topicId, partition }: PartitionLog): string {
+  return `${topicId}-${partition}`;
+}

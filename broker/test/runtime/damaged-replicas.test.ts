@@ -1,0 +1,127 @@
+/** Bad bits under running brokers (15.7): found by readers and followers, taken out by the controller, repaired from the leader. */
+import { expect } from "chai";
+import { asOffset } from "../../src/base/index.ts";
+import type { FetchedPart } from "../../src/runtime/index.ts";
+import { FetchSession, SlabPool } from "../../src/runtime/index.ts";
+import { ReplicationBench, TOPIC, topicIdOf } from "./support/replication-bench.ts";
+import type { Answer, Outcome } from "./support/partition-bench.ts";
+
+const OVERRIDES = { "min.insync.replicas": "2", "segment.bytes": "2000", "tidemark.durability": "group-commit" };
+/** Nothing is served from memory. */
+const SETTINGS = { "tidemark.tail.cache.bytes": "0" };
+
+async function answered(bench: ReplicationBench, outcome: Outcome): Promise<Answer> {
+  await bench.until("answered", () => outcome.answer !== null);
+  return outcome.answer as Answer;
+}
+
+async function filled(records = 60): Promise<ReplicationBench> {
+  const bench = await ReplicationBench.open({ overrides: OVERRIDES, settings: SETTINGS });
+  for (let i = 0; i < records; i++) {
+    const outcome = bench.append(1, { values: [`${i}`.padEnd(200, "x")] });
+    expect(await answered(bench, outcome)).to.include({ code: "NONE" });
+  }
+  await bench.world.runFor(100);
+  return bench;
+}
+
+function partition(bench: ReplicationBench) {
+  const image = bench.image.topicsById.get(topicIdOf(1))?.partitions[0];
+  if (image === undefined) throw new Error("there is no partition");
+  return image;
+}
+
+/** Reads partition 0 at its leader from `offset` to the end or to an error. */
+async function readAt(bench: ReplicationBench, id: number, offset: number): Promise<{ end: number; code: string }> {
+  const { process } = bench.node(id).alive;
+  const parts: FetchedPart[] = [];
+  const session = new FetchSession({
+    clock: process,
+    turn: bench.node(id).alive.turn,
+    slabs: new SlabPool(),
+    sink: {
+      isWritable: true,
+      send: (message) => {
+        parts.push(...message.parts);
+        message.release();
+      },
+      onReadFault: () => undefined,
+    },
+  });
+  session.subscribe({ subscriptionId: 1, partition: bench.node(id).led(), offset: asOffset(offset), maxBytes: 700 });
+  session.grant(10_000_000);
+  const end = bench.node(id).led().highWatermark;
+  const last = (): FetchedPart | undefined => parts.at(-1);
+  await bench.until("read", () => last() !== undefined && (last()?.code !== "NONE" || last()?.nextOffset === end));
+  session.close();
+  return { end: last()?.nextOffset ?? -1, code: last()?.code ?? "" };
+}
+
+function sameBytes(bench: ReplicationBench): void {
+  const [first, ...others] = [1, 2, 3].map((id) => bench.bytes(id, 0));
+  for (const other of others) expect(other.equals(first as Buffer), "byte for byte the same").to.equal(true);
+}
+
+const isWhole = (bench: ReplicationBench) => (): boolean =>
+  bench.isr().length === 3 &&
+  bench.nodes.every(({ id }) => bench.node(id).life !== null && !bench.node(id).log().isRepairing);
+
+describe("bad bits under a running broker (15.7)", () => {
+  it("are found by a reader at the leader, who is taken out, cut and filled again, and may lead again", async () => {
+    const bench = await filled();
+    const segment = bench.node(1).log().segments()[2];
+    if (segment === undefined) throw new Error("too few segments");
+    // The size of its first batch: nobody can read on from here.
+    bench.flip(1, segment.path, 9);
+    const read = await readAt(bench, 1, 0);
+    expect(read).to.deep.equal({ end: segment.baseOffset, code: "KAFKA_STORAGE_ERROR" });
+    await bench.until("another leads", () => partition(bench).leaderId !== 1);
+    expect(bench.isr()).to.deep.equal([2, 3]);
+    await bench.until("whole again", isWhole(bench));
+    sameBytes(bench);
+    expect(bench.damageReports).to.have.length(1);
+    expect(bench.image.brokers.get(1)?.damaged).to.deep.equal([]);
+    const leader = partition(bench).leaderId;
+    expect(await readAt(bench, leader, 0)).to.deep.equal({ end: 60, code: "NONE" });
+    expect(await answered(bench, bench.append(leader, { values: ["on"] }))).to.include({ code: "NONE" });
+  });
+
+  it("of a follower are cut in an epoch in which its leader knows nothing of it", async () => {
+    const bench = await filled();
+    const segment = bench.node(2).log().segments()[1];
+    if (segment === undefined) throw new Error("too few segments");
+    bench.flip(2, segment.path, 100);
+    const { leaderEpoch } = partition(bench);
+    const isrs: string[] = [];
+    bench.node(2).manager.suspect(TOPIC, 0, asOffset(segment.baseOffset));
+    await bench.until("out", () => {
+      isrs.push(bench.isr().join(","));
+      return !bench.isr().includes(2);
+    });
+    expect([partition(bench).leaderId, partition(bench).leaderEpoch]).to.deep.equal([1, leaderEpoch + 1]);
+    await bench.until("whole again", () => {
+      if (bench.isr().includes(2)) expect(bench.node(2).log().logEndOffset).to.equal(60);
+      return isWhole(bench)();
+    });
+    sameBytes(bench);
+  });
+
+  it("stay where nobody else has the records, until somebody has (15.7(4))", async () => {
+    const bench = await filled();
+    for (const id of [2, 3]) await bench.stop(id);
+    bench.change({ isr: [1] });
+    const segment = bench.node(1).log().segments()[1];
+    if (segment === undefined) throw new Error("too few segments");
+    bench.flip(1, segment.path, 9);
+    for (const id of [2, 3]) {
+      await bench.wipe(id);
+      await bench.start(id);
+    }
+    await bench.until("told", () => bench.damageReports.length > 0);
+    await bench.world.runFor(1_000);
+    expect(partition(bench)).to.deep.include({ leaderId: 1, isr: [1] });
+    expect(bench.node(1).log().rot).to.not.equal(null);
+    expect(await readAt(bench, 1, segment.baseOffset)).to.include({ code: "KAFKA_STORAGE_ERROR" });
+    expect(await answered(bench, bench.append(1, { values: ["on"] }, "leader"))).to.include({ code: "NONE" });
+  });
+});
