@@ -4,8 +4,7 @@
  * Ports are known when a door stands, so every address here is asked for anew and never kept. Who closes the doors, and when, is the
  * broker's order of stopping.
  */
-import type { BrokerContext, ConnectionLimitsOptions, Endpoint } from "./api/index.ts";
-import { isLoopback } from "./config/index.ts";
+import type { BrokerContext, ClientContext, ConnectionLimitsOptions, Endpoint } from "./api/index.ts";
 import type { BrokerConfig, Listener, LiveConfig } from "./config/index.ts";
 import { BusyAddressError, GrpcDoor } from "./listeners/grpc/index.ts";
 import { openHttpDoor } from "./listeners/http/index.ts";
@@ -14,6 +13,7 @@ import type { ClusterImage } from "./metadata/index.ts";
 import type { Logger } from "./ports/index.ts";
 import type { BrokerCluster } from "./broker-cluster.ts";
 import type { CountedDoor } from "./broker-metrics.ts";
+import { endpointOfOther } from "./endpoints.ts";
 import { BrokerStartError, codeOf } from "./start-error.ts";
 
 /** The door to other brokers, opened by whoever speaks with them. */
@@ -138,19 +138,23 @@ export class BrokerDoors {
   }
 
   /** 15.4: what is advertised wins; else the host that the client called us by; the port is the registered one. */
-  endpointOf(image: ClusterImage, brokerId: number, dialledHost: string | null): Endpoint | null {
+  endpointOf(
+    image: ClusterImage,
+    brokerId: number,
+    client: Pick<ClientContext, "dialledHost" | "isLocal">,
+  ): Endpoint | null {
     const broker = image.brokers.get(brokerId);
     const registered = broker?.listeners.find(({ name }) => name === "GRPC");
     if (brokerId !== this.#config.nodeId) {
       if (registered === undefined) return null;
-      // On this machine too: who came to it by a name or address finds the other door there as well.
-      const isHere = isLoopback(registered.host) && broker?.host === this.#config.host;
-      return isHere && dialledHost !== null ? { host: dialledHost, port: registered.port } : registered;
+      const own = this.registered().find(({ name }) => name === "GRPC");
+      const isSameMachine = broker?.host === this.#config.host;
+      return endpointOfOther({ registered, isSameMachine }, client, own?.host);
     }
     const advertised = this.#advertised("GRPC");
     if (advertised !== undefined)
       return { host: advertised.host, port: advertised.port === 0 ? this.#grpcPort : advertised.port };
-    return { host: dialledHost ?? registered?.host ?? "", port: this.#grpcPort };
+    return { host: client.dialledHost ?? registered?.host ?? "", port: this.#grpcPort };
   }
 
   get #grpcPort(): number {

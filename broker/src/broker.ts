@@ -537,7 +537,7 @@ export class Broker {
         return () => this.#metadataListeners.delete(listener);
       },
       quorum: () => controller.quorum,
-      grpcEndpointOf: (brokerId, dialledHost) => this.#doors.endpointOf(controller.image, brokerId, dialledHost),
+      grpcEndpointOf: (brokerId, client) => this.#doors.endpointOf(controller.image, brokerId, client),
     };
     return { replicas, context };
   }

@@ -18,6 +18,7 @@ import type {
   Turn,
 } from "../runtime/index.ts";
 import type { UnknownErrors } from "./api-error.ts";
+import type { ClientContext } from "./client.ts";
 
 export type { SlabPool };
 
@@ -47,8 +48,8 @@ export interface BrokerContext {
   onMetadata(listener: (delta: MetadataDelta, image: ClusterImage) => void): () => void;
   /** The metadata log as this node knows it; null before there is one. */
   quorum(): QuorumStatus | null;
-  /** Where clients that came in by gRPC reach a broker; null = unknown. `dialledHost` is what this client called us by. */
-  grpcEndpointOf(brokerId: number, dialledHost: string | null): Endpoint | null;
+  /** Where a client that came in by gRPC reaches a broker; null = unknown. */
+  grpcEndpointOf(brokerId: number, client: ClientContext): Endpoint | null;
 }
 
 export interface Endpoint {

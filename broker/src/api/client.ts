@@ -8,6 +8,8 @@ export interface ClientContext {
   readonly clientId: string;
   /** The host by which the client called this broker (15.4(2)); null when the door cannot tell. */
   readonly dialledHost: string | null;
+  /** It connected from this machine's own loopback address: no port was forwarded on the way. */
+  readonly isLocal: boolean;
 }
 
 export function mayWriteInternalTopics(client: ClientContext): boolean {

@@ -33,7 +33,7 @@ export function handleDescribeCluster(context: BrokerContext, client: ClientCont
   const image = context.image();
   const counts = countsOf(image);
   const described = (broker: BrokerImage): ClusterBroker => {
-    const endpoint = context.grpcEndpointOf(broker.brokerId, client.dialledHost);
+    const endpoint = context.grpcEndpointOf(broker.brokerId, client);
     const { leaders, replicas } = counts.get(broker.brokerId) ?? { leaders: 0, replicas: 0 };
     return {
       id: broker.brokerId,

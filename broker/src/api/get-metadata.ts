@@ -77,7 +77,7 @@ function metadataOf(
   client: ClientContext,
 ): Metadata {
   const brokers = [...image.brokers.values()].flatMap(({ brokerId, rack, isFenced }) => {
-    const endpoint = context.grpcEndpointOf(brokerId, client.dialledHost);
+    const endpoint = context.grpcEndpointOf(brokerId, client);
     if (endpoint === null) return [];
     return [{ id: brokerId, host: endpoint.host, port: endpoint.port, rack: rack ?? "", fenced: isFenced }];
   });

@@ -18,7 +18,7 @@ export function leaderHint(
 ): LeaderHint | null {
   const image = context.image().topics.get(topic)?.partitions[partition];
   if (image === undefined || image.leaderId < 0) return null;
-  const endpoint = context.grpcEndpointOf(image.leaderId, client.dialledHost);
+  const endpoint = context.grpcEndpointOf(image.leaderId, client);
   if (endpoint === null) return null;
   return { leaderId: image.leaderId, leaderEpoch: image.leaderEpoch, host: endpoint.host, port: endpoint.port };
 }

@@ -53,7 +53,7 @@ export const brokerRows = [
     default: null,
     derived: "the host name",
     scope: "broker",
-    doc: "The machine, below the rack: brokers of one machine carry the same label. Replicas of a partition are spread over machines where possible.",
+    doc: "The machine, below the rack: brokers of one machine carry the same label. Replicas of a partition are spread over machines where possible, and a client that came in by an address which only the machine knows (a port forwarded to a container) is given that address for the other brokers of the machine too, with the port that each of them registered.",
     example: "machine-7",
   },
   {

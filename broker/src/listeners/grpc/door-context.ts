@@ -2,6 +2,7 @@
 import type { Metadata } from "@grpc/grpc-js";
 import type { IncomingHttpHeaders } from "node:http2";
 import { toApiError } from "../../api/index.ts";
+import { isLoopback } from "../../config/index.ts";
 import type { ApiError, BrokerContext, ClientContext, Refusals } from "../../api/index.ts";
 import type { Pace } from "./pace.ts";
 import type { UnfinishedMessages } from "./unfinished-messages.ts";
@@ -24,20 +25,27 @@ const CLIENT_ID_CHARACTERS = 256;
 interface SurfaceCall {
   readonly metadata: Metadata;
   getHost(): string;
+  /** "127.0.0.1:40000", "::1:40000", "unknown". */
+  getPeer(): string;
 }
 
 export function clientOf(call: SurfaceCall): ClientContext {
   const [clientId] = call.metadata.get(CLIENT_ID_KEY);
-  return { clientId: nameOf(clientId), dialledHost: hostOf(call.getHost()) };
+  const isLocal = isOwn(call.getPeer().replace(/:\d+$/u, ""));
+  return { clientId: nameOf(clientId), dialledHost: hostOf(call.getHost()), isLocal };
 }
 
-export function clientFrom(headers: IncomingHttpHeaders): ClientContext {
+export function clientFrom(headers: IncomingHttpHeaders, remoteAddress = ""): ClientContext {
   const clientId = headers[CLIENT_ID_KEY];
   return {
     clientId: nameOf(clientId),
     dialledHost: hostOf(headers[":authority"] ?? headers.host),
+    isLocal: isOwn(remoteAddress),
   };
 }
+
+/** A door on every address of both families names IPv4 clients in IPv6. */
+const isOwn = (address: string): boolean => isLoopback(address.replace(/^::ffff:/u, ""));
 
 const nameOf = (clientId: unknown): string =>
   typeof clientId === "string" ? clientId.slice(0, CLIENT_ID_CHARACTERS) : "";

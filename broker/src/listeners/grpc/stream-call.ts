@@ -103,7 +103,7 @@ export class StreamCall {
       this.#refuse(new ApiError("THROTTLING_QUOTA_EXCEEDED", "too much was begun and not finished at this broker")),
     );
     this.#slowMessageMs = deps.slowMessageMs ?? SLOW_MESSAGE_MS;
-    this.client = clientFrom(headers);
+    this.client = clientFrom(headers, stream.session?.socket.remoteAddress);
     // An error comes with a close, which says all there is to say.
     stream.on("error", () => undefined);
     stream.once("close", () => this.#close());

@@ -7,7 +7,7 @@ describe("what the gRPC door learns of a client", () => {
     const metadata = new Metadata();
     metadata.set("tidemark-client-id", name);
     return {
-      surface: clientOf({ metadata, getHost: () => "broker-1:9192" }).clientId,
+      surface: clientOf({ metadata, getHost: () => "broker-1:9192", getPeer: () => "10.0.0.1:40000" }).clientId,
       stream: clientFrom({ "tidemark-client-id": name, ":authority": "broker-1:9192" }).clientId,
     };
   };
@@ -19,10 +19,18 @@ describe("what the gRPC door learns of a client", () => {
   });
 
   it("is nothing where it gives none", () => {
-    expect(clientOf({ metadata: new Metadata(), getHost: () => "" })).to.deep.equal({
-      clientId: "",
-      dialledHost: null,
-    });
-    expect(clientFrom({})).to.deep.equal({ clientId: "", dialledHost: null });
+    const none = { clientId: "", dialledHost: null, isLocal: false };
+    expect(clientOf({ metadata: new Metadata(), getHost: () => "", getPeer: () => "unknown" })).to.deep.equal(none);
+    expect(clientFrom({})).to.deep.equal(none);
+  });
+
+  it("is whether it came over this machine's own loopback address", () => {
+    const own = ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"];
+    for (const address of [...own, "172.18.0.1", "fd00::1", "::ffff:10.0.0.1"]) {
+      const surface = { metadata: new Metadata(), getHost: () => "localhost:9192", getPeer: () => `${address}:40000` };
+      const isLocal = own.includes(address);
+      expect(clientOf(surface), address).to.deep.equal({ clientId: "", dialledHost: "localhost", isLocal });
+      expect(clientFrom({ ":authority": "localhost:9192" }, address).isLocal, address).to.equal(isLocal);
+    }
   });
 });
