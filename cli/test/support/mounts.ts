@@ -149,6 +149,8 @@ export class FailingDisk {
 
   /** What is written back from now on finds no place: the page cache takes it, and the sync fails. */
   refuseWriteBack(): void {
+    // Where something stood that is deleted, a write would find the place that it had.
+    execFileSync("fstrim", [this.path]);
     this.#tmpfs.fill();
   }
 
