@@ -15,7 +15,8 @@ if (target === undefined) throw new Error("usage: node scripts/image-tree.mjs DI
 for (const name of ["proto", "broker", "client", "cli"]) {
   const { files } = JSON.parse(readFileSync(join(root, name, "package.json"), "utf8"));
   for (const file of ["package.json", ...files.filter((path) => path !== "src")])
-    if (existsSync(join(root, name, file))) cpSync(join(root, name, file), join(target, name, file), { recursive: true });
+    if (existsSync(join(root, name, file)))
+      cpSync(join(root, name, file), join(target, name, file), { recursive: true });
 }
 mkdirSync(join(target, "node_modules"), { recursive: true });
 cpSync(join(root, "node_modules"), join(target, "node_modules"), { recursive: true, verbatimSymlinks: true });

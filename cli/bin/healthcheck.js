@@ -14,11 +14,14 @@ const end = (code, text) => {
 };
 
 http
-  .get({ host: isAny ? "127.0.0.1" : host.replace(/^\[|\]$/gu, ""), port, path: "/readyz", timeout: 2_000 }, (answer) => {
-    let text = "";
-    answer.setEncoding("utf8");
-    answer.on("data", (part) => (text = (text + part).slice(0, 4_000)));
-    answer.on("end", () => end(answer.statusCode === 200 ? 0 : 1, text));
-  })
+  .get(
+    { host: isAny ? "127.0.0.1" : host.replace(/^\[|\]$/gu, ""), port, path: "/readyz", timeout: 2_000 },
+    (answer) => {
+      let text = "";
+      answer.setEncoding("utf8");
+      answer.on("data", (part) => (text = (text + part).slice(0, 4_000)));
+      answer.on("end", () => end(answer.statusCode === 200 ? 0 : 1, text));
+    },
+  )
   .on("timeout", () => end(1, "no answer within 2 s"))
   .on("error", (error) => end(1, error.message));
