@@ -21,6 +21,16 @@ export async function call<Method extends AdminMethod>(
   return cluster.call(await methodOf(method), request, limits);
 }
 
+/** The same of a call that changes nothing: who is silent is not waited for where another one answers. */
+export function look<Method extends AdminMethod>(
+  cluster: Cluster,
+  method: Method,
+  request: AdminCalls[Method]["request"],
+  limits: Limits & CallTarget,
+): Promise<AdminCalls[Method]["response"]> {
+  return call(cluster, method, request, { ...limits, isLook: true });
+}
+
 /** What a broker that applies metadata late may take to have seen what another has. */
 const BEHIND_PATIENCE_MS = 2_000;
 
@@ -36,7 +46,7 @@ export async function read<Method extends AdminMethod>(
 ): Promise<AdminCalls[Method]["response"]> {
   const startedAt = performance.now();
   for (let attempt = 1; ; attempt += 1) {
-    const response = await call(cluster, method, request, limits);
+    const response = await look(cluster, method, request, limits);
     const told = "metadataOffset" in response ? response.metadataOffset : 0;
     // 0: it does not say.
     const offset = told === 0 ? cluster.seenOffset : told;

@@ -1,6 +1,6 @@
 /** The cluster as a whole: its brokers, what is wrong with it, the replicated log of its metadata. */
 import type { DescribeHealthResponse, DescribeQuorumResponse, PartitionName } from "@tidemark/proto";
-import { askEach, call, limitsOf, read } from "./admin-call.ts";
+import { askEach, limitsOf, look, read } from "./admin-call.ts";
 import { BrokerError } from "./errors.ts";
 import type { Limits } from "./pause.ts";
 import type { Cluster } from "./transport/cluster.ts";
@@ -58,7 +58,7 @@ export async function describeCluster(
 /** Brokers and partitions as whoever has applied most metadata sees them; disks and logs as their owners do. */
 export async function describeHealth(cluster: Cluster, options: CallOptions = {}): Promise<HealthReport> {
   const limits = limitsOf(options);
-  const first = await call(cluster, "describeHealth", {}, limits);
+  const first = await look(cluster, "describeHealth", {}, limits);
   await cluster.refresh([], { create: false });
   const others = otherBrokers(cluster, first.brokerId).filter((id) => !first.brokersDown.includes(id));
   const reports = [first];
@@ -99,7 +99,7 @@ function partitionOf({ topic, partition }: PartitionName): TopicPartition {
 
 async function raftStatus(cluster: Cluster, options: CallOptions = {}): Promise<RaftStatus> {
   const limits: Limits = limitsOf(options);
-  const first = await call(cluster, "describeQuorum", {}, limits);
+  const first = await look(cluster, "describeQuorum", {}, limits);
   await cluster.refresh([], { create: false });
   const answers = new Map<number, DescribeQuorumResponse>([[first.brokerId, first]]);
   const others = otherBrokers(cluster, first.brokerId);

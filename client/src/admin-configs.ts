@@ -2,8 +2,12 @@
 import { type ConfigChange, ConfigOperation, type ConfigEntry as WireEntry } from "@tidemark/proto";
 import { change, limitsOf, read, settle } from "./admin-call.ts";
 import { invalidArgument } from "./errors.ts";
-import type { Cluster } from "./transport/cluster.ts";
+import type { Limits } from "./pause.ts";
+import type { CallTarget, Cluster } from "./transport/cluster.ts";
 import type { CallOptions, ConfigChanges, ConfigEntry, ConfigResource, ConfigSource } from "./types.ts";
+
+/** What the one broker that can answer is given for it. */
+const ONE_PATIENCE_MS = 5_000;
 
 export interface ConfigAdmin {
   /**
@@ -40,15 +44,20 @@ async function getConfigs(
   const { keys } = options;
   if (keys?.length === 0) return [];
   const limits = limitsOf(options);
-  // Of a broker's values only the broker itself knows what its file says.
-  const to = resource.type === "broker" ? { ...limits, broker: resource.id } : limits;
   const asked = { ...wireResource(resource), keys: [...(keys ?? [])] };
   const { entries } = await settle(cluster, limits, aboutOf(resource), async () => {
     if (resource.type === "broker" && cluster.broker(resource.id) === undefined)
       await cluster.refresh([], { create: false });
+    const to = resource.type === "broker" ? toBroker(cluster, resource.id, limits) : limits;
     return (await read(cluster, "describeConfigs", { resources: [asked] }, to)).results[0];
   });
   return entries.map(configEntry);
+}
+
+/** Of a broker's values only the broker itself knows what its file says; whether there is such a broker any other. */
+function toBroker(cluster: Cluster, id: number, limits: Limits): Limits & CallTarget {
+  if (cluster.broker(id) === undefined) return limits;
+  return { ...limits, timeoutMs: limits.timeoutMs ?? ONE_PATIENCE_MS, broker: id, isExact: true };
 }
 
 async function alterConfigs(

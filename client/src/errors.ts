@@ -267,7 +267,10 @@ function fromCallError(e: Error & CallError, details: ErrorDetails): BrokerError
 function byStatus(e: CallError, details: ErrorDetails): BrokerError {
   switch (e.code) {
     case 4: // DEADLINE_EXCEEDED
-      return new TimeoutError(`the broker did not answer in time: ${e.details}`, "unknown", details);
+      // grpc-js tells of its own stages; that there was no connection yet is what matters of them.
+      return /Waiting for LB pick|waiting for name resolution/.test(e.details)
+        ? new TimeoutError("no connection was made in time", "not-sent", details)
+        : new TimeoutError("the broker did not answer in time", "unknown", details);
     case 3: // INVALID_ARGUMENT
       return invalidArgument(e.details, details);
     case 7: // PERMISSION_DENIED

@@ -22,6 +22,11 @@ const UNKNOWN_TOPIC_PATIENCE_MS = 2_000;
 /** A broker that does not answer a question about metadata within this time stands still, or is far behind: the next is asked. */
 const METADATA_ATTEMPT_MS = 2_000;
 
+/** A broker that answers does so sooner; the next one is asked beside it, and who answers first is heard. */
+const HEDGE_AFTER_MS = 300;
+/** Nobody listens where a broker should: it may be starting, and is dialled again for so long. */
+const REFUSED_PATIENCE_MS = 500;
+
 /** Told when the leader of a partition in use has changed. */
 export type LeaderListener = (topic: string) => void;
 
@@ -60,9 +65,13 @@ export interface CallTarget {
   readonly isExact?: boolean;
   /** What one broker is given for its answer at first; the second attempt has twice the time, and so on. */
   readonly attemptMs?: number;
+  /** It changes nothing: it may be asked of several brokers side by side. */
+  readonly isLook?: boolean;
   /** The call is made again; whether it took effect before is not known. */
   readonly onRepeat?: () => void;
 }
+
+type Ask<Response> = (connection: Connection, signal: AbortSignal | undefined) => Promise<Response>;
 
 export class Cluster implements MetadataListener {
   readonly settings: Settings;
@@ -82,6 +91,8 @@ export class Cluster implements MetadataListener {
   readonly #addresses = new Map<number, string>();
   /** Addresses of brokers whose session is over. */
   #down: ReadonlySet<string> = new Set();
+  /** Addresses that gave no answer when they were last asked. */
+  readonly #silent = new Set<string>();
   /** Where the next call without a destination goes, in `#candidates()`. */
   #turn = 0;
   /** Topics to ask for with the next metadata request, and whether they may be created. */
@@ -205,11 +216,13 @@ export class Cluster implements MetadataListener {
     for (let attempt = 1; ; attempt += 1) {
       const left = startedAt + budgetMs - performance.now();
       const connection = this.#connectionFor(budget, attempt);
+      const timeoutMs = Math.max(Math.min(left, this.#attemptMs(budget), (budget.attemptMs ?? left) * attempt), 1);
       try {
-        const response = await connection.call(method, request, {
-          timeoutMs: Math.max(Math.min(left, this.#attemptMs(budget), (budget.attemptMs ?? left) * attempt), 1),
-          signal: budget.signal,
-        });
+        const ask: Ask<Response> = (asked, signal) => asked.call(method, request, { timeoutMs, signal });
+        const isAny = budget.broker === undefined && budget.isLook === true;
+        const response = await (isAny
+          ? this.#hedged(connection, { attempt, signal: budget.signal, ask })
+          : this.#heard(connection, ask(connection, budget.signal)));
         this.#lastLoss = null;
         return response;
       } catch (error: unknown) {
@@ -220,13 +233,84 @@ export class Cluster implements MetadataListener {
         const elapsedMs = performance.now() - startedAt;
         const delay = backoffMs(this.settings.retry, Math.ceil(attempt / this.#candidates().length), Math.random());
         if (this.#closing.signal.aborted || !failure.retriable) throw failure;
-        if (elapsedMs + delay >= budgetMs)
-          throw exhausted(failure, { attempts: attempt, elapsedMs, address: connection.address });
+        const isGone =
+          budget.isExact === true && failure.code === "CONNECTION_LOST" && elapsedMs + delay >= REFUSED_PATIENCE_MS;
+        if (isGone || elapsedMs + delay >= budgetMs)
+          throw exhausted(failure, { attempts: attempt, elapsedMs, who: this.#nameOf(connection) });
         budget.onRepeat?.();
         // The other candidates are asked at once, the same ones again after a pause.
         if (attempt % this.#candidates().length === 0) await this.pause(delay, budget.signal);
       }
     }
+  }
+
+  /**
+   * The first answer: of `first`, or of those that are asked beside it, one more each HEDGE_AFTER_MS. Rejects when all that were asked
+   * have failed.
+   */
+  #hedged<Response>(
+    first: Connection,
+    { attempt, signal, ask }: { attempt: number; signal: AbortSignal | undefined; ask: Ask<Response> },
+  ): Promise<Response> {
+    return new Promise<Response>((resolve, reject) => {
+      const over = new AbortController();
+      const stop = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+      const waiting = new Set<Connection>();
+      let timer: NodeJS.Timeout | undefined;
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        act();
+        over.abort();
+      };
+      const askOne = (connection: Connection): void => {
+        waiting.add(connection);
+        timer = setTimeout(askNext, HEDGE_AFTER_MS);
+        this.#heard(connection, ask(connection, stop)).then(
+          (response) => {
+            waiting.delete(connection);
+            for (const silent of waiting) this.#onSilence(silent);
+            settle(() => resolve(response));
+          },
+          (error: unknown) => {
+            waiting.delete(connection);
+            if (waiting.size === 0) settle(() => reject(error));
+          },
+        );
+      };
+      const askNext = (): void => {
+        if (this.#closing.signal.aborted) return;
+        const next = this.#next(attempt);
+        if (!waiting.has(next)) askOne(next);
+      };
+      askOne(first);
+    });
+  }
+
+  /** Whether it answers is kept in mind: the next question goes to those that do. */
+  async #heard<Response>(connection: Connection, answer: Promise<Response>): Promise<Response> {
+    try {
+      const response = await answer;
+      this.#silent.delete(connection.address);
+      return response;
+    } catch (error: unknown) {
+      if (BrokerError.is(error, "CONNECTION_LOST") || BrokerError.is(error, "TIMEOUT"))
+        this.#silent.add(connection.address);
+      throw error;
+    }
+  }
+
+  /** Another one had to be asked: told once, until it answers again. */
+  #onSilence(connection: Connection): void {
+    if (this.#silent.has(connection.address)) return;
+    this.#silent.add(connection.address);
+    const message = `nothing came from ${this.#nameOf(connection)} while another one answered`;
+    this.settings.logger.warn({ address: connection.address, message }, "a broker is silent");
+  }
+
+  /** `broker 1 at host:port`, as far as it is known. */
+  #nameOf({ address }: Connection): string {
+    const [id] = [...this.#addresses].find(([, known]) => known === address) ?? [];
+    return id === undefined ? address : `broker ${id} at ${address}`;
   }
 
   /** Waits between two attempts; ends early, with ABORTED, when the signal is aborted or the client closes. */
@@ -270,10 +354,10 @@ export class Cluster implements MetadataListener {
     return [...new Set([...this.#addresses.values(), ...this.settings.bootstrap])];
   }
 
-  /** The broker whose turn it is. One that is said to be down has its turn when the others have had theirs in vain. */
+  /** The broker whose turn it is. One that is said to be down, or gave no answer, has its turn when the others have had theirs in vain. */
   #next(attempt: number): Connection {
     const all = this.#candidates();
-    const alive = all.filter((address) => !this.#down.has(address));
+    const alive = all.filter((address) => !this.#down.has(address) && !this.#silent.has(address));
     const candidates = attempt <= alive.length ? alive : all;
     const address = candidates[this.#turn++ % candidates.length];
     return this.#connection(address ?? "");
@@ -295,7 +379,7 @@ export class Cluster implements MetadataListener {
       DATA_SERVICE.getMetadata,
       { topics, allTopics: false, allowAutoTopicCreation },
       // A topic that is made on the way takes its time.
-      allowAutoTopicCreation ? {} : { attemptMs: METADATA_ATTEMPT_MS },
+      allowAutoTopicCreation ? {} : { attemptMs: METADATA_ATTEMPT_MS, isLook: true },
     );
     this.#apply(response);
     if (topics.length > 0) this.#watchTopics(topics);
@@ -361,7 +445,7 @@ export class Cluster implements MetadataListener {
     this.#info = {
       clusterId: response.clusterId,
       controllerId: response.controllerId,
-      brokers: response.brokers.map(brokerInfo),
+      brokers: response.brokers.map(brokerInfo).sort((a, b) => a.id - b.id),
     };
     const inUse = new Set(this.#candidates());
     for (const [address, connection] of this.#connections) {
@@ -408,15 +492,15 @@ function brokerInfo({ id, host, port, rack, fenced }: MetadataResponse["brokers"
 }
 
 /** The last failure, told as what it was after all attempts. */
-function exhausted(failure: BrokerError, tries: { attempts: number; elapsedMs: number; address: string }): BrokerError {
-  const { attempts, elapsedMs, address } = tries;
+function exhausted(failure: BrokerError, tries: { attempts: number; elapsedMs: number; who: string }): BrokerError {
+  const { attempts, elapsedMs, who } = tries;
   const details = {
     cause: failure,
     attempts,
     elapsedMs,
     ...(failure.kafkaCode === undefined ? {} : { kafkaCode: failure.kafkaCode }),
   };
-  const message = `${address}: ${failure.message} (${attempts} attempts in ${Math.round(elapsedMs)} ms)`;
+  const message = `${who}: ${failure.message} (${attempts} attempts in ${Math.round(elapsedMs)} ms)`;
   return failure instanceof TimeoutError
     ? new TimeoutError(message, failure.outcome, details)
     : new BrokerError(failure.code, message, details);

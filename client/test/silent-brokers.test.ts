@@ -1,0 +1,58 @@
+/** A broker that stands still, or is gone, costs whoever asks others no patience; whoever needs that very one is told which it was. */
+import { expect } from "chai";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type BrokerError, Client } from "../src/index.ts";
+import { FakeAdminCluster } from "./support/fake-admin.ts";
+import { rejection } from "./support/rejection.ts";
+
+describe("a client of a cluster with a broker that does not answer", function () {
+  this.timeout(20_000);
+  let cluster: FakeAdminCluster;
+  let mute: Server;
+  let muteAddress = "";
+  const sockets: Socket[] = [];
+  const warnings: string[] = [];
+  const logger = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: (fields: object, message = "") => void warnings.push(`${message}: ${String(Reflect.get(fields, "message"))}`),
+    error: () => undefined,
+  };
+
+  beforeEach(async () => {
+    warnings.length = 0;
+    cluster = await FakeAdminCluster.start(3);
+    // Accepts, and says nothing: as a process that was stopped.
+    mute = createServer((socket) => sockets.push(socket)).listen(0, "127.0.0.1");
+    await once(mute, "listening");
+    muteAddress = `127.0.0.1:${(mute.address() as AddressInfo).port}`;
+  });
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+    mute.close();
+    await cluster[Symbol.asyncDispose]();
+  });
+
+  it("asks another one beside it, names it once, and does not ask it again while others answer", async () => {
+    await using client = new Client({ brokers: [muteAddress, ...cluster.addresses], logger });
+    const { brokers } = await client.ready();
+    expect(brokers.map(({ id }) => id)).to.deep.equal([1, 2, 3]);
+    expect(warnings).to.deep.equal([`a broker is silent: nothing came from ${muteAddress} while another one answered`]);
+    const seen = sockets.length;
+    for (let i = 0; i < 8; i += 1) await client.admin.cluster();
+    expect(sockets.length).to.equal(seen);
+    expect(warnings).to.have.lengthOf(1);
+  });
+
+  it("says which broker it was that alone could have answered, after a moment", async () => {
+    await using client = new Client({ brokers: cluster.addresses, logger });
+    await client.ready();
+    const gone = cluster.broker(2);
+    gone.kill();
+    const error = await rejection(client.admin.configs.get({ type: "broker", id: 2 }));
+    expect(error).to.include({ code: "CONNECTION_LOST" });
+    expect((error as BrokerError).message).to.match(new RegExp(`^broker 2 at 127\\.0\\.0\\.1:${gone.port}: `));
+    expect((error as BrokerError).elapsedMs).to.be.below(5_000);
+  });
+});
