@@ -98,10 +98,14 @@ export class ControllerDuties {
   }
 
   #endSession(brokerId: number, brokerEpoch: number, why: string): void {
-    const { submit, logger } = this.#options;
+    const { submit, logger, image } = this.#options;
+    // One that said that it goes is no loss.
+    const hasLeft = image().brokers.get(brokerId)?.isShuttingDown === true;
     submit((working) => fenceBroker(working, brokerId, brokerEpoch)).then(
       ({ response, metadataOffset }) => {
-        if (response) logger.warn("a broker is fenced", { brokerId, brokerEpoch, reason: why, metadataOffset });
+        if (!response) return;
+        if (hasLeft) logger.info("a broker has stopped", { brokerId, brokerEpoch, metadataOffset });
+        else logger.warn("a broker is fenced", { brokerId, brokerEpoch, reason: why, metadataOffset });
       },
       (cause: unknown) => logger.debug("a broker was not fenced", { brokerId, err: cause }),
     );
