@@ -172,7 +172,6 @@ export class ReplicaFetcher {
   }
 
   #onFrame(frame: Buffer, release: (() => void) | null): void {
-    this.#backOff.reset();
     let items: readonly ReplicaData[];
     try {
       ({ items } = decodeDataFrame(frame));
@@ -182,6 +181,7 @@ export class ReplicaFetcher {
       this.#end();
       return this.#rest();
     }
+    this.#backOff.reset();
     const memory = new SharedMemory(frame.length, frame.length, release);
     for (const item of items) {
       this.#heldBytes += item.records.length;
