@@ -41,7 +41,15 @@ const broker = row("broker");
 const cluster = row("cluster");
 
 export const laterRows: readonly Row[] = [
-  broker("num.recovery.threads.per.data.dir", "int", "2", "Logs recovered at a time.", { update: "cluster-wide" }),
+  broker(
+    "num.recovery.threads.per.data.dir",
+    "int",
+    "2",
+    "Accepted for compatibility: logs are recovered one after another, as fast as they can be read.",
+    {
+      update: "cluster-wide",
+    },
+  ),
   broker("log.cleaner.enable", "boolean", "true", "Compaction."),
   broker("log.cleaner.threads", "int", "1", "Logs compacted at a time.", { update: "cluster-wide", min: 0 }),
   broker("log.cleaner.backoff.ms", "long", "15000", "Rest of the compaction when no log was due.", {

@@ -38,6 +38,7 @@ function logSettings(config: BrokerConfig, values: TopicValues): TopicConfig["lo
     indexIntervalBytes: values.indexIntervalBytes,
     flushMessages: values.flushMessages,
     flushMs: values.flushMs,
+    flushWindowMs: values.flushWindowMs,
     fileDeleteDelayMs: values.fileDeleteDelayMs,
     cleanupPolicy: values.cleanupPolicy,
     retentionMs: values.retentionMs,

@@ -33,8 +33,7 @@ export const topicRows = [
     unit: "ms",
     scope: "topic",
     update: "cluster-wide",
-    withoutEffect: true,
-    doc: "Longest time that a group commit gathers writes before it syncs. 0: the next sync starts when the last one ends.",
+    doc: "How long a group commit gathers writes before it syncs: fewer syncs where they are slow or paid for, and each acknowledgement that much later. 0: the next sync starts when the last one ends. Without effect in other durability modes.",
   },
   {
     key: "tidemark.validate.records",

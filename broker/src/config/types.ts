@@ -28,6 +28,7 @@ export interface LogSettings {
   readonly indexIntervalBytes: number;
   readonly flushMessages: number;
   readonly flushMs: number;
+  readonly flushWindowMs: number;
   readonly fileDeleteDelayMs: number;
   readonly cleanupPolicy: readonly string[];
   readonly retentionMs: number;

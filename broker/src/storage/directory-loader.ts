@@ -32,6 +32,7 @@ const UNPLACED_CONFIG: LogConfig = {
   indexIntervalBytes: 4096,
   flushMessages: Number.MAX_SAFE_INTEGER,
   flushMs: Number.MAX_SAFE_INTEGER,
+  flushWindowMs: 0,
   fileDeleteDelayMs: 60_000,
   cleanupPolicy: [],
   retentionMs: -1,

@@ -7,6 +7,9 @@
  * the next roll could make just that end the base of a segment. It passes a sealed segment only when that is finished:
  * file, both indexes, the producer snapshot at its end and the directory are synced (3.3(3)).
  *
+ * Where a topic wants it, a sync that would begin at once waits a while for more writes (`tidemark.flush.window.ms`); nobody
+ * waits who wants all of the log on stable storage, as a stop does.
+ *
  * A truncation raises the generation (5.5(2)): a sync that began before it counts for nothing, but its failure still does.
  * A failed sync is final (3.4(3)): nothing is tried again, nothing moves any more.
  */
@@ -18,7 +21,7 @@ import type { LogHost } from "./log-host.ts";
 import { synced } from "./safe-write.ts";
 import type { Segment } from "./segment.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
-import type { LogEvents } from "./types.ts";
+import type { LogConfig, LogEvents } from "./types.ts";
 
 /** After this long, what found no room or no descriptor is tried again. */
 const RETRY_MS = 1000;
@@ -30,7 +33,7 @@ export interface GroupSyncDeps {
   readonly segments: readonly Segment[];
   readonly snapshots: SnapshotStore;
   /** Whose log it is, and who hears of what is synced. */
-  readonly owner: { readonly events: LogEvents };
+  readonly owner: { readonly events: LogEvents; readonly config: Pick<LogConfig, "durability" | "flushWindowMs"> };
 }
 
 export interface SyncedState {
@@ -47,10 +50,14 @@ interface Waiter {
 
 const NOBODY: readonly Waiter[] = [];
 
-/** A segment's sync that is queued or running. */
+/** A segment's sync that gathers writes, is queued or running. */
 interface Flight {
   /** Somebody asked after it began. */
   isAskedAgain: boolean;
+  /** Whoever did will not have it gather. */
+  isUrgent: boolean;
+  /** While it gathers: ends that. */
+  begin: (() => void) | null;
 }
 
 export class GroupSync {
@@ -63,7 +70,7 @@ export class GroupSync {
   /** Raised by every change of the directory's entries; what a directory sync covers was captured when it began. */
   #directoryVersion: number;
   #directorySynced = 0;
-  #directoryFlight: Flight | null = null;
+  #directoryFlight: Pick<Flight, "isAskedAgain"> | null = null;
   /** Null: none yet. */
   #flights: Map<Segment, Flight> | null = null;
   #isFinishing = false;
@@ -94,14 +101,14 @@ export class GroupSync {
     return this.#directoryVersion;
   }
 
-  /** Asks for a sync of everything written. */
-  request(): void {
+  /** Asks for a sync of everything written; one that is urgent gathers nothing. */
+  request({ isUrgent = false } = {}): void {
     if (!this.#mayBegin) return;
     const { segments } = this.#deps;
     for (let slot = segments.length - 1; slot >= 0; slot -= 1) {
       const segment = segments[slot];
       if (segment === undefined || (segment.isSealed && segment.isFinished)) break;
-      this.#askFor(segment);
+      this.#askFor(segment, isUrgent);
       if (segment.entryVersion > this.#directorySynced) this.#askForDirectory();
     }
   }
@@ -123,7 +130,7 @@ export class GroupSync {
     const end = this.#deps.segments.at(-1)?.writtenEnd ?? this.#syncedEnd;
     const version = this.#directoryVersion;
     const generation = this.#generation;
-    this.request();
+    this.request({ isUrgent: true });
     if (version > this.#directorySynced) this.#askForDirectory();
     this.finishSealed();
     const isDone = (): boolean =>
@@ -154,6 +161,7 @@ export class GroupSync {
   /** Resolves when nothing is in flight. */
   async quiesce(): Promise<void> {
     this.#isHeld = true;
+    for (const { begin } of this.#flights?.values() ?? []) begin?.();
     this.#settle();
     await this.#until(() => (this.#flights?.size ?? 0) === 0 && this.#directoryFlight === null && !this.#isFinishing);
   }
@@ -201,17 +209,34 @@ export class GroupSync {
 
   // ---- files ----
 
-  #askFor(segment: Segment): void {
+  #askFor(segment: Segment, isUrgent: boolean): void {
     if (segment.syncedEnd >= segment.writtenEnd) return;
     const flight = this.#flights?.get(segment);
-    if (flight === undefined) this.#fly(segment);
-    else flight.isAskedAgain = true;
+    if (flight === undefined) return this.#prepare(segment, isUrgent);
+    if (flight.begin !== null) {
+      if (isUrgent) flight.begin();
+      return;
+    }
+    flight.isAskedAgain = true;
+    flight.isUrgent ||= isUrgent;
   }
 
-  #fly(segment: Segment): void {
-    const flight: Flight = { isAskedAgain: false };
+  #prepare(segment: Segment, isUrgent: boolean): void {
+    const { host, owner } = this.#deps;
+    const { durability, flushWindowMs } = owner.config;
+    const flight: Flight = { isAskedAgain: false, isUrgent: false, begin: null };
     this.#flights ??= new Map();
     this.#flights.set(segment, flight);
+    if (isUrgent || durability !== "group-commit" || flushWindowMs === 0) return this.#fly(segment, flight);
+    const timer = host.timers.after(flushWindowMs, () => flight.begin?.());
+    flight.begin = (): void => {
+      timer.cancel();
+      flight.begin = null;
+      this.#fly(segment, flight);
+    };
+  }
+
+  #fly(segment: Segment, flight: Flight): void {
     this.#deps.host.slots.run((release) => {
       // Captured only now: what was written while the slot was waited for is covered, too.
       const end = segment.writtenEnd;
@@ -226,7 +251,7 @@ export class GroupSync {
             segment.syncedEnd = end;
             this.#advance();
           }
-          if (flight.isAskedAgain && this.#mayBegin) this.#askFor(segment);
+          if (flight.isAskedAgain && this.#mayBegin) this.#askFor(segment, flight.isUrgent);
           this.#settle();
         },
       );
@@ -238,7 +263,7 @@ export class GroupSync {
       this.#directoryFlight.isAskedAgain = true;
       return;
     }
-    const flight: Flight = { isAskedAgain: false };
+    const flight = { isAskedAgain: false };
     this.#directoryFlight = flight;
     const { host, directory } = this.#deps;
     host.slots.run((release) => {
@@ -329,7 +354,7 @@ export class GroupSync {
 
   async #finish(segment: Segment): Promise<void> {
     const { host } = this.#deps;
-    this.#askFor(segment);
+    this.#askFor(segment, true);
     for (const sync of [
       ...segment.indexPaths().map((path) => () => syncPath(host.disk, path)),
       () => this.#deps.snapshots.sync(segment.endOffset),

@@ -27,6 +27,8 @@ export interface LogConfig {
   readonly flushMessages: number;
   /** Sync when the oldest unsynced byte is this old; Number.MAX_SAFE_INTEGER = never. */
   readonly flushMs: number;
+  /** How long a group commit gathers writes before it syncs. */
+  readonly flushWindowMs: number;
   readonly fileDeleteDelayMs: number;
   /** `delete`, `compact` or both. */
   readonly cleanupPolicy: readonly string[];

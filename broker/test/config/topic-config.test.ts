@@ -41,6 +41,7 @@ describe("topicConfig", () => {
       indexIntervalBytes: 4096,
       flushMessages: Number.MAX_SAFE_INTEGER,
       flushMs: Number.MAX_SAFE_INTEGER,
+      flushWindowMs: 0,
       fileDeleteDelayMs: 60_000,
       cleanupPolicy: ["delete"],
       retentionMs: 604_800_000,

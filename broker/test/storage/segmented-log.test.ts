@@ -3,6 +3,7 @@ import { BatchField, sealBatch } from "@tidemark/proto";
 import fc from "fast-check";
 import { SeededRandom } from "../../src/base/index.ts";
 import { RecordCursor } from "@tidemark/proto";
+import type { LogDirectory, PartitionLog } from "../../src/storage/index.ts";
 import {
   append,
   asMs,
@@ -465,6 +466,71 @@ describe("log: epochs and sync", () => {
     }
     await machine.letPass(100);
     expect(ends).to.deep.equal([1, 11]);
+  });
+
+  describe("a group commit with tidemark.flush.window.ms", () => {
+    const gathering = { durability: "group-commit", flushWindowMs: 500 } as const;
+
+    interface Gathering {
+      readonly machine: StorageMachine;
+      readonly directory: LogDirectory;
+      readonly log: PartitionLog;
+      readonly syncs: () => number;
+    }
+
+    async function gatheringLog(): Promise<Gathering> {
+      const machine = new StorageMachine();
+      const { directory, log } = await machine.fresh(gathering);
+      append(log);
+      await machine.synced(log);
+      let count = 0;
+      machine.medium.observer = {
+        onAsked: (operation, path) => (operation === "datasync" && path.endsWith(".log") ? count++ : count),
+        onChange: () => undefined,
+      };
+      return { machine, directory, log, syncs: () => count };
+    }
+
+    it("gathers writes that long from the first on, and syncs them at once", async () => {
+      const { machine, log, syncs } = await gatheringLog();
+      for (let i = 0; i < 4; i += 1) {
+        append(log);
+        log.sync();
+        await machine.letPass(100);
+      }
+      expect([log.syncedEndOffset, syncs()]).to.deep.equal([1, 0]);
+      await machine.letPass(200);
+      expect([log.syncedEndOffset, syncs()]).to.deep.equal([5, 1]);
+    });
+
+    it("does not let a stop wait", async () => {
+      const { machine, directory, log } = await gatheringLog();
+      append(log);
+      log.sync();
+      const { nowMs } = machine.world;
+      await machine.run(directory.close(1));
+      expect(log.syncedEndOffset).to.equal(2);
+      expect(machine.world.nowMs - nowMs).to.be.below(gathering.flushWindowMs);
+    });
+
+    it("ends with a truncation, which waits for nothing", async () => {
+      const { machine, log } = await gatheringLog();
+      append(log);
+      log.sync();
+      const cut = log.truncateTo(asOffset(1));
+      await machine.letPass(100);
+      await cut;
+      expect([log.logEndOffset, log.syncedEndOffset]).to.deep.equal([1, 1]);
+    });
+
+    it("does not gather in fsync-each", async () => {
+      const machine = new StorageMachine();
+      const { log } = await machine.fresh({ ...gathering, durability: "fsync-each" });
+      append(log);
+      log.sync();
+      await machine.letPass(100);
+      expect(log.syncedEndOffset).to.equal(1);
+    });
   });
 
   it("syncs by itself after flush.messages and flush.ms", async () => {

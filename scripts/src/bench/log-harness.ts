@@ -28,6 +28,7 @@ export function logConfig(durability: LogConfig["durability"]): LogConfig {
     indexIntervalBytes: 4096,
     flushMessages: never,
     flushMs: never,
+    flushWindowMs: 0,
     fileDeleteDelayMs: 60_000,
     cleanupPolicy: ["delete"],
     retentionMs: -1,

@@ -52,6 +52,7 @@ function drawConfig(random: SeededRandom): LogConfig {
     indexIntervalBytes: random.pick([0, 100, 1000, 4096]),
     flushMessages: random.chance(0.2) ? random.between(1, 20) : NEVER,
     flushMs: random.chance(0.2) ? random.between(5, 100) : NEVER,
+    flushWindowMs: 0,
     fileDeleteDelayMs: random.pick([0, 10, 1000]),
     cleanupPolicy: random.chance(0.8) ? ["delete"] : ["compact"],
     retentionMs: random.chance(0.5) ? random.pick([0, 5, 50, 400]) : -1,

@@ -25,6 +25,7 @@ export const TINY: LogConfig = {
   indexIntervalBytes: 200,
   flushMessages: NEVER,
   flushMs: NEVER,
+  flushWindowMs: 0,
   fileDeleteDelayMs: 1000,
   cleanupPolicy: ["delete"],
   retentionMs: -1,
