@@ -175,6 +175,7 @@ async function fetch(connection: BareConnection, topicId: Buffer, offset: number
     maxBytes: FETCH_BYTES,
     isolation: Isolation.READ_UNCOMMITTED,
     currentLeaderEpoch: -1,
+    isSuspect: false,
   };
   const call = connection.open(DATA_SERVICE.fetch);
   call.send({ subscribe: [subscription], unsubscribe: [], creditBytes: FETCH_BYTES });

@@ -33,6 +33,8 @@ export interface FetchSubscribe {
   readonly maxBytes: number;
   /** As the client knows it; -1: unknown. */
   readonly currentLeaderEpoch: number;
+  /** What lies there arrived with a wrong sum (15.7(1)). */
+  readonly isSuspect: boolean;
 }
 
 /** Used subscription ids above the first that was not; clients that count up have none. */
@@ -87,6 +89,7 @@ export class FetchStream {
     const { partition } = found;
     const epoch = epochRefusal(request.currentLeaderEpoch, partition);
     if (epoch !== null) return this.#refuse(request, partition, epoch.code, epoch.message);
+    if (request.isSuspect) partition.suspect(asOffset(request.offset));
     const maxBytes = request.maxBytes === 0 ? FETCH_MAX_BYTES_DEFAULT : request.maxBytes;
     this.#session.subscribe({
       subscriptionId: request.subscriptionId,

@@ -22,7 +22,7 @@ import type { HostedTopics } from "./hosted-topics.ts";
 const RETRY_MS = 50;
 const RETRY_MS_MAX = 1_000;
 /** How long a place that was found whole is not looked at again, whoever suspects it. */
-const LOOKED_AT_MS = 1_000;
+const LOOKED_AT_MS = 10_000;
 
 export interface DamagedReplicasDeps {
   readonly timers: Timers;

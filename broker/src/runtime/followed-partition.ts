@@ -108,6 +108,10 @@ export class FollowedPartition implements LogEvents {
   /** Of the leader, beyond what is written here. */
   #marks: { readonly highWatermark: Offset; readonly logStartOffset: Offset } | null = null;
 
+  /** Where the last bad batch was to go, and how often one has come for it. */
+  #badAt = -1;
+  #badCount = 0;
+
   /** To be asked with the next report. */
   #ask: { readonly generation: number; readonly readFrom: Offset; readonly epochBefore: LeaderEpoch } | null = null;
   /** As last told in this generation; -1 = not yet. */
@@ -239,6 +243,8 @@ export class FollowedPartition implements LogEvents {
       appendedTo,
       isSynced: this.#countsSynced,
       durableLogStart,
+      // 15.7(1): once it may have been the way here, twice it is the leader's disk.
+      isSuspect: ask !== null && ask.readFrom === this.#badAt && this.#badCount > 1,
     };
   }
 
@@ -395,8 +401,12 @@ export class FollowedPartition implements LogEvents {
     this.#unfinished = null;
     this.#sync();
     this.#onMoved();
-    this.#perform(isBad ? this.#core.onBadBatch() : this.#core.onAppended(answer));
-    if (isBad) this.#regainLogStart();
+    if (!isBad) return this.#perform(this.#core.onAppended(answer));
+    const { logEndOffset } = this.#log;
+    this.#badCount = logEndOffset === this.#badAt ? this.#badCount + 1 : 1;
+    this.#badAt = logEndOffset;
+    this.#perform(this.#core.onBadBatch());
+    this.#regainLogStart();
   }
 
   /** Recovery would take anything else for a bad batch (4.2(5)). */

@@ -151,6 +151,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     if (led.partition !== null) {
       this.#parked.delete(seat);
       seat.parked = null;
+      if (report.isSuspect) led.partition.suspect(asOffset(report.readFrom));
       this.#judge(seat, led.partition, report);
     } else if (led.mayCome) this.#park(seat, report);
     else this.#refuse(seat, led.code);

@@ -25,6 +25,7 @@ function subscription(subscriptionId: number, topic: string): Subscribe {
     maxBytes: 0,
     isolation: 0,
     currentLeaderEpoch: -1,
+    isSuspect: false,
   };
 }
 

@@ -181,6 +181,7 @@ describe("gRPC door, fuzzed", () => {
       maxBytes: 100,
       isolation: 0,
       currentLeaderEpoch: -1,
+      isSuspect: false,
     };
     const fetch = wire.fetchRequest.encode({ subscribe: [subscribe], unsubscribe: [1], creditBytes: 1_000 });
     await fc.assert(

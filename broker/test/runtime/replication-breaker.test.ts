@@ -94,6 +94,7 @@ describe("replication: what comes at the wrong moment", () => {
       appendedTo: 0,
       isSynced: false,
       durableLogStart: 0,
+      isSuspect: false,
     }));
     source.onFrame(encodeReportFrame({ brokerEpoch, creditBytes: 0, reports, removed: [] }), null);
     // So large that it is read beside the event loop, and is the last one all the same.

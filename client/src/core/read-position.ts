@@ -5,7 +5,7 @@
  * rise. Batches are whole: the first record of a batch may lie before readOffset and is passed over, and offsets may have
  * gaps (semantics 12.1(3)).
  */
-import { BATCH_HEADER_BYTES, batchSizeAt, readBatchHeader } from "@tidemark/proto";
+import { validateStoredBatch } from "@tidemark/proto";
 
 export interface PositionOptions {
   readonly partition: number;
@@ -27,10 +27,11 @@ export interface Fetched {
   readonly records: Buffer;
 }
 
-/** Records that were taken in; null: the answer is not for where the reader stands, or the bytes are no batches. */
-export type Taken =
-  | { readonly ok: true; readonly recordsCount: number }
-  | { readonly ok: false; readonly isCorrupt: boolean };
+/** What was taken in: batches of so many bytes, the rest is damaged; null: the answer is not for where the reader stands. */
+export interface Taken {
+  readonly bytes: number;
+  readonly recordsCount: number;
+}
 
 export class ReadPosition {
   readonly partition: number;
@@ -82,28 +83,23 @@ export class ReadPosition {
   }
 
   /** Takes in what was fetched: the next fetch starts behind it. */
-  onFetched(fetched: Fetched): Taken {
-    if (fetched.fetchOffset !== this.#fetchOffset) return { ok: false, isCorrupt: false };
+  onFetched(fetched: Fetched): Taken | null {
+    if (fetched.fetchOffset !== this.#fetchOffset) return null;
     if (!this.#isEndKnown) {
       this.#end = Math.min(this.#end, fetched.visibleEnd);
       this.#isEndKnown = true;
     }
     const { records } = fetched;
     let recordsCount = 0;
-    let nextOffset = this.#fetchOffset;
-    for (let at = 0; at < records.length; ) {
-      if (records.length - at < BATCH_HEADER_BYTES) return CORRUPT;
-      const size = batchSizeAt(records, at);
-      const header = readBatchHeader(records, at);
-      if (size < BATCH_HEADER_BYTES || size > records.length - at || !Number.isSafeInteger(header.nextOffset))
-        return CORRUPT;
-      if (header.nextOffset <= nextOffset) return CORRUPT;
-      nextOffset = header.nextOffset;
-      recordsCount += header.recordsCount;
-      at += size;
+    let bytes = 0;
+    while (bytes < records.length) {
+      const step = validateStoredBatch(records, bytes, records.length);
+      if (!step.ok || step.header.nextOffset <= this.#fetchOffset) break;
+      this.#fetchOffset = step.header.nextOffset;
+      recordsCount += step.header.recordsCount;
+      bytes += step.header.sizeBytes;
     }
-    this.#fetchOffset = nextOffset;
-    return { ok: true, recordsCount };
+    return { bytes, recordsCount };
   }
 
   /** A record was handed out, or passed over. */
@@ -129,5 +125,3 @@ export class ReadPosition {
     this.#readOffset = offset;
   }
 }
-
-const CORRUPT: Taken = { ok: false, isCorrupt: true };

@@ -27,11 +27,16 @@ import type { Bound, ReaderSettings } from "./reader-settings.ts";
 
 const MESSAGE_BYTES_MAX = 1024 * 1024;
 
+/** How often in a row a place may come bad before its reader gives up: with the pauses between, longer than a repair takes. */
+const CORRUPT_MAX = 12;
+
 /** One partition: its position, and where it is subscribed just now. */
 interface Followed {
   readonly position: ReadPosition;
   readonly startsAtEarliest: boolean;
   stream: FetchStream | null;
+  /** Messages in a row that were no record batches, or had a wrong sum. */
+  corruptCount: number;
 }
 
 /** A stream and what is subscribed on it. */
@@ -126,7 +131,7 @@ export class ReadSession implements FetchListener {
     for (const fetched of partitions) {
       const followed = lane.byId.get(fetched.subscriptionId);
       if (followed === undefined) stream.grant(fetched.records.length, false);
-      else if (fetched.errorCode === 0) this.#onRecords(stream, lane.broker, followed, fetched);
+      else if (fetched.errorCode === 0) this.#onRecords(stream, lane, followed, fetched);
       else {
         lane.byId.delete(fetched.subscriptionId);
         followed.stream = null;
@@ -173,21 +178,36 @@ export class ReadSession implements FetchListener {
     this.#attach();
   }
 
-  #onRecords(stream: FetchStream, broker: number, followed: Followed, fetched: FetchedPartition): void {
+  #onRecords(stream: FetchStream, lane: Lane, followed: Followed, fetched: FetchedPartition): void {
+    const { broker } = lane;
     const { position } = followed;
     const { fetchOffset, records, leaderEpoch } = fetched;
     const visibleEnd =
       this.#settings.isolation === Isolation.READ_COMMITTED ? fetched.lastStableOffset : fetched.highWatermark;
     const taken = position.onFetched({ fetchOffset, visibleEnd, records });
-    if (!taken.ok) {
-      stream.grant(records.length, false);
-      if (taken.isCorrupt)
-        this.#fail(this.#error(errorRow("CORRUPT_MESSAGE"), "the broker sent what is no record batch", position));
-      return;
+    if (taken === null) return stream.grant(records.length, false);
+    const { bytes, recordsCount } = taken;
+    if (bytes > 0) {
+      followed.corruptCount = 0;
+      this.#bufferedBytes.set(broker, (this.#bufferedBytes.get(broker) ?? 0) + bytes);
+      this.buffer.push({ source: broker, position, records: records.subarray(0, bytes), recordsCount, leaderEpoch });
     }
-    if (records.length === 0) return;
-    this.#bufferedBytes.set(broker, (this.#bufferedBytes.get(broker) ?? 0) + records.length);
-    this.buffer.push({ source: broker, position, records, recordsCount: taken.recordsCount, leaderEpoch });
+    if (bytes === records.length) return;
+    stream.grant(records.length - bytes, false);
+    this.#onCorrupt(stream, lane, followed, fetched.subscriptionId);
+  }
+
+  /** Asked for again with the word that it was bad: the broker looks at its bytes, and another leads while they are repaired. */
+  #onCorrupt(stream: FetchStream, lane: Lane, followed: Followed, subscriptionId: number): void {
+    followed.corruptCount += 1;
+    const row = errorRow("CORRUPT_MESSAGE");
+    const message = "the broker sent what is no record batch";
+    if (followed.corruptCount >= CORRUPT_MAX) return this.#fail(this.#error(row, message, followed.position));
+    lane.byId.delete(subscriptionId);
+    followed.stream = null;
+    stream.unsubscribe([subscriptionId]);
+    this.#cluster.forget(this.#topic);
+    this.#onPartitionError(followed, row, message);
   }
 
   #onPartitionError(followed: Followed, row: ErrorRow, message: string): void {
@@ -304,6 +324,7 @@ export class ReadSession implements FetchListener {
         maxBytes: Math.min(options.creditBytes, MESSAGE_BYTES_MAX),
         isolation: this.#settings.isolation,
         currentLeaderEpoch: options.leaderEpochs[partition] ?? -1,
+        isSuspect: followed.corruptCount > 0,
       };
     });
     stream.subscribe(subscriptions);
@@ -357,7 +378,12 @@ export class ReadSession implements FetchListener {
       const untilTimestamp =
         to.kind === "time" && end === Number.POSITIVE_INFINITY ? to.timestamp : Number.POSITIVE_INFINITY;
       const position = new ReadPosition({ partition, from: start, to: end, untilTimestamp, follow });
-      this.#followed.push({ position, startsAtEarliest: boundOf(from, partition).kind === "earliest", stream: null });
+      this.#followed.push({
+        position,
+        startsAtEarliest: boundOf(from, partition).kind === "earliest",
+        stream: null,
+        corruptCount: 0,
+      });
     }
     this.#areFollowedKnown = true;
   }

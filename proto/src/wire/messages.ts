@@ -70,6 +70,8 @@ export interface FetchSubscribe {
   /** One of Isolation. */
   isolation: number;
   currentLeaderEpoch: number;
+  /** What lies there arrived with a wrong sum. */
+  isSuspect: boolean;
 }
 
 export interface FetchResponse {

@@ -43,6 +43,8 @@ export interface ReplicaReport {
   isSynced: boolean;
   /** Log start that would survive a crash (13(4)). */
   durableLogStart: number;
+  /** What lay at `readFrom` came with a wrong sum, twice: the leader is to look at its own bytes (15.7(1)). */
+  isSuspect: boolean;
 }
 
 /** What a leader sends, of any number of partitions. */
@@ -87,6 +89,7 @@ const replicaReport = message<ReplicaReport>({
   appendedTo: uint64(9),
   isSynced: bool(10),
   durableLogStart: uint64(11),
+  isSuspect: bool(12),
 });
 
 const reportFrame = message<ReportFrame>({

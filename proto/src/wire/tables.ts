@@ -67,6 +67,7 @@ const fetchSubscribe = message<M.FetchSubscribe>({
   maxBytes: uint32(6),
   isolation: enumeration(7),
   currentLeaderEpoch: sint32(8),
+  isSuspect: bool(9),
 });
 
 const fetchRequest = message<M.FetchRequest>({

@@ -30,6 +30,7 @@ const reportFrames: fc.Arbitrary<ReportFrame> = fc.record({
       appendedTo: offset,
       isSynced: fc.boolean(),
       durableLogStart: offset,
+      isSuspect: fc.boolean(),
     }),
   ),
   removed: fc.array(slot),
@@ -98,6 +99,7 @@ describe("the frames of replication", () => {
       appendedTo: 1_000_000,
       isSynced: true,
       durableLogStart: 900_000,
+      isSuspect: false,
     };
     const bytes = encodeReportFrame({ brokerEpoch: 4711, creditBytes: 0, reports: [report], removed: [] });
     expect(bytes.length).to.be.at.most(32);

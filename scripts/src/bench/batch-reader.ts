@@ -42,6 +42,7 @@ export class BatchReader {
       maxBytes,
       isolation: Isolation.READ_UNCOMMITTED,
       currentLeaderEpoch: -1,
+      isSuspect: false,
     };
     this.#stream.write({ subscribe: [subscription], unsubscribe: [], creditBytes: WINDOW_BYTES });
   }

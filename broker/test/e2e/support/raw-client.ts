@@ -277,6 +277,7 @@ export class RawFetchStream extends RawStream<FetchedPartition[]> {
           maxBytes: 0,
           isolation: 0,
           currentLeaderEpoch: -1,
+          isSuspect: false,
           ...options,
         },
       ],
