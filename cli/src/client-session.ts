@@ -103,7 +103,9 @@ export function sdkLogger(context: CommandContext): Logger {
     const reason = String(Reflect.get(fields, "message")).replace(/\.$/, "");
     // A progress bar may stand on the line.
     if (context.stderr.isTTY === true) context.stderr.write("\r\u001b[K");
-    warn(context, `${message}: ${reason}; trying again`);
+    // Another broker had the answer.
+    const isOver = Reflect.get(fields, "event") === "silent-broker";
+    warn(context, `${message}: ${reason}${isOver ? "" : "; trying again"}`);
   };
   return {
     debug: (fields, message = "") => {

@@ -1,5 +1,5 @@
 /**
- * `top`: what a broker does now. On a terminal a page that is drawn anew until q or Ctrl-C, on a screen of its own that is taken
+ * `top`: what the brokers of a cluster do now, or the one whose HTTP door is named. On a terminal a page that is drawn anew until q or Ctrl-C, on a screen of its own that is taken
  * away at the end; elsewhere, and with -o, one snapshot over --interval.
  *
  * The numbers are those of the HTTP door's metrics. Where it cannot be reached the SDK still knows partitions and sizes; the
@@ -11,10 +11,17 @@ import { withClient } from "../client-session.ts";
 import { canDraw, type CommandContext, warn } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { outputFormat } from "../global-flags.ts";
-import { onQuitKey } from "../output/quit-key.ts";
+import { Page } from "../output/page.ts";
 import { printRows } from "../output/rows.ts";
-import { renderLoad } from "../output/top-view.ts";
-import { type BrokerLoad, type Gauges, loadBetween, lookAtMetrics, type Look } from "../records/broker-load.ts";
+import { renderCluster, renderLoad } from "../output/top-view.ts";
+import {
+  type Gauges,
+  hottestOfAll,
+  loadBetween,
+  lookAtMetrics,
+  type Look,
+  type SourceLoad,
+} from "../records/broker-load.ts";
 import { parseMetrics } from "../records/metrics-text.ts";
 import type { ResolvedSettings } from "../settings/resolve.ts";
 
@@ -27,102 +34,130 @@ export interface TopRequest {
 const HTTP_PORT_ABOVE = 100;
 const HTTP_TIMEOUT_MS = 2_000;
 
-const ENTER_SCREEN = "\u001b[?1049h\u001b[?25l";
-const LEAVE_SCREEN = "\u001b[?25h\u001b[?1049l";
-const HOME_AND_CLEAR = "\u001b[H\u001b[J";
-
 export async function top(context: CommandContext, request: TopRequest): Promise<ExitCode> {
   return withClient(context, async (client, settings) => {
-    const source = await findSource(context, client, settings);
+    const sources = await findSources(context, client, settings);
     const isLive = canDraw(context) && context.flags.output === null;
-    if (isLive) return drawUntilStopped(context, request, source);
-    if (source.missing !== null) warn(context, source.missing);
-    const first = await source.look();
+    if (isLive) return drawUntilStopped(context, request, sources);
+    for (const { missing } of sources) if (missing !== null) warn(context, missing);
+    const first = await lookAt(sources);
     await sleep(request.interval, undefined, { signal: context.signal });
-    const load = loadBetween(first, await source.look(), request.rows);
-    const format = outputFormat(context.flags);
-    if (format === "table" || format === "wide")
-      context.stdout.write(renderLoad(load, { source: source.name, missing: null, columns: Number.POSITIVE_INFINITY }));
-    else if (format === "csv" || format === "name") printRows(context, load.hottest, []);
-    else printRows(context, [{ broker: source.name, ...load }], []);
+    print(context, request, loadsBetween(first, await lookAt(sources)));
     return ExitCode.OK;
   });
 }
 
 interface Source {
+  /** Null: the one whose door was named, or nobody in particular. */
+  readonly id: number | null;
   readonly name: string;
   /** Why some numbers are missing; null: none is. */
   readonly missing: string | null;
   look(): Promise<Look>;
 }
 
-async function drawUntilStopped(context: CommandContext, request: TopRequest, source: Source): Promise<ExitCode> {
-  const { stdout } = context;
+/** One look at one broker; null: it did not answer this time. */
+interface Sight {
+  readonly source: Source;
+  readonly look: Look | null;
+}
+
+async function lookAt(sources: readonly Source[]): Promise<Sight[]> {
+  const [only] = sources;
+  if (only !== undefined && sources.length === 1) return [{ source: only, look: await only.look() }];
+  return Promise.all(sources.map(async (source) => ({ source, look: await source.look().catch(() => null) })));
+}
+
+function loadsBetween(before: readonly Sight[], now: readonly Sight[]): SourceLoad[] {
+  return now.map(({ source, look }, slot) => {
+    const then = before[slot]?.look ?? look;
+    const load = then === null || look === null ? null : loadBetween(then, look, Number.POSITIVE_INFINITY);
+    return { ...source, load };
+  });
+}
+
+function print(context: CommandContext, { rows }: TopRequest, loads: readonly SourceLoad[]): void {
+  const format = outputFormat(context.flags);
+  const hottest = hottestOfAll(loads, rows);
+  if (format === "table" || format === "wide")
+    context.stdout.write(page(loads, { rows, columns: Number.POSITIVE_INFINITY, isLive: false }));
+  else if (format === "csv" || format === "name") printRows(context, hottest, []);
+  else {
+    const known = loads.flatMap(({ id, name, load }) => {
+      if (load === null) return [];
+      return { broker: name, ...(id === null ? {} : { id }), ...load, hottest: load.hottest.slice(0, rows) };
+    });
+    printRows(context, known, []);
+  }
+}
+
+function page(
+  loads: readonly SourceLoad[],
+  { rows, columns, isLive }: { readonly rows: number; readonly columns: number; readonly isLive: boolean },
+): string {
+  const [only] = loads;
+  if (only === undefined || only.load === null || loads.length > 1) return renderCluster(loads, { rows, columns });
+  const load = { ...only.load, hottest: only.load.hottest.slice(0, rows) };
+  return renderLoad(load, { source: only.name, missing: isLive ? only.missing : null, columns });
+}
+
+async function drawUntilStopped(
+  context: CommandContext,
+  request: TopRequest,
+  sources: readonly Source[],
+): Promise<ExitCode> {
   const quit = new AbortController();
   const signal = AbortSignal.any([context.signal, quit.signal]);
-  const interrupt = (): void => void process.kill(process.pid, "SIGINT");
-  const release = onQuitKey(context.stdin, () => quit.abort(), interrupt);
-  // Also when a second signal ends the process where it stands.
-  const leave = (): void => {
-    release();
-    stdout.write(LEAVE_SCREEN);
-  };
-  process.once("exit", leave);
-  stdout.write(ENTER_SCREEN);
+  const screen = new Page(context, () => quit.abort());
   try {
-    let before = await source.look();
-    draw(context, loadBetween(before, before, request.rows), source);
+    let before = await lookAt(sources);
+    const draw = (loads: readonly SourceLoad[]): void =>
+      screen.draw((columns) => page(loads, { rows: request.rows, columns, isLive: true }));
+    draw(loadsBetween(before, before));
     while (!signal.aborted) {
       await sleep(request.interval, undefined, { signal });
-      const now = await source.look();
-      draw(context, loadBetween(before, now, request.rows), source);
+      const now = await lookAt(sources);
+      draw(loadsBetween(before, now));
       before = now;
     }
   } catch (error: unknown) {
     if (!signal.aborted) throw error;
   } finally {
-    process.removeListener("exit", leave);
-    leave();
+    screen.leave();
   }
   return ExitCode.OK;
 }
 
-function draw(context: CommandContext, load: BrokerLoad, source: Source): void {
-  const size = context.stdout as { readonly columns?: number; readonly rows?: number };
-  // Some say 0 where they do not know.
-  const [columns, rows] = [size.columns || 80, size.rows || 24];
-  const page = renderLoad(load, { source: source.name, missing: source.missing, columns });
-  const lines = page.trimEnd().split("\n");
-  context.stdout.write(HOME_AND_CLEAR + lines.slice(0, Math.max(rows - 1, 1)).join("\n"));
-}
-
-/** The metrics of the HTTP door, if it answers; else what the SDK knows. */
-async function findSource(context: CommandContext, client: Client, settings: ResolvedSettings): Promise<Source> {
-  const address = settings.http ?? (await guessedHttp(client));
-  const url = `http://${address}/metrics/detail`;
+/** The metrics of every broker's HTTP door; of the one that is named; where none answers, what the SDK knows. */
+async function findSources(context: CommandContext, client: Client, settings: ResolvedSettings): Promise<Source[]> {
+  const { brokers } = await client.ready();
+  if (settings.http === null && brokers.length > 1) {
+    const sources = brokers.map(({ id, host, port }) => metricsOf(context, id, httpOf(host, port)));
+    const sights = await lookAt(sources);
+    if (sights.some(({ look }) => look !== null)) return sources;
+  }
+  const [first = { host: "127.0.0.1", port: 9192 }] = brokers;
+  const source = metricsOf(context, null, settings.http ?? httpOf(first.host, first.port));
   try {
-    await fetchMetrics(url, context.signal);
-    return {
-      name: address,
-      missing: null,
-      look: async () => lookAtMetrics(await fetchMetrics(url, context.signal), Date.now()),
-    };
+    await source.look();
+    return [source];
   } catch (error: unknown) {
     if (context.signal.aborted) throw error;
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    return {
-      name: settings.brokers.join(","),
-      missing: `no metrics from ${url} (${reason}); name the HTTP door with -X http=host:port`,
-      look: () => lookAtTopics(context, client),
-    };
+    const missing = `no metrics from ${source.name} (${reason}); name the HTTP door with -X http=host:port`;
+    return [{ id: null, name: settings.brokers.join(","), missing, look: () => lookAtTopics(context, client) }];
   }
 }
 
-async function guessedHttp(client: Client): Promise<string> {
-  const { brokers } = await client.ready();
-  const [first = { host: "127.0.0.1", port: 9192 }] = brokers;
-  return `${first.host.includes(":") ? `[${first.host}]` : first.host}:${first.port + HTTP_PORT_ABOVE}`;
+function metricsOf(context: CommandContext, id: number | null, address: string): Source {
+  const url = `http://${address}/metrics/detail`;
+  const look = async (): Promise<Look> => lookAtMetrics(await fetchMetrics(url, context.signal), Date.now());
+  return { id, name: address, missing: null, look };
+}
+
+function httpOf(host: string, grpcPort: number): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${grpcPort + HTTP_PORT_ABOVE}`;
 }
 
 async function fetchMetrics(url: string, signal: AbortSignal): Promise<ReturnType<typeof parseMetrics>> {
@@ -156,6 +191,8 @@ const NO_GAUGES: Gauges = {
   version: null,
   startedAtMs: null,
   partitions: null,
+  leaders: null,
+  underReplicated: null,
   logBytes: null,
   diskFreeBytes: null,
   memoryBytes: null,

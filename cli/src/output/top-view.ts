@@ -1,5 +1,8 @@
-/** The page of `top`: a head of rates and gauges, then the hottest partitions. Pure; cut to the width of the terminal. */
-import type { BrokerLoad, PartitionLoad } from "../records/broker-load.ts";
+/**
+ * The page of `top`: of one broker a head of rates and gauges, of several a line each; then the hottest partitions. Pure; cut to
+ * the width of the terminal.
+ */
+import { type BrokerLoad, hottestOfAll, type PartitionLoad, type SourceLoad } from "../records/broker-load.ts";
 import { type Column, renderTable } from "./rows.ts";
 import { formatBytes, formatCount, formatMs, formatSeconds, plural } from "./units.ts";
 
@@ -35,7 +38,35 @@ export function renderLoad(load: BrokerLoad, { source, missing, columns }: PageF
     `node  cpu ${shown(load.cpu, percent)}  memory ${shown(load.memoryBytes, formatBytes)}  event loop ${shown(load.loopBusy, percent)} busy, p99 ${shown(load.loopDelayMs, formatMs)}`,
     "",
   ];
-  const page = `${facts.join("\n")}\n${renderTable(load.hottest, COLUMNS, true)}`;
+  return cut(`${facts.join("\n")}\n${renderTable(load.hottest, COLUMNS, true)}`, columns);
+}
+
+const BROKER_COLUMNS: readonly Column<SourceLoad>[] = [
+  { title: "broker", cell: ({ id }) => id ?? "-" },
+  { title: "http", cell: ({ name }) => name },
+  { title: "in/s", cell: ({ load }) => shown(load?.recordsIn ?? null, formatCount) },
+  { title: "bytes in/s", cell: ({ load }) => shown(load?.bytesIn ?? null, formatBytes) },
+  { title: "bytes out/s", cell: ({ load }) => shown(load?.bytesOut ?? null, formatBytes) },
+  { title: "leads", cell: ({ load }) => shown(load?.leaders ?? null, formatCount) },
+  { title: "under-replicated", cell: ({ load }) => shown(load?.underReplicated ?? null, formatCount) },
+  { title: "log", cell: ({ load }) => shown(load?.logBytes ?? null, formatBytes) },
+  { title: "cpu", cell: ({ load }) => shown(load?.cpu ?? null, percent) },
+  { title: "memory", cell: ({ load }) => shown(load?.memoryBytes ?? null, formatBytes) },
+  { title: "busy", cell: ({ load }) => shown(load?.loopBusy ?? null, percent) },
+];
+
+export function renderCluster(
+  loads: readonly SourceLoad[],
+  { rows, columns }: { readonly rows: number; readonly columns: number },
+): string {
+  const silent = loads.filter(({ load }) => load === null);
+  const said = silent.map(({ id, name }) => `no metrics from broker ${id} at ${name}`);
+  const head = [`${plural(loads.length, "broker")}${said.length === 0 ? "" : `, ${said.join(", ")}`}`, ""];
+  const table = renderTable(loads, BROKER_COLUMNS, true);
+  return cut(`${head.join("\n")}\n${table}\n${renderTable(hottestOfAll(loads, rows), COLUMNS, true)}`, columns);
+}
+
+function cut(page: string, columns: number): string {
   return page
     .split("\n")
     .map((line) => (line.length > columns ? `${line.slice(0, Math.max(columns - 1, 0))}…` : line))

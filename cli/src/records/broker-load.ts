@@ -32,6 +32,9 @@ export interface Gauges {
   readonly version: string | null;
   readonly startedAtMs: number | null;
   readonly partitions: number | null;
+  /** Partitions led here, and those of them with a replica that is not in sync. */
+  readonly leaders: number | null;
+  readonly underReplicated: number | null;
   readonly logBytes: number | null;
   readonly diskFreeBytes: number | null;
   readonly memoryBytes: number | null;
@@ -63,6 +66,9 @@ export interface BrokerLoad {
   readonly version: string | null;
   readonly uptimeSeconds: number | null;
   readonly partitions: number | null;
+  /** Partitions led here, and those of them with a replica that is not in sync. */
+  readonly leaders: number | null;
+  readonly underReplicated: number | null;
   readonly logBytes: number | null;
   readonly diskFreeBytes: number | null;
   readonly memoryBytes: number | null;
@@ -71,6 +77,15 @@ export interface BrokerLoad {
   /** No more than one in a hundred delays of the event loop was longer. */
   readonly loopDelayMs: number | null;
   readonly hottest: readonly PartitionLoad[];
+}
+
+/** What was found at one broker. */
+export interface SourceLoad {
+  readonly id: number | null;
+  readonly name: string;
+  readonly missing: string | null;
+  /** Null: it did not answer. */
+  readonly load: BrokerLoad | null;
 }
 
 const TRAFFIC = "kafka_server_brokertopicmetrics";
@@ -134,12 +149,26 @@ function hottestOf(
       bytes: now.bytes,
     };
   });
+  return loads.sort(byHeat);
+}
+
+/** The hottest partitions of several brokers. Of the replicas of one that of its leader is ahead. */
+export function hottestOfAll(loads: readonly SourceLoad[], count: number): PartitionLoad[] {
+  const all = loads.flatMap(({ load }) => load?.hottest ?? []).sort(byHeat);
+  const seen = new Set<string>();
+  const once = all.filter(({ topic, partition }) => {
+    const place = `${topic}-${partition}`;
+    return !seen.has(place) && seen.add(place);
+  });
+  return once.slice(0, count);
+}
+
+function byHeat(a: PartitionLoad, b: PartitionLoad): number {
   const heat = (load: PartitionLoad): number => load.bytesPerSecond ?? load.recordsPerSecond ?? 0;
-  return loads.sort(
-    (a, b) =>
-      heat(b) - heat(a) ||
-      (b.bytes ?? 0) - (a.bytes ?? 0) ||
-      (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition),
+  return (
+    heat(b) - heat(a) ||
+    (b.bytes ?? 0) - (a.bytes ?? 0) ||
+    (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition)
   );
 }
 
@@ -170,6 +199,8 @@ function gaugesOf(metrics: Metrics): Gauges {
     version: metrics.get("tidemark_build_info")?.[0]?.labels.get("version") ?? null,
     startedAtMs: startedAt === null ? null : startedAt * 1_000,
     partitions: total("kafka_server_replicamanager_partitioncount"),
+    leaders: total("kafka_server_replicamanager_leadercount"),
+    underReplicated: total("kafka_server_replicamanager_underreplicatedpartitions"),
     logBytes: total("tidemark_log_bytes"),
     diskFreeBytes: total("tidemark_disk_free_bytes"),
     memoryBytes: total("process_resident_memory_bytes"),

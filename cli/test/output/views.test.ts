@@ -4,9 +4,9 @@ import { CliFailure } from "../../src/failure.ts";
 import { type GlobalFlags, parseOutput, ROW_OUTPUTS } from "../../src/global-flags.ts";
 import { configShape, explainShape, renderExplanation } from "../../src/output/config-views.ts";
 import { type Column, renderRows } from "../../src/output/rows.ts";
-import { renderLoad } from "../../src/output/top-view.ts";
+import { renderCluster, renderLoad } from "../../src/output/top-view.ts";
 import { printDescriptions, SUMMARY_COLUMNS, summaryShape } from "../../src/output/topic-views.ts";
-import { loadBetween, lookAtMetrics } from "../../src/records/broker-load.ts";
+import { loadBetween, lookAtMetrics, type SourceLoad } from "../../src/records/broker-load.ts";
 import { parseMetrics } from "../../src/records/metrics-text.ts";
 import { testContext, textOf } from "../support/context.ts";
 import { expectGolden } from "../support/golden.ts";
@@ -137,6 +137,12 @@ not a sample
     const narrow = renderLoad(load, { source: "127.0.0.1:9292", missing: "no metrics", columns: 40 });
     for (const line of narrow.split("\n")) expect(line.length).to.be.at.most(40);
     expect(loadBetween(second, first, 1)).to.deep.include({ recordsIn: 0, bytesIn: 0 });
+
+    const of = (id: number, found: typeof load | null): SourceLoad => {
+      return { id, name: `127.0.0.1:${9291 + id}`, missing: null, load: found };
+    };
+    const cluster = [of(1, load), of(2, loadBetween(first, first, 10)), of(3, null)];
+    expectGolden("views/top-cluster.table", renderCluster(cluster, { rows: 10, columns: 200 }));
   });
 });
 

@@ -304,7 +304,8 @@ export class Cluster implements MetadataListener {
     if (this.#silent.has(connection.address)) return;
     this.#silent.add(connection.address);
     const message = `nothing came from ${this.#nameOf(connection)} while another one answered`;
-    this.settings.logger.warn({ address: connection.address, message }, "a broker is silent");
+    const { address } = connection;
+    this.settings.logger.warn({ event: "silent-broker", address, message }, "a broker is silent");
   }
 
   /** `broker 1 at host:port`, as far as it is known. */
