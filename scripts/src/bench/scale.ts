@@ -1,5 +1,5 @@
 /**
- * `scale`: the growth laws that one broker can show. Each curve is measured at its points; a law is the slope of log(cost)
+ * `scale`: the growth laws that one broker can show, and what idle partitions of a cluster of three cost. Each curve is measured at its points; a law is the slope of log(cost)
  * over log(n), and the run fails when it is worse than the law allows, even where every single figure looks good. Bounds on
  * one figure stand beside them. `--only NAME` of a curve below, `--points 1,100,1000`.
  *
@@ -13,10 +13,11 @@ import { connections } from "./scale/connections.ts";
 import { fanout } from "./scale/fanout.ts";
 import { partitions } from "./scale/partitions.ts";
 import { recovery } from "./scale/recovery.ts";
+import { replicas } from "./scale/replicas.ts";
 import { segments } from "./scale/segments.ts";
 import { stored } from "./scale/stored.ts";
 
-const curves = { partitions, segments, stored, recovery, fanout, connections, coldread, busy };
+const curves = { partitions, replicas, segments, stored, recovery, fanout, connections, coldread, busy };
 
 export async function* scale(options: Scale): AsyncGenerator<Row> {
   const isTiny = options.pairs === 1;

@@ -1,0 +1,102 @@
+/**
+ * `replicas`: three brokers in three processes with N idle partitions of three replicas each, so that every broker hosts all of
+ * them: CPU of a core while nothing happens, memory of each, and how long a broker and the whole cluster take to come back
+ * after a clean stop.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { Client } from "@tidemark/client";
+import type { Inside } from "../broker-process.ts";
+import { ClusterProcess } from "../cluster-process.ts";
+import { HEAL_LIMIT_MS, untilAllAlive, untilWhole } from "../cluster-waits.ts";
+import type { Row } from "../measure.ts";
+import { withScratch } from "../scratch.ts";
+import { atMost, count, type CurveOptions, figure } from "./law.ts";
+
+const NODES = [1, 2, 3] as const;
+const LAST = 3;
+const TOPIC = "bench";
+const KIB = 1024;
+/** A thousand partitions are what the bounds are given for. */
+const BOUND_AT = 1000;
+const IDLE_MOST_PERCENT = 3;
+const MEMORY_MOST_KIB = 10;
+const START_MOST_MS = 2_000;
+
+interface Found {
+  readonly createMs: number;
+  /** Of one broker, the others running; until it is ready. */
+  readonly restartsMs: readonly number[];
+  /** Of all at once. */
+  readonly startMs: number;
+  /** By broker. */
+  readonly idlePercents: readonly number[];
+  readonly insides: readonly Inside[];
+}
+
+export async function* replicas(options: CurveOptions): AsyncGenerator<Row> {
+  const points = options.points ?? (options.isTiny ? [20] : [BOUND_AT]);
+  const empty = await atPoint(0, options);
+  yield figure("0 partitions, RF 3: restart of one broker after a clean stop", "ms", empty.restartsMs);
+  for (const n of points) {
+    const found = await atPoint(n, options);
+    const name = `${count(n)} partitions, RF 3`;
+    const bound = (row: string, unit: string, values: readonly number[], most: number): Row =>
+      n === BOUND_AT ? atMost(row, unit, Math.max(...values), most) : figure(row, unit, values);
+    yield figure(`${name}: created in one request, all in sync`, "ms", [found.createMs]);
+    yield bound(`${name}: idle, share of a core of a broker`, "%", found.idlePercents, IDLE_MOST_PERCENT);
+    const kibEach = NODES.map((_, slot) => (grown(found.insides[slot]) - grown(empty.insides[slot])) / n / KIB);
+    yield bound(`${name}: memory of each on a broker`, "KiB", kibEach, MEMORY_MOST_KIB);
+    yield bound(`${name}: restart of one broker after a clean stop`, "ms", found.restartsMs, START_MOST_MS);
+    yield figure(`${name}: start of all three after a clean stop`, "ms", [found.startMs]);
+  }
+}
+
+const grown = (inside: Inside | undefined): number => (inside?.rssBytes ?? 0) + (inside?.externalBytes ?? 0);
+
+async function atPoint(n: number, { isTiny, runs }: CurveOptions): Promise<Found> {
+  return await withScratch(async (root) => {
+    const cluster = await ClusterProcess.start(root, NODES.length, { isObserved: true });
+    try {
+      const createMs = await withClient(cluster, async (client) => {
+        const before = performance.now();
+        if (n > 0) await client.admin.topics.create({ name: TOPIC, partitions: n, replicas: NODES.length });
+        await untilCalm(client, n);
+        return performance.now() - before;
+      });
+      const restartsMs: number[] = [];
+      for (let run = 0; run < runs; run++) {
+        await cluster.kill(LAST, "SIGTERM");
+        const before = performance.now();
+        await cluster.start(LAST);
+        restartsMs.push(performance.now() - before);
+        await withClient(cluster, (client) => untilCalm(client, n));
+      }
+      await cluster.stop("SIGTERM");
+      const before = performance.now();
+      await Promise.all(NODES.map((nodeId) => cluster.start(nodeId)));
+      const startMs = performance.now() - before;
+      await withClient(cluster, (client) => untilCalm(client, n));
+      await pause(isTiny ? 100 : 10_000);
+      const idleSeconds = isTiny ? 0.5 : 30;
+      const cpuBefore = NODES.map((nodeId) => cluster.cpuSeconds(nodeId));
+      await pause(idleSeconds * 1000);
+      const idlePercents = NODES.map(
+        (nodeId, slot) => ((cluster.cpuSeconds(nodeId) - (cpuBefore[slot] ?? 0)) / idleSeconds) * 100,
+      );
+      const insides = await Promise.all(NODES.map((nodeId) => cluster.inside(nodeId)));
+      return { createMs, restartsMs, startMs, idlePercents, insides };
+    } finally {
+      await cluster.stop();
+    }
+  });
+}
+
+async function untilCalm(client: Client, n: number): Promise<void> {
+  await untilAllAlive(client, NODES.length);
+  if (n > 0) await untilWhole(client, TOPIC);
+}
+
+async function withClient<T>(cluster: ClusterProcess, task: (client: Client) => Promise<T>): Promise<T> {
+  await using client = new Client({ brokers: [...cluster.addresses], retry: { budget: HEAL_LIMIT_MS } });
+  return await task(client);
+}
