@@ -361,6 +361,16 @@ export const brokerRows = [
     doc: "Bytes of one partition in a replication frame; its first batch is always whole.",
   },
   {
+    key: "replica.fetch.response.max.bytes",
+    type: "int",
+    default: "10485760",
+    min: 0,
+    max: INT_MAX,
+    unit: "bytes",
+    scope: "broker",
+    doc: "Bytes of records in a replication frame, of all its partitions; more than 1 MiB counts as that. Its first batch is always whole.",
+  },
+  {
     key: "replica.fetch.backoff.ms",
     type: "int",
     default: "1000",

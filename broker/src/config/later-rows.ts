@@ -70,8 +70,13 @@ export const laterRows: readonly Row[] = [
   broker("replica.socket.timeout.ms", "int", "30000", "Deadline of a request between brokers."),
   broker("quota.window.num", "int", "11", "Samples kept for a quota."),
   broker("quota.window.size.seconds", "int", "1", "Length of such a sample."),
-  broker("num.replica.fetchers", "int", "1", "Replication streams per source broker.", { update: "cluster-wide" }),
-  broker("replica.fetch.response.max.bytes", "int", "10485760", "Bytes of a replication frame.", { min: 0 }),
+  broker(
+    "num.replica.fetchers",
+    "int",
+    "1",
+    "Accepted for compatibility: one stream from each broker carries all partitions that it leads.",
+    { update: "cluster-wide" },
+  ),
   broker("replica.fetch.wait.max.ms", "int", "500", "Accepted for compatibility: replication frames leave at once.", {
     min: 0,
   }),

@@ -18,10 +18,10 @@ export class FetchRoom {
   #left: number;
   #isEmpty: boolean;
 
-  /** `usedBytes` of records are in the message already, in memory of their own. */
-  constructor(pool: SlabPool, usedBytes: number) {
+  /** `usedBytes` of records are in the message already, in memory of their own. `bytesMax`: of all its records, SLAB_BYTES at most. */
+  constructor(pool: SlabPool, usedBytes: number, bytesMax = SLAB_BYTES) {
     this.#pool = pool;
-    this.#left = Math.max(0, SLAB_BYTES - usedBytes);
+    this.#left = Math.max(0, bytesMax - usedBytes);
     this.#isEmpty = usedBytes === 0;
   }
 

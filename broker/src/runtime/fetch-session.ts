@@ -98,6 +98,8 @@ export interface FetchSessionOptions {
   readonly sink: FetchSink;
   /** Acknowledgements wait for a follower: it gets what there is in the turn in which it is there, and others their share of turns. */
   readonly isFollower?: boolean;
+  /** Of records in one message, as it is now; its first batch is whole in any case. Absent, and at most: SLAB_BYTES. */
+  messageBytes?(): number;
 }
 
 export class FetchSession {
@@ -117,6 +119,7 @@ export class FetchSession {
   #isPumpAsked = false;
   #isClosed = false;
   readonly #isFollower: boolean;
+  readonly #messageBytes: () => number;
   readonly #pumpOne = (): number => this.#sendOne();
   readonly #pumpAll = (): void => this.#sendAll();
 
@@ -126,6 +129,7 @@ export class FetchSession {
     this.#slabs = options.slabs;
     this.#sink = options.sink;
     this.#isFollower = options.isFollower ?? false;
+    this.#messageBytes = () => options.messageBytes?.() ?? SLAB_BYTES;
   }
 
   get credit(): number {
@@ -228,10 +232,11 @@ export class FetchSession {
     return null;
   }
 
-  /** One message: what is due, then one round of the ring, until it holds a slab's worth. Empty: nothing can be said now. */
+  /** One message: what is due, then one round of the ring, until it holds what one may. Empty: nothing can be said now. */
   #gather(): FetchMessage {
     const message = new FetchMessage(this.#slabs, this.#clock.monotonicNow());
-    while (this.#due.length > 0 && message.bytes < SLAB_BYTES) {
+    const bytesMax = Math.min(SLAB_BYTES, Math.max(BATCH_HEADER_BYTES, this.#messageBytes()));
+    while (this.#due.length > 0 && message.bytes < bytesMax) {
       const due = this.#due.shift();
       if (due === undefined) break;
       message.push(due.part);
@@ -240,7 +245,7 @@ export class FetchSession {
       message.borrow(due.slab);
       this.#readAheadBytes -= due.slab.length;
     }
-    const room = new FetchRoom(this.#slabs, message.bytes);
+    const room = new FetchRoom(this.#slabs, message.bytes, bytesMax);
     for (let rest = this.#ring.length; rest > 0 && room.left >= BATCH_HEADER_BYTES; rest--) {
       const subscription = this.#ring.shift();
       if (subscription === undefined) break;

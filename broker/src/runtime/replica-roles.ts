@@ -107,6 +107,7 @@ export class ReplicaRoles {
         onDiskFault,
         backoffMs: () => config.current.replicaFetchBackoffMs,
         maxBytes: () => config.current.replicaFetchMaxBytes,
+        messageBytes: () => config.current.replicaFetchResponseMaxBytes,
         findLed: (topicId, partition, leaderEpoch) => this.#findLed(topicId, partition, leaderEpoch),
       }) ?? null;
   }

@@ -45,6 +45,8 @@ export interface ReplicationSourceDeps {
   readonly logger: Logger;
   /** `replica.fetch.max.bytes`. */
   maxBytes(): number;
+  /** `replica.fetch.response.max.bytes`. */
+  messageBytes(): number;
   find(topicId: string, partition: number, leaderEpoch: number): Led;
   onEnded(source: ReplicationSource): void;
 }
@@ -76,7 +78,8 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     this.#stream = stream;
     this.#deps = deps;
     const { clock, turn, slabs } = deps;
-    this.#session = new FetchSession({ clock, turn, slabs, sink: this, isFollower: true });
+    const messageBytes = (): number => deps.messageBytes();
+    this.#session = new FetchSession({ clock, turn, slabs, sink: this, isFollower: true, messageBytes });
   }
 
   /** Metadata was applied, or a partition is led here now: what was kept is judged again. */

@@ -50,9 +50,10 @@ export interface ReplicationHost {
   readonly logger: Logger;
   readonly reserve: FollowedPartitionDeps["reserve"];
   readonly onDiskFault: FollowedPartitionDeps["onDiskFault"];
-  /** `replica.fetch.backoff.ms`, `replica.fetch.max.bytes`. */
+  /** `replica.fetch.backoff.ms`, `replica.fetch.max.bytes`, `replica.fetch.response.max.bytes`. */
   backoffMs(): number;
   maxBytes(): number;
+  messageBytes(): number;
   findLed(topicId: string, partition: number, leaderEpoch: number): Led;
 }
 
@@ -117,6 +118,7 @@ export class Replication {
       slabs: this.#slabs,
       find: (topicId, partition, leaderEpoch) => this.#host.findLed(topicId, partition, leaderEpoch),
       maxBytes: () => this.#host.maxBytes(),
+      messageBytes: () => this.#host.messageBytes(),
       onEnded: (ended) => {
         if (this.#sources.get(followerId) === ended) this.#sources.delete(followerId);
       },

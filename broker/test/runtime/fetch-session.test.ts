@@ -30,18 +30,21 @@ class Reader implements FetchSink {
   readonly session: FetchSession;
   readonly slabs = new CountingPool();
   readonly parts: (Omit<FetchedPart, "records"> & { values: string[]; bytes: number })[] = [];
+  /** Of the messages, in order. */
+  readonly sizes: number[] = [];
   readonly #held: FetchMessage[] = [];
   readonly faults: unknown[] = [];
   maxAhead = 1;
   isHolding = false;
 
-  constructor(bench: PartitionBench, { isFollower = false } = {}) {
+  constructor(bench: PartitionBench, { isFollower = false, messageBytes = SLAB_BYTES } = {}) {
     this.session = new FetchSession({
       clock: bench.process,
       turn: bench.turn,
       slabs: this.slabs,
       sink: this,
       isFollower,
+      messageBytes: () => messageBytes,
     });
   }
 
@@ -58,6 +61,7 @@ class Reader implements FetchSink {
       while (cursor.next()) if (cursor.offset >= part.fetchOffset) values.push(cursor.value?.toString() ?? "null");
       this.parts.push({ ...part, values, bytes: records.length });
     }
+    this.sizes.push(message.bytes);
     this.#held.push(message);
     if (!this.isHolding) this.letGo();
   }
@@ -460,6 +464,26 @@ describe("FetchSession", () => {
     });
     await bench.turnEnds();
     expect(follower.parts).to.have.length(3);
+  });
+
+  it("puts no more into a message than it may hold, but for a first batch, which is whole", async () => {
+    const value = "x".repeat(1_000);
+    for (const [messageBytes, batchesEach] of [
+      [2_500, 2],
+      [0, 1],
+    ] as const) {
+      const bench = await PartitionBench.open();
+      for (let batch = 0; batch < 4; batch += 1) bench.append({ values: [value] });
+      await bench.turnEnds();
+      const reader = new Reader(bench, { isFollower: true, messageBytes });
+      reader.session.grant(1_000_000);
+      const { partition } = bench;
+      reader.session.subscribe({ subscriptionId: 1, partition, offset: asOffset(0), maxBytes: SLAB_BYTES });
+      await bench.turnEnds();
+      expect(reader.values).to.have.length(4);
+      const batchBytes = sumOf(reader.parts) / 4;
+      expect(reader.sizes).to.deep.equal(Array.from({ length: 4 / batchesEach }, () => batchesEach * batchBytes));
+    }
   });
 
   it("sends the newest large batches out of memory, in order with what lies on disk, and lets go of it when they have left", async () => {

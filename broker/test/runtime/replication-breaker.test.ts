@@ -78,6 +78,7 @@ describe("replication: what comes at the wrong moment", () => {
       slabs: new SlabPool(),
       logger: quietLogger,
       maxBytes: () => 1_000_000,
+      messageBytes: () => 1_000_000,
       find: (_, partition) => ({ partition: bench.node(1).led(partition) }),
       onEnded: () => undefined,
     });
