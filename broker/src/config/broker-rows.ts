@@ -243,7 +243,7 @@ export const brokerRows = [
     max: LONG_MAX,
     unit: "bytes",
     scope: "broker",
-    doc: "Memory for the newest batches of all partitions together: readers at the tail get them without a read. What nobody appends to goes after ten seconds. 0 keeps none.",
+    doc: "Memory for the newest batches of all partitions together: readers at the tail get them without a read. What nobody appends to goes after ten seconds. 0 keeps only what followers wait for, 16 MiB at most, and only until they were sent it.",
   },
 
   // Topics.

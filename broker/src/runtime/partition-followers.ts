@@ -22,9 +22,18 @@ export class PartitionFollowers {
     this.#readers.push(reader);
   }
 
-  remove(reader: ReplicaWatcher): void {
+  /** False: it read along no more. */
+  remove(reader: ReplicaWatcher): boolean {
     const at = this.#readers.indexOf(reader);
     if (at >= 0) this.#readers.splice(at, 1);
+    return at >= 0;
+  }
+
+  /** All of them were sent what lies below; null: nobody reads along. */
+  get leastSentTo(): Offset | null {
+    let least: Offset | null = null;
+    for (const { sentTo } of this.#readers) if (least === null || sentTo < least) least = sentTo;
+    return least;
   }
 
   onWritten(writtenEnd: Offset): void {

@@ -52,6 +52,8 @@ export interface PartitionWatcher {
 
 /** A follower that reads along. */
 export interface ReplicaWatcher {
+  /** Its follower was sent everything below. */
+  readonly sentTo: Offset;
   /** The written end moved. */
   onWritten(): void;
   /** The high watermark or the log start moved. */
@@ -304,7 +306,7 @@ export class Partition implements LogEvents, AppendsOwner {
   }
 
   unwatchAsReplica(watcher: ReplicaWatcher): void {
-    this.#followers?.remove(watcher);
+    if (this.#followers?.remove(watcher) === true) this.#log.onFollowersAt(this.#followers.leastSentTo);
   }
 
   /** What a follower tells or asks (5.2), and what it is answered. */
@@ -317,6 +319,7 @@ export class Partition implements LogEvents, AppendsOwner {
   /** Batches below `to` are on their way to a follower. */
   onSent(follower: BrokerId, generation: number, to: Offset): void {
     this.#leader.onSent(follower, generation, to);
+    this.#log.onFollowersAt(this.#followers?.leastSentTo ?? null);
   }
 
   onReplicaLost(follower: BrokerId): void {
@@ -390,6 +393,7 @@ export class Partition implements LogEvents, AppendsOwner {
     for (const watcher of this.#watchers ?? []) watcher.onPartitionClosed(code);
     this.#watchers = null;
     this.#followers?.close(code);
+    this.#log.onFollowersAt(null);
   }
 
   // ---- what moves the tide ----

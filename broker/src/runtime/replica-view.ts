@@ -11,11 +11,13 @@ import type { Partition, PartitionWatcher, ReplicaWatcher } from "./partition.ts
 
 export class ReplicaView implements ReadablePartition, ReplicaWatcher {
   readonly led: Partition;
+  sentTo: Offset;
   readonly #onMarks: () => void;
   #reader: PartitionWatcher | null = null;
 
-  constructor(led: Partition, onMarks: () => void) {
+  constructor(led: Partition, sentTo: Offset, onMarks: () => void) {
     this.led = led;
+    this.sentTo = sentTo;
     this.#onMarks = onMarks;
   }
 

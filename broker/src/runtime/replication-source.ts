@@ -198,7 +198,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
   #serve(seat: Seat, partition: Partition, offset: Offset): void {
     this.#lastSubscription += 1;
     const subscriptionId = this.#lastSubscription;
-    const view = new ReplicaView(partition, () => this.#onMoved(seat));
+    const view = new ReplicaView(partition, offset, () => this.#onMoved(seat));
     seat.serve(view, subscriptionId);
     this.#bySubscription.set(subscriptionId, seat);
     this.#session.subscribe({ subscriptionId, partition: view, offset, maxBytes: this.#deps.maxBytes() });
@@ -335,9 +335,11 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
 
   #data(seat: Seat, part: FetchedPart): OutgoingData {
     const { records, fetchOffset, nextOffset, highWatermark, logStartOffset } = part;
-    const partition = seat.viewOf().led;
-    if (records.length > 0) partition.onSent(this.followerId, seat.generation, asOffset(nextOffset));
-    seat.sentTo = asOffset(nextOffset);
+    const view = seat.viewOf();
+    const partition = view.led;
+    view.sentTo = asOffset(nextOffset);
+    seat.sentTo = view.sentTo;
+    if (records.length > 0) partition.onSent(this.followerId, seat.generation, view.sentTo);
     seat.noteMarks(highWatermark, logStartOffset);
     // It was read a while ago, where the stream took nothing in since.
     if (seat.hasNewMarks()) this.#onMoved(seat);

@@ -58,8 +58,8 @@ export class LogWriter {
   /** A write off the loop waits for its slot or is in flight. */
   #isFlying = false;
   #settleWaiters: (() => void)[] = [];
-  /** What readers at the tail get without a read; null while the cache is off. */
-  readonly tail: LogTail | null;
+  /** What followers, or all readers at the tail, get without a read; null: nothing is kept. */
+  #tail: LogTail | null;
   /** A write of this turn failed: what is handed over behind it is refused until the owner has heard of it. */
   #turnFault: DiskFault | null = null;
   #turnNowMs: number;
@@ -80,7 +80,20 @@ export class LogWriter {
     this.#producers = deps.producers;
     this.#turnNowMs = deps.host.clock.monotonicNow();
     const { tails } = deps.host;
-    this.tail = tails.isEnabled ? new LogTail(tails) : null;
+    this.#tail = tails.keepsForReaders ? new LogTail(tails) : null;
+  }
+
+  get tail(): LogTail | null {
+    return this.#tail;
+  }
+
+  /** See PartitionLog. What followers were sent is kept only where it is kept for readers too. */
+  onFollowersAt(offset: Offset | null): void {
+    const { tails } = this.#host;
+    if (tails.keepsForReaders) return;
+    if (offset === null) this.#tail?.clear();
+    else this.#tail?.dropBelow(offset);
+    this.#tail = offset === null ? null : (this.#tail ?? new LogTail(tails));
   }
 
   /** Monotonic time of the first batch that waits, or of the last that did. */
@@ -252,7 +265,7 @@ export class LogWriter {
     const { active } = this.#state;
     const { endOffset } = queue;
     const position = active.writtenBytes + queue.sizeBytes;
-    if (this.tail !== null) this.#remember(queue, this.tail);
+    if (this.#tail !== null) this.#remember(queue, this.#tail);
     queue.clear();
     this.#state.writtenEnd = endOffset;
     // An index that finds no room is written with its next step.

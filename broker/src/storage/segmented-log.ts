@@ -513,6 +513,11 @@ export class SegmentedLog implements PartitionLog {
     return this.#lazyWriter?.tail?.read(offset, maxBytes, reads.limit(offset, limit)) ?? null;
   }
 
+  /** A log that nothing was written to yet has nothing to keep, and goes without the means. */
+  onFollowersAt(offset: Offset | null): void {
+    this.#lazyWriter?.onFollowersAt(offset);
+  }
+
   findByTimestamp(timestamp: number, limit: Offset): Promise<FoundRecord | null> {
     return this.#reads.findByTimestamp(timestamp, limit);
   }

@@ -7,6 +7,9 @@
  * Small batches are not kept: one read of many from the page cache costs less than sending them piece by piece. Nor is a
  * batch kept where it lies when that would hold more than twice its bytes; it is copied out.
  *
+ * Where nothing is kept for readers, a log that is followed keeps what its followers were not sent yet (performance 4.7): they
+ * come for it in a moment, so it stays where it lies and goes with the last of them.
+ *
  * Invariants: the batches of a log follow one another without a gap and end at its written end; what is cut, closed or
  * offline is not there (5.5(1), P42).
  */
@@ -19,6 +22,9 @@ const PIECE_BYTES_MIN = 16 * 1024;
 
 /** A log that was not appended to for so long is cold. */
 const COLD_MS = 10_000;
+
+/** What is held for followers alone, of all logs together. */
+const FOLLOWERS_CAP_BYTES = 16 * 1024 * 1024;
 
 /** Memory held for each byte of a batch, beyond which it is copied out. */
 const PINNED_RATIO_MAX = 2;
@@ -44,13 +50,15 @@ interface CachedBatch {
 }
 
 export interface TailCacheOptions {
-  /** 0: nothing is kept. */
+  /** 0: nothing is kept for readers. */
   readonly capBytes: number;
   readonly clock: Clock;
   readonly timers: Timers;
 }
 
 export class TailCache {
+  /** Batches stay when all followers were sent them, for whoever reads at the tail. */
+  readonly keepsForReaders: boolean;
   readonly #capBytes: number;
   readonly #clock: Clock;
   readonly #timers: Timers;
@@ -60,13 +68,10 @@ export class TailCache {
   #sweepTimer: TimerHandle | null = null;
 
   constructor(options: TailCacheOptions) {
-    this.#capBytes = options.capBytes;
+    this.keepsForReaders = options.capBytes > 0;
+    this.#capBytes = this.keepsForReaders ? options.capBytes : FOLLOWERS_CAP_BYTES;
     this.#clock = options.clock;
     this.#timers = options.timers;
-  }
-
-  get isEnabled(): boolean {
-    return this.#capBytes > 0;
   }
 
   get heldBytes(): number {
@@ -124,7 +129,8 @@ export class LogTail {
   add(bytes: Buffer, baseOffset: Offset, nextOffset: Offset, memory: SharedMemory | null): void {
     if (this.#batches.at(-1)?.nextOffset !== baseOffset) this.clear();
     if (memory === null || bytes.length < PIECE_BYTES_MIN) return this.clear();
-    const batch = keep(bytes, baseOffset, nextOffset, memory);
+    const pinnedRatioMax = this.#cache.keepsForReaders ? PINNED_RATIO_MAX : Number.POSITIVE_INFINITY;
+    const batch = keep(bytes, baseOffset, nextOffset, memory, pinnedRatioMax);
     this.#batches.push(batch);
     this.#cache.grew(this, batch.heldBytes);
   }
@@ -161,6 +167,14 @@ export class LogTail {
     batch.memory.letGo();
   }
 
+  /** Nobody asks for what lies below `offset` any more. */
+  dropBelow(offset: Offset): void {
+    for (let batch = this.#batches[this.#head]; batch !== undefined; batch = this.#batches[this.#head]) {
+      if (batch.nextOffset > offset) break;
+      this.dropOldest();
+    }
+  }
+
   clear(): void {
     while (this.#batches.length > this.#head) this.dropOldest();
   }
@@ -178,8 +192,14 @@ export class LogTail {
   }
 }
 
-function keep(bytes: Buffer, baseOffset: Offset, nextOffset: Offset, memory: SharedMemory): CachedBatch {
-  if (memory.pinnedRatio <= PINNED_RATIO_MAX) {
+function keep(
+  bytes: Buffer,
+  baseOffset: Offset,
+  nextOffset: Offset,
+  memory: SharedMemory,
+  pinnedRatioMax: number,
+): CachedBatch {
+  if (memory.pinnedRatio <= pinnedRatioMax) {
     memory.hold();
     return { bytes, baseOffset, nextOffset, memory, heldBytes: Math.ceil(bytes.length * memory.pinnedRatio) };
   }

@@ -240,6 +240,11 @@ export interface PartitionLog {
    * looking at them holds their memories.
    */
   readCached(offset: Offset, maxBytes: number, limit: Offset): CachedRecords | null;
+  /**
+   * All that read along as followers were sent what lies below `offset`; null: nobody does. From here on they find the next
+   * batches by `readCached`.
+   */
+  onFollowersAt(offset: Offset | null): void;
   /** First record at or after log start and below `limit` with timestamp >= `timestamp` (12.4). */
   findByTimestamp(timestamp: number, limit: Offset): Promise<{ offset: Offset; timestamp: number } | null>;
   /** The record with the largest timestamp below `limit` (-3 of 12.4). */

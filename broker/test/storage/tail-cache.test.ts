@@ -118,6 +118,27 @@ describe("TailCache", () => {
   });
 });
 
+describe("TailCache that keeps nothing for readers", () => {
+  it("holds for followers what they were not sent, where it lies, and lets go of it then", () => {
+    const bench = new Bench(0);
+    const tail = new LogTail(bench.cache);
+    for (let offset = 0; offset < 4; offset += 1) bench.add(tail, offset, { pinned: 3 * BATCH });
+    expect([bench.freed, bench.cache.heldBytes]).to.deep.equal([0, 12 * BATCH]);
+    tail.dropBelow(asOffset(3));
+    expect([bench.freed, offsets(tail, 2), offsets(tail, 3)]).to.deep.equal([3, null, [3]]);
+    tail.dropBelow(asOffset(4));
+    expect([bench.freed, bench.cache.heldBytes]).to.deep.equal([4, 0]);
+  });
+
+  it("holds no more for one that lags than for all", () => {
+    const bench = new Bench(0);
+    const tail = new LogTail(bench.cache);
+    for (let offset = 0; offset < 1_000; offset += 1) bench.add(tail, offset);
+    expect(bench.cache.heldBytes).to.be.within(15 * 2 ** 20, 16 * 2 ** 20);
+    expect(offsets(tail, 0)).to.equal(null);
+  });
+});
+
 /** Appends a batch of 20 kB that lies in memory of its own. */
 function appendShared(log: PartitionLog): Buffer {
   const bytes = makeBatch({ valueBytes: BATCH });
@@ -154,6 +175,26 @@ describe("log: its cached tail", () => {
     expect(nextOffset).to.equal(log.writtenEndOffset);
     await machine.run(log.whenWritten());
     expect(log.readCached(asOffset(1), 1e9, log.logEndOffset)?.nextOffset).to.equal(log.logEndOffset);
+  });
+
+  it("is there for followers alone where nothing is kept for readers, from their first read to the end of the last", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh(WIDE);
+    const at = (offset: number): number | null =>
+      log.readCached(asOffset(offset), 1e9, log.logEndOffset)?.nextOffset ?? null;
+    log.onFollowersAt(asOffset(0));
+    appendShared(log);
+    expect(at(0)).to.equal(null);
+    log.onFollowersAt(asOffset(1));
+    appendShared(log);
+    appendShared(log);
+    expect([at(0), at(1)]).to.deep.equal([null, 3]);
+    log.onFollowersAt(asOffset(2));
+    expect([at(1), at(2)]).to.deep.equal([null, 3]);
+    log.onFollowersAt(null);
+    appendShared(log);
+    expect([at(2), at(3)]).to.deep.equal([null, null]);
+    await machine.letPass(1);
   });
 
   it("forgets with a truncation: other batches come at the same offsets (5.5(1), P42)", async () => {
