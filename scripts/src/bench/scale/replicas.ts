@@ -8,9 +8,9 @@ import { Client } from "@tidemark/client";
 import type { Inside } from "../broker-process.ts";
 import { ClusterProcess } from "../cluster-process.ts";
 import { HEAL_LIMIT_MS, untilAllAlive, untilWhole } from "../cluster-waits.ts";
-import type { Row } from "../measure.ts";
+import { figure, type Row } from "../measure.ts";
 import { withScratch } from "../scratch.ts";
-import { atMost, count, type CurveOptions, figure } from "./law.ts";
+import { atMost, count, type CurveOptions } from "./law.ts";
 
 const NODES = [1, 2, 3] as const;
 const LAST = 3;
