@@ -1,14 +1,25 @@
 /**
  * What a broker has opened, to be closed in the opposite order: each part is tried, and the first that fails is told when all are closed.
  *
- * A stop ends, or says what it waits for. Timers keep no process alive (platform/clock.ts), and with the doors gone nothing else may: Node
- * would end it in the middle of the stop, with an exit code and without a word. So the process is held while something closes.
+ * A stop ends, or says what it waits for. Timers keep no process alive (platform/clock.ts), and without doors nothing else may: Node
+ * would end it in the middle of the stop, with an exit code and without a word. So the process is held while something closes, and while
+ * a start waits.
  */
 import { assert } from "./base/index.ts";
 import type { Logger } from "./ports/index.ts";
 
 /** A part that takes longer is named in the log, again and again. */
 const TOLD_AFTER_MS = 10_000;
+
+/** The process does not end by itself before `work` has. */
+export async function holdProcess<T>(work: Promise<T>): Promise<T> {
+  const held = setInterval(() => undefined, TOLD_AFTER_MS);
+  try {
+    return await work;
+  } finally {
+    clearInterval(held);
+  }
+}
 
 /** A part that did not close. */
 export interface FailedPart {

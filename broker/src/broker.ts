@@ -46,7 +46,7 @@ import {
 import { claimDirectory, openLogDirectory } from "./storage/index.ts";
 import type { ClusterIdentity, OpenProgress, OpenReport } from "./storage/index.ts";
 import type { BrokerCluster } from "./broker-cluster.ts";
-import { Closers } from "./broker-closers.ts";
+import { Closers, holdProcess } from "./broker-closers.ts";
 import { BrokerDoors } from "./broker-doors.ts";
 import { healthChecks } from "./broker-health.ts";
 import { BrokerJoin, type OpenedReplicas } from "./broker-join.ts";
@@ -235,7 +235,7 @@ export class Broker {
   async #startOnce(): Promise<void> {
     this.#stage = "starting";
     try {
-      await this.#open();
+      await holdProcess(this.#open());
     } catch (cause: unknown) {
       this.#stage = "failed";
       await this.#closeAll();

@@ -46,3 +46,18 @@ describe("Closers", () => {
     expect([ended.stdout, ended.status]).to.deep.equal(["closed\n", 0]);
   });
 });
+
+describe("a start", () => {
+  const START = `
+    import { createBroker } from ${JSON.stringify(new URL("../src/index.js", import.meta.url).href)};
+    const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
+    const openStore = () => new Promise((_, reject) => setTimeout(() => reject(new Error("no store")), 100).unref());
+    const broker = await createBroker({ memory: true, logger: silent, world: { openStore } });
+    broker.start().catch((error) => console.log(error.message));
+  `;
+
+  it("holds the process, too, while it waits for a timer that does not", () => {
+    const ended = spawnSync(process.execPath, ["--input-type=module", "-e", START], { encoding: "utf8" });
+    expect([ended.stdout, ended.status]).to.deep.equal(["no store\n", 0]);
+  });
+});

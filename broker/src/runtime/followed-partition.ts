@@ -313,6 +313,7 @@ export class FollowedPartition implements LogEvents {
   /** The log has written up to here; null: it has nothing of them any more that is not written. */
   #takenUpTo(writtenEnd: Offset | null): void {
     const { length } = this.#unwritten;
+    if (length === 0) return;
     let count = 0;
     while (count < length && (writtenEnd === null || (this.#unwritten[count]?.endOffset ?? 0) <= writtenEnd))
       count += 1;
