@@ -23,6 +23,6 @@ export type { Anomaly, ReaderCall, SendHandle, SendOutcome, Verdict } from "./hi
 export { MUTATIONS, runLogCrash } from "./log-crash/index.ts";
 export type { CrashFailure, CrashRunResult, Mutation } from "./log-crash/index.ts";
 export { birthSnapshot, newDisk, ReplicaHost, runRaftGroup } from "./raft-group/index.ts";
-export type { GroupFailure, GroupRunResult, HostOptions } from "./raft-group/index.ts";
+export type { GroupRunResult, HostOptions } from "./raft-group/index.ts";
 export { runReplicationCluster } from "./replication-cluster/index.ts";
-export type { ClusterFailure, ClusterRunOptions, ClusterRunResult } from "./replication-cluster/index.ts";
+export type { ClusterRunOptions, ClusterRunResult } from "./replication-cluster/index.ts";

@@ -101,7 +101,8 @@ describe("A simulated replication cluster", function () {
       const copy = join(directory, name);
       mkdirSync(join(copy, "sim"), { recursive: true });
       writeFileSync(join(copy, "package.json"), '{ "type": "module" }');
-      for (const room of ["base", "replication", "sim/replication-cluster", "sim/event-heap.js", "sim/trace.js"]) {
+      const files = ["event-heap", "seed-run", "timeline", "trace", "violation"].map((name) => `sim/${name}.js`);
+      for (const room of ["base", "replication", "sim/replication-cluster", ...files]) {
         cpSync(join(compiled, room), join(copy, room), { recursive: true });
       }
       // The one thing of another package that the room uses; no run comes near it.

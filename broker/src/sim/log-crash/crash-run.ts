@@ -16,7 +16,7 @@ import { drawOptions } from "./run-options.ts";
 import type { CrashRunOptions } from "./run-options.ts";
 import { RunState } from "./run-state.ts";
 import { checkMedium, damageFiles } from "./medium-checks.ts";
-import { InvariantViolation } from "./violation.ts";
+import { InvariantViolation } from "../violation.ts";
 
 export interface CrashRunResult {
   readonly seed: number;

@@ -7,7 +7,7 @@
 import type { SimDisk } from "../sim-disk.ts";
 import { contentOf } from "./log-image.ts";
 import type { ImageSegment, LogImage } from "./log-image.ts";
-import { ensure } from "./violation.ts";
+import { ensure } from "../violation.ts";
 
 const OFFSET_ENTRY_BYTES = 8;
 const TIME_ENTRY_BYTES = 12;

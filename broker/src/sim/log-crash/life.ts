@@ -18,7 +18,7 @@ import { OrderObserver } from "./order-observer.ts";
 import { DATA_PATH, specOf } from "./run-state.ts";
 import type { RunState } from "./run-state.ts";
 import type { ShadowLog } from "./shadow-log.ts";
-import { ensure, InvariantViolation } from "./violation.ts";
+import { ensure, InvariantViolation } from "../violation.ts";
 import { Workload } from "./workload.ts";
 
 export const LIFE_END = {

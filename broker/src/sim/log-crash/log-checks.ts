@@ -13,7 +13,7 @@ import { epochsOf } from "./log-image.ts";
 import { ownImage } from "./medium-checks.ts";
 import type { RunState } from "./run-state.ts";
 import type { ShadowBatch, ShadowLog } from "./shadow-log.ts";
-import { ensure } from "./violation.ts";
+import { ensure } from "../violation.ts";
 
 /** Batches of one producer that its entry in the log remembers at most (11.1(2)). */
 const REMEMBERED_BATCHES = 5;

@@ -2,7 +2,7 @@
 import { BatchAttribute, BatchField, RecordBatchBuilder, sealBatch, sequenceAfter } from "@tidemark/proto";
 import type { SeededRandom } from "../../base/index.ts";
 import type { PartitionLog } from "../../storage/index.ts";
-import { ensure } from "./violation.ts";
+import { ensure } from "../violation.ts";
 import type { ShadowLog } from "./shadow-log.ts";
 
 export interface MadeBatch {

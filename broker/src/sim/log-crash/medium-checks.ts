@@ -8,7 +8,7 @@ import type { LogImage } from "./log-image.ts";
 import { DATA_PATH, pathOf } from "./run-state.ts";
 import type { RunState } from "./run-state.ts";
 import type { ShadowLog } from "./shadow-log.ts";
-import { ensure } from "./violation.ts";
+import { ensure } from "../violation.ts";
 
 export const RECOVERY_POINTS = `${DATA_PATH}/recovery-point-offset-checkpoint`;
 export const HIGH_WATERMARKS = `${DATA_PATH}/replication-offset-checkpoint`;

@@ -7,7 +7,7 @@ import type { DiskOperation } from "../sim-faults.ts";
 import { CLEAN_MARKER, checkSynced, RECOVERY_POINTS, SYNC_FAILED } from "./medium-checks.ts";
 import { DATA_PATH, pathOf } from "./run-state.ts";
 import type { RunState } from "./run-state.ts";
-import { ensure } from "./violation.ts";
+import { ensure } from "../violation.ts";
 
 /** Files of 2.2 that are written `safe`. */
 const SAFE_FILES = /\/(?:[a-z-]*-checkpoint|partition\.metadata|meta\.properties)$/;

@@ -10,7 +10,7 @@
 import { decodeRecords, sequenceAfter } from "@tidemark/proto";
 import type { BatchHeader } from "@tidemark/proto";
 import type { AbortedTransaction, LogConfig } from "../../storage/index.ts";
-import { ensure } from "./violation.ts";
+import { ensure } from "../violation.ts";
 
 export interface ShadowBatch {
   readonly baseOffset: number;

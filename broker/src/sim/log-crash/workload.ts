@@ -18,7 +18,7 @@ import { DATA_PATH, specOf } from "./run-state.ts";
 import type { RunState } from "./run-state.ts";
 import { shadowBatch } from "./shadow-log.ts";
 import type { ShadowLog } from "./shadow-log.ts";
-import { ensure, InvariantViolation } from "./violation.ts";
+import { ensure, InvariantViolation } from "../violation.ts";
 
 interface OpenLog {
   readonly shadow: ShadowLog;

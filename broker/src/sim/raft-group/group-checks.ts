@@ -6,7 +6,7 @@
 import type { Entry, LogIndex, Message, ReadConfirmed, ReadyWrite, ReplicaId, Term } from "../../raft/index.ts";
 import { replicaKey } from "../../raft/index.ts";
 import { entryHash, type ReplicaHost, storedTerm } from "./replica-host.ts";
-import { check } from "./violation.ts";
+import { ensure } from "../violation.ts";
 
 /** What a replica looked like after the last event that touched it, in this life. */
 interface Seen {
@@ -62,19 +62,23 @@ export class GroupChecks {
     const { hardState } = host.disk;
     const isPreVote = (message.kind === "voteRequest" || message.kind === "voteResponse") && message.isPreVote;
     if (isPreVote) return;
-    check(message.term <= hardState.term, "SAID", () => `${name(host)} speaks of a term that its disk does not have`);
+    ensure(message.term <= hardState.term, "SAID", () => `${name(host)} speaks of a term that its disk does not have`);
     // One of an earlier term speaks of a log that this term's leader may have cut since, before either was written.
     if (message.kind === "appendAccepted" && message.term === hardState.term) {
       const end = host.disk.entries.at(-1)?.index ?? host.disk.snapshot.index;
-      check(message.matchIndex <= end, "SAID", () => `${name(host)} acknowledges what its disk does not have`);
+      ensure(message.matchIndex <= end, "SAID", () => `${name(host)} acknowledges what its disk does not have`);
     }
     if (message.kind !== "voteResponse" || !message.isGranted || message.term < hardState.term) return;
     const candidate = replicaKey(message.to);
     const { vote } = hardState;
-    check(vote !== null && replicaKey(vote) === candidate, "SAID", () => `${name(host)} grants a vote it could forget`);
+    ensure(
+      vote !== null && replicaKey(vote) === candidate,
+      "SAID",
+      () => `${name(host)} grants a vote it could forget`,
+    );
     const key = `${message.term} ${replicaKey(host.replica)}`;
     const known = this.#votes.get(key) ?? candidate;
-    check(
+    ensure(
       known === candidate,
       "RA4",
       () => `${name(host)} votes for ${known} and ${candidate} in term ${message.term}`,
@@ -85,7 +89,7 @@ export class GroupChecks {
   onWrite(host: ReplicaHost, write: ReadyWrite): void {
     const isLeader = host.node?.softState.role === "leader";
     if (write.snapshot !== null) {
-      check(!isLeader, "RA7", () => `${name(host)} installs a snapshot as leader`);
+      ensure(!isLeader, "RA7", () => `${name(host)} installs a snapshot as leader`);
       this.count("snapshot installed");
     }
     let before = storedTerm(host.disk, (write.entries[0]?.index ?? 0) - 1);
@@ -99,7 +103,7 @@ export class GroupChecks {
       const previousTerm = before ?? known?.previousTerm ?? null;
       const isSame =
         known === undefined || (known.hash === hash && (known.previousTerm ?? previousTerm) === previousTerm);
-      check(isSame, "RA5", () => `${name(host)} has another entry ${key}, or another one before it`);
+      ensure(isSame, "RA5", () => `${name(host)} has another entry ${key}, or another one before it`);
       this.#entries.set(key, { hash, previousTerm });
       before = entry.term;
     }
@@ -107,9 +111,9 @@ export class GroupChecks {
 
   onApplied(host: ReplicaHost, entry: Entry): void {
     const { image } = host;
-    check(image.index === entry.index, "RA8", () => `${name(host)} applies ${entry.index} out of order`);
+    ensure(image.index === entry.index, "RA8", () => `${name(host)} applies ${entry.index} out of order`);
     const isOnDisk = storedTerm(host.disk, entry.index) === entry.term;
-    check(isOnDisk, "RA3", () => `${name(host)} applies ${entry.index}, which its disk does not have`);
+    ensure(isOnDisk, "RA3", () => `${name(host)} applies ${entry.index}, which its disk does not have`);
     const known = this.#applied[entry.index];
     if (known === undefined) {
       this.#applied[entry.index] = {
@@ -120,7 +124,7 @@ export class GroupChecks {
       };
     } else {
       const isSame = known.hash === entryHash(entry) && known.state === image.hash;
-      check(isSame, "RA8", () => `${name(host)} applies another ${entry.index}`);
+      ensure(isSame, "RA8", () => `${name(host)} applies another ${entry.index}`);
     }
     const soft = host.node?.softState;
     // Its client is answered by the leader that proposed it.
@@ -132,7 +136,7 @@ export class GroupChecks {
 
   onInstalled(host: ReplicaHost): void {
     const { index, hash } = host.image;
-    check(this.#applied[index]?.state === hash, "RA8", () => `${name(host)} installed a state nobody was in`);
+    ensure(this.#applied[index]?.state === hash, "RA8", () => `${name(host)} installed a state nobody was in`);
   }
 
   onReadAsked(host: ReplicaHost, term: Term, ticket: number): void {
@@ -144,7 +148,7 @@ export class GroupChecks {
     for (const read of this.#reads) {
       if (!isMeant(read)) continue;
       this.count("read confirmed");
-      check(index >= read.floor, "RA11", () => `${name(host)} reads at ${index}, ${read.floor} was answered before`);
+      ensure(index >= read.floor, "RA11", () => `${name(host)} reads at ${index}, ${read.floor} was answered before`);
       this.#answeredIndex = Math.max(this.#answeredIndex, index);
     }
     this.#reads = this.#reads.filter((read) => !isMeant(read));
@@ -160,8 +164,8 @@ export class GroupChecks {
   onChanged(host: ReplicaHost, before: readonly ReplicaId[], wasAllowed: boolean): void {
     this.count("voters changed");
     const after = host.node?.voters ?? [];
-    check(wasAllowed, "RA10", () => `${name(host)} changes voters too early`);
-    check(Math.abs(after.length - before.length) <= 1, "RA10", () => `${name(host)} changes two voters at once`);
+    ensure(wasAllowed, "RA10", () => `${name(host)} changes voters too early`);
+    ensure(Math.abs(after.length - before.length) <= 1, "RA10", () => `${name(host)} changes two voters at once`);
   }
 
   afterEvent(host: ReplicaHost): void {
@@ -169,10 +173,10 @@ export class GroupChecks {
     if (node === null) return;
     const { term, commitIndex } = node;
     const seen = this.#seen.get(host);
-    check(term >= disk.hardState.term && term >= (seen?.term ?? 0), "RA2", () => `the term of ${name(host)} fell`);
-    check(commitIndex >= (seen?.commitIndex ?? 0), "RA2", () => `the commit index of ${name(host)} fell`);
+    ensure(term >= disk.hardState.term && term >= (seen?.term ?? 0), "RA2", () => `the term of ${name(host)} fell`);
+    ensure(commitIndex >= (seen?.commitIndex ?? 0), "RA2", () => `the commit index of ${name(host)} fell`);
     const first = disk.entries[0]?.index ?? 1;
-    check(first <= disk.snapshot.index + 1, "RA6", () => `the log of ${name(host)} begins at ${first}`);
+    ensure(first <= disk.snapshot.index + 1, "RA6", () => `the log of ${name(host)} begins at ${first}`);
     const isLeader = node.softState.role === "leader";
     const wasLeader = seen?.isLeader === true && seen.term === term;
     if (isLeader && !wasLeader) this.#onElected(host, term);
@@ -192,7 +196,7 @@ export class GroupChecks {
     this.count("election");
     const key = replicaKey(host.replica);
     const known = this.#leaders.get(term) ?? key;
-    check(known === key, "RA1", () => `${known} and ${key} lead term ${term}`);
+    ensure(known === key, "RA1", () => `${known} and ${key} lead term ${term}`);
     this.#leaders.set(term, key);
     const { disk } = host;
     for (let index = disk.snapshot.index + 1; index < this.#applied.length; index++) {
@@ -200,7 +204,7 @@ export class GroupChecks {
       // Votes may be counted late, when a later term has a leader and entries already.
       const isConcerned = committed !== undefined && committed.committedTerm < term;
       const isHeld = !isConcerned || storedTerm(disk, index) === committed.term;
-      check(isHeld, "RA5", () => `${name(host)} leads term ${term} without the committed entry ${index}`);
+      ensure(isHeld, "RA5", () => `${name(host)} leads term ${term} without the committed entry ${index}`);
     }
   }
 
@@ -213,7 +217,7 @@ export class GroupChecks {
       if (disk === undefined) continue;
       if (storedTerm(disk, index) === term || disk.snapshot.index >= index) holders += 1;
     }
-    check(
+    ensure(
       2 * holders > voters.length,
       "RA3",
       () => `${name(host)} commits ${index} with ${holders} of ${voters.length}`,

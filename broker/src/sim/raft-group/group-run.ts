@@ -8,53 +8,29 @@
 import { SeededRandom } from "../../base/index.ts";
 import { isSameReplica, RaftNode, replicaKey } from "../../raft/index.ts";
 import type { Message, ReplicaId } from "../../raft/index.ts";
-import { EventHeap } from "../event-heap.ts";
+import { type SeedResult, type SeedRun, verdictOf } from "../seed-run.ts";
+import { Timeline } from "../timeline.ts";
 import { Trace } from "../trace.ts";
 import { GroupChecks } from "./group-checks.ts";
 import { birthSnapshot, newDisk, type NodeFactory, ReplicaHost } from "./replica-host.ts";
 import { drawRunOptions, type GroupRunOptions } from "./run-options.ts";
-import { check, RaftViolation } from "./violation.ts";
+import { ensure } from "../violation.ts";
 
 const TICK_MS = 10;
 const STEP_MS = 20;
 /** Healed, a group is done long before. */
 const REST_MS_MAX = 30_000;
 
-export interface GroupFailure {
-  /** A row of testing.md section 4, "assertion" for one of the product's own, "error" for anything else. */
-  readonly invariant: string;
-  readonly message: string;
-  readonly stack: string;
-  readonly options: GroupRunOptions;
-  readonly lastEvents: readonly string[];
-}
-
-export interface GroupRunResult {
-  readonly seed: number;
-  readonly failure: GroupFailure | null;
-  readonly events: number;
-  readonly traceHash: string;
-  readonly counts: ReadonlyMap<string, number>;
-}
+export type GroupRunResult = SeedResult<GroupRunOptions>;
 
 export function runRaftGroup(
   seed: number,
   createNode: NodeFactory = (options, deps) => new RaftNode(options, deps),
 ): GroupRunResult {
-  const run = new GroupRun(seed, createNode);
-  let failure: GroupFailure | null = null;
-  try {
-    run.run();
-  } catch (error: unknown) {
-    const { name, message, stack = "" } = error instanceof Error ? error : new Error(String(error));
-    const kind = name === "AssertionError" ? "assertion" : "error";
-    const invariant = error instanceof RaftViolation ? error.invariant : kind;
-    failure = { invariant, message, stack, options: run.options, lastEvents: run.trace.lastLines() };
-  }
-  return { seed, failure, events: run.trace.count, traceHash: run.trace.hash, counts: run.checks.counts };
+  return verdictOf(seed, new GroupRun(seed, createNode));
 }
 
-class GroupRun {
+class GroupRun implements SeedRun<GroupRunOptions> {
   readonly options: GroupRunOptions;
   readonly trace = new Trace();
   readonly checks: GroupChecks;
@@ -64,7 +40,7 @@ class GroupRun {
   readonly #faults: SeededRandom;
   readonly #workload: SeededRandom;
   readonly #timers: SeededRandom;
-  readonly #events = new EventHeap();
+  readonly #time: Timeline;
   /** By node id - 1. */
   readonly #hosts: ReplicaHost[] = [];
   /** Those whose disk was lost too: what they said before still counts. */
@@ -76,8 +52,6 @@ class GroupRun {
   /** Lists that may be in force, or come into force, somewhere. */
   #proposedVoters: (readonly ReplicaId[])[] = [];
   #isCalm = false;
-  #nowMs = 0;
-  #sequence = 0;
   #commands = 0;
 
   constructor(seed: number, createNode: NodeFactory) {
@@ -89,6 +63,7 @@ class GroupRun {
     this.#faults = random.fork("faults");
     this.#workload = random.fork("workload");
     this.#timers = random.fork("timers");
+    this.#time = new Timeline(this.#timers);
     this.checks = new GroupChecks((replica) => this.#everybody.get(replicaKey(replica)));
   }
 
@@ -101,8 +76,8 @@ class GroupRun {
       this.#hosts.push(this.#newHost(replica, newDisk(snapshot, image)));
       this.#start(slot);
     }
-    while (this.#nowMs < chaosMs) {
-      this.#runFor(STEP_MS);
+    while (this.#time.nowMs < chaosMs) {
+      this.#time.runFor(STEP_MS);
       this.#doHarm();
       this.#work();
     }
@@ -125,7 +100,7 @@ class GroupRun {
         });
       },
       onApplied: (_, entry) => {
-        this.trace.note(this.#nowMs, "applied", `${slot + 1}`, entry.index, entry.term);
+        this.trace.note(this.#time.nowMs, "applied", `${slot + 1}`, entry.index, entry.term);
         this.checks.onApplied(host, entry);
       },
       onInstalled: () => {
@@ -143,7 +118,7 @@ class GroupRun {
     const host = this.#hosts[slot] as ReplicaHost;
     this.#lives[slot] = (this.#lives[slot] ?? 0) + 1;
     this.#pausedUntilMs[slot] = 0;
-    this.trace.note(this.#nowMs, "starts", `${slot + 1}`);
+    this.trace.note(this.#time.nowMs, "starts", `${slot + 1}`);
     host.start();
     this.checks.onStarted(host);
     this.#tick(slot, host);
@@ -161,7 +136,7 @@ class GroupRun {
   #send(sender: ReplicaHost, message: Message): void {
     this.checks.onSent(sender, message);
     const { nodeId } = sender.replica;
-    this.trace.note(this.#nowMs, message.kind, `${nodeId}>${message.to.nodeId}`, message.term);
+    this.trace.note(this.#time.nowMs, message.kind, `${nodeId}>${message.to.nodeId}`, message.term);
     if (this.#cutLinks.has(linkOf(nodeId, message.to.nodeId))) return;
     const { lossChance, repeatChance } = this.options;
     if (!this.#isCalm && this.#network.chance(lossChance)) return;
@@ -174,11 +149,11 @@ class GroupRun {
     const slot = message.to.nodeId - 1;
     const delayMs = delayMinMs + this.#exponential(this.#network, delayMeanMs);
     const life = this.#lives[slot];
-    this.#push(delayMs, () => {
+    this.#time.push(delayMs, () => {
       const host = this.#hosts[slot];
       // A message may outlive the process that it was sent to; the next one gets it if it is the same directory.
       if (host === undefined || (life !== this.#lives[slot] && this.#network.chance(0.5))) return;
-      const wakesInMs = (this.#pausedUntilMs[slot] ?? 0) - this.#nowMs;
+      const wakesInMs = (this.#pausedUntilMs[slot] ?? 0) - this.#time.nowMs;
       const hand = (): void => {
         const receiver = this.#hosts[slot];
         if (receiver === undefined) return;
@@ -187,7 +162,7 @@ class GroupRun {
         });
         this.checks.afterEvent(receiver);
       };
-      if (wakesInMs > 0) this.#push(wakesInMs, hand);
+      if (wakesInMs > 0) this.#time.push(wakesInMs, hand);
       else hand();
     });
   }
@@ -195,9 +170,9 @@ class GroupRun {
   /** An event of one life of one replica; it waits while the replica is paused. */
   #schedule(delayMs: number, slot: number, task: () => void): void {
     const life = this.#lives[slot];
-    this.#push(delayMs, () => {
+    this.#time.push(delayMs, () => {
       if (life !== this.#lives[slot]) return;
-      const wakesInMs = (this.#pausedUntilMs[slot] ?? 0) - this.#nowMs;
+      const wakesInMs = (this.#pausedUntilMs[slot] ?? 0) - this.#time.nowMs;
       if (wakesInMs > 0) {
         this.#schedule(wakesInMs, slot, task);
         return;
@@ -205,24 +180,6 @@ class GroupRun {
       task();
       this.checks.afterEvent(this.#hosts[slot] as ReplicaHost);
     });
-  }
-
-  #push(delayMs: number, task: () => void): void {
-    const atMs = this.#nowMs + delayMs;
-    const tieKey = this.#timers.uint32();
-    this.#events.push({ atMs, tieKey, sequence: this.#sequence++, task, isDue: () => true });
-  }
-
-  #runFor(durationMs: number): void {
-    const untilMs = this.#nowMs + durationMs;
-    for (;;) {
-      const next = this.#events.peek();
-      if (next === undefined || next.atMs > untilMs) break;
-      this.#events.pop();
-      this.#nowMs = next.atMs;
-      next.task();
-    }
-    this.#nowMs = untilMs;
   }
 
   #doHarm(): void {
@@ -238,7 +195,7 @@ class GroupRun {
     else if (faults.chance(options.wipeChance)) this.#wipe(slot);
     else if (faults.chance(options.pauseChance)) {
       this.checks.count("pause");
-      this.#pausedUntilMs[slot] = this.#nowMs + faults.between(10, 500);
+      this.#pausedUntilMs[slot] = this.#time.nowMs + faults.between(10, 500);
     }
     if (faults.chance(options.partitionChance)) this.#cut();
     else if (this.#cutLinks.size > 0 && faults.chance(0.08)) this.#cutLinks.clear();
@@ -246,7 +203,7 @@ class GroupRun {
 
   #crash(slot: number): void {
     this.checks.count("crash");
-    this.trace.note(this.#nowMs, "crashes", `${slot + 1}`);
+    this.trace.note(this.#time.nowMs, "crashes", `${slot + 1}`);
     this.#lives[slot] = (this.#lives[slot] ?? 0) + 1;
     this.#hosts[slot]?.crash(this.#faults.pick(["nothing", "hardState", "snapshot", "all"]));
   }
@@ -304,7 +261,7 @@ class GroupRun {
     const workload = this.#workload;
     for (const [slot, host] of this.#hosts.entries()) {
       const { node } = host;
-      if (node === null || this.#nowMs < (this.#pausedUntilMs[slot] ?? 0)) continue;
+      if (node === null || this.#time.nowMs < (this.#pausedUntilMs[slot] ?? 0)) continue;
       if (workload.chance(options.snapshotChance)) host.writeSnapshot(workload.below(options.trailingMax + 1));
       if (node.softState.role === "leader") {
         this.#propose(host, workload.between(0, 3));
@@ -372,7 +329,7 @@ class GroupRun {
   }
 
   #heal(): void {
-    this.trace.note(this.#nowMs, "healed");
+    this.trace.note(this.#time.nowMs, "healed");
     this.#isCalm = true;
     this.#cutLinks.clear();
     for (const [slot, host] of this.#hosts.entries()) {
@@ -382,11 +339,11 @@ class GroupRun {
   }
 
   #comeToRest(): void {
-    const untilMs = this.#nowMs + REST_MS_MAX;
+    const untilMs = this.#time.nowMs + REST_MS_MAX;
     let lastTerm = -1;
     let lastIndex = 0;
-    while (this.#nowMs < untilMs) {
-      this.#runFor(5 * STEP_MS);
+    while (this.#time.nowMs < untilMs) {
+      this.#time.runFor(5 * STEP_MS);
       const leader = this.#hosts.find((host) => host.node?.softState.role === "leader");
       if (leader === undefined) continue;
       this.#nameLeader(leader.replica);
@@ -404,7 +361,7 @@ class GroupRun {
       const voters = node?.voters.map(replicaKey).join(" ");
       return `${replicaKey(replica)} ${node?.softState.role} of {${voters}} at ${image.index}`;
     });
-    check(false, "L1", () => `a healed group does not come to one state: ${states.join(", ")}`);
+    ensure(false, "L1", () => `a healed group does not come to one state: ${states.join(", ")}`);
   }
 
   /** Whose list names only its own node has nobody to ask; a driver would ask the nodes it was configured with. */

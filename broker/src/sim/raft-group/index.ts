@@ -3,6 +3,6 @@
  * throws for a failure it found; one replica on its disk (`ReplicaHost`) serves stories told by hand too.
  */
 export { runRaftGroup } from "./group-run.ts";
-export type { GroupFailure, GroupRunResult } from "./group-run.ts";
+export type { GroupRunResult } from "./group-run.ts";
 export type { HostDeps, HostOptions, NodeFactory, ReplicaDisk, StateImage } from "./replica-host.ts";
 export { birthSnapshot, newDisk, ReplicaHost } from "./replica-host.ts";

@@ -7,7 +7,7 @@
 import type { ClusterState, Choice, ModelController } from "./model-controller.ts";
 import type { ModelBatch } from "./model-log.ts";
 import type { ReplicaHost } from "./replica-host.ts";
-import { check } from "./violation.ts";
+import { ensure } from "../violation.ts";
 
 /** A batch that was below a high watermark once. */
 interface Committed {
@@ -67,7 +67,7 @@ export class ClusterChecks {
     for (const batch of batches) {
       const key = `${batch.epoch}/${batch.baseOffset}`;
       const known = this.#batches.get(key) ?? batch;
-      check(known === batch, "RE1", () => `${host.name} writes a second batch at ${key}`);
+      ensure(known === batch, "RE1", () => `${host.name} writes a second batch at ${key}`);
       this.#batches.set(key, batch);
     }
   }
@@ -78,7 +78,7 @@ export class ClusterChecks {
     for (const batch of batches) {
       const isCompared = previous !== undefined && previous.lastOffset >= this.#deletedTo;
       const isSame = !isCompared || previous?.chain === batch.previousChain;
-      check(isSame, "RE4", () => `${host.name} has another batch before ${batch.epoch}/${batch.baseOffset}`);
+      ensure(isSame, "RE4", () => `${host.name} has another batch before ${batch.epoch}/${batch.baseOffset}`);
       previous = batch;
     }
   }
@@ -94,13 +94,13 @@ export class ClusterChecks {
     if (!host.isUp) return;
     const { log } = host;
     const mark = log.highWatermark;
-    check(mark <= log.logEndOffset, "RE2", () => `the high watermark of ${host.name} is beyond its log`);
-    check(mark >= log.logStartOffset, "RE2", () => `the high watermark of ${host.name} is before its log`);
+    ensure(mark <= log.logEndOffset, "RE2", () => `the high watermark of ${host.name} is beyond its log`);
+    ensure(mark >= log.logStartOffset, "RE2", () => `the high watermark of ${host.name} is before its log`);
     const last = this.#marks.get(host.brokerId);
     const epoch = host.leadEpoch;
     const isSame = last !== undefined && last.life === host.life;
     if (isSame && epoch !== -1 && last.epoch === epoch) {
-      check(mark >= last.highWatermark, "RE2", () => `the high watermark of leader ${host.name} fell to ${mark}`);
+      ensure(mark >= last.highWatermark, "RE2", () => `the high watermark of leader ${host.name} fell to ${mark}`);
     }
     if (!isSame || last.epoch !== epoch || last.highWatermark !== mark) {
       this.#marks.set(host.brokerId, { life: host.life, epoch, highWatermark: mark });
@@ -126,7 +126,7 @@ export class ClusterChecks {
         this.#lost.add(batch);
         continue;
       }
-      check(known.batch === batch, "RE3", () => {
+      ensure(known.batch === batch, "RE3", () => {
         const { epoch, baseOffset, value } = known.batch;
         return `${host.name} has ${batch.epoch}/${batch.value} below its high watermark, committed was ${epoch}/${value} at ${baseOffset}`;
       });
@@ -167,13 +167,13 @@ export class ClusterChecks {
         if (isLost || batch.lastOffset >= log.highWatermark || batch.baseOffset < member.log.logStartOffset) continue;
         if (log.at(batch.baseOffset) !== batch || batch.lastOffset < this.#deletedTo) continue;
         const has = member.log.at(batch.baseOffset) === batch && batch.lastOffset < member.log.writtenEnd;
-        check(
+        ensure(
           has,
           "RE7",
           () => `${host.name} shows ${batch.baseOffset}, which ISR member ${member.name} does not have`,
         );
         const isSynced = !isDurable || batch.lastOffset < member.log.syncedEnd;
-        check(isSynced, "RE7", () => `${host.name} shows ${batch.baseOffset}, which ${member.name} has not synced`);
+        ensure(isSynced, "RE7", () => `${host.name} shows ${batch.baseOffset}, which ${member.name} has not synced`);
       }
     }
   }
@@ -186,7 +186,7 @@ export class ClusterChecks {
     for (const { batch, isLost, seenEpoch } of this.#committed) {
       if (isLost || seenEpoch > epoch || batch.lastOffset < host.log.logStartOffset) continue;
       const has = host.log.at(batch.baseOffset) === batch;
-      check(has, "RE6", () => `${host.name} leads epoch ${epoch} without the committed batch at ${batch.baseOffset}`);
+      ensure(has, "RE6", () => `${host.name} leads epoch ${epoch} without the committed batch at ${batch.baseOffset}`);
     }
   }
 
@@ -214,7 +214,7 @@ export class ClusterChecks {
       const { log } = this.#hosts()[brokerId - 1] as ReplicaHost;
       return must.every(({ batch }) => log.at(batch.baseOffset) === batch || batch.lastOffset < log.logStartOffset);
     });
-    check(hasAll, "RE6", () => `none of {${pool.join()}} has all that was committed`);
+    ensure(hasAll, "RE6", () => `none of {${pool.join()}} has all that was committed`);
   }
 
   // ---- faults and cuts ----
@@ -231,13 +231,13 @@ export class ClusterChecks {
     for (const { batch, isLost, seenEpoch } of this.#committed) {
       if (isLost || seenEpoch === Number.POSITIVE_INFINITY || batch.lastOffset < to) continue;
       const has = host.log.at(batch.baseOffset) === batch;
-      check(!has, "RE5", () => `ISR member ${host.name} cuts ${batch.baseOffset}, which was committed`);
+      ensure(!has, "RE5", () => `ISR member ${host.name} cuts ${batch.baseOffset}, which was committed`);
     }
   }
 
   onStopped(host: ReplicaHost, reason: string): void {
     this.count("stopped");
-    check(this.hasLost, "5.3(6)", () => `${host.name} stops though nothing was lost: ${reason}`);
+    ensure(this.hasLost, "5.3(6)", () => `${host.name} stops though nothing was lost: ${reason}`);
   }
 
   /** A fault changed what a replica has: what of it may be gone for good now? */
@@ -271,9 +271,9 @@ export class ClusterChecks {
   /** RE13. */
   onAcked(host: ReplicaHost, batch: ModelBatch): void {
     this.count("acked");
-    check(host.log.at(batch.baseOffset) === batch, "RE13", () => `${host.name} acknowledges what it does not have`);
+    ensure(host.log.at(batch.baseOffset) === batch, "RE13", () => `${host.name} acknowledges what it does not have`);
     const isLow = batch.lastOffset < host.log.highWatermark;
-    check(isLow, "RE13", () => `${host.name} acknowledges ${batch.baseOffset} above its high watermark`);
+    ensure(isLow, "RE13", () => `${host.name} acknowledges ${batch.baseOffset} above its high watermark`);
   }
 
   /** RE12: what a leader counts for a follower is the same on both. */
@@ -284,17 +284,17 @@ export class ClusterChecks {
     const own = host.log;
     const other = follower.log;
     if (end <= this.#deletedTo) return;
-    check(
+    ensure(
       end <= other.logEndOffset,
       "RE12",
       () => `${host.name} counts ${end} for ${follower.name}, which ends before`,
     );
     const isCounted = !host.countsSynced || end <= Math.max(other.syncedEnd, other.logStartOffset);
-    check(isCounted, "RE12", () => `${host.name} counts ${end} for ${follower.name}, which has not synced it`);
+    ensure(isCounted, "RE12", () => `${host.name} counts ${end} for ${follower.name}, which has not synced it`);
     const lastOwn = own.at(end - 1);
     const lastOther = other.at(end - 1);
     if (lastOwn === undefined || lastOther === undefined) return;
-    check(
+    ensure(
       lastOwn === lastOther,
       "RE12",
       () =>
@@ -308,7 +308,7 @@ export class ClusterChecks {
       const known = host.state?.brokers.get(other.brokerId);
       if (!other.isUp || known?.isFenced !== false || known.brokerEpoch !== other.brokerEpoch) continue;
       const { durableLogStart } = other.log;
-      check(
+      ensure(
         durableLogStart >= to,
         "ST5",
         () => `${host.name} answers a deletion to ${to}, ${other.name} would forget it`,
@@ -334,7 +334,7 @@ export class ClusterChecks {
     }
     for (const { batch, isLost, seenEpoch } of this.#committed) {
       if (isLost || seenEpoch === Number.POSITIVE_INFINITY || batch.lastOffset < log.logStartOffset) continue;
-      check(log.at(batch.baseOffset) === batch, "RE6", () => `the committed batch at ${batch.baseOffset} is gone`);
+      ensure(log.at(batch.baseOffset) === batch, "RE6", () => `the committed batch at ${batch.baseOffset} is gone`);
     }
     return null;
   }

@@ -8,7 +8,8 @@
  */
 import { SeededRandom } from "../../base/index.ts";
 import type { IsrProposal } from "../../replication/index.ts";
-import { EventHeap } from "../event-heap.ts";
+import { type SeedResult, type SeedRun, verdictOf } from "../seed-run.ts";
+import { Timeline } from "../timeline.ts";
 import { Trace } from "../trace.ts";
 import { ClusterChecks } from "./cluster-checks.ts";
 import { ControlPlane, type ControlWorld, endOf } from "./control-plane.ts";
@@ -16,46 +17,21 @@ import { Link } from "./link.ts";
 import { ModelController } from "./model-controller.ts";
 import { exponential, type HostWorld, ReplicaHost } from "./replica-host.ts";
 import { type ClusterRunOptions, drawRunOptions } from "./run-options.ts";
-import { check, ReplicationViolation } from "./violation.ts";
+import { ensure } from "../violation.ts";
 
 const STEP_MS = 10;
 /** Healed, a cluster is done long before. */
 const REST_MS_MAX = 20_000;
 const REDIAL_MS = 10;
 
-export interface ClusterFailure {
-  /** A row of testing.md section 4, "assertion" for one of the product's own, "error" for anything else. */
-  readonly invariant: string;
-  readonly message: string;
-  readonly stack: string;
-  readonly options: ClusterRunOptions;
-  readonly lastEvents: readonly string[];
-}
-
-export interface ClusterRunResult {
-  readonly seed: number;
-  readonly failure: ClusterFailure | null;
-  readonly events: number;
-  readonly traceHash: string;
-  readonly counts: ReadonlyMap<string, number>;
-}
+export type ClusterRunResult = SeedResult<ClusterRunOptions>;
 
 /** `wanted` instead of what the seed would draw: for what few seeds do often enough. */
 export function runReplicationCluster(seed: number, wanted: Partial<ClusterRunOptions> = {}): ClusterRunResult {
-  const run = new ClusterRun(seed, wanted);
-  let failure: ClusterFailure | null = null;
-  try {
-    run.run();
-  } catch (error: unknown) {
-    const { name, message, stack = "" } = error instanceof Error ? error : new Error(String(error));
-    const kind = name === "AssertionError" ? "assertion" : "error";
-    const invariant = error instanceof ReplicationViolation ? error.invariant : kind;
-    failure = { invariant, message, stack, options: run.options, lastEvents: run.trace.lastLines() };
-  }
-  return { seed, failure, events: run.trace.count, traceHash: run.trace.hash, counts: run.checks.counts };
+  return verdictOf(seed, new ClusterRun(seed, wanted));
 }
 
-class ClusterRun implements HostWorld, ControlWorld {
+class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> {
   readonly options: ClusterRunOptions;
   readonly trace = new Trace();
   readonly checks: ClusterChecks;
@@ -64,8 +40,7 @@ class ClusterRun implements HostWorld, ControlWorld {
   readonly #faults: SeededRandom;
   readonly #workload: SeededRandom;
   readonly #controller: ModelController;
-  readonly #events = new EventHeap();
-  readonly #ties: SeededRandom;
+  readonly #time: Timeline;
   /** By broker id - 1. */
   readonly hosts: ReplicaHost[] = [];
   readonly links = new Set<Link>();
@@ -76,8 +51,6 @@ class ClusterRun implements HostWorld, ControlWorld {
   isCalm = false;
   /** Brokers that stay dead while only a core is healed. */
   #buried: readonly number[] = [];
-  #nowMs = 0;
-  #sequence = 0;
   #values = 0;
 
   constructor(seed: number, wanted: Partial<ClusterRunOptions>) {
@@ -87,7 +60,7 @@ class ClusterRun implements HostWorld, ControlWorld {
     this.#network = random.fork("network");
     this.#faults = random.fork("faults");
     this.#workload = random.fork("workload");
-    this.#ties = random.fork("ties");
+    this.#time = new Timeline(random.fork("ties"));
     this.checks = new ClusterChecks(
       () => this.hosts,
       () => this.#controller,
@@ -95,7 +68,7 @@ class ClusterRun implements HostWorld, ControlWorld {
     this.checks.onMinIsr(this.options.minIsr);
     const { brokersCount, minIsr, isSynced } = this.options;
     this.#controller = new ModelController({ brokersCount, minIsr, isSynced }, random.fork("choices"), (id, how) => {
-      this.trace.note(this.#nowMs, how, `${id}`);
+      this.trace.note(this.#time.nowMs, how, `${id}`);
       this.checks.onChosen(id, how);
     });
     this.#plane = new ControlPlane(this.#controller, this.#network, this);
@@ -107,7 +80,7 @@ class ClusterRun implements HostWorld, ControlWorld {
   }
 
   get nowMs(): number {
-    return this.#nowMs;
+    return this.#time.nowMs;
   }
 
   run(): void {
@@ -116,8 +89,8 @@ class ClusterRun implements HostWorld, ControlWorld {
       host.brokerEpoch = 1;
       this.#plane.feed(host);
     }
-    while (this.#nowMs < this.options.chaosMs) {
-      this.#runFor(STEP_MS);
+    while (this.#time.nowMs < this.options.chaosMs) {
+      this.#time.runFor(STEP_MS);
       this.#plane.tick();
       this.#doHarm();
       this.#work();
@@ -143,7 +116,7 @@ class ClusterRun implements HostWorld, ControlWorld {
   }
 
   note(host: ReplicaHost, what: string, first = 0, second = 0): void {
-    this.trace.note(this.#nowMs, what, `${host.brokerId}`, first, second);
+    this.trace.note(this.#time.nowMs, what, `${host.brokerId}`, first, second);
   }
 
   nextValue(): number {
@@ -234,7 +207,7 @@ class ClusterRun implements HostWorld, ControlWorld {
     } else if (faults.chance(options.stopChance)) this.#stop(host);
     else if (faults.chance(options.pauseChance)) {
       this.checks.count("pause");
-      this.#pausedUntilMs[brokerId - 1] = this.#nowMs + faults.between(5, 3 * options.sessionMs);
+      this.#pausedUntilMs[brokerId - 1] = this.#time.nowMs + faults.between(5, 3 * options.sessionMs);
     }
     if (faults.chance(options.resetChance)) {
       const links = [...this.links];
@@ -267,7 +240,7 @@ class ClusterRun implements HostWorld, ControlWorld {
 
   #isolate(brokerId: number): void {
     this.checks.count("cut off");
-    this.trace.note(this.#nowMs, "cut off", `${brokerId}`);
+    this.trace.note(this.#time.nowMs, "cut off", `${brokerId}`);
     this.#cutOff.add(brokerId);
     for (const link of this.links) {
       if (link.follower.brokerId === brokerId || link.leader.brokerId === brokerId) this.#close(link);
@@ -276,7 +249,7 @@ class ClusterRun implements HostWorld, ControlWorld {
 
   #end(host: ReplicaHost, how: string): void {
     this.checks.count(how);
-    this.trace.note(this.#nowMs, how, `${host.brokerId}`);
+    this.trace.note(this.#time.nowMs, how, `${host.brokerId}`);
     for (const link of this.links) {
       if (link.follower === host || link.leader === host) this.#close(link);
     }
@@ -314,7 +287,7 @@ class ClusterRun implements HostWorld, ControlWorld {
   #wipe(host: ReplicaHost): void {
     const before = host.log.batches;
     this.checks.count("wipe");
-    this.trace.note(this.#nowMs, "wiped", `${host.brokerId}`);
+    this.trace.note(this.#time.nowMs, "wiped", `${host.brokerId}`);
     host.directoryId += 1;
     host.marker = -1;
     host.log.wipe();
@@ -323,7 +296,7 @@ class ClusterRun implements HostWorld, ControlWorld {
 
   #start(host: ReplicaHost): void {
     if (this.#buried.includes(host.brokerId)) return;
-    this.trace.note(this.#nowMs, "starts", `${host.brokerId}`);
+    this.trace.note(this.#time.nowMs, "starts", `${host.brokerId}`);
     if (host.marker === -1 && this.#controller.isSynced) host.log.syncAtStart();
     host.start();
   }
@@ -352,7 +325,7 @@ class ClusterRun implements HostWorld, ControlWorld {
     const controller = this.#controller;
     const kept = this.#pickCore();
     if (kept === null) return;
-    this.trace.note(this.#nowMs, "core healed", kept.join(" "));
+    this.trace.note(this.#time.nowMs, "core healed", kept.join(" "));
     this.checks.count("core healed");
     this.#buried = controller.replicas.filter((brokerId) => !kept.includes(brokerId));
     for (const brokerId of this.#buried) {
@@ -360,11 +333,11 @@ class ClusterRun implements HostWorld, ControlWorld {
       if (host.isUp) this.#crash(host);
     }
     this.#calm();
-    const untilMs = this.#nowMs + REST_MS_MAX;
+    const untilMs = this.#time.nowMs + REST_MS_MAX;
     const isLed = (): boolean => this.hosts.some((host) => host.leadEpoch === controller.leaderEpoch);
-    while (!isLed() && this.#nowMs < untilMs) this.#live();
+    while (!isLed() && this.#time.nowMs < untilMs) this.#live();
     const isExcused = this.hosts.some((host) => host.isStopped) || !this.#isEnough(kept);
-    check(isLed() || isExcused, "RE15", () => `{${kept.join()}} are up, and nobody leads`);
+    ensure(isLed() || isExcused, "RE15", () => `{${kept.join()}} are up, and nobody leads`);
     this.#buried = [];
   }
 
@@ -401,18 +374,18 @@ class ClusterRun implements HostWorld, ControlWorld {
   }
 
   #live(): void {
-    this.#runFor(STEP_MS);
+    this.#time.runFor(STEP_MS);
     this.#plane.tick();
   }
 
   #healAll(): void {
-    this.trace.note(this.#nowMs, "healed");
+    this.trace.note(this.#time.nowMs, "healed");
     this.#calm();
     const controller = this.#controller;
-    const untilMs = this.#nowMs + REST_MS_MAX;
+    const untilMs = this.#time.nowMs + REST_MS_MAX;
     let wanted = "";
     let hasProduced = false;
-    while (this.#nowMs < untilMs) {
+    while (this.#time.nowMs < untilMs) {
       this.#live();
       // Everything may be gone for good, and then it is an operator who chooses (9(3)).
       if (controller.leaderId === -1 && controller.pool.length === 0) return;
@@ -426,7 +399,7 @@ class ClusterRun implements HostWorld, ControlWorld {
       wanted = state === undefined ? "" : (this.checks.atRest(state) ?? "");
       if (wanted === "" && hasProduced) return;
     }
-    check(false, "RE15", () => `healed, but ${wanted}`);
+    ensure(false, "RE15", () => `healed, but ${wanted}`);
   }
 
   // ---- events ----
@@ -436,24 +409,10 @@ class ClusterRun implements HostWorld, ControlWorld {
   }
 
   wakesInMs(host: ReplicaHost): number {
-    return (this.#pausedUntilMs[host.brokerId - 1] ?? 0) - this.#nowMs;
+    return (this.#pausedUntilMs[host.brokerId - 1] ?? 0) - this.#time.nowMs;
   }
 
   push(delayMs: number, task: () => void): void {
-    const atMs = this.#nowMs + delayMs;
-    const tieKey = this.#ties.uint32();
-    this.#events.push({ atMs, tieKey, sequence: this.#sequence++, task, isDue: () => true });
-  }
-
-  #runFor(durationMs: number): void {
-    const untilMs = this.#nowMs + durationMs;
-    for (;;) {
-      const next = this.#events.peek();
-      if (next === undefined || next.atMs > untilMs) break;
-      this.#events.pop();
-      this.#nowMs = next.atMs;
-      next.task();
-    }
-    this.#nowMs = untilMs;
+    this.#time.push(delayMs, task);
   }
 }

@@ -5,7 +5,7 @@ import type { FollowerEffect, ReplicaAsk } from "../../replication/index.ts";
 import type { Link } from "./link.ts";
 import type { ClusterState } from "./model-controller.ts";
 import type { ModelFrame, ModelRecords, ReplicaHost } from "./replica-host.ts";
-import { check } from "./violation.ts";
+import { ensure } from "../violation.ts";
 
 const BACKOFF_MS = 10;
 
@@ -59,7 +59,7 @@ export class FollowerSide {
     }
     const effects = this.core.onFrame(frame);
     const hasMarks = frame.answer.kind === "diverging" && effects.some(({ kind }) => kind === "advance");
-    check(!hasMarks, "RE11", () => `${this.#host.name} takes a mark from a diverging answer`);
+    ensure(!hasMarks, "RE11", () => `${this.#host.name} takes a mark from a diverging answer`);
     this.#perform(effects);
   }
 

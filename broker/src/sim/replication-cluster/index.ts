@@ -3,5 +3,5 @@
  * seed is one run (`runReplicationCluster`) that answers with a verdict and never throws for a failure it found.
  */
 export { runReplicationCluster } from "./cluster-run.ts";
-export type { ClusterFailure, ClusterRunResult } from "./cluster-run.ts";
+export type { ClusterRunResult } from "./cluster-run.ts";
 export type { ClusterRunOptions } from "./run-options.ts";

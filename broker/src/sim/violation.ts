@@ -1,4 +1,4 @@
-/** An invariant of testing.md section 4 that did not hold, or another promise of the log, under the name it is known by. */
+/** An invariant of testing.md section 4 that did not hold, or another promise of what is simulated, under the name it is known by. */
 export class InvariantViolation extends Error {
   readonly invariant: string;
 

@@ -1,0 +1,36 @@
+/** Virtual time of a run of synchronous cores: what is to happen when. Events of one moment run in an order that the seed draws. */
+import type { SeededRandom } from "../base/index.ts";
+import { EventHeap } from "./event-heap.ts";
+
+export class Timeline {
+  readonly #ties: SeededRandom;
+  readonly #events = new EventHeap();
+  #sequence = 0;
+  #nowMs = 0;
+
+  constructor(ties: SeededRandom) {
+    this.#ties = ties;
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  push(delayMs: number, task: () => void): void {
+    const atMs = this.#nowMs + delayMs;
+    const tieKey = this.#ties.uint32();
+    this.#events.push({ atMs, tieKey, sequence: this.#sequence++, task, isDue: () => true });
+  }
+
+  runFor(durationMs: number): void {
+    const untilMs = this.#nowMs + durationMs;
+    for (;;) {
+      const next = this.#events.peek();
+      if (next === undefined || next.atMs > untilMs) break;
+      this.#events.pop();
+      this.#nowMs = next.atMs;
+      next.task();
+    }
+    this.#nowMs = untilMs;
+  }
+}
