@@ -24,6 +24,8 @@ export interface BrokersRun {
   readonly create: (hooks: Hooks) => Promise<Brokers>;
   /** Made before the ready line, if they are not there yet. */
   readonly topics: readonly NewTopicSpec[];
+  /** Done before the ready line, with the address of a broker that serves. */
+  readonly load?: (address: string) => Promise<void>;
   /** They have the topic through which they prove themselves. */
   readonly isDev: boolean;
   /** Which setting moves a port that is busy. */
@@ -100,6 +102,7 @@ async function announceReady(context: CommandContext, brokers: readonly Broker[]
   if (isFull) warn(context, "the disk is full: records are refused until there is space again");
   try {
     await proveReady(brokers, { hasReadyTopic: run.isDev && !isFull, topics: run.topics, signal });
+    await run.load?.(brokers[0]?.grpcAddress ?? "");
   } catch (error: unknown) {
     if (signal.aborted) return;
     throw error;

@@ -113,7 +113,7 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: "top",
     takes: "[options]",
-    summary: "what a broker does now: traffic, hottest partitions, connections; Ctrl-C ends",
+    summary: "what the brokers do now: traffic, hottest partitions; q or Ctrl-C ends",
     load: async () => (await import("./tree/small.ts")).buildTop,
   },
   {

@@ -4,11 +4,14 @@
  */
 import { loadBrokerConfig } from "../broker-config.ts";
 import { runBrokers } from "../broker-run.ts";
-import { type CommandContext, note } from "../command-context.ts";
+import { sdkLogger } from "../client-session.ts";
+import { type CommandContext, isJson, note } from "../command-context.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
 import type { NewTopicSpec } from "../parse/pairs.ts";
 import { type DataLayout, layoutOf, memberDirectory, NO_DATA } from "../platform/data-layout.ts";
+import { plural } from "../output/units.ts";
+import type { LoadPlan } from "../records/topic-load.ts";
 import { requireTopicName } from "../topic-argument.ts";
 
 export interface DevRequest {
@@ -17,6 +20,8 @@ export interface DevRequest {
   readonly memory?: boolean;
   readonly dataDir?: string;
   readonly topic?: readonly NewTopicSpec[];
+  /** A file of records, as `consume -o ndjson` writes them. */
+  readonly load?: string;
   readonly grpcPort: number;
   readonly httpPort?: number;
   readonly peerPort?: number;
@@ -38,9 +43,12 @@ export async function dev(context: CommandContext, request: DevRequest): Promise
   const isMemory = request.memory === true;
   const directory = request.dataDir ?? DATA_DIRECTORY;
   const count = brokerCount(context, request, { directory, layout: isMemory ? NO_DATA : layoutOf(directory) });
+  const load =
+    request.load === undefined ? null : await (await import("../records/topic-load.ts")).planLoad(request.load);
   const portOf = (first: number, nodeId: number): number => (first === 0 ? 0 : first + nodeId - 1);
   return runBrokers(context, {
     topics,
+    ...(load === null ? {} : { load: (address: string) => loadInto(context, address, load) }),
     isDev: true,
     portHint: (port) => portHint(port, request, count),
     create: async (hooks) => {
@@ -72,6 +80,19 @@ export async function dev(context: CommandContext, request: DevRequest): Promise
       });
     },
   });
+}
+
+async function loadInto(context: CommandContext, address: string, plan: LoadPlan): Promise<void> {
+  const { Client } = await import("@tidemark/client");
+  const { loadTopics } = await import("../records/topic-load.ts");
+  await using client = new Client({ brokers: address, logger: sdkLogger(context) });
+  for (const { topic, records } of await loadTopics(client, plan, context.signal)) {
+    const said =
+      records === null
+        ? `${topic} has records already: nothing is loaded into it`
+        : `loaded ${plural(records, "record")} into ${topic}`;
+    note(context, isJson(context.flags) ? JSON.stringify({ event: "loaded", topic, records }) : said);
+  }
 }
 
 /**

@@ -103,6 +103,14 @@ export function parseEnvelope(line: Uint8Array): RecordToProduce {
   return record;
 }
 
+/** Where a record was, and shall go again. @throws CliFailure USAGE */
+export function topicOfEnvelope(line: Uint8Array): string {
+  if (!isUtf8(line)) throw usageFailure("the line is not valid UTF-8");
+  const { topic } = asObject(parseJson(asBuffer(line).toString("utf8")), "the line");
+  if (typeof topic === "string") return topic;
+  throw usageFailure("the envelope has no `topic`", "`consume -o ndjson` writes it");
+}
+
 const ENVELOPE_NAMES: ReadonlySet<string> = new Set([
   "topic",
   "partition",

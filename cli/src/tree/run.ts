@@ -23,6 +23,10 @@ export function buildDev(command: Command, launch: Launch): void {
         parseTopicSpec,
       ),
     )
+    .option(
+      "--load <file>",
+      "records as `consume -o ndjson` writes them, into those of their topics that have none yet",
+    )
     .addOption(
       parsed(
         "--grpc-port <port>",

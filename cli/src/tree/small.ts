@@ -45,6 +45,6 @@ export function buildTop(command: Command, launch: Launch): void {
 }
 
 const TOP_HELP = `
-The numbers come from the HTTP door, 100 above the gRPC port unless -X http=host:port or a profile says otherwise. Off a
-terminal, and with -o, it is one snapshot over --interval.
+The numbers come from the HTTP doors of all brokers, 100 above their gRPC ports; -X http=host:port looks at one broker closely. Off
+a terminal, and with -o, it is one snapshot over --interval.
 `;
