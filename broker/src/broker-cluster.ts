@@ -31,6 +31,7 @@ import {
   ControllerChannel,
   LeaderWatch,
   PeerCalls,
+  peerInTrouble,
   type Seat,
   SeatSearch,
   serveController,
@@ -80,6 +81,8 @@ export class BrokerCluster {
   #voterKeeper: VoterKeeper | null = null;
   #replicas: ReplicaManager | null = null;
   #roleWaiters: (() => void)[] = [];
+  /** As it was logged last. */
+  #waitingFor = "";
   #isClosed = false;
 
   private constructor(options: BrokerClusterOptions) {
@@ -258,11 +261,21 @@ export class BrokerCluster {
       offset ??= await this.#askCommittedOffset();
       if (controller.leaderId < 0) this.#metadata?.driver.onLeaderGone();
       if (offset !== null && controller.image.metadataOffset >= offset) return;
-      onWaiting(offset === null ? ["a controller", ...this.#transport.awayPeers()] : ["metadata"]);
+      this.#tellWaiting(offset, onWaiting);
       // oxlint-disable-next-line no-await-in-loop
       await this.#roleOrTime(CATCH_UP_AGAIN_MS);
     }
     throw new NotController("the broker stops before it has caught up with its cluster");
+  }
+
+  #tellWaiting(offset: number | null, onWaiting: (whom: readonly string[]) => void): void {
+    const away = this.#transport.awayPeers().map(({ to, error }) => peerInTrouble(to, error));
+    const whom = offset === null ? ["a controller", ...away] : ["metadata"];
+    onWaiting(whom);
+    const { logger } = this.#options;
+    if (whom.join() === this.#waitingFor) return;
+    this.#waitingFor = whom.join();
+    logger.info("waiting for the metadata of the cluster", { waitingFor: whom });
   }
 
   /** Before a stop: another voter leads sooner if it is asked to. Never rejects. */

@@ -4,7 +4,7 @@ import { BrokerCluster } from "../src/broker-cluster.ts";
 import { createWorld } from "../src/broker-world.ts";
 import type { PeerAddress } from "../src/ports/index.ts";
 import { GrpcPeerTransport } from "../src/platform/grpc-peer/index.ts";
-import { askPeer } from "../src/runtime/cluster/index.ts";
+import { askPeer, peerInTrouble } from "../src/runtime/cluster/index.ts";
 import { SlabPool } from "../src/runtime/index.ts";
 import type { ClusterIdentity } from "../src/storage/index.ts";
 import { LogBook } from "./listeners/http/fixtures.ts";
@@ -20,7 +20,13 @@ describe("BrokerCluster", () => {
   /** A broker whose door is open, and whose metadata is not; and the way there. */
   async function starting(
     identity: ClusterIdentity,
-  ): Promise<{ ask(): Promise<unknown>; become(next: ClusterIdentity): void }> {
+    other = { clusterId: "", nodeId: 2, directoryId: "d2" },
+  ): Promise<{
+    ask(): Promise<unknown>;
+    become(next: ClusterIdentity): void;
+    readonly logger: LogBook;
+    readonly to: PeerAddress;
+  }> {
     const logger = new LogBook();
     const voters = [1, 2, 3].map((nodeId) => ({ nodeId, host: "127.0.0.1", port: 1 }));
     const cluster = await BrokerCluster.open({
@@ -34,7 +40,6 @@ describe("BrokerCluster", () => {
       brokerEpoch: () => -1,
       refusedFenceMs: () => 50,
     });
-    const other = { clusterId: "", nodeId: 2, directoryId: "d2" };
     const transport = new GrpcPeerTransport({ identity: () => other, slabs: new SlabPool(), logger });
     closers.push(
       () => transport.close(),
@@ -44,6 +49,8 @@ describe("BrokerCluster", () => {
     return {
       ask: () => askPeer(transport, to, { method: "cluster/membership", request: {}, timeoutMs: 5_000 }),
       become: (next) => void (identity = next),
+      logger,
+      to,
     };
   }
 
@@ -53,6 +60,23 @@ describe("BrokerCluster", () => {
     const broker = await starting({ ...empty, clusterId: "first" });
     const answer = await broker.ask().catch((error: unknown) => error);
     expect(answer).to.include({ code: "COORDINATOR_NOT_AVAILABLE" });
+  });
+
+  it("tells a second node with its id who has it, and says where that one is", async () => {
+    const broker = await starting(
+      { ...empty, clusterId: "first" },
+      { clusterId: "first", nodeId: 1, directoryId: "d9" },
+    );
+    const refusal = await broker.ask().catch((error: unknown) => error);
+    expect(refusal).to.include({ code: "DUPLICATE_BROKER_REGISTRATION" });
+    expect(peerInTrouble(broker.to, refusal as Error)).to.match(
+      /^node 1 at 127\.0\.0\.1:\d+ \(the id 1 is taken by the broker.* with directory d1: each broker needs a node\.id of its own\)$/u,
+    );
+    expect(broker.logger.lines).to.deep.include({
+      level: "error",
+      message: "another broker with the id of this one was refused",
+      fields: { brokerId: 1, directoryId: "d9", address: "127.0.0.1" },
+    });
   });
 
   it("names the directory that it has by then, where its store was lost (10.1(9))", async () => {

@@ -11,6 +11,7 @@ import type { Disk, DiskFaultKind } from "../../src/ports/index.ts";
 import type { ReplicaId } from "../../src/raft/index.ts";
 import { openRaftStore, readIdentity } from "../../src/storage/index.ts";
 import { RawClient } from "./support/raw-client.ts";
+import { steadyPort } from "./support/steady-port.ts";
 import { freshDirectory, removeDirectory, startBroker, testConfig } from "./support/test-broker.ts";
 
 /** Real files; directories of that name cannot be synced. */
@@ -168,6 +169,34 @@ describe("a start that fails", () => {
     // What a quorum that shrank to one leaves behind.
     await appendVoters(directory, [own]);
     await (await startBroker({ "log.dirs": directory })).stop();
+  });
+
+  it("names each voter that it waits for, with its address and what became of the dial", async () => {
+    await (await startBroker({ "log.dirs": directory })).stop();
+    const { directoryId } = readIdentity(new FileDisk(), directory) ?? { directoryId: "" };
+    const own = { nodeId: testConfig().nodeId, directoryId };
+    await appendVoters(directory, [own, ...[2, 3].map((nodeId) => ({ nodeId, directoryId: `directory-${nodeId}` }))]);
+    const peerPort = await steadyPort();
+    let broker: Broker | null = null;
+    const waiting = new Promise<string>((resolve) => {
+      const config = testConfig({
+        "log.dirs": directory,
+        listeners: `GRPC://127.0.0.1:0,HTTP://127.0.0.1:0,PEER://127.0.0.1:${peerPort}`,
+        "controller.quorum.voters": `${own.nodeId}@127.0.0.1:${peerPort},2@127.0.0.1:1,3@no-such-host.invalid:9392`,
+      });
+      const onWaiting = (whom: readonly string[]): void => {
+        if (whom.length >= 3) resolve(whom.join("; "));
+      };
+      void createBroker({ config, onWaiting }).then(async (made) => {
+        broker = made;
+        await made.start().catch(() => undefined);
+      });
+    });
+    const whom = await waiting;
+    expect(whom).to.include("a controller; ");
+    expect(whom).to.include("node 2 at 127.0.0.1:1 (connect ECONNREFUSED 127.0.0.1:1)");
+    expect(whom).to.match(/node 3 at no-such-host\.invalid:9392 \(getaddrinfo \w+ no-such-host\.invalid\)/u);
+    await (broker as Broker | null)?.stop();
   });
 
   it("is refused in words after a stop: a broker starts once", async () => {

@@ -41,6 +41,8 @@ const PLAIN_DIAL_TIMEOUT_MS = 1_000;
 type Link = RaftLink | ControlLink;
 
 interface Trouble {
+  readonly to: PeerAddress;
+  readonly error: PeerError;
   readonly what: string;
   /** Until then the log waits for the peer to be back; null where it does not wait. */
   telling: NodeJS.Timeout | null;
@@ -105,9 +107,9 @@ export class GrpcPeerTransport implements PeerTransport {
     this.#control.get(nodeId)?.channel.retryNow();
   }
 
-  /** Peers that do not answer, or refuse this node, as the log says it. */
-  awayPeers(): string[] {
-    return [...this.#troubles.keys()].map((nodeId) => `node ${nodeId}`);
+  /** Peers that do not answer, or refuse this node, and what was heard of them last. */
+  awayPeers(): { readonly to: PeerAddress; readonly error: PeerError }[] {
+    return [...this.#troubles.values()].map(({ to, error }) => ({ to, error }));
   }
 
   /** This broker stops, and so may the others: what becomes of them is not told any more. */
@@ -171,7 +173,7 @@ export class GrpcPeerTransport implements PeerTransport {
     const before = this.#troubles.get(to.nodeId);
     if (before?.what === what) return;
     clearTimeout(before?.telling ?? undefined);
-    const trouble: Trouble = { what, telling: null, isTold: before?.isTold === true };
+    const trouble: Trouble = { to, error, what, telling: null, isTold: before?.isTold === true };
     this.#troubles.set(to.nodeId, trouble);
     const tell = (): void => {
       trouble.isTold = true;

@@ -16,7 +16,7 @@ import { ProtoError } from "@tidemark/proto";
 import type { Voter } from "../../config/index.ts";
 import { type Logger, PeerError, type PeerTransport, type Timers } from "../../ports/index.ts";
 import { includesReplica, type ReplicaId } from "../../raft/index.ts";
-import { askPeer, type PeerCalls } from "./peer-calls.ts";
+import { askPeer, type PeerCalls, peerInTrouble } from "./peer-calls.ts";
 
 /** What a node says of its own directory. */
 export interface Membership {
@@ -139,7 +139,7 @@ export class SeatSearch {
       return { voter, replica, listedIds, membership: { clusterId, voters } };
     } catch (thrown: unknown) {
       if (!(thrown instanceof PeerError) && !(thrown instanceof ProtoError)) throw thrown;
-      return thrown instanceof PeerError && thrown.kind === "unreachable" ? name : `${name} (${thrown.message})`;
+      return peerInTrouble(voter, thrown);
     }
   }
 

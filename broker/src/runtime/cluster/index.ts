@@ -4,6 +4,6 @@
  */
 export { type Membership, type Seat, type SeatOptions, SeatSearch, serveMembership } from "./birth.ts";
 export { ControllerChannel, type ControllerChannelOptions, serveController } from "./controller-channel.ts";
-export { askPeer, mayHaveBeenDone, PeerCalls, type PeerMethod } from "./peer-calls.ts";
+export { askPeer, mayHaveBeenDone, PeerCalls, peerInTrouble, type PeerMethod } from "./peer-calls.ts";
 export { LeaderWatch, type LeaderWatchOptions } from "./leader-watch.ts";
 export { VoterKeeper, type VoterKeeperOptions } from "./voter-keeper.ts";

@@ -76,6 +76,15 @@ export async function askPeer(
   throw new ProtoError(typeof code === "string" && isErrorName(code) ? code : "UNKNOWN_SERVER_ERROR", text);
 }
 
+/** Whom this node waits for, and why: `node 3 at db-3:9392 (connect ECONNREFUSED 10.0.0.3:9392)`. */
+export function peerInTrouble({ nodeId, host, port }: PeerAddress, error: Error): string {
+  const name = `node ${nodeId} at ${host.includes(":") ? `[${host}]` : host}:${port}`;
+  // What could not be reached is named by its error as well; a refusal may name somebody else.
+  const isRefusal = !(error instanceof PeerError) || error.kind === "refused";
+  const reason = isRefusal ? error.message : error.message.replace(/^node \d+(?: at \S+?)?:? /u, "");
+  return `${name} (${reason})`;
+}
+
 /** Whether what was asked may have been done all the same. */
 export function mayHaveBeenDone(error: PeerError): boolean {
   return error.kind === "timeout" || error.kind === "closed";

@@ -290,7 +290,7 @@ describe("PeerDoor", () => {
       ...peerHeaders({ ...identityOf(1), directoryId: "other" }, 1),
       ":path": PEER_METHODS.call,
     });
-    expect(double.headers["grpc-message"]).to.match(/two%20nodes/);
+    expect(double.headers["grpc-message"]).to.match(/the%20id%201%20is%20taken/);
   });
 
   it("answers garbage on every method with an error, and lives", async () => {

@@ -120,8 +120,8 @@ describe("the birth of a cluster", () => {
     const two = start(2);
     const seats = [seated(one), seated(two)];
     await world.runFor(30_000);
-    expect(one.waitingFor).to.deep.equal(["node 3 at sim:3"]);
-    expect(two.waitingFor).to.deep.equal(["node 3 at sim:3"]);
+    expect(one.waitingFor).to.deep.equal(["node 3 at sim:3 (ECONNREFUSED)"]);
+    expect(two.waitingFor).to.deep.equal(["node 3 at sim:3 (ECONNREFUSED)"]);
     expect(clustersMade).to.equal(0);
     const found = await outcome(Promise.all([...seats, seated(start(3))]));
     expect(found.map(({ clusterId }) => clusterId)).to.deep.equal(["cluster-1", "cluster-1", "cluster-1"]);

@@ -94,7 +94,8 @@ export class PeerDoor {
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #streams = new Set<{ end(): void }>();
   #isClosing = false;
-  #strangerLoggedAt = Number.NEGATIVE_INFINITY;
+  /** By message. */
+  readonly #refusedLoggedAt = new Map<string, number>();
 
   constructor(options: PeerDoorOptions, deps: PeerDoorDeps) {
     this.#options = options;
@@ -228,7 +229,8 @@ export class PeerDoor {
   /** Whether a peer has named itself. */
   #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
     if (!isGrpc(stream, headers)) return false;
-    const from = this.#judge(headers);
+    const seenAt = stream.session?.socket.remoteAddress ?? "";
+    const from = this.#judge(headers, seenAt);
     if (from instanceof ApiError) {
       this.refusals.count("peer", from.code);
       refuseCall(stream, from);
@@ -261,7 +263,6 @@ export class PeerDoor {
         refuseCall(stream, new ApiError("UNSUPPORTED_VERSION", "the peer door does not serve this method"));
     }
     const { door } = from;
-    const seenAt = stream.session?.socket.remoteAddress ?? "";
     this.#deps.onHeard?.(
       from,
       door === undefined ? null : { host: door.host === "" ? seenAt : door.host, port: door.port },
@@ -275,7 +276,7 @@ export class PeerDoor {
   }
 
   /** Who calls; or why we do not want him. */
-  #judge(headers: IncomingHttpHeaders): PeerIdentity | ApiError {
+  #judge(headers: IncomingHttpHeaders, seenAt: string): PeerIdentity | ApiError {
     const ours = this.#deps.identity();
     const theirs = peerNamesFrom(headers);
     if (theirs === null) return new ApiError("UNSUPPORTED_VERSION", "this is the peer door of a Tidemark broker");
@@ -289,20 +290,39 @@ export class PeerDoor {
     if (peerMeantBy(headers) !== ours.nodeId)
       return new ApiError("INVALID_VOTER_KEY", `this is node ${ours.nodeId}, not node ${peerMeantBy(headers) ?? "?"}`);
     if (theirs.nodeId === ours.nodeId && theirs.directoryId !== ours.directoryId)
-      return new ApiError("DUPLICATE_BROKER_REGISTRATION", `there are two nodes with the id ${ours.nodeId}`);
+      return this.#duplicate(theirs, seenAt);
     return theirs;
   }
 
-  /** One that was given the wrong addresses comes again and again. */
+  /** Two nodes were given one id: each is told of the other. */
+  #duplicate(theirs: PeerIdentity, seenAt: string): ApiError {
+    const { nodeId, directoryId, door } = this.#deps.identity();
+    this.#logRefused("another broker with the id of this one was refused", {
+      brokerId: nodeId,
+      directoryId: theirs.directoryId,
+      address: seenAt,
+    });
+    const where = door === undefined || door.host === "" ? "" : ` at ${door.host}:${door.port}`;
+    return new ApiError(
+      "DUPLICATE_BROKER_REGISTRATION",
+      `the id ${nodeId} is taken by the broker${where} with directory ${directoryId}: each broker needs a node.id of its own`,
+    );
+  }
+
   #logStranger(theirs: PeerIdentity, ours: PeerIdentity): void {
-    const now = this.#deps.clock.monotonicNow();
-    if (now - this.#strangerLoggedAt < LOG_INTERVAL_MS) return;
-    this.#strangerLoggedAt = now;
-    this.#deps.logger.error("a broker of another cluster was refused", {
+    this.#logRefused("a broker of another cluster was refused", {
       brokerId: theirs.nodeId,
       theirClusterId: theirs.clusterId,
       clusterId: ours.clusterId,
     });
+  }
+
+  /** One that was given the wrong addresses comes again and again. */
+  #logRefused(message: string, fields: Readonly<Record<string, unknown>>): void {
+    const now = this.#deps.clock.monotonicNow();
+    if (now - (this.#refusedLoggedAt.get(message) ?? Number.NEGATIVE_INFINITY) < LOG_INTERVAL_MS) return;
+    this.#refusedLoggedAt.set(message, now);
+    this.#deps.logger.error(message, fields);
   }
 
   #callDeps(): StreamCallDeps {
