@@ -64,10 +64,11 @@ describe("bits that flip in the segments of a stopped broker (15.7)", function (
 
   const brokers = (): string[] => [...running.values()].map(({ grpcAddress }) => grpcAddress);
 
-  async function until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
+  async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
     const endsAt = performance.now() + WITHIN_MS;
     while (performance.now() < endsAt) {
-      if (await isSo().valueOf()) return;
+      // oxlint-disable-next-line no-await-in-loop
+      if (await isSo()) return;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     throw new Error(`not within ${WITHIN_MS} ms: ${what}`);
@@ -113,7 +114,7 @@ describe("bits that flip in the segments of a stopped broker (15.7)", function (
     await producer.close();
     const isInSync = async (): Promise<boolean> => (await client.admin.partitions.describe(place)).isr.length === 3;
     const isSame = (): boolean => others.every((id) => bytesOf(id, name).equals(bytesOf(victim, name)));
-    await until("everybody has it", isSame);
+    await until("everybody has it", async () => isSame());
     const good = bytesOf(victim, name);
 
     await running.get(victim)?.stop();

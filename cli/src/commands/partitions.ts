@@ -1,12 +1,14 @@
-/** `partitions list | describe`: where partitions are, and what is wrong with them. */
+/** `partitions list | describe | elect-leader`: where partitions are, what is wrong with them, and who leads them. */
 import type { Client, LogDir, PartitionDescription } from "@tidemark/client";
 import { callOptions, withClient } from "../client-session.ts";
 import { type CommandContext, note, warn } from "../command-context.ts";
+import { confirm } from "../confirm.ts";
 import { forEachName } from "../each.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { toFailure } from "../failure.ts";
 import { LIST_COLUMNS, listShape, printPartitions, type ReplicaRow } from "../output/partition-views.ts";
-import { printRows } from "../output/rows.ts";
+import { type Column, printRows } from "../output/rows.ts";
+import { plural } from "../output/units.ts";
 import type { TopicPartitionName } from "../parse/topic-partition.ts";
 import { requireTopicName } from "../topic-argument.ts";
 
@@ -52,6 +54,85 @@ export async function describePartitions(
   );
   return ExitCode.OK;
 }
+
+// ---- elect-leader
+
+export interface ElectLeaderRequest {
+  readonly kind: "preferred" | "unclean";
+  /** None: all that the kind concerns. */
+  readonly partitions: readonly TopicPartitionName[];
+}
+
+/** Keys are stable. */
+interface ElectedRow {
+  readonly topic: string;
+  readonly partition: number;
+  /** Null: nobody. */
+  readonly leader: number | null;
+  readonly leaderBefore: number | null;
+}
+
+const ELECTED_COLUMNS: readonly Column<ElectedRow>[] = [
+  { title: "topic", cell: (row) => row.topic },
+  { title: "partition", cell: (row) => row.partition },
+  { title: "leader", cell: (row) => row.leader ?? "none", value: (row) => row.leader },
+  { title: "before", cell: (row) => row.leaderBefore ?? "none", value: (row) => row.leaderBefore },
+];
+
+/** Leads what is led by the wrong one, or by nobody; the rest is left alone. An unclean choice loses records, and is asked about. */
+export async function electLeader(context: CommandContext, request: ElectLeaderRequest): Promise<ExitCode> {
+  const { kind, partitions } = request;
+  for (const { topic } of partitions) requireTopicName(topic);
+  const { isDryRun } = context.flags;
+  await withClient(context, async (client) => {
+    const due = (await described(context, client, partitions)).filter((partition) => isElectionDue(kind, partition));
+    const byName = new Map(due.map((partition) => [`${partition.topic}:${partition.partition}`, partition]));
+    if (due.length === 0)
+      note(context, kind === "preferred" ? "every leader is the preferred one" : "every partition has a leader");
+    if (kind === "unclean" && due.length > 0) {
+      const questions = [...byName.keys()].map((name) => ({
+        name,
+        text: `Let a replica of ${name} lead that may lack records, and lose those?`,
+        declined: `${name} was left without a leader`,
+      }));
+      await confirm(context, `losing records of ${plural(due.length, "partition")}`, questions);
+    }
+    const rows: ElectedRow[] = [];
+    const elect = async (name: string): Promise<void> => {
+      const partition = byName.get(name);
+      if (partition === undefined) return;
+      if (!isDryRun) await client.admin.partitions.electLeader([partition], kind, callOptions(context));
+      const { leader } = isDryRun
+        ? { leader: kind === "preferred" ? (partition.replicas[0] ?? null) : null }
+        : await client.admin.partitions.describe(partition, callOptions(context));
+      rows.push({ topic: partition.topic, partition: partition.partition, leader, leaderBefore: partition.leader });
+    };
+    await forEachName([...byName.keys()], "partitions", elect, () => printRows(context, rows, ELECTED_COLUMNS));
+    if (due.length === 0) printRows(context, rows, ELECTED_COLUMNS);
+  });
+  if (isDryRun) note(context, "nothing was changed (--dry-run)");
+  return ExitCode.OK;
+}
+
+function isElectionDue(kind: ElectLeaderRequest["kind"], { leader, replicas }: PartitionDescription): boolean {
+  return kind === "preferred" ? leader !== replicas[0] : leader === null;
+}
+
+async function described(
+  context: CommandContext,
+  client: Client,
+  named: readonly TopicPartitionName[],
+): Promise<PartitionDescription[]> {
+  const rows: PartitionDescription[] = [];
+  if (named.length === 0) {
+    for await (const row of client.admin.partitions.list({ internal: true, ...callOptions(context) })) rows.push(row);
+    return rows;
+  }
+  for (const partition of named) rows.push(await client.admin.partitions.describe(partition, callOptions(context)));
+  return rows;
+}
+
+// ---- shared
 
 /** Each replica with what its broker has on disk. One that does not answer leaves that out, and is named. */
 async function replicasOf(

@@ -1,7 +1,7 @@
 /** `cluster`, `raft`, `partitions`: what an operator looks at. */
 import { Argument, type Command } from "commander";
 import type { HealthRequest } from "../commands/cluster.ts";
-import type { ListPartitionsRequest } from "../commands/partitions.ts";
+import type { ElectLeaderRequest, ListPartitionsRequest } from "../commands/partitions.ts";
 import { parseTopicPartition, type TopicPartitionName } from "../parse/topic-partition.ts";
 import { asArgument, type Launch, withTraits } from "./options.ts";
 
@@ -60,7 +60,36 @@ export function buildPartitions(partitions: Command, launch: Launch): void {
         (await import("../commands/partitions.ts")).describePartitions(context, { partitions: named }),
       ),
     );
+  withTraits(partitions.command("elect-leader"), { hasDryRun: true, argument: "partition" })
+    .addArgument(new Argument("<kind>", "who is to lead").choices(["preferred", "unclean"]))
+    .addArgument(
+      new Argument("[topic:partition...]", "such as orders:0; none: all of them").argParser(
+        (text: string, before: readonly TopicPartitionName[] | undefined) => [
+          ...(before ?? []),
+          asArgument(parseTopicPartition, text),
+        ],
+      ),
+    )
+    .description("give leadership back to the preferred replicas, or to whoever lives where nobody leads")
+    .addHelpText("after", ELECT_HELP)
+    .action(
+      (
+        kind: ElectLeaderRequest["kind"],
+        named: TopicPartitionName[] | undefined,
+        _options: unknown,
+        command: Command,
+      ) =>
+        launch(command, async (context) =>
+          (await import("../commands/partitions.ts")).electLeader(context, { kind, partitions: named ?? [] }),
+        ),
+    );
 }
+
+const ELECT_HELP = `
+preferred  the first replica of the assignment leads, if it is in sync; else PREFERRED_LEADER_NOT_AVAILABLE
+unclean    a partition without a leader is led by the living replica with the longest log, a damaged one last. What that
+           lacks is lost, so it asks, or needs --yes; ELIGIBLE_LEADERS_NOT_AVAILABLE: no replica lives
+`;
 
 const HEALTH_HELP = `
 With --watch it goes on, healthy or not, also while no broker answers. --exit-when-healthy --timeout 60s is for scripts: 0 when

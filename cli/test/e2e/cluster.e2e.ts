@@ -73,6 +73,24 @@ describe("tidemark as an operator", () => {
     });
   });
 
+  it("elects no leader where none is due, and none for a partition that is none", async () => {
+    for (const [kind, told] of [
+      ["preferred", "every leader is the preferred one"],
+      ["unclean", "every partition has a leader"],
+    ] as const) {
+      const { code, stdout, stderr } = await tidemark("partitions", "elect-leader", kind, "-o", "ndjson");
+      expect([code, stdout.toString()]).to.deep.equal([0, ""]);
+      expect(stderr).to.include(told);
+    }
+    const named = await tidemark("partitions", "elect-leader", "preferred", "orders:0", "orders:2", "--dry-run");
+    expect([named.code, named.stderr.includes("nothing was changed (--dry-run)")]).to.deep.equal([0, true]);
+    expect(await refusal("partitions", "elect-leader", "preferred", "orders:7")).to.include({
+      code: "UNKNOWN_TOPIC_OR_PARTITION",
+      exitCode: 3,
+    });
+    expect((await tidemark("partitions", "elect-leader", "random")).code).to.equal(2);
+  });
+
   it("describes a partition with its replicas, and refuses what is none", async () => {
     const row = await object("partitions", "describe", "orders:2");
     expect(row).to.include({ topic: "orders", partition: 2, leader: 1, highWatermark: 0, minIsr: 1 });

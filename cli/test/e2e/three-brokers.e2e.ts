@@ -146,6 +146,37 @@ describe("tidemark server start, three times", function () {
     expect(stdout.toString().trim().split("\n").toSorted()).to.deep.equal(sent.toSorted());
   });
 
+  it("give leadership back to the preferred replicas when an operator asks", async () => {
+    await using client = new Client({ brokers: addresses() });
+    const away = async (): Promise<string[]> => {
+      const names: string[] = [];
+      for await (const { topic, partition, leader, replicas } of client.admin.partitions.list({ internal: true }))
+        if (leader !== replicas[0]) names.push(`${topic}:${partition}`);
+      return names.toSorted();
+    };
+    const elect = async (...more: string[]): Promise<Record<string, unknown>[]> => {
+      const args = ["partitions", "elect-leader", "preferred", ...more, "-o", "ndjson", "-b", addresses().join(",")];
+      const { code, stdout, stderr } = await run(args);
+      expect(code, stderr).to.equal(0);
+      const lines = stdout
+        .toString()
+        .split("\n")
+        .filter((line) => line !== "");
+      return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    };
+    const before = await away();
+    expect(before, "the leaders of killed brokers").to.have.length.greaterThan(0);
+    expect(await elect("--dry-run")).to.have.length(before.length);
+    expect(await away()).to.deep.equal(before);
+    const elected = await elect();
+    expect(elected.map(({ topic, partition }) => `${String(topic)}:${String(partition)}`).toSorted()).to.deep.equal(
+      before,
+    );
+    for (const { leader, leaderBefore } of elected) expect(leader).to.not.equal(leaderBefore);
+    expect(await away()).to.deep.equal([]);
+    expect(await elect()).to.deep.equal([]);
+  });
+
   it("refuse a broker whose directory belongs to another cluster", async () => {
     await using stranger = await DevBroker.start(["--data-dir", scratch.join("other")]).then((dev) => ({
       [Symbol.asyncDispose]: async () => void (await dev.stop("SIGKILL")),
