@@ -64,6 +64,8 @@ const TRAITS: Readonly<Record<Command, Traits>> = {
 
 /** Between looks for a leader, where nothing says that there is one. */
 const REST_MS = 50;
+/** Followed at once, one after the other; two that name each other are asked no faster than anybody else. */
+const HINTS_IN_ROW_MAX = 2;
 const METHOD_PREFIX = "controller/";
 
 interface ImageWaiter {
@@ -141,7 +143,7 @@ export class ControllerChannel implements ControllerCommands {
   /** Asks until somebody decides. */
   async #decided(name: Command, request: unknown, endsAt: number): Promise<Decided> {
     const { clock } = this.#options;
-    for (;;) {
+    for (let hintsInRow = 0; ; ) {
       if (this.#isClosed) throw new NotController("this broker stops");
       let lastError: Error;
       const leaderId = this.#leaderId();
@@ -155,7 +157,9 @@ export class ControllerChannel implements ControllerCommands {
       const leftMs = endsAt - clock.monotonicNow();
       if (leftMs <= 0) throw lastError;
       // A hint is followed at once; else something must have changed.
-      if (this.#hintedId >= 0 && this.#hintedId !== leaderId) continue;
+      const isHinted = this.#hintedId >= 0 && this.#hintedId !== leaderId;
+      if (isHinted && hintsInRow++ < HINTS_IN_ROW_MAX) continue;
+      hintsInRow = 0;
       // oxlint-disable-next-line no-await-in-loop
       await this.#leaderChange(Math.min(REST_MS, leftMs));
     }

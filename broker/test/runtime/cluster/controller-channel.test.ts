@@ -16,6 +16,7 @@ class FakeController {
   leaderId = -1;
   metadataOffset = 1;
   asked = 0;
+  refused = 0;
   /** The creation ids of the last request. */
   created: readonly (string | undefined)[] = [];
   /** Runs before the answer. */
@@ -28,6 +29,7 @@ class FakeController {
 
   get commands(): ControllerCommands {
     const answer = async (request: unknown): Promise<object> => {
+      if (!this.isLeading) this.refused++;
       if (!this.isLeading) throw new NotController(`node ${this.#nodeId} does not lead`, this.leaderId);
       this.asked++;
       const { specs = [] } = request as Partial<Parameters<ControllerCommands["createTopics"]>[0]>;
@@ -143,6 +145,17 @@ describe("ControllerChannel", () => {
     expect(await by(node(1).channel.createTopics(request))).to.equal(1);
     const answer = await outcome(node(3).channel.createTopics(request));
     expect(answer).to.deep.include({ by: 1, request, metadataOffset: 1 });
+  });
+
+  it("is not sent round and round by two that name each other, and finds who leads by then", async () => {
+    node(1).raftLeaderId = 2;
+    node(2).controller.leaderId = 3;
+    node(3).controller.leaderId = 2;
+    const answer = node(1).channel.createTopics(request);
+    await world.runFor(1_000);
+    expect(node(2).controller.refused + node(3).controller.refused).to.be.within(20, 80);
+    elect(3);
+    expect(await by(answer)).to.equal(3);
   });
 
   it("follows the hint of who was asked and leads no more", async () => {
