@@ -12,6 +12,8 @@ import { ReplicationBench } from "./support/replication-bench.ts";
 
 const LOG_FILE = /tide-0\/\d+\.log$/u;
 const STEPS = 150;
+/** A batch of this many bytes waits in memory for its followers; a small one is read from the file. */
+const LARGE = 20_000;
 const { REPLICATION_SEED, REPLICATION_SEEDS } = process.env;
 const FIRST_SEED = Number(REPLICATION_SEED ?? 1);
 const SEEDS = Number(REPLICATION_SEEDS ?? (REPLICATION_SEED === undefined ? 12 : 1));
@@ -26,26 +28,34 @@ class Soak {
   readonly bench: ReplicationBench;
   readonly #random: SeededRandom;
   readonly #isSynced: boolean;
+  readonly #valueBytes: number;
   readonly #sent: Sent[] = [];
   /** What readers were shown, by offset. */
   readonly #shown = new Map<number, string>();
 
-  private constructor(bench: ReplicationBench, random: SeededRandom, isSynced: boolean) {
+  private constructor(
+    bench: ReplicationBench,
+    random: SeededRandom,
+    options: { isSynced: boolean; valueBytes: number },
+  ) {
     this.bench = bench;
     this.#random = random;
-    this.#isSynced = isSynced;
+    this.#isSynced = options.isSynced;
+    this.#valueBytes = options.valueBytes;
   }
 
   static async run(seed: number): Promise<Soak> {
     const random = new SeededRandom(seed);
     const isSynced = random.chance(0.5);
+    const valueBytes = seed % 2 === 0 ? LARGE : 0;
+    const smallSegment = valueBytes === 0 ? "2000" : "100000";
     const overrides = {
       "tidemark.durability": isSynced ? "group-commit" : "page-cache",
       "min.insync.replicas": "2",
-      "segment.bytes": random.chance(0.5) ? "2000" : "1000000",
+      "segment.bytes": random.chance(0.5) ? smallSegment : "1000000",
     };
     const bench = await ReplicationBench.open({ overrides, seed });
-    const soak = new Soak(bench, random, isSynced);
+    const soak = new Soak(bench, random, { isSynced, valueBytes });
     for (let step = 0; step < STEPS; step++) {
       await soak.#step(step);
       await bench.world.runFor(random.chance(0.1) ? random.below(2_000) : random.below(30));
@@ -95,7 +105,7 @@ class Soak {
       if (this.bench.node(id).life?.manager.find("tide", 0) === undefined) continue;
       const count = 1 + this.#random.below(4);
       for (let i = 0; i < count; i++) {
-        const value = `${step}.${id}.${i}`;
+        const value = `${step}.${id}.${i}`.padEnd(this.#valueBytes, ".");
         const isAll = this.#random.chance(0.7);
         const outcome = this.bench.append(id, { values: [value] }, isAll ? "all" : "leader", 5_000);
         this.#sent.push({ value, outcome, isAll });
