@@ -1,5 +1,5 @@
 /** Record batches of about a wanted size, as a producer would send them: random values, so that nothing compresses. */
-import { RecordBatchBuilder } from "@tidemark/proto";
+import { RecordBatchBuilder, writeInt64 } from "@tidemark/proto";
 import { randomBytes } from "node:crypto";
 
 /** Different payloads that either side sends in turn: one that stays in the processor's cache would flatter. */
@@ -17,5 +17,7 @@ export function makeBatches(bytes: number, count: number, valueBytes = Math.min(
 
 /** A batch as it came from its producer: the log writes the base offset into the bytes that it is handed. */
 export function fresh(batch: Buffer | undefined): Buffer {
-  return (batch ?? Buffer.alloc(0)).fill(0, 0, 8);
+  const bytes = batch ?? Buffer.alloc(8);
+  writeInt64(bytes, 0, 0);
+  return bytes;
 }
