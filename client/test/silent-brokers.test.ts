@@ -42,7 +42,10 @@ describe("a client of a cluster with a broker that does not answer", function ()
     const seen = sockets.length;
     for (let i = 0; i < 8; i += 1) await client.admin.cluster();
     expect(sockets.length).to.equal(seen);
-    expect(warnings).to.have.lengthOf(1);
+    // Not before its time is over: it might have been merely late.
+    while (warnings.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await client.admin.cluster();
+    expect(warnings).to.deep.equal([`a broker is silent: nothing came from ${muteAddress} while another one answered`]);
   });
 
   it("says which broker it was that alone could have answered, after a moment", async () => {

@@ -14,6 +14,7 @@ import { BrokerError, brokerErrorOf, closedError, TimeoutError } from "../errors
 import { limited, type Limits, pause, stopper } from "../pause.ts";
 import type { BrokerInfo, ClusterInfo } from "../types.ts";
 import { Connection, type UnaryMethod } from "./connection.ts";
+import { hedged } from "./hedge.ts";
 import { type MetadataListener, MetadataWatch } from "./metadata-watch.ts";
 import { addressOf, type Settings } from "./settings.ts";
 
@@ -71,8 +72,6 @@ export interface CallTarget {
   readonly onRepeat?: () => void;
 }
 
-type Ask<Response> = (connection: Connection, signal: AbortSignal | undefined) => Promise<Response>;
-
 export class Cluster implements MetadataListener {
   readonly settings: Settings;
   readonly #connections = new Map<string, Connection>();
@@ -93,6 +92,8 @@ export class Cluster implements MetadataListener {
   #down: ReadonlySet<string> = new Set();
   /** Addresses that gave no answer when they were last asked. */
   readonly #silent = new Set<string>();
+  /** Those of them that were told of. */
+  readonly #toldSilent = new Set<string>();
   /** Where the next call without a destination goes, in `#candidates()`. */
   #turn = 0;
   /** Topics to ask for with the next metadata request, and whether they may be created. */
@@ -218,11 +219,12 @@ export class Cluster implements MetadataListener {
       const connection = this.#connectionFor(budget, attempt);
       const timeoutMs = Math.max(Math.min(left, this.#attemptMs(budget), (budget.attemptMs ?? left) * attempt), 1);
       try {
-        const ask: Ask<Response> = (asked, signal) => asked.call(method, request, { timeoutMs, signal });
+        const ask = (of: Connection): Promise<Response> =>
+          of.call(method, request, { timeoutMs, signal: budget.signal });
         const isAny = budget.broker === undefined && budget.isLook === true;
         const response = await (isAny
-          ? this.#hedged(connection, { attempt, signal: budget.signal, ask })
-          : this.#heard(connection, ask(connection, budget.signal)));
+          ? this.#hedged(connection, attempt, ask)
+          : this.#heard(connection, ask(connection)));
         this.#lastLoss = null;
         return response;
       } catch (error: unknown) {
@@ -244,45 +246,15 @@ export class Cluster implements MetadataListener {
     }
   }
 
-  /**
-   * The first answer: of `first`, or of those that are asked beside it, one more each HEDGE_AFTER_MS. Rejects when all that were asked
-   * have failed.
-   */
-  #hedged<Response>(
-    first: Connection,
-    { attempt, signal, ask }: { attempt: number; signal: AbortSignal | undefined; ask: Ask<Response> },
-  ): Promise<Response> {
-    return new Promise<Response>((resolve, reject) => {
-      const over = new AbortController();
-      const stop = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
-      const waiting = new Set<Connection>();
-      let timer: NodeJS.Timeout | undefined;
-      const settle = (act: () => void): void => {
-        clearTimeout(timer);
-        act();
-        over.abort();
-      };
-      const askOne = (connection: Connection): void => {
-        waiting.add(connection);
-        timer = setTimeout(askNext, HEDGE_AFTER_MS);
-        this.#heard(connection, ask(connection, stop)).then(
-          (response) => {
-            waiting.delete(connection);
-            for (const silent of waiting) this.#onSilence(silent);
-            settle(() => resolve(response));
-          },
-          (error: unknown) => {
-            waiting.delete(connection);
-            if (waiting.size === 0) settle(() => reject(error));
-          },
-        );
-      };
-      const askNext = (): void => {
-        if (this.#closing.signal.aborted) return;
-        const next = this.#next(attempt);
-        if (!waiting.has(next)) askOne(next);
-      };
-      askOne(first);
+  #hedged<Response>(first: Connection, attempt: number, ask: (of: Connection) => Promise<Response>): Promise<Response> {
+    return hedged({
+      first,
+      next: () => (this.#closing.signal.aborted ? null : this.#next(attempt)),
+      afterMs: HEDGE_AFTER_MS,
+      ask: (one) => this.#heard(one, ask(one)),
+      // Until it answers too, others are asked first.
+      onLate: ({ address }) => this.#silent.add(address),
+      onSilent: (one) => this.#tellSilence(one),
     });
   }
 
@@ -291,6 +263,7 @@ export class Cluster implements MetadataListener {
     try {
       const response = await answer;
       this.#silent.delete(connection.address);
+      this.#toldSilent.delete(connection.address);
       return response;
     } catch (error: unknown) {
       if (BrokerError.is(error, "CONNECTION_LOST") || BrokerError.is(error, "TIMEOUT"))
@@ -299,12 +272,12 @@ export class Cluster implements MetadataListener {
     }
   }
 
-  /** Another one had to be asked: told once, until it answers again. */
-  #onSilence(connection: Connection): void {
-    if (this.#silent.has(connection.address)) return;
-    this.#silent.add(connection.address);
-    const message = `nothing came from ${this.#nameOf(connection)} while another one answered`;
+  /** Once, until it answers again. */
+  #tellSilence(connection: Connection): void {
     const { address } = connection;
+    if (this.#toldSilent.has(address) || this.#closing.signal.aborted) return;
+    this.#toldSilent.add(address);
+    const message = `nothing came from ${this.#nameOf(connection)} while another one answered`;
     this.settings.logger.warn({ event: "silent-broker", address, message }, "a broker is silent");
   }
 
