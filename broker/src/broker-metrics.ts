@@ -58,6 +58,7 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
       diskFreeBytes: () => orNull(() => parts.freeBytes()),
       diskTotalBytes: () => orNull(() => parts.totalBytes()),
       isrChanges: () => parts.replicas()?.isrChanges ?? { shrinks: 0, expands: 0 },
+      damage: () => parts.replicas()?.damage ?? { replicas: 0, found: 0, repaired: 0 },
       followerLagMax: () => {
         let most = 0;
         for (const { lag } of parts.replicas()?.followed() ?? []) most = Math.max(most, lag);

@@ -54,7 +54,7 @@ export function handleDescribeHealth(context: BrokerContext): HealthReport {
       if (leaderId !== nodeId) continue;
       const led = replicas.find(topic, partition);
       if (led === undefined) notOpen.push(name);
-      else if (led.isDamaged) damaged.push(name);
+      else if (led.isDamaged || led.isRotten) damaged.push(name);
     }
   }
   const brokers = [...image.brokers.values()].sort((a, b) => a.brokerId - b.brokerId);

@@ -114,6 +114,8 @@ export interface BrokerNumbers {
   diskTotalBytes(): number | null;
   /** How often the ISR of a partition that is led here lost, or won, members. */
   isrChanges(): { readonly shrinks: number; readonly expands: number };
+  /** Bad bits in replicas here (15.7): replicas that have some, how often some were found in use, and were repaired. */
+  damage(): { readonly replicas: number; readonly found: number; readonly repaired: number };
   /** Records that the replica here lacks which is furthest behind its leader. */
   followerLagMax(): number;
   /** No room but the reserve: appends are refused. */

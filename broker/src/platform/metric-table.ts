@@ -434,6 +434,18 @@ const tidemark: readonly MetricFamily[] = [
     ["tidemark_damaged_partitions", "Partitions led here whose log is damaged: they refuse appends."],
     countOf(({ led }) => led?.isDamaged === true),
   ),
+  gauge(
+    ["tidemark_damaged_replicas", "Replicas here with damage on disk, known and not whole again; led here or not."],
+    (numbers) => numbers.damage().replicas,
+  ),
+  counter(
+    ["tidemark_damage_found_total", "Replicas here that were found damaged while they were in use."],
+    (numbers) => numbers.damage().found,
+  ),
+  counter(
+    ["tidemark_damage_repaired_total", "Damaged replicas here that were filled again from their leaders."],
+    (numbers) => numbers.damage().repaired,
+  ),
   partition("detail", ["tidemark_isr_size", "Replicas that are in sync."], (each) => each.isrCount),
   gauge(["tidemark_disk_free_bytes", "Free space where the log lies."], (numbers) => numbers.diskFreeBytes()),
   gauge(["tidemark_disk_total_bytes", "Size of the file system where the log lies."], (numbers) =>

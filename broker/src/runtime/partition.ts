@@ -188,6 +188,11 @@ export class Partition implements LogEvents, AppendsOwner {
     return this.#log.isDamaged;
   }
 
+  /** Bytes in the middle are bad: the rest is served, and appends go on (15.7(4)). */
+  get isRotten(): boolean {
+    return this.#log.rot !== null;
+  }
+
   get sizeBytes(): number {
     return this.#log.sizeBytes;
   }

@@ -256,9 +256,13 @@ export class ReplicaManager {
     if (log !== undefined) this.#damaged.suspect(log, offset);
   }
 
-  /** How often replicas here were found damaged, and became whole again, since the start. */
-  get damage(): { readonly found: number; readonly repaired: number } {
-    return this.#damaged.counts;
+  /** Replicas here that are damaged, and how often some were found so, and became whole again, since the start. */
+  get damage(): { readonly replicas: number; readonly found: number; readonly repaired: number } {
+    let replicas = 0;
+    for (const log of this.#logs.directory?.logs() ?? []) {
+      if (log.isDamaged || log.isRepairing || log.rot !== null) replicas++;
+    }
+    return { replicas, ...this.#damaged.counts };
   }
 
   /** What the controller asks of partitions without a leader (9(3)). Throws before the logs are open: it would say that there are none. */

@@ -39,7 +39,9 @@ function contextOf(bench: ClusterBench, here: Here = {}): BrokerContext {
       isOffline: here.isOffline === true,
       isFull: here.isFull === true,
       find: (topic: string, partition: number) =>
-        topic === "t" && here.led?.includes(partition) === true ? { ...log, isDamaged: false } : undefined,
+        topic === "t" && here.led?.includes(partition) === true
+          ? { ...log, isDamaged: false, isRotten: false }
+          : undefined,
       sizeBytesOf: () => 700 * (here.led?.length ?? 0),
     },
   };

@@ -62,6 +62,11 @@ function sameBytes(bench: ReplicationBench): void {
   for (const other of others) expect(other.equals(first as Buffer), "byte for byte the same").to.equal(true);
 }
 
+function isSame(bench: ReplicationBench): boolean {
+  const [first, ...others] = [1, 2, 3].map((id) => bench.bytes(id, 0));
+  return others.every((other) => other.equals(first as Buffer));
+}
+
 const isWhole = (bench: ReplicationBench) => (): boolean =>
   bench.isr().length === 3 &&
   bench.nodes.every(({ id }) => bench.node(id).life !== null && !bench.node(id).log().isRepairing);
@@ -80,6 +85,7 @@ describe("bad bits under a running broker (15.7)", () => {
     await bench.until("whole again", isWhole(bench));
     sameBytes(bench);
     expect(bench.damageReports).to.have.length(1);
+    expect(bench.node(1).manager.damage).to.deep.equal({ replicas: 0, found: 1, repaired: 1 });
     expect(bench.image.brokers.get(1)?.damaged).to.deep.equal([]);
     const leader = partition(bench).leaderId;
     expect(await readAt(bench, leader, 0)).to.deep.equal({ end: 60, code: "NONE" });
@@ -121,7 +127,38 @@ describe("bad bits under a running broker (15.7)", () => {
     await bench.world.runFor(1_000);
     expect(partition(bench)).to.deep.include({ leaderId: 1, isr: [1] });
     expect(bench.node(1).log().rot).to.not.equal(null);
+    expect(bench.node(1).manager.damage).to.deep.equal({ replicas: 1, found: 1, repaired: 0 });
     expect(await readAt(bench, 1, segment.baseOffset)).to.include({ code: "KAFKA_STORAGE_ERROR" });
     expect(await answered(bench, bench.append(1, { values: ["on"] }, "leader"))).to.include({ code: "NONE" });
   });
+
+  for (const [who, id] of [
+    ["the leader", 1],
+    ["a follower", 2],
+  ] as const) {
+    it(`lose nothing where ${who} dies in the middle of its repair, whenever that is`, async () => {
+      const seen = { before: 0, cut: 0, filled: 0 };
+      for (let step = 0; step < 14; step++) {
+        const bench = await filled(30);
+        const segment = bench.node(id).log().segments()[1];
+        if (segment === undefined) throw new Error("too few segments");
+        bench.flip(id, segment.path, 100);
+        const doubt = (): void => bench.node(id).manager.suspect(TOPIC, 0, asOffset(segment.baseOffset));
+        doubt();
+        await bench.world.runFor(step * 2.5);
+        const { isRepairing, logEndOffset } = bench.node(id).log();
+        seen[!isRepairing ? "before" : logEndOffset < 30 ? "cut" : "filled"] += 1;
+        bench.kill(id, step % 2 === 0 ? "process" : "power");
+        await bench.start(id);
+        // What died before it had told of it has forgotten it.
+        doubt();
+        await bench.until(`whole again, died after ${step * 2.5} ms`, () => isWhole(bench)() && isSame(bench));
+        const { leaderId } = partition(bench);
+        expect(await readAt(bench, leaderId, 0)).to.deep.equal({ end: 30, code: "NONE" });
+        expect(await answered(bench, bench.append(leaderId, { values: ["on"] }))).to.include({ code: "NONE" });
+      }
+      expect(seen.before, "some die before the cut").to.be.greaterThan(0);
+      expect(seen.cut + seen.filled, "and some behind it").to.be.greaterThan(0);
+    });
+  }
 });
