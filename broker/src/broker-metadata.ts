@@ -73,7 +73,10 @@ export async function openSeat(options: SeatOptions, findSeat: () => Promise<New
   let { identity } = options;
   if (identity.clusterId !== null) {
     try {
-      return await openRaftStore(storeOptions);
+      const opened = await openRaftStore(storeOptions);
+      if (opened.mended !== null)
+        logger.warn("the metadata store was mended after a power failure", { reason: opened.mended });
+      return opened;
     } catch (cause: unknown) {
       const isLost = cause instanceof StorageError && cause.code === "METADATA_LOST";
       // A single voter has nobody to learn from.

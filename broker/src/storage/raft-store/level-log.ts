@@ -73,6 +73,18 @@ export function inspectLevelLog(bytes: Uint8Array): LevelLogState {
   return batchStart < 0 ? { kind: "whole" } : { kind: "torn", position: batchStart };
 }
 
+/** What the batches of a log hold, up to the first record that is not sound. */
+export function* levelBatches(bytes: Uint8Array): Generator<Uint8Array> {
+  let parts: Uint8Array[] = [];
+  for (let at = nextRecordAt(bytes, 0); at < bytes.length; ) {
+    const record = readRecord(bytes, at);
+    if (record === null) return;
+    parts.push(bytes.subarray(at + LEVEL_HEADER_BYTES, record.end));
+    if (record.type === LEVEL_RECORD.full || record.type === LEVEL_RECORD.last) yield Buffer.concat(parts.splice(0));
+    at = nextRecordAt(bytes, record.end);
+  }
+}
+
 export function maskedCrc(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0;
 }

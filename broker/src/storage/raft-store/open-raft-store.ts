@@ -28,6 +28,7 @@ import {
   type LastEntry,
 } from "./entry-codec.ts";
 import { findLevelLogDamage } from "./level-log.ts";
+import { mendManifest } from "./level-manifest.ts";
 import { decodeQuorumState, encodeQuorumState, QUORUM_STATE } from "./quorum-state.ts";
 import { RaftStore, removals } from "./raft-store.ts";
 import { type LoadedSnapshot, SnapshotFiles, type SnapshotPoint } from "./snapshot-files.ts";
@@ -46,6 +47,8 @@ export interface OpenedRaftStore {
   readonly stored: StoredState;
   /** Content of `stored.snapshot`. */
   readonly snapshotBytes: Uint8Array;
+  /** What a power failure had torn and was put right, for people; null: nothing. */
+  readonly mended: string | null;
 }
 
 /**
@@ -72,7 +75,7 @@ export async function createRaftStore(
     const snapshot = await snapshots.write(first.point, first.bytes);
     const parts = { host, directory, store, snapshots, snapshot, firstIndex: index + 1, last: { index, term } };
     const stored = { hardState, snapshot, entries: [] };
-    return { store: new RaftStore(parts), stored, snapshotBytes: first.bytes };
+    return { store: new RaftStore(parts), stored, snapshotBytes: first.bytes, mended: null };
   } catch (error: unknown) {
     await store.close();
     throw error;
@@ -105,6 +108,7 @@ export async function openRaftStore(
   const loaded = name === null ? null : snapshots.load(name);
   if (loaded === null) throw lost(options, name === null ? "there is no snapshot" : `${name} is damaged`);
   const { snapshot } = loaded;
+  const mended = cleanStop === null ? await mendManifest(disk, path) : null;
   const store = await openLevel(options);
   try {
     const log = await readLog(options, store);
@@ -136,6 +140,7 @@ export async function openRaftStore(
       store: new RaftStore(parts),
       stored: { hardState, snapshot, entries },
       snapshotBytes: loaded.bytes,
+      mended,
     };
   } catch (error: unknown) {
     await store.close();

@@ -6,6 +6,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { SeededRandom } from "../../../src/base/index.ts";
 import { FileDirectoryLocks, FileDisk, LevelStore } from "../../../src/platform/index.ts";
+import { DiskFault } from "../../../src/ports/index.ts";
 import type { Entry, HardState, ReplicaId } from "../../../src/raft/index.ts";
 import {
   claimDirectory,
@@ -19,6 +20,7 @@ import {
   StorageError,
 } from "../../../src/storage/index.ts";
 import { decodeQuorumState, encodeQuorumState } from "../../../src/storage/raft-store/quorum-state.ts";
+import { LEVEL_HEADER_BYTES, LEVEL_RECORD } from "../../../src/storage/raft-store/level-log.ts";
 import { decodeEntry, encodeEntry } from "../../../src/storage/raft-store/entry-codec.ts";
 import { makeTempDirectory, removeDirectory } from "../../platform/temp-directory.ts";
 
@@ -208,6 +210,78 @@ describe("RaftStore on LevelDB", () => {
     }
     expect(await refusal()).to.equal("opened");
     removeDirectory(kept);
+  });
+
+  describe("with a manifest whose last edit is torn", () => {
+    let dead: string;
+
+    /** The directory as a power failure leaves it in the middle of an edit: its head is on disk, the sectors behind are not. */
+    async function die(): Promise<RaftStoreOptions> {
+      const { store } = await withEntries(3);
+      fs.cpSync(directory, dead, { recursive: true });
+      await store.close();
+      return { ...options, directory: dead };
+    }
+
+    function tear(where: string): string {
+      const name = fs.readFileSync(path.join(where, "tidemark-metadata/CURRENT"), "latin1").trimEnd();
+      const manifest = path.join(where, "tidemark-metadata", name);
+      const at = fs.statSync(manifest).size;
+      const edit = Buffer.alloc(LEVEL_HEADER_BYTES + 600);
+      edit.writeUInt32LE(0xdeadbeef, 0);
+      edit.writeUInt16LE(600, 4);
+      edit[6] = LEVEL_RECORD.full;
+      edit.fill(7, LEVEL_HEADER_BYTES, 512 - at);
+      fs.appendFileSync(manifest, edit);
+      return name;
+    }
+
+    const refusalOf = (store: RaftStoreOptions): Promise<unknown> =>
+      openRaftStore(store).then(
+        async (opened) => {
+          await opened.store.close();
+          return "opened";
+        },
+        (error: unknown) => error,
+      );
+
+    beforeEach(() => {
+      dead = makeTempDirectory();
+    });
+    afterEach(() => removeDirectory(dead));
+
+    it("opens without it, says so once, and has all that was stored", async () => {
+      const store = await die();
+      const name = tear(dead);
+      const alone = await LevelStore.open(path.join(dead, "tidemark-metadata"), { createIfMissing: false }).catch(
+        (error: unknown) => error,
+      );
+      expect(alone, "LevelDB by itself refuses it").to.be.instanceOf(DiskFault);
+      const opened = await openRaftStore(store);
+      expect(opened.mended).to.match(
+        new RegExp(`^the last edit of ${name}, at byte \\d+, was torn; \\d{6}\\.log holds`, "u"),
+      );
+      expect(opened.stored.entries.map(({ index }) => index)).to.deep.equal([1, 2, 3]);
+      await opened.store.write(write(null, command(4)));
+      await opened.store.close();
+      const again = await openRaftStore(store);
+      expect([again.mended, again.stored.entries.length]).to.deep.equal([null, 4]);
+      await again.store.close();
+    });
+
+    it("refuses it where the log is gone that it made superfluous: the edit was synced, and has rotted", async () => {
+      const store = await die();
+      tear(dead);
+      const level = path.join(dead, "tidemark-metadata");
+      for (const name of fs.readdirSync(level)) if (name.endsWith(".log")) fs.rmSync(path.join(level, name));
+      expect(await refusalOf(store)).to.include({ code: "METADATA_LOST" });
+    });
+
+    it("refuses it after a clean stop: no crash can have torn it", async () => {
+      await (await withEntries(3)).store.close();
+      tear(directory);
+      expect(await refusal()).to.match(/MANIFEST-\d+: the edit at byte \d+ was altered/u);
+    });
   });
 
   it("loses or alters no value in a table unseen: any flipped byte is refused or changes nothing (property)", async () => {
