@@ -17,6 +17,8 @@ export interface LeaderWatchOptions {
 interface Watched {
   readonly leader: PeerAddress;
   isAsking: boolean;
+  /** Since it was asked last. */
+  isLost: boolean;
 }
 
 export class LeaderWatch {
@@ -36,23 +38,30 @@ export class LeaderWatch {
     this.#watched = null;
     this.#unwatch = null;
     if (leader === null) return;
-    const watched: Watched = { leader, isAsking: false };
+    const watched: Watched = { leader, isAsking: false, isLost: false };
     this.#watched = watched;
     this.#unwatch = this.#options.transport.watchControl(leader, () => void this.#onLost(watched));
   }
 
   /** Never rejects. */
   async #onLost(watched: Watched): Promise<void> {
-    if (watched.isAsking || this.#watched !== watched) return;
+    // What is lost while a dial is under way may be what that dial was too early for.
+    watched.isLost = true;
+    if (watched.isAsking) return;
     watched.isAsking = true;
-    try {
-      if (!(await this.#options.transport.isRefused(watched.leader))) return;
-      await this.#pause();
-      if (!(await this.#options.transport.isRefused(watched.leader))) return;
-      if (this.#watched === watched) this.#options.onGone();
-    } finally {
-      watched.isAsking = false;
+    while (watched.isLost && this.#watched === watched) {
+      watched.isLost = false;
+      // oxlint-disable-next-line no-await-in-loop
+      if ((await this.#isGone(watched)) && this.#watched === watched) this.#options.onGone();
     }
+    watched.isAsking = false;
+  }
+
+  async #isGone(watched: Watched): Promise<boolean> {
+    const { transport } = this.#options;
+    if (!(await transport.isRefused(watched.leader))) return false;
+    await this.#pause();
+    return this.#watched === watched && transport.isRefused(watched.leader);
   }
 
   #pause(): Promise<void> {
