@@ -75,7 +75,7 @@ export function inspectLevelLog(bytes: Uint8Array): LevelLogState {
 
 /** What the batches of a log hold, up to the first record that is not sound. */
 export function* levelBatches(bytes: Uint8Array): Generator<Uint8Array> {
-  let parts: Uint8Array[] = [];
+  const parts: Uint8Array[] = [];
   for (let at = nextRecordAt(bytes, 0); at < bytes.length; ) {
     const record = readRecord(bytes, at);
     if (record === null) return;
