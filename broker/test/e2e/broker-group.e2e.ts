@@ -2,7 +2,8 @@ import { once } from "node:events";
 import net from "node:net";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
-import { createBroker, createBrokerGroup } from "../../src/index.ts";
+import { createBroker, createBrokerGroup, startTestCluster } from "../../src/index.ts";
+import { freshDirectory, removeDirectory } from "./support/test-broker.ts";
 
 /** What hangs here would hang for ever. */
 const HANG_MS = 60_000;
@@ -63,5 +64,76 @@ describe("brokers of one process", function () {
     await alone?.stop();
     expect(await started).to.equal("ended");
     await group.stop();
+  });
+});
+
+describe("startTestCluster", function () {
+  this.timeout(HANG_MS);
+
+  const quiet = { "log.level": "silent" };
+
+  it("is one cluster of brokers 1 to 3 that serve, and can be stopped twice", async () => {
+    const cluster = await startTestCluster({ config: quiet });
+    expect(cluster.brokers.map(({ nodeId, isReady }) => [nodeId, isReady])).to.deep.equal([
+      [1, true],
+      [2, true],
+      [3, true],
+    ]);
+    expect(new Set(cluster.brokers.map(({ clusterId }) => clusterId)).size).to.equal(1);
+    expect(new Set(cluster.bootstrap).size).to.equal(3);
+    await cluster.stop();
+    await cluster.stop();
+    expect(cluster.brokers.some(({ isReady }) => isReady)).to.equal(false);
+  });
+
+  it("of one broker is a broker alone, without a peer door", async () => {
+    await using cluster = await startTestCluster({ brokers: 1, config: quiet });
+    expect(cluster.brokers.map(({ isReady, peerAddress }) => [isReady, peerAddress])).to.deep.equal([[true, ""]]);
+  });
+
+  it("on a directory is the same cluster when it is started again, each broker on its own part of it", async () => {
+    const dataDirectory = freshDirectory();
+    try {
+      const ids: string[] = [];
+      for (let life = 0; life < 2; life += 1) {
+        await using cluster = await startTestCluster({ dataDirectory, config: quiet });
+        ids.push(...cluster.brokers.map(({ clusterId }) => clusterId));
+      }
+      expect(ids.length).to.equal(6);
+      expect(new Set(ids).size).to.equal(1);
+      // Its parts are those of a cluster: a broker alone that is given one says whose it is instead of waiting for ever.
+      const broker = await createBroker({
+        config: { "log.dirs": `${dataDirectory}/broker-1`, "node.id": "1", listeners: "GRPC://127.0.0.1:0", ...quiet },
+      });
+      const failure = await broker.start().catch((error: unknown) => error);
+      expect(failure).to.include({ code: "INVALID_CONFIG" });
+    } finally {
+      removeDirectory(dataDirectory);
+    }
+  });
+
+  it("leaves nothing running where one of its brokers cannot start", async () => {
+    const dataDirectory = freshDirectory();
+    try {
+      const held = await startTestCluster({ brokers: 1, dataDirectory, config: quiet });
+      const failure = await startTestCluster({ dataDirectory, config: quiet }).catch((error: unknown) => error);
+      expect(failure).to.be.instanceOf(Error);
+      await held.stop();
+      // The directories of the others are free again.
+      for (const nodeId of [2, 3]) {
+        const broker = await createBroker({
+          config: {
+            "log.dirs": `${dataDirectory}/broker-${nodeId}`,
+            "node.id": String(nodeId),
+            listeners: "GRPC://127.0.0.1:0",
+            ...quiet,
+          },
+        });
+        await broker.start();
+        await broker.stop();
+      }
+    } finally {
+      removeDirectory(dataDirectory);
+    }
   });
 });
