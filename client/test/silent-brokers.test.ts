@@ -38,7 +38,6 @@ describe("a client of a cluster with a broker that does not answer", function ()
     await using client = new Client({ brokers: [muteAddress, ...cluster.addresses], logger });
     const { brokers } = await client.ready();
     expect(brokers.map(({ id }) => id)).to.deep.equal([1, 2, 3]);
-    expect(warnings).to.deep.equal([`a broker is silent: nothing came from ${muteAddress} while another one answered`]);
     const seen = sockets.length;
     for (let i = 0; i < 8; i += 1) await client.admin.cluster();
     expect(sockets.length).to.equal(seen);
