@@ -157,8 +157,10 @@ export class ReplicaLogs {
     const log = this.find(name, number);
     if (wanted === undefined || log === undefined || log.topicId !== wanted.topicId || this.#deps.isOffline()) return;
     if (!this.#deps.mustRepair(log, wanted, number)) return;
-    const { offset = 0 } = log.damage ?? log.rot ?? {};
+    const offset = log.damage?.offset ?? log.rot?.offset ?? log.logEndOffset;
     try {
+      // A disk that has let one bit go may have let others: whatever is older is read back first, and the cut is made there.
+      await log.verify({ from: log.logStartOffset, to: offset });
       await this.#directory?.repairLog(name, asPartitionId(number));
     } catch (cause: unknown) {
       if (this.#isStopped && this.#directory === null) return;

@@ -208,9 +208,9 @@ export class LogChanges {
       this.#assertUsable();
       const log = this.#logs.placed.get(key);
       assert(log !== undefined, `${key} is not there`);
-      const damage = log.damage ?? log.rot;
-      assert(damage !== null, `${key} is not damaged`);
-      return this.#repair(key, log, damage.offset);
+      const offset = Math.min(log.damage?.offset ?? Infinity, log.rot?.offset ?? Infinity);
+      assert(offset < Infinity, `${key} is not damaged`);
+      return this.#repair(key, log, offset);
     });
   }
 

@@ -165,10 +165,11 @@ export class LogReads {
   }
 
   async verify({ from, to, pace = (): null => null }: VerifyOptions): Promise<FoundDamage | null> {
-    if (this.#rot !== null) return this.#rot;
+    const end = asOffset(Math.min(to, this.#rot?.offset ?? to));
+    if (from >= end) return this.#rot;
     const source = { state: this.#state, epochs: this.#deps.epochs };
-    const found = await this.#watched(() => findDamage(source, { from, to, pace }));
-    this.#rot ??= found;
+    const found = await this.#watched(() => findDamage(source, { from, to: end, pace }));
+    if (found !== null && found.offset < (this.#rot?.offset ?? Number.POSITIVE_INFINITY)) this.#rot = found;
     return this.#rot;
   }
 

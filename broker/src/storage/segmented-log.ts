@@ -527,7 +527,6 @@ export class SegmentedLog implements PartitionLog {
   }
 
   verify(options: VerifyOptions): Promise<FoundDamage | null> {
-    if (this.isDamaged) return Promise.resolve(this.rot);
     return this.#reads.verify(options);
   }
 

@@ -154,7 +154,7 @@ export interface PartitionLog {
   readonly isDamaged: boolean;
   readonly damage: LogDamage | null;
   /**
-   * Found by `verify`: the log goes on, and what lies there is handed out no longer (15.7(4)). The place is looked for once; a
+   * Found by `verify`: the log goes on, and what lies there is handed out no longer (15.7(4)). Asked again, what is older is looked for; a
    * repair, or a truncation below it, ends it.
    */
   readonly rot: FoundDamage | null;

@@ -16,8 +16,10 @@ import { createBroker } from "../../src/index.ts";
 import type { Broker } from "../../src/index.ts";
 import { freshDirectory, removeDirectory, startBroker, testConfig } from "../e2e/support/test-broker.ts";
 
-const RUNS = Number(process.env["ROT_RUNS"] ?? 4);
+const RUNS = Number(process.env["ROT_RUNS"] ?? 3);
 const FIRST_SEED = Number(process.env["ROT_SEED"] ?? 1);
+/** Seeds that failed once. 1168: two places, of which the later one was found and repaired first. */
+const FORMER = [1168];
 const RECORDS = 120;
 const WITHIN_MS = 30_000;
 
@@ -28,7 +30,7 @@ interface Flip {
 }
 
 describe("bits that flip in the segments of a stopped broker (15.7)", function () {
-  this.timeout(RUNS * 60_000);
+  this.timeout((RUNS + FORMER.length) * 60_000);
   let directory: string;
   let group: BrokerGroup;
   const flags = new Map<number, Record<string, string>>();
@@ -148,7 +150,7 @@ describe("bits that flip in the segments of a stopped broker (15.7)", function (
     await client.admin.topics.delete(name);
   }
 
-  for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed += 1) {
+  for (const seed of [...FORMER, ...Array.from({ length: RUNS }, (_, slot) => FIRST_SEED + slot)]) {
     it(`are appended by nobody, handed to nobody, and repaired: seed ${seed}`, () => run(seed));
   }
 });

@@ -112,6 +112,17 @@ describe("bad bits under a running broker (15.7)", () => {
     sameBytes(bench);
   });
 
+  it("are looked for in all of the log before it is cut", async () => {
+    const bench = await filled();
+    const [, second, , fourth] = bench.node(2).log().segments();
+    if (second === undefined || fourth === undefined) throw new Error("too few segments");
+    for (const { path } of [second, fourth]) bench.flip(2, path, 100);
+    bench.node(2).manager.suspect(TOPIC, 0, asOffset(fourth.baseOffset));
+    await bench.until("out", () => !bench.isr().includes(2));
+    await bench.until("whole again", isWhole(bench));
+    sameBytes(bench);
+  });
+
   it("stay where nobody else has the records, until somebody has (15.7(4))", async () => {
     const bench = await filled();
     for (const id of [2, 3]) await bench.stop(id);
