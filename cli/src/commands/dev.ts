@@ -116,7 +116,7 @@ function brokerCount(
     if ((asked ?? 1) > 1)
       throw wrongCount(
         `${directory} holds the data of a broker alone, which cannot become one of ${asked}`,
-        `leave --brokers out to start it as it is, or give the ${asked} a directory of their own with --data-dir`,
+        `leave --brokers out to start it as it is, or name another directory with --data-dir`,
       );
     if (asked === undefined)
       note(
@@ -129,7 +129,7 @@ function brokerCount(
   if (asked !== undefined && asked < members)
     throw wrongCount(
       `${directory} holds the data of a cluster of ${members} brokers, and ${asked} of them would not have all of it`,
-      `leave --brokers out to start all ${members}, or give the ${asked} a directory of their own with --data-dir`,
+      `leave --brokers out to start all ${members}, or name another directory with --data-dir`,
     );
   return asked ?? members;
 }

@@ -145,15 +145,19 @@ async function findSources(context: CommandContext, client: Client, settings: Re
     if (context.signal.aborted) throw error;
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const missing = `no metrics from ${source.name} (${reason}); name the HTTP door with -X http=host:port`;
+    const missing = `no metrics from ${metricsUrl(source.name)} (${reason}); name the HTTP door with -X http=host:port`;
     return [{ id: null, name: settings.brokers.join(","), missing, look: () => lookAtTopics(context, client) }];
   }
 }
 
 function metricsOf(context: CommandContext, id: number | null, address: string): Source {
-  const url = `http://${address}/metrics/detail`;
+  const url = metricsUrl(address);
   const look = async (): Promise<Look> => lookAtMetrics(await fetchMetrics(url, context.signal), Date.now());
   return { id, name: address, missing: null, look };
+}
+
+function metricsUrl(address: string): string {
+  return `http://${address}/metrics/detail`;
 }
 
 function httpOf(host: string, grpcPort: number): string {
