@@ -45,7 +45,7 @@ export class AppendTask implements Waiter {
   // The answer.
   code: ErrorName = "NONE";
   message = "";
-  /** Refused before the log was asked, where the code alone leaves open whether the batch is in it (8.2). */
+  /** Refused before anything of it was handed over, where the code alone leaves open whether the batch is in the log (8.2). */
   isUnwritten = false;
   baseOffset = 0;
   lastOffset = 0;

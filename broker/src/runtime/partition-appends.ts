@@ -152,7 +152,8 @@ export class PartitionAppends implements LookUpOwner {
     const result = this.#log.append(task.bytes, task.header, this.#owner.leaderEpoch, now, task.memory);
     if (!result.ok) {
       if (result.code === "LATER") return false;
-      this.#refuse(task, result.code, messageOf(result.fault));
+      task.isUnwritten = true;
+      this.#refuse(task, result.code, result.code === "KAFKA_STORAGE_ERROR" ? refusalOf(result.fault) : "");
       if (result.fault !== null) this.#owner.onFault(result.fault);
       return true;
     }
@@ -358,6 +359,11 @@ export class PartitionAppends implements LookUpOwner {
     task.isDone = true;
     task.owner.onAppendDone(task);
   }
+}
+
+/** What a producer is told of a log that did not take its batch in. */
+function refusalOf(fault: DiskFault | null): string {
+  return fault === null ? "the log takes nothing in now: the batch was not written" : messageOf(fault);
 }
 
 /** What a producer is told of a write that failed and was cut back. */

@@ -48,6 +48,26 @@ describe("Partition on a disk that refuses", () => {
     expect(bench.purgatory.count).to.equal(0);
   });
 
+  it("refuses, as certainly unwritten, until a cut file is synced, and takes the next at that very moment (5.5(3))", async () => {
+    const bench = await PartitionBench.open();
+    bench.disk.faults.add({ operation: "write", effect: "ENOSPC", path: LOG_FILE });
+    bench.disk.faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 200 });
+    const failed = bench.append({ values: ["a"] });
+    await bench.turnEnds();
+    expect(failed.answer).to.deep.include({ code: "KAFKA_STORAGE_ERROR", isUnwritten: false });
+    // What is under way is not healed by a disk that takes the next thing it is given.
+    bench.disk.faults.removeAll();
+    await bench.world.runFor(190);
+    const early = bench.append({ values: ["b"] });
+    await bench.turnEnds();
+    expect(early.answer).to.deep.include({ code: "KAFKA_STORAGE_ERROR", isUnwritten: true });
+    await bench.world.runFor(15);
+    const next = bench.append({ values: ["c"] });
+    await bench.turnEnds();
+    expect(next.answer).to.deep.include({ code: "NONE", baseOffset: 0 });
+    expect(await bench.visible()).to.deep.equal(["c"]);
+  });
+
   it("takes a want of file descriptors for a passing fault, as the log does (3.8(2))", async () => {
     const bench = await PartitionBench.open({ log: { segmentBytes: 200 } });
     const value = "x".repeat(100);
