@@ -67,6 +67,7 @@ export class SimDisk {
   #operationsCount = 0;
   #operationsToCrash = Number.POSITIVE_INFINITY;
   #openFilesCount = 0;
+  #pendingCount = 0;
 
   constructor(options: SimDiskOptions) {
     this.tree = new SimTree(options.mode);
@@ -91,11 +92,17 @@ export class SimDisk {
     return this.#openFilesCount;
   }
 
+  /** Operations off the loop that are under way. What becomes of each was settled when it began: a fault removed since heals none of them. */
+  get pendingCount(): number {
+    return this.#pendingCount;
+  }
+
   mount(process: SimProcess): Disk {
     assert(this.isDown, "one process at a time has the disk");
     assert(this.#queuedWrites.size === 0, "restart settles what the last life left");
     this.#process = process;
     this.#openFilesCount = 0;
+    this.#pendingCount = 0;
     return new SimMount(this, process);
   }
 
@@ -227,6 +234,15 @@ export class SimDisk {
 
   closed(): void {
     this.#openFilesCount -= 1;
+  }
+
+  /** An operation off the loop. */
+  begun(): void {
+    this.#pendingCount += 1;
+  }
+
+  ended(): void {
+    this.#pendingCount -= 1;
   }
 
   /** How long an operation off the loop takes, in ms. */

@@ -154,6 +154,7 @@ export class SimFile implements File {
     work: () => number,
   ): void {
     this.#pendingCount += 1;
+    this.#disk.begun();
     this.#process.after(this.#disk.delayOf(operation, rule), () => {
       let fault: DiskFault | null = null;
       let count = 0;
@@ -164,6 +165,7 @@ export class SimFile implements File {
         fault = error;
       }
       this.#pendingCount -= 1;
+      this.#disk.ended();
       done(fault, count);
     });
   }

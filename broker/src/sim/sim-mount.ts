@@ -99,7 +99,9 @@ export class SimMount implements Disk {
     const order = disk.tree.order;
     // A directory that is renamed while its sync is under way is still the one that was opened.
     const found = disk.tree.find(path);
+    disk.begun();
     this.#process.after(disk.delayOf("syncDirectory", rule), () => {
+      disk.ended();
       if (found?.kind !== "directory") {
         done(new DiskFault(found === undefined ? "ENOENT" : "other", "syncDirectory", path));
       } else if (isKind(rule?.effect)) {
