@@ -85,6 +85,7 @@ export const CAUSES: Readonly<Record<string, string>> = {
   PARTIAL: "The broker went away, or one of several topics was refused.",
   PORT_IN_USE: "Another broker runs already, or another program took the port.",
   PROFILE_EXISTS: "The name was used before.",
+  FILE_EXISTS: "The file was written before, by hand or by the same command.",
   UNHEALTHY:
     "Something on this machine or on the way to the broker is not as it has to be, or a broker is down or behind.",
   UNKNOWN_CODE: "The code is misspelt, or another program's.",

@@ -57,6 +57,7 @@ const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ["FILE_NOT_FOUND", ExitCode.NOT_FOUND],
   ["TOPIC_ALREADY_EXISTS", ExitCode.CONFLICT],
   ["PROFILE_EXISTS", ExitCode.CONFLICT],
+  ["FILE_EXISTS", ExitCode.CONFLICT],
   ["PORT_IN_USE", ExitCode.CONFLICT],
   ["DIRECTORY_LOCKED", ExitCode.CONFLICT],
   ["WRONG_BROKER_COUNT", ExitCode.CONFLICT],

@@ -40,6 +40,7 @@ const COMMANDS: ReadonlyMap<string, string> = new Map([
   ["info", "did you mean tidemark cluster info?"],
   ["start", "did you mean tidemark dev, or tidemark server start?"],
   ["verify", "did you mean tidemark logs verify?"],
+  ["compose", "did you mean tidemark generate compose?"],
   ["groups", "consumer groups do not exist in this version"],
   ["offsets", "consumer groups do not exist in this version; `tidemark topics offsets` asks a topic"],
   ["acls", "this version knows no users and no ACLs"],

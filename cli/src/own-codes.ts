@@ -42,6 +42,11 @@ export const OWN_CODES: readonly OwnCode[] = [
     hint: "Check the path.",
   },
   {
+    code: "FILE_EXISTS",
+    text: "A file that was to be written is there already; it was not touched.",
+    hint: "Name another file, or add --force to replace it.",
+  },
+  {
     code: "PORT_IN_USE",
     text: "Another process listens on a port that the broker needs.",
     hint: "Stop that process, choose another port, or 0 for any free one.",

@@ -88,6 +88,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./tree/logs.ts")).buildLogs,
   },
   {
+    name: "generate",
+    summary: "files for others to read: a docker-compose.yml",
+    load: async () => (await import("./tree/generate.ts")).buildGenerate,
+  },
+  {
     name: "profile",
     alias: "ctx",
     summary: "named settings of the client",

@@ -113,6 +113,8 @@ const NAMED_VALUES: ReadonlyMap<string, ArgumentKind | "file"> = new Map([
   ["--log-file", "file"],
   ["--data-dir", "file"],
   ["--load", "file"],
+  ["--out", "file"],
+  ["--build", "file"],
   ["--explain", "config-key"],
   ["--delete-config", "config-key"],
 ]);
@@ -124,6 +126,7 @@ const USUAL_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
   ["--until", ["end"]],
   ["--at", ["earliest", "latest", "max-timestamp", "@-5m"]],
   ["--before", ["end"]],
+  ["--host-address", ["127.0.0.1", "0.0.0.0"]],
   ["--timeout", ["1s", "10s", "1m"]],
   ["--watch", ["1s", "2s", "10s"]],
 ]);

@@ -1,0 +1,171 @@
+/** `generate compose`: a Docker Compose file on stdout, or in a file of its own. */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { basename } from "node:path";
+import { type CommandContext, note, warn } from "../command-context.ts";
+import {
+  composeFile,
+  type ComposeOptions,
+  isLoopbackAddress,
+  PEER_PORT,
+  usualVoters,
+} from "../compose/compose-file.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { CliFailure, usageFailure } from "../failure.ts";
+import { plural } from "../output/units.ts";
+
+export interface ComposeRequest {
+  readonly brokers?: number;
+  readonly voters?: number;
+  readonly image?: string;
+  readonly build?: string;
+  readonly hostAddress?: string;
+  readonly grpcPort?: number;
+  readonly httpPort?: number;
+  readonly out?: string;
+  readonly force?: boolean;
+  readonly tls?: boolean;
+  readonly scram?: boolean;
+  readonly console?: boolean;
+  readonly grafana?: boolean;
+}
+
+/** What the repository's Dockerfile makes, and where that lies. */
+const LOCAL_IMAGE = "tidemark:local";
+const LOCAL_BUILD = ".";
+const STANDARD = { brokers: 3, hostAddress: "127.0.0.1", grpcPort: 9192, httpPort: 9292 };
+const PORT_MAX = 65_535;
+/** Files that Compose finds by itself. */
+const FOUND_BY_ITSELF = new Set(["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"]);
+
+const NOT_YET = [
+  ["tls", "the doors cannot be encrypted in this version"],
+  ["scram", "this version knows no users and no passwords"],
+  ["console", "there is no console in this version"],
+  ["grafana", "there are no dashboards in this version; /metrics of each HTTP door is what Prometheus reads"],
+] as const;
+
+export async function generateCompose(context: CommandContext, request: ComposeRequest): Promise<ExitCode> {
+  for (const [flag, reason] of NOT_YET)
+    if (request[flag] === true) throw new CliFailure("UNSUPPORTED", `--${flag}: ${reason}`);
+  if (context.flags.broker !== null)
+    throw usageFailure("generate asks no broker", `did you mean --brokers ${context.flags.broker}?`);
+  const { out = "-", force = false } = request;
+  if (force && out === "-") throw usageFailure("--force replaces a file, and none is named", "add --out FILE");
+  const options = composeOptions(request);
+  const text = composeFile(options);
+  if (!isLoopbackAddress(options.hostAddress))
+    warn(context, `the doors will stand open on ${options.hostAddress}, neither encrypted nor authenticated`);
+  if (out === "-") {
+    context.stdout.write(text);
+    return ExitCode.OK;
+  }
+  if (force) replace(out, text);
+  else create(out, text);
+  const named = FOUND_BY_ITSELF.has(basename(out)) && basename(out) === out ? "" : ` -f ${out}`;
+  const build = options.build === null ? "" : " --build";
+  note(
+    context,
+    `wrote ${out}: ${plural(options.brokers, "broker")}; docker compose${named} up${build} --wait starts them`,
+  );
+  return ExitCode.OK;
+}
+
+/** @throws CliFailure USAGE where the flags do not go together */
+function composeOptions(request: ComposeRequest): ComposeOptions {
+  const { brokers, hostAddress, grpcPort, httpPort } = { ...STANDARD, ...request };
+  const { voters = usualVoters(brokers), image = LOCAL_IMAGE } = request;
+  if (voters > brokers)
+    throw usageFailure(`--voters ${voters} are more than the ${plural(brokers, "broker")} there will be`);
+  checkPorts(
+    [
+      ["--grpc-port", grpcPort],
+      ["--http-port", httpPort],
+    ],
+    brokers,
+  );
+  return {
+    brokers,
+    voters,
+    image,
+    // Who names an image has one.
+    build: request.build ?? (request.image === undefined ? LOCAL_BUILD : null),
+    hostAddress,
+    grpcPort,
+    httpPort,
+    madeBy: commandLine(request, brokers),
+  };
+}
+
+/** Inside of its container a broker has the ports by which the host knows it, since it tells clients no others. */
+function checkPorts(doors: readonly (readonly [flag: string, first: number])[], count: number): void {
+  const taken = new Map<number, string>([[PEER_PORT, "the door between brokers"]]);
+  for (const [flag, first] of doors) {
+    for (let port = first; port < first + count; port++) {
+      const other = taken.get(port);
+      if (port > PORT_MAX) throw usageFailure(`${flag} ${first}: ${count} ports from there on go beyond ${PORT_MAX}`);
+      if (other !== undefined) throw usageFailure(`${flag} ${first}: one of ${count} ports is ${port}, of ${other}`);
+      taken.set(port, `${flag} ${first}`);
+    }
+  }
+}
+
+/** The one that writes the same file again. */
+function commandLine({ out: _out, force: _force, ...request }: ComposeRequest, brokers: number): string {
+  const { voters, image, build, hostAddress, grpcPort, httpPort } = request;
+  const flags: [string, string | number | undefined][] = [
+    ["--brokers", brokers],
+    ["--voters", voters],
+    ["--image", image],
+    ["--build", build],
+    ["--host-address", hostAddress],
+    ["--grpc-port", grpcPort],
+    ["--http-port", httpPort],
+  ];
+  const given = flags.flatMap(([flag, value]) => (value === undefined ? [] : [flag, quoted(String(value))]));
+  return ["tidemark generate compose", ...given].join(" ");
+}
+
+/** For a shell to read, on one line. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** @throws CliFailure FILE_EXISTS */
+function create(path: string, text: string): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, "wx");
+  } catch (error: unknown) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    throw new CliFailure("FILE_EXISTS", `${path} is there already, and stays as it is`, {
+      hint: "add --force to replace it, or name another file",
+      cause: error,
+    });
+  }
+  fill(path, descriptor, text);
+}
+
+/** Whoever dies in the middle leaves the old file. */
+function replace(path: string, text: string): void {
+  const next = `${path}.${process.pid}.tmp`;
+  fill(next, openSync(next, "w"), text);
+  try {
+    renameSync(next, path);
+  } catch (error: unknown) {
+    rmSync(next, { force: true });
+    throw error;
+  }
+}
+
+/** All of it, or no file. */
+function fill(path: string, descriptor: number, text: string): void {
+  try {
+    writeSync(descriptor, text);
+    fsyncSync(descriptor);
+  } catch (error: unknown) {
+    rmSync(path, { force: true });
+    throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+}
