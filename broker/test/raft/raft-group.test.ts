@@ -118,6 +118,7 @@ describe("A simulated Raft group", function () {
         expect(caughtBy.failure, "no seed failed").to.not.equal(null);
         // Any other exception would prove nothing about the checks.
         expect(caughtBy.failure?.invariant, caughtBy.failure?.stack).to.not.equal("error");
+        if (caughtBy.seed !== knownSeed) console.log(`      caught by seed ${caughtBy.seed} now, not by ${knownSeed}`);
       });
     }
   });

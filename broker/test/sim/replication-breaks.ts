@@ -185,7 +185,7 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     "mElrKeep: ELR and lastIsr stay when min ISR is changed (P38)",
     [{ file: "sim/replication-cluster/model-controller.js", from: "this.#setIsr(this.isr, []);", to: "" }],
     10000,
-    1308,
+    1731,
   ),
   known(
     "mDirect: the answer is taken for metadata (P52)",

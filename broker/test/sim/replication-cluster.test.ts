@@ -137,6 +137,7 @@ describe("A simulated replication cluster", function () {
         expect(caughtBy.failure, "no seed failed").to.not.equal(null);
         // Any other exception would prove nothing about the checks.
         expect(caughtBy.failure?.invariant, caughtBy.failure?.stack).to.not.equal("error");
+        if (caughtBy.seed !== knownSeed) console.log(`      caught by seed ${caughtBy.seed} now, not by ${knownSeed}`);
         if (process.env["REPLICATION_SHOW"] !== undefined) {
           console.log(`      ${caughtBy.seed} ${caughtBy.failure?.invariant} ${caughtBy.failure?.message}`);
         }
