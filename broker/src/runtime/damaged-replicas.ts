@@ -4,6 +4,7 @@
  *
  *     suspected --bad--> reported --taken out, by applied metadata--> cut and followed --in sync--> whole
  *                                 --nobody else has the records--> kept: it stays, and answers 56 at the place (15.7(4))
+ *     reported, never cut --in sync again, by an unclean choice--> suspected, once somebody else may have the records
  *
  * Invariant: a log is cut only in a leader epoch that another leads and in which this replica has told nothing, out of ISR
  * and ELR, with the controller's word that it is damaged here. The record that says so begins such an epoch.
@@ -35,6 +36,8 @@ interface Case {
   readonly log: PartitionLog;
   /** `due`: to be reported; `kept`: nobody else has the records; `out`: the controller knows. */
   state: "due" | "reported" | "kept" | "out";
+  /** Metadata that the answer was decided on; -1 = none yet. */
+  decidedAt: number;
 }
 
 export class DamagedReplicas {
@@ -87,7 +90,7 @@ export class DamagedReplicas {
     const { topic, partition } = log;
     this.counts.found++;
     this.#deps.logger.error("a log is damaged", { topic, partition, offset, path, position, reason });
-    this.#cases.set(key, { log, state: "due" });
+    this.#cases.set(key, { log, state: "due", decidedAt: -1 });
     this.#report();
   }
 
@@ -95,6 +98,8 @@ export class DamagedReplicas {
 
   #report(): void {
     if (this.#isReporting || this.#retry !== null || this.#isClosed) return;
+    for (const [key, { log, state }] of this.#cases)
+      if (state === "due" && log.rot === null && log.damage === null) this.#cases.delete(key);
     const due = [...this.#cases.values()].filter(({ state }) => state === "due");
     if (due.length === 0) return;
     this.#isReporting = true;
@@ -102,9 +107,10 @@ export class DamagedReplicas {
     const { commands, topics } = this.#deps;
     const damaged = due.map(({ log }) => ({ topicId: log.topicId, partitions: [log.partition] }));
     commands.reportDamage({ brokerId: topics.brokerId, brokerEpoch: topics.ownBrokerEpoch, damaged }).then(
-      ({ results }) => {
+      ({ results, metadataOffset }) => {
         this.#isReporting = false;
         this.#retryMs = RETRY_MS;
+        for (const one of due) one.decidedAt = metadataOffset;
         for (const { topicId, partition, error } of results) this.#onAnswer(`${topicId}-${partition}`, error);
         // What was not spoken of is asked again.
         for (const one of due) if (one.state === "reported") this.#again(one);
@@ -143,10 +149,15 @@ export class DamagedReplicas {
 
   // ---- followed ----
 
-  /** Metadata of the partition changed: whom nobody could stand in for may have somebody now. */
-  onMetadata({ topicId }: TopicImage, { partition }: PartitionImage): void {
+  /**
+   * Metadata of the partition changed: whom nobody could stand in for may have somebody now. Nor is the controller's word for ever:
+   * who was chosen with its damage, or has lost the place to a truncation, is in sync again and not known as damaged any more.
+   */
+  onMetadata({ topicId }: TopicImage, { partition, isr }: PartitionImage): void {
+    const { brokerId, image } = this.#deps.topics;
     const one = this.#cases.get(`${topicId}-${partition}`);
-    if (one?.state !== "kept") return;
+    const isBack = one?.state === "out" && image.metadataOffset > one.decidedAt && isr.includes(brokerId);
+    if (one === undefined || !(isBack || one.state === "kept")) return;
     one.state = "due";
     this.#report();
   }

@@ -35,6 +35,10 @@ export class ReplicaLogs {
   readonly #steps: ReplicaSteps;
   /** Replicas whose log could not be made yet, with the metadata that asked for it. */
   readonly #unmade = new Map<string, number>();
+  /** Damaged logs that wait to be read back or are, one at a time; and those that were. */
+  readonly #unread = new Set<PartitionLog>();
+  readonly #wasRead = new WeakSet<PartitionLog>();
+  #lastRead: Promise<void> = Promise.resolve();
   #directory: LogDirectory | null = null;
   #isStopped = false;
 
@@ -106,14 +110,19 @@ export class ReplicaLogs {
     this.#step(topic, partition, () => this.#make(topic, partition));
   }
 
-  /** Cuts the log at its damage, if that is still wanted when its turn comes; `onMade` follows. */
-  repair({ topic, partition }: PartitionLog): void {
-    this.#step(topic, partition, () => this.#repair(topic, partition));
+  /**
+   * Reads the log back and cuts it at its first damage, if that is still wanted then; `onMade` follows. The reading is no step: it may
+   * take minutes, in which everything else goes on, a start and the word that metadata is in force among it.
+   */
+  repair(log: PartitionLog): void {
+    if (this.#unread.has(log)) return;
+    this.#unread.add(log);
+    this.#lastRead = this.#lastRead.then(() => this.#readBack(log));
   }
 
-  /** What was damaged is whole. */
-  endRepair({ topic, partition }: PartitionLog): void {
-    this.#step(topic, partition, () => this.#endRepair(topic, partition));
+  /** What was damaged is whole; or, with `isGivenUp`, counts as it is by an unclean choice. */
+  endRepair({ topic, partition }: PartitionLog, isGivenUp: boolean): void {
+    this.#step(topic, partition, () => this.#endRepair(topic, partition, isGivenUp));
   }
 
   drop(topic: TopicImage, partition: number): void {
@@ -152,16 +161,31 @@ export class ReplicaLogs {
     this.#deps.onMade(name, number);
   }
 
-  async #repair(name: string, number: number): Promise<void> {
-    const wanted = this.#topics.find(name)?.image;
-    const log = this.find(name, number);
-    if (wanted === undefined || log === undefined || log.topicId !== wanted.topicId || this.#deps.isOffline()) return;
-    if (!this.#deps.mustRepair(log, wanted, number)) return;
-    const offset = log.damage?.offset ?? log.rot?.offset ?? log.logEndOffset;
+  /** A disk that has let one bit go may have let others: whatever is older is read back, and the cut is made there. */
+  async #readBack(log: PartitionLog): Promise<void> {
+    const { topic, partition } = log;
     try {
-      // A disk that has let one bit go may have let others: whatever is older is read back first, and the cut is made there.
-      await log.verify({ from: log.logStartOffset, to: offset });
-      await this.#directory?.repairLog(name, asPartitionId(number));
+      const to = log.damage?.offset ?? log.rot?.offset ?? log.logEndOffset;
+      if (!this.#wasRead.has(log)) await log.verify({ from: log.logStartOffset, to });
+      this.#wasRead.add(log);
+    } catch (cause: unknown) {
+      // Closed with its topic, by the stop, or by a cut that found no room; a disk that fails was told of by the log.
+      this.#deps.logger.debug("a damaged log could not be read back", { topic, partition, err: cause });
+    }
+    this.#unread.delete(log);
+    if (!this.#isStopped) this.#step(topic, partition, () => this.#repair(log));
+  }
+
+  async #repair(log: PartitionLog): Promise<void> {
+    const { topic: name, partition: number } = log;
+    const wanted = this.#topics.find(name)?.image;
+    const directory = this.#directory;
+    if (wanted?.topicId !== log.topicId || directory === null || this.#deps.isOffline()) return;
+    // Much may have become of it while it was read.
+    if (this.find(name, number) !== log || !this.#deps.mustRepair(log, wanted, number)) return;
+    const offset = log.rot?.offset ?? log.damage?.offset ?? log.logEndOffset;
+    try {
+      await directory.repairLog(name, number);
     } catch (cause: unknown) {
       if (this.#isStopped && this.#directory === null) return;
       this.#deps.logger.error("a damaged log could not be cut", { topic: name, partition: number, err: cause });
@@ -176,18 +200,18 @@ export class ReplicaLogs {
     this.#deps.onMade(name, number);
   }
 
-  async #endRepair(name: string, number: number): Promise<void> {
+  async #endRepair(name: string, number: number, isGivenUp: boolean): Promise<void> {
     const log = this.find(name, number);
     if (log?.isRepairing !== true || this.#deps.isOffline()) return;
     try {
-      await this.#directory?.endRepair(name, asPartitionId(number));
+      await this.#directory?.endRepair(name, asPartitionId(number), isGivenUp);
     } catch (cause: unknown) {
       // Its next start, or its next change of metadata, tries again.
       if (!this.#isStopped)
         this.#deps.logger.warn("a repair could not be ended", { topic: name, partition: number, err: cause });
       return;
     }
-    this.#deps.onWhole(log);
+    if (!isGivenUp) this.#deps.onWhole(log);
   }
 
   #makeLater(name: string, number: number): void {

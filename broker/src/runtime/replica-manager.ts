@@ -111,7 +111,8 @@ export class ReplicaManager {
       isOffline: () => this.#isOffline,
       mustRepair: (log, { partitions }, number) => {
         const image = partitions[number];
-        return image !== undefined && this.#damaged.mustRepair(log, image);
+        const hasRole = this.#roles.led.find(log.topic, number) ?? this.#roles.followed.find(log.topic, number);
+        return image !== undefined && hasRole === undefined && this.#damaged.mustRepair(log, image);
       },
       onCut: (log) => this.#damaged.onCut(log),
       onWhole: (log) => this.#damaged.onWhole(log),
@@ -276,7 +277,8 @@ export class ReplicaManager {
       const log = name === undefined ? undefined : directory.log(name, asPartitionId(partition));
       if (log === undefined || log.topicId !== topicId) continue;
       const { latestEpoch } = log;
-      const isDamaged = log.isDamaged || log.isRepairing;
+      // 15.7(3): known to be bad, though not cut yet, it is not chosen either.
+      const isDamaged = log.isDamaged || log.isRepairing || log.rot !== null;
       ends.push({ topicId, partition, latestEpoch, logEndOffset: endOffsetOf(log), isDamaged });
     }
     return ends;
@@ -407,9 +409,11 @@ export class ReplicaManager {
 
   #followPartition(topic: TopicImage, image: PartitionImage): void {
     this.#damaged.onMetadata(topic, image);
-    const isWhole = image.isr.includes(this.#topics.brokerId);
-    const repaired = isWhole ? this.#logs.find(topic.name, image.partition) : undefined;
-    if (repaired?.isRepairing === true && repaired.topicId === topic.topicId) this.#logs.endRepair(repaired);
+    const { leaderId, leaderEpoch, uncleanEpoch, isr } = image;
+    const { brokerId } = this.#topics;
+    const repaired = isr.includes(brokerId) ? this.#logs.find(topic.name, image.partition) : undefined;
+    if (repaired?.isRepairing === true && repaired.topicId === topic.topicId)
+      this.#logs.endRepair(repaired, leaderId === brokerId && uncleanEpoch === leaderEpoch);
     if (this.#roles.keep(topic, image)) return;
     this.#roles.end(topic, image.partition, "NOT_LEADER_OR_FOLLOWER");
     // A log that is open takes its role in this very stretch: a restart with many partitions makes no promise for each.

@@ -253,8 +253,8 @@ class DataDirectory implements LogDirectory {
     return this.#changes.repair(topic, partition);
   }
 
-  endRepair(topic: string, partition: PartitionId): Promise<void> {
-    return this.#changes.endRepair(topic, partition);
+  endRepair(topic: string, partition: PartitionId, isGivenUp = false): Promise<void> {
+    return this.#changes.endRepair(topic, partition, isGivenUp);
   }
 
   hurryRemovals(): void {

@@ -44,6 +44,8 @@ export class LogChanges {
   readonly #path: string;
   /** Names whose checkpoint entries of a log that went may still be on disk. */
   readonly #haunted = new Set<string>();
+  /** Names whose repair has cut files, and not synced that yet. */
+  readonly #halfCut = new Set<string>();
   /** The last change of each name. */
   readonly #changes = new Map<string, Promise<unknown>>();
   #isClosed = false;
@@ -183,6 +185,7 @@ export class LogChanges {
     const name = this.#directories.setAside(log, suffix);
     this.#logs.unplaced.delete(key);
     await this.#directories.syncRoot();
+    this.#endCut(key);
     try {
       await this.#exorcise(key);
     } catch (error: unknown) {
@@ -219,10 +222,10 @@ export class LogChanges {
     const { topic, partition, topicId, config, directory } = log;
     await writeRepair(this.#host, directory, { offset, phase: "cut" });
     await log.releaseFiles();
-    let cuts = 0;
     const beginCut = (): void => {
+      if (this.#halfCut.has(key)) return;
       this.#host.beginCut();
-      cuts += 1;
+      this.#halfCut.add(key);
     };
     const loaded = await loadLog({
       host: { ...this.#host, beginCut },
@@ -248,24 +251,35 @@ export class LogChanges {
       highWatermark,
     });
     this.#logs.placed.set(key, cut);
-    await cut.settle();
-    // Both are lower bounds again before anything is appended.
-    await this.#checkpoints.recoveryPoints.write();
-    await this.#checkpoints.highWatermarks.write();
-    for (; cuts > 0; cuts -= 1) this.#host.endCut();
-    await cut.beginFetch();
+    try {
+      await cut.settle();
+      // Both are lower bounds again before anything is appended.
+      await this.#checkpoints.recoveryPoints.write();
+      await this.#checkpoints.highWatermarks.write();
+      this.#endCut(key);
+      await cut.beginFetch();
+    } catch (error: unknown) {
+      // Nobody may append to it: whoever tries again begins with the damaged one.
+      await cut.releaseFiles();
+      this.#logs.placed.set(key, log);
+      throw error;
+    }
     cut.finishSealed();
     this.#assertUsable();
     return cut;
   }
 
-  endRepair(topic: string, partition: PartitionId): Promise<void> {
+  #endCut(key: string): void {
+    if (this.#halfCut.delete(key)) this.#host.endCut();
+  }
+
+  endRepair(topic: string, partition: PartitionId, isGivenUp: boolean): Promise<void> {
     const key = logKey(topic, partition);
     return this.#inOrder(key, async () => {
       this.#assertUsable();
       const log = this.#logs.placed.get(key);
       if (log === undefined || log.repair === null) return;
-      await endRepair(this.#host, log.directory);
+      await endRepair(this.#host, log.directory, isGivenUp);
       log.repair = null;
     });
   }

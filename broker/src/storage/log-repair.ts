@@ -38,10 +38,14 @@ export function writeRepair(host: LogHost, directory: string, { offset, phase }:
   return safeWrite(host, directory, REPAIR, `${phase}\n${offset}\n`);
 }
 
-/** The log is whole: what was kept aside goes, and the file last, so that a crash on the way leaves a repair to end. */
-export async function endRepair(host: LogHost, directory: string): Promise<void> {
+/**
+ * The log is whole: what was kept aside goes, and the file last, so that a crash on the way leaves a repair to end. With `isGivenUp`
+ * it is not, and counts all the same (9(3)): what was kept aside may be the last of its records, and stays for the operator.
+ */
+export async function endRepair(host: LogHost, directory: string, isGivenUp: boolean): Promise<void> {
   const { disk } = host;
-  for (const name of disk.list(directory)) if (name.endsWith(DAMAGED_SUFFIX)) removeFile(disk, `${directory}/${name}`);
+  const aside = isGivenUp ? [] : disk.list(directory).filter((name) => name.endsWith(DAMAGED_SUFFIX));
+  for (const name of aside) removeFile(disk, `${directory}/${name}`);
   removeFile(disk, `${directory}/${REPAIR}`);
   await synced(host, syncDirectory(disk, directory));
 }

@@ -374,8 +374,11 @@ export interface LogDirectory {
    * the next start. A full disk may be tried again.
    */
   repairLog(topic: string, partition: PartitionId): Promise<PartitionLog>;
-  /** The log is whole again: it is damaged no more, and what was kept aside goes. */
-  endRepair(topic: string, partition: PartitionId): Promise<void>;
+  /**
+   * The log is whole again: it is damaged no more, and what was kept aside goes. With `isGivenUp` it counts as it is, by an unclean
+   * choice, and what was kept aside stays for the operator.
+   */
+  endRepair(topic: string, partition: PartitionId, isGivenUp?: boolean): Promise<void>;
   /** There is no room any more: files that wait for their delay go now. */
   hurryRemovals(): void;
   /** Clean stop (4.3): flush all, epoch files, producer snapshots, checkpoints, marker. No marker after a failed sync. */

@@ -123,6 +123,97 @@ describe("bad bits under a running broker (15.7)", () => {
     sameBytes(bench);
   });
 
+  it("are told to whoever asks for the longest log, before they are cut (9(3), 15.7(3))", async () => {
+    const bench = await filled();
+    const log = bench.node(1).log();
+    bench.flip(1, log.segments()[1]?.path ?? "", 100);
+    bench.controller = null;
+    bench.node(1).manager.suspect(TOPIC, 0, log.segments()[1]?.baseOffset ?? asOffset(0));
+    await bench.until("found", () => log.rot !== null);
+    const asked = { partitions: [{ topicId: topicIdOf(1), partition: 0 }] };
+    expect(bench.node(1).manager.replicaEnds(asked)).to.deep.include.members([
+      { topicId: topicIdOf(1), partition: 0, latestEpoch: log.latestEpoch, logEndOffset: 60, isDamaged: true },
+    ]);
+  });
+
+  it("keep nobody waiting while a log is read back, and are not cut where it has come to lead meanwhile", async () => {
+    const bench = await filled();
+    const { manager } = bench.node(2);
+    const log = bench.node(2).log();
+    const segment = log.segments()[1];
+    bench.flip(2, segment?.path ?? "", 100);
+    const verify = log.verify.bind(log);
+    let goOn = (): void => undefined;
+    await bench.drive(verify({ from: segment?.baseOffset ?? asOffset(0), to: asOffset(60) }));
+    const isReading = new Promise<void>((resolve) => (goOn = resolve));
+    log.verify = async (options) => {
+      await isReading;
+      return verify(options);
+    };
+    manager.suspect(TOPIC, 0, asOffset(0));
+    await bench.until("out", () => !bench.isr().includes(2));
+    await bench.world.runFor(1_000);
+    expect(manager.readyOffset).to.equal(bench.image.metadataOffset);
+    // An operator's choice: this one leads with what it has.
+    for (const id of [1, 3]) bench.kill(id);
+    bench.change({ leaderId: 2, isUnclean: true });
+    goOn();
+    await bench.world.runFor(1_000);
+    expect(bench.node(2).led().isRotten).to.equal(true);
+    expect([bench.node(2).log().logEndOffset, bench.node(2).log().isRepairing]).to.deep.equal([60, false]);
+    expect((await readAt(bench, 2, (segment?.baseOffset ?? 0) + 1)).end).to.equal(60);
+    // With others in sync again it is repaired after all.
+    for (const id of [1, 3]) await bench.start(id);
+    for (const id of [1, 3]) bench.commit({ type: "brokerChanged", brokerId: id, isFenced: false });
+    bench.change({ isr: [1, 2, 3] });
+    await bench.until("whole again", () => isWhole(bench)() && bench.node(2).log().rot === null);
+    expect(bench.damageReports.length).to.be.greaterThan(1);
+    sameBytes(bench);
+  });
+
+  it("are cut as soon as there is room to keep what goes", async () => {
+    const bench = await filled();
+    const segment = bench.node(2).log().segments()[1];
+    bench.flip(2, segment?.path ?? "", 100);
+    const { faults } = bench.node(2).disk;
+    const full = faults.add({ operation: "write", effect: "ENOSPC", path: /\.damaged$/u, times: 1_000_000 });
+    bench.node(2).manager.suspect(TOPIC, 0, segment?.baseOffset ?? asOffset(0));
+    await bench.until("out", () => !bench.isr().includes(2));
+    await bench.until("tried again", () => full.firedCount > 1);
+    expect(bench.isr()).to.deep.equal([1, 3]);
+    faults.removeAll();
+    await bench.until("whole again", isWhole(bench));
+    sameBytes(bench);
+    await bench.stop(2);
+  });
+
+  it("stay aside where the replica is chosen before it is whole (15.7(3))", async () => {
+    const bench = await filled();
+    const segment = bench.node(2).log().segments()[1];
+    bench.flip(2, segment?.path ?? "", 100);
+    bench.node(2).manager.suspect(TOPIC, 0, segment?.baseOffset ?? asOffset(0));
+    await bench.until("cut", () => bench.node(2).log().isRepairing);
+    const aside = (): string[] =>
+      bench
+        .node(2)
+        .alive.disk.list(
+          bench
+            .node(2)
+            .log()
+            .segments()[0]
+            ?.path.replace(/\/[^/]*$/u, "") ?? "",
+        )
+        .filter((name) => name.endsWith(".damaged"));
+    for (const id of [1, 3]) bench.kill(id);
+    const kept = aside();
+    expect(kept.length).to.be.greaterThan(0);
+    bench.change({ leaderId: 2, isUnclean: true });
+    await bench.until("led", () => bench.node(2).manager.find(TOPIC, 0) !== undefined);
+    await bench.until("no repair any more", () => !bench.node(2).log().isRepairing);
+    expect(aside()).to.deep.equal(kept);
+    expect(bench.node(2).manager.damage.repaired).to.equal(0);
+  });
+
   it("stay where nobody else has the records, until somebody has (15.7(4))", async () => {
     const bench = await filled();
     for (const id of [2, 3]) await bench.stop(id);
