@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { type BrokerError, Client } from "../src/index.ts";
-import { FakeAdminCluster } from "./support/fake-admin.ts";
+import { type FakeAdminBroker, FakeAdminCluster } from "./support/fake-admin.ts";
 import { rejection } from "./support/rejection.ts";
 
 describe("a client of a cluster with a broker that does not answer", function () {
@@ -45,6 +45,34 @@ describe("a client of a cluster with a broker that does not answer", function ()
     while (warnings.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     await client.admin.cluster();
     expect(warnings).to.deep.equal([`a broker is silent: nothing came from ${muteAddress} while another one answered`]);
+  });
+
+  async function lookMs(client: Client): Promise<number> {
+    const startedAt = performance.now();
+    for await (const topic of client.admin.topics.list()) void topic;
+    return performance.now() - startedAt;
+  }
+
+  for (const id of [1, 2]) {
+    it(`asks one that is not asked yet, whatever else is asked at the same time (${id} of 2 is silent)`, async () => {
+      for (const broker of cluster.brokers.splice(2)) broker.kill();
+      await using client = new Client({ brokers: cluster.addresses, logger });
+      await client.ready();
+      cluster.broker(id).isMute = true;
+      const times = await Promise.all([lookMs(client), lookMs(client)]);
+      expect(Math.max(...times)).to.be.below(3_000);
+    });
+  }
+
+  it("asks those that were silent again, where the last that answered falls silent too", async () => {
+    await using client = new Client({ brokers: cluster.addresses, logger });
+    await client.ready();
+    const [first, second, third] = cluster.brokers as [FakeAdminBroker, FakeAdminBroker, FakeAdminBroker];
+    first.isMute = second.isMute = true;
+    for (let i = 0; i < 3; i += 1) await lookMs(client);
+    first.isMute = second.isMute = false;
+    third.isMute = true;
+    expect(await lookMs(client)).to.be.below(3_000);
   });
 
   it("says which broker it was that alone could have answered, after a moment", async () => {

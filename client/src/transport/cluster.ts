@@ -222,9 +222,7 @@ export class Cluster implements MetadataListener {
         const ask = (of: Connection): Promise<Response> =>
           of.call(method, request, { timeoutMs, signal: budget.signal });
         const isAny = budget.broker === undefined && budget.isLook === true;
-        const response = await (isAny
-          ? this.#hedged(connection, attempt, ask)
-          : this.#heard(connection, ask(connection)));
+        const response = await (isAny ? this.#hedged(connection, ask) : this.#heard(connection, ask(connection)));
         this.#lastLoss = null;
         return response;
       } catch (error: unknown) {
@@ -246,10 +244,10 @@ export class Cluster implements MetadataListener {
     }
   }
 
-  #hedged<Response>(first: Connection, attempt: number, ask: (of: Connection) => Promise<Response>): Promise<Response> {
+  #hedged<Response>(first: Connection, ask: (of: Connection) => Promise<Response>): Promise<Response> {
     return hedged({
       first,
-      next: () => (this.#closing.signal.aborted ? null : this.#next(attempt)),
+      next: (asked) => (this.#closing.signal.aborted ? null : this.#beside(asked)),
       afterMs: HEDGE_AFTER_MS,
       ask: (one) => this.#heard(one, ask(one)),
       // Until it answers too, others are asked first.
@@ -331,10 +329,24 @@ export class Cluster implements MetadataListener {
   /** The broker whose turn it is. One that is said to be down, or gave no answer, has its turn when the others have had theirs in vain. */
   #next(attempt: number): Connection {
     const all = this.#candidates();
-    const alive = all.filter((address) => !this.#down.has(address) && !this.#silent.has(address));
+    const alive = all.filter((address) => this.#mayAnswer(address));
     const candidates = attempt <= alive.length ? alive : all;
     const address = candidates[this.#turn++ % candidates.length];
     return this.#connection(address ?? "");
+  }
+
+  /** One that is not asked yet, those that gave no answer last after all others; null: there is none. */
+  #beside(asked: ReadonlySet<Connection>): Connection | null {
+    const addresses = new Set([...asked].map(({ address }) => address));
+    const others = this.#candidates().filter((address) => !addresses.has(address));
+    const alive = others.filter((address) => this.#mayAnswer(address));
+    const candidates = alive.length > 0 ? alive : others;
+    const address = candidates[this.#turn++ % candidates.length];
+    return address === undefined ? null : this.#connection(address);
+  }
+
+  #mayAnswer(address: string): boolean {
+    return !this.#down.has(address) && !this.#silent.has(address);
   }
 
   async #refreshNow(): Promise<void> {

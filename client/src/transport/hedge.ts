@@ -6,8 +6,8 @@ import { BrokerError } from "../errors.ts";
 
 export interface Hedge<One, Answer> {
   readonly first: One;
-  /** Whom else to ask; null, or one that was asked: nobody. */
-  readonly next: () => One | null;
+  /** Whom else to ask, beside those that were; null: nobody. */
+  readonly next: (asked: ReadonlySet<One>) => One | null;
   /** Without an answer for so long the next is asked too. */
   readonly afterMs: number;
   readonly ask: (one: One) => Promise<Answer>;
@@ -21,10 +21,12 @@ export interface Hedge<One, Answer> {
 export function hedged<One, Answer>(hedge: Hedge<One, Answer>): Promise<Answer> {
   const { first, next, afterMs, ask, onLate, onSilent } = hedge;
   return new Promise<Answer>((resolve, reject) => {
+    const asked = new Set<One>();
     const waiting = new Set<One>();
     let isAnswered = false;
     let timer: NodeJS.Timeout | undefined;
     const askOne = (one: One): void => {
+      asked.add(one);
       waiting.add(one);
       timer = setTimeout(askNext, afterMs);
       ask(one).then(
@@ -45,8 +47,8 @@ export function hedged<One, Answer>(hedge: Hedge<One, Answer>): Promise<Answer> 
       );
     };
     const askNext = (): void => {
-      const other = next();
-      if (other !== null && !waiting.has(other)) askOne(other);
+      const other = next(asked);
+      if (other !== null) askOne(other);
     };
     askOne(first);
   });

@@ -43,6 +43,8 @@ export class FakeAdminBroker {
   answers: Answers = {};
   /** Calls of the admin service, in order. */
   readonly calls: AdminMethod[] = [];
+  /** It takes calls and answers none, as a process that was stopped. */
+  isMute = false;
   readonly #server = new Server();
 
   constructor(cluster: FakeAdminCluster, id: number) {
@@ -85,8 +87,9 @@ export class FakeAdminBroker {
   }
 
   #unary(path: string, answer: (request: Buffer) => Buffer): void {
-    const handle = (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void =>
-      callback(null, answer(call.request));
+    const handle = (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
+      if (!this.isMute) callback(null, answer(call.request));
+    };
     this.#server.register(path, handle, asIs, asIs, "unary");
   }
 }
