@@ -45,7 +45,8 @@ export function buildGenerate(generate: Command, launch: Launch): void {
       launch(command, async (context) => (await import("../commands/generate.ts")).generateCompose(context, options)),
     );
   // Known by name, so that whoever tries one is told.
-  for (const flag of ["--tls", "--scram", "--console", "--grafana"]) compose.addOption(new Option(flag).hideHelp());
+  for (const flag of ["--tls", "--scram", "--console", "--grafana"])
+    compose.addOption(new Option(flag, "not in this version").hideHelp());
 }
 
 function parseCount(text: string): number {
