@@ -2,20 +2,13 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { type CommandContext, note, warn } from "../command-context.ts";
-import {
-  composeFile,
-  type ComposeOptions,
-  isLoopbackAddress,
-  PEER_PORT,
-  usualVoters,
-} from "../compose/compose-file.ts";
+import { composeFile, type ComposeOptions, isLoopbackAddress, PEER_PORT } from "../compose/compose-file.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
 import { plural } from "../output/units.ts";
 
 export interface ComposeRequest {
   readonly brokers?: number;
-  readonly voters?: number;
   readonly image?: string;
   readonly build?: string;
   readonly hostAddress?: string;
@@ -70,12 +63,10 @@ export async function generateCompose(context: CommandContext, request: ComposeR
   return ExitCode.OK;
 }
 
-/** @throws CliFailure USAGE where the flags do not go together */
+/** @throws CliFailure USAGE where the ports do not go together */
 function composeOptions(request: ComposeRequest): ComposeOptions {
   const { brokers, hostAddress, grpcPort, httpPort } = { ...STANDARD, ...request };
-  const { voters = usualVoters(brokers), image = LOCAL_IMAGE } = request;
-  if (voters > brokers)
-    throw usageFailure(`--voters ${voters} are more than the ${plural(brokers, "broker")} there will be`);
+  const { image = LOCAL_IMAGE } = request;
   checkPorts(
     [
       ["--grpc-port", grpcPort],
@@ -85,7 +76,6 @@ function composeOptions(request: ComposeRequest): ComposeOptions {
   );
   return {
     brokers,
-    voters,
     image,
     // Who names an image has one.
     build: request.build ?? (request.image === undefined ? LOCAL_BUILD : null),
@@ -110,11 +100,10 @@ function checkPorts(doors: readonly (readonly [flag: string, first: number])[], 
 }
 
 /** The one that writes the same file again. */
-function commandLine({ out: _out, force: _force, ...request }: ComposeRequest, brokers: number): string {
-  const { voters, image, build, hostAddress, grpcPort, httpPort } = request;
+function commandLine(request: ComposeRequest, brokers: number): string {
+  const { image, build, hostAddress, grpcPort, httpPort } = request;
   const flags: [string, string | number | undefined][] = [
     ["--brokers", brokers],
-    ["--voters", voters],
     ["--image", image],
     ["--build", build],
     ["--host-address", hostAddress],

@@ -8,8 +8,6 @@ import { stringify } from "yaml";
 export interface ComposeOptions {
   /** 1 to 100: `broker-1` and so on. */
   readonly brokers: number;
-  /** How many of them vote on the metadata: `broker-1` and so on. */
-  readonly voters: number;
   readonly image: string;
   /** The directory with the Dockerfile, as seen from the file; null: the image is there already, or pulled. */
   readonly build: string | null;
@@ -30,8 +28,8 @@ const COMMENT_WIDTH = 120;
 /** Of addresses in one comment. */
 const NAMED_MAX = 3;
 
-/** An odd number: one more would not let one more of them fail. */
-export function usualVoters(brokers: number): number {
+/** Who votes on the metadata, from broker-1 on: an odd number, since one more would not let one more of them fail. */
+function voterCount(brokers: number): number {
   return Math.min(brokers % 2 === 0 ? brokers - 1 : brokers, VOTERS_MAX);
 }
 
@@ -68,7 +66,7 @@ ${comment(exposure(options))}
 # Written by \`${options.madeBy}\`.
 
 x-environment: &environment
-${peers(options)}
+${peers(brokers)}
   # All on one machine: whoever comes in by localhost is told to find the other brokers there, too.
   TIDEMARK_HOST: compose
   TIDEMARK_SECURITY_ALLOW_INSECURE_LISTENERS: GRPC,HTTP,PEER
@@ -103,7 +101,7 @@ function promise(brokers: number): string {
   if (brokers === 1)
     return "One broker: while it is away nothing is served, and its volume holds the only copy. Three keep what they acknowledge, and go on, while any one of them is away.";
   if (brokers === 2)
-    return "Two brokers with a copy each. Three would keep what they acknowledge, and go on, while any one of them is away; of two that cannot be had (see below).";
+    return "Two brokers with a copy each, of which broker-2 may be away and broker-1 may not. Of three any one may be away.";
   const count = brokers === 3 ? "Three brokers that keep" : `${brokers} brokers, three copies of each topic: they keep`;
   return `${count} what they acknowledge while any one of them is away:`;
 }
@@ -115,23 +113,23 @@ function exposure({ hostAddress }: ComposeOptions): string {
   return `${doors} THEY STAND OPEN on ${where}, and whoever reaches them reads, writes and deletes everything. Only for a network where all are trusted. Engines publish ports past the rules of ufw and firewalld.`;
 }
 
-function peers({ brokers, voters }: ComposeOptions): string {
+function peers(brokers: number): string {
+  const voters = voterCount(brokers);
   const names = upTo(voters).map((id) => `broker-${id}`);
   const line = `  TIDEMARK_PEERS: ${names.join(",")}`;
   if (voters === brokers) return line;
-  const away = Math.ceil(voters / 2) - 1;
   const meaning =
     voters === 1
-      ? "It alone votes on the cluster's metadata; the others follow. While it is away they serve what they lead, and nothing else changes: no new leader, no new topic."
-      : `These vote on the cluster's metadata, and ${away} of them may be away; the others follow.`;
-  return `${comment(`${meaning} Fixed when the cluster is born: brokers that come later are not added here.`, "  ")}\n${line}`;
+      ? "It alone votes on the cluster's metadata, for of two that vote neither may be away. While it is away nothing is written."
+      : `These vote on the cluster's metadata, and ${(voters - 1) / 2} of them may be away; the others follow.`;
+  return `${comment(meaning, "  ")}\n${line}`;
 }
 
 function minInsync(brokers: number): string {
   const line = `  TIDEMARK_MIN_INSYNC_REPLICAS: "${brokers < 3 ? 1 : 2}"`;
   if (brokers !== 2) return line;
   const text =
-    "Writing goes on while one broker is away, and what is acknowledged then lies on the other's disk alone. With 2 it would lie on both, or be refused.";
+    "Writing goes on while broker-2 is away, and what is acknowledged then lies on broker-1's disk alone. With 2 it would be refused.";
   return `${comment(text, "  ")}\n${line}`;
 }
 

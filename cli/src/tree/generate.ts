@@ -13,13 +13,6 @@ export function buildGenerate(generate: Command, launch: Launch): void {
     .description("a docker-compose.yml for a cluster of brokers on this machine")
     .addOption(parsed("--brokers <n>", "how many brokers (default: 3)", parseCount))
     .addOption(
-      parsed(
-        "--voters <n>",
-        "how many of them vote on metadata (default: an odd number, at most 5); for a cluster that grows: as at its birth",
-        parseCount,
-      ),
-    )
-    .addOption(
       parsed("--image <name>", "an image that is there, or is pulled (default: tidemark:local, built)", parseWord),
     )
     .addOption(parsed("--build <dir>", "build the image there, as seen from the file (default: .)", parsePath))
@@ -79,6 +72,6 @@ const COMPOSE_HELP = `
 tidemark generate compose --brokers 5 --out docker-compose.yml
 tidemark generate compose --image registry.example/tidemark:1 --host-address 0.0.0.0
 
-Every topic gets three replicas where there are three brokers, and acks=all waits for two of them. Two brokers that vote can do no
-more than one, and four no more than three: the last broker of an even number follows.
+Every topic gets three replicas where there are three brokers, and acks=all waits for two of them. At most five brokers vote on the
+cluster's metadata, and always an odd number; the others follow. docs/operations.md says how a cluster is run, and how it grows.
 `;
