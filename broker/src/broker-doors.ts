@@ -145,13 +145,14 @@ export class BrokerDoors {
   ): Endpoint | null {
     const broker = image.brokers.get(brokerId);
     const registered = broker?.listeners.find(({ name }) => name === "GRPC");
+    const advertised = this.#advertised("GRPC");
     if (brokerId !== this.#config.nodeId) {
       if (registered === undefined) return null;
       const own = this.registered().find(({ name }) => name === "GRPC");
       const isSameMachine = broker?.host === this.#config.host;
-      return endpointOfOther({ registered, isSameMachine }, client, own?.host);
+      const isExplicit = advertised !== undefined;
+      return endpointOfOther({ registered, isSameMachine }, client, { host: own?.host, isExplicit });
     }
-    const advertised = this.#advertised("GRPC");
     if (advertised !== undefined)
       return { host: advertised.host, port: advertised.port === 0 ? this.#grpcPort : advertised.port };
     return { host: client.dialledHost ?? registered?.host ?? "", port: this.#grpcPort };

@@ -5,11 +5,11 @@ describe("where a client reaches another broker (15.4(2))", () => {
   const seen = (
     registeredHost: string,
     dialledHost: string | null,
-    over: { isSameMachine?: boolean; isLocal?: boolean } = {},
+    over: { isSameMachine?: boolean; isLocal?: boolean; isExplicit?: boolean } = {},
   ): string => {
-    const { isSameMachine = true, isLocal = false } = over;
+    const { isSameMachine = true, isLocal = false, isExplicit = false } = over;
     const other = { registered: { host: registeredHost, port: 9193 }, isSameMachine };
-    const { host, port } = endpointOfOther(other, { dialledHost, isLocal }, "broker-1");
+    const { host, port } = endpointOfOther(other, { dialledHost, isLocal }, { host: "broker-1", isExplicit });
     return `${host}:${port}`;
   };
 
@@ -32,5 +32,9 @@ describe("where a client reaches another broker (15.4(2))", () => {
   it("is what it has registered for who came by this broker's registered name, or from beside it", () => {
     expect(seen("broker-2", "broker-1")).to.equal("broker-2:9193");
     expect(seen("broker-2", "localhost", { isLocal: true })).to.equal("broker-2:9193");
+  });
+
+  it("is what it has advertised, where this one advertises too, whatever name the client dialled (15.4(1))", () => {
+    expect(seen("b2.example.org", "bootstrap.example.org", { isExplicit: true })).to.equal("b2.example.org:9193");
   });
 });
