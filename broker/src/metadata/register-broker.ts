@@ -48,7 +48,7 @@ export function registerBroker(
     host,
     isFenced: !isAppliedAtOnce,
     isUnclean: isUncleanRestart(before, request),
-    damaged: withOthers(working, damaged),
+    damaged: withOthers(working, before?.directoryId === directoryId ? united(before.damaged, damaged) : damaged),
   };
   return { records: [record], response: { ok: true, brokerEpoch } };
 }
@@ -57,6 +57,14 @@ export function registerBroker(
 function isUncleanRestart(before: BrokerImage | undefined, request: BrokerRegistration): boolean {
   if (before === undefined) return false;
   return before.directoryId !== request.directoryId || before.brokerEpoch !== request.previousBrokerEpoch;
+}
+
+/** What is known of a disk stays known until the replica is in sync again: bits that were found bad are not found again by a start. */
+function united(before: readonly TopicPartitions[], now: readonly TopicPartitions[]): TopicPartitions[] {
+  const all = new Map<string, Set<number>>();
+  for (const { topicId, partitions } of [...before, ...now])
+    all.set(topicId, new Set([...(all.get(topicId) ?? []), ...partitions]));
+  return [...all].map(([topicId, partitions]) => ({ topicId, partitions: [...partitions].sort((a, b) => a - b) }));
 }
 
 /**

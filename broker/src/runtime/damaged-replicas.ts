@@ -163,12 +163,22 @@ export class DamagedReplicas {
   }
 
   /** Whether the log is to be cut at its damage before it takes a role by this metadata: see the invariant. */
-  mustRepair(log: PartitionLog, { partition, leaderId, isr, elr }: PartitionImage): boolean {
+  mustRepair(log: PartitionLog, { leaderId, isr, elr }: PartitionImage): boolean {
     if (log.damage === null && log.rot === null) return false;
-    const { brokerId, image } = this.#deps.topics;
+    const { brokerId } = this.#deps.topics;
     if (leaderId < 0 || leaderId === brokerId || isr.includes(brokerId) || elr.includes(brokerId)) return false;
+    return this.#isKnown(log);
+  }
+
+  /** The controller knows of damage that this process does not: an earlier one found it, and ended before it was cut. */
+  mustLook(log: PartitionLog): boolean {
+    return log.damage === null && log.rot === null && !log.isRepairing && this.#isKnown(log);
+  }
+
+  #isKnown({ topicId, partition }: PartitionLog): boolean {
+    const { brokerId, image } = this.#deps.topics;
     const rows = image.brokers.get(brokerId)?.damaged ?? [];
-    return rows.some(({ topicId, partitions }) => topicId === log.topicId && partitions.includes(partition));
+    return rows.some((row) => row.topicId === topicId && row.partitions.includes(partition));
   }
 
   /** It is cut, and will be filled again. */

@@ -120,6 +120,17 @@ export class ReplicaLogs {
     this.#lastRead = this.#lastRead.then(() => this.#readBack(log));
   }
 
+  /** The same where nobody knows whether anything is bad, or where. False: it was read back before. */
+  lookAt(log: PartitionLog): boolean {
+    if (this.#wasRead.has(log)) return false;
+    this.repair(log);
+    return true;
+  }
+
+  wasReadBack(log: PartitionLog): boolean {
+    return this.#wasRead.has(log);
+  }
+
   /** What was damaged is whole; or, with `isGivenUp`, counts as it is by an unclean choice. */
   endRepair({ topic, partition }: PartitionLog, isGivenUp: boolean): void {
     this.#step(topic, partition, () => this.#endRepair(topic, partition, isGivenUp));
@@ -167,11 +178,11 @@ export class ReplicaLogs {
     try {
       const to = log.damage?.offset ?? log.rot?.offset ?? log.logEndOffset;
       if (!this.#wasRead.has(log)) await log.verify({ from: log.logStartOffset, to });
-      this.#wasRead.add(log);
     } catch (cause: unknown) {
       // Closed with its topic, by the stop, or by a cut that found no room; a disk that fails was told of by the log.
       this.#deps.logger.debug("a damaged log could not be read back", { topic, partition, err: cause });
     }
+    this.#wasRead.add(log);
     this.#unread.delete(log);
     if (!this.#isStopped) this.#step(topic, partition, () => this.#repair(log));
   }
@@ -182,7 +193,8 @@ export class ReplicaLogs {
     const directory = this.#directory;
     if (wanted?.topicId !== log.topicId || directory === null || this.#deps.isOffline()) return;
     // Much may have become of it while it was read.
-    if (this.find(name, number) !== log || !this.#deps.mustRepair(log, wanted, number)) return;
+    if (this.find(name, number) !== log) return;
+    if (!this.#deps.mustRepair(log, wanted, number)) return this.#deps.onMade(name, number);
     const offset = log.rot?.offset ?? log.damage?.offset ?? log.logEndOffset;
     try {
       await directory.repairLog(name, number);

@@ -141,6 +141,7 @@ export class ReplicaManager {
       createReplication: deps.createReplication,
       damaged: this.#damaged,
       onRepairDue: (log) => this.#logs.repair(log),
+      onLookDue: (log) => this.#logs.lookAt(log),
       onDiskFault: (fault) => this.#goOffline(fault),
     });
     this.#led = this.#roles.led;
@@ -278,7 +279,8 @@ export class ReplicaManager {
       if (log === undefined || log.topicId !== topicId) continue;
       const { latestEpoch } = log;
       // 15.7(3): known to be bad, though not cut yet, it is not chosen either.
-      const isDamaged = log.isDamaged || log.isRepairing || log.rot !== null;
+      const isDoubted = this.#damaged.mustLook(log) && !this.#logs.wasReadBack(log);
+      const isDamaged = log.isDamaged || log.isRepairing || log.rot !== null || isDoubted;
       ends.push({ topicId, partition, latestEpoch, logEndOffset: endOffsetOf(log), isDamaged });
     }
     return ends;

@@ -44,6 +44,8 @@ export interface ReplicaRolesDeps {
   readonly damaged: DamagedReplicas;
   /** The log is to be cut where it is damaged before it follows (15.7(2)). */
   onRepairDue(log: PartitionLog): void;
+  /** The log may be damaged, nobody knows where. False: it was looked at. */
+  onLookDue(log: PartitionLog): boolean;
   onDiskFault(fault: DiskFault): void;
 }
 
@@ -201,8 +203,9 @@ export class ReplicaRoles {
 
   /** A damaged log that is not to be repaired yet stays as it is: nothing is appended to it, and nothing is cut (15.7). */
   #follow(replication: Replication, image: PartitionImage, log: PartitionLog): void {
-    if (this.#deps.damaged.mustRepair(log, image)) return this.#deps.onRepairDue(log);
-    if (log.isDamaged) return;
+    const { damaged } = this.#deps;
+    if (damaged.mustRepair(log, image)) return this.#deps.onRepairDue(log);
+    if (log.isDamaged || (damaged.mustLook(log) && this.#deps.onLookDue(log))) return;
     const { leaderId, uncleanEpoch } = image;
     const leaderEpoch = asLeaderEpoch(image.leaderEpoch);
     const generation = this.#generations.get(`${log.topicId}-${log.partition}`) ?? 0;

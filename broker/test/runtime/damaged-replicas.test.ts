@@ -171,6 +171,25 @@ describe("bad bits under a running broker (15.7)", () => {
     sameBytes(bench);
   });
 
+  for (const how of ["is killed", "is stopped"] as const) {
+    it(`are not forgotten where a broker ${how} before they are cut`, async () => {
+      const bench = await filled();
+      const log = bench.node(2).log();
+      const segment = log.segments()[1];
+      bench.flip(2, segment?.path ?? "", 100);
+      const verify = log.verify.bind(log);
+      await bench.drive(verify({ from: segment?.baseOffset ?? asOffset(0), to: asOffset(60) }));
+      log.verify = () => new Promise(() => undefined);
+      bench.node(2).manager.suspect(TOPIC, 0, asOffset(0));
+      await bench.until("out", () => !bench.isr().includes(2));
+      if (how === "is killed") bench.kill(2);
+      else await bench.stop(2);
+      await bench.start(2);
+      await bench.until("whole again", isWhole(bench));
+      sameBytes(bench);
+    });
+  }
+
   it("are cut as soon as there is room to keep what goes", async () => {
     const bench = await filled();
     const segment = bench.node(2).log().segments()[1];

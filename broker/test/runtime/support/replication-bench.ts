@@ -5,7 +5,7 @@
 import { RecordCursor, validateProducedBatch } from "@tidemark/proto";
 import { asOffset, asPartitionId, SeededRandom, SharedMemory } from "../../../src/base/index.ts";
 import { LiveConfig, loadConfig } from "../../../src/config/index.ts";
-import { alterPartitions, applyEntry, emptyImage, reportDamage } from "../../../src/metadata/index.ts";
+import { alterPartitions, applyEntry, emptyImage, registerBroker, reportDamage } from "../../../src/metadata/index.ts";
 import type {
   AlterPartitionsRequest,
   ClusterImage,
@@ -294,20 +294,23 @@ export class ReplicationBench {
         return directory;
       },
     };
-    this.commit({
-      type: "brokerRegistered",
-      brokerId: id,
-      brokerEpoch: this.image.metadataOffset + 1,
-      incarnationId: topicIdOf(60 + id),
-      directoryId: node.directoryId,
-      listeners: [],
-      rack: null,
-      host: null,
-      isFenced: false,
-      // 9(6): an emptied disk is a new replica.
-      isUnclean: (this.image.brokers.get(id)?.directoryId ?? node.directoryId) !== node.directoryId,
-      damaged,
-    });
+    const { directoryId } = node;
+    const before = this.image.brokers.get(id);
+    const { records } = registerBroker(
+      this.image,
+      {
+        brokerId: id,
+        incarnationId: `incarnation ${this.image.metadataOffset}`,
+        directoryId,
+        listeners: [],
+        rack: null,
+        // 9(6): an emptied disk is a new replica; all other restarts count as clean ones.
+        previousBrokerEpoch: before?.directoryId === directoryId ? before.brokerEpoch : -1,
+        damaged,
+      },
+      { isAlive: false, isAppliedAtOnce: true },
+    );
+    this.commit(...records);
     await this.drive(manager.start(node.image));
   }
 
