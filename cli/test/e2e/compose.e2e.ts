@@ -26,6 +26,11 @@ const lines = (from: number, to: number): string =>
   Array.from({ length: to - from }, (_, index) => `line ${from + index}\n`).join("");
 const sorted = (text: string): string[] => text.trimEnd().split("\n").sort();
 
+const addressIn = (line: string): string => {
+  const { host, port } = JSON.parse(line) as { host: string; port: number };
+  return `${host}:${port}`;
+};
+
 describe("docker-compose.yml", function () {
   if (command === "") {
     it("(not run: TIDEMARK_TEST_COMPOSE names no command of Docker Compose)");
@@ -100,11 +105,7 @@ describe("docker-compose.yml", function () {
     expect((await beside(["produce", "t"], lines(5_000, 10_000))).code).to.equal(0);
     written = 10_000;
     await readAll();
-    const addresses = (told: string): string[] =>
-      told
-        .trimEnd()
-        .split("\n")
-        .map((line) => (JSON.parse(line) as { address: string }).address);
+    const addresses = (told: string): string[] => told.trimEnd().split("\n").map(addressIn);
     const seen = await tidemark(["cluster", "brokers", "-o", "json", "-b", "localhost:9192"]);
     expect(addresses(seen.stdout.toString())).to.deep.equal(HOST.split(","));
     expect(addresses((await beside(["cluster", "brokers", "-o", "json"])).stdout)).to.deep.equal(INSIDE.split(","));
