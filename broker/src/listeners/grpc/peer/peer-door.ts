@@ -297,11 +297,12 @@ export class PeerDoor {
   /** Two nodes were given one id: each is told of the other. */
   #duplicate(theirs: PeerIdentity, seenAt: string): ApiError {
     const { nodeId, directoryId, door } = this.#deps.identity();
-    this.#logRefused("another broker with the id of this one was refused", {
-      brokerId: nodeId,
-      directoryId: theirs.directoryId,
-      address: seenAt,
-    });
+    if (this.#isRefusalLogged("duplicate"))
+      this.#deps.logger.error("another broker with the id of this one was refused", {
+        brokerId: nodeId,
+        directoryId: theirs.directoryId,
+        address: seenAt,
+      });
     const where = door === undefined || door.host === "" ? "" : ` at ${door.host}:${door.port}`;
     return new ApiError(
       "DUPLICATE_BROKER_REGISTRATION",
@@ -310,7 +311,8 @@ export class PeerDoor {
   }
 
   #logStranger(theirs: PeerIdentity, ours: PeerIdentity): void {
-    this.#logRefused("a broker of another cluster was refused", {
+    if (!this.#isRefusalLogged("stranger")) return;
+    this.#deps.logger.error("a broker of another cluster was refused", {
       brokerId: theirs.nodeId,
       theirClusterId: theirs.clusterId,
       clusterId: ours.clusterId,
@@ -318,11 +320,11 @@ export class PeerDoor {
   }
 
   /** One that was given the wrong addresses comes again and again. */
-  #logRefused(message: string, fields: Readonly<Record<string, unknown>>): void {
+  #isRefusalLogged(kind: "duplicate" | "stranger"): boolean {
     const now = this.#deps.clock.monotonicNow();
-    if (now - (this.#refusedLoggedAt.get(message) ?? Number.NEGATIVE_INFINITY) < LOG_INTERVAL_MS) return;
-    this.#refusedLoggedAt.set(message, now);
-    this.#deps.logger.error(message, fields);
+    if (now - (this.#refusedLoggedAt.get(kind) ?? Number.NEGATIVE_INFINITY) < LOG_INTERVAL_MS) return false;
+    this.#refusedLoggedAt.set(kind, now);
+    return true;
   }
 
   #callDeps(): StreamCallDeps {
