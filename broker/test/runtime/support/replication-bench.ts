@@ -247,7 +247,7 @@ export class ReplicationBench {
         const replication = node.life?.manager.replication;
         if (replication) return replication.accept(stream, from.nodeId);
         stream.close();
-        return { onFrame: () => undefined, onDrain: () => undefined, onClosed: () => undefined };
+        return { onFrame: (_, release) => release?.(), onDrain: () => undefined, onClosed: () => undefined };
       },
     };
     const transport = this.network.join({ process, address: node.address(), service, identity });
