@@ -75,9 +75,10 @@ export class Follower {
     this.#restTicks = Math.max(this.#restTicks, this.#silentTicks + ticks);
   }
 
-  /** It voted: the candidate gets its time. */
+  /** It voted: the candidate gets its time, also from one that is told once more that nobody leads yet. */
   onVoteGiven(): void {
     this.#beginWait();
+    this.#restTicks = Math.min(this.#state.options.campaignTicks, this.#electionTimeoutTicks);
   }
 
   /**

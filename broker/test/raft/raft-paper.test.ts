@@ -229,6 +229,22 @@ describe("Raft, claim by claim", () => {
       expect(calm.soft(2).role).to.equal("follower");
     });
 
+    it("gives the candidate that has its vote the time of a campaign, told again that nobody leads or not", () => {
+      const group = new Group(5);
+      for (const nodeId of [2, 3, 4, 5]) group.holdDisk(nodeId);
+      group.campaign(1);
+      for (const nodeId of [2, 3, 4, 5]) expect(group.node(nodeId).vote?.nodeId).to.equal(1);
+      // The votes are being written; a start asks every moment whether anybody leads.
+      for (let tick = 1; tick < ELECTION_TICKS; tick += 1) {
+        group.host(2).run((node) => node.onLeaderGone(1));
+        group.host(2).run((node) => node.tick());
+      }
+      expect(group.soft(2).role).to.equal("follower");
+      group.host(2).run((node) => node.onLeaderGone(0));
+      group.host(2).run((node) => node.tick());
+      expect(group.soft(2).role, "and no longer").to.equal("preCandidate");
+    });
+
     it("gives way to a pre-vote once in a term, so that one that cannot win holds nobody up", () => {
       const group = new Group(5);
       group.crash(3);
