@@ -43,6 +43,8 @@ export function drawOptions(random: SeededRandom): CrashRunOptions {
 }
 
 function drawConfig(random: SeededRandom): LogConfig {
+  // A stream of its own: seeds that failed before draw what they drew then.
+  const window = random.fork("flush window");
   return {
     // Powers of two, so that small segments, which roll often, are as frequent as large ones.
     segmentBytes: 2 ** random.between(10, 15) + random.below(1024),
@@ -52,7 +54,7 @@ function drawConfig(random: SeededRandom): LogConfig {
     indexIntervalBytes: random.pick([0, 100, 1000, 4096]),
     flushMessages: random.chance(0.2) ? random.between(1, 20) : NEVER,
     flushMs: random.chance(0.2) ? random.between(5, 100) : NEVER,
-    flushWindowMs: 0,
+    flushWindowMs: window.chance(0.3) ? window.between(1, 50) : 0,
     fileDeleteDelayMs: random.pick([0, 10, 1000]),
     cleanupPolicy: random.chance(0.8) ? ["delete"] : ["compact"],
     retentionMs: random.chance(0.5) ? random.pick([0, 5, 50, 400]) : -1,
