@@ -214,6 +214,8 @@ export class ImageDraft {
             return asChanged(before, uncleanlyLedBy(before, leaderId, around), { isNewLeader: true });
         }
       });
+      // What it has is what counts from here on.
+      if (choice !== "inSync") this.#forgetDamage(leaderId, topicId, partition);
     }
   }
 
@@ -357,7 +359,7 @@ export class ImageDraft {
     this.#noteChange(record.topicId, partition);
   }
 
-  /** It is in sync again: what was damaged there has been fetched anew. */
+  /** It is in sync again: what was damaged there has been fetched anew, or is done without. */
   #forgetDamage(brokerId: number, topicId: string, partition: number): void {
     const broker = this.#broker(brokerId);
     if (broker === undefined || !isDamaged(broker, topicId, partition)) return;

@@ -127,10 +127,6 @@ export class ReplicaLogs {
     return true;
   }
 
-  wasReadBack(log: PartitionLog): boolean {
-    return this.#wasRead.has(log);
-  }
-
   /** What was damaged is whole; or, with `isGivenUp`, counts as it is by an unclean choice. */
   endRepair({ topic, partition }: PartitionLog, isGivenUp: boolean): void {
     this.#step(topic, partition, () => this.#endRepair(topic, partition, isGivenUp));

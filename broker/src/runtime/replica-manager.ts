@@ -279,8 +279,7 @@ export class ReplicaManager {
       if (log === undefined || log.topicId !== topicId) continue;
       const { latestEpoch } = log;
       // 15.7(3): known to be bad, though not cut yet, it is not chosen either.
-      const isDoubted = this.#damaged.mustLook(log) && !this.#logs.wasReadBack(log);
-      const isDamaged = log.isDamaged || log.isRepairing || log.rot !== null || isDoubted;
+      const isDamaged = log.isDamaged || log.isRepairing || log.rot !== null;
       ends.push({ topicId, partition, latestEpoch, logEndOffset: endOffsetOf(log), isDamaged });
     }
     return ends;

@@ -264,6 +264,31 @@ describe("damage at run time (15.7(2), 15.7(4))", () => {
     expect(bench.image.brokers.get(2)?.damaged).to.deep.equal([]);
   });
 
+  it("is remembered over restarts until then, but not of a disk that was emptied", () => {
+    const bench = three();
+    const known = [{ topicId: bench.topicId(), partitions: [0] }];
+    expect(report(bench, 2)).to.equal("NONE");
+    for (const how of ["clean", "unclean"] as const) {
+      bench.restart(2, how);
+      expect(bench.image.brokers.get(2)?.damaged, how).to.deep.equal(known);
+    }
+    bench.restart(2, "clean", { damaged: known });
+    expect(bench.image.brokers.get(2)?.damaged, "found by the start, too").to.deep.equal(known);
+    bench.restart(2, "unclean", { directoryId: "another" });
+    expect(bench.image.brokers.get(2)?.damaged).to.deep.equal([]);
+  });
+
+  it("is forgotten of the replica that is chosen all the same: what it has counts from here on", () => {
+    const bench = three();
+    expect(report(bench, 2)).to.equal("NONE");
+    bench.fence(1);
+    bench.fence(3);
+    const partitions = [{ topicId: bench.topicId(), partitions: [0] }];
+    bench.decide({ records: [{ type: "leadersChosen", leaderId: 2, choice: "unclean", partitions }], response: null });
+    expect(bench.state()).to.equal("2 [2] / [] / [2]");
+    expect(bench.image.brokers.get(2)?.damaged).to.deep.equal([]);
+  });
+
   it("keeps one note of what is reported again", () => {
     const bench = three();
     for (let times = 0; times < 3; times += 1) expect(report(bench, 1)).to.equal("NONE");
