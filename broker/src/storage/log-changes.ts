@@ -231,7 +231,8 @@ export class LogChanges {
       host: { ...this.#host, beginCut },
       directory,
       config,
-      recoveryPoint: log.recoveryPointToKeep,
+      // The epoch file is exact below the recovery point on disk, and what is known beyond it goes with the log (5.1(5)).
+      recoveryPoint: Math.min(log.recoveryPointToKeep, log.epochsDirtyFrom),
       keepsCut: false,
       logStartOffset: log.logStartToKeep,
       isClean: false,

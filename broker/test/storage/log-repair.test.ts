@@ -1,6 +1,7 @@
 /** Damage found while a log is in use, and its repair from a peer (15.7(1)-(3)): found, cut with nothing thrown away, filled again, forgotten. */
 import { expect } from "chai";
 import { readBatchHeader } from "@tidemark/proto";
+import { asLeaderEpoch } from "../../src/base/index.ts";
 import { EpochCache } from "../../src/storage/epoch-cache.ts";
 import { FilePool } from "../../src/storage/file-pool.ts";
 import type { Logger } from "../../src/ports/index.ts";
@@ -164,6 +165,19 @@ describe("damage found in a log that is in use (15.7)", () => {
     const again = await machine.again();
     expect([again.directory.report.clean, again.directory.report.damaged]).to.deep.equal([true, []]);
     expect(await readAll(machine, again.log)).to.deep.equal(good);
+  });
+
+  it("leaves the leader epochs below it as they were, also those that no file knows yet (5.1(2), (5))", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await filled(machine);
+    const last = log.segments().at(-1);
+    flip(machine, last?.path ?? "", 70);
+    await machine.run(log.verify(EVERYTHING));
+    const ends = (of: PartitionLog) => [0, 1, 2].map((epoch) => of.endOffsetFor(asLeaderEpoch(epoch)));
+    const before = ends(log);
+    expect(before[0]).to.deep.equal({ epoch: 0, endOffset: 10 });
+    expect(machine.names(), "no checkpoint has asked for it").to.not.include("leader-epoch-checkpoint");
+    expect(ends(await machine.run(directory.repairLog(...T0)))).to.deep.equal(before);
   });
 
   it("stays damage over clean and unclean starts until the log is whole", async () => {
