@@ -8,8 +8,9 @@
  * The file is removed when the checkpoints no longer say that the log reaches further. A start that is interrupted finds it
  * again, and goes on.
  */
+import { DiskFault } from "../ports/index.ts";
 import { DAMAGED_SUFFIX } from "./directory-names.ts";
-import { readFullySync, syncPath, writeFullySync } from "./file-io.ts";
+import { readFullySync, removeFile, syncPath, writeFullySync } from "./file-io.ts";
 import type { LogHost } from "./log-host.ts";
 import { synced } from "./safe-write.ts";
 import type { Segment } from "./segment.ts";
@@ -30,9 +31,13 @@ export async function copyDamaged(host: LogHost, segment: Segment, fileBytes: nu
       writeFullySync(copy, bytes.subarray(0, readFullySync(segment.log, bytes, position)), position);
       await host.timers.yieldTurn();
     }
-  } finally {
+  } catch (error: unknown) {
     copy.closeSync();
+    // Half a copy is worth nothing, and what it takes of a full disk the metadata may need.
+    if (error instanceof DiskFault) removeFile(host.disk, path);
+    throw error;
   }
+  copy.closeSync();
   await synced(host, syncPath(host.disk, path));
   host.logger.warn("the bytes of a damaged segment are kept", { path });
 }

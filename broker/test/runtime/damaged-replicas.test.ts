@@ -199,6 +199,12 @@ describe("bad bits under a running broker (15.7)", () => {
     bench.node(2).manager.suspect(TOPIC, 0, segment?.baseOffset ?? asOffset(0));
     await bench.until("out", () => !bench.isr().includes(2));
     await bench.until("tried again", () => full.firedCount > 1);
+    const home = (segment?.path ?? "").replace(/\/[^/]*$/u, "");
+    const halves = bench
+      .node(2)
+      .alive.disk.list(home)
+      .filter((name) => name.endsWith(".damaged"));
+    expect(halves, "half a copy takes no room").to.deep.equal([]);
     expect(bench.isr()).to.deep.equal([1, 3]);
     faults.removeAll();
     await bench.until("whole again", isWhole(bench));
