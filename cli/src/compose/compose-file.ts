@@ -43,13 +43,14 @@ export function composeFile(options: ComposeOptions): string {
   const inside = ids.map((id) => `broker-${id}:${grpcPort + id - 1}`);
   const fromHost = ids.map((id) => (id === 1 ? `localhost:${grpcPort}` : String(grpcPort + id - 1)));
   const services = ids.map((id) => {
+    // Where the voters are, their list says; another broker says it itself.
     const [grpc, http] = [grpcPort + id - 1, httpPort + id - 1];
     return `  broker-${id}:
     <<: *broker
     hostname: broker-${id}
     environment:
       <<: *environment
-      TIDEMARK_LISTENERS: GRPC://0.0.0.0:${grpc},HTTP://0.0.0.0:${http},PEER://0.0.0.0:${PEER_PORT}
+      TIDEMARK_LISTENERS: GRPC://0.0.0.0:${grpc},HTTP://0.0.0.0:${http},PEER://0.0.0.0:${PEER_PORT}${id > voterCount(brokers) ? `\n      TIDEMARK_ADVERTISED_LISTENERS: PEER://broker-${id}:${PEER_PORT}` : ""}
     ports: ["${hostAddress}:${grpc}:${grpc}", "${hostAddress}:${http}:${http}"]
     volumes: ["data-${id}:/var/lib/tidemark"]
 `;

@@ -75,6 +75,9 @@ describe("generate compose", () => {
         expect(service.ports).to.deep.equal([`127.0.0.1:${grpc}:${grpc}`, `127.0.0.1:${http}:${http}`]);
         expect(service.volumes).to.deep.equal([`data-${index + 1}:/var/lib/tidemark`]);
         const voters = (service.environment["TIDEMARK_PEERS"] ?? "").split(",");
+        expect(service.environment["TIDEMARK_ADVERTISED_LISTENERS"]).to.equal(
+          voters.includes(name) ? undefined : `PEER://${name}:9392`,
+        );
         expect(voters).to.deep.equal(names.slice(0, voters.length));
         expect(voters.length % 2).to.equal(1);
         expect(voters.length).to.be.within(Math.min(Math.max(brokers - 1, 1), 5), 5);
