@@ -97,7 +97,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
   // ---- of the stream ----
 
   onFrame(frame: Buffer, release: (() => void) | null): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed) return release?.();
     try {
       const { brokerEpoch, creditBytes, reports, removed } = decodeReportFrame(frame);
       this.#brokerEpoch = brokerEpoch;

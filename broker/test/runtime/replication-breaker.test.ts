@@ -122,6 +122,20 @@ describe("replication: what comes at the wrong moment", () => {
     expect(ofSlot().at(-1)?.highWatermark).to.equal(1);
   });
 
+  it("lets go of a frame that comes when a newer stream of the follower has taken the place of its own", async () => {
+    const bench = await ReplicationBench.open({ brokers: 2 });
+    const stream: PeerStream = { send: () => true, bufferedBytes: 0, close: () => undefined };
+    const { replication } = bench.node(1).manager;
+    if (replication === null) throw new Error("nobody replicates");
+    const handlers = replication.accept(stream, 2);
+    replication.accept(stream, 2);
+    let releasedCount = 0;
+    handlers.onFrame(Buffer.alloc(0), () => {
+      releasedCount += 1;
+    });
+    expect(releasedCount).to.equal(1);
+  });
+
   it("DeleteRecords hears at once that the leadership ended while its log start was on the way to disk (8.2)", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
     for (let i = 0; i < 3; i++) await answered(bench, bench.append(1, { values: ["a"] }));
