@@ -71,7 +71,6 @@ ${peers(brokers)}
   # All on one machine: whoever comes in by localhost is told to find the other brokers there, too.
   TIDEMARK_HOST: compose
   TIDEMARK_SECURITY_ALLOW_INSECURE_LISTENERS: GRPC,HTTP,PEER
-${minInsync(brokers)}
   # For \`tidemark\` inside of the containers.
   TIDEMARK_BROKERS: ${inside.join(",")}
 
@@ -121,17 +120,9 @@ function peers(brokers: number): string {
   if (voters === brokers) return line;
   const meaning =
     voters === 1
-      ? "It alone votes on the cluster's metadata, for of two that vote neither may be away. While it is away nothing is written."
+      ? "It alone votes on the cluster's metadata, for of two that vote neither may be away. While it is away nothing is written; while broker-2 is away, what is acknowledged lies on broker-1's disk alone."
       : `These vote on the cluster's metadata, and ${(voters - 1) / 2} of them may be away; the others follow.`;
   return `${comment(meaning, "  ")}\n${line}`;
-}
-
-function minInsync(brokers: number): string {
-  const line = `  TIDEMARK_MIN_INSYNC_REPLICAS: "${brokers < 3 ? 1 : 2}"`;
-  if (brokers !== 2) return line;
-  const text =
-    "Writing goes on while broker-2 is away, and what is acknowledged then lies on broker-1's disk alone. With 2 it would be refused.";
-  return `${comment(text, "  ")}\n${line}`;
 }
 
 function upTo(count: number): number[] {

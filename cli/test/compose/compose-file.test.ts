@@ -81,7 +81,6 @@ describe("generate compose", () => {
         expect(voters).to.deep.equal(names.slice(0, voters.length));
         expect(voters.length % 2).to.equal(1);
         expect(voters.length).to.be.within(Math.min(Math.max(brokers - 1, 1), 5), 5);
-        expect(service.environment["TIDEMARK_MIN_INSYNC_REPLICAS"]).to.equal(brokers < 3 ? "1" : "2");
       }
     }
   });
