@@ -3,10 +3,10 @@
  * beside a raw pipeline of the same bytes, measured in one interleaved run. Rows marked `*` are those that docs/performance.md
  * speaks of. Ends with 1 when a growth law is broken, or what was asked for cannot be measured here.
  */
-import { parseArgs } from "node:util";
 import { printJson, printTable } from "./bench/report.ts";
 import type { Row } from "./bench/measure.ts";
 import { Impossible } from "./bench/scratch.ts";
+import { readCommandLine } from "./command-line.ts";
 
 /** How much work a shape does. `tiny` is what CI runs, so that no shape can rot; its figures mean nothing. */
 export interface Scale {
@@ -36,7 +36,18 @@ const shapes: Readonly<Record<string, () => Promise<Shape>>> = {
   footprint: async () => (await import("./bench/footprint.ts")).footprint,
 };
 
-const { values, positionals } = parseArgs({
+const USAGE = `usage: npm run bench -- ${Object.keys(shapes).join("|")} [options]
+
+  --json          a row as a line of JSON
+  --only TEXT     the rows with TEXT in their names
+  --pairs N       how often ours and raw take turns
+  --bytes N       of a run
+  --records N     of a run
+  --points N,N    where a curve of \`scale\` is measured
+  --runs N        of \`failover\`
+  --tiny          a second of each, whose figures mean nothing`;
+
+const { values, positionals } = readCommandLine(USAGE, {
   allowPositionals: true,
   options: {
     json: { type: "boolean", default: false },
@@ -53,9 +64,7 @@ const { values, positionals } = parseArgs({
 const [name = ""] = positionals;
 const load = Object.hasOwn(shapes, name) ? shapes[name] : undefined;
 if (load === undefined) {
-  process.stderr.write(
-    `usage: npm run bench -- ${Object.keys(shapes).join("|")} [--json] [--tiny] [--pairs N] [--bytes N] [--records N] [--points N,N] [--runs N] [--only TEXT]\n`,
-  );
+  process.stderr.write(`${name === "" ? "" : `error: there is no shape ${name}\n`}${USAGE}\n`);
   process.exit(2);
 }
 const points = values.points?.split(",").map(Number) ?? null;

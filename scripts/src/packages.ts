@@ -15,7 +15,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { readCommandLine } from "./command-line.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const linters = join(root, ".ci/lint/node_modules/.bin");
@@ -53,9 +53,11 @@ const EMBED_CHECK = `
   await broker.stop();
 `;
 
+const { values } = readCommandLine("usage: npm run packages -- [--require-linters]", {
+  options: { "require-linters": { type: "boolean", default: false } },
+});
 const work = mkdtempSync(join(tmpdir(), "tidemark-packages-"));
 try {
-  const { values } = parseArgs({ options: { "require-linters": { type: "boolean", default: false } } });
   check(values["require-linters"]);
 } finally {
   rmSync(work, { recursive: true, force: true });

@@ -6,10 +6,10 @@
  * Workers are threads; each takes every W-th seed, so that the outcome does not depend on their number.
  */
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { runLogCrash, runRaftGroup, runReplicationCluster } from "@tidemark/broker/sim";
 import { openLogDirectory } from "@tidemark/broker/storage";
+import { readCommandLine } from "./command-line.ts";
 
 interface Failure {
   readonly invariant: string;
@@ -63,11 +63,20 @@ interface Tally {
 /** Runs between two messages of a worker. */
 const RUNS_PER_MESSAGE = 20;
 
+const USAGE = `usage: npm run sim -- --profile ${Object.keys(PROFILES).join("|")} [options]
+
+  --runs N        seeded runs, 200 unless told otherwise
+  --seed S        of the first one; the others follow it
+  --workers W     threads
+  --keep-going    behind a run that failed, too
+
+npm run crash is the profile "log".`;
+
 if (isMainThread) await main();
 else await work(workerData as Job);
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readCommandLine(USAGE, {
     options: {
       profile: { type: "string" },
       runs: { type: "string", default: "200" },

@@ -13,12 +13,21 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { Client } from "@tidemark/client";
+import { readCommandLine } from "./command-line.ts";
 import { collectText, dealOut, type PartitionText, writeEdgeFiles } from "./story/corpus.ts";
 import { MortalBroker } from "./story/mortal-broker.ts";
 import { consumeThroughCli, produceThroughCli } from "./story/through-cli.ts";
 import { produceThroughSdk, readThroughSdk } from "./story/through-sdk.ts";
+
+const USAGE = `usage: npm run story -- [options]
+
+  --lines N        the first N lines; all unless told otherwise
+  --root DIR       whose text files are the input, node_modules unless told otherwise
+  --kills K        of the broker, each way, 3 unless told otherwise
+  --partitions P   of a topic, 4 unless told otherwise
+  --json           the outcome as JSON
+  --keep           leaves the data directory and the broker's log`;
 
 const CLI_TOPIC = "story-cli";
 const SDK_TOPIC = "story-sdk";
@@ -244,7 +253,7 @@ function print(all: readonly Chapter[]): void {
 }
 
 function readOptions(): Options {
-  const { values } = parseArgs({
+  const { values } = readCommandLine(USAGE, {
     options: {
       lines: { type: "string" },
       kills: { type: "string", default: "3" },
