@@ -1,7 +1,8 @@
 /**
  * Three real brokers under faults, with clients running the whole time (testing 6):
  *
- *     npm run chaos -- [--minutes N | --faults-count N] [--seed S] [--faults a,b] [--plan FILE] [--json] [--keep]
+ *     npm run chaos -- [--minutes N | --faults-count N] [--seed S] [--faults a,b] [--plan FILE]
+ *         [--network auto|namespaces|proxies] [--json] [--keep]
  *
  * Prints its plan first, so that it can be replayed (--plan), then a line for each fault. At the end all is healed, every
  * partition is read to its end, all brokers are stopped, their logs are held against one another, and they are started and
@@ -9,7 +10,8 @@
  * watermark, every producer and reader still ran, and each fault was followed by a cluster that was whole again. 1: not so;
  * the folder with data, logs and history stays.
  *
- * As root every broker has a network and a disk of its own; elsewhere the faults that need them are skipped, aloud.
+ * As root on Linux every broker has a network and a disk of its own. Elsewhere proxies stand between the brokers, which `--network
+ * proxies` asks for as root too, and the faults that need disks are skipped, aloud.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,19 +23,21 @@ import { SeededRandom } from "@tidemark/broker/base";
 import { checkHistory, type Verdict } from "@tidemark/broker/sim";
 import { whyNot } from "../support/mounts.ts";
 import { ChaosCluster, LivenessFailure } from "./cluster.ts";
-import { type Capability, type Fault, FAULTS } from "./faults.ts";
-import { Loopback, NamespacedNetwork, OUTER_NAMESPACE, whyNoNamespaces } from "./network.ts";
+import { type Capability, type Fault, FAULTS, rotated } from "./faults.ts";
+import { makeNetwork, NETWORKS, type NetworkKind, outerNamespace, whyNoNamespaces } from "./network.ts";
 import { makePlan, type PlannedFault } from "./plan.ts";
 import { compareReplicas } from "./replicas.ts";
 import { Workload } from "./workload.ts";
 
 const TOPIC = "chaos";
+const PROBE_TOPIC = `${TOPIC}-probe`;
 const BROKERS = 3;
 const PARTITIONS = 6;
 const SESSION_TIMEOUT_MS = 9_000;
 /** After a fault all must be as before within this time: a session, a recovery and the way back into the ISR. */
 const HEAL_LIMIT_MS = 120_000;
 const PLAN_MAX = 2_000;
+/** Set to the kind of network once the run is wrapped. */
 const INNER = "CHAOS_INNER";
 
 interface Options {
@@ -42,6 +46,7 @@ interface Options {
   readonly seed: number;
   readonly faults: readonly string[];
   readonly plan: string | null;
+  readonly network: NetworkKind;
   readonly isJson: boolean;
   readonly isKept: boolean;
 }
@@ -50,12 +55,13 @@ const options = readOptions();
 if (process.env[INNER] === undefined) process.exit(enterNamespace());
 process.exit(await run());
 
-/** Runs the same command again, wrapped where the machine can. */
+/** Runs the same command again, wrapped where the machine can: for a network of its own, or for disks alone. */
 function enterNamespace(): number {
-  const reason = whyNoNamespaces();
+  const { network } = options;
+  const isWrapped = network === "namespaces" || whyNot("ext4") === null;
   const command = [process.execPath, "--enable-source-maps", ...process.argv.slice(1)];
-  const [file = "", ...args] = reason === null ? [...OUTER_NAMESPACE, ...command] : command;
-  const { status } = spawnSync(file, args, { stdio: "inherit", env: { ...process.env, [INNER]: reason ?? "" } });
+  const [file = "", ...args] = isWrapped ? [...outerNamespace(network), ...command] : command;
+  const { status } = spawnSync(file, args, { stdio: "inherit", env: { ...process.env, [INNER]: network } });
   return status ?? 1;
 }
 
@@ -67,12 +73,11 @@ async function run(): Promise<number> {
     say(`TROUBLE ${message}`);
   };
   const absent = new Map<Capability, string>();
-  const noNetwork = process.env[INNER] ?? "";
-  if (noNetwork !== "") absent.set("network", noNetwork);
-  const noDisks = noNetwork === "" ? whyNot("ext4") : noNetwork;
+  const noDisks = whyNot("ext4");
   if (noDisks !== null) absent.set("disks", noDisks);
   const plan = options.plan === null ? drawPlan(absent) : readPlan(options.plan);
-  print({ event: "plan", seed: options.seed, minutes: options.minutes, plan: plan.slice(0, shownOf(plan)) });
+  const { seed, minutes, network } = options;
+  print({ event: "plan", seed, minutes, network, plan: plan.slice(0, shownOf(plan)) });
 
   const folder = mkdtempSync(join(tmpdir(), "tidemark-chaos-"));
   mkdirSync(folder, { recursive: true });
@@ -80,18 +85,17 @@ async function run(): Promise<number> {
   const cluster = await ChaosCluster.make({
     folder,
     brokersCount: BROKERS,
-    network: absent.has("network") ? new Loopback() : new NamespacedNetwork(ids),
+    network: makeNetwork(network, ids),
     hasOwnDisks: !absent.has("disks"),
     settings: { "log.segment.bytes": String(4 * 1024 * 1024), "broker.session.timeout.ms": String(SESSION_TIMEOUT_MS) },
     onUnexpectedEnd: onTrouble,
   });
   await using _stopped = cluster;
   await cluster.startAll();
-  for (const [name, partitions] of [
-    [TOPIC, PARTITIONS],
-    [`${TOPIC}-probe`, 1],
-  ] as const)
-    await cluster.client.admin.topics.create({ name, partitions, replicas: 3, config: { "min.insync.replicas": "2" } });
+  const config = { "min.insync.replicas": "2" };
+  const { topics } = cluster.client.admin;
+  await topics.create({ name: TOPIC, partitions: PARTITIONS, replicas: BROKERS, config });
+  await topics.create({ name: PROBE_TOPIC, assignment: ids.map((_, first) => rotated(ids, first)), config });
   const workload = new Workload({
     bootstrap: cluster.bootstrap,
     topic: TOPIC,
@@ -117,13 +121,14 @@ async function run(): Promise<number> {
         cluster,
         topic: TOPIC,
         partitionsCount: PARTITIONS,
+        probeTopic: PROBE_TOPIC,
         random: new SeededRandom(planned.seed),
         sessionTimeoutMs: SESSION_TIMEOUT_MS,
         onTrouble,
         say,
       });
       const brokenMs = performance.now() - begunAt;
-      await cluster.untilWhole([TOPIC, `${TOPIC}-probe`], HEAL_LIMIT_MS);
+      await cluster.untilWhole([TOPIC, PROBE_TOPIC], HEAL_LIMIT_MS);
       await workload.untilAllMoved(HEAL_LIMIT_MS);
       counts.set(planned.fault, (counts.get(planned.fault) ?? 0) + 1);
       print({
@@ -246,6 +251,7 @@ function readOptions(): Options {
       seed: { type: "string" },
       faults: { type: "string", default: "" },
       plan: { type: "string" },
+      network: { type: "string", default: "auto" },
       json: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
     },
@@ -259,7 +265,20 @@ function readOptions(): Options {
   const faultsMax = values["faults-count"] === undefined ? Number.POSITIVE_INFINITY : Number(values["faults-count"]);
   if (!(minutes > 0) || !(faultsMax >= 1) || !Number.isSafeInteger(seed))
     throw new RangeError("--minutes, --faults-count and --seed are numbers; the first two are above 0");
-  return { minutes, faultsMax, seed, faults, plan: values.plan ?? null, isJson: values.json, isKept: values.keep };
+  // Wrapped, the question has been answered.
+  const network = (process.env[INNER] as NetworkKind | undefined) ?? networkOf(values.network);
+  const plan = values.plan ?? null;
+  return { minutes, faultsMax, seed, faults, plan, network, isJson: values.json, isKept: values.keep };
+}
+
+function networkOf(asked: string): NetworkKind {
+  const kind = NETWORKS.find((one) => one === asked);
+  if (kind === undefined && asked !== "auto")
+    throw new RangeError(`there is no network ${asked}; there are auto, ${NETWORKS.join(", ")}`);
+  if (kind === "proxies") return kind;
+  const reason = whyNoNamespaces();
+  if (kind === "namespaces" && reason !== null) throw new RangeError(`--network namespaces: ${reason}`);
+  return reason === null ? "namespaces" : "proxies";
 }
 
 function print(fields: Readonly<Record<string, unknown>>): void {

@@ -1,6 +1,6 @@
 /** The brokers of a chaos run, and what is known of them from outside: who leads, who is in sync, who is the controller. */
 import { mkdirSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, type TopicDescription } from "@tidemark/client";
@@ -38,7 +38,6 @@ export class ChaosCluster implements AsyncDisposable {
     this.#folder = folder;
     this.#disks = disks;
     this.network = network;
-    const voters = ports.map(({ peer }, slot) => `${slot + 1}@${network.hostOf(slot + 1)}:${peer}`).join(",");
     this.bootstrap = ports.map(({ grpc }, slot) => `${network.hostOf(slot + 1)}:${grpc}`);
     this.brokers = ports.map(({ grpc, http, peer }, slot) => {
       const nodeId = slot + 1;
@@ -49,7 +48,9 @@ export class ChaosCluster implements AsyncDisposable {
         commandPrefix: network.commandPrefix(nodeId),
         settings: {
           "node.id": String(nodeId),
-          "controller.quorum.voters": voters,
+          "controller.quorum.voters": ports
+            .map((_, other) => `${other + 1}@${network.peerAddress(nodeId, other + 1)}`)
+            .join(","),
           "log.dirs": this.dataDirectory(nodeId),
           // A network of its own that nobody else is on.
           "security.allow.insecure.listeners": "GRPC,HTTP,PEER",
@@ -66,7 +67,11 @@ export class ChaosCluster implements AsyncDisposable {
 
   static async make(options: ClusterOptions): Promise<ChaosCluster> {
     const ids = Array.from({ length: options.brokersCount }, (_, slot) => slot + 1);
-    const ports = await Promise.all(ids.map(() => freePorts()));
+    const held = await Promise.all(ids.map(() => Promise.all(Array.from({ length: 3 }, listen))));
+    const ports = held.map(portsOf);
+    // What the network listens on itself is none of the ports that the brokers will have.
+    await options.network.connect(new Map(ports.map(({ peer }, slot) => [slot + 1, peer])));
+    await Promise.all(held.flat().map((server) => new Promise((resolve) => server.close(resolve))));
     const disks = new Map<number, FailingDisk>();
     if (options.hasOwnDisks)
       for (const id of ids)
@@ -156,6 +161,7 @@ export class ChaosCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client.close({ timeout: 0 }).catch(() => undefined);
     await Promise.all(this.brokers.map((broker) => broker.kill()));
+    await this.network[Symbol.asyncDispose]();
   }
 
   #diskPath(nodeId: number): string {
@@ -169,18 +175,16 @@ interface Ports {
   readonly peer: number;
 }
 
-/** Free a moment ago; a broker must come back to the same ones, and its peers must know them before it starts. */
-async function freePorts(): Promise<Ports> {
-  const servers = await Promise.all(Array.from({ length: 3 }, listen));
+/** Of servers that are about to close: a broker must come back to the same ones, and its peers must know them before it starts. */
+function portsOf(servers: readonly Server[]): Ports {
   const [grpc = 0, http = 0, peer = 0] = servers.map((server) => {
     const address = server.address();
     return typeof address === "object" && address !== null ? address.port : 0;
   });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return { grpc, http, peer };
 }
 
-function listen(): Promise<ReturnType<typeof createServer>> {
+function listen(): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

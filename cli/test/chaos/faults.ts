@@ -3,23 +3,23 @@
  * resolves; that the cluster becomes whole again is the runner's question. Producers and readers run all the while.
  */
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { openSync, readdirSync, readSync, closeSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { codecs, topic } from "@tidemark/client";
 import type { SeededRandom } from "@tidemark/broker/base";
-import { launcher } from "../support/tidemark.ts";
 import type { ChaosCluster } from "./cluster.ts";
 
 /** What a fault needs of the machine. */
-export type Capability = "network" | "disks";
+export type Capability = "disks";
 
 export interface FaultContext {
   readonly cluster: ChaosCluster;
   /** The topic that the workload runs on. */
   readonly topic: string;
   readonly partitionsCount: number;
+  /** Nobody counts on what it holds; every broker is the preferred leader of one of its partitions. */
+  readonly probeTopic: string;
   /** Drawn from the plan's seed, so that a replay does the same. */
   readonly random: SeededRandom;
   readonly sessionTimeoutMs: number;
@@ -37,10 +37,12 @@ export interface Fault {
 const DISK_FAULT_EXIT = 74;
 /** Bounds of the time that something stays broken, ms. */
 const SHORT_MS = [100, 3_000] as const;
+/** The probe's word for it. */
+const ACKNOWLEDGED = "NONE";
 const ISR_CHANGE_LIMIT_MS = 60_000;
 const END_LIMIT_MS = 60_000;
-/** What a client on the wrong side of a cut is given for one record. */
-const PROBE_MS = 6_000;
+const PROBE_LIMIT_MS = 20_000;
+const probe = join(import.meta.dirname, "probe.js");
 
 const fault = (name: string, run: Fault["run"], needs: Capability | null = null): Fault => ({ name, needs, run });
 
@@ -127,14 +129,10 @@ export const FAULTS: readonly Fault[] = [
     flipBit(join(cluster.dataDirectory(victim.nodeId), "tidemark-metadata"), context);
     victim.start();
   }),
-  fault("isolate-leader", async (context) => cutOff(context, await leader(context), "both"), "network"),
-  fault(
-    "isolate-controller",
-    async (context) => cutOff(context, await context.cluster.controller(), "both"),
-    "network",
-  ),
-  fault("one-way-out", async (context) => cutOff(context, await leader(context), "out"), "network"),
-  fault("one-way-in", async (context) => cutOff(context, await leader(context), "in"), "network"),
+  fault("isolate-leader", async (context) => cutOff(context, await leader(context), "both")),
+  fault("isolate-controller", async (context) => cutOff(context, await context.cluster.controller(), "both")),
+  fault("one-way-out", async (context) => cutOff(context, await leader(context), "out")),
+  fault("one-way-in", async (context) => cutOff(context, await leader(context), "in")),
   fault(
     "disk-full",
     async (context) => {
@@ -206,34 +204,75 @@ async function pause({ cluster, say }: FaultContext, victim: number, forMs: numb
   cluster.broker(victim).resume();
 }
 
+/**
+ * The victim alone on one side. Its clients may be refused or left without an answer; told of success they may not be, not even
+ * where one direction goes on: an acknowledgement needs a follower's word, and that the leader sent it something.
+ */
 async function cutOff(context: FaultContext, victim: number, direction: "both" | "in" | "out"): Promise<void> {
-  const { cluster, random, sessionTimeoutMs } = context;
+  const { cluster, probeTopic, random, sessionTimeoutMs, onTrouble, say } = context;
   const others = cluster.brokers.map(({ nodeId }) => nodeId).filter((id) => id !== victim);
+  const probed = cluster.brokers.map((_, partition) => ({ topic: probeTopic, partition }));
+  await cluster.client.admin.partitions.electLeader(probed, "preferred", { timeout: 30_000 });
   for (const other of others) {
     if (direction !== "in") cluster.network.cut(victim, other);
     if (direction !== "out") cluster.network.cut(other, victim);
   }
   try {
+    const probing = startProbe(context, victim);
+    await probing.untilAnswered();
     await sleep(random.between(500, 2 * sessionTimeoutMs));
-    if (direction === "both") await acknowledgesNothing(context, victim);
+    const answers = await probing.end();
+    const told = [...answers].map(([code, count]) => `${count} ${code}`).join(", ");
+    say(`broker ${victim}, cut off (${direction}), answered acks=all with ${told}`);
+    if (answers.has(ACKNOWLEDGED))
+      onTrouble(`broker ${victim}, cut off from the majority (${direction}), acknowledged records with acks=all`);
   } finally {
     cluster.network.heal();
   }
 }
 
-/** Clients on the side without a majority may be refused or left without an answer; told of success they may not be. */
-async function acknowledgesNothing({ cluster, topic: name, onTrouble }: FaultContext, victim: number): Promise<void> {
+interface Probing {
+  /** Of a batch that it sent. @throws Error when there was none within a bound */
+  untilAnswered(): Promise<void>;
+  /** How often it was told what. */
+  end(): Promise<ReadonlyMap<string, number>>;
+}
+
+/** A client that reaches this broker alone. */
+function startProbe({ cluster, probeTopic }: FaultContext, victim: number): Probing {
   const [file, ...prefix] = [...cluster.network.commandPrefix(victim), process.execPath];
   const address = cluster.bootstrap[victim - 1] ?? "";
-  const child = spawn(file, [...prefix, launcher, "produce", `${name}-probe`, "-b", address], {
-    stdio: ["pipe", "ignore", "ignore"],
+  const child = spawn(file, [...prefix, probe, address, probeTopic, String(cluster.brokers.length)], {
+    stdio: ["pipe", "pipe", "ignore"],
   });
+  let told = "";
+  const answered = new Promise<void>((resolve) =>
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      told += text;
+      resolve();
+    }),
+  );
+  const ended = new Promise<void>((resolve) => child.once("close", resolve));
+  const limit = setTimeout(() => child.kill("SIGKILL"), PROBE_LIMIT_MS).unref();
   child.stdin.on("error", () => undefined);
-  child.stdin.end("a record that must not be acknowledged\n");
-  const limit = setTimeout(() => child.kill("SIGKILL"), PROBE_MS);
-  const [code] = (await once(child, "exit")) as [number | null];
-  clearTimeout(limit);
-  if (code === 0) onTrouble(`broker ${victim}, cut off from the majority, acknowledged a record with acks=all`);
+  return {
+    untilAnswered: async () => {
+      await Promise.race([answered, ended]);
+      clearTimeout(limit);
+      if (told === "") throw new Error(`the probe beside broker ${victim} was never answered`);
+    },
+    end: async () => {
+      child.stdin.end();
+      await ended;
+      return tally(told.split("\n").filter((line) => line !== ""));
+    },
+  };
+}
+
+function tally(words: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return counts;
 }
 
 /** A topic is deleted and made again under its name while a broker is down: nothing of the old one may come back (P47). */
@@ -275,7 +314,8 @@ async function remakeTopic(context: FaultContext): Promise<void> {
     );
 }
 
-function rotated(ids: readonly number[], by: number): number[] {
+/** So that each id comes first for one `by`. */
+export function rotated(ids: readonly number[], by: number): number[] {
   return [...ids.slice(by), ...ids.slice(0, by)];
 }
 

@@ -1,24 +1,25 @@
 /**
- * A network namespace per broker, all on one bridge, in the network namespace of the run: a cut is a route that leads
- * nowhere, for one direction at a time. When the process that made the outer namespace ends, the kernel takes them all.
+ * The networks between the brokers of a chaos run, where each way from one broker to another can be cut.
  *
- * Without root there is one loopback for all, and nothing can be cut.
+ * Namespaces, as root on Linux: one per broker, all on one bridge, in the network namespace of the run; a cut is a route that leads
+ * nowhere. When the process that made the outer namespace ends, the kernel takes them all.
+ *
+ * Proxies, anywhere: all brokers stand on one loopback, and each dials the peer doors of the others through proxies of its own,
+ * which its `controller.quorum.voters` names in their place.
  */
 import { execFileSync, spawnSync } from "node:child_process";
+import { CuttableProxy } from "./cuttable-proxy.ts";
 
 const PREFIX = "10.77.0";
 const HARNESS = 254;
 
-/** What a run is wrapped in, so that namespaces, bridges, mounts and processes vanish with it, however it ends. */
-export const OUTER_NAMESPACE = [
-  "unshare",
-  "--net",
-  "--mount",
-  "--pid",
-  "--fork",
-  "--kill-child",
-  "--mount-proc",
-] as const;
+export const NETWORKS = ["namespaces", "proxies"] as const;
+export type NetworkKind = (typeof NETWORKS)[number];
+
+/** What a run is wrapped in, so that mounts and processes vanish with it, however it ends. */
+const OUTER_NAMESPACE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"] as const;
+/** The same, and the bridge and the namespaces on it. */
+const OUTER_NETWORK = [...OUTER_NAMESPACE, "--net"] as const;
 
 /** Why this machine cannot give each broker a network of its own; null: it can. */
 export function whyNoNamespaces(): string | null {
@@ -26,43 +27,78 @@ export function whyNoNamespaces(): string | null {
   if (process.getuid?.() !== 0) return "network namespaces need root";
   const probe =
     "mount -t tmpfs none /run/netns 2>/dev/null || mkdir -p /run/netns && mount -t tmpfs none /run/netns; ip link add probe type bridge";
-  const [file, ...flags] = OUTER_NAMESPACE;
+  const [file, ...flags] = OUTER_NETWORK;
   const { status } = spawnSync(file, [...flags, "sh", "-c", probe], { stdio: "ignore", timeout: 10_000 });
   return status === 0 ? null : "`ip` cannot make a bridge in a namespace here";
 }
 
-export interface Network {
-  readonly canCut: boolean;
+/** How a run with that network is wrapped. */
+export function outerNamespace(kind: NetworkKind): readonly string[] {
+  return kind === "namespaces" ? OUTER_NETWORK : OUTER_NAMESPACE;
+}
+
+export function makeNetwork(kind: NetworkKind, nodeIds: readonly number[]): Network {
+  return kind === "namespaces" ? new NamespacedNetwork(nodeIds) : new ProxiedLoopback();
+}
+
+export interface Network extends AsyncDisposable {
   hostOf(nodeId: number): string;
+  /** The peer doors that will stand there, by node id; before any broker starts. */
+  connect(peerPorts: ReadonlyMap<number, number>): Promise<void>;
+  /** host:port where a broker dials the peer door of another, or finds its own. */
+  peerAddress(from: number, to: number): string;
   /** What goes before a command so that it runs on the network of a broker. */
   commandPrefix(nodeId: number): readonly string[];
-  /** Packets from one broker to the other are dropped from now on; the other way they go. */
+  /** Nothing comes from one broker to the other from now on; the other way it does. */
   cut(from: number, to: number): void;
   heal(): void;
 }
 
-export class Loopback implements Network {
-  readonly canCut = false;
+export class ProxiedLoopback implements Network {
+  readonly #ports = new Map<number, number>();
+  /** Who dials, whom, and through what. */
+  readonly #ways: { readonly from: number; readonly to: number; readonly proxy: CuttableProxy }[] = [];
 
   hostOf(): string {
     return "127.0.0.1";
+  }
+
+  async connect(peerPorts: ReadonlyMap<number, number>): Promise<void> {
+    for (const [to, port] of peerPorts) {
+      this.#ports.set(to, port);
+      const diallers = [...peerPorts.keys()].filter((from) => from !== to);
+      const proxies = await Promise.all(diallers.map(() => CuttableProxy.open(port)));
+      for (const [slot, proxy] of proxies.entries()) this.#ways.push({ from: diallers[slot] ?? -1, to, proxy });
+    }
+  }
+
+  peerAddress(from: number, to: number): string {
+    const way = this.#ways.find((one) => one.from === from && one.to === to);
+    return `${this.hostOf()}:${way?.proxy.port ?? this.#ports.get(to)}`;
   }
 
   commandPrefix(): readonly string[] {
     return [];
   }
 
-  cut(): void {
-    throw new Error("loopback cannot be cut");
+  cut(from: number, to: number): void {
+    for (const way of this.#ways) {
+      if (way.from === from && way.to === to) way.proxy.cut("there");
+      if (way.from === to && way.to === from) way.proxy.cut("back");
+    }
   }
 
   heal(): void {
-    // Nothing was cut.
+    for (const { proxy } of this.#ways) proxy.heal();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#ways.splice(0).map(({ proxy }) => proxy[Symbol.asyncDispose]()));
   }
 }
 
 export class NamespacedNetwork implements Network {
-  readonly canCut = true;
+  readonly #ports = new Map<number, number>();
   readonly #cuts: { readonly from: number; readonly to: number }[] = [];
 
   constructor(nodeIds: readonly number[]) {
@@ -86,6 +122,14 @@ export class NamespacedNetwork implements Network {
     return `${PREFIX}.${nodeId}`;
   }
 
+  async connect(peerPorts: ReadonlyMap<number, number>): Promise<void> {
+    for (const [nodeId, port] of peerPorts) this.#ports.set(nodeId, port);
+  }
+
+  peerAddress(_from: number, to: number): string {
+    return `${this.hostOf(to)}:${this.#ports.get(to)}`;
+  }
+
   commandPrefix(nodeId: number): readonly string[] {
     return ["ip", "netns", "exec", `b${nodeId}`];
   }
@@ -98,6 +142,10 @@ export class NamespacedNetwork implements Network {
   heal(): void {
     for (const { from, to } of this.#cuts.splice(0))
       ip("-n", `b${from}`, "route", "del", "blackhole", `${PREFIX}.${to}/32`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Ends with the process.
   }
 }
 
