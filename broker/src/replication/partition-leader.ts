@@ -352,7 +352,8 @@ export class PartitionLeader {
     if (this.#isHoldingBack || this.#proposals.inFlight !== null) return NOTHING;
     const least = Math.max(this.#highWatermark, this.epochStartOffset);
     const joining = this.#followers.filter(
-      (follower) => !follower.isInIsr && follower.endOffset >= least && this.#isEligible(follower),
+      (follower) =>
+        !follower.isInIsr && follower.endOffset >= least && this.#isEligible(follower) && this.#startsHere(follower),
     );
     if (joining.length === 0) return NOTHING;
     const members = this.#followers.filter((follower) => follower.isInIsr);
@@ -377,6 +378,14 @@ export class PartitionLeader {
     const broker = this.#deps.broker(brokerId);
     if (broker === undefined || broker.isFenced || broker.isFull || broker.isShuttingDown) return false;
     return broker.brokerEpoch === endBrokerEpoch;
+  }
+
+  /**
+   * Below the log start nobody can tell any more which epochs there were: what a follower has there may have diverged, and with it
+   * as the leader it would be read again.
+   */
+  #startsHere(follower: FollowerProgress): boolean {
+    return follower.durableLogStart(follower.endBrokerEpoch) >= this.#log.logStartOffset;
   }
 
   // ---- the high watermark ----

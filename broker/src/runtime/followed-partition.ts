@@ -134,6 +134,8 @@ export class FollowedPartition implements LogEvents {
     this.#countsSynced = countsSynced(log.config.durability);
     log.events = this;
     this.#sync();
+    // A raise that found no room under another role: as long as it cannot be told as durable, nobody lets this replica join (7(5)).
+    if (log.durableLogStartOffset < log.logStartOffset) this.#raiseLogStart(log.logStartOffset);
   }
 
   get generation(): number {

@@ -238,6 +238,15 @@ describe("Rules of the leader", () => {
       });
     }
 
+    it("7(5), 5.1(3): not by one that durably begins before the leader: what it has there may have diverged", () => {
+      const bench = new LeaderBench({ membership: membership({ isr: [1, 2] }), logStart: 50 });
+      bench.hear(2, { ask: { from: 100, epochBefore: -1 }, at: 100, logStart: 50 });
+      const early = bench.hear(3, { ask: { from: 100, epochBefore: -1 }, at: 100, logStart: 49 });
+      expect(proposals(early)).to.deep.equal([]);
+      expect(proposals(bench.tick(LAG_MS / 2))).to.deep.equal([]);
+      expect(proposed(bench.hear(3, { at: 100, logStart: 50 }))).to.deep.equal([[1, 2, 3]]);
+    });
+
     it("7(5), P05, P24: not by another process life than the registered one; what was checked is what is sent", () => {
       const bench = new LeaderBench({ membership: membership({ isr: [1, 2] }) });
       bench.hear(2, 100);

@@ -594,6 +594,27 @@ describe("replication: settings and deletions", () => {
     }
   });
 
+  it("joins when its log start is durable, though there was no room for that before another led (7(5))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 6; i++) await put(bench, 1, `r${i}`);
+    const log = bench.node(3).log();
+    const { faults } = bench.node(3).disk;
+    const full = { operation: "write", effect: "ENOSPC", path: /log-start-offset/u, times: 1_000_000 } as const;
+    const fault = faults.add(full);
+    const deleted = bench
+      .node(1)
+      .led()
+      .deleteRecordsBefore(asOffset(4), asMs(bench.world.nowMs + 1_000));
+    await bench.until("it holds in memory", () => log.logStartOffset === 4 && fault.firedCount > 0);
+    bench.change({ leaderId: 2, isr: [2, 1] });
+    await bench.drive(deleted.catch(() => undefined));
+    await bench.world.runFor(5_000);
+    expect([log.durableLogStartOffset, [...bench.isr()]]).to.deep.equal([0, [2, 1]]);
+    fault.remove();
+    await bench.until("in sync", () => bench.isr().includes(3));
+    expect(log.durableLogStartOffset).to.equal(4);
+  });
+
   it("DeleteRecords does not wait for a replica that is fenced, and says so of one that is not in time", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
     for (let i = 0; i < 10; i++) await put(bench, 1, `r${i}`);

@@ -24,6 +24,10 @@ const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
   [503171, "a member of the ISR has something else below the leader's log start: the check asked too much"],
   [502801, "min ISR fell below the copies that were destroyed before: the check asked too much"],
   [43, "the log start hides where an epoch began: what lies below it is nobody's to compare"],
+  [
+    71003940,
+    "a follower joined with other batches below the leader's log start, and was chosen before it had cut them",
+  ],
 ];
 
 function describeFailure({ seed, failure }: ClusterRunResult): string {
