@@ -20,7 +20,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { SeededRandom } from "@tidemark/broker/base";
-import { checkHistory, type Verdict } from "@tidemark/broker/sim";
+import { checkHistory, type History, type Verdict } from "@tidemark/broker/sim";
 import { whyNot } from "../support/mounts.ts";
 import { ChaosCluster, LivenessFailure } from "./cluster.ts";
 import { type Capability, type Fault, FAULTS, rotated } from "./faults.ts";
@@ -151,11 +151,32 @@ async function run(): Promise<number> {
   const verdict = checkHistory(workload.history, { isIdempotent: true });
   const isGood = troubles.length === 0 && verdict.isValid;
   report(verdict, { isGood, troubles, counts, absent, workload, seconds: (performance.now() - startedAt) / 1_000 });
-  if (!isGood)
+  if (!isGood) {
     writeFileSync(join(folder, "verdict.json"), JSON.stringify({ options, plan, troubles, verdict }, null, 2));
+    writeSends(join(folder, "sends.csv"), workload.history);
+  }
   if (isGood && !options.isKept) rmSync(folder, { recursive: true, force: true });
   else say(`kept ${folder}`);
   return isGood ? 0 : 1;
+}
+
+/** A row for each send; times in ms since this process began, outcome 0 = nobody knows, 1 = acknowledged, 2 = refused. */
+function writeSends(path: string, { partitions }: History): void {
+  writeFileSync(path, "partition,value,producer,startedAt,endedAt,outcome,offset\n");
+  for (const { name, sends } of partitions) {
+    const rows = Array.from({ length: sends.value.length }, (_, row) =>
+      [
+        name,
+        sends.value.at(row),
+        sends.producer.at(row),
+        Math.round(sends.startedAt.at(row)),
+        Math.round(sends.endedAt.at(row)),
+        sends.outcome.at(row),
+        sends.offset.at(row),
+      ].join(","),
+    );
+    writeFileSync(path, `${rows.join("\n")}\n`, { flag: "a" });
+  }
 }
 
 /** Drain, stop, compare, start, drain again. */
