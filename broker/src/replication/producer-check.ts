@@ -24,7 +24,7 @@ export interface KnownProducer {
   readonly producerEpoch: number;
   /** Of its newest batch; -1: none in this epoch. */
   readonly lastSequence: number;
-  /** Batches older than `batches` may lie in the log unremembered, as after a load (11.1(2)). */
+  /** Batches older than `batches` may lie in the log unremembered (11.1(2)). */
   readonly olderInLog: boolean;
   readonly batches: readonly KnownBatch[];
 }

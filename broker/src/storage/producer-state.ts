@@ -96,7 +96,7 @@ export class ProducerState {
       lastSequence,
       lastOffset,
       lastTimestamp: mark.maxTimestamp,
-      olderInLog: isSameEpoch && known.olderInLog && kept.length < BATCHES_KEPT,
+      olderInLog: isSameEpoch && (known.olderInLog || batches.length === BATCHES_KEPT),
       batches: kept,
       coordinatorEpoch: known?.coordinatorEpoch ?? -1,
       currentTxnFirstOffset: openedAt < 0 && mark.isTransactional ? baseOffset : openedAt,

@@ -47,7 +47,10 @@ export interface ProducerEntry {
   readonly lastSequence: number;
   readonly lastOffset: Offset;
   readonly lastTimestamp: number;
-  /** True until this process itself has seen five batches: older ones may lie in the log only (the look-up rule). */
+  /**
+   * Batches older than these may lie in the log: after a load, and once there were more than five. Five are enough for a client
+   * that has five on their way; but where one waits for its answer (another partition of its request is slow), others pass it.
+   */
   readonly olderInLog: boolean;
   readonly batches: readonly ProducerBatch[];
 }

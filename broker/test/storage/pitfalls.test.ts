@@ -78,7 +78,7 @@ describe("pitfalls of storage", () => {
       machine.restart("process");
       const again = (await machine.again()).log;
       const entry = again.producer(1);
-      expect(entry?.olderInLog).to.equal(stop === "clean");
+      expect(entry?.olderInLog, "more than five, or a load").to.equal(true);
       const sought = (first: number, last: number, epoch = 0) =>
         machine.run(again.findProducerBatch(1, epoch, first, last));
       for (const sequence of [0, 2, 20, 44, 46, 48]) {

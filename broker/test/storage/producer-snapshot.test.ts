@@ -16,14 +16,17 @@ const mark = (producerId: number, baseSequence: number, records = 1, producerEpo
 describe("producer state", () => {
   it("remembers the last five batches of an epoch", () => {
     const state = new ProducerState();
-    for (let batch = 0; batch < 7; batch += 1) state.update(mark(9, batch * 2, 2), 100 + batch * 2, 0);
+    for (let batch = 0; batch < 7; batch += 1) {
+      state.update(mark(9, batch * 2, 2), 100 + batch * 2, 0);
+      expect(state.get(9)?.olderInLog, `after ${batch + 1}`).to.equal(batch >= 5);
+    }
     const entry = state.get(9);
     expect(entry?.batches.map(({ firstSequence }) => firstSequence)).to.deep.equal([4, 6, 8, 10, 12]);
     expect(entry?.lastSequence).to.equal(13);
     expect(entry?.lastOffset).to.equal(113);
-    expect(entry?.olderInLog).to.equal(false);
     state.update(mark(9, 0, 1, 1), 114, 0);
     expect(state.get(9)?.batches).to.have.length(1);
+    expect(state.get(9)?.olderInLog).to.equal(false);
   });
 
   it("lets sequences wrap behind 2^31 - 1", () => {

@@ -322,6 +322,11 @@ export class PartitionQueue<C> {
   #onAcked(batch: Batch<C>, outcome: Acked): void {
     this.#failures = 0;
     this.#session.onAcked(batch);
+    for (const other of this.#waiting) {
+      if (other.ordinal > batch.ordinal) break;
+      // Whatever it was answered: under another identity it would be double.
+      if (this.#session.hasPassed(other)) other.isDoubtful = true;
+    }
     if (!batch.isAbandoned) this.#settle(batch, outcome);
   }
 
@@ -346,6 +351,9 @@ export class PartitionQueue<C> {
   /** 3. of the session's header: the batch was not appended, because its number is not the next one there. */
   #onSequenceError(batch: Batch<C>, row: ErrorRow, now: number): void {
     if (this.#isBehindOthers(batch)) return this.#again(batch);
+    if (this.#session.hasPassed(batch)) {
+      return this.#settle(batch, { kind: "expired", mayBeWritten: true, lastError: row });
+    }
     if (batch.isDoubtful && this.#session.hasOpenGap) {
       this.#settle(batch, { kind: "expired", mayBeWritten: true, lastError: row });
       return this.#session.onLeft(batch);

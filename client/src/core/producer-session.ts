@@ -14,7 +14,8 @@
  *     not lost), it is not doubtful any more. If the gap is *open*, because its batch may itself still turn up on a
  *     connection that was given up, then so may this one: it ends as "may be written". Never double, never silent;
  *  4. when nothing is in flight and nothing doubtful is left, the rest starts again from sequence 0 of the new epoch.
- * A sequence error without any gap means that the broker lost what it had acknowledged; the same procedure applies.
+ * A sequence error without any gap means that the broker lost what it had acknowledged; the same procedure applies. But for a
+ * batch that others of its session have passed it means that the broker has forgotten where it is: it too ends as "may be written".
  *
  * A session is *proven* by its first acknowledgement, and has one batch in flight until then: a broker that does not know a
  * producer lets it start anywhere, so a second batch would be taken though the first was refused, and stand before it.
@@ -46,6 +47,8 @@ export class ProducerSession {
   #hasOpenGap = false;
   /** Ordinal of the last batch that left a gap. */
   #gapOrdinal = -1;
+  /** Of the last batch of this session that is in the log. */
+  #ackedOrdinal = -1;
 
   get hasBegun(): boolean {
     return this.#producer !== null;
@@ -73,6 +76,7 @@ export class ProducerSession {
   begin(producer: ProducerId, waiting: readonly AnyBatch[]): void {
     this.#producer = producer;
     this.#nextSequence = 0;
+    this.#ackedOrdinal = -1;
     this.#isProven = false;
     this.#sealSequence = waiting.reduce((sequence, batch) => sequenceAfter(sequence, batch.recordsCount), 0);
   }
@@ -96,10 +100,21 @@ export class ProducerSession {
   /** A batch of it is in the log. */
   onAcked(batch: AnyBatch): void {
     this.#isProven = true;
+    this.#ackedOrdinal = Math.max(this.#ackedOrdinal, batch.ordinal);
     if (batch.ordinal <= this.#gapOrdinal) return;
     // The broker takes no batch before the one in front of it: whatever left the gap is in the log.
     this.#mustRenew = false;
     this.#hasOpenGap = false;
+  }
+
+  /**
+   * One that was sent behind it, in the same session, is in the log. Then it is there itself, whatever it was answered: the broker
+   * takes no batch before the one in front of it. Only it may have forgotten where.
+   */
+  hasPassed({ identity, ordinal }: AnyBatch): boolean {
+    const producer = this.#producer;
+    const isOurs = identity !== null && identity.producerId === producer?.id && identity.epoch === producer.epoch;
+    return isOurs && ordinal < this.#ackedOrdinal;
   }
 
   /** The broker's next number is not the one that comes next here, and no earlier batch explains it. */

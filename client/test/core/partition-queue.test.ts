@@ -59,6 +59,22 @@ const runningOutOfTime = fc
   )
   .map((steps): Step[] => [{ kind: "append", count: 1 }, { kind: "take" }, { kind: "serve" }, ...steps.flat()]);
 
+/** Answers overtake one another, so that more than five batches may stand behind one that is asked about again. */
+const overtaking = fc
+  .array(
+    fc.oneof(
+      { weight: 8, arbitrary: fc.constant<readonly Step[]>([{ kind: "append", count: 1 }, { kind: "take" }]) },
+      { weight: 3, arbitrary: fc.constant<readonly Step[]>([{ kind: "hold" }]) },
+      { weight: 8, arbitrary: serve.map((step): readonly Step[] => [step]) },
+      { weight: 1, arbitrary: fc.nat(3).map((pick): readonly Step[] => [{ kind: "release", pick }]) },
+      { weight: 2, arbitrary: breakdown.map((step): readonly Step[] => [step]) },
+      { weight: 1, arbitrary: refusals.map((step): readonly Step[] => [step]) },
+      { weight: 1, arbitrary: fc.constant<readonly Step[]>([{ kind: "wait", ms: 5 }]) },
+    ),
+    { maxLength: 60 },
+  )
+  .map((steps): Step[] => steps.flat());
+
 /** What must hold of a run that has come to rest. */
 function judge(adversary: Adversary): void {
   const log = adversary.records();
@@ -75,14 +91,16 @@ function judge(adversary: Adversary): void {
 }
 
 describe("partition queue", () => {
-  for (const [name, steps] of [
-    ["anything may happen", mixed],
-    ["batches run out of time one after the other", runningOutOfTime],
+  for (const [name, steps, remembered] of [
+    ["anything may happen", mixed, Number.POSITIVE_INFINITY],
+    ["batches run out of time one after the other", runningOutOfTime, Number.POSITIVE_INFINITY],
+    ["answers overtake one another", overtaking, Number.POSITIVE_INFINITY],
+    ["answers overtake one another at a broker that remembers five batches", overtaking, 5],
   ] as const) {
     it(`loses nothing, doubles nothing and keeps order when ${name}`, () => {
       fc.assert(
         fc.property(steps, (run) => {
-          const adversary = new Adversary();
+          const adversary = new Adversary({}, remembered);
           for (const step of run) adversary.run(step);
           adversary.settle();
           judge(adversary);
@@ -91,6 +109,21 @@ describe("partition queue", () => {
       );
     });
   }
+
+  it("never doubles a batch that the broker has forgotten because many have passed it", () => {
+    const adversary = new Adversary({}, 5);
+    const one: Step[] = [{ kind: "append", count: 1 }, { kind: "take" }];
+    const steps: Step[] = [...one, { kind: "serve" }, ...one, { kind: "hold" }];
+    for (let i = 0; i < 6; i += 1) steps.push(...one, { kind: "serve" });
+    // The first of two is lost and asked about again, is refused with 45, and the one behind it is known.
+    steps.push(...one, { kind: "break", served: 1 });
+    for (const step of steps) adversary.run(step);
+    adversary.settle();
+    judge(adversary);
+    expect(adversary.records()).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(adversary.outcomes.get(1)).to.deep.equal({ kind: "unknown" });
+    expect(adversary.outcomes.get(8)).to.deep.equal({ kind: "acked", offset: 8 });
+  });
 
   /** A session that is proven, then two batches of different ages on a stream that breaks before it served `served` of them. */
   function olderAndYounger(served: number): Adversary {

@@ -7,7 +7,7 @@
 import { type ErrorName, errorRow, readBatchHeader, RecordCursor } from "@tidemark/proto";
 import type { Batch, Settled } from "../../src/core/batch.ts";
 import { PartitionQueue, type QueueOptions, type Shared } from "../../src/core/partition-queue.ts";
-import { PartitionModel } from "./partition-model.ts";
+import { type AppendOutcome, PartitionModel } from "./partition-model.ts";
 
 export interface RefuseStep {
   readonly kind: "refuse";
@@ -24,6 +24,10 @@ export type Step =
   | { readonly kind: "serve" }
   /** It refuses it with an error, having appended or not. */
   | RefuseStep
+  /** It processes it, and the answer waits, for another partition of the request: later ones overtake it. */
+  | { readonly kind: "hold" }
+  /** An answer that waited comes. */
+  | { readonly kind: "release"; readonly pick: number }
   /** It appends it, and the stream breaks before the answer. */
   | { readonly kind: "break"; readonly served: number }
   /** A batch that was on a broken stream is processed after all. */
@@ -38,7 +42,7 @@ interface Sent {
 export const DELIVERY_TIMEOUT_MS = 1_000;
 
 export class Adversary {
-  readonly log = new PartitionModel();
+  readonly log: PartitionModel;
   /** By record number: how it ended. */
   readonly outcomes = new Map<
     number,
@@ -49,10 +53,13 @@ export class Adversary {
   readonly #queue: PartitionQueue<number>;
   #now = 0;
   #live: Sent[] = [];
+  readonly #held: { readonly sent: Sent; readonly outcome: AppendOutcome }[] = [];
   /** Streams that broke, their requests still in some buffer: each is processed in its own order, from the front. */
   readonly #dead: Sent[][] = [];
 
-  constructor(options: Partial<QueueOptions> = {}) {
+  /** `remembered`: batches of a producer that the broker knows again. */
+  constructor(options: Partial<QueueOptions> = {}, remembered = Number.POSITIVE_INFINITY) {
+    this.log = new PartitionModel(remembered);
     this.#shared = {
       options: {
         batchBytes: 200,
@@ -108,6 +115,12 @@ export class Adversary {
       case "refuse":
         this.#refuse(step);
         break;
+      case "hold":
+        this.#hold();
+        break;
+      case "release":
+        this.#release(step.pick);
+        break;
       case "break":
         this.#break(step.served);
         break;
@@ -126,7 +139,7 @@ export class Adversary {
   settle(): void {
     for (let turn = 0; turn < 500; turn += 1) {
       if (this.#queue.isEmpty) return;
-      if (!this.#take() && !this.#serve()) this.#now += 1;
+      if (!this.#take() && !this.#serve() && !this.#release(0)) this.#now += 1;
       this.#collect();
     }
     throw new Error(`the queue did not come to rest: ${JSON.stringify(this.load)}`);
@@ -151,20 +164,30 @@ export class Adversary {
   #serve(): boolean {
     const sent = this.#live.shift();
     if (sent === undefined) return false;
-    const outcome = this.#append(sent);
-    if (outcome.ok)
-      this.#queue.onAnswer(
-        sent.batch,
-        { kind: "acked", baseOffset: outcome.baseOffset, logAppendTime: -1, isDuplicate: outcome.isDuplicate },
-        this.#now,
-      );
-    else
-      this.#queue.onAnswer(
-        sent.batch,
-        { kind: "refused", row: errorRow(outcome.error), message: "", isUnwritten: false },
-        this.#now,
-      );
+    this.#answer(sent, this.#append(sent));
     return true;
+  }
+
+  #hold(): void {
+    const sent = this.#live.shift();
+    if (sent !== undefined) this.#held.push({ sent, outcome: this.#append(sent) });
+  }
+
+  #release(pick: number): boolean {
+    const [answer] = this.#held.splice(pick % Math.max(this.#held.length, 1), 1);
+    if (answer === undefined) return false;
+    this.#answer(answer.sent, answer.outcome);
+    return true;
+  }
+
+  #answer({ batch }: Sent, outcome: AppendOutcome): void {
+    if (outcome.ok) {
+      const { baseOffset, isDuplicate } = outcome;
+      this.#queue.onAnswer(batch, { kind: "acked", baseOffset, logAppendTime: -1, isDuplicate }, this.#now);
+      return;
+    }
+    const row = errorRow(outcome.error);
+    this.#queue.onAnswer(batch, { kind: "refused", row, message: "", isUnwritten: false }, this.#now);
   }
 
   #refuse({ error, append, isUnwritten = false }: RefuseStep): void {
@@ -189,6 +212,7 @@ export class Adversary {
     const lost = this.#live.splice(0);
     for (const sent of lost.slice(0, served)) this.#append(sent);
     if (lost.length > served) this.#dead.push(lost.slice(served));
+    for (const { sent } of this.#held.splice(0)) this.#queue.onLost(sent.batch, errorRow("NETWORK_EXCEPTION"));
     for (const { batch } of lost) this.#queue.onLost(batch, errorRow("NETWORK_EXCEPTION"));
   }
 
@@ -199,7 +223,7 @@ export class Adversary {
     if (stream?.length === 0) this.#dead.splice(this.#dead.indexOf(stream), 1);
   }
 
-  #append({ bytes }: Sent): ReturnType<PartitionModel["append"]> {
+  #append({ bytes }: Sent): AppendOutcome {
     return this.log.append(Buffer.from(bytes), identityOf(bytes));
   }
 

@@ -1,6 +1,7 @@
 /**
  * One partition's log in memory with the producer rules of semantics 11.1, slow and simple: the oracle that the producer's
- * core is held against, and the log of the in-test broker. It keeps every batch it ever took, so it finds any duplicate.
+ * core is held against, and the log of the in-test broker. It keeps every batch it ever took, so it finds any duplicate, unless
+ * it is told to remember a few of a producer only.
  */
 import { type ErrorName, patchBatch, readBatchHeader } from "@tidemark/proto";
 
@@ -28,6 +29,11 @@ export class PartitionModel {
   /** As stored: base offset and leader epoch patched. */
   batches: Buffer[] = [];
   readonly #producers = new Map<number, Known>();
+  readonly #remembered: number;
+
+  constructor(remembered = Number.POSITIVE_INFINITY) {
+    this.#remembered = remembered;
+  }
 
   append(batch: Buffer, identity: BatchIdentity): AppendOutcome {
     const { producerId, epoch, sequence, count } = identity;
@@ -35,7 +41,8 @@ export class PartitionModel {
     const known = this.#producers.get(producerId);
     if (known !== undefined && epoch < known.epoch) return { ok: false, error: "INVALID_PRODUCER_EPOCH" };
     if (known !== undefined && epoch === known.epoch) {
-      const same = known.batches.find((one) => one.sequence === sequence && one.count === count);
+      const remembered = known.batches.slice(-Math.min(this.#remembered, known.batches.length));
+      const same = remembered.find((one) => one.sequence === sequence && one.count === count);
       if (same !== undefined) return { ok: true, baseOffset: same.baseOffset, isDuplicate: true };
       const last = known.batches.at(-1);
       if (last !== undefined && (last.sequence + last.count) % SEQUENCES !== sequence)
