@@ -1,5 +1,5 @@
 /** From the parts of one broker to the numbers that its metrics publish. Loaded with the first scrape. */
-import type { ClusterImage } from "./metadata/index.ts";
+import { type ClusterImage, replicationFactorOf } from "./metadata/index.ts";
 import { nodeMetricsText, processNumbers } from "./platform/index.ts";
 import { Metrics } from "./platform/metrics.ts";
 import type { BrokerInfo, PartitionNumbers, RaftNumbers, TopicNumbers } from "./platform/index.ts";
@@ -84,14 +84,15 @@ function* topics(parts: BrokerMetricsParts): Iterable<TopicNumbers> {
 function* partitions(parts: BrokerMetricsParts): Iterable<PartitionNumbers> {
   const manager = parts.replicas();
   for (const { name, partitions } of parts.controller()?.image.topics.values() ?? []) {
-    for (const { partition, leaderId, replicas, isr } of partitions) {
+    for (const placed of partitions) {
+      const { partition, leaderId, replicas, isr } = placed;
       if (!replicas.includes(parts.nodeId)) continue;
       yield {
         topic: name,
         partition,
         leaderId,
         preferredLeaderId: replicas[0] ?? -1,
-        replicasCount: replicas.length,
+        replicasCount: replicationFactorOf(placed),
         isrCount: isr.length,
         led: manager?.find(name, partition) ?? null,
       };

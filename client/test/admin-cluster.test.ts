@@ -24,6 +24,8 @@ function row(partition: number, leaderId: number, over: Partial<PartitionDescrip
     recovering: false,
     minInsyncReplicas: 2,
     ledHere: false,
+    addingReplicas: [],
+    removingReplicas: [],
     ...over,
   };
 }

@@ -35,6 +35,8 @@ export interface ClusterBroker {
   leaders: number;
   /** Partitions that it has a replica of. */
   replicas: number;
+  /** Taken out of service: no new replicas, leads only where nobody else may. */
+  draining: boolean;
 }
 
 export interface ListTopicsRequest {
@@ -105,6 +107,9 @@ export interface PartitionDescription {
   minInsyncReplicas: number;
   /** The broker that answers leads it: offsets and bytes are its own. Else they are 0. */
   ledHere: boolean;
+  /** Of a reassignment under way: `replicas` has both. */
+  addingReplicas: number[];
+  removingReplicas: number[];
 }
 
 export interface ReplicaDirectory {
@@ -382,6 +387,119 @@ export interface ElectLeadersResult extends ElectedPartition {
   errorMessage: string;
 }
 
+export interface AlterPartitionReassignmentsRequest {
+  reassignments: PartitionReassignment[];
+  /** Decides and changes nothing. */
+  validateOnly: boolean;
+}
+
+export interface PartitionReassignment {
+  topic: string;
+  partition: number;
+  /** The preferred leader first; none: what is under way is cancelled. */
+  replicas: number[];
+}
+
+export interface AlterPartitionReassignmentsResponse {
+  results: ReassignmentResult[];
+  metadataOffset: number;
+}
+
+export interface ReassignmentResult {
+  topic: string;
+  partition: number;
+  errorCode: number;
+  errorMessage: string;
+}
+
+export interface ListPartitionReassignmentsRequest {
+  /** None: all. */
+  partitions: PartitionName[];
+}
+
+export interface ListPartitionReassignmentsResponse {
+  reassignments: OngoingReassignment[];
+  metadataOffset: number;
+}
+
+export interface OngoingReassignment {
+  topic: string;
+  partition: number;
+  /** Now: the target, and behind it what is removed at the end. */
+  replicas: number[];
+  addingReplicas: number[];
+  removingReplicas: number[];
+  isr: number[];
+  /** -1: none. */
+  leaderId: number;
+}
+
+export interface PlanReassignmentsRequest {
+  /** That shall have no replica; brokers that are being drained need not be named. */
+  drainBrokers: number[];
+  /** The others shall have equally many, with as few moves as possible. */
+  balance: boolean;
+  /** Only their partitions are moved and counted; none: all. */
+  topics: string[];
+  /** Only these may have them; none: all that may get replicas. */
+  brokers: number[];
+}
+
+export interface PlanReassignmentsResponse {
+  /** Of the plan as a whole. */
+  errorCode: number;
+  errorMessage: string;
+  moves: PlannedReassignment[];
+  loads: PlannedLoad[];
+  metadataOffset: number;
+}
+
+export interface PlannedReassignment {
+  topic: string;
+  partition: number;
+  /** The target, the preferred leader first. */
+  replicas: number[];
+  /** Without it. */
+  currentReplicas: number[];
+}
+
+/** Of the topics that were asked for. */
+export interface PlannedLoad {
+  brokerId: number;
+  replicas: number;
+  replicasAfter: number;
+  /** Partitions that it is the preferred leader of. */
+  leaders: number;
+  leadersAfter: number;
+}
+
+export interface DrainBrokersRequest {
+  brokerIds: number[];
+  /** False: back into service. */
+  draining: boolean;
+}
+
+export interface DrainBrokersResponse {
+  results: DrainBrokerResult[];
+  metadataOffset: number;
+}
+
+export interface DrainBrokerResult {
+  brokerId: number;
+  errorCode: number;
+  errorMessage: string;
+}
+
+export interface UnregisterBrokerRequest {
+  brokerId: number;
+}
+
+export interface UnregisterBrokerResponse {
+  errorCode: number;
+  errorMessage: string;
+  metadataOffset: number;
+}
+
 /** Request and response of each method of the admin service, by its name in ADMIN_METHODS. */
 export interface AdminCalls {
   describeCluster: { request: DescribeClusterRequest; response: DescribeClusterResponse };
@@ -397,4 +515,15 @@ export interface AdminCalls {
   describeHealth: { request: DescribeHealthRequest; response: DescribeHealthResponse };
   describeQuorum: { request: DescribeQuorumRequest; response: DescribeQuorumResponse };
   electLeaders: { request: ElectLeadersRequest; response: ElectLeadersResponse };
+  alterPartitionReassignments: {
+    request: AlterPartitionReassignmentsRequest;
+    response: AlterPartitionReassignmentsResponse;
+  };
+  listPartitionReassignments: {
+    request: ListPartitionReassignmentsRequest;
+    response: ListPartitionReassignmentsResponse;
+  };
+  planReassignments: { request: PlanReassignmentsRequest; response: PlanReassignmentsResponse };
+  drainBrokers: { request: DrainBrokersRequest; response: DrainBrokersResponse };
+  unregisterBroker: { request: UnregisterBrokerRequest; response: UnregisterBrokerResponse };
 }

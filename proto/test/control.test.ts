@@ -171,6 +171,19 @@ describe("the control services", () => {
         { unclean: true, all: false, partitions: [{ topic: "t", partition: 3 }] },
         { unclean: false, all: true, partitions: [] },
       ],
+      alterPartitionReassignments: [
+        {
+          reassignments: [
+            { topic: "t", partition: 3, replicas: [4, 1] },
+            { topic: "t", partition: 0, replicas: [] },
+          ],
+          validateOnly: true,
+        },
+      ],
+      listPartitionReassignments: [{ partitions: [{ topic: "t", partition: 3 }] }, { partitions: [] }],
+      planReassignments: [{ drainBrokers: [1], balance: true, topics: ["t"], brokers: [2, 3] }],
+      drainBrokers: [{ brokerIds: [1, 2], draining: true }],
+      unregisterBroker: [{ brokerId: 4 }],
     };
     for (const [name, path] of Object.entries(ADMIN_METHODS)) {
       const method = Object.values(loadAdminService()).find((candidate) => candidate.path === path);

@@ -12,6 +12,8 @@ export { handleDescribeCluster } from "./describe-cluster.ts";
 export { handleDescribeQuorum } from "./describe-quorum.ts";
 export type { HealthReport } from "./describe-health.ts";
 export { handleDescribeHealth } from "./describe-health.ts";
+export type { BrokerOutcome } from "./drain-brokers.ts";
+export { handleDrainBrokers, handleUnregisterBroker } from "./drain-brokers.ts";
 export type { ElectedPartition } from "./elect-leaders.ts";
 export { handleElectLeaders } from "./elect-leaders.ts";
 export type { LogDirDescription, LogDirReplica } from "./describe-log-dirs.ts";
@@ -20,3 +22,5 @@ export type { DescribedTopic, PartitionDescription, TopicDescription } from "./d
 export { describeTopic, handleDescribeTopics } from "./describe-topics.ts";
 export type { TopicList, TopicSummary } from "./list-topics.ts";
 export { handleListTopics } from "./list-topics.ts";
+export type { Reassignment, ReassignmentOutcome } from "./reassign-partitions.ts";
+export { handleAlterReassignments, handleListReassignments, handlePlanReassignments } from "./reassign-partitions.ts";

@@ -27,6 +27,7 @@ export interface ClusterBroker {
   readonly brokerEpoch: number;
   readonly leaders: number;
   readonly replicas: number;
+  readonly draining: boolean;
 }
 
 export function handleDescribeCluster(context: BrokerContext, client: ClientContext): ClusterDescription {
@@ -49,6 +50,7 @@ export function handleDescribeCluster(context: BrokerContext, client: ClientCont
       brokerEpoch: broker.brokerEpoch,
       leaders,
       replicas,
+      draining: broker.isDraining,
     };
   };
   return {

@@ -3,7 +3,7 @@
  * Brokers and partitions are judged by the applied metadata, alike everywhere; disks and logs by who has them, so that a whole
  * cluster is healthy when every broker says so.
  */
-import { type BrokerImage, effectiveMinIsr } from "../metadata/index.ts";
+import { type BrokerImage, effectiveMinIsr, replicationFactorOf } from "../metadata/index.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { controllerOf } from "./describe-cluster.ts";
 
@@ -45,11 +45,13 @@ export function handleDescribeHealth(context: BrokerContext): HealthReport {
   const notOpen: PartitionName[] = [];
   for (const described of image.topics.values()) {
     const { name: topic, partitions } = described;
-    for (const { partition, leaderId, isr, replicas: assigned, isRecovering } of partitions) {
+    for (const placed of partitions) {
+      const { partition, leaderId, isr, isRecovering } = placed;
       const name = { topic, partition };
+      const factor = replicationFactorOf(placed);
       if (leaderId < 0) leaderless.push(name);
-      if (isr.length < assigned.length) underReplicated.push(name);
-      if (isr.length < effectiveMinIsr(image, described, assigned.length)) underMinIsr.push(name);
+      if (isr.length < factor) underReplicated.push(name);
+      if (isr.length < effectiveMinIsr(image, described, factor)) underMinIsr.push(name);
       if (isRecovering) recovering.push(name);
       if (leaderId !== nodeId) continue;
       const led = replicas.find(topic, partition);

@@ -3,7 +3,7 @@ import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST, validateTopicName } from "@tidemark/proto";
 import type { ConfigDescription } from "../config/index.ts";
 import { describeConfigs } from "../config/index.ts";
-import { effectiveMinIsr, type ReplicaDirectory, type TopicImage } from "../metadata/index.ts";
+import { effectiveMinIsr, type ReplicaDirectory, replicationFactorOf, type TopicImage } from "../metadata/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
 
@@ -41,6 +41,8 @@ export interface PartitionDescription {
   readonly recovering: boolean;
   readonly minInsyncReplicas: number;
   readonly ledHere: boolean;
+  readonly addingReplicas: readonly number[];
+  readonly removingReplicas: readonly number[];
 }
 
 /** One description per name, in order, each made when it is asked for; of one image, whenever that is. */
@@ -101,8 +103,10 @@ export function describeTopic(context: BrokerContext, topic: TopicImage): TopicD
         elr: image.elr,
         lastIsr: image.lastIsr,
         recovering: image.isRecovering,
-        minInsyncReplicas: effectiveMinIsr(cluster, topic, image.replicas.length),
+        minInsyncReplicas: effectiveMinIsr(cluster, topic, replicationFactorOf(image)),
         ledHere: led !== undefined,
+        addingReplicas: image.addingReplicas,
+        removingReplicas: image.removingReplicas,
       };
     }),
     config: describeConfigs(context.config.layers, { type: "topic", overrides: topic.overrides }),

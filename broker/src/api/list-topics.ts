@@ -1,4 +1,5 @@
 /** The topics of the cluster as applied here, by name. Bytes are those of the partitions that this broker leads. */
+import { targetOf } from "../metadata/index.ts";
 import type { BrokerContext } from "./broker-context.ts";
 
 export interface TopicSummary {
@@ -23,7 +24,8 @@ export function handleListTopics(context: BrokerContext, request: { includeInter
   for (const { name, internal, partitions } of topics.values()) {
     if (internal && !request.includeInternal) continue;
     for (const { leaderId } of partitions) leaders.add(leaderId);
-    const replicas = partitions[0]?.replicas.length ?? 0;
+    const [first] = partitions;
+    const replicas = first === undefined ? 0 : targetOf(first).length;
     summaries.push({
       name,
       partitions: partitions.length,

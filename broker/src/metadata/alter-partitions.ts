@@ -1,13 +1,13 @@
 /**
  * AlterPartition (semantics 7(6)): a leader proposes in-sync replicas. Each proposal is decided by itself on the working state, with
- * its checks in the written order; what is accepted raises the partition epoch, also when the ISR is the one that was, and never
- * the leader epoch (7(8)).
+ * its checks in the written order; what is accepted raises the partition epoch, also when the ISR is the one that was, and the
+ * leader epoch only where it ends a reassignment, or lets another one lead than one that is being drained (7(8)).
  */
 import type { ErrorName } from "@tidemark/proto";
 import type { AlterPartitionsRequest, IsrProposal, IsrVerdict } from "./broker-requests.ts";
 import type { Decision } from "./decision.ts";
-import type { ClusterImage, PartitionImage, TopicImage } from "./image.ts";
-import { asChanged, isUsable, withIsr } from "./partition-rules.ts";
+import type { ClusterImage, PartitionImage } from "./image.ts";
+import { isReassigning, isUsable, withAcceptedIsr } from "./partition-rules.ts";
 import type { MetadataRecord } from "./records.ts";
 import { surroundingsOf } from "./surroundings.ts";
 
@@ -28,7 +28,11 @@ export function alterPartitions(working: ClusterImage, request: AlterPartitionsR
     decided.add(key);
     const refusal = refusalOf(working, before, request.brokerId, proposal);
     if (refusal !== null) return verdict(...refusal);
-    records.push(changeOf(working, topic, before, proposal));
+    const isrIds = proposal.isr.map(({ brokerId }) => brokerId);
+    const { isRecovering } = proposal;
+    const after = withAcceptedIsr(before, { isr: isrIds, isRecovering }, surroundingsOf(working, topic));
+    records.push(changeRecord(topicId, before, after));
+    if (after.leaderId !== before.leaderId) return verdict("NEW_LEADER_ELECTED", `broker ${after.leaderId} leads now`);
     return verdict("NONE", "");
   });
   return { records, response };
@@ -66,27 +70,9 @@ function refusalOf(
   return null;
 }
 
-function changeOf(
-  working: ClusterImage,
-  topic: TopicImage,
-  before: PartitionImage,
-  { isr, isRecovering }: IsrProposal,
-): MetadataRecord {
-  const { topicId } = topic;
-  const members = new Set(isr.map(({ brokerId }) => brokerId));
-  const around = surroundingsOf(working, topic, before.replicas.length);
-  const proposed = withIsr(
-    before,
-    before.replicas.filter((id) => members.has(id)),
-    around,
-  );
-  const after = asChanged(before, { ...proposed, isRecovering }, { isRaised: true });
-  return changeRecord(topicId, before, after);
-}
-
 /** What is left out is as it was. */
 function changeRecord(topicId: string, before: PartitionImage, after: PartitionImage): MetadataRecord {
-  const { partition, isr, leaderId, leaderEpoch, partitionEpoch, elr, lastIsr, isRecovering } = after;
+  const { partition, replicas, isr, leaderId, leaderEpoch, partitionEpoch, elr, lastIsr, isRecovering } = after;
   return {
     type: "partitionChanged",
     topicId,
@@ -95,6 +81,7 @@ function changeRecord(topicId: string, before: PartitionImage, after: PartitionI
     leaderId,
     leaderEpoch,
     partitionEpoch,
+    ...(isReassigning(before) && !isReassigning(after) ? { replicas } : {}),
     ...(isSame(elr, before.elr) ? {} : { elr }),
     ...(isSame(lastIsr, before.lastIsr) ? {} : { lastIsr }),
     ...(isRecovering === before.isRecovering ? {} : { isRecovering }),

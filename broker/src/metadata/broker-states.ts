@@ -1,8 +1,19 @@
-/** Commands about the state of a broker: its sign of life, its fencing, its controlled shutdown (semantics 10.4(2)-(4), 10.5). */
+/**
+ * Commands about the state of a broker: its sign of life, its fencing, its controlled shutdown (semantics 10.4(2)-(4), 10.5), and how an
+ * operator takes it out of service: drained, and forgotten when it is gone.
+ */
+import type { ErrorName } from "@tidemark/proto";
 import type { BrokerHeartbeat, HeartbeatResponse } from "./broker-requests.ts";
 import type { Decision } from "./decision.ts";
 import type { BrokerImage, ClusterImage } from "./image.ts";
 import type { BrokerState, MetadataRecord } from "./records.ts";
+
+export interface BrokerResult {
+  readonly brokerId: number;
+  readonly error: ErrorName;
+  /** Empty without an error. */
+  readonly message: string;
+}
 
 /**
  * What a sign of life changes. The broker comes to life once it has applied its own registration, unless it asks to stay fenced;
@@ -43,6 +54,50 @@ export function fenceBroker(working: ClusterImage, brokerId: number, brokerEpoch
   if (broker === undefined || broker.brokerEpoch !== brokerEpoch || broker.isFenced)
     return { records: [], response: false };
   return { records: [{ type: "brokerChanged", brokerId, isFenced: true }], response: true };
+}
+
+/** One result per broker, in order: BROKER_ID_NOT_REGISTERED, or NONE, also where it is so already. */
+export function drainBrokers(
+  working: ClusterImage,
+  brokerIds: readonly number[],
+  isDraining: boolean,
+): Decision<BrokerResult[]> {
+  const records: MetadataRecord[] = [];
+  const response = brokerIds.map((brokerId): BrokerResult => {
+    const broker = working.brokers.get(brokerId);
+    if (broker === undefined) return unknownBroker(brokerId);
+    const isNamedBefore = records.some((record) => record.type === "brokerDraining" && record.brokerId === brokerId);
+    if (broker.isDraining !== isDraining && !isNamedBefore) {
+      records.push({ type: "brokerDraining", brokerId, isDraining });
+    }
+    return { brokerId, error: "NONE", message: "" };
+  });
+  return { records, response };
+}
+
+/** Of one that is gone for good: POLICY_VIOLATION while it lives or has replicas. Should its process come back, it registers anew. */
+export function unregisterBroker(working: ClusterImage, brokerId: number): Decision<BrokerResult> {
+  const broker = working.brokers.get(brokerId);
+  if (broker === undefined) return { records: [], response: unknownBroker(brokerId) };
+  const refuse = (message: string): Decision<BrokerResult> => ({
+    records: [],
+    response: { brokerId, error: "POLICY_VIOLATION", message },
+  });
+  if (!broker.isFenced) return refuse(`broker ${brokerId} is alive: stop it first`);
+  const hosted: string[] = [];
+  for (const { name, partitions } of working.topics.values()) {
+    for (const { partition, replicas } of partitions)
+      if (replicas.includes(brokerId)) hosted.push(`${name}-${partition}`);
+  }
+  if (hosted.length > 0) {
+    const some = hosted.slice(0, 5).join(", ") + (hosted.length > 5 ? ", ..." : "");
+    return refuse(`broker ${brokerId} has ${hosted.length} replicas (${some}): move them to others first`);
+  }
+  return { records: [{ type: "brokerUnregistered", brokerId }], response: { brokerId, error: "NONE", message: "" } };
+}
+
+function unknownBroker(brokerId: number): BrokerResult {
+  return { brokerId, error: "BROKER_ID_NOT_REGISTERED", message: `there is no broker ${brokerId}` };
 }
 
 export function leadsAny({ topics }: ClusterImage, brokerId: number): boolean {

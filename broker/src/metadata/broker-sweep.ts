@@ -3,6 +3,7 @@
  * damage. One record says it for all partitions of the broker; here is what it means for each.
  */
 import type { PartitionImage } from "./image.ts";
+import { replicationFactorOf } from "./min-isr.ts";
 import { asChanged, candidatesOf, isDamaged, isUsable, withIsr, withLeader } from "./partition-rules.ts";
 import type { Surroundings } from "./partition-rules.ts";
 
@@ -26,7 +27,7 @@ export function afterRegistration(
   if (partition.isr.includes(brokerId) || (mayHaveLost && partition.elr.includes(brokerId))) {
     after = without(after, brokerId, around, mayHaveLost);
   }
-  return asChanged(partition, withLeader(after, around), { isNewLeader: wasLeader });
+  return asChanged(partition, withLeader(after, around), around, { isNewLeader: wasLeader });
 }
 
 /**
@@ -53,19 +54,19 @@ export function afterRestartsAlone(
   };
 }
 
-/** Its state is another one: fenced or not, shutting down, full, its disk gone (3.8, 10.4(3), 10.4(4), 10.5). */
+/** Its state is another one: fenced or not, shutting down, full, its disk gone (3.8, 10.4(3), 10.4(4), 10.5), being drained. */
 export function afterBrokerChange(partition: PartitionImage, brokerId: number, around: Surroundings): PartitionImage {
   if (!partition.replicas.includes(brokerId)) return partition;
   const broker = around.brokers.get(brokerId);
   const isMember = partition.isr.includes(brokerId);
   if (isMember && !isUsable(broker)) {
-    return asChanged(partition, withLeader(without(partition, brokerId, around), around));
+    return asChanged(partition, withLeader(without(partition, brokerId, around), around), around);
   }
   const led = withLeader(partition, around);
   // A full one leaves the ISRs where min ISR stays (3.8(2)), unless all others are full too and it leads.
   const mustLeave = isMember && broker?.isFull === true && led.leaderId !== brokerId;
-  const mayLeave = mustLeave && led.isr.length > around.minIsr;
-  return asChanged(partition, mayLeave ? without(led, brokerId, around) : led);
+  const mayLeave = mustLeave && led.isr.length > around.minIsrOf(replicationFactorOf(led));
+  return asChanged(partition, mayLeave ? without(led, brokerId, around) : led, around);
 }
 
 /**
@@ -87,7 +88,7 @@ export function afterDamage(partition: PartitionImage, brokerId: number, around:
   const after = isCounted
     ? without(isLeader ? { ...partition, leaderId: -1 } : partition, brokerId, around, true)
     : partition;
-  return asChanged(partition, withLeader(after, around), { isNewLeader: true });
+  return asChanged(partition, withLeader(after, around), around, { isNewLeader: true });
 }
 
 function isKnownDamaged(brokerId: number, { partition }: PartitionImage, { brokers, topicId }: Surroundings): boolean {

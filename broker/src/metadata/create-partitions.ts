@@ -16,6 +16,7 @@ import {
   placeOnBrokers,
   refuse,
 } from "./place-partitions.ts";
+import { targetOf } from "./partition-rules.ts";
 import type { MetadataRecord } from "./records.ts";
 
 export interface CreatePartitionsSpec {
@@ -93,7 +94,8 @@ function planPartitions(
       `topic ${name} has ${before} partitions; their number only grows, not to ${total}`,
     );
   }
-  const factor = topic.partitions[0]?.replicas.length ?? 1;
+  const [one] = topic.partitions;
+  const factor = one === undefined ? 1 : targetOf(one).length;
   const placed =
     wanted.length > 0
       ? checkNewAssignment(hosted, wanted, { added, before, factor })

@@ -18,9 +18,9 @@ export function diffImages(before: ClusterImage, after: ClusterImage): MetadataD
     }
     if (!isSameTexts(old.overrides, topic.overrides)) topicConfigsChanged.push(topic.name);
   }
-  const brokersChanged = [...after.brokers.values()]
-    .filter((broker) => JSON.stringify(broker) !== JSON.stringify(before.brokers.get(broker.brokerId)))
-    .map(({ brokerId }) => brokerId);
+  const brokersChanged = [...new Set([...before.brokers.keys(), ...after.brokers.keys()])].filter(
+    (id) => JSON.stringify(after.brokers.get(id)) !== JSON.stringify(before.brokers.get(id)),
+  );
   return {
     metadataOffset: after.metadataOffset,
     topicsCreated,

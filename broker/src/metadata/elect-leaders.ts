@@ -2,7 +2,7 @@
 import type { ElectionResult, ElectionTarget, ElectionType, TopicPartitions } from "./broker-requests.ts";
 import type { Decision } from "./decision.ts";
 import type { ClusterImage, PartitionImage, TopicImage } from "./image.ts";
-import { acceptable } from "./partition-rules.ts";
+import { acceptable, preferable } from "./partition-rules.ts";
 import type { LeaderChoice, MetadataRecord } from "./records.ts";
 
 /** Of the partitions that a broker should lead, so many per cent may be led by others before they are given back. */
@@ -61,7 +61,11 @@ export function electLeaders(
       else if (mayLead(working, partition, preferred)) {
         chosen.add("inSync", preferred, topic.topicId, number);
         result("NONE", "");
-      } else result("PREFERRED_LEADER_NOT_AVAILABLE", `broker ${preferred} is not in sync, or may not lead`);
+      } else
+        result(
+          "PREFERRED_LEADER_NOT_AVAILABLE",
+          `broker ${preferred} is not in sync, may not lead, or is being drained`,
+        );
     } else if (partition.leaderId !== -1) result("ELECTION_NOT_NEEDED", `broker ${partition.leaderId} leads it`);
     else if (acceptable(partition.replicas, working.brokers).length === 0) {
       result("ELIGIBLE_LEADERS_NOT_AVAILABLE", `none of the brokers ${partition.replicas.join(", ")} is alive`);
@@ -77,7 +81,7 @@ function* everyPartition({ topics }: ClusterImage): Generator<ElectionTarget> {
 }
 
 function mayLead({ brokers }: ClusterImage, { isr }: PartitionImage, brokerId: number): boolean {
-  return acceptable(isr, brokers).includes(brokerId);
+  return preferable(isr, brokers).includes(brokerId);
 }
 
 /** Gives leadership back to preferred replicas, for brokers that miss too much of theirs (9(8)). */

@@ -2,15 +2,17 @@
  * An image as bytes: the content of snapshots (semantics 10.2). JSON with the version of its layout; partitions as short rows, their
  * lists left out where they are what they mostly are. A checksum is the store's business.
  *
- *     {"version":0,"clusterId":…,"directories":[directory id, …],"topics":[{…,"partitions":[row, …]}, …],…}
+ *     {"version":1,"clusterId":…,"directories":[directory id, …],"topics":[{…,"partitions":[row, …]}, …],…}
  *     row: [replicas, isr | 0 = replicas, elr | 0 = none, [[broker, slot in directories], …], leader, leader epoch, partition epoch,
- *           unclean epoch, 1 = is recovering]
+ *           unclean epoch, 1 = is recovering, (only where they are reassigned) adding, removing]
+ *
+ * Version 0 knew of no reassignments and no draining: an image without them is still written so, for a node of the version before.
  */
 import type { BrokerImage, ClusterImage, PartitionImage, TopicImage } from "./image.ts";
 import { ListPool } from "./list-pool.ts";
-import { isSameList } from "./partition-rules.ts";
+import { isReassigning, isSameList } from "./partition-rules.ts";
 
-const LAYOUT_VERSION = 0;
+const LAYOUT_VERSION = 1;
 
 type Row = [
   replicas: readonly number[],
@@ -22,6 +24,8 @@ type Row = [
   partitionEpoch: number,
   uncleanEpoch: number,
   isRecovering: 0 | 1,
+  adding?: readonly number[],
+  removing?: readonly number[],
 ];
 
 interface Layout {
@@ -31,7 +35,8 @@ interface Layout {
   readonly controllerId: number;
   readonly minIsrDefault: number | null;
   readonly nextProducerId: number;
-  readonly brokers: readonly BrokerImage[];
+  /** Of version 0: without `isDraining`, perhaps. */
+  readonly brokers: readonly (Omit<BrokerImage, "isDraining"> & Partial<BrokerImage>)[];
   readonly clusterConfigs: Texts;
   readonly brokerConfigs: readonly (readonly [number, Texts])[];
   readonly directories: readonly string[];
@@ -64,7 +69,7 @@ export function encodeImage({ image, topicsDeleted }: MetadataSnapshot): Uint8Ar
     partitions: topic.partitions.map((partition) => rowOf(partition, slotOf)),
   }));
   const layout: Layout = {
-    version: LAYOUT_VERSION,
+    version: isOfVersion0(image) ? 0 : LAYOUT_VERSION,
     clusterId: image.clusterId,
     metadataOffset: image.metadataOffset,
     controllerId: image.controllerId,
@@ -80,9 +85,15 @@ export function encodeImage({ image, topicsDeleted }: MetadataSnapshot): Uint8Ar
   return Buffer.from(JSON.stringify(layout), "utf8");
 }
 
+function isOfVersion0({ brokers, topics }: ClusterImage): boolean {
+  for (const { isDraining } of brokers.values()) if (isDraining) return false;
+  for (const { partitions } of topics.values()) if (partitions.some(isReassigning)) return false;
+  return true;
+}
+
 function rowOf(partition: PartitionImage, slotOf: (directoryId: string) => number): Row {
   const { replicas, isr, elr, lastIsr, leaderId, leaderEpoch, partitionEpoch, uncleanEpoch, isRecovering } = partition;
-  return [
+  const row: Row = [
     replicas,
     isSameList(isr, replicas) ? 0 : isr,
     elr.length === 0 ? 0 : elr,
@@ -93,14 +104,16 @@ function rowOf(partition: PartitionImage, slotOf: (directoryId: string) => numbe
     uncleanEpoch,
     isRecovering ? 1 : 0,
   ];
+  if (isReassigning(partition)) row.push(partition.addingReplicas, partition.removingReplicas);
+  return row;
 }
 
 /** Throws SyntaxError when the bytes are not what `encodeImage` of this version writes. */
 export function decodeImage(bytes: Uint8Array): MetadataSnapshot {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   const layout = JSON.parse(text) as Layout;
-  if (layout.version !== LAYOUT_VERSION) {
-    throw new SyntaxError(`metadata snapshot of version ${layout.version}; this version reads ${LAYOUT_VERSION}`);
+  if (layout.version !== 0 && layout.version !== LAYOUT_VERSION) {
+    throw new SyntaxError(`metadata snapshot of version ${layout.version}; this version reads 0 to ${LAYOUT_VERSION}`);
   }
   const lists = new ListPool();
   const topics = layout.topics.map(
@@ -116,7 +129,9 @@ export function decodeImage(bytes: Uint8Array): MetadataSnapshot {
     controllerId: layout.controllerId,
     minIsrDefault: layout.minIsrDefault,
     nextProducerId: layout.nextProducerId,
-    brokers: new Map(layout.brokers.map((broker) => [broker.brokerId, broker])),
+    brokers: new Map(
+      layout.brokers.map((broker) => [broker.brokerId, { ...broker, isDraining: broker.isDraining ?? false }]),
+    ),
     configs: {
       cluster: textsOf(layout.clusterConfigs),
       brokers: new Map(layout.brokerConfigs.map(([id, texts]) => [id, textsOf(texts)])),
@@ -129,9 +144,12 @@ export function decodeImage(bytes: Uint8Array): MetadataSnapshot {
 
 function partitionOf(row: Row, partition: number, directories: readonly string[], lists: ListPool): PartitionImage {
   const [replicas, isr, elr, lastIsr, leaderId, leaderEpoch, partitionEpoch, uncleanEpoch, isRecovering] = row;
+  const [adding = [], removing = []] = row.slice(9) as [adding?: number[], removing?: number[]];
   return {
     partition,
     replicas: lists.ids(replicas),
+    addingReplicas: lists.ids(adding),
+    removingReplicas: lists.ids(removing),
     isr: lists.ids(isr === 0 ? replicas : isr),
     elr: lists.ids(elr === 0 ? [] : elr),
     lastIsr: lists.directories(lastIsr.map(([brokerId, slot]) => ({ brokerId, directoryId: directories[slot] ?? "" }))),

@@ -6,8 +6,16 @@ import { afterBrokerChange, afterDamage, afterRegistration, afterRestartsAlone }
 import type { TopicPartitions } from "./broker-requests.ts";
 import type { BrokerImage, ClusterImage, PartitionImage, TopicImage } from "./image.ts";
 import { ListPool } from "./list-pool.ts";
-import { effectiveMinIsr, type MinIsrSource } from "./min-isr.ts";
-import { asChanged, checked, isDamaged, recoveredBy, uncleanlyLedBy, withIsr } from "./partition-rules.ts";
+import { minIsrRule, type MinIsrSource, replicationFactorOf } from "./min-isr.ts";
+import {
+  asChanged,
+  checked,
+  isDamaged,
+  recoveredBy,
+  uncleanlyLedBy,
+  withIsr,
+  withReplicas,
+} from "./partition-rules.ts";
 import type { Surroundings } from "./partition-rules.ts";
 import type { MetadataRecord } from "./records.ts";
 import { surroundingsOf } from "./surroundings.ts";
@@ -77,6 +85,17 @@ export class ImageDraft {
       case "leadersChosen":
         this.#chooseLeaders(record);
         return;
+      case "partitionReassigned":
+        this.#change(record.topicId, record.partition, (before, around) =>
+          asChanged(before, withReplicas(before, record, around), around, { isRaised: true }),
+        );
+        return;
+      case "brokerDraining":
+        this.#changeBroker(record);
+        return;
+      case "brokerUnregistered":
+        this.#unregisterBroker(record.brokerId);
+        return;
       case "topicDeleted":
         this.#deleteTopic(record.topicId);
         return;
@@ -129,7 +148,8 @@ export class ImageDraft {
     const { brokerId, damaged } = registered;
     const before = this.#broker(brokerId);
     assert(before === undefined || before.brokerEpoch < registered.brokerEpoch, "a broker epoch only grows");
-    const broker: BrokerImage = { ...registered, isShuttingDown: false, isFull: false, isOffline: false };
+    const isDraining = before?.isDraining ?? false;
+    const broker: BrokerImage = { ...registered, isShuttingDown: false, isFull: false, isOffline: false, isDraining };
     const isRestartAlone = this.#isRestartAlone(record);
     this.#setBroker(broker);
     if (isRestartAlone) {
@@ -175,12 +195,25 @@ export class ImageDraft {
     });
   }
 
-  #changeBroker(record: MetadataRecord & { type: "brokerChanged" }): void {
+  #changeBroker(record: MetadataRecord & { type: "brokerChanged" | "brokerDraining" }): void {
     const { type: _, brokerId, ...state } = record;
     const before = this.#broker(brokerId);
     assert(before !== undefined, `no broker ${brokerId} to change`);
     this.#setBroker({ ...before, ...state });
     this.#sweep(brokerId, (partition, around) => afterBrokerChange(partition, brokerId, around));
+  }
+
+  #unregisterBroker(brokerId: number): void {
+    assert(this.#broker(brokerId)?.isFenced === true, `no fenced broker ${brokerId} to forget`);
+    const hosts = this.#topicsNow().some(({ partitions }) =>
+      partitions.some(({ replicas }) => replicas.includes(brokerId)),
+    );
+    assert(!hosts, `broker ${brokerId} has replicas`);
+    this.#brokers ??= new Map(this.#base.brokers);
+    this.#brokers.delete(brokerId);
+    this.#brokersChanged.add(brokerId);
+    const brokers = new Map(this.#configs.brokers);
+    if (brokers.delete(brokerId)) this.#configs = { ...this.#configs, brokers };
   }
 
   #takeOutDamaged({ brokerId, damaged }: MetadataRecord & { type: "replicasDamaged" }): void {
@@ -207,11 +240,11 @@ export class ImageDraft {
       this.#change(topicId, partition, (before, around) => {
         switch (choice) {
           case "inSync":
-            return asChanged(before, { ...before, leaderId });
+            return asChanged(before, { ...before, leaderId }, around);
           case "lastIsr":
-            return asChanged(before, recoveredBy(before, leaderId, around), { isNewLeader: true });
+            return asChanged(before, recoveredBy(before, leaderId, around), around, { isNewLeader: true });
           case "unclean":
-            return asChanged(before, uncleanlyLedBy(before, leaderId, around), { isNewLeader: true });
+            return asChanged(before, uncleanlyLedBy(before, leaderId, around), around, { isNewLeader: true });
         }
       });
       // What it has is what counts from here on.
@@ -233,18 +266,11 @@ export class ImageDraft {
   #sweep(brokerId: number, rule: PartitionRule): void {
     for (const topic of this.#topicsNow()) {
       let around: Surroundings | null = null;
-      let aroundCount = -1;
       for (const before of topic.partitions) {
-        const { partition, replicas } = before;
-        if (!replicas.includes(brokerId)) continue;
-        if (around === null || aroundCount !== replicas.length) {
-          aroundCount = replicas.length;
-          around = this.#around(topic, aroundCount);
-        }
+        if (!before.replicas.includes(brokerId)) continue;
+        around ??= this.#around(topic);
         const after = rule(before, around);
-        if (after === before) continue;
-        this.#writablePartitions(topic.topicId)[partition] = after;
-        this.#noteChange(topic.topicId, partition);
+        if (after !== before) this.#put(topic.topicId, before, after);
       }
     }
   }
@@ -253,15 +279,22 @@ export class ImageDraft {
     const topic = this.#topic(topicId);
     const before = (this.#partitions.get(topicId) ?? topic?.partitions)?.[number];
     assert(topic !== undefined && before !== undefined, `no partition ${number} of ${topicId} to change`);
-    const after = rule(before, this.#around(topic, before.replicas.length));
-    if (after === before) return;
-    this.#writablePartitions(topicId)[number] = after;
-    this.#noteChange(topicId, number);
+    const after = rule(before, this.#around(topic));
+    if (after !== before) this.#put(topicId, before, after);
   }
 
-  #around(topic: TopicImage, replicasCount: number): Surroundings {
+  #put(topicId: string, before: PartitionImage, after: PartitionImage): void {
+    const { partition } = before;
+    this.#writablePartitions(topicId)[partition] = after;
+    this.#noteChange(topicId, partition);
+    // What was damaged there is deleted with the replica.
+    if (after.replicas === before.replicas) return;
+    for (const id of before.replicas) if (!after.replicas.includes(id)) this.#forgetDamage(id, topicId, partition);
+  }
+
+  #around(topic: TopicImage): Surroundings {
     const brokers = this.#brokers ?? this.#base.brokers;
-    return surroundingsOf({ brokers, ...this.#minIsrSource }, topic, replicasCount, this.#lists);
+    return surroundingsOf({ brokers, ...this.#minIsrSource }, topic, this.#lists);
   }
 
   get #minIsrSource(): MinIsrSource {
@@ -276,11 +309,13 @@ export class ImageDraft {
     for (const before of topics) {
       const now = this.#topic(before.topicId);
       if (now === undefined) continue;
-      for (const { partition, replicas } of before.partitions) {
-        const minIsr = effectiveMinIsr(this.#minIsrSource, now, replicas.length);
-        if (minIsr === effectiveMinIsr(source, before, replicas.length)) continue;
-        this.#change(before.topicId, partition, (state, around) =>
-          asChanged(state, withIsr(state, state.isr, around), { isRaised: true }),
+      const minIsrBefore = minIsrRule(source, before);
+      const minIsrNow = minIsrRule(this.#minIsrSource, now);
+      for (const image of before.partitions) {
+        const factor = replicationFactorOf(image);
+        if (minIsrNow(factor) === minIsrBefore(factor)) continue;
+        this.#change(before.topicId, image.partition, (state, around) =>
+          asChanged(state, withIsr(state, state.isr, around), around, { isRaised: true }),
         );
       }
     }
@@ -320,6 +355,8 @@ export class ImageDraft {
     const bare: PartitionImage = {
       partition,
       replicas: lists.ids(replicas),
+      addingReplicas: lists.ids([]),
+      removingReplicas: lists.ids([]),
       isr: lists.ids([]),
       elr: lists.ids([]),
       lastIsr: lists.directories([]),
@@ -331,7 +368,7 @@ export class ImageDraft {
     };
     const topic = this.#topic(record.topicId);
     assert(topic !== undefined, `no topic ${record.topicId}`);
-    partitions.push(checked({ ...withIsr(bare, isr, this.#around(topic, replicas.length)), leaderId }));
+    partitions.push(checked({ ...withIsr(bare, isr, this.#around(topic)), leaderId }));
     this.#noteChange(record.topicId, partition);
   }
 
@@ -344,11 +381,17 @@ export class ImageDraft {
     assert(leaderEpoch >= before.leaderEpoch, "a leader epoch never falls");
     assert(leaderId === before.leaderId || leaderEpoch > before.leaderEpoch, "a new leader has a new epoch");
     const { elr = before.elr, lastIsr = before.lastIsr, isRecovering = before.isRecovering } = record;
-    partitions[partition] = checked({
-      ...before,
-      isr: this.#lists.ids(isr),
-      elr: this.#lists.ids(elr),
-      lastIsr: this.#lists.directories(lastIsr),
+    const lists = this.#lists;
+    const none = lists.ids([]);
+    const placed =
+      record.replicas === undefined
+        ? before
+        : { ...before, replicas: lists.ids(record.replicas), addingReplicas: none, removingReplicas: none };
+    const after = checked({
+      ...placed,
+      isr: lists.ids(isr),
+      elr: lists.ids(elr),
+      lastIsr: lists.directories(lastIsr),
       leaderId,
       leaderEpoch,
       partitionEpoch,
@@ -356,7 +399,7 @@ export class ImageDraft {
     });
     for (const brokerId of isr)
       if (!before.isr.includes(brokerId)) this.#forgetDamage(brokerId, record.topicId, partition);
-    this.#noteChange(record.topicId, partition);
+    this.#put(record.topicId, before, after);
   }
 
   /** It is in sync again: what was damaged there has been fetched anew, or is done without. */

@@ -42,6 +42,8 @@ export interface BrokerImage {
   readonly isFull: boolean;
   /** Its log directory failed (3.8(1)). */
   readonly isOffline: boolean;
+  /** An operator takes it out of service: no new replicas, and others lead where they may. Survives its restarts. */
+  readonly isDraining: boolean;
   /** Replicas that this incarnation registered or reported as damaged (15.7), until they are in sync again: never chosen unasked. */
   readonly damaged: readonly TopicPartitions[];
 }
@@ -60,8 +62,12 @@ export interface TopicImage {
 
 export interface PartitionImage {
   readonly partition: number;
-  /** In order of preference. */
+  /** In order of preference. While they are reassigned (13(6)): the target, and behind it those that are removed at the end. */
   readonly replicas: readonly number[];
+  /** Replicas that it did not have before the reassignment; a cancelled one takes them away again. */
+  readonly addingReplicas: readonly number[];
+  /** Replicas that it will not have after it. One that is in both lists goes either way. */
+  readonly removingReplicas: readonly number[];
   readonly isr: readonly number[];
   /** Eligible leader replicas: left the ISR below min ISR, and hold all that is committed (9(5)). None while the ISR has min ISR. */
   readonly elr: readonly number[];
@@ -73,7 +79,7 @@ export interface PartitionImage {
   readonly uncleanEpoch: number;
   /** From such a choice until the leader reports that it has recovered. */
   readonly isRecovering: boolean;
-  /** +1 at a leader change and at a restart of the leader. */
+  /** +1 at a leader change, at a restart of the leader, and where a replica is removed (7(8)). */
   readonly leaderEpoch: number;
   /** +1 at every change. */
   readonly partitionEpoch: number;

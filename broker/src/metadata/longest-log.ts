@@ -21,7 +21,7 @@ export function needsInquiry(working: ClusterImage, topicId: string, number: num
   const topic = working.topicsById.get(topicId);
   const partition = topic?.partitions[number];
   if (topic === undefined || partition === undefined) return false;
-  return isOpen(partition, surroundingsOf(working, topic, partition.replicas.length));
+  return isOpen(partition, surroundingsOf(working, topic));
 }
 
 /** Whose answers are waited for. Some of them may not be registered. */

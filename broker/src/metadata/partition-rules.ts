@@ -8,12 +8,14 @@
 import { assert } from "../base/index.ts";
 import type { BrokerImage, PartitionImage, ReplicaDirectory } from "./image.ts";
 import type { ListPool } from "./list-pool.ts";
+import { replicationFactorOf } from "./min-isr.ts";
+import type { ReplicaLists } from "./records.ts";
 
 /** What a partition's rules look at beside the partition. */
 export interface Surroundings {
   readonly brokers: ReadonlyMap<number, BrokerImage>;
-  /** Of this partition: never more than it has replicas. */
-  readonly minIsr: number;
+  /** Effective min ISR of a partition of the topic with so many replicas (`replicationFactorOf`). */
+  readonly minIsrOf: (replicationFactor: number) => number;
   /** Only synced records count in its ISR (15.1(1)): what was committed survives a power failure on each member. */
   readonly isSynced: boolean;
   readonly topicId: string;
@@ -32,10 +34,10 @@ export function isUsable(broker: BrokerImage | undefined): broker is BrokerImage
 export function withIsr(
   partition: PartitionImage,
   isr: readonly number[],
-  { brokers, minIsr, lists }: Surroundings,
+  { brokers, minIsrOf, lists }: Surroundings,
   unclean: number | null = null,
 ): PartitionImage {
-  if (isr.length >= minIsr) {
+  if (isr.length >= minIsrOf(replicationFactorOf(partition))) {
     const lastIsr = isr.map((brokerId) => directoryOf(brokers, brokerId));
     return { ...partition, isr: lists.ids(isr), elr: lists.ids([]), lastIsr: lists.directories(lastIsr) };
   }
@@ -64,12 +66,12 @@ function directoryOf(brokers: Surroundings["brokers"], brokerId: number): Replic
 export function withLeader(partition: PartitionImage, around: Surroundings): PartitionImage {
   const { isr, elr, leaderId } = partition;
   const { brokers } = around;
-  const inSync = acceptable(isr, brokers);
+  const inSync = preferable(isr, brokers);
   if (inSync.includes(leaderId)) return partition;
   const [first] = inOrder(partition, inSync);
   if (first !== undefined) return { ...partition, leaderId: first };
   if (isr.length === 0) {
-    const [eligible] = inOrder(partition, acceptable(elr, brokers));
+    const [eligible] = inOrder(partition, preferable(elr, brokers));
     if (eligible !== undefined) return { ...withIsr(partition, [eligible], around), leaderId: eligible };
     const only = onlyCandidate(partition, around);
     if (only !== null) return recoveredBy(partition, only, around);
@@ -82,6 +84,13 @@ export function acceptable(ids: readonly number[], brokers: Surroundings["broker
   const usable = ids.filter((id) => isUsable(brokers.get(id)));
   const roomy = usable.filter((id) => brokers.get(id)?.isFull === false);
   return roomy.length > 0 ? roomy : usable;
+}
+
+/** Those that are chosen from members that hold the same: acceptable, and not being drained unless all of them are. */
+export function preferable(ids: readonly number[], brokers: Surroundings["brokers"]): readonly number[] {
+  const mayLead = acceptable(ids, brokers);
+  const staying = mayLead.filter((id) => brokers.get(id)?.isDraining !== true);
+  return staying.length > 0 ? staying : mayLead;
 }
 
 function inOrder({ replicas }: PartitionImage, ids: readonly number[]): readonly number[] {
@@ -145,16 +154,78 @@ export function uncleanlyLedBy(partition: PartitionImage, leaderId: number, arou
 /** Stands for the leader epoch that the choice gets. */
 const UNCLEAN_NOW = -2;
 
+// ---- other replicas (13(6), KIP-455) ----
+
+export function isReassigning({ addingReplicas, removingReplicas }: ReplicaLists): boolean {
+  return addingReplicas.length > 0 || removingReplicas.length > 0;
+}
+
+/** The replicas that it has after a reassignment; without one, those that it has. */
+export function targetOf({ replicas, removingReplicas }: ReplicaLists): readonly number[] {
+  return removingReplicas.length === 0 ? replicas : replicas.filter((id) => !removingReplicas.includes(id));
+}
+
+/** Those that it had before. */
+export function originOf({ replicas, addingReplicas }: ReplicaLists): readonly number[] {
+  return addingReplicas.length === 0 ? replicas : replicas.filter((id) => !addingReplicas.includes(id));
+}
+
 /**
- * The new state with its epochs: the partition epoch rises with every change, the leader epoch with a change of the leader, or when
- * its broker started anew. The state before, if nothing changed.
+ * Whether the partition may be left to these of its replicas: enough of them are in sync, or none of the others holds for certain
+ * what was committed. Fewer copies than min ISR promises are never left.
+ */
+export function mayBeLeftTo(kept: readonly number[], partition: PartitionImage, { minIsrOf }: Surroundings): boolean {
+  const { replicas, isr, elr, lastIsr } = partition;
+  const counts = (id: number): boolean =>
+    isr.includes(id) || elr.includes(id) || lastIsr.some(({ brokerId }) => brokerId === id);
+  if (!replicas.some((id) => !kept.includes(id) && counts(id))) return true;
+  return kept.filter((id) => isr.includes(id)).length >= minIsrOf(kept.length);
+}
+
+/**
+ * The partition on these replicas, with the leader that it should have then. Of one that is gone nothing is remembered: its log is
+ * deleted, and if it ever comes back it comes as a new one.
+ */
+export function withReplicas(partition: PartitionImage, to: ReplicaLists, around: Surroundings): PartitionImage {
+  const { lists } = around;
+  const isKept = (id: number): boolean => to.replicas.includes(id);
+  const placed: PartitionImage = {
+    ...partition,
+    replicas: lists.ids(to.replicas),
+    addingReplicas: lists.ids(to.addingReplicas),
+    removingReplicas: lists.ids(to.removingReplicas),
+    elr: lists.ids(partition.elr.filter(isKept)),
+    lastIsr: lists.directories(partition.lastIsr.filter(({ brokerId }) => isKept(brokerId))),
+  };
+  const isr = to.replicas.filter((id) => partition.isr.includes(id));
+  return withLeader(withIsr(placed, isr, around), around);
+}
+
+/**
+ * With the reassignment over, once every target is in sync: the others go, and if one of them led, a target leads from here on. All in
+ * one change, so that no state between them is ever seen.
+ */
+function withTargetAlone(partition: PartitionImage, around: Surroundings): PartitionImage {
+  if (!isReassigning(partition) || partition.isRecovering) return partition;
+  const target = targetOf(partition);
+  if (!target.every((id) => partition.isr.includes(id))) return partition;
+  return withReplicas(partition, { replicas: target, addingReplicas: [], removingReplicas: [] }, around);
+}
+
+/**
+ * The new state with its epochs: the partition epoch rises with every change, the leader epoch with a change of the leader, when its
+ * broker started anew, and when a replica is gone, so that whatever that one still asks is refused (7(8)). A reassignment that has
+ * reached its target ends with the change. The state before, if nothing changed.
  */
 export function asChanged(
   before: PartitionImage,
-  after: PartitionImage,
+  wanted: PartitionImage,
+  around: Surroundings,
   { isNewLeader = false, isRaised = false }: { readonly isNewLeader?: boolean; readonly isRaised?: boolean } = {},
 ): PartitionImage {
-  const isLed = isNewLeader || after.leaderId !== before.leaderId || after.uncleanEpoch === UNCLEAN_NOW;
+  const after = withTargetAlone(wanted, around);
+  const isShrunk = after.replicas !== before.replicas && before.replicas.some((id) => !after.replicas.includes(id));
+  const isLed = isNewLeader || isShrunk || after.leaderId !== before.leaderId || after.uncleanEpoch === UNCLEAN_NOW;
   if (!isLed && !isRaised && isSameState(before, after)) return before;
   const leaderEpoch = before.leaderEpoch + (isLed ? 1 : 0);
   return checked({
@@ -165,10 +236,27 @@ export function asChanged(
   });
 }
 
+/**
+ * The partition with the ISR that its leader proposed (7(6)). Somebody who joins may be the better leader: the one that leads is being
+ * drained, or full.
+ */
+export function withAcceptedIsr(
+  before: PartitionImage,
+  { isr, isRecovering }: { readonly isr: readonly number[]; readonly isRecovering: boolean },
+  around: Surroundings,
+): PartitionImage {
+  const members = before.replicas.filter((id) => isr.includes(id));
+  const proposed = { ...withIsr(before, members, around), isRecovering };
+  return asChanged(before, withLeader(proposed, around), around, { isRaised: true });
+}
+
 function isSameState(before: PartitionImage, after: PartitionImage): boolean {
   return (
     before === after ||
     (isSameList(before.isr, after.isr) &&
+      isSameList(before.replicas, after.replicas) &&
+      isSameList(before.addingReplicas, after.addingReplicas) &&
+      isSameList(before.removingReplicas, after.removingReplicas) &&
       isSameList(before.elr, after.elr) &&
       isSameDirectories(before.lastIsr, after.lastIsr) &&
       before.leaderId === after.leaderId &&
@@ -195,6 +283,10 @@ function isSameDirectories(left: readonly ReplicaDirectory[], right: readonly Re
 export function checked(partition: PartitionImage): PartitionImage {
   const { replicas, isr, elr, lastIsr, leaderId, leaderEpoch, uncleanEpoch } = partition;
   assert(replicas.length > 0 && areDistinct(replicas), "replicas are distinct, at least one");
+  assert(
+    targetOf(partition).length > 0 && originOf(partition).length > 0,
+    "a reassignment leaves and begins with replicas",
+  );
   assert(areDistinct(isr) && isr.every((id) => replicas.includes(id)), "the ISR lies in the replicas");
   assert(
     elr.every((id) => replicas.includes(id) && !isr.includes(id)),

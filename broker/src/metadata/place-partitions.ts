@@ -42,7 +42,7 @@ export class HostedReplicas {
 
   constructor(working: ClusterImage) {
     this.brokers = working.brokers;
-    this.usable = [...working.brokers.values()].filter(isUsable);
+    this.usable = [...working.brokers.values()].filter((broker) => isUsable(broker) && !broker.isDraining);
     for (const { partitions } of working.topics.values()) {
       for (const { replicas } of partitions) this.#host(replicas);
     }
@@ -81,6 +81,9 @@ export function checkAssignment(
     }
     if (new Set(replicas).size !== factor) return refuse("INVALID_REPLICA_ASSIGNMENT", `${text} names a broker twice`);
     const stranger = replicas.find((brokerId) => !hosted.brokers.has(brokerId));
+    const draining = replicas.find((brokerId) => hosted.brokers.get(brokerId)?.isDraining);
+    if (draining !== undefined)
+      return refuse("INVALID_REPLICA_ASSIGNMENT", `${text}: broker ${draining} is being drained`);
     if (stranger !== undefined) return refuse("INVALID_REPLICA_ASSIGNMENT", `${text}: there is no broker ${stranger}`);
     if (hosted.isrOf(replicas).length === 0) {
       return refuse("INVALID_REPLICA_ASSIGNMENT", `${text}: none of these brokers is alive`);
@@ -109,8 +112,13 @@ export function placeOnBrokers(
 
 function tooFewBrokers({ brokers, usable }: HostedReplicas, factor: number): PlacementRefusal {
   const there = `there ${usable.length === 1 ? "is" : "are"} ${usable.length}`;
-  const away = [...brokers.keys()].filter((id) => !usable.some(({ brokerId }) => brokerId === id));
-  const ofThem = away.length === 0 ? "" : ` (not alive: ${away.slice(0, 20).join(", ")})`;
+  const others = [...brokers.values()].filter((broker) => !usable.includes(broker));
+  const listed = (what: string, isSo: boolean): string[] => {
+    const ids = others.filter(({ isDraining }) => isDraining === isSo).map(({ brokerId }) => brokerId);
+    return ids.length === 0 ? [] : [`${what}: ${ids.slice(0, 20).join(", ")}`];
+  };
+  const why = [...listed("not alive", false), ...listed("being drained", true)];
+  const ofThem = why.length === 0 ? "" : ` (${why.join("; ")})`;
   return refuse(
     "INVALID_REPLICATION_FACTOR",
     `replication factor ${factor} needs ${factor} brokers; ${there}${ofThem}`,

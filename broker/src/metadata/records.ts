@@ -9,7 +9,7 @@
  */
 import type { Listener } from "../config/index.ts";
 import type { TopicPartitions } from "./broker-requests.ts";
-import type { BrokerImage, ReplicaDirectory } from "./image.ts";
+import type { BrokerImage, PartitionImage, ReplicaDirectory } from "./image.ts";
 
 export type MetadataRecord =
   /** The first record of all. */
@@ -61,7 +61,7 @@ export type MetadataRecord =
       readonly isr: readonly number[];
       readonly leaderId: number;
     }
-  /** The new state, whole but for the replicas and what is left out as it was; partitionEpoch is one more than before. */
+  /** The new state, whole but for what is left out as it was; partitionEpoch is one more than before. */
   | {
       readonly type: "partitionChanged";
       readonly topicId: string;
@@ -73,6 +73,8 @@ export type MetadataRecord =
       readonly elr?: readonly number[];
       readonly lastIsr?: readonly ReplicaDirectory[];
       readonly isRecovering?: boolean;
+      /** A reassignment is over, and these are left. */
+      readonly replicas?: readonly number[];
     }
   /** This broker leads these from here on: out of the ISR, by the longest log of the last ISR, or uncleanly (9(1), 9(3)). */
   | {
@@ -81,6 +83,15 @@ export type MetadataRecord =
       readonly choice: LeaderChoice;
       readonly partitions: readonly TopicPartitions[];
     }
+  /**
+   * A reassignment begins, is replaced, or is cancelled (both lists empty). Where its target is in sync it is over at once
+   * (`asChanged`), as it is with whatever change brings the last target into the ISR.
+   */
+  | ({ readonly type: "partitionReassigned"; readonly topicId: string; readonly partition: number } & ReplicaLists)
+  /** An operator takes the broker out of service, or back into it. */
+  | { readonly type: "brokerDraining"; readonly brokerId: number; readonly isDraining: boolean }
+  /** It has no replicas and is fenced: the cluster forgets it. */
+  | { readonly type: "brokerUnregistered"; readonly brokerId: number }
   | { readonly type: "topicDeleted"; readonly topicId: string }
   /**
    * What becomes of one resource's texts: these are set, those are gone. Where that changes the effective min ISR, ELR and last ISR
@@ -102,6 +113,8 @@ export type MetadataRecord =
 
 export type BrokerState = Pick<BrokerImage, "isFenced" | "isShuttingDown" | "isFull" | "isOffline">;
 
+export type ReplicaLists = Pick<PartitionImage, "replicas" | "addingReplicas" | "removingReplicas">;
+
 export type LeaderChoice = "inSync" | "lastIsr" | "unclean";
 
 /** Whose settings. A topic by its id: one made anew under the name starts without. */
@@ -122,6 +135,9 @@ const knownTypes: ReadonlySet<string> = new Set<MetadataRecord["type"]>([
   "partitionCreated",
   "partitionChanged",
   "leadersChosen",
+  "partitionReassigned",
+  "brokerDraining",
+  "brokerUnregistered",
   "topicDeleted",
   "configChanged",
   "producerIdsAllocated",

@@ -23,7 +23,7 @@ export function reportDamage(working: ClusterImage, report: DamageReport): Decis
       };
       if (isStale) return verdict("STALE_BROKER_EPOCH");
       if (topic === undefined || partition === undefined) return verdict("UNKNOWN_TOPIC_ID");
-      const around = surroundingsOf(working, topic, partition.replicas.length, lists);
+      const around = surroundingsOf(working, topic, lists);
       return verdict(afterDamage(partition, brokerId, around) === null ? "ELIGIBLE_LEADERS_NOT_AVAILABLE" : "NONE");
     });
     if (taken.length > 0) damaged.push({ topicId, partitions: taken });

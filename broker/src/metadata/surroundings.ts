@@ -1,18 +1,17 @@
 /** What the rules of one partition look at, taken from an image. */
 import type { ClusterImage, TopicImage } from "./image.ts";
 import { ListPool } from "./list-pool.ts";
-import { effectiveMinIsr, isSyncedTopic } from "./min-isr.ts";
+import { isSyncedTopic, minIsrRule } from "./min-isr.ts";
 import type { Surroundings } from "./partition-rules.ts";
 
 export function surroundingsOf(
   image: Pick<ClusterImage, "brokers" | "configs" | "minIsrDefault">,
   topic: TopicImage,
-  replicasCount: number,
   lists = new ListPool(),
 ): Surroundings {
   return {
     brokers: image.brokers,
-    minIsr: effectiveMinIsr(image, topic, replicasCount),
+    minIsrOf: minIsrRule(image, topic),
     isSynced: isSyncedTopic(topic),
     topicId: topic.topicId,
     lists,

@@ -13,6 +13,7 @@ import type {
   AlterPartitionsRequest,
   BrokerHeartbeat,
   BrokerRegistration,
+  BrokerResult,
   ConfigAlteration,
   CreatedTopic,
   CreatePartitionsSpec,
@@ -25,6 +26,8 @@ import type {
   ElectionType,
   HeartbeatResponse,
   IsrVerdict,
+  ReassignmentChange,
+  ReassignmentResult,
 } from "../metadata/index.ts";
 import type { ErrorName } from "@tidemark/proto";
 
@@ -84,6 +87,16 @@ export interface ControllerCommands {
     readonly type: ElectionType;
     readonly targets: readonly ElectionTarget[] | null;
   }): Promise<Results<ElectionResult>>;
+  alterReassignments(request: {
+    readonly changes: readonly ReassignmentChange[];
+    readonly isValidateOnly: boolean;
+  }): Promise<Results<ReassignmentResult>>;
+  drainBrokers(request: {
+    readonly brokerIds: readonly number[];
+    readonly isDraining: boolean;
+  }): Promise<Results<BrokerResult>>;
+  /** One result. */
+  unregisterBroker(request: { readonly brokerId: number }): Promise<Results<BrokerResult>>;
   /**
    * Waits until every partition of the topic from `first` on has a leader that has its log open (15.3(1)); those that do not when
    * the time is over are the results.
@@ -109,6 +122,9 @@ export const CONTROLLER_COMMANDS = [
   "deleteTopics",
   "alterConfigs",
   "electLeaders",
+  "alterReassignments",
+  "drainBrokers",
+  "unregisterBroker",
   "awaitTopic",
 ] as const satisfies readonly (keyof ControllerCommands)[];
 

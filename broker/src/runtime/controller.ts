@@ -18,6 +18,7 @@ import {
   allocateProducerIds,
   alterConfigs,
   alterPartitions,
+  alterReassignments,
   applyEntry,
   type BrokerHeartbeat,
   type BrokerRegistration,
@@ -28,6 +29,7 @@ import {
   type Decision,
   decodeRecords,
   deleteTopics,
+  drainBrokers,
   electLeaders,
   heartbeat,
   type MetadataRecord,
@@ -35,6 +37,7 @@ import {
   registerBroker,
   reportDamage,
   type TopicImage,
+  unregisterBroker,
 } from "../metadata/index.ts";
 import type { Clock, Logger, RandomBytes, Timers } from "../ports/index.ts";
 import type { SoftState } from "../raft/index.ts";
@@ -381,6 +384,26 @@ export class Controller implements ControllerCommands, RaftEvents {
     const duties = await this.#loadDuties();
     const results = await duties.electUncleanly(decided.results);
     return { results, metadataOffset: this.image.metadataOffset };
+  }
+
+  async alterReassignments({
+    changes,
+    isValidateOnly,
+  }: Parameters<ControllerCommands["alterReassignments"]>[0]): ReturnType<ControllerCommands["alterReassignments"]> {
+    return resultsOf(
+      await this.#answer((working) =>
+        validated(alterReassignments(working, changes, this.#placement(working)), isValidateOnly),
+      ),
+    );
+  }
+
+  async drainBrokers({ brokerIds, isDraining }: Parameters<ControllerCommands["drainBrokers"]>[0]) {
+    return resultsOf(await this.#answer((working) => drainBrokers(working, brokerIds, isDraining)));
+  }
+
+  async unregisterBroker({ brokerId }: { readonly brokerId: number }) {
+    const { response, metadataOffset } = await this.#answer((working) => unregisterBroker(working, brokerId));
+    return { results: [response], metadataOffset };
   }
 
   async awaitTopic(request: Parameters<ControllerCommands["awaitTopic"]>[0]): Promise<Results<number>> {

@@ -152,6 +152,11 @@ export class FollowedPartition implements LogEvents {
     return Math.max(0, this.#leaderEnd - this.#log.writtenEndOffset);
   }
 
+  /** Of what the leader has, as last told, something has not come yet. */
+  get isBehind(): boolean {
+    return this.#log.logEndOffset < this.#leaderEnd;
+  }
+
   // ---- life ----
 
   onMetadata(uncleanEpoch: number): void {

@@ -5,7 +5,7 @@
 import { asBrokerIds, asPartitionId } from "../base/index.ts";
 import type { LiveConfig, TopicConfig } from "../config/index.ts";
 import { topicConfig } from "../config/index.ts";
-import { effectiveMinIsr, emptyImage } from "../metadata/index.ts";
+import { effectiveMinIsr, emptyImage, replicationFactorOf } from "../metadata/index.ts";
 import type { ClusterImage, PartitionImage, TopicImage } from "../metadata/index.ts";
 import type { Membership } from "../replication/index.ts";
 import type { ReplicaSpec } from "../storage/index.ts";
@@ -54,9 +54,12 @@ export class HostedTopics {
     return [...this.#topics.values()].map(({ image }) => image);
   }
 
-  /** The topic as it is now, with the defaults as they are now; nothing changes where none of its replicas are here. */
+  /** The topic as it is now, with the defaults as they are now; forgotten where none of its replicas are here any more. */
   update(topic: TopicImage): void {
-    if (this.partitionsOf(topic).length === 0) return;
+    if (this.partitionsOf(topic).length === 0) {
+      this.remove(topic);
+      return;
+    }
     const config = topicConfig(this.#config.current, topic.overrides);
     this.#topics.set(topic.name, { image: topic, config, settings: settingsOf(topic, config) });
   }
@@ -69,6 +72,13 @@ export class HostedTopics {
   /** With a replica here. */
   partitionsOf(topic: TopicImage): PartitionImage[] {
     return topic.partitions.filter((partition) => this.hosts(partition));
+  }
+
+  /** Whether the metadata of now places this very replica here. */
+  wants({ name, topicId }: TopicImage, number: number): boolean {
+    const image = this.#topics.get(name)?.image;
+    const partition = image?.topicId === topicId ? image.partitions[number] : undefined;
+    return partition !== undefined && this.hosts(partition);
   }
 
   hosts({ replicas }: PartitionImage): boolean {
@@ -90,7 +100,7 @@ export class HostedTopics {
       partitionEpoch: partition.partitionEpoch,
       replicas: asBrokerIds(partition.replicas),
       isr: asBrokerIds(partition.isr),
-      minInsyncReplicas: effectiveMinIsr(this.#image, topic, partition.replicas.length),
+      minInsyncReplicas: effectiveMinIsr(this.#image, topic, replicationFactorOf(partition)),
       isRecovering: partition.isRecovering,
     };
   }

@@ -106,7 +106,8 @@ export class IsrSender {
     const { topic, partition: number } = partition;
     const isr = proposal.isr.map(({ brokerId }) => brokerId);
     const { logger } = this.#deps;
-    if (error === "NONE") logger.info("in-sync replicas changed", { topic, partition: number, isr });
+    if (error === "NONE" || error === "NEW_LEADER_ELECTED")
+      logger.info("in-sync replicas changed", { topic, partition: number, isr });
     else logger.info("a change of in-sync replicas was refused", { topic, partition: number, isr, code: error });
     const appliedOffset = this.#deps.appliedOffset();
     partition.onProposalAnswered({ proposalId: proposal.proposalId, metadataOffset, appliedOffset });

@@ -6,6 +6,10 @@
  * The source may send WINDOW_BYTES of records that no log has written yet, one batch beyond. When the stream breaks it is made
  * again, after a rest that doubles up to a second; every partition then asks anew.
  *
+ * A partition that a reassignment adds rests while it has taken more than the throttle allows: its place in the stream is given up,
+ * what is on its way is still taken in, and it asks again from its log end. It never rests while it stands at the leader's end, nor
+ * when it is in sync: acknowledgements wait for those.
+ *
  * Not here: what a partition does with its records (followed-partition.ts), which ones are followed (replica-manager.ts).
  */
 import { decodeDataFrame, encodeReportFrame } from "@tidemark/proto/replication";
@@ -13,6 +17,7 @@ import type { ReplicaData, ReplicaReport } from "@tidemark/proto/replication";
 import { BackOff, SharedMemory } from "../base/index.ts";
 import type { Logger, PeerAddress, PeerError, PeerStream, PeerTransport, TimerHandle, Timers } from "../ports/index.ts";
 import type { FollowedPartition, FollowerSeat } from "./followed-partition.ts";
+import type { ReplicationThrottle } from "./replication-throttle.ts";
 import type { Turn } from "./turn.ts";
 
 /** Records on their way (performance 4.3). */
@@ -31,6 +36,10 @@ export interface ReplicaFetcherDeps {
   addressOf(brokerId: number): PeerAddress | null;
   /** Of this broker, as registered. */
   brokerEpoch(): number;
+  readonly brokerId: number;
+  /** Of this broker's filling replicas, over all leaders. */
+  readonly throttle: ReplicationThrottle;
+  isFilling(brokerId: number, topicId: string, partition: number): boolean;
 }
 
 export class ReplicaFetcher {
@@ -42,6 +51,8 @@ export class ReplicaFetcher {
   #lastSlot = 0;
   #due: Seat[] = [];
   #removed: number[] = [];
+  #resting: Seat[] = [];
+  #restTimer: TimerHandle | null = null;
   #stream: PeerStream | null = null;
   #isFlushAsked = false;
   #reconnect: TimerHandle | null = null;
@@ -74,7 +85,8 @@ export class ReplicaFetcher {
     this.#seats.delete(partition);
     this.#bySlot.delete(seat.slot);
     if (this.#stream === null) return;
-    if (seat.isNamed) this.#removed.push(seat.slot);
+    if (seat.isNamed && !seat.isResting) this.#removed.push(seat.slot);
+    seat.isResting = false;
     this.#askForFlush();
   }
 
@@ -88,13 +100,19 @@ export class ReplicaFetcher {
   close(): void {
     this.#end();
     this.#reconnect?.cancel();
+    this.#restTimer?.cancel();
     this.#seats.clear();
+  }
+
+  /** Metadata was applied: who rests may be in sync by now, and then everybody waits for it. */
+  onApplied(): void {
+    if (this.#resting.some(({ partition }) => !this.#isFilling(partition))) this.#wake();
   }
 
   // ---- of its seats ----
 
   onReportDue(seat: Seat): void {
-    if (this.#stream === null || seat.isDue || !this.#bySlot.has(seat.slot)) return;
+    if (this.#stream === null || seat.isDue || seat.isResting || !this.#bySlot.has(seat.slot)) return;
     seat.isDue = true;
     this.#due.push(seat);
     this.#askForFlush();
@@ -162,11 +180,13 @@ export class ReplicaFetcher {
     this.#bySlot.clear();
     this.#due = [];
     this.#removed = [];
+    this.#resting = [];
     this.#owedBytes = 0;
     if (stream === null) return;
     stream.close();
     for (const seat of this.#seats.values()) {
       seat.isDue = false;
+      seat.isResting = false;
       seat.partition.onStreamLost();
     }
   }
@@ -183,13 +203,55 @@ export class ReplicaFetcher {
     }
     this.#backOff.reset();
     const memory = new SharedMemory(frame.length, frame.length, release);
+    const isThrottled = this.#deps.throttle.isSet;
     for (const item of items) {
       this.#heldBytes += item.records.length;
       const seat = this.#bySlot.get(item.slot);
       if (seat === undefined) this.onTaken(item.records.length);
       else seat.partition.onData(item, memory);
+      if (isThrottled && seat !== undefined && item.records.length > 0) this.#charge(seat, item.records.length);
     }
     memory.letGo();
+  }
+
+  // ---- the throttle ----
+
+  #isFilling({ topicId, partition }: FollowedPartition): boolean {
+    return this.#deps.isFilling(this.#deps.brokerId, topicId, partition);
+  }
+
+  #charge(seat: Seat, bytes: number): void {
+    if (!this.#isFilling(seat.partition)) return;
+    const restMs = this.#deps.throttle.take(bytes);
+    if (restMs === 0 || seat.isResting || !seat.isNamed || !seat.partition.isBehind || this.#stream === null) return;
+    if (!this.#seats.has(seat.partition)) return;
+    seat.isResting = true;
+    this.#resting.push(seat);
+    this.#removed.push(seat.slot);
+    this.#askForFlush();
+    if (this.#restTimer === null) this.#wakeAfter(restMs);
+  }
+
+  #wakeAfter(restMs: number): void {
+    this.#restTimer = this.#deps.timers.after(restMs, () => {
+      this.#restTimer = null;
+      const stillMs = this.#deps.throttle.restMs;
+      if (stillMs === 0) this.#wake();
+      else if (this.#resting.length > 0) this.#wakeAfter(stillMs);
+    });
+  }
+
+  #wake(): void {
+    const resting = this.#resting;
+    this.#resting = [];
+    for (const seat of resting) {
+      if (!seat.isResting || this.#seats.get(seat.partition) !== seat) continue;
+      seat.isResting = false;
+      this.#bySlot.delete(seat.slot);
+      // What it was asked for ends here, and begins anew at the log end.
+      seat.partition.onStreamLost();
+      this.#seat(seat);
+    }
   }
 
   #askForFlush(): void {
@@ -204,7 +266,7 @@ export class ReplicaFetcher {
     const reports: ReplicaReport[] = [];
     for (const seat of this.#due) {
       seat.isDue = false;
-      if (this.#bySlot.get(seat.slot) !== seat) continue;
+      if (seat.isResting || this.#bySlot.get(seat.slot) !== seat) continue;
       const report = seat.partition.takeReport();
       if (report === null) continue;
       const { topicId, partition } = seat.partition;
@@ -230,6 +292,8 @@ class Seat implements FollowerSeat {
   /** The source knows what the slot stands for. */
   isNamed = false;
   isDue = false;
+  /** The source knows the slot no longer; what it sent before that still comes. */
+  isResting = false;
 
   constructor(partition: FollowedPartition, fetcher: ReplicaFetcher) {
     this.partition = partition;

@@ -132,6 +132,12 @@ export class ReplicaLogs {
     this.#step(topic, partition, () => this.#endRepair(topic, partition, isGivenUp));
   }
 
+  /** Whether the replica has a log here, or something is under way with one. */
+  has({ name, topicId }: TopicImage, partition: number): boolean {
+    return this.find(name, partition)?.topicId === topicId || !this.#steps.isQuiet(name, partition);
+  }
+
+  /** Its topic is deleted, or it is no replica of this broker any more. */
   drop(topic: TopicImage, partition: number): void {
     this.#unmade.delete(`${topic.topicId}-${partition}`);
     this.#step(topic.name, partition, () => this.#drop(topic, partition));
@@ -145,7 +151,8 @@ export class ReplicaLogs {
     const wanted = this.#topics.find(name)?.image;
     const partition = wanted?.partitions[number];
     const directory = this.#directory;
-    if (wanted === undefined || partition === undefined || directory === null || this.#deps.isOffline()) return;
+    if (wanted === undefined || partition === undefined || !this.#topics.hosts(partition)) return;
+    if (directory === null || this.#deps.isOffline()) return;
     const key = `${wanted.topicId}-${number}`;
     try {
       const existing = directory.log(name, asPartitionId(number));
@@ -232,10 +239,12 @@ export class ReplicaLogs {
   async #drop(topic: TopicImage, number: number): Promise<void> {
     const log = this.find(topic.name, number);
     if (log === undefined || log.topicId !== topic.topicId || this.#deps.isOffline()) return;
+    // It was placed here again meanwhile: a log of long ago, which its leader's epochs bring up to date (5.3).
+    if (this.#topics.wants(topic, number)) return;
     try {
       await this.#directory?.deleteLog(topic.name, asPartitionId(number));
     } catch (cause: unknown) {
-      // The directory tries it again by timer, and so does the next start: its topic id is gone for good.
+      // The directory tries it again by timer, and so does the next start.
       this.#deps.logger.error("log could not be deleted", {
         topic: topic.name,
         partition: number,

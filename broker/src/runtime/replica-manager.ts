@@ -198,6 +198,7 @@ export class ReplicaManager {
       this.#topics.update(topic);
       this.#follow(topic);
     }
+    this.#giveUpStrays(image);
     this.#roles.replication?.onLed();
     await this.#logs.settled();
     this.#retention.start();
@@ -359,7 +360,7 @@ export class ReplicaManager {
       const partition = topic?.partitions[number];
       if (topic === undefined || partition === undefined) continue;
       if (this.#topics.hosts(partition)) this.#followPartition(topic, partition);
-      else this.#roles.end(topic, number, "NOT_LEADER_OR_FOLLOWER");
+      else if (this.#logs.has(topic, number)) this.#giveUp(topic, number);
     }
     for (const name of new Set(delta.partitionsChanged.map(({ topic }) => topic))) this.#readyWaits.check(name);
     for (const name of delta.topicConfigsChanged) {
@@ -398,9 +399,28 @@ export class ReplicaManager {
   #forget(topic: TopicImage): void {
     if (this.#topics.remove(topic)) this.#roles.forgetTraffic(topic.name);
     for (const { partition } of this.#topics.partitionsOf(topic)) {
-      this.#roles.forget(topic, partition);
+      this.#roles.forget(topic, partition, "UNKNOWN_TOPIC_OR_PARTITION");
       this.#damaged.forget(topic, partition);
       this.#logs.drop(topic, partition);
+    }
+  }
+
+  /** A reassignment has taken the replica away (13(6)): whoever waits is answered in this stretch, and its log is deleted. */
+  #giveUp(topic: TopicImage, partition: number): void {
+    this.#roles.forget(topic, partition, "NOT_LEADER_OR_FOLLOWER");
+    this.#damaged.forget(topic, partition);
+    this.#logs.drop(topic, partition);
+  }
+
+  /**
+   * Logs of replicas that were taken away while this broker was down. The metadata names their partitions, and it has this broker's own
+   * registration: nothing of the time before it can still place them here.
+   */
+  #giveUpStrays(image: ClusterImage): void {
+    for (const { topicId, partition: number } of this.#logs.directory?.logs() ?? []) {
+      const topic = image.topicsById.get(topicId);
+      const partition = topic?.partitions[number];
+      if (topic !== undefined && partition !== undefined && !this.#topics.hosts(partition)) this.#giveUp(topic, number);
     }
   }
 

@@ -111,6 +111,9 @@ export class ReplicaRoles {
         maxBytes: () => config.current.replicaFetchMaxBytes,
         messageBytes: () => config.current.replicaFetchResponseMaxBytes,
         findLed: (topicId, partition, leaderEpoch) => this.#findLed(topicId, partition, leaderEpoch),
+        isFilling: (id, topicId, partition) => this.#isFilling(id, topicId, partition),
+        followerRate: () => config.current.followerReplicationThrottledRate,
+        leaderRate: () => config.current.leaderReplicationThrottledRate,
       }) ?? null;
   }
 
@@ -128,6 +131,8 @@ export class ReplicaRoles {
     if (led !== undefined && led.topicId === topicId && led.leaderEpoch === leaderEpoch) {
       this.#countIsr(led.isr, image.isr);
       led.onMetadata(this.#topics.membershipOf(topic, image));
+      // It may have been the only replica until now.
+      if (this.#isrTimer === null && led.mustTick && !this.#isStopped) this.#armIsrTimer();
       return true;
     }
     const followed = this.followed.find(name, number);
@@ -228,6 +233,12 @@ export class ReplicaRoles {
     return { partition: null, code: "NOT_LEADER_OR_FOLLOWER", mayCome };
   }
 
+  /** A reassignment adds this replica, and it is not in sync yet: what throttles are for (13(6)). */
+  #isFilling(id: number, topicId: string, number: number): boolean {
+    const image = this.#topics.image.topicsById.get(topicId)?.partitions[number];
+    return image !== undefined && image.addingReplicas.includes(id) && !image.isr.includes(id);
+  }
+
   // ---- kept ----
 
   /** An entry is applied, and each partition that it names knows. */
@@ -268,8 +279,8 @@ export class ReplicaRoles {
   }
 
   /** The replica is gone for good. */
-  forget(topic: TopicImage, number: number): void {
-    this.end(topic, number, "UNKNOWN_TOPIC_OR_PARTITION");
+  forget(topic: TopicImage, number: number, code: ErrorName): void {
+    this.end(topic, number, code);
     this.#generations.delete(`${topic.topicId}-${number}`);
   }
 

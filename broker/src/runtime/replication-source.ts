@@ -27,6 +27,7 @@ import type { FetchSink } from "./fetch-session.ts";
 import type { Partition } from "./partition.ts";
 import type { Led } from "./replication.ts";
 import { ReplicaView } from "./replica-view.ts";
+import type { ReplicationThrottle } from "./replication-throttle.ts";
 import type { SlabPool } from "./slab-pool.ts";
 import type { Turn } from "./turn.ts";
 
@@ -48,6 +49,9 @@ export interface ReplicationSourceDeps {
   /** `replica.fetch.response.max.bytes`. */
   messageBytes(): number;
   find(topicId: string, partition: number, leaderEpoch: number): Led;
+  /** Of this broker as a leader, over all followers. */
+  readonly throttle: ReplicationThrottle;
+  isFilling(brokerId: number, topicId: string, partition: number): boolean;
   onEnded(source: ReplicationSource): void;
 }
 
@@ -66,6 +70,9 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
   readonly #marks = new Set<Seat>();
   #markTimer: TimerHandle | null = null;
   readonly #parked = new Set<Seat>();
+  /** Filling replicas that got more than the throttle allows: nothing is read for them until the debt is paid. */
+  readonly #held = new Set<Seat>();
+  #heldTimer: TimerHandle | null = null;
   #parkTimer: TimerHandle | null = null;
   #brokerEpoch = -1;
   #isWritable = true;
@@ -85,6 +92,8 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
   /** Metadata was applied, or a partition is led here now: what was kept is judged again. */
   onLedChanged(): void {
     for (const seat of this.#parked) this.#judgeParked(seat);
+    // It may be in sync by now, and then everybody waits for it.
+    for (const seat of this.#held) if (!this.#isFilling(seat)) this.#readOn(seat);
   }
 
   /** Ends the stream. */
@@ -130,6 +139,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     for (const slot of this.#seats.keys()) this.#remove(slot);
     this.#markTimer?.cancel();
     this.#parkTimer?.cancel();
+    this.#heldTimer?.cancel();
     this.#deps.onEnded(this);
   }
 
@@ -204,6 +214,43 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     this.#session.subscribe({ subscriptionId, partition: view, offset, maxBytes: this.#deps.maxBytes() });
   }
 
+  // ---- the throttle ----
+
+  #isFilling({ topicId, partition }: Seat): boolean {
+    return this.#deps.isFilling(this.followerId, topicId, partition);
+  }
+
+  #charge(seat: Seat, partition: Partition, bytes: number): void {
+    if (!this.#isFilling(seat)) return;
+    const restMs = this.#deps.throttle.take(bytes);
+    // At the end of the log there is nothing to hold back, and it is about to be in sync.
+    if (restMs === 0 || seat.sentTo >= partition.logEndOffset) return;
+    this.#session.unsubscribe(seat.subscriptionId);
+    this.#bySubscription.delete(seat.subscriptionId);
+    this.#held.add(seat);
+    if (this.#heldTimer === null) this.#readOnAfter(restMs);
+  }
+
+  #readOnAfter(restMs: number): void {
+    this.#heldTimer = this.#deps.timers.after(restMs, () => {
+      this.#heldTimer = null;
+      const stillMs = this.#deps.throttle.restMs;
+      if (stillMs === 0) for (const seat of this.#held) this.#readOn(seat);
+      else if (this.#held.size > 0) this.#readOnAfter(stillMs);
+    });
+  }
+
+  #readOn(seat: Seat): void {
+    this.#held.delete(seat);
+    const { view, sentTo: offset } = seat;
+    if (view === null) return;
+    this.#lastSubscription += 1;
+    seat.subscriptionId = this.#lastSubscription;
+    this.#bySubscription.set(seat.subscriptionId, seat);
+    const { subscriptionId } = seat;
+    this.#session.subscribe({ subscriptionId, partition: view, offset, maxBytes: this.#deps.maxBytes() });
+  }
+
   #refuse(seat: Seat, code: ErrorName): void {
     this.#parked.delete(seat);
     seat.parked = null;
@@ -215,6 +262,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     this.#session.unsubscribe(seat.subscriptionId);
     this.#bySubscription.delete(seat.subscriptionId);
     this.#marks.delete(seat);
+    this.#held.delete(seat);
     seat.view = null;
   }
 
@@ -339,7 +387,10 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     const partition = view.led;
     view.sentTo = asOffset(nextOffset);
     seat.sentTo = view.sentTo;
-    if (records.length > 0) partition.onSent(this.followerId, seat.generation, view.sentTo);
+    if (records.length > 0) {
+      partition.onSent(this.followerId, seat.generation, view.sentTo);
+      if (this.#deps.throttle.isSet) this.#charge(seat, partition, bytesOf(records));
+    }
     seat.noteMarks(highWatermark, logStartOffset);
     // It was read a while ago, where the stream took nothing in since.
     if (seat.hasNewMarks()) this.#onMoved(seat);
@@ -426,4 +477,10 @@ class Seat {
       records: NO_RECORDS,
     };
   }
+}
+
+function bytesOf(pieces: readonly Buffer[]): number {
+  let bytes = 0;
+  for (const piece of pieces) bytes += piece.length;
+  return bytes;
 }

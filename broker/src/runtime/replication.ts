@@ -17,8 +17,9 @@ import type {
 import { FollowedPartition } from "./followed-partition.ts";
 import type { FollowedPartitionDeps, FollowedPartitionOptions } from "./followed-partition.ts";
 import type { Partition } from "./partition.ts";
-import { ReplicaFetcher } from "./replica-fetcher.ts";
+import { ReplicaFetcher, type ReplicaFetcherDeps } from "./replica-fetcher.ts";
 import { ReplicationSource } from "./replication-source.ts";
+import { ReplicationThrottle } from "./replication-throttle.ts";
 import { SlabPool } from "./slab-pool.ts";
 import type { Turn } from "./turn.ts";
 
@@ -55,25 +56,33 @@ export interface ReplicationHost {
   maxBytes(): number;
   messageBytes(): number;
   findLed(topicId: string, partition: number, leaderEpoch: number): Led;
+  /** A reassignment adds the replica of this broker, and it is not in sync yet. */
+  isFilling(brokerId: number, topicId: string, partition: number): boolean;
+  /** `follower.replication.throttled.rate`, `leader.replication.throttled.rate`: bytes a second, null = none. */
+  followerRate(): number | null;
+  leaderRate(): number | null;
 }
 
 export class Replication {
   readonly #host: ReplicationHost;
   readonly #peers: ReplicationPeers;
-  readonly #deps: ReplicationHost & ReplicationPeers;
+  readonly #deps: ReplicationHost & ReplicationPeers & Pick<ReplicaFetcherDeps, "throttle" | "isFilling">;
   readonly #slabs = new SlabPool();
   readonly #fetchers = new Map<number, ReplicaFetcher>();
   readonly #addresses = new Map<number, string>();
   /** By follower. */
   readonly #sources = new Map<number, ReplicationSource>();
+  readonly #leaderThrottle: ReplicationThrottle;
   #brokerEpoch: number;
 
   constructor(host: ReplicationHost, peers: ReplicationPeers) {
     this.#host = host;
     this.#peers = peers;
     this.#brokerEpoch = peers.brokerEpoch();
+    this.#leaderThrottle = new ReplicationThrottle(host.clock, () => host.leaderRate());
     this.#deps = {
       ...host,
+      throttle: new ReplicationThrottle(host.clock, () => host.followerRate()),
       transport: peers.transport,
       addressOf: (brokerId) => peers.addressOf(brokerId),
       brokerEpoch: () => peers.brokerEpoch(),
@@ -119,6 +128,8 @@ export class Replication {
       find: (topicId, partition, leaderEpoch) => this.#host.findLed(topicId, partition, leaderEpoch),
       maxBytes: () => this.#host.maxBytes(),
       messageBytes: () => this.#host.messageBytes(),
+      throttle: this.#leaderThrottle,
+      isFilling: (id, topicId, partition) => this.#host.isFilling(id, topicId, partition),
       onEnded: (ended) => {
         if (this.#sources.get(followerId) === ended) this.#sources.delete(followerId);
       },
@@ -137,6 +148,7 @@ export class Replication {
   /** An entry is applied, and the partitions know what concerns them. */
   onApplied(hasBrokersChanged: boolean): void {
     if (hasBrokersChanged) this.#onBrokersChanged();
+    for (const fetcher of this.#fetchers.values()) fetcher.onApplied();
     this.onLed();
   }
 

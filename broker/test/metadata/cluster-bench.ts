@@ -2,6 +2,7 @@
 import { expect } from "chai";
 import {
   alterPartitions,
+  alterReassignments,
   applyEntry,
   type BrokerHeartbeat,
   type ClusterImage,
@@ -9,14 +10,19 @@ import {
   type Decision,
   decodeRecords,
   diffImages,
+  drainBrokers,
   effectiveMinIsr,
   encodeRecords,
   fenceBroker,
   heartbeat,
   type IsrProposal,
+  isReassigning,
   type MetadataRecord,
   type PartitionImage,
   registerBroker,
+  replicationFactorOf,
+  targetOf,
+  unregisterBroker,
 } from "../../src/metadata/index.ts";
 import { clusterOf, inForce, registration, seededBytes, spec, testConfig } from "./fixtures.ts";
 
@@ -117,6 +123,27 @@ export class ClusterBench {
     return this.decide(fenceBroker(this.image, brokerId, this.epochOf(brokerId)));
   }
 
+  /** Null cancels. Answers "NONE", or the error and its text. */
+  reassign(topic: string, partition: number, replicas: readonly number[] | null): string {
+    const [result] = this.decide(alterReassignments(this.image, [{ topic, partition, replicas }], { config }));
+    return result?.error === "NONE" ? "NONE" : `${result?.error}: ${result?.message}`;
+  }
+
+  drain(brokerId: number, isDraining = true): string {
+    return this.decide(drainBrokers(this.image, [brokerId], isDraining))[0]?.error ?? "";
+  }
+
+  unregister(brokerId: number): string {
+    const { error, message } = this.decide(unregisterBroker(this.image, brokerId));
+    return error === "NONE" ? "NONE" : `${error}: ${message}`;
+  }
+
+  /** "replicas +adding -removing". */
+  placed(number = 0, name = "t"): string {
+    const { replicas, addingReplicas, removingReplicas } = this.partition(number, name);
+    return `${replicas.join()} +${addingReplicas.join()} -${removingReplicas.join()}`;
+  }
+
   /** What the leader of a partition that is up to date proposes. */
   proposal(isr: readonly number[], over: Partial<IsrProposal> = {}): IsrProposal {
     const { partition, leaderEpoch, partitionEpoch } = this.partition();
@@ -146,7 +173,7 @@ export function expectSound(before: ClusterImage, after: ClusterImage): void {
       const { replicas, isr, elr, lastIsr, leaderId, leaderEpoch, partitionEpoch, uncleanEpoch, isRecovering } =
         partition;
       const title = `${topic.name}-${partition.partition}: ${JSON.stringify(partition)}`;
-      const minIsr = effectiveMinIsr(after, topic, replicas.length);
+      const minIsr = effectiveMinIsr(after, topic, replicationFactorOf(partition));
       expect(leaderId === -1 || isr.includes(leaderId), `leader in the ISR, ${title}`).to.equal(true);
       expect(
         isr.filter((id) => elr.includes(id)),
@@ -169,14 +196,42 @@ export function expectSound(before: ClusterImage, after: ClusterImage): void {
       }
       if (isRecovering) expect(isr.length, `alone while it recovers, ${title}`).to.be.at.most(1);
       expect(uncleanEpoch).to.be.at.most(leaderEpoch);
+      expectPlaced(partition, title);
       const old = before.topicsById.get(topic.topicId)?.partitions[partition.partition];
       if (old === undefined || old === partition) continue;
       expect(partitionEpoch, `partition epoch, ${title}`).to.equal(old.partitionEpoch + 1);
       expect(leaderEpoch - old.leaderEpoch, `leader epoch, ${title}`).to.be.within(0, 1);
       if (leaderId !== old.leaderId) expect(leaderEpoch, `new leader, ${title}`).to.equal(old.leaderEpoch + 1);
+      const gone = old.replicas.filter((id) => !replicas.includes(id));
+      if (gone.length === 0) continue;
+      expect(leaderEpoch, `a replica is gone, ${title}`).to.equal(old.leaderEpoch + 1);
+      const counted = [...old.isr, ...old.elr, ...old.lastIsr.map(({ brokerId }) => brokerId)];
+      if (gone.some((id) => counted.includes(id)))
+        expect(isr.length, `copies that are left, ${title}`).to.be.at.least(minIsr);
     }
   }
   for (const { brokerId, brokerEpoch } of before.brokers.values()) {
-    expect(after.brokers.get(brokerId)?.brokerEpoch).to.be.at.least(brokerEpoch);
+    const now = after.brokers.get(brokerId);
+    if (now !== undefined) expect(now.brokerEpoch).to.be.at.least(brokerEpoch);
   }
+}
+
+/** 13(6): what the lists say of each other, and that a reassignment that could be over is over. */
+function expectPlaced(partition: PartitionImage, title: string): void {
+  const { replicas, addingReplicas, removingReplicas, isr, elr, lastIsr } = partition;
+  const target = targetOf(partition);
+  expect(replicas, `the target, then what is removed, ${title}`).to.deep.equal([...target, ...removingReplicas]);
+  expect(
+    addingReplicas.filter((id) => !replicas.includes(id)),
+    `adding lies in the replicas, ${title}`,
+  ).to.deep.equal([]);
+  expect(
+    [...elr, ...lastIsr.map(({ brokerId }) => brokerId)].filter((id) => !replicas.includes(id)),
+    `nothing is remembered of who is gone, ${title}`,
+  ).to.deep.equal([]);
+  if (!isReassigning(partition) || partition.isRecovering) return;
+  expect(
+    target.every((id) => isr.includes(id)),
+    `over when every target is in sync, ${title}`,
+  ).to.equal(false);
 }

@@ -44,6 +44,8 @@ describe("createTopics", () => {
       {
         partition: 0,
         replicas: [1],
+        addingReplicas: [],
+        removingReplicas: [],
         isr: [1],
         elr: [],
         lastIsr: [{ brokerId: 1, directoryId: "directory-1" }],

@@ -6,6 +6,7 @@ import type { SharedMemory } from "../../src/base/index.ts";
 import type { PeerStream, PeerStreamHandlers } from "../../src/ports/index.ts";
 import type { FollowedPartition, FollowerSeat } from "../../src/runtime/followed-partition.ts";
 import { ReplicaFetcher, WINDOW_BYTES } from "../../src/runtime/replica-fetcher.ts";
+import { ReplicationThrottle } from "../../src/runtime/replication-throttle.ts";
 import { Turn } from "../../src/runtime/turn.ts";
 import { SimWorld } from "../../src/sim/index.ts";
 import { quietLogger } from "./support/partition-bench.ts";
@@ -62,6 +63,9 @@ class Bench {
       logger: quietLogger,
       addressOf: () => ({ nodeId: 1, host: "sim", port: 1 }),
       brokerEpoch: () => 1,
+      brokerId: 2,
+      throttle: new ReplicationThrottle(process, () => null),
+      isFilling: () => false,
     });
     this.fetcher.follow(this.partition as unknown as FollowedPartition);
   }

@@ -6,6 +6,7 @@ import type { ReplicaData } from "@tidemark/proto/replication";
 import type { PeerStream } from "../../src/ports/index.ts";
 import { WINDOW_BYTES } from "../../src/runtime/replica-fetcher.ts";
 import { ReplicationSource } from "../../src/runtime/replication-source.ts";
+import { ReplicationThrottle } from "../../src/runtime/replication-throttle.ts";
 import { SlabPool } from "../../src/runtime/slab-pool.ts";
 import { Turn } from "../../src/runtime/turn.ts";
 import { ReplicationBench, topicIdOf } from "./support/replication-bench.ts";
@@ -80,6 +81,8 @@ describe("replication: what comes at the wrong moment", () => {
       maxBytes: () => 1_000_000,
       messageBytes: () => 1_000_000,
       find: (_, partition) => ({ partition: bench.node(1).led(partition) }),
+      throttle: new ReplicationThrottle(process, () => null),
+      isFilling: () => false,
       onEnded: () => undefined,
     });
     const brokerEpoch = bench.image.brokers.get(2)?.brokerEpoch ?? -1;

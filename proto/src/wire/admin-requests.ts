@@ -5,6 +5,7 @@
  */
 import type {
   AlterConfigsRequest,
+  AlterPartitionReassignmentsRequest,
   AlteredResource,
   ConfigChange,
   CreatePartitionsRequest,
@@ -19,12 +20,18 @@ import type {
   DescribeLogDirsRequest,
   DescribeQuorumRequest,
   DescribeTopicsRequest,
+  DrainBrokersRequest,
   ElectedPartition,
   ElectLeadersRequest,
+  ListPartitionReassignmentsRequest,
   ListTopicsRequest,
   NewPartitions,
   NewTopic,
+  PartitionName,
+  PartitionReassignment,
+  PlanReassignmentsRequest,
   ReplicaAssignment,
+  UnregisterBrokerRequest,
 } from "../admin-messages.ts";
 import { MAX_ADMIN_ELEMENTS } from "../limits.ts";
 import { type Field, list, message } from "./codec.ts";
@@ -54,6 +61,14 @@ const deleteRecordsPartition = message<DeleteRecordsPartition>({
 });
 
 const electedPartition = message<ElectedPartition>({ topic: string(1), partition: uint32(2) });
+
+const partitionReassignment = message<PartitionReassignment>({
+  topic: string(1),
+  partition: uint32(2),
+  replicas: sint32s(3),
+});
+
+const partitionName = message<PartitionName>({ topic: string(1), partition: uint32(2) });
 
 const describedResource = message<DescribedResource>({ type: string(1), name: string(2), keys: strings(3) });
 
@@ -91,6 +106,20 @@ export const adminRequests = {
     { unclean: bool(1), all: bool(2), partitions: list(3, electedPartition) },
     MAX_ADMIN_ELEMENTS,
   ),
+  alterPartitionReassignments: message<AlterPartitionReassignmentsRequest>(
+    { reassignments: list(1, partitionReassignment), validateOnly: bool(2) },
+    MAX_ADMIN_ELEMENTS,
+  ),
+  listPartitionReassignments: message<ListPartitionReassignmentsRequest>(
+    { partitions: list(1, partitionName) },
+    MAX_ADMIN_ELEMENTS,
+  ),
+  planReassignments: message<PlanReassignmentsRequest>(
+    { drainBrokers: sint32s(1), balance: bool(2), topics: strings(3), brokers: sint32s(4) },
+    MAX_ADMIN_ELEMENTS,
+  ),
+  drainBrokers: message<DrainBrokersRequest>({ brokerIds: sint32s(1), draining: bool(2) }, MAX_ADMIN_ELEMENTS),
+  unregisterBroker: message<UnregisterBrokerRequest>({ brokerId: sint32(1) }),
 };
 
 /** A map of strings. The object has no prototype: its keys are a stranger's words. */

@@ -54,6 +54,11 @@ export const ADMIN_METHODS = {
   describeHealth: "/tidemark.v1.Admin/DescribeHealth",
   describeQuorum: "/tidemark.v1.Admin/DescribeQuorum",
   electLeaders: "/tidemark.v1.Admin/ElectLeaders",
+  alterPartitionReassignments: "/tidemark.v1.Admin/AlterPartitionReassignments",
+  listPartitionReassignments: "/tidemark.v1.Admin/ListPartitionReassignments",
+  planReassignments: "/tidemark.v1.Admin/PlanReassignments",
+  drainBrokers: "/tidemark.v1.Admin/DrainBrokers",
+  unregisterBroker: "/tidemark.v1.Admin/UnregisterBroker",
 } as const;
 
 export type AdminMethod = keyof typeof ADMIN_METHODS;

@@ -9,6 +9,7 @@ import type {
   ConfigChange as WireChange,
   ConfigEntry as WireEntry,
   ConfigsResult,
+  ErrorName,
   NewTopic,
   TopicDescription as WireTopic,
   TopicResult,
@@ -30,6 +31,7 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
   const {
     describeTopic,
     handleAlterConfigs,
+    handleAlterReassignments,
     handleCreatePartitions,
     handleCreateTopics,
     handleDeleteRecords,
@@ -40,8 +42,12 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
     handleDescribeLogDirs,
     handleDescribeQuorum,
     handleDescribeTopics,
+    handleDrainBrokers,
     handleElectLeaders,
+    handleListReassignments,
     handleListTopics,
+    handlePlanReassignments,
+    handleUnregisterBroker,
   } = useCases;
   const toOutcome = ({ topic, ...outcome }: TopicOutcome): TopicResult =>
     toWireOutcome(outcome, topic === null ? null : describeTopic(context, topic));
@@ -155,7 +161,63 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
       }));
       return { results, metadataOffset: context.image().metadataOffset };
     }),
+    alterPartitionReassignments: bytesCall("alterPartitionReassignments", async ({ reassignments, validateOnly }) => {
+      const changes = reassignments.map(({ topic, partition, replicas }) => ({
+        topic,
+        partition,
+        replicas: replicas.length === 0 ? null : replicas,
+      }));
+      const outcomes = await handleAlterReassignments(context, changes, validateOnly);
+      const results = outcomes.map(({ topic, partition, ...outcome }) => ({ topic, partition, ...toError(outcome) }));
+      return { results, metadataOffset: context.image().metadataOffset };
+    }),
+    listPartitionReassignments: bytesCall("listPartitionReassignments", ({ partitions }) => ({
+      reassignments: handleListReassignments(context, partitions.length === 0 ? null : partitions).map((each) => ({
+        ...each,
+        replicas: [...each.replicas],
+        addingReplicas: [...each.addingReplicas],
+        removingReplicas: [...each.removingReplicas],
+        isr: [...each.isr],
+      })),
+      metadataOffset: context.image().metadataOffset,
+    })),
+    planReassignments: bytesCall("planReassignments", ({ drainBrokers, balance, topics, brokers }) => {
+      const plan = handlePlanReassignments(context, {
+        drain: drainBrokers,
+        isBalanced: balance,
+        topics: topics.length === 0 ? null : topics,
+        brokers: brokers.length === 0 ? null : brokers,
+      });
+      const { metadataOffset } = context.image();
+      if (!plan.ok) {
+        const { error: code, message } = plan;
+        return { ...toError({ code, message }), moves: [], loads: [], metadataOffset };
+      }
+      const moves = plan.moves.map(({ topic, partition, replicas, currentReplicas }) => ({
+        topic,
+        partition,
+        replicas: [...replicas],
+        currentReplicas: [...currentReplicas],
+      }));
+      return { errorCode: 0, errorMessage: "", moves, loads: plan.loads.map((load) => ({ ...load })), metadataOffset };
+    }),
+    drainBrokers: bytesCall("drainBrokers", async ({ brokerIds, draining }) => {
+      const outcomes = await handleDrainBrokers(context, brokerIds, draining);
+      const results = outcomes.map(({ brokerId, ...outcome }) => ({ brokerId, ...toError(outcome) }));
+      return { results, metadataOffset: context.image().metadataOffset };
+    }),
+    unregisterBroker: bytesCall("unregisterBroker", async ({ brokerId }) => {
+      const { code, message } = await handleUnregisterBroker(context, brokerId);
+      return { ...toError({ code, message }), metadataOffset: context.image().metadataOffset };
+    }),
   };
+}
+
+function toError({ code, message }: { readonly code: ErrorName; readonly message: string }): {
+  errorCode: number;
+  errorMessage: string;
+} {
+  return { errorCode: errorCode(code), errorMessage: message };
 }
 
 /** The codecs of answers are loaded here, at the first call, and once for all. */
@@ -245,6 +307,8 @@ function toWireTopic(topic: TopicDescription): WireTopic {
       replicas: [...partition.replicas],
       isr: [...partition.isr],
       elr: [...partition.elr],
+      addingReplicas: [...partition.addingReplicas],
+      removingReplicas: [...partition.removingReplicas],
       lastIsr: partition.lastIsr.map((replica) => ({ ...replica })),
     })),
     // Layers and all are told of by describeConfigs: a cluster has many topics.

@@ -58,6 +58,10 @@ const TRAITS: Readonly<Record<Command, Traits>> = {
   deleteTopics: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
   alterConfigs: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
   electLeaders: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
+  // Begun twice is begun once; a cancel that was done is answered by 85 the second time, which says as much.
+  alterReassignments: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
+  drainBrokers: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
+  unregisterBroker: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
   // Waits by itself for as long as its request says.
   awaitTopic: { deadlineMs: 16 * 60_000, isRepeatable: true, isAwaited: true },
 };
@@ -93,6 +97,9 @@ export class ControllerChannel implements ControllerCommands {
   readonly deleteTopics = this.#command("deleteTopics");
   readonly alterConfigs = this.#command("alterConfigs");
   readonly electLeaders = this.#command("electLeaders");
+  readonly alterReassignments = this.#command("alterReassignments");
+  readonly drainBrokers = this.#command("drainBrokers");
+  readonly unregisterBroker = this.#command("unregisterBroker");
   readonly awaitTopic = this.#command("awaitTopic");
 
   constructor(options: ControllerChannelOptions) {
