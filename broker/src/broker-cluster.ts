@@ -221,14 +221,18 @@ export class BrokerCluster {
     this.#voterKeeper = new VoterKeeper({
       listedIds: voters.map(({ nodeId }) => nodeId),
       consensus: driver,
+      silentMs: config.controllerQuorumFetchTimeoutMs,
       timers: world.timers,
       logger,
       image: () => controller.image,
       isLeading: () => controller.isActive,
     });
-    controller.onApplied(({ brokersChanged }, { metadataOffset }) => {
-      this.#channel?.onApplied(metadataOffset);
-      if (brokersChanged.length > 0) this.#voterKeeper?.look();
+    let { voterChoices } = controller.image;
+    controller.onApplied(({ brokersChanged }, image) => {
+      this.#channel?.onApplied(image.metadataOffset);
+      const isChosen = image.voterChoices !== voterChoices;
+      voterChoices = image.voterChoices;
+      if (brokersChanged.length > 0 || isChosen) this.#voterKeeper?.look();
       this.#wakeRoleWaiters();
     });
   }

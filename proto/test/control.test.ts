@@ -167,6 +167,10 @@ describe("the control services", () => {
       describeLogDirs: [{}],
       describeHealth: [{}],
       describeQuorum: [{}],
+      describeQuorumLog: [{ fromIndex: 2 ** 53 - 1, maxEntries: 2 ** 32 - 1 }],
+      writeQuorumSnapshot: [{}],
+      transferQuorumLeader: [{ nodeId: 3 }],
+      changeQuorumVoter: [{ nodeId: 3, remove: true, timeoutMs: 7 }],
       electLeaders: [
         { unclean: true, all: false, partitions: [{ topic: "t", partition: 3 }] },
         { unclean: false, all: true, partitions: [] },

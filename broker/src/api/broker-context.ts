@@ -35,7 +35,7 @@ export interface BrokerContext {
   readonly replicas: ReplicaManager;
   /** What changes the metadata, wherever it is decided. */
   readonly commands: ControllerCommands;
-  readonly controller: Pick<Controller, "isSuspended">;
+  readonly controller: Pick<Controller, "isSuspended" | "logPage" | "takeSnapshot">;
   readonly producerIds: ProducerIds;
   readonly budget: RequestBudget;
   readonly slabs: SlabPool;

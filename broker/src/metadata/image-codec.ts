@@ -37,6 +37,8 @@ interface Layout {
   readonly nextProducerId: number;
   /** Of version 0: without `isDraining`, perhaps. */
   readonly brokers: readonly (Omit<BrokerImage, "isDraining"> & Partial<BrokerImage>)[];
+  /** Absent: nothing was chosen by hand. */
+  readonly voterChoices?: readonly (readonly [number, boolean])[];
   readonly clusterConfigs: Texts;
   readonly brokerConfigs: readonly (readonly [number, Texts])[];
   readonly directories: readonly string[];
@@ -75,6 +77,7 @@ export function encodeImage({ image, topicsDeleted }: MetadataSnapshot): Uint8Ar
     controllerId: image.controllerId,
     minIsrDefault: image.minIsrDefault,
     nextProducerId: image.nextProducerId,
+    voterChoices: [...image.voterChoices],
     brokers: [...image.brokers.values()],
     clusterConfigs: Object.fromEntries(image.configs.cluster),
     brokerConfigs: [...image.configs.brokers].map(([id, texts]) => [id, Object.fromEntries(texts)]),
@@ -132,6 +135,7 @@ export function decodeImage(bytes: Uint8Array): MetadataSnapshot {
     brokers: new Map(
       layout.brokers.map((broker) => [broker.brokerId, { ...broker, isDraining: broker.isDraining ?? false }]),
     ),
+    voterChoices: new Map(layout.voterChoices ?? []),
     configs: {
       cluster: textsOf(layout.clusterConfigs),
       brokers: new Map(layout.brokerConfigs.map(([id, texts]) => [id, textsOf(texts)])),

@@ -29,6 +29,7 @@ export class ImageDraft {
   #minIsrDefault: number | null;
   #brokers: Map<number, BrokerImage> | null = null;
   #configs: DynamicConfigs;
+  #voterChoices: ReadonlyMap<number, boolean>;
   /** Topics touched by this entry, by id; null = deleted. */
   readonly #touched = new Map<string, TopicImage | null>();
   /** Partitions of a topic as this entry leaves them; ours to write to. */
@@ -51,6 +52,7 @@ export class ImageDraft {
     this.#minIsrDefault = base.minIsrDefault;
     this.#configs = base.configs;
     this.#nextProducerId = base.nextProducerId;
+    this.#voterChoices = base.voterChoices;
   }
 
   apply(record: MetadataRecord): void {
@@ -102,6 +104,9 @@ export class ImageDraft {
       case "configChanged":
         this.#changeConfig(record);
         return;
+      case "voterChosen":
+        this.#voterChoices = new Map([...this.#voterChoices, [record.nodeId, record.isVoter]]);
+        return;
       case "producerIdsAllocated":
         assert(record.firstId === this.#nextProducerId, `producer ids from ${record.firstId} are not the next ones`);
         this.#nextProducerId = record.firstId + record.count;
@@ -122,6 +127,7 @@ export class ImageDraft {
       minIsrDefault: this.#minIsrDefault,
       configs: this.#configs,
       nextProducerId: this.#nextProducerId,
+      voterChoices: this.#voterChoices,
     };
     const topicsCreated = [...this.#created].flatMap((id) => topicsById.get(id) ?? []);
     const partitionsChanged = [...this.#changed].flatMap(([topicId, numbers]) => {

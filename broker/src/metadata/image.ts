@@ -22,6 +22,8 @@ export interface ClusterImage {
   readonly configs: DynamicConfigs;
   /** First producer id that no block has handed out. */
   readonly nextProducerId: number;
+  /** By hand, by node id: whether it is to vote on the metadata. Of the others the configuration says it. The same object until an entry changes it. */
+  readonly voterChoices: ReadonlyMap<number, boolean>;
 }
 
 export interface BrokerImage {
@@ -112,4 +114,5 @@ export const emptyImage: ClusterImage = {
   minIsrDefault: null,
   configs: noDynamicConfigs,
   nextProducerId: 0,
+  voterChoices: new Map(),
 };

@@ -44,10 +44,13 @@ export { alterPartitions } from "./alter-partitions.ts";
 export { balanceLeaders, ChosenLeaders, electLeaders } from "./elect-leaders.ts";
 export type { InquiryKind, LogEnd } from "./longest-log.ts";
 export { counts, longestLog, needsInquiry, whomToAsk } from "./longest-log.ts";
+export { recoveredImage } from "./recovered-image.ts";
 export { reportDamage } from "./report-damage.ts";
 export { effectiveMinIsr, replicationFactorOf } from "./min-isr.ts";
 export { isReassigning, isUsable, originOf, targetOf } from "./partition-rules.ts";
 export type { ReassignmentChange, ReassignmentContext, ReassignmentResult } from "./alter-reassignments.ts";
 export { alterReassignments } from "./alter-reassignments.ts";
 
+export type { QuorumView, VoterChange, VoterDecision } from "./change-voter.ts";
+export { changeVoter, isRemovable, wantedVoters } from "./change-voter.ts";
 export { allocateProducerIds, PRODUCER_ID_BLOCK } from "./producer-ids.ts";

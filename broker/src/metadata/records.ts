@@ -103,6 +103,8 @@ export type MetadataRecord =
       readonly set: Readonly<Record<string, string>>;
       readonly unset: readonly string[];
     }
+  /** An operator has given this node a vote on the metadata, or taken it away; his word stands above every node's configuration. */
+  | { readonly type: "voterChosen"; readonly nodeId: number; readonly isVoter: boolean }
   | {
       readonly type: "producerIdsAllocated";
       readonly brokerId: number;
@@ -140,6 +142,7 @@ const knownTypes: ReadonlySet<string> = new Set<MetadataRecord["type"]>([
   "brokerUnregistered",
   "topicDeleted",
   "configChanged",
+  "voterChosen",
   "producerIdsAllocated",
 ]);
 

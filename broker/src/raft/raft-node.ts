@@ -31,7 +31,7 @@ import type {
 } from "./ready.ts";
 import { SnapshotDownload } from "./snapshot-download.ts";
 import { includesReplica, isSameReplica } from "./types.ts";
-import type { HardState, LogIndex, ReplicaId, Snapshot, Term } from "./types.ts";
+import type { Entry, HardState, LogIndex, ReplicaId, Snapshot, Term } from "./types.ts";
 
 /** Entries handed out for applying at a time, in bytes: a long replay must not hold the loop in one turn. */
 const COMMITTED_BYTES_MAX = 1_048_576;
@@ -78,8 +78,19 @@ export class RaftNode {
     return this.#state.log.commitIndex;
   }
 
+  /** Of the oldest entry that is kept; one beyond the last if none is. */
+  get firstIndex(): LogIndex {
+    return this.#state.log.firstIndex;
+  }
+
   get lastIndex(): LogIndex {
     return this.#state.log.lastIndex;
+  }
+
+  /** Entries from `from` on, committed or not, as many as `bytesMax` allows, and one if there is any: for people to look at. */
+  entries(from: LogIndex, bytesMax: number): readonly Entry[] {
+    const { log } = this.#state;
+    return log.slice(Math.max(from, log.firstIndex), bytesMax);
   }
 
   /** In force, committed or not. */

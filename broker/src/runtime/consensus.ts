@@ -7,7 +7,17 @@
  * not expect (semantics 10.3(4)). All are called synchronously and may call `Consensus`; an exception of theirs is final.
  */
 import type { Histogram } from "../base/index.ts";
-import type { LogIndex, Message, RaftRefusal, ReplicaId, SoftState, Term, TransferBegun } from "../raft/index.ts";
+import type {
+  Entry,
+  LogIndex,
+  Message,
+  RaftRefusal,
+  ReplicaId,
+  Snapshot,
+  SoftState,
+  Term,
+  TransferBegun,
+} from "../raft/index.ts";
 
 /** A committed entry. `bytes` is null where the entry carries no command: only the metadata offset moves. */
 export interface CommittedEntry {
@@ -47,6 +57,17 @@ export interface QuorumProgress {
   readonly silentMs: number;
 }
 
+/** A stretch of the log as it is here. */
+export interface LogPage {
+  /** Of the oldest entry that is kept; what is below is in the snapshot. */
+  readonly firstIndex: LogIndex;
+  readonly lastIndex: LogIndex;
+  readonly commitIndex: LogIndex;
+  /** The newest that this node holds. */
+  readonly snapshot: Snapshot;
+  readonly entries: readonly Entry[];
+}
+
 export interface Consensus {
   readonly replica: ReplicaId;
   readonly softState: SoftState;
@@ -81,6 +102,13 @@ export interface Consensus {
   addVoter(replica: ReplicaId): ProposeResult;
   removeVoter(replica: ReplicaId): ProposeResult;
   transferTo(replica: ReplicaId): TransferResult;
+  /** Entries from `from` on, or from the oldest that is kept; as many as `bytesMax` allows, and one if there is any. Null while suspended. */
+  page(from: LogIndex, bytesMax: number): LogPage | null;
+  /**
+   * A snapshot of everything that is applied when this is called, at least; written now unless there is one. Rejects with ProtoError
+   * KAFKA_STORAGE_ERROR where there is no room for it.
+   */
+  takeSnapshot(): Promise<Snapshot>;
 
   step(message: Message): void;
   /**

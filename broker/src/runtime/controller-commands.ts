@@ -55,6 +55,22 @@ export interface GrownTopic extends TopicResult {
   readonly before: number;
 }
 
+export interface LeaderTransfer extends Decided {
+  readonly leaderId: number;
+  readonly term: number;
+}
+
+export interface VoterChangeRequest {
+  readonly nodeId: number;
+  readonly isVoter: boolean;
+  readonly timeoutMs: number;
+}
+
+export interface SeatedVoters extends Decided {
+  /** Node ids, ascending. */
+  readonly voters: readonly number[];
+}
+
 export interface ControllerCommands {
   /** Rejects with INVALID_REGISTRATION, DUPLICATE_BROKER_REGISTRATION, INCONSISTENT_CLUSTER_ID too. */
   registerBroker(request: BrokerRegistration): Promise<Decided & { readonly brokerEpoch: number }>;
@@ -108,6 +124,16 @@ export interface ControllerCommands {
     readonly metadataOffset: number;
     readonly timeoutMs: number;
   }): Promise<Results<number>>;
+  /**
+   * Answered when this node leads the metadata quorum, and at once where it does. Rejects with BROKER_ID_NOT_REGISTERED, VOTER_NOT_FOUND,
+   * BROKER_NOT_AVAILABLE, INELIGIBLE_REPLICA too.
+   */
+  transferLeadership(request: { readonly nodeId: number }): Promise<LeaderTransfer>;
+  /**
+   * Answered when the seat is given or taken, and at once where it is so already. Rejects with BROKER_ID_NOT_REGISTERED, VOTER_NOT_FOUND,
+   * BROKER_NOT_AVAILABLE, INCONSISTENT_VOTER_SET (those that are left would be no majority), REQUEST_TIMED_OUT too.
+   */
+  changeVoter(request: VoterChangeRequest): Promise<SeatedVoters>;
 }
 
 /** The names of the commands, as the wire calls them. */
@@ -126,6 +152,8 @@ export const CONTROLLER_COMMANDS = [
   "drainBrokers",
   "unregisterBroker",
   "awaitTopic",
+  "transferLeadership",
+  "changeVoter",
 ] as const satisfies readonly (keyof ControllerCommands)[];
 
 /** This node does not lead Raft. `leaderId` is who does, as far as known; -1 = unknown. */

@@ -40,14 +40,23 @@ import {
   unregisterBroker,
 } from "../metadata/index.ts";
 import type { Clock, Logger, RandomBytes, Timers } from "../ports/index.ts";
-import type { SoftState } from "../raft/index.ts";
+import type { Snapshot, SoftState } from "../raft/index.ts";
 import { inconsistentCluster } from "../storage/index.ts";
 import { BrokerReports } from "./broker-reports.ts";
-import type { CommittedEntry, Consensus, RaftEvents } from "./consensus.ts";
-import { type ControllerCommands, type Decided, NotController, type Results } from "./controller-commands.ts";
+import type { CommittedEntry, Consensus, LogPage, RaftEvents } from "./consensus.ts";
+import {
+  type ControllerCommands,
+  type Decided,
+  type LeaderTransfer,
+  NotController,
+  type Results,
+  type SeatedVoters,
+  type VoterChangeRequest,
+} from "./controller-commands.ts";
 import type { ControllerDuties, ControllerPeers } from "./controller-duties.ts";
 import { type AppliedListener, MetadataState } from "./metadata-state.ts";
 import { NO_ROOM, Proposals } from "./proposals.ts";
+import type { QuorumOperations } from "./quorum-operations.ts";
 import { quorumStatus, type QuorumStatus } from "./quorum-status.ts";
 
 export type { AppliedListener };
@@ -90,6 +99,7 @@ export class Controller implements ControllerCommands, RaftEvents {
   /** Commands that came while claiming. */
   #waiting: { readonly run: () => void; readonly drop: (error: Error) => void }[] = [];
   #duties: Duties = null;
+  #operations: QuorumOperations | null = null;
   #isStopped = false;
   #onActive: { readonly resolve: () => void; readonly reject: (fault: unknown) => void }[] = [];
   #onIdle: (() => void) | null = null;
@@ -135,6 +145,17 @@ export class Controller implements ControllerCommands, RaftEvents {
   /** The metadata log as this node knows it; null before there is one. */
   get quorum(): QuorumStatus | null {
     return this.#consensus === null ? null : quorumStatus(this.#consensus);
+  }
+
+  /** Entries of the metadata log as they are here; null before there is one, and while it cannot be stored. */
+  logPage(from: number, bytesMax: number): LogPage | null {
+    return this.#consensus?.page(from, bytesMax) ?? null;
+  }
+
+  /** Rejects as `Consensus.takeSnapshot` does. */
+  takeSnapshot(): Promise<Snapshot> {
+    if (this.#consensus === null) return Promise.reject(this.#notController("the metadata is not open"));
+    return this.#consensus.takeSnapshot();
   }
 
   /** Commands are decided here. */
@@ -192,6 +213,7 @@ export class Controller implements ControllerCommands, RaftEvents {
     const wasLeader = this.#softState.role === "leader";
     const isSameReign = wasLeader && softState.role === "leader" && softState.term === this.#softState.term;
     this.#softState = softState;
+    this.#operations?.onChange();
     if (this.isSuspended) {
       for (const { reject } of this.#onActive.splice(0)) reject(new ProtoError("KAFKA_STORAGE_ERROR", NO_ROOM));
     }
@@ -202,6 +224,7 @@ export class Controller implements ControllerCommands, RaftEvents {
   onCommitted(entries: readonly CommittedEntry[]): void {
     if (this.#proposals === null && entries.length >= REPLAY_ENTRIES_MIN) this.#state.replay(entries);
     else for (const entry of entries) this.#apply(entry);
+    this.#operations?.onChange();
     this.#maybeBecomeActive(entries.at(-1)?.term ?? -1);
     if (this.#proposals?.isEmpty === true) this.#onIdle?.();
   }
@@ -411,6 +434,31 @@ export class Controller implements ControllerCommands, RaftEvents {
     const { clock, timers } = this.#options;
     const results = await this.#reports.awaitTopic(request, () => this.image, { clock, timers });
     return { results, metadataOffset: this.image.metadataOffset };
+  }
+
+  async transferLeadership(request: { readonly nodeId: number }): Promise<LeaderTransfer> {
+    return (await this.#loadOperations()).transferLeadership(request);
+  }
+
+  async changeVoter(request: VoterChangeRequest): Promise<SeatedVoters> {
+    return (await this.#loadOperations()).changeVoter(request);
+  }
+
+  async #loadOperations(): Promise<QuorumOperations> {
+    const consensus = this.#consensus;
+    if (consensus === null) throw this.#notController("the metadata is not open");
+    const { QuorumOperations } = await import("./quorum-operations.ts");
+    const { nodeId, controllerQuorumFetchTimeoutMs, controllerQuorumElectionTimeoutMs } = this.#config;
+    this.#operations ??= new QuorumOperations({
+      nodeId,
+      consensus,
+      timers: this.#options.timers,
+      silentMs: controllerQuorumFetchTimeoutMs,
+      transferMs: controllerQuorumFetchTimeoutMs + controllerQuorumElectionTimeoutMs,
+      image: () => this.image,
+      submit: (decide) => this.#submit(decide),
+    });
+    return this.#operations;
   }
 
   // ---- deciding ----

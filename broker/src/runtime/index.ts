@@ -15,6 +15,7 @@ export type {
   CommittedEntry,
   Consensus,
   ConsensusRefusal,
+  LogPage,
   ProposeResult,
   QuorumProgress,
   RaftEvents,
@@ -26,7 +27,15 @@ export { BrokerCounters, Traffic } from "./counters.ts";
 export type { AppliedListener, ControllerOptions } from "./controller.ts";
 export { Controller } from "./controller.ts";
 export type { ControllerPeers } from "./controller-duties.ts";
-export type { ControllerCommands, Decided, GrownTopic, Results, TopicResult } from "./controller-commands.ts";
+export type {
+  ControllerCommands,
+  Decided,
+  GrownTopic,
+  LeaderTransfer,
+  Results,
+  SeatedVoters,
+  TopicResult,
+} from "./controller-commands.ts";
 export { CONTROLLER_COMMANDS, NotController } from "./controller-commands.ts";
 export { Deadline } from "./deadline.ts";
 export { DiskReserve } from "./disk-reserve.ts";

@@ -23,13 +23,14 @@ import type {
   Ready,
   ReadyWrite,
   ReplicaId,
+  Snapshot,
   SnapshotRead,
   SoftState,
   Term,
 } from "../raft/index.ts";
 import { isPassingFault, StorageError } from "../storage/index.ts";
 import type { OpenedRaftStore, RaftStore } from "../storage/index.ts";
-import type { Consensus, ProposeResult, QuorumProgress, RaftEvents, TransferResult } from "./consensus.ts";
+import type { Consensus, LogPage, ProposeResult, QuorumProgress, RaftEvents, TransferResult } from "./consensus.ts";
 import { raftPace, type RaftPace, type RaftTimes } from "./raft-pace.ts";
 import { MetadataReopener, type MetadataReopenerOptions } from "./metadata-reopener.ts";
 import { ReadBarriers } from "./read-barriers.ts";
@@ -114,6 +115,8 @@ export class RaftDriver implements Consensus {
   #pieceSentAtMs = Number.NEGATIVE_INFINITY;
   #bytesSinceSnapshot = 0;
   #isSnapshotDue = false;
+  /** Somebody waits for one. */
+  #isSnapshotWanted = false;
   #tickTimer: TimerHandle | null = null;
   /** That pass when it fires. */
   #ticksDue = 0;
@@ -199,6 +202,28 @@ export class RaftDriver implements Consensus {
 
   transferTo(replica: ReplicaId): TransferResult {
     return this.#ask<TransferResult>((node) => node.transferTo(replica));
+  }
+
+  page(from: LogIndex, bytesMax: number): LogPage | null {
+    const node = this.#life?.node;
+    if (node === undefined) return null;
+    const { firstIndex, lastIndex, commitIndex, snapshot } = node;
+    return { firstIndex, lastIndex, commitIndex, snapshot, entries: node.entries(from, bytesMax) };
+  }
+
+  async takeSnapshot(): Promise<Snapshot> {
+    const index = this.#appliedIndex;
+    // One that is under way may be of less.
+    await this.#snapshotting;
+    const life = this.#life;
+    if (life !== null && life.node.snapshot.index < index) {
+      this.#isSnapshotWanted = true;
+      this.#input(() => null);
+      await this.#snapshotting;
+    }
+    const newest = this.#life?.node.snapshot;
+    if (newest !== undefined && newest.index >= index) return newest;
+    throw this.isSuspended || this.#isStopped ? suspendedError() : noSnapshotError(index);
   }
 
   readBarrier(): Promise<void> {
@@ -400,9 +425,10 @@ export class RaftDriver implements Consensus {
     if (this.#snapshotting !== null || isBehind || this.#appliedIndex <= store.snapshot.index) return;
     const { snapshotBytes, snapshotMs } = this.#options;
     this.#snapshotTimer ??= this.#snapshotAfter(snapshotMs);
-    if (!this.#isSnapshotDue && this.#bytesSinceSnapshot < snapshotBytes) return;
+    const isDue = this.#isSnapshotDue || this.#bytesSinceSnapshot >= snapshotBytes;
     const isFetched = this.#deps.clock.monotonicNow() - this.#pieceSentAtMs < FETCH_QUIET_MS;
-    if (isFetched && this.#bytesSinceSnapshot < 2 * snapshotBytes) return;
+    const isHeldBack = isFetched && this.#bytesSinceSnapshot < 2 * snapshotBytes;
+    if (!this.#isSnapshotWanted && (!isDue || isHeldBack)) return;
     this.#snapshotting = this.#writeSnapshot(life).finally(() => {
       this.#snapshotting = null;
     });
@@ -423,6 +449,7 @@ export class RaftDriver implements Consensus {
       const point = node.snapshotPoint;
       const bytes = this.#deps.events.encodeSnapshot();
       this.#isSnapshotDue = false;
+      this.#isSnapshotWanted = false;
       this.#bytesSinceSnapshot = 0;
       this.#snapshotTimer?.cancel();
       this.#snapshotTimer = null;
@@ -585,6 +612,13 @@ export class RaftDriver implements Consensus {
 
 function notLeaderError(): ProtoError {
   return new ProtoError("NOT_CONTROLLER", "this node does not lead the metadata log");
+}
+
+function noSnapshotError(index: LogIndex): ProtoError {
+  return new ProtoError(
+    "KAFKA_STORAGE_ERROR",
+    `the snapshot of entry ${index} could not be written: see the broker's log`,
+  );
 }
 
 function suspendedError(): ProtoError {

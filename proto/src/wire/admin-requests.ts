@@ -7,6 +7,7 @@ import type {
   AlterConfigsRequest,
   AlterPartitionReassignmentsRequest,
   AlteredResource,
+  ChangeQuorumVoterRequest,
   ConfigChange,
   CreatePartitionsRequest,
   CreateTopicsRequest,
@@ -18,6 +19,7 @@ import type {
   DescribedResource,
   DescribeHealthRequest,
   DescribeLogDirsRequest,
+  DescribeQuorumLogRequest,
   DescribeQuorumRequest,
   DescribeTopicsRequest,
   DrainBrokersRequest,
@@ -32,10 +34,12 @@ import type {
   PlanReassignmentsRequest,
   ReplicaAssignment,
   UnregisterBrokerRequest,
+  TransferQuorumLeaderRequest,
+  WriteQuorumSnapshotRequest,
 } from "../admin-messages.ts";
 import { MAX_ADMIN_ELEMENTS } from "../limits.ts";
 import { type Field, list, message } from "./codec.ts";
-import { bool, enumeration, sint32, sint32s, sint64, string, strings, uint32 } from "./scalars.ts";
+import { bool, enumeration, sint32, sint32s, sint64, string, strings, uint32, uint64 } from "./scalars.ts";
 
 const replicaAssignment = message<ReplicaAssignment>({ replicas: sint32s(1) });
 
@@ -102,6 +106,10 @@ export const adminRequests = {
   describeLogDirs: message<DescribeLogDirsRequest>({}),
   describeHealth: message<DescribeHealthRequest>({}),
   describeQuorum: message<DescribeQuorumRequest>({}),
+  describeQuorumLog: message<DescribeQuorumLogRequest>({ fromIndex: uint64(1), maxEntries: uint32(2) }),
+  writeQuorumSnapshot: message<WriteQuorumSnapshotRequest>({}),
+  transferQuorumLeader: message<TransferQuorumLeaderRequest>({ nodeId: sint32(1) }),
+  changeQuorumVoter: message<ChangeQuorumVoterRequest>({ nodeId: sint32(1), remove: bool(2), timeoutMs: uint32(3) }),
   electLeaders: message<ElectLeadersRequest>(
     { unclean: bool(1), all: bool(2), partitions: list(3, electedPartition) },
     MAX_ADMIN_ELEMENTS,

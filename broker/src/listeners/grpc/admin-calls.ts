@@ -32,6 +32,7 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
     describeTopic,
     handleAlterConfigs,
     handleAlterReassignments,
+    handleChangeQuorumVoter,
     handleCreatePartitions,
     handleCreateTopics,
     handleDeleteRecords,
@@ -41,6 +42,7 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
     handleDescribeHealth,
     handleDescribeLogDirs,
     handleDescribeQuorum,
+    handleDescribeQuorumLog,
     handleDescribeTopics,
     handleDrainBrokers,
     handleElectLeaders,
@@ -48,6 +50,8 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
     handleListTopics,
     handlePlanReassignments,
     handleUnregisterBroker,
+    handleTransferQuorumLeader,
+    handleWriteQuorumSnapshot,
   } = useCases;
   const toOutcome = ({ topic, ...outcome }: TopicOutcome): TopicResult =>
     toWireOutcome(outcome, topic === null ? null : describeTopic(context, topic));
@@ -150,6 +154,33 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
         suspended: isSuspended,
         nodes: nodes.map(({ isVoter, ...node }) => ({ ...node, voter: isVoter })),
       };
+    }),
+    describeQuorumLog: bytesCall("describeQuorumLog", ({ fromIndex, maxEntries }) => {
+      const { entries, ...log } = handleDescribeQuorumLog(context, { fromIndex, maxEntries });
+      return {
+        ...log,
+        brokerId: context.config.current.nodeId,
+        entries: entries.map(({ records, voters, ...entry }) => ({
+          ...entry,
+          records: [...records],
+          voters: voters.map(({ nodeId, directoryId }) => ({ id: nodeId, directoryId })),
+        })),
+      };
+    }),
+    writeQuorumSnapshot: bytesCall("writeQuorumSnapshot", async () => {
+      const { index, term, sizeBytes } = await handleWriteQuorumSnapshot(context);
+      return { brokerId: context.config.current.nodeId, index, term, bytes: sizeBytes };
+    }),
+    transferQuorumLeader: bytesCall("transferQuorumLeader", ({ nodeId }) =>
+      handleTransferQuorumLeader(context, nodeId),
+    ),
+    changeQuorumVoter: bytesCall("changeQuorumVoter", async ({ nodeId, remove, timeoutMs }) => {
+      const { voters, metadataOffset } = await handleChangeQuorumVoter(context, {
+        nodeId,
+        isVoter: !remove,
+        timeoutMs,
+      });
+      return { voters: [...voters], metadataOffset };
     }),
     electLeaders: bytesCall("electLeaders", async ({ unclean, all, partitions }) => {
       const elected = await handleElectLeaders(context, unclean ? "unclean" : "preferred", all ? null : partitions);

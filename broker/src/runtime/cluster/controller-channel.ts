@@ -64,6 +64,9 @@ const TRAITS: Readonly<Record<Command, Traits>> = {
   unregisterBroker: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
   // Waits by itself for as long as its request says.
   awaitTopic: { deadlineMs: 16 * 60_000, isRepeatable: true, isAwaited: true },
+  transferLeadership: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: false },
+  // Waits by itself, too.
+  changeVoter: { deadlineMs: 16 * 60_000, isRepeatable: true, isAwaited: true },
 };
 
 /** Between looks for a leader, where nothing says that there is one. */
@@ -101,6 +104,8 @@ export class ControllerChannel implements ControllerCommands {
   readonly drainBrokers = this.#command("drainBrokers");
   readonly unregisterBroker = this.#command("unregisterBroker");
   readonly awaitTopic = this.#command("awaitTopic");
+  readonly transferLeadership = this.#command("transferLeadership");
+  readonly changeVoter = this.#command("changeVoter");
 
   constructor(options: ControllerChannelOptions) {
     this.#options = options;

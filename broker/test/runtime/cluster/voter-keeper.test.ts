@@ -19,11 +19,16 @@ class Bench {
   readonly fenced = new Set<number>();
   readonly changes: string[] = [];
   isLeading = true;
+  /** Chosen by hand. */
+  readonly choices = new Map<number, boolean>();
+  /** Voters that the leader has heard of nothing for long. */
+  readonly silent = new Set<number>();
   /** So many changes are refused: the one before has not committed. */
   refusals = 0;
   readonly keeper = new VoterKeeper({
     listedIds: [1, 2, 3],
     consensus: this.#consensus(),
+    silentMs: 2_000,
     timers: this.world.startProcess(),
     logger: this.logger,
     image: () => this.#image(),
@@ -46,9 +51,17 @@ class Bench {
       return { ok: true, term: 1, firstIndex: 1, lastIndex: 1 };
     };
     const current = (): ReplicaId[] => this.voters;
+    const { silent } = this;
     return {
       get voters(): readonly ReplicaId[] {
         return current();
+      },
+      get progress() {
+        return current().map((replica) => ({
+          replica,
+          matchIndex: 1,
+          silentMs: silent.has(replica.nodeId) ? 9_000 : 5,
+        }));
       },
       addVoter: (replica: ReplicaId) => change("+", replica, [...this.voters, replica]),
       removeVoter: (replica: ReplicaId) =>
@@ -64,7 +77,7 @@ class Bench {
     const brokers = [...this.directories].map(
       ([brokerId, directoryId]) => [brokerId, { brokerId, directoryId, isFenced: this.fenced.has(brokerId) }] as const,
     );
-    return { brokers: new Map(brokers) } as unknown as ClusterImage;
+    return { brokers: new Map(brokers), voterChoices: this.choices } as unknown as ClusterImage;
   }
 }
 
@@ -128,6 +141,44 @@ describe("VoterKeeper", () => {
     bench.keeper.look();
     await bench.rest();
     expect(bench.changes).to.deep.equal([]);
+  });
+
+  it("gives a seat to a broker that was chosen by hand, and again when it comes back with another disk", async () => {
+    const bench = new Bench();
+    bench.directories.set(4, "a");
+    bench.choices.set(4, true);
+    bench.keeper.look();
+    await bench.rest();
+    expect(bench.changes).to.deep.equal(["+ 4a"]);
+    bench.directories.set(4, "b");
+    bench.keeper.look();
+    await bench.rest();
+    expect(bench.changes).to.deep.equal(["+ 4a", "- 4a", "+ 4b"]);
+  });
+
+  it("takes the seat of a listed voter that was given up by hand, and gives it back by hand alone", async () => {
+    const bench = new Bench();
+    bench.choices.set(3, false);
+    bench.keeper.look();
+    await bench.rest();
+    expect(bench.changes).to.deep.equal(["- 3a"]);
+    expect(bench.world.waitingCount, "nothing is left to do").to.equal(0);
+    bench.choices.set(3, true);
+    bench.keeper.look();
+    await bench.rest();
+    expect(bench.changes).to.deep.equal(["- 3a", "+ 3a"]);
+  });
+
+  it("leaves a seat that was given up where the others would be no majority, until they are", async () => {
+    const bench = new Bench();
+    bench.choices.set(3, false);
+    bench.silent.add(2);
+    bench.keeper.look();
+    await bench.rest();
+    expect(bench.changes).to.deep.equal([]);
+    bench.silent.clear();
+    await bench.rest();
+    expect(bench.changes).to.deep.equal(["- 3a"]);
   });
 
   it("leaves the second step to the next leader where this one leads no more", async () => {
