@@ -1,7 +1,14 @@
 /**
  * @tidemark/broker/tools: what works on a broker's files and tables without a broker: dump, survey, verification, the
- * rehearsal of a start, and the table of metrics. Nothing of it is loaded by a broker that starts.
+ * rehearsal of a start, the metadata of a stopped broker, and the table of metrics. Nothing of it is loaded by a broker that starts.
  */
+export {
+  type MetadataRecovery,
+  openStoppedMetadata,
+  type RecoveredMetadata,
+  recordsOf,
+  StoppedMetadata,
+} from "./stopped-metadata.ts";
 export { type MetricFamily, metricTable } from "./platform/metric-table.ts";
 export { type DiskChange, OverlayDisk } from "./platform/overlay-disk.ts";
 export * from "./storage/tools.ts";

@@ -104,6 +104,16 @@ export async function renewDirectoryId(
   return renewed;
 }
 
+/** The directory goes on as another replica of its cluster. */
+export async function changeDirectoryId(
+  disk: Disk,
+  path: string,
+  identity: ClusterIdentity,
+  directoryId: string,
+): Promise<void> {
+  await writeIdentity(disk, path, { ...identity, directoryId });
+}
+
 /** What the directory says of itself; null on a first start. Throws StorageError MALFORMED_META_PROPERTIES, DIRECTORY_NOT_EMPTY. */
 export function readIdentity(disk: Disk, path: string): ClusterIdentity | null {
   const file = `${path}/${META_PROPERTIES}`;

@@ -6,6 +6,7 @@ export type { WalkHost } from "./batch-walk.ts";
 export type { DumpedBatch, DumpedDamage, DumpedFile } from "./dump.ts";
 export { dumpFile, dumpSegment } from "./dump.ts";
 export type { Finding, FindingKind, Severity } from "./findings.ts";
+export { recoverRaftStore } from "./raft-store/recover-raft-store.ts";
 export type { Rehearsal, RehearsedLog } from "./rehearsal.ts";
 export { rehearseStart } from "./rehearsal.ts";
 export type { SurveyedDirectory } from "./verify-directory.ts";

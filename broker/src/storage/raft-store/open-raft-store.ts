@@ -171,7 +171,8 @@ function levelPath({ directory }: RaftStoreOptions): string {
   return `${directory}/${LEVEL_DIRECTORY}`;
 }
 
-function hostOf({ disk, directory }: RaftStoreOptions): SafeWriteHost {
+/** What its files are written with. */
+export function hostOf({ disk, directory }: Pick<RaftStoreOptions, "disk" | "directory">): SafeWriteHost {
   return {
     disk,
     onSyncFailed: () => {
