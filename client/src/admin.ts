@@ -1,8 +1,9 @@
 /** The admin door: the cluster, its health, its topics and their partitions, settings, metadata log, and what lies on disk. */
-import { createRaftAdmin, describeCluster, describeHealth, type RaftAdmin } from "./admin-cluster.ts";
+import { describeCluster, describeHealth } from "./admin-cluster.ts";
 import { type ConfigAdmin, createConfigAdmin } from "./admin-configs.ts";
 import { createLogAdmin, type LogAdmin } from "./admin-logs.ts";
 import { createPartitionAdmin, type PartitionAdmin } from "./admin-partitions.ts";
+import { createRaftAdmin, type RaftAdmin } from "./admin-raft.ts";
 import { createTopicAdmin, type TopicAdmin } from "./admin-topics.ts";
 import type { Cluster } from "./transport/cluster.ts";
 import type { CallOptions, ClusterDescription, HealthReport } from "./types.ts";

@@ -214,6 +214,46 @@ export interface RaftNode {
   suspended: boolean;
 }
 
+/** A stretch of the metadata log, as one broker holds it. */
+export interface RaftLogPage {
+  /** Whose log it is. */
+  broker: number;
+  /** Of the oldest entry that is kept; what is below is in the snapshot. */
+  firstIndex: number;
+  lastIndex: number;
+  /** Entries above it may still be replaced. */
+  commitIndex: number;
+  /** The last entry that the newest snapshot contains. */
+  snapshot: { index: number; term: number };
+  /** Without a gap. */
+  entries: RaftLogEntry[];
+}
+
+export interface RaftLogEntry {
+  index: number;
+  term: number;
+  /** leaderStart is the first entry of a leader, voters the complete list of who votes. */
+  kind: "command" | "leaderStart" | "voters";
+  committed: boolean;
+  /** Of a command. */
+  bytes: number;
+  /** Of a command: what became of the cluster, each with its `type`. */
+  records: Readonly<Record<string, unknown>>[];
+  /** Further records, which do not fit into an answer. */
+  recordsLeftOut: number;
+  /** Of an entry that changes them. */
+  voters: { id: number; directoryId: string }[] | null;
+}
+
+/** A broker's newest snapshot of the metadata. */
+export interface RaftSnapshot {
+  broker: number;
+  /** The last entry that it contains. */
+  index: number;
+  term: number;
+  bytes: number;
+}
+
 export type RecordOf<D> = D extends TopicDef<infer K, infer V> ? ConsumerRecord<K, V> : never;
 
 // ---- producer
