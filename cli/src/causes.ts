@@ -5,6 +5,7 @@
 export const CAUSES: Readonly<Record<string, string>> = {
   // The broker's answers.
   BROKER_ID_NOT_REGISTERED: "A broker id was mistyped, or that broker never started in this cluster.",
+  BROKER_NOT_AVAILABLE: "The broker is down, cut off, or still starting.",
   COORDINATOR_NOT_AVAILABLE: "The broker that coordinates it is starting, or none could be chosen yet.",
   CORRUPT_MESSAGE: "Bytes changed on the way or on the disk; or a producer computes the CRC wrongly.",
   DUPLICATE_BROKER_REGISTRATION: "Two brokers have one node.id, or one was started anew with another data directory.",
@@ -13,8 +14,11 @@ export const CAUSES: Readonly<Record<string, string>> = {
   ELIGIBLE_LEADERS_NOT_AVAILABLE: "Every replica that holds all committed records is down, or its disk was emptied.",
   FENCED_LEADER_EPOCH: "The leader changed, and the client goes by metadata from before.",
   INCONSISTENT_CLUSTER_ID: "Addresses or disks of two clusters were mixed up.",
+  INCONSISTENT_VOTER_SET:
+    "Voters are down already, or only one is left; one vote less would leave nobody who can decide.",
   INCONSISTENT_TOPIC_ID: "The topic was deleted and made anew while the client held on to the old one.",
-  INELIGIBLE_REPLICA: "A replica that was to join the ISR went down, filled its disk or started anew meanwhile.",
+  INELIGIBLE_REPLICA:
+    "A replica that was to join the ISR went down, filled its disk or started anew meanwhile; or a voter lacks entries.",
   INVALID_CONFIG: "A key is misspelt, or its value is of the wrong type or out of range.",
   INVALID_PARTITIONS: "Partitions were asked to become fewer, or none was asked for.",
   INVALID_PRODUCER_EPOCH: "Two producers run with one transactional id, or one was restarted while the other lived.",
@@ -59,6 +63,7 @@ export const CAUSES: Readonly<Record<string, string>> = {
   UNKNOWN_TOPIC_OR_PARTITION: "The name is misspelt, the topic was deleted, or it has fewer partitions.",
   UNSUPPORTED_COMPRESSION_TYPE: "The batch names a codec that does not exist, or whose library is not installed.",
   UNSUPPORTED_VERSION: "Client and broker are of versions too far apart, or the broker does not have this call yet.",
+  VOTER_NOT_FOUND: "The id was mistyped, or that broker follows the metadata without a vote.",
 
   // The SDK's.
   ABORTED: "Its AbortSignal fired, or the command was interrupted.",

@@ -62,7 +62,7 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: "raft",
     summary: "the replicated log of the cluster's metadata",
-    load: async () => (await import("./tree/cluster.ts")).buildRaft,
+    load: async () => (await import("./tree/raft.ts")).buildRaft,
   },
   {
     name: "produce",

@@ -31,6 +31,13 @@ export function parseFrom(text: string): FromPosition {
   return text.startsWith("-") ? { kind: "last", count: -count } : { kind: "offset", offset: count };
 }
 
+/** Where `raft log` begins: an index, or the last `-N`. @throws CliFailure USAGE */
+export function parseRaftIndex(text: string): number {
+  const index = safeInteger(/^-?\d+$/.test(text) ? text : "");
+  if (index === null) throw usageFailure("expected the index of an entry, or the last -N");
+  return index;
+}
+
 /** @throws CliFailure USAGE */
 export function parseUntil(text: string): UntilPosition {
   if (text === "end") return { kind: "end" };

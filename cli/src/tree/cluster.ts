@@ -1,4 +1,4 @@
-/** `cluster`, `raft`, `partitions`: what an operator looks at. */
+/** `cluster`, `partitions`: what an operator looks at. */
 import { Argument, type Command } from "commander";
 import type { HealthRequest } from "../commands/cluster.ts";
 import type { ElectLeaderRequest, ListPartitionsRequest } from "../commands/partitions.ts";
@@ -22,15 +22,6 @@ export function buildCluster(cluster: Command, launch: Launch): void {
     .description("every broker with its state, what it leads and hosts, and its version")
     .action((_options: unknown, command: Command) =>
       launch(command, async (context) => (await import("../commands/cluster.ts")).clusterBrokers(context)),
-    );
-}
-
-export function buildRaft(raft: Command, launch: Launch): void {
-  withTraits(raft.command("status"), { isWatchable: true })
-    .description("who leads the metadata log, and how far each node is")
-    .addHelpText("after", RAFT_HELP)
-    .action((_options: unknown, command: Command) =>
-      launch(command, async (context) => (await import("../commands/raft.ts")).raftStatus(context)),
     );
 }
 
@@ -94,11 +85,6 @@ unclean    a partition without a leader is led by the living replica with the lo
 const HEALTH_HELP = `
 With --watch it goes on, healthy or not, also while no broker answers. --exit-when-healthy --timeout 60s is for scripts: 0 when
 nothing is wrong any more, 7 when the time is over.
-`;
-
-const RAFT_HELP = `
-MATCH is what a node holds on its disk as the leader knows it, LAG how many entries it lacks, CONTACT when the leader last heard of
-it. What nobody could be asked for is -. Brokers that are no voters follow the log as learners.
 `;
 
 const TROUBLES_HELP = `

@@ -36,7 +36,7 @@ describe("what help loads", () => {
     { args: ["topics", "--help"], parts: ["topics.js"] },
     { args: ["configs", "set", "--help"], parts: ["configs.js"] },
     { args: ["help", "consume"], parts: ["records.js"] },
-    { args: ["raft", "status", "--help"], parts: ["cluster.js"] },
+    { args: ["raft", "status", "--help"], parts: ["raft.js"] },
     { args: ["ctx", "--help"], parts: ["profile.js"] },
     { args: ["-b", "host:1", "dev", "--help"], parts: ["run.js"] },
   ]) {
