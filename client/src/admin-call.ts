@@ -70,13 +70,12 @@ export async function change<Method extends AdminMethod>(
   request: AdminCalls[Method]["request"],
   limits: Limits & CallTarget,
 ): Promise<AdminCalls[Method]["response"]> {
-  const startedAt = performance.now();
-  const budgetMs = limits.timeoutMs ?? cluster.settings.retryBudgetMs;
+  const limitsLeft = budgetOf(cluster, limits);
   for (let attempt = 1; ; attempt += 1) {
-    const response = await call(cluster, method, request, limits);
+    const response = await call(cluster, method, request, limitsLeft());
     if ("metadataOffset" in response) cluster.onMetadataOffset(response.metadataOffset);
     const delay = backoffMs(cluster.settings.retry, attempt, Math.random());
-    if (!isUncertain(response) || performance.now() - startedAt + delay >= budgetMs) return response;
+    if (!isUncertain(response) || delay >= limitsLeft().timeoutMs) return response;
     limits.onRepeat?.();
     await cluster.pause(delay, limits.signal);
   }
@@ -122,26 +121,41 @@ export interface ItemResult {
   readonly errorMessage: string;
 }
 
+/** What is left of a call's time, from here on, for whichever step it comes to: one budget, however many they are. */
+export function budgetOf<Given extends Limits & CallTarget>(
+  cluster: Cluster,
+  limits: Given,
+): () => Given & { readonly timeoutMs: number } {
+  const { retryBudgetMs, requestTimeoutMs, connectTimeoutMs } = cluster.settings;
+  const endsAt = performance.now() + (limits.timeoutMs ?? retryBudgetMs);
+  // Where the caller set no limit, another broker is asked rather than waited for.
+  const patience = limits.timeoutMs === undefined ? { attemptMs: Math.min(requestTimeoutMs, connectTimeoutMs) } : {};
+  return () => ({ ...patience, ...limits, timeoutMs: Math.max(endsAt - performance.now(), 1) });
+}
+
 /** A controller that moves, a leader that is being chosen. For all else an administrator is not made to wait. */
 const PASSING: ReadonlySet<string> = new Set(["NOT_CONTROLLER", "NOT_LEADER_OR_FOLLOWER", "LEADER_NOT_AVAILABLE"]);
 
-/** `ask` until its one item did not fail, or failed with what does not pass by itself, or time is up. */
+/**
+ * `ask` until its one item did not fail, or failed with what does not pass by itself, or time is up. Each attempt is told what
+ * is left of the time.
+ */
 export async function settle<Result extends ItemResult>(
   cluster: Cluster,
   limits: Limits,
   about: ErrorDetails,
-  ask: (attempt: number) => Promise<Result | undefined>,
+  ask: (attempt: number, left: ReturnType<ReturnType<typeof budgetOf>>) => Promise<Result | undefined>,
 ): Promise<Result> {
   const startedAt = performance.now();
-  const budgetMs = limits.timeoutMs ?? cluster.settings.retryBudgetMs;
+  const limitsLeft = budgetOf(cluster, limits);
   for (let attempts = 1; ; attempts += 1) {
-    const result = await ask(attempts);
+    const result = await ask(attempts, limitsLeft());
     if (result === undefined) throw new BrokerError("CONNECTION_LOST", "the broker left its answer out", about);
     if (result.errorCode === 0) return result;
     const row = errorRow(result.errorCode);
     const elapsedMs = performance.now() - startedAt;
     const delay = backoffMs(cluster.settings.retry, attempts, Math.random());
-    if (!PASSING.has(row.name) || elapsedMs + delay >= budgetMs)
+    if (!PASSING.has(row.name) || delay >= limitsLeft().timeoutMs)
       throw brokerErrorOf(row, result.errorMessage, { ...about, attempts, elapsedMs });
     await cluster.pause(delay, limits.signal);
   }

@@ -69,8 +69,8 @@ async function alterConfigs(
   const limits = limitsOf(options);
   const altered = { ...wireResource(resource), changes: wireChanges(changes) };
   const request = { resources: [altered], validateOnly: options.validateOnly ?? false };
-  await settle(cluster, limits, aboutOf(resource), async () => {
-    return (await change(cluster, "alterConfigs", request, limits)).results[0];
+  await settle(cluster, limits, aboutOf(resource), async (_attempt, left) => {
+    return (await change(cluster, "alterConfigs", request, left)).results[0];
   });
 }
 
