@@ -9,10 +9,11 @@ import {
   type TopicDescription as WireTopic,
   type TopicResult,
 } from "@tidemark/proto";
-import { askEach, call, change, limitsOf, read, settle, throwFailed } from "./admin-call.ts";
+import { askEach, budgetOf, call, change, limitsOf, read, settle, throwFailed } from "./admin-call.ts";
 import { configEntry } from "./admin-configs.ts";
 import { BrokerError, invalidArgument } from "./errors.ts";
 import { partitionDetail, withLeaders } from "./partition-details.ts";
+import type { Limits } from "./pause.ts";
 import type { Cluster } from "./transport/cluster.ts";
 import { listOffsets } from "./transport/list-offsets.ts";
 import type { CallOptions, Offset, TopicDescription, TopicPartition, TopicSpec, TopicSummary } from "./types.ts";
@@ -77,7 +78,7 @@ export interface TopicAdmin {
 export function createTopicAdmin(cluster: Cluster): TopicAdmin {
   return Object.freeze<TopicAdmin>({
     list: (options) => listTopics(cluster, options),
-    describe: (name, options) => describeTopic(cluster, name, options),
+    describe: (name, options = {}) => describeTopic(cluster, name, limitsOf(options)),
     create: (spec, options) => createTopics(cluster, "name" in spec ? [spec] : spec, options),
     delete: (names, options) => deleteTopics(cluster, typeof names === "string" ? [names] : names, options),
     addPartitions: (name, total, options) => addPartitions(cluster, name, total, options),
@@ -106,8 +107,7 @@ async function* listTopics(
     yield { name, partitions, replicas, internal, bytes: bytes + (elsewhere.get(name) ?? 0) };
 }
 
-async function describeTopic(cluster: Cluster, name: string, options: CallOptions = {}): Promise<TopicDescription> {
-  const limits = limitsOf(options);
+async function describeTopic(cluster: Cluster, name: string, limits: Limits): Promise<TopicDescription> {
   const { results } = await read(cluster, "describeTopics", { names: [name] }, limits);
   throwFailed(results, () => true);
   const topic = results[0]?.topic ?? null;
@@ -124,19 +124,18 @@ async function createTopics(
 ): Promise<TopicDescription[]> {
   const { validateOnly = false, ifNotExists = false, wait = true } = options;
   const limits = limitsOf(options);
-  const timeoutMs = wait ? Math.ceil(limits.timeoutMs ?? CREATE_TIMEOUT_MS) : 1;
+  const limitsLeft = budgetOf(cluster, { ...limits, timeoutMs: limits.timeoutMs ?? CREATE_TIMEOUT_MS });
+  const timeoutMs = wait ? Math.ceil(limitsLeft().timeoutMs) : 1;
   const request = { topics: specs.map(newTopic), validateOnly, timeoutMs };
-  const { results } = await change(cluster, "createTopics", request, {
-    ...limits,
-    timeoutMs: limits.timeoutMs ?? CREATE_TIMEOUT_MS,
-  });
+  const { results } = await change(cluster, "createTopics", request, limitsLeft());
   throwFailed(
     results,
     (row) => !(ifNotExists && row.name === "TOPIC_ALREADY_EXISTS") && !(!wait && row.name === "REQUEST_TIMED_OUT"),
   );
   const topics = new Map(made(results).map((topic) => [topic.name, topic]));
   const descriptions: TopicDescription[] = [];
-  for (const { name } of specs) descriptions.push(topics.get(name) ?? (await describeTopic(cluster, name, options)));
+  for (const { name } of specs)
+    descriptions.push(topics.get(name) ?? (await describeTopic(cluster, name, limitsLeft())));
   return descriptions;
 }
 
@@ -145,20 +144,36 @@ async function deleteTopics(
   names: readonly string[],
   options: Parameters<TopicAdmin["delete"]>[1] = {},
 ): Promise<void> {
-  const limits = limitsOf(options);
+  const limitsLeft = budgetOf(cluster, limitsOf(options));
+  const ask = (request: { names?: string[]; topicIds?: string[]; validateOnly?: boolean }, onRepeat?: () => void) => {
+    const limits = limitsLeft();
+    const { names: byName = [], topicIds = [], validateOnly = false } = request;
+    return change(
+      cluster,
+      "deleteTopics",
+      { names: byName, topicIds, validateOnly, timeoutMs: Math.ceil(limits.timeoutMs) },
+      { ...limits, ...(onRepeat === undefined ? {} : { onRepeat }) },
+    );
+  };
+  // By id: a request that is made again must not find what another has made under the name meanwhile.
+  const found = await ask({ names: [...names], validateOnly: true });
+  const known = found.results.filter(({ errorCode }) => errorCode === 0);
   // Gone already: when the answer to the first try was lost, it was us.
   let mayBeGone = options.ifExists === true;
-  const onRepeat = (): void => {
-    mayBeGone = true;
-  };
-  const { results } = await change(
-    cluster,
-    "deleteTopics",
-    { names: [...names], timeoutMs: Math.ceil(limits.timeoutMs ?? 0) },
-    { ...limits, onRepeat },
-  );
+  const { results } =
+    known.length === 0
+      ? { results: [] }
+      : await ask({ topicIds: known.map(({ topicId }) => topicId) }, () => {
+          mayBeGone = true;
+        });
   for (const name of names) cluster.forget(name);
-  throwFailed(results, (row) => !(mayBeGone && row.name === "UNKNOWN_TOPIC_OR_PARTITION"));
+  const deleted = results.map((result, slot) => ({ ...result, name: known[slot]?.name ?? result.name }));
+  throwFailed(
+    [...found.results, ...deleted],
+    ({ name }) =>
+      !(mayBeGone && name === "UNKNOWN_TOPIC_ID") &&
+      !(options.ifExists === true && name === "UNKNOWN_TOPIC_OR_PARTITION"),
+  );
 }
 
 async function offsetsAt(
@@ -193,21 +208,21 @@ async function addPartitions(
     total: countOf(total, "total"),
     assignment: (options.assignment ?? []).map((replicas) => ({ replicas: [...replicas] })),
   };
-  const timeoutMs = Math.ceil(limits.timeoutMs ?? CREATE_TIMEOUT_MS);
-  const request = { topics: [topic], validateOnly: options.validateOnly ?? false, timeoutMs };
+  const validateOnly = options.validateOnly ?? false;
   let isRepeated = false;
   const onRepeat = (): void => {
     isRepeated = true;
   };
-  const patient = { ...limits, timeoutMs };
+  const patient = { ...limits, timeoutMs: limits.timeoutMs ?? CREATE_TIMEOUT_MS };
   try {
-    await settle(cluster, patient, { topic: name }, async () => {
-      const { results } = await change(cluster, "createPartitions", request, { ...patient, onRepeat });
+    await settle(cluster, patient, { topic: name }, async (_attempt, left) => {
+      const request = { topics: [topic], validateOnly, timeoutMs: Math.ceil(left.timeoutMs) };
+      const { results } = await change(cluster, "createPartitions", request, { ...left, onRepeat });
       const [result] = results;
       // As many already: when the answer to the first try was lost, those are ours.
       if (!isRepeated || result === undefined || errorRow(result.errorCode).name !== "INVALID_PARTITIONS")
         return result;
-      const { partitions } = await describeTopic(cluster, name, options);
+      const { partitions } = await describeTopic(cluster, name, left);
       return partitions === total ? { ...result, errorCode: 0 } : result;
     });
   } finally {
@@ -229,13 +244,13 @@ async function truncate(
     partitions: [{ topic, partition, beforeOffset: before }],
     timeoutMs: Math.ceil(limits.timeoutMs ?? 0),
   };
-  const { lowWatermark } = await settle(cluster, limits, { topic, partition }, async (attempt) => {
+  const { lowWatermark } = await settle(cluster, limits, { topic, partition }, async (attempt, left) => {
     // Whoever was asked before may lead no longer.
     if (attempt > 1) cluster.forget(topic);
-    const { leaders } = await cluster.requireTopic(topic, limits);
+    const { leaders } = await cluster.requireTopic(topic, left);
     const leader = leaders[partition];
     const broker = leader === undefined || leader < 0 ? {} : { broker: leader };
-    const { results } = await call(cluster, "deleteRecords", request, { ...limits, ...broker });
+    const { results } = await call(cluster, "deleteRecords", request, { ...left, ...broker });
     return results[0];
   });
   return { lowWatermark };

@@ -91,15 +91,70 @@ describe("the admin surface on several brokers", function () {
     expect(ids[0]).to.not.equal("");
   });
 
-  it("takes a topic for deleted that is gone when it asks again after an uncertain answer", async () => {
-    let asked = 0;
+  it("spends one time limit on all attempts at a change", async () => {
+    const given: number[] = [];
     for (const { answers } of cluster.brokers)
-      answers.deleteTopics = () => {
-        asked += 1;
-        return { results: [asked === 1 ? UNCERTAIN : { name: "t", errorCode: 3 }], metadataOffset: 1 };
+      answers.createPartitions = ({ timeoutMs }) => {
+        given.push(timeoutMs);
+        const result = { name: "t", errorCode: [41, 13, 0][given.length - 1] ?? 0, errorMessage: "" };
+        return { results: [result], metadataOffset: 1 };
       };
-    await client.admin.topics.delete("t");
-    expect(asked).to.equal(2);
+    await client.admin.topics.addPartitions("t", 3, { timeout: "5s" });
+    expect(given).to.have.length(3);
+    const [first = 0, second = 0] = given;
+    expect(first).to.be.at.most(5_000);
+    expect(second, "what the first attempt and the pause took is gone").to.be.lessThan(first);
+  });
+
+  describe("deleting", () => {
+    /** The one topic t that there is, by its id; null: none. */
+    let there: string | null = null;
+    /** Ids that were deleted, in order. */
+    let deleted: string[] = [];
+    /** What comes of a deletion that was done. */
+    let answered: (id: string) => object = (topicId) => ({ name: "t", topicId });
+
+    beforeEach(() => {
+      there = "first";
+      deleted = [];
+      answered = (topicId) => ({ name: "t", topicId });
+      const remove = (topicId: string): object => {
+        if (topicId !== there) return { name: "", errorCode: 100, errorMessage: "no such id" };
+        deleted.push(topicId);
+        there = null;
+        return answered(topicId);
+      };
+      for (const { answers } of cluster.brokers)
+        answers.deleteTopics = ({ names, topicIds, validateOnly }) => {
+          const found = (): object =>
+            there === null ? { name: "t", errorCode: 3, errorMessage: "no t" } : { name: "t", topicId: there };
+          const named = names.map(() => (validateOnly || there === null ? found() : remove(there)));
+          return { results: [...named, ...topicIds.map(remove)], metadataOffset: 1 };
+        };
+    });
+
+    it("takes a topic for deleted that is gone when it asks again after an uncertain answer", async () => {
+      answered = () => UNCERTAIN;
+      await client.admin.topics.delete("t");
+      expect(deleted).to.deep.equal(["first"]);
+    });
+
+    it("leaves alone what another has made under the name before it asks again (13(3))", async () => {
+      answered = () => {
+        there = "second";
+        return UNCERTAIN;
+      };
+      await client.admin.topics.delete("t");
+      expect(deleted).to.deep.equal(["first"]);
+      expect(there).to.equal("second");
+    });
+
+    it("says that there is none, unless that is no matter", async () => {
+      there = null;
+      const error: unknown = await client.admin.topics.delete("t").catch((reason: unknown) => reason);
+      expect(error).to.include({ code: "UNKNOWN_TOPIC_OR_PARTITION", topic: "t" });
+      await client.admin.topics.delete("t", { ifExists: true });
+    });
   });
 
   it("describes a topic with the offsets and bytes that each leader knows", async () => {

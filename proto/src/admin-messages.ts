@@ -75,6 +75,8 @@ export interface TopicResult {
   errorMessage: string;
   /** Null when there is an error. */
   topic: TopicDescription | null;
+  /** Of a deletion: what was deleted, or would be; empty with an error. */
+  topicId: string;
 }
 
 export interface TopicDescription {
@@ -174,9 +176,13 @@ export interface CreateTopicsResponse {
   metadataOffset: number;
 }
 
+/** By name, and by id. */
 export interface DeleteTopicsRequest {
   names: string[];
   timeoutMs: number;
+  topicIds: string[];
+  /** Deletes nothing, and answers what would be. */
+  validateOnly: boolean;
 }
 
 export interface DeleteTopicsResponse {

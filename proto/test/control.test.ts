@@ -64,7 +64,7 @@ describe("the control services", () => {
         note: "",
       },
     ]);
-    expect(results[1]).to.deep.equal({ name: "b", errorCode: 3, errorMessage: "", topic: null });
+    expect(results[1]).to.deep.equal({ name: "b", errorCode: 3, errorMessage: "", topic: null, topicId: "" });
   });
 
   it("carry the -1 of defaults and the map of a new topic's configuration", () => {
@@ -123,7 +123,7 @@ describe("the control services", () => {
           timeoutMs: 2 ** 32 - 1,
         },
       ],
-      deleteTopics: [{ names: ["a"], timeoutMs: 5 }],
+      deleteTopics: [{ names: ["a"], timeoutMs: 5, topicIds: ["b", ""], validateOnly: true }],
       createPartitions: [
         {
           topics: [

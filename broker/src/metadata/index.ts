@@ -30,7 +30,7 @@ export type { CreatePartitionsResult, CreatePartitionsSpec } from "./create-part
 export { createPartitions } from "./create-partitions.ts";
 export type { AlterConfigsResult, ConfigAlteration, ConfigResource } from "./alter-configs.ts";
 export { alterConfigs } from "./alter-configs.ts";
-export type { DeleteTopicResult } from "./delete-topics.ts";
+export type { DeleteTopicResult, TopicTarget } from "./delete-topics.ts";
 export { deleteTopics } from "./delete-topics.ts";
 export type { PlacementContext } from "./place-partitions.ts";
 export type * from "./broker-requests.ts";

@@ -28,6 +28,7 @@ import type {
   IsrVerdict,
   ReassignmentChange,
   ReassignmentResult,
+  TopicTarget,
 } from "../metadata/index.ts";
 import type { ErrorName } from "@tidemark/proto";
 
@@ -93,7 +94,11 @@ export interface ControllerCommands {
     readonly specs: readonly CreatePartitionsSpec[];
     readonly isValidateOnly: boolean;
   }): Promise<Results<GrownTopic>>;
-  deleteTopics(request: { readonly names: readonly string[] }): Promise<Results<DeleteTopicResult>>;
+  deleteTopics(request: {
+    readonly targets: readonly TopicTarget[];
+    /** Decides and stores nothing. */
+    readonly isValidateOnly: boolean;
+  }): Promise<Results<DeleteTopicResult>>;
   alterConfigs(request: {
     readonly alterations: readonly ConfigAlteration[];
     readonly isValidateOnly: boolean;

@@ -388,8 +388,12 @@ export class Controller implements ControllerCommands, RaftEvents {
     );
   }
 
-  async deleteTopics({ names }: { readonly names: readonly string[] }) {
-    return resultsOf(await this.#answer((working) => deleteTopics(working, names, this.#placement(working).config)));
+  async deleteTopics({ targets, isValidateOnly }: Parameters<ControllerCommands["deleteTopics"]>[0]) {
+    return resultsOf(
+      await this.#answer((working) =>
+        validated(deleteTopics(working, targets, this.#placement(working).config), isValidateOnly),
+      ),
+    );
   }
 
   async alterConfigs({ alterations, isValidateOnly }: Parameters<ControllerCommands["alterConfigs"]>[0]) {

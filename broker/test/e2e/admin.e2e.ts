@@ -143,7 +143,7 @@ describe("the admin service on the wire", () => {
       const held = checkpoint.hold();
       const deleting = deleteBefore(2);
       await held;
-      const gone = client.admin("deleteTopics", { names: [TOPIC], timeoutMs: 0 });
+      const gone = client.deleteTopics([TOPIC]);
       await gone;
       checkpoint.release();
       expect(await deleting).to.deep.include({ errorCode: 3, lowWatermark: -1 });

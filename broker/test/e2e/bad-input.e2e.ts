@@ -269,9 +269,7 @@ describe("bad input at the gRPC door", () => {
         created: false,
       });
       expect((await client.admin("describeTopics", { names: ["absent"] })).results[0]?.errorCode).to.equal(3);
-      expect((await client.admin("deleteTopics", { names: ["absent"], timeoutMs: 0 })).results[0]?.errorCode).to.equal(
-        3,
-      );
+      expect((await client.deleteTopics(["absent"])).results[0]?.errorCode).to.equal(3);
       const reader = client.fetchStream();
       reader.subscribe(1, "absent", 0);
       expect((await reader.part()).errorCode).to.equal(3);
@@ -329,9 +327,7 @@ describe("bad input at the gRPC door", () => {
       expect((await stream.produce("__tidemark_ready", batch())).errorCode).to.equal(0);
       await stream.end();
       admin.close();
-      expect(
-        (await client.admin("deleteTopics", { names: ["__tidemark_ready"], timeoutMs: 0 })).results[0]?.errorCode,
-      ).to.equal(17);
+      expect((await client.deleteTopics(["__tidemark_ready"])).results[0]?.errorCode).to.equal(17);
     });
 
     it("the same partition twice in one request: INVALID_REQUEST, and neither is written", async () => {

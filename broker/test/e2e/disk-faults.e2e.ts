@@ -87,7 +87,7 @@ const ACTS = {
   produce: (client: RawClient) => produce(client, 8),
   read: (client: RawClient) => client.listOffset("t", 1_600_000_000_000).then(() => fetchFirst(client)),
   "create a topic": (client: RawClient) => client.createTopic("other"),
-  "delete a topic": (client: RawClient) => client.admin("deleteTopics", { names: ["t"], timeoutMs: 1 }),
+  "delete a topic": (client: RawClient) => client.deleteTopics(["t"]),
 } as const;
 
 async function produce(client: RawClient, count: number): Promise<void> {

@@ -168,7 +168,7 @@ describe("the gRPC door", () => {
     await producer.opened();
     await producer.produce("again", batch({ values: ["old"] }));
     const [before] = (await client.metadata({ topics: ["again"] })).topics;
-    await client.admin("deleteTopics", { names: ["again"], timeoutMs: 0 });
+    await client.deleteTopics(["again"]);
     await client.createTopic("again");
     const [after] = (await client.metadata({ topics: ["again"] })).topics;
     expect(after?.topicId).to.not.deep.equal(before?.topicId);

@@ -77,7 +77,7 @@ describe("a disk that fails", () => {
     expect(disk.freeBytes("/")).to.be.within(1_000_000, 0.05 * 64 * 1024 * 1024);
     await client.createTopic("small");
     expect(await code("small")).to.equal(56);
-    await client.admin("deleteTopics", { names: ["full"], timeoutMs: 0 });
+    await client.deleteTopics(["full"]);
     while ((await code("small")) !== 0);
     client.close();
     await broker.stop();

@@ -122,7 +122,7 @@ describe("life cycle of a broker", () => {
     await produceOne(broker.grpcAddress, "gone", "value");
     const client = new RawClient(broker.grpcAddress);
     fs.cpSync(log, aside, { recursive: true });
-    await client.admin("deleteTopics", { names: ["gone"], timeoutMs: 0 });
+    await client.deleteTopics(["gone"]);
     client.close();
     await logger.logged("log directory removed");
     await broker.stop();

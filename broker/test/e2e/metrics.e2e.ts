@@ -86,7 +86,7 @@ describe("/metrics of a running broker", () => {
     await client.createTopic("short-lived");
     const isAbout = (key: string): boolean => key.includes("short-lived");
     expect([...(await scrape("/metrics/detail")).keys()].some(isAbout)).to.equal(true);
-    await client.admin("deleteTopics", { names: ["short-lived"], timeoutMs: 0 });
+    await client.deleteTopics(["short-lived"]);
     expect([...(await scrape("/metrics/detail")).keys()].filter(isAbout)).to.deep.equal([]);
   });
 });

@@ -193,7 +193,7 @@ describe("produce and fetch over gRPC", () => {
     reader.send({ creditBytes: 1024 });
     reader.subscribe(1, "doomed", 0);
     await reader.part();
-    await client.admin("deleteTopics", { names: ["doomed"], timeoutMs: 0 });
+    await client.deleteTopics(["doomed"]);
     expect(await reader.part()).to.deep.include({ subscriptionId: 1, errorCode: 3 });
     await reader.end();
   });

@@ -98,7 +98,7 @@ describe("settings of a topic in a running broker", () => {
     await client.createTopic(TOPIC);
     await produce(5);
     expect(syncs.count).to.equal(0);
-    await client.admin("deleteTopics", { names: [TOPIC], timeoutMs: 0 });
+    await client.deleteTopics([TOPIC]);
     await client.createTopic(TOPIC, { config: { "tidemark.durability": "group-commit" } });
     const before = syncs.count;
     await produce(5);

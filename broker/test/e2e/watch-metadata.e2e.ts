@@ -68,7 +68,7 @@ describe("metadata by push (15.2)", () => {
     expect(second.metadataOffset).to.be.greaterThan(first.metadataOffset);
 
     stream.send([], ["there"]);
-    await client.admin("deleteTopics", { names: ["there", "later"], timeoutMs: 0 });
+    await client.deleteTopics(["there", "later"]);
     const third = await stream.next();
     expect(third.topics.map(({ name, errorCode: code }) => [name, code])).to.deep.equal([["later", UNKNOWN]]);
     stream.end();

@@ -61,7 +61,11 @@ function decide(image: ClusterImage, request: Command, seed: number): readonly M
         { ...inForce(config), random: seededBytes(seed), ifAbsent: false },
       ).records;
     case "delete":
-      return deleteTopics(image, request.names, config).records;
+      return deleteTopics(
+        image,
+        request.names.map((name) => ({ name })),
+        config,
+      ).records;
     case "register":
       return registerBroker(image, registration(request.broker, { incarnationId: `${request.incarnation}` }), AT_ONCE)
         .records;
@@ -229,16 +233,16 @@ describe("applyEntry", () => {
 
   it("shares what an entry did not touch", () => {
     const image = historyOf([{ kind: "create", names: ["a", "b"] }]).reduce(next, clusterOf(1));
-    const after = next(image, deleteTopics(image, ["a"], config).records);
+    const after = next(image, deleteTopics(image, [{ name: "a" }], config).records);
     expect(after.topics.get("b")).to.equal(image.topics.get("b"));
     expect(after.brokers).to.equal(image.brokers);
   });
 
   it("lets a name be deleted and made again in one entry, as another topic", () => {
     const image = replay(historyOf([{ kind: "create", names: ["a"] }]));
-    const free = next(image, deleteTopics(image, ["a"], config).records);
+    const free = next(image, deleteTopics(image, [{ name: "a" }], config).records);
     const records = [
-      ...deleteTopics(image, ["a"], config).records,
+      ...deleteTopics(image, [{ name: "a" }], config).records,
       ...createTopics(free, [spec("a")], { ...inForce(config), random: seededBytes(99), ifAbsent: false }).records,
     ];
     const { image: after, delta } = applyEntry(image, image.metadataOffset + 1, records);

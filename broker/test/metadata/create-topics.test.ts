@@ -95,7 +95,7 @@ describe("createTopics", () => {
       "INVALID_TOPIC_EXCEPTION",
       'the topic name a_b.c collides with a.b_c: "." and "_" count as one',
     ]);
-    const freed = next(image, deleteTopics(image, ["a.b_c"], config).records);
+    const freed = next(image, deleteTopics(image, [{ name: "a.b_c" }], config).records);
     expect(refusal(freed, spec("a_b.c"))[0]).to.equal("NONE");
   });
 
@@ -224,13 +224,32 @@ describe("deleteTopics", () => {
   const image = next(clusterOf(1), create(clusterOf(1), [spec("a"), spec("b")]).records);
 
   it("deletes what is there, refuses what is not, and what stands twice", () => {
-    const { records, response } = deleteTopics(image, ["a", "x", "a"], config);
+    const { records, response } = deleteTopics(image, [{ name: "a" }, { name: "x" }, { name: "a" }], config);
     expect(response.map(({ error }) => error)).to.deep.equal(["NONE", "UNKNOWN_TOPIC_OR_PARTITION", "INVALID_REQUEST"]);
     expect([...next(image, records).topics.keys()]).to.deep.equal(["b"]);
   });
 
+  it("deletes by id the topic of that id alone, and no internal one (13(3))", () => {
+    const a = image.topics.get("a")?.topicId ?? "";
+    const gone = next(image, deleteTopics(image, [{ topicId: a }], config).records);
+    const anew = next(gone, create(gone, [spec("a"), { ...spec("own"), internal: true }]).records);
+    const own = anew.topics.get("own")?.topicId ?? "";
+    const { records, response } = deleteTopics(anew, [{ topicId: a }, { topicId: own }, { name: "own" }], config);
+    expect(records).to.deep.equal([]);
+    expect(response.map(({ name, error }) => [name, error])).to.deep.equal([
+      ["", "UNKNOWN_TOPIC_ID"],
+      ["own", "INVALID_TOPIC_EXCEPTION"],
+      ["own", "INVALID_TOPIC_EXCEPTION"],
+    ]);
+    const twice = deleteTopics(image, [{ name: "a" }, { topicId: a }], config);
+    expect(twice.response.map(({ topicId, error }) => [topicId, error])).to.deep.equal([
+      [a, "NONE"],
+      ["", "INVALID_REQUEST"],
+    ]);
+  });
+
   it("deletes nothing where deleting is disabled", () => {
-    const { records, response } = deleteTopics(image, ["a"], testConfig({ "delete.topic.enable": "false" }));
+    const { records, response } = deleteTopics(image, [{ name: "a" }], testConfig({ "delete.topic.enable": "false" }));
     expect([records, response[0]?.error]).to.deep.equal([[], "TOPIC_DELETION_DISABLED"]);
   });
 });

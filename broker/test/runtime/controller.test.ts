@@ -42,7 +42,7 @@ describe("Controller", () => {
     await bench.done(
       controller.createTopics({ specs: [spec("a", { partitions: 3 }), spec("b")], isValidateOnly: false }),
     );
-    await bench.done(controller.deleteTopics({ names: ["b"] }));
+    await bench.done(controller.deleteTopics({ targets: [{ name: "b" }], isValidateOnly: false }));
     await bench.done(controller.allocateProducerIds({ brokerId: 1 }));
     const { term } = controller;
     const before = controller.image;
@@ -62,7 +62,7 @@ describe("Controller", () => {
     await bench.until(() => bench.leader !== null);
     for (const name of ["a", "b", "c"]) await bench.done(create(bench.controller, name));
     const deleted = bench.image.topics.get("a")?.topicId;
-    await bench.done(bench.controller.deleteTopics({ names: ["a"] }));
+    await bench.done(bench.controller.deleteTopics({ targets: [{ name: "a" }], isValidateOnly: false }));
     await bench.run(1000);
     const facts = factsOf(bench.image);
     expect(bench.node().logged).to.include("a snapshot of the metadata is written");
@@ -211,7 +211,9 @@ describe("Controller of three nodes", () => {
     const others = [...bench.nodes.values()].filter((node) => node !== leader);
     await bench.run(1000);
     for (const { controller } of others) {
-      const error = await controller.deleteTopics({ names: ["a"] }).catch((reason: unknown) => reason);
+      const error = await controller
+        .deleteTopics({ targets: [{ name: "a" }], isValidateOnly: false })
+        .catch((reason: unknown) => reason);
       expect(error).to.include({ code: "NOT_CONTROLLER", leaderId: leader?.driver.replica.nodeId });
       expect(controller.image).to.deep.equal(leader?.image);
     }
@@ -228,7 +230,7 @@ describe("Controller of three nodes", () => {
     const answers = [
       create(controller, "t"),
       create(controller, "new", true),
-      codeOf(controller.deleteTopics({ names: ["unknown"] })),
+      codeOf(controller.deleteTopics({ targets: [{ name: "unknown" }], isValidateOnly: false })),
     ].map((answer) => answer.finally(() => (isAnswered = true)));
     await bench.run(500);
     expect([controller.isActive, isAnswered]).to.deep.equal([true, false]);
@@ -289,7 +291,9 @@ describe("Controller on a full disk (10.1(1), P55)", () => {
     fill(bench);
     const answers = [create(controller, "a"), create(controller, "b"), create(controller, "c")];
     expect(await bench.done(Promise.all(answers))).to.deep.equal(Array(3).fill("KAFKA_STORAGE_ERROR"));
-    const late = await controller.deleteTopics({ names: ["late"] }).catch((error: unknown) => error);
+    const late = await controller
+      .deleteTopics({ targets: [{ name: "late" }], isValidateOnly: false })
+      .catch((error: unknown) => error);
     expect(late).to.include({ code: "KAFKA_STORAGE_ERROR" });
     expect(String(late)).to.match(/disk is full.*by themselves/u);
     expect(controller.image).to.equal(image);
@@ -371,7 +375,7 @@ describe("Controller on a full disk (10.1(1), P55)", () => {
             each.kind === "create"
               ? await bench.done(create(controller, name))
               : await bench
-                  .done(controller.deleteTopics({ names: [name] }))
+                  .done(controller.deleteTopics({ targets: [{ name }], isValidateOnly: false }))
                   .then(({ results }) => results[0]?.error ?? "")
                   .catch((error: ProtoError) => error.code);
           // Not led: it comes back after a full disk.

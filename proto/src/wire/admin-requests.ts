@@ -89,7 +89,10 @@ export const adminRequests = {
     { topics: list(1, newTopic), validateOnly: bool(2), timeoutMs: uint32(3) },
     MAX_ADMIN_ELEMENTS,
   ),
-  deleteTopics: message<DeleteTopicsRequest>({ names: strings(1), timeoutMs: uint32(2) }, MAX_ADMIN_ELEMENTS),
+  deleteTopics: message<DeleteTopicsRequest>(
+    { names: strings(1), timeoutMs: uint32(2), topicIds: strings(3), validateOnly: bool(4) },
+    MAX_ADMIN_ELEMENTS,
+  ),
   createPartitions: message<CreatePartitionsRequest>(
     { topics: list(1, newPartitions), validateOnly: bool(2), timeoutMs: uint32(3) },
     MAX_ADMIN_ELEMENTS,

@@ -70,6 +70,7 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
         errorCode: errorCode(code),
         errorMessage: message,
         topic: topic === null ? null : toWireTopic(topic),
+        topicId: "",
       })),
     ),
     createTopics: resultsCall("createTopics", context, async ({ topics, validateOnly, timeoutMs }) => {
@@ -79,14 +80,16 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
       });
       return mapped(outcomes, toOutcome);
     }),
-    deleteTopics: bytesCall("deleteTopics", async ({ names }) => {
-      const results = await handleDeleteTopics(context, names);
+    deleteTopics: bytesCall("deleteTopics", async ({ names, topicIds, validateOnly }) => {
+      const targets = [...names.map((name) => ({ name })), ...topicIds.map((topicId) => ({ topicId }))];
+      const results = await handleDeleteTopics(context, targets, { isValidateOnly: validateOnly });
       return {
-        results: results.map(({ name, code, message }) => ({
+        results: results.map(({ name, topicId, error, message }) => ({
           name,
-          errorCode: errorCode(code),
+          errorCode: errorCode(error),
           errorMessage: message,
           topic: null,
+          topicId,
         })),
         metadataOffset: context.image().metadataOffset,
       };
@@ -324,6 +327,7 @@ function toWireOutcome(
     errorCode: errorCode(code),
     errorMessage: message,
     topic: topic === null ? null : toWireTopic(topic),
+    topicId: "",
   };
 }
 

@@ -82,6 +82,10 @@ export class RawClient {
     return definition.responseDeserialize(answer) as AdminCalls[Method]["response"];
   }
 
+  deleteTopics(names: string[]): Promise<AdminCalls["deleteTopics"]["response"]> {
+    return this.admin("deleteTopics", { names, topicIds: [], validateOnly: false, timeoutMs: 0 });
+  }
+
   async createTopic(
     name: string,
     options: { partitions?: number; config?: Record<string, string> } = {},

@@ -201,7 +201,7 @@ describe("ControllerChannel", () => {
     };
     node(1).controller.before = crash;
     const [made, proposed, altered] = [
-      refusal(node(3).channel.deleteTopics({ names: ["t"] })),
+      refusal(node(3).channel.deleteTopics({ targets: [{ name: "t" }], isValidateOnly: false })),
       refusal(node(3).channel.alterPartitions({ brokerId: 3, brokerEpoch: 1, partitions: [] })),
       outcome(node(3).channel.alterConfigs({ alterations: [], isValidateOnly: false })),
     ];
@@ -233,7 +233,7 @@ describe("ControllerChannel", () => {
         throw new NotController("deposed", 2, { mayBeDone: true });
       };
       const [made, altered] = [
-        refusal(node(asking).channel.deleteTopics({ names: ["t"] })),
+        refusal(node(asking).channel.deleteTopics({ targets: [{ name: "t" }], isValidateOnly: false })),
         outcome(node(asking).channel.alterConfigs({ alterations: [], isValidateOnly: false })),
       ];
       expect((await made).code).to.equal("NETWORK_EXCEPTION");
@@ -255,7 +255,7 @@ describe("ControllerChannel", () => {
     node(3).channel.onApplied(50);
     await outcome(asked);
     node(1).controller.metadataOffset = 60;
-    const late = await refusal(node(3).channel.deleteTopics({ names: [] }));
+    const late = await refusal(node(3).channel.deleteTopics({ targets: [], isValidateOnly: false }));
     expect([late.code, late.message]).to.deep.equal([
       "REQUEST_TIMED_OUT",
       "it is done, and this broker has not seen it yet",
