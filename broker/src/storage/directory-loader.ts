@@ -7,12 +7,13 @@ import { logKey } from "./checkpoint-file.ts";
 import type { ReadCheckpoints } from "./checkpoints.ts";
 import { inGroups } from "./in-groups.ts";
 import type { LogHost } from "./log-host.ts";
-import { bytesToScan, loadLog } from "./log-loader.ts";
+import { bytesToScan } from "./log-loader.ts";
 import { writeRepair } from "./log-repair.ts";
 import type { LogSet } from "./log-set.ts";
+import { openLog } from "./open-log.ts";
 import { RecoveryScan } from "./recovery-scan.ts";
 import type { FoundReplica, ReplicaDirectories } from "./replica-directories.ts";
-import { SegmentedLog } from "./segmented-log.ts";
+import type { SegmentedLog } from "./segmented-log.ts";
 import type { DamagedReplicas, LogConfig, LogDirectoryOptions, OpenReport, ReplicaSpec } from "./types.ts";
 
 /** Logs that are settled at a time. */
@@ -178,25 +179,19 @@ export class DirectoryLoader {
     const config = spec?.config ?? UNPLACED_CONFIG;
     const checkpointed = <T>(entries: ReadonlyMap<string, T>): T | null =>
       this.#lost.has(key) ? null : (entries.get(key) ?? null);
-    const loaded = await loadLog({
-      host,
-      directory,
-      config,
-      recoveryPoint: checkpointed(checkpoints.recoveryPoints),
-      keepsCut: checkpoints.areRecoveryPointsMalformed,
-      logStartOffset: checkpointed(checkpoints.logStarts),
-      ...lastLife,
-      scan,
-    });
-    const log = new SegmentedLog({
+    const { log, loaded } = await openLog({
       host,
       directory,
       topic,
       partition,
       topicId,
       config,
-      loaded,
+      recoveryPoint: checkpointed(checkpoints.recoveryPoints),
+      keepsCut: checkpoints.areRecoveryPointsMalformed,
+      logStartOffset: checkpointed(checkpoints.logStarts),
       highWatermark: checkpointed(checkpoints.highWatermarks),
+      ...lastLife,
+      scan,
     });
     (spec === undefined ? logs.unplaced : logs.placed).set(key, log);
     if (spec === undefined) host.logger.warn("a log that metadata does not place here is kept", { directory, topicId });

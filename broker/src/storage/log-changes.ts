@@ -12,12 +12,11 @@ import { logKey } from "./checkpoint-file.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { isPassing } from "./file-io.ts";
 import type { LogHost } from "./log-host.ts";
-import { loadLog } from "./log-loader.ts";
 import { endRepair, writeRepair } from "./log-repair.ts";
 import type { LogSet } from "./log-set.ts";
-import { RecoveryScan } from "./recovery-scan.ts";
+import { openLog } from "./open-log.ts";
 import type { ReplicaDirectories } from "./replica-directories.ts";
-import { SegmentedLog } from "./segmented-log.ts";
+import type { SegmentedLog } from "./segmented-log.ts";
 import { StorageError } from "./storage-error.ts";
 import type { LogConfig, PartitionLog, ReplicaSpec } from "./types.ts";
 
@@ -96,27 +95,21 @@ export class LogChanges {
 
   async #makeLog(directory: string, spec: ReplicaSpec): Promise<SegmentedLog> {
     const { topic, partition, topicId, config } = spec;
-    const scan = new RecoveryScan(this.#host.timers, () => undefined);
-    const empty = {
-      recoveryPoint: null,
-      keepsCut: false,
-      logStartOffset: null,
-      isClean: false,
-      mustRewrite: false,
-      mustSync: false,
-    };
-    const loaded = await loadLog({ host: this.#host, directory, config, scan, ...empty });
-    for (const segment of loaded.segments) segment.entryVersion = 0;
-    const fresh = { ...loaded, isDirectoryDirty: false };
-    const log = new SegmentedLog({
+    const { log } = await openLog({
       host: this.#host,
       directory,
       topic,
       partition,
       topicId,
       config,
-      loaded: fresh,
+      recoveryPoint: null,
+      keepsCut: false,
+      logStartOffset: null,
       highWatermark: null,
+      isClean: false,
+      mustRewrite: false,
+      mustSync: false,
+      isMade: true,
     });
     try {
       // The directory sync of this write also covers the first segment's entry.
@@ -219,7 +212,7 @@ export class LogChanges {
 
   /** A start that finds the file does what follows it, so that it may end anywhere (log-repair.ts). */
   async #repair(key: string, log: SegmentedLog, offset: number): Promise<PartitionLog> {
-    const { topic, partition, topicId, config, directory } = log;
+    const { topic, partition, topicId, config, directory, highWatermark } = log;
     await writeRepair(this.#host, directory, { offset, phase: "cut" });
     await log.releaseFiles();
     const beginCut = (): void => {
@@ -227,29 +220,22 @@ export class LogChanges {
       this.#host.beginCut();
       this.#halfCut.add(key);
     };
-    const loaded = await loadLog({
-      host: { ...this.#host, beginCut },
-      directory,
-      config,
-      // The epoch file is exact below the recovery point on disk, and what is known beyond it goes with the log (5.1(5)).
-      recoveryPoint: Math.min(log.recoveryPointToKeep, log.epochsDirtyFrom),
-      keepsCut: false,
-      logStartOffset: log.logStartToKeep,
-      isClean: false,
-      mustRewrite: false,
-      mustSync: true,
-      scan: new RecoveryScan(this.#host.timers, () => undefined),
-    });
-    const { highWatermark } = log;
-    const cut = new SegmentedLog({
+    const { log: cut } = await openLog({
       host: this.#host,
+      beginCut,
       directory,
       topic,
       partition,
       topicId,
       config,
-      loaded,
+      // The epoch file is exact below the recovery point on disk, and what is known beyond it goes with the log (5.1(5)).
+      recoveryPoint: Math.min(log.recoveryPointToKeep, log.epochsDirtyFrom),
+      keepsCut: false,
+      logStartOffset: log.logStartToKeep,
       highWatermark,
+      isClean: false,
+      mustRewrite: false,
+      mustSync: true,
     });
     this.#logs.placed.set(key, cut);
     try {
