@@ -11,9 +11,10 @@ import type { Logger } from "./ports/index.ts";
 /** A part that takes longer is named in the log, again and again. */
 const TOLD_AFTER_MS = 10_000;
 
-/** The process does not end by itself before `work` has. */
-export async function holdProcess<T>(work: Promise<T>): Promise<T> {
-  const held = setInterval(() => undefined, TOLD_AFTER_MS);
+/** The process does not end by itself before `work` has, which may say again and again that it takes long. */
+export async function holdProcess<T>(work: Promise<T>, onLate?: (durationMs: number) => void): Promise<T> {
+  let durationMs = 0;
+  const held = setInterval(() => onLate?.((durationMs += TOLD_AFTER_MS)), TOLD_AFTER_MS);
   try {
     return await work;
   } finally {
@@ -56,16 +57,7 @@ export class Closers {
   }
 
   /** Awaits `work` with the process held, and says that it does when that takes long. */
-  async hold(part: string, work: Promise<void>): Promise<void> {
-    let durationMs = 0;
-    const held = setInterval(() => {
-      durationMs += TOLD_AFTER_MS;
-      this.#logger.warn("the stop waits", { part, durationMs });
-    }, TOLD_AFTER_MS);
-    try {
-      await work;
-    } finally {
-      clearInterval(held);
-    }
+  hold(part: string, work: Promise<void>): Promise<void> {
+    return holdProcess(work, (durationMs) => this.#logger.warn("the stop waits", { part, durationMs }));
   }
 }
