@@ -84,7 +84,7 @@ export class ReadSession implements FetchListener {
     this.#topic = deps.topic;
     this.#settings = deps.settings;
     this.#onNews = deps.onNews;
-    this.#stopListening = deps.cluster.onLeaders((topic) => this.#onLeaders(topic));
+    this.#stopListening = deps.cluster.onLeaders((topic) => this.#onLeaders(topic), deps.topic);
     this.buffer = new ReadBuffer(deps.settings.limit);
   }
 

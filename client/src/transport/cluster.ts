@@ -6,7 +6,8 @@
  * Metadata comes by push (15.2): one broker is watched, and tells of every change of the topics in use. Whoever cannot wait
  * for that, or finds that what is known is wrong, asks: one request at a time; who asks meanwhile rides in the next one. Both
  * name the metadata offset they were taken at, and what is older than what is known of a topic changes nothing: brokers
- * apply metadata at their own pace.
+ * apply metadata at their own pace. What nobody has asked for in a while is forgotten, and watched no longer: a process may
+ * touch any number of topics in its life.
  */
 import { DATA_SERVICE, errorRow, type ErrorRow, type MetadataResponse, type TopicMetadata } from "@tidemark/proto";
 import { backoffMs } from "../core/backoff.ts";
@@ -27,6 +28,19 @@ const METADATA_ATTEMPT_MS = 2_000;
 const HEDGE_AFTER_MS = 300;
 /** Nobody listens where a broker should: it may be starting, and is dialled again for so long. */
 const REFUSED_PATIENCE_MS = 500;
+
+/** A topic that nobody uses is forgotten after so long, as by Kafka's `metadata.max.idle.ms`; looked for in steps. */
+export const TOPIC_IDLE_MS = 5 * 60_000;
+const IDLE_STEPS = 5;
+
+/** Calls `task` again and again until what it returns is called. */
+export type Every = (ms: number, task: () => void) => () => void;
+
+const every: Every = (ms, task) => {
+  const timer = setInterval(task, ms);
+  timer.unref();
+  return () => clearInterval(timer);
+};
 
 /** Told when the leader of a partition in use has changed. */
 export type LeaderListener = (topic: string) => void;
@@ -56,6 +70,8 @@ interface TopicState {
   metadataOffset: number;
   /** Why it cannot be used. */
   refusal: { row: ErrorRow; message: string } | null;
+  /** Steps since it was last asked for. */
+  idleSteps: number;
 }
 
 /** Where a call goes, and who is told that it goes there once more. */
@@ -76,7 +92,11 @@ export class Cluster implements MetadataListener {
   readonly settings: Settings;
   readonly #connections = new Map<string, Connection>();
   readonly #topics = new Map<string, TopicState>();
-  readonly #listeners = new Set<LeaderListener>();
+  /** With the topic that each listens for; null: for any that is in use. */
+  readonly #listeners = new Map<LeaderListener, string | null>();
+  readonly #every: Every;
+  /** Ends the looking for topics that nobody uses; null while there is none. */
+  #stopSweeping: (() => void) | null = null;
   #info: ClusterInfo | null = null;
   /** Of the metadata that `#info` and the addresses are from. */
   #infoOffset = -1;
@@ -102,8 +122,10 @@ export class Cluster implements MetadataListener {
   #refreshing: Promise<void> = Promise.resolve();
   readonly #closing = stopper();
 
-  constructor(settings: Settings) {
+  /** `repeat`: for tests. */
+  constructor(settings: Settings, repeat: Every = every) {
     this.settings = settings;
+    this.#every = repeat;
   }
 
   /** The cluster by the last metadata; null before the first. */
@@ -126,7 +148,10 @@ export class Cluster implements MetadataListener {
   }
 
   topic(name: string): KnownTopic | undefined {
-    return this.#topics.get(name)?.known ?? undefined;
+    const state = this.#topics.get(name);
+    if (state === undefined) return undefined;
+    state.idleSteps = 0;
+    return state.known ?? undefined;
   }
 
   /** The last answer about a topic that is not known. */
@@ -134,9 +159,12 @@ export class Cluster implements MetadataListener {
     return this.#topics.get(name)?.refusal ?? undefined;
   }
 
-  /** `listener` is told of topics with a new leader; what this returns ends that. */
-  onLeaders(listener: LeaderListener): () => void {
-    this.#listeners.add(listener);
+  /**
+   * `listener` is told of topics with a new leader; what this returns ends that. One that listens for a topic keeps it in use,
+   * however rarely it asks.
+   */
+  onLeaders(listener: LeaderListener, topic: string | null = null): () => void {
+    this.#listeners.set(listener, topic);
     return () => this.#listeners.delete(listener);
   }
 
@@ -152,7 +180,7 @@ export class Cluster implements MetadataListener {
       leaders: known.leaders.with(partition, hint.leaderId),
       leaderEpochs: known.leaderEpochs.with(partition, hint.leaderEpoch),
     };
-    for (const listener of this.#listeners) listener(name);
+    for (const listener of this.#listeners.keys()) listener(name);
     return true;
   }
 
@@ -293,6 +321,7 @@ export class Cluster implements MetadataListener {
 
   close(): void {
     this.#closing.abort(closedError("client"));
+    this.#stopSweeping?.();
     this.#watch?.close();
     if (this.#watchPause !== null) clearTimeout(this.#watchPause);
     for (const connection of this.#connections.values()) connection.close(closedError("client"));
@@ -375,7 +404,9 @@ export class Cluster implements MetadataListener {
 
   onMetadata(metadata: MetadataResponse): void {
     this.#watchFailures = 0;
-    this.#apply(metadata);
+    // What was on its way while its topic was forgotten: nobody would tell of it again.
+    const topics = metadata.topics.filter(({ name }) => this.#topics.has(name));
+    this.#apply({ ...metadata, topics });
   }
 
   onWatchEnded(error: BrokerError): void {
@@ -420,7 +451,22 @@ export class Cluster implements MetadataListener {
     this.onMetadataOffset(metadataOffset);
     if (metadataOffset >= this.#infoOffset) this.#applyBrokers(response);
     const moved = response.topics.filter((topic) => this.#applyTopic(topic, metadataOffset));
-    for (const { name } of moved) for (const listener of this.#listeners) listener(name);
+    for (const { name } of moved) for (const listener of this.#listeners.keys()) listener(name);
+    if (this.#topics.size > 0) this.#stopSweeping ??= this.#every(TOPIC_IDLE_MS / IDLE_STEPS, () => this.#forgetIdle());
+  }
+
+  #forgetIdle(): void {
+    const listenedFor = new Set(this.#listeners.values());
+    const idle: string[] = [];
+    for (const [name, state] of this.#topics) {
+      state.idleSteps += 1;
+      if (state.idleSteps > IDLE_STEPS && !listenedFor.has(name)) idle.push(name);
+    }
+    for (const name of idle) this.#topics.delete(name);
+    if (idle.length > 0) this.#watch?.forget(idle);
+    if (this.#topics.size > 0) return;
+    this.#stopSweeping?.();
+    this.#stopSweeping = null;
   }
 
   #applyBrokers(response: MetadataResponse): void {
@@ -447,7 +493,7 @@ export class Cluster implements MetadataListener {
     if (before !== undefined && before.known !== null && metadataOffset < before.metadataOffset) return false;
     if (topic.errorCode !== 0) {
       const refusal = { row: errorRow(topic.errorCode), message: topic.errorMessage };
-      this.#topics.set(topic.name, { known: null, metadataOffset, refusal });
+      this.#topics.set(topic.name, { known: null, metadataOffset, refusal, idleSteps: before?.idleSteps ?? 0 });
       return false;
     }
     const leaders: number[] = [];
@@ -461,7 +507,7 @@ export class Cluster implements MetadataListener {
     }
     // A copy of the id: the rest of the message need not stay in memory for it.
     const known = { name: topic.name, id: Buffer.from(topic.topicId), leaders, leaderEpochs };
-    this.#topics.set(topic.name, { known, metadataOffset, refusal: null });
+    this.#topics.set(topic.name, { known, metadataOffset, refusal: null, idleSteps: before?.idleSteps ?? 0 });
     if (topic.created) {
       this.settings.logger.info(
         { event: "topic-created", topic: topic.name, partitions: leaders.length },

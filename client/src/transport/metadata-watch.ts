@@ -36,6 +36,11 @@ export class MetadataWatch {
     if (!this.#isOver) this.#call.write(wire.watchMetadataRequest.encode({ watch: [...topics], forget: [] }));
   }
 
+  /** They are told of no more. */
+  forget(topics: readonly string[]): void {
+    if (!this.#isOver) this.#call.write(wire.watchMetadataRequest.encode({ watch: [], forget: [...topics] }));
+  }
+
   close(): void {
     if (this.#isOver) return;
     this.#finish();

@@ -77,6 +77,8 @@ export class FakeBroker {
   isStalled = false;
   metadataCalls = 0;
   producesSeen = 0;
+  /** Topics that somebody wants to be told of. */
+  readonly watched = new Set<string>();
   readonly #cluster: FakeCluster;
   readonly #server = new Server();
   readonly #watches = new Set<Bidi>();
@@ -174,8 +176,11 @@ export class FakeBroker {
     call.on("error", () => undefined);
     call.on("close", () => this.#watches.delete(call));
     call.on("cancelled", () => this.#watches.delete(call));
-    call.on("data", () => {
+    call.on("data", (bytes: Buffer) => {
       if (this.isStalled) return;
+      const { watch, forget } = wire.watchMetadataRequest.decode(bytes);
+      for (const name of watch) this.watched.add(name);
+      for (const name of forget) this.watched.delete(name);
       this.#watches.add(call);
       call.write(wire.metadataResponse.encode(this.#metadata()));
     });

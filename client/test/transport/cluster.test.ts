@@ -1,0 +1,78 @@
+import { expect } from "chai";
+import { Cluster, type Every, TOPIC_IDLE_MS } from "../../src/transport/cluster.ts";
+import { settingsOf } from "../../src/transport/settings.ts";
+import { FakeCluster } from "../support/fake-cluster.ts";
+
+/** Time that passes when a test says so. */
+class FakeTime {
+  readonly #repeated = new Map<() => void, { readonly ms: number; leftMs: number }>();
+
+  readonly every: Every = (ms, task) => {
+    this.#repeated.set(task, { ms, leftMs: ms });
+    return () => this.#repeated.delete(task);
+  };
+
+  get timersCount(): number {
+    return this.#repeated.size;
+  }
+
+  pass(ms: number): void {
+    for (const [task, timer] of this.#repeated)
+      for (timer.leftMs -= ms; timer.leftMs <= 0; timer.leftMs += timer.ms) task();
+  }
+}
+
+/** Resolves when `isTrue` does; the runner bounds it. */
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe("Cluster", () => {
+  async function knowing(run: (cluster: Cluster, time: FakeTime, broker: FakeCluster["brokers"][number]) => unknown) {
+    await using fake = await FakeCluster.start(1);
+    const time = new FakeTime();
+    const cluster = new Cluster(settingsOf({ brokers: fake.addresses }), time.every);
+    try {
+      await cluster.requireTopic("t", {});
+      await until(() => fake.broker(1).watched.has("t"));
+      await run(cluster, time, fake.broker(1));
+    } finally {
+      cluster.close();
+    }
+    expect(time.timersCount).to.equal(0);
+  }
+
+  it("forgets a topic that nobody has asked for in a while, and is told of it no more", () =>
+    knowing(async (cluster, time, broker) => {
+      const calls = broker.metadataCalls;
+      time.pass(2 * TOPIC_IDLE_MS);
+      await until(() => !broker.watched.has("t"));
+      // What the broker still has to say of it, as this one does of every topic, changes nothing.
+      broker.learn({ metadataOffset: 2, leaderId: 1, leaderEpoch: 1 });
+      await until(() => cluster.seenOffset === 2);
+      expect(time.timersCount).to.equal(0);
+      expect(cluster.topic("t")).to.equal(undefined);
+      await cluster.requireTopic("t", {});
+      await until(() => broker.watched.has("t"));
+      expect(broker.metadataCalls).to.equal(calls + 1);
+    }));
+
+  it("keeps one that is asked for", () =>
+    knowing((cluster, time, broker) => {
+      for (let count = 0; count < 10; count++) {
+        time.pass(TOPIC_IDLE_MS / 2);
+        expect(cluster.topic("t")?.leaders).to.deep.equal([1]);
+      }
+      expect(broker.watched.has("t")).to.equal(true);
+    }));
+
+  it("keeps one that somebody listens for, and silently reads", () =>
+    knowing((cluster, time) => {
+      const stop = cluster.onLeaders(() => undefined, "t");
+      time.pass(10 * TOPIC_IDLE_MS);
+      expect(cluster.topic("t")?.leaders).to.deep.equal([1]);
+      stop();
+      time.pass(2 * TOPIC_IDLE_MS);
+      expect(cluster.topic("t")).to.equal(undefined);
+    }));
+});
