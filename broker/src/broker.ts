@@ -35,6 +35,7 @@ import {
   BrokerCounters,
   type Controller,
   type ControllerPeers,
+  FetchMemory,
   ProducerIds,
   Purgatory,
   ReplicaManager,
@@ -530,6 +531,7 @@ export class Broker {
       }),
       budget: this.#budget,
       slabs: new SlabPool(),
+      fetchMemory: new FetchMemory({ timers, maxBytes: () => this.#liveConfig.current.fetchMemoryBytes }),
       errors: new UnknownErrors(this.#logger.child("api")),
       image: () => controller.image,
       onMetadata: (listener) => {

@@ -8,6 +8,7 @@ import type {
   BrokerCounters,
   Controller,
   ControllerCommands,
+  FetchMemory,
   ProducerIds,
   QuorumStatus,
   Purgatory,
@@ -39,6 +40,7 @@ export interface BrokerContext {
   readonly producerIds: ProducerIds;
   readonly budget: RequestBudget;
   readonly slabs: SlabPool;
+  readonly fetchMemory: FetchMemory;
   readonly counters: BrokerCounters;
   readonly requests: RequestLog;
   readonly errors: UnknownErrors;

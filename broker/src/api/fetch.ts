@@ -48,7 +48,8 @@ export class FetchStream {
 
   constructor(context: BrokerContext, sink: FetchSink) {
     this.#context = context;
-    this.#session = new FetchSession({ clock: context.clock, turn: context.turn, slabs: context.slabs, sink });
+    const { clock, turn, slabs, fetchMemory: memory } = context;
+    this.#session = new FetchSession({ clock, turn, slabs, memory, sink });
   }
 
   /** Throws ApiError INVALID_REQUEST, after which the stream is over. */

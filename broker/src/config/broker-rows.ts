@@ -236,6 +236,17 @@ export const brokerRows = [
     doc: "Largest answer to one fetch, but for a single batch that is larger.",
   },
   {
+    key: "tidemark.fetch.memory.bytes",
+    type: "long",
+    default: "268435456",
+    min: 65_536,
+    max: LONG_MAX,
+    unit: "bytes",
+    scope: "broker",
+    update: "cluster-wide",
+    doc: "Memory of records that were read for clients and that their connections have not taken yet, of all fetch streams together. Near it messages get smaller; beyond it streams wait their turn, and one whose client takes nothing for 30 seconds meanwhile is ended.",
+  },
+  {
     key: "tidemark.tail.cache.bytes",
     type: "long",
     default: "0",

@@ -15,4 +15,5 @@ export const testTiny: Readonly<Record<string, string>> = Object.freeze({
   "replica.high.watermark.checkpoint.interval.ms": "50",
   "queued.max.requests": "8",
   "queued.max.request.bytes": "65536",
+  "tidemark.fetch.memory.bytes": "262144",
 });

@@ -43,10 +43,13 @@ export class FetchMessage {
   readonly #slabs: Buffer[] = [];
   readonly #memories: SharedMemory[] = [];
   readonly #pool: SlabPool;
+  readonly #onReleased: (bytes: number) => void;
 
-  constructor(pool: SlabPool, startedAt: number) {
+  /** `onReleased` is told `lentBytes` of what was sent. */
+  constructor(pool: SlabPool, startedAt: number, onReleased: (bytes: number) => void = () => undefined) {
     this.#pool = pool;
     this.startedAt = startedAt;
+    this.#onReleased = onReleased;
   }
 
   push(part: FetchedPart): void {
@@ -69,6 +72,12 @@ export class FetchMessage {
 
   /** Nobody looks at the records any more. */
   release(): void {
+    this.discard();
+    this.#onReleased(this.lentBytes);
+  }
+
+  /** It was not sent. */
+  discard(): void {
     for (const memory of this.#memories.splice(0)) memory.letGo();
     for (const slab of this.#slabs.splice(0)) this.#pool.give(slab);
   }

@@ -34,10 +34,10 @@ export class FetchRoom {
     return this.#left;
   }
 
-  /** The slab, cut so that at most `bytes` can be put behind `at`. Taken when first needed. */
+  /** The slab, cut so that at most `bytes` can be put behind `at`. Taken when first needed, as long as what is left then. */
   open(bytes: number): Buffer {
     if (this.#slab === null) {
-      this.#slab = this.#pool.take(SLAB_BYTES);
+      this.#slab = this.#pool.take(this.#left);
       this.slabs.push(this.#slab);
     }
     return this.#slab.subarray(0, this.#at + Math.min(bytes, this.#left));

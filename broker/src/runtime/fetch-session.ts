@@ -9,7 +9,8 @@
  * credit, and the subscription rests meanwhile, so its records stay in order.
  *
  * Credit (data.proto): reads are bounded by it, but the first batch of a read is whole and may overdraw. What a read may take
- * is set aside when it starts. The first answer of a subscription, errors, and a moved watermark need no credit.
+ * is set aside when it starts. The first answer of a subscription, errors, and a moved watermark need no credit, and no memory:
+ * that of all clients is bounded, and waited for in turn (fetch-memory.ts).
  *
  * Followers read the same way, up to what is written (replication-source.ts): what is said here of the high watermark holds
  * of the read end of whoever subscribes.
@@ -25,6 +26,7 @@ import type { Clock } from "../ports/index.ts";
 import type { CachedRecords, ReadSpan } from "../storage/index.ts";
 import type { Traffic } from "./counters.ts";
 import { FetchMessage } from "./fetch-message.ts";
+import type { FetchMemory, FetchMemoryOwner, FetchShare } from "./fetch-memory.ts";
 import type { FetchedPart } from "./fetch-message.ts";
 import { FetchRoom } from "./fetch-room.ts";
 import type { PartitionWatcher } from "./partition.ts";
@@ -34,8 +36,8 @@ import type { Turn } from "./turn.ts";
 
 const NO_RECORDS: readonly Buffer[] = [];
 
-/** Memory of reads beside the event loop that are under way or wait to be sent; one read may exceed it. */
-const READ_AHEAD_BYTES = 4 * SLAB_BYTES;
+/** Reads beside the event loop that are under way or wait to be sent, of a message's size each; one read may exceed it. */
+const READS_AHEAD = 4;
 
 /** A partition, as far as somebody may read it: what is below the high watermark, or all that is written for a follower. */
 export interface ReadablePartition {
@@ -63,6 +65,8 @@ export interface FetchSink {
   /** False: `send` must wait until `FetchSession.onWritable`. */
   readonly isWritable: boolean;
   send(message: FetchMessage): void;
+  /** Others wait for the memory of what was sent, and nothing of it is taken: the stream is to end. */
+  onTooSlow?(): void;
   /** A read failed; the subscription is told KAFKA_STORAGE_ERROR, the cause is for the log. */
   onReadFault(cause: unknown): void;
 }
@@ -98,11 +102,13 @@ export interface FetchSessionOptions {
   readonly sink: FetchSink;
   /** Acknowledgements wait for a follower: it gets what there is in the turn in which it is there, and others their share of turns. */
   readonly isFollower?: boolean;
+  /** Shared with others; a follower has what it needs. */
+  readonly memory?: FetchMemory;
   /** Of records in one message, as it is now; its first batch is whole in any case. Absent, and at most: SLAB_BYTES. */
   messageBytes?(): number;
 }
 
-export class FetchSession {
+export class FetchSession implements FetchMemoryOwner {
   readonly #clock: Clock;
   readonly #turn: Turn;
   readonly #slabs: SlabPool;
@@ -120,6 +126,10 @@ export class FetchSession {
   #isClosed = false;
   readonly #isFollower: boolean;
   readonly #messageBytes: () => number;
+  readonly #share: FetchShare | null;
+  readonly #onReleased = (bytes: number): void => {
+    if (!this.#isClosed) this.#share?.onTaken(bytes);
+  };
   readonly #pumpOne = (): number => this.#sendOne();
   readonly #pumpAll = (): void => this.#sendAll();
 
@@ -129,7 +139,9 @@ export class FetchSession {
     this.#slabs = options.slabs;
     this.#sink = options.sink;
     this.#isFollower = options.isFollower ?? false;
-    this.#messageBytes = () => options.messageBytes?.() ?? SLAB_BYTES;
+    const share = options.memory?.share(this) ?? null;
+    this.#share = share;
+    this.#messageBytes = () => options.messageBytes?.() ?? share?.messageBytes ?? SLAB_BYTES;
   }
 
   get credit(): number {
@@ -174,9 +186,20 @@ export class FetchSession {
   close(): void {
     this.#isClosed = true;
     for (const subscription of this.#subscriptions.values()) this.#end(subscription);
-    for (const { slab } of this.#due) if (slab !== null) this.#slabs.give(slab);
+    for (const { slab } of this.#due) if (slab !== null) this.#giveRead(slab);
     this.#ring = [];
     this.#due = [];
+    this.#share?.close();
+  }
+
+  // ---- called by the memory of all ----
+
+  onMemory(): void {
+    this.#askForPump();
+  }
+
+  onTooSlow(): void {
+    this.#sink.onTooSlow?.();
   }
 
   // ---- called by subscriptions ----
@@ -225,16 +248,19 @@ export class FetchSession {
 
   /** Null: nothing can be said now, or nobody would take it. */
   #nextMessage(): FetchMessage | null {
-    if (this.#isClosed || !this.#sink.isWritable) return null;
-    const message = this.#gather();
-    if (message.parts.length > 0) return message;
-    message.release();
-    return null;
+    if (this.#isClosed) return null;
+    const message = this.#sink.isWritable ? this.#gather() : null;
+    const isEmpty = message === null || message.parts.length === 0;
+    if (isEmpty) message?.discard();
+    else this.#share?.onSent(message.lentBytes);
+    this.#share?.pass();
+    return isEmpty ? null : message;
   }
 
   /** One message: what is due, then one round of the ring, until it holds what one may. Empty: nothing can be said now. */
   #gather(): FetchMessage {
-    const message = new FetchMessage(this.#slabs, this.#clock.monotonicNow());
+    const message = new FetchMessage(this.#slabs, this.#clock.monotonicNow(), this.#onReleased);
+    const mayRead = this.#ring.length === 0 || (this.#share?.mayRead() ?? true);
     const bytesMax = Math.min(SLAB_BYTES, Math.max(BATCH_HEADER_BYTES, this.#messageBytes()));
     while (this.#due.length > 0 && message.bytes < bytesMax) {
       const due = this.#due.shift();
@@ -243,22 +269,25 @@ export class FetchSession {
       message.startedAt = Math.min(message.startedAt, due.startedAt);
       if (due.slab === null) continue;
       message.borrow(due.slab);
-      this.#readAheadBytes -= due.slab.length;
+      this.#setReadAhead(-due.slab.length);
     }
     const room = new FetchRoom(this.#slabs, message.bytes, bytesMax);
     for (let rest = this.#ring.length; rest > 0 && room.left >= BATCH_HEADER_BYTES; rest--) {
       const subscription = this.#ring.shift();
       if (subscription === undefined) break;
       subscription.isInRing = false;
-      const part = subscription.isEnded ? null : this.#serve(subscription, room, message);
+      const part = subscription.isEnded ? null : this.#serve(subscription, mayRead ? room : null, message);
       if (part !== null) message.push(part);
     }
     for (const slab of room.slabs) message.borrow(slab);
     return message;
   }
 
-  /** One turn of one subscription: something to say, or null when it reads, waits for credit or room, or has nothing. */
-  #serve(subscription: Subscription, room: FetchRoom, message: FetchMessage): FetchedPart | null {
+  /**
+   * One turn of one subscription: something to say, or null when it reads, waits for credit or room, or has nothing. Without `room`
+   * nothing is read.
+   */
+  #serve(subscription: Subscription, room: FetchRoom | null, message: FetchMessage): FetchedPart | null {
     const { partition, position } = subscription;
     // What lies at or behind the damage is neither "not yet written" nor out of range: it was there (15.7(4)).
     if (partition.isDamaged && position >= partition.readEnd) {
@@ -274,7 +303,7 @@ export class FetchSession {
       );
     }
     if (position >= partition.readEnd) return subscription.hasNews() ? subscription.say(NO_RECORDS, position) : null;
-    if (this.#credit <= 0) {
+    if (this.#credit <= 0 || room === null) {
       const greeting = subscription.isGreeted ? null : subscription.say(NO_RECORDS, position);
       this.#enqueue(subscription);
       return greeting;
@@ -300,7 +329,8 @@ export class FetchSession {
       span = partition.readTailInto(into, at, position);
     }
     if (span === null) {
-      if (this.#readAheadBytes < READ_AHEAD_BYTES) this.#read(subscription, Math.min(wanted, SLAB_BYTES));
+      const readBytes = this.#share?.messageBytes ?? SLAB_BYTES;
+      if (this.#readAheadBytes < READS_AHEAD * readBytes) this.#read(subscription, Math.min(wanted, readBytes));
       else this.#enqueue(subscription);
       return null;
     }
@@ -326,7 +356,7 @@ export class FetchSession {
     this.#credit -= wanted;
     const startedAt = this.#clock.monotonicNow();
     const slab = this.#slabs.take(wanted);
-    this.#readAheadBytes += slab.length;
+    this.#setReadAhead(slab.length);
     subscription.partition.readInto(slab.subarray(0, wanted), 0, subscription.position).then(
       (span) => {
         this.#credit += wanted;
@@ -361,9 +391,14 @@ export class FetchSession {
 
   /** A read that brought nothing makes room for another. */
   #giveRead(slab: Buffer): void {
-    this.#readAheadBytes -= slab.length;
+    this.#setReadAhead(-slab.length);
     this.#slabs.give(slab);
     if (this.#ring.length > 0) this.#askForPump();
+  }
+
+  #setReadAhead(byBytes: number): void {
+    this.#readAheadBytes += byBytes;
+    this.#share?.onRead(byBytes);
   }
 
   #advance(subscription: Subscription, records: readonly Buffer[], nextOffset: Offset): FetchedPart {

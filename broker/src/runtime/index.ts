@@ -42,6 +42,7 @@ export { DiskReserve } from "./disk-reserve.ts";
 export type { FetchedPart } from "./fetch-message.ts";
 export { FetchMessage } from "./fetch-message.ts";
 export type { FetchSink, SubscribeOptions } from "./fetch-session.ts";
+export { FetchMemory } from "./fetch-memory.ts";
 export { FetchSession } from "./fetch-session.ts";
 export type { PartitionSettings, PartitionWatcher } from "./partition.ts";
 export { Partition } from "./partition.ts";

@@ -8,7 +8,7 @@
  * collected like any other memory: the pool counts only what lies in it, and keeps KEPT_BYTES at most.
  */
 
-const SMALLEST_BYTES = 80 * 1024;
+export const SMALLEST_SLAB_BYTES = 80 * 1024;
 const CLASSES_COUNT = 5;
 const KEPT_BYTES = 8 * 1024 * 1024;
 
@@ -27,7 +27,7 @@ export class SlabPool {
 
   /** At least `bytes` long, uninitialised. */
   take(bytes: number): Buffer {
-    let size = SMALLEST_BYTES;
+    let size = SMALLEST_SLAB_BYTES;
     for (const free of this.#free) {
       if (bytes <= size) {
         const slab = free.pop();
@@ -42,7 +42,7 @@ export class SlabPool {
 
   /** Nobody looks into `slab`, as it was taken, any more. */
   give(slab: Buffer): void {
-    let size = SMALLEST_BYTES;
+    let size = SMALLEST_SLAB_BYTES;
     for (const free of this.#free) {
       if (slab.length === size) {
         if (this.#keptBytes + size > KEPT_BYTES) return;

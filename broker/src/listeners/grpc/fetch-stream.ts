@@ -7,8 +7,8 @@
  * before still leaves.
  */
 import { errorRow, wire } from "@tidemark/proto";
-import { FetchStream as FetchUseCase, leaderHint } from "../../api/index.ts";
-import type { ApiError, FetchedPart, FetchMessage, FetchSink, RequestStats } from "../../api/index.ts";
+import { ApiError, FetchStream as FetchUseCase, leaderHint } from "../../api/index.ts";
+import type { FetchedPart, FetchMessage, FetchSink, RequestStats } from "../../api/index.ts";
 import { errorOf } from "./door-context.ts";
 import type { DoorContext } from "./door-context.ts";
 import type { StreamCall, StreamListener } from "./stream-call.ts";
@@ -86,6 +86,12 @@ export class FetchStream implements StreamListener, FetchSink {
     const times = { arrivedAt: startedAt, startedAt, takenAt: sentAt, doneAt: sentAt };
     const { clientId } = this.#call.client;
     requests.record(this.#stats, times, clock.monotonicNow(), bytes, () => ({ clientId }));
+  }
+
+  onTooSlow(): void {
+    this.#call.abort(
+      new ApiError("THROTTLING_QUOTA_EXCEEDED", "nothing that was sent was taken, and others waited for its memory"),
+    );
   }
 
   onReadFault(cause: unknown): void {

@@ -209,6 +209,14 @@ export class StreamCall {
     this.#finish(trailersOf(error));
   }
 
+  /** Ends the call at once, and drops what its client has not taken, which would stand before any status. */
+  abort(error: ApiError): void {
+    if (this.#isOver) return;
+    this.#refusals.count("message", error.code);
+    this.#close();
+    this.#stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+  }
+
   /** For what arrived, before anybody has looked into it. */
   #refuse(error: ApiError): void {
     if (this.#isOver) return;
