@@ -37,7 +37,13 @@ export {
   sequenceAfter,
   setLogAppendTime,
 } from "./record-batch.ts";
-export { type BatchOptions, RecordBatchBuilder, type RecordBytes, type RecordHeader } from "./record-batch-builder.ts";
+export {
+  type BatchBuffers,
+  type BatchOptions,
+  RecordBatchBuilder,
+  type RecordBytes,
+  type RecordHeader,
+} from "./record-batch-builder.ts";
 export {
   type BatchVerdict,
   type ScanFailure,

@@ -38,6 +38,12 @@ export interface BatchOptions {
   readonly baseSequence?: number;
 }
 
+/** Where a builder's memory comes from. */
+export interface BatchBuffers {
+  /** At least so many bytes long, with an ArrayBuffer of its own; content unknown. */
+  take(bytes: number): Buffer;
+}
+
 const DEFAULT_INITIAL_BYTES = 4096;
 /** No batch comes near this (the broker takes 32 MiB): beyond it lies a caller that never builds. */
 const MAX_BYTES = 2 ** 30;
@@ -55,10 +61,12 @@ export class RecordBatchBuilder {
   #maxTimestamp = NO_TIMESTAMP;
   /** What to allocate for the next batch: the size that the last one grew to. */
   #capacity: number;
+  readonly #buffers: BatchBuffers;
 
-  constructor(options: { readonly initialBytes?: number } = {}) {
+  constructor(options: { readonly initialBytes?: number; readonly buffers?: BatchBuffers } = {}) {
+    this.#buffers = options.buffers ?? FRESH;
     this.#capacity = Math.max(options.initialBytes ?? DEFAULT_INITIAL_BYTES, BATCH_HEADER_BYTES);
-    this.#buffer = Buffer.allocUnsafeSlow(this.#capacity);
+    this.#buffer = this.#buffers.take(this.#capacity);
   }
 
   get recordsCount(): number {
@@ -176,13 +184,14 @@ export class RecordBatchBuilder {
   #reserve(end: number): void {
     if (end <= this.#buffer.length) return;
     if (end > MAX_BYTES) throw new RangeError(`a batch of ${end} bytes: ${MAX_BYTES} is the most`);
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.#capacity, end, Math.min(this.#buffer.length * 2, MAX_BYTES)));
+    const grown = this.#buffers.take(Math.max(this.#capacity, end, Math.min(this.#buffer.length * 2, MAX_BYTES)));
     grown.set(this.#buffer.subarray(0, this.#end));
     this.#buffer = grown;
   }
 }
 
 const EMPTY = Buffer.alloc(0);
+const FRESH: BatchBuffers = { take: (bytes) => Buffer.allocUnsafeSlow(bytes) };
 
 /** Bytes of a key or value; -1 for null, which is its length on the wire. */
 function byteLength(bytes: RecordBytes): number {

@@ -7,6 +7,7 @@
  */
 import type { ErrorRow } from "@tidemark/proto";
 import type { Settled } from "./batch.ts";
+import { BatchMemory } from "./batch-memory.ts";
 import { type PartitionQueue, type QueueOptions, type Shared } from "./partition-queue.ts";
 import { type PartitionerChoice, TopicQueue } from "./topic-queue.ts";
 
@@ -30,7 +31,14 @@ export class Accumulator<C> {
   readonly #listed: PartitionQueue<C>[] = [];
 
   constructor(options: QueueOptions, choice: PartitionerChoice) {
-    this.#shared = { options, load: this.load, settled: [], isFlushing: false, producerId: null };
+    this.#shared = {
+      options,
+      memory: new BatchMemory(),
+      load: this.load,
+      settled: [],
+      isFlushing: false,
+      producerId: null,
+    };
     this.#choice = choice;
   }
 

@@ -62,6 +62,13 @@ export class Batch<C> {
     return this.#slots === null ? index : (this.#slots[index] ?? index);
   }
 
+  /** The encoded records, which the batch forgets. */
+  takeRecords(): Buffer {
+    const records = this.records;
+    this.records = EMPTY;
+    return records;
+  }
+
   /** Makes the header say what `identity` says. The header is part of what the CRC covers, so this costs a pass. */
   restamp(): void {
     const { identity, stamp } = this;

@@ -19,6 +19,7 @@ import { type CodecId, type ErrorRow, RecordBatchBuilder, type RecordBytes, type
 import { assert } from "./assert.ts";
 import { type BackoffPolicy, backoffMs } from "./backoff.ts";
 import { type Acked, type Answer, Batch, type Outcome, type Refused, type Settled } from "./batch.ts";
+import type { BatchMemory } from "./batch-memory.ts";
 import { splitBatch } from "./batch-split.ts";
 import { ACKED_UNSEEN, fateOf } from "./produce-errors.ts";
 import { type ProducerId, ProducerSession } from "./producer-session.ts";
@@ -45,6 +46,7 @@ export interface QueueOptions {
 /** What all queues of one producer share. */
 export interface Shared<C> {
   readonly options: QueueOptions;
+  readonly memory: BatchMemory;
   /** What is not settled yet. */
   readonly load: { records: number; bytes: number };
   /** Effects: the shell takes them after each call. */
@@ -63,7 +65,7 @@ export class PartitionQueue<C> {
 
   readonly #shared: Shared<C>;
   readonly #session = new ProducerSession();
-  readonly #builder = new RecordBatchBuilder();
+  readonly #builder: RecordBatchBuilder;
   #batchBytes: number;
   /** Records in `#builder`; null when it is empty. */
   #open: Batch<C> | null = null;
@@ -83,6 +85,7 @@ export class PartitionQueue<C> {
     this.topic = topic;
     this.partition = partition;
     this.#shared = shared;
+    this.#builder = new RecordBatchBuilder({ buffers: shared.memory });
     this.#batchBytes = shared.options.batchBytes;
   }
 
@@ -328,6 +331,8 @@ export class PartitionQueue<C> {
       if (this.#session.hasPassed(other)) other.isDoubtful = true;
     }
     if (!batch.isAbandoned) this.#settle(batch, outcome);
+    // Sent once and answered: it was copied to the wire. A stream that was given up may still hold an earlier attempt.
+    if (batch.attempts === 1) this.#shared.memory.give(batch.takeRecords());
   }
 
   #onRefused(batch: Batch<C>, { row, message, isUnwritten }: Refused, now: number): void {

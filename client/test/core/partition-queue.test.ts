@@ -91,16 +91,21 @@ function judge(adversary: Adversary): void {
 }
 
 describe("partition queue", () => {
-  for (const [name, steps, remembered] of [
-    ["anything may happen", mixed, Number.POSITIVE_INFINITY],
-    ["batches run out of time one after the other", runningOutOfTime, Number.POSITIVE_INFINITY],
-    ["answers overtake one another", overtaking, Number.POSITIVE_INFINITY],
-    ["answers overtake one another at a broker that remembers five batches", overtaking, 5],
+  const always = Number.POSITIVE_INFINITY;
+  // Batches that fill their buffer take over the memory of those that were acknowledged.
+  const large = { batchBytes: 3_000 };
+  for (const [name, steps, remembered, options, valueLength] of [
+    ["anything may happen", mixed, always, {}, 0],
+    ["batches run out of time one after the other", runningOutOfTime, always, {}, 0],
+    ["answers overtake one another", overtaking, always, {}, 0],
+    ["answers overtake one another at a broker that remembers five batches", overtaking, 5, {}, 0],
+    ["memory is used again", mixed, always, large, 900],
+    ["memory is used again and answers overtake one another", overtaking, 5, large, 2_500],
   ] as const) {
     it(`loses nothing, doubles nothing and keeps order when ${name}`, () => {
       fc.assert(
         fc.property(steps, (run) => {
-          const adversary = new Adversary({}, remembered);
+          const adversary = new Adversary(options, remembered, valueLength);
           for (const step of run) adversary.run(step);
           adversary.settle();
           judge(adversary);

@@ -4,8 +4,9 @@
  * come late; time runs out in between. The log is a PartitionModel. Everything happens in the order of the given steps, so
  * a run is a function of them.
  */
-import { type ErrorName, errorRow, readBatchHeader, RecordCursor } from "@tidemark/proto";
+import { BATCH_HEADER_BYTES, type ErrorName, errorRow, readBatchHeader, RecordCursor } from "@tidemark/proto";
 import type { Batch, Settled } from "../../src/core/batch.ts";
+import { BatchMemory } from "../../src/core/batch-memory.ts";
 import { PartitionQueue, type QueueOptions, type Shared } from "../../src/core/partition-queue.ts";
 import { type AppendOutcome, PartitionModel } from "./partition-model.ts";
 
@@ -37,6 +38,8 @@ export type Step =
 interface Sent {
   readonly batch: Batch<number>;
   readonly bytes: Buffer;
+  /** Where these bytes came from: a stream may copy them as late as it likes, the header apart, which is made anew. */
+  readonly memory: Buffer;
 }
 
 export const DELIVERY_TIMEOUT_MS = 1_000;
@@ -51,14 +54,16 @@ export class Adversary {
   taken = 0;
   readonly #shared: Shared<number>;
   readonly #queue: PartitionQueue<number>;
+  readonly #valueLength: number;
   #now = 0;
   #live: Sent[] = [];
   readonly #held: { readonly sent: Sent; readonly outcome: AppendOutcome }[] = [];
   /** Streams that broke, their requests still in some buffer: each is processed in its own order, from the front. */
   readonly #dead: Sent[][] = [];
 
-  /** `remembered`: batches of a producer that the broker knows again. */
-  constructor(options: Partial<QueueOptions> = {}, remembered = Number.POSITIVE_INFINITY) {
+  /** `remembered`: batches of a producer that the broker knows again. `valueLength`: characters of a record, at least. */
+  constructor(options: Partial<QueueOptions> = {}, remembered = Number.POSITIVE_INFINITY, valueLength = 0) {
+    this.#valueLength = valueLength;
     this.log = new PartitionModel(remembered);
     this.#shared = {
       options: {
@@ -72,6 +77,7 @@ export class Adversary {
         random: () => 0.5,
         ...options,
       },
+      memory: new BatchMemory(),
       load: { records: 0, bytes: 0 },
       settled: [],
       isFlushing: false,
@@ -102,7 +108,8 @@ export class Adversary {
     switch (step.kind) {
       case "append":
         for (let index = 0; index < step.count; index += 1) {
-          this.#queue.append(this.#now, null, String(this.taken), null, this.taken, this.#now);
+          const value = String(this.taken).padStart(this.#valueLength, "0");
+          this.#queue.append(this.#now, null, value, null, this.taken, this.#now);
           this.taken += 1;
         }
         break;
@@ -157,7 +164,7 @@ export class Adversary {
 
   #take(): boolean {
     const batch = this.#queue.take(this.#now);
-    if (batch !== null) this.#live.push({ batch, bytes: Buffer.from(batch.records) });
+    if (batch !== null) this.#live.push({ batch, bytes: Buffer.from(batch.records), memory: batch.records });
     return batch !== null;
   }
 
@@ -223,7 +230,9 @@ export class Adversary {
     if (stream?.length === 0) this.#dead.splice(this.#dead.indexOf(stream), 1);
   }
 
-  #append({ bytes }: Sent): AppendOutcome {
+  #append({ bytes, memory }: Sent): AppendOutcome {
+    if (!memory.subarray(BATCH_HEADER_BYTES).equals(bytes.subarray(BATCH_HEADER_BYTES)))
+      throw new Error("the memory of a batch on its way was given to another");
     return this.log.append(Buffer.from(bytes), identityOf(bytes));
   }
 

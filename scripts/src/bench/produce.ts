@@ -200,9 +200,10 @@ export async function produceRecordsTo(
   await using client = new Client({ brokers: broker.grpc });
   const producer = client.producer();
   const bench = topic<Buffer, Buffer>(name);
-  // Values are cut from one random block: fresh content per record, no generator in the measured loop.
+  // The caller's values stand ready, as an application's do: cutting a Buffer per record cost a quarter of the client's CPU.
   const block = randomBytes(1 << 20);
-  const valueAt = (slot: number): Buffer => block.subarray((slot * 97) & 0xfff80, ((slot * 97) & 0xfff80) + 100);
+  const values = Array.from({ length: 8192 }, (_, slot) => block.subarray(slot * 128, slot * 128 + 100));
+  const valueAt = (slot: number): Buffer => values[slot & 8191] as Buffer;
   await producer.send(bench, { value: valueAt(0) });
   const enqueueAll = async (): Promise<void> => {
     for (let sent = 0; sent < count; ) {
