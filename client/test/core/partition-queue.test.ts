@@ -115,6 +115,24 @@ describe("partition queue", () => {
     });
   }
 
+  it("leaves the memory of a batch alone that an abandoned stream may still copy", () => {
+    const adversary = new Adversary({ batchBytes: 3_000 }, Number.POSITIVE_INFINITY, 2_500);
+    const run: Step[] = [
+      { kind: "append", count: 1 },
+      { kind: "take" },
+      { kind: "break", served: 0 },
+      { kind: "take" },
+      { kind: "serve" },
+      { kind: "append", count: 3 },
+      { kind: "take" },
+      { kind: "zombie", pick: 0 },
+    ];
+    for (const step of run) adversary.run(step);
+    adversary.settle();
+    judge(adversary);
+    expect(adversary.records()).to.deep.equal([0, 1, 2, 3]);
+  });
+
   it("never doubles a batch that the broker has forgotten because many have passed it", () => {
     const adversary = new Adversary({}, 5);
     const one: Step[] = [{ kind: "append", count: 1 }, { kind: "take" }];
