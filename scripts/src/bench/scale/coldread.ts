@@ -17,8 +17,9 @@ import { besides, type CurveOptions } from "./law.ts";
 const BATCH_BYTES = 64 * 1024;
 /** Few enough that neither the broker nor the waiting for the next moment (pacer.ts) takes what the reader needs. */
 const PER_SECOND = 100;
-const SECONDS = 5;
-const PAIRS = 5;
+/** Short turns, and many of them: what a shared machine does to some does not move their median. */
+const SECONDS = 2;
+const PAIRS = 25;
 const MOST = 1.2;
 /** With what is produced beside it less than a segment, so that retention takes nothing from the reader. */
 const STORED_BYTES = 512 * 2 ** 20;

@@ -35,17 +35,37 @@ export function atLeast(row: string, unit: string, value: number, least: number)
 
 /**
  * How much more something costs beside a disturbance than alone: the ratio of the medians of runs that took turns, held to
- * `most`. Where runs alone differ from each other by more than the law allows, the machine decides and not the disturbance:
- * then it is judged only if all runs beside stand on one side of what all runs alone allow.
+ * `most`. It is judged only where the medians are known well enough to say so: a shared machine decides the rest, and more
+ * runs narrow it.
  */
 export function besides(row: string, most: number, alone: readonly number[], beside: readonly number[]): Row {
-  const ratio = median(beside) / median(alone);
-  const noise = (Math.max(...alone) - Math.min(...alone)) / median(alone);
-  const isWithinAny = Math.max(...beside) <= most * Math.min(...alone);
-  const isBeyondAll = Math.min(...beside) > most * Math.max(...alone);
-  const holds = isWithinAny ? true : isBeyondAll ? false : noise > most - 1 ? null : ratio <= most;
-  const says = `at most ${most}${holds === null ? `; runs alone differ by ${(noise * 100).toFixed(0)} %` : ""}`;
-  return figure(row, "", [ratio], { headline: true, runs: beside.length, law: { holds, says } });
+  const [aloneFrom, aloneTo] = rangeOfMedian(alone);
+  const [besideFrom, besideTo] = rangeOfMedian(beside);
+  const [least, greatest] = [besideFrom / aloneTo, besideTo / aloneFrom];
+  const holds = greatest <= most ? true : least > most ? false : null;
+  const says = `at most ${most}; it lies between ${least.toFixed(2)} and ${greatest.toFixed(2)}`;
+  return figure(row, "", [median(beside) / median(alone)], {
+    headline: true,
+    runs: beside.length,
+    law: { holds, says },
+  });
+}
+
+/**
+ * Between which of its values the median of what was sampled lies, missed on either side once in ten times at most: the order
+ * statistics of the binomial interval, which asks nothing of the distribution. Of fewer than four samples: all there is.
+ */
+function rangeOfMedian(values: readonly number[]): [from: number, to: number] {
+  const sorted = [...values].sort((a, b) => a - b);
+  const n = sorted.length;
+  let rank = 0;
+  let probability = 0.5 ** n;
+  for (let below = probability; below <= 0.1 && rank < (n - 1) >> 1; below += probability) {
+    rank += 1;
+    probability *= (n - rank + 1) / rank;
+  }
+  const from = Math.max(rank - 1, 0);
+  return [sorted[from] as number, sorted[n - 1 - from] as number];
 }
 
 /** The slope of log(cost) over log(n) by least squares, held to O(n^`degree`). Fewer than two points say nothing. */
