@@ -3,6 +3,7 @@
  * beside a raw pipeline of the same bytes, measured in one interleaved run. Rows marked `*` are those that docs/performance.md
  * speaks of. Ends with 1 when a growth law is broken, or what was asked for cannot be measured here.
  */
+import { machineLine, watchMachine } from "./bench/machine.ts";
 import { printJson, printTable } from "./bench/report.ts";
 import type { Row } from "./bench/measure.ts";
 import { Impossible } from "./bench/scratch.ts";
@@ -81,6 +82,7 @@ const scale: Scale = {
   wants: (row) => row.includes(values.only),
 };
 const shape = await load();
+const machineAtEnd = watchMachine();
 const rows: Row[] = [];
 let isPossible = true;
 try {
@@ -98,7 +100,13 @@ if (isPossible && rows.length === 0) {
   isPossible = false;
   process.stderr.write(`error: ${name} has nothing of the name ${values.only}\n`);
 }
-if (!values.json && rows.length > 0) printTable(name, rows);
+const machine = machineAtEnd();
+if (values.json)
+  process.stdout.write(`${JSON.stringify({ shape: name, row: "machine", headline: false, ...machine })}\n`);
+else if (rows.length > 0) {
+  printTable(name, rows);
+  process.stdout.write(`${machineLine(machine)}\n`);
+}
 process.exit(!isPossible || rows.some(({ law }) => law?.holds === false) ? 1 : 0);
 
 /** The figures of a tiny run mean nothing, so no law is broken by them. */
