@@ -28,7 +28,7 @@ import {
   shareDescriptors,
   watchEventLoop,
 } from "./platform/index.ts";
-import type { Metrics } from "./platform/metrics.ts";
+import type { Metrics } from "./platform/metrics/render.ts";
 import { DiskFault } from "./ports/index.ts";
 import type { Logger } from "./ports/index.ts";
 import {
@@ -538,6 +538,7 @@ export class Broker {
         this.#metadataListeners.add(listener);
         return () => this.#metadataListeners.delete(listener);
       },
+      timeline: () => controller.timeline,
       quorum: () => controller.quorum,
       grpcEndpointOf: (brokerId, client) => this.#doors.endpointOf(controller.image, brokerId, client),
     };

@@ -1,18 +1,25 @@
 /** The admin door: the cluster, its health, its topics and their partitions, settings, metadata log, and what lies on disk. */
 import { describeCluster, describeHealth } from "./admin-cluster.ts";
+import { watchCluster } from "./admin-events.ts";
 import { type ConfigAdmin, createConfigAdmin } from "./admin-configs.ts";
 import { createLogAdmin, type LogAdmin } from "./admin-logs.ts";
 import { createPartitionAdmin, type PartitionAdmin } from "./admin-partitions.ts";
 import { createRaftAdmin, type RaftAdmin } from "./admin-raft.ts";
 import { createTopicAdmin, type TopicAdmin } from "./admin-topics.ts";
 import type { Cluster } from "./transport/cluster.ts";
-import type { CallOptions, ClusterDescription, HealthReport } from "./types.ts";
+import type { CallOptions, ClusterDescription, ClusterEvent, HealthReport, WatchOptions } from "./types.ts";
 
 export interface Admin {
   /** The cluster by its metadata. With `versions` every broker that is alive is asked for its own. */
   cluster(options?: CallOptions & { versions?: boolean }): Promise<ClusterDescription>;
   /** What is wrong with the cluster: every broker is asked, and one that does not answer is a reason too. */
   health(options?: CallOptions): Promise<HealthReport>;
+  /**
+   * What happens to the cluster: brokers that come and go, leaders, ISRs, topics, settings. It outlives any broker, goes on at another
+   * one without a gap where that still has what is missing, and says so where it has not. Throws ABORTED when its signal is aborted.
+   * @throws BrokerError CONNECTION_LOST when no broker is reached at the start; UNSUPPORTED by older brokers
+   */
+  watch(options?: WatchOptions): AsyncIterableIterator<ClusterEvent>;
   readonly topics: TopicAdmin;
   readonly partitions: PartitionAdmin;
   readonly configs: ConfigAdmin;
@@ -24,6 +31,7 @@ export function createAdmin(cluster: Cluster): Admin {
   return Object.freeze<Admin>({
     cluster: (options) => describeCluster(cluster, options),
     health: (options) => describeHealth(cluster, options),
+    watch: (options) => watchCluster(cluster, options),
     topics: createTopicAdmin(cluster),
     partitions: createPartitionAdmin(cluster),
     configs: createConfigAdmin(cluster),

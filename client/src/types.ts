@@ -439,6 +439,82 @@ export interface HealthReport {
   recovering: TopicPartition[];
 }
 
+/** Where a watch of the cluster begins, and whether it goes on. */
+export interface WatchOptions {
+  /**
+   * The first metadata offset whose events are wanted; "earliest": all that a broker still has. Default "latest": from now on. A program
+   * that goes on after a restart names the offset behind the last event that it has seen.
+   */
+  from?: Offset | "earliest" | "latest";
+  /** Events that are not older, instead of `from`. */
+  since?: Duration;
+  /** Default true: wait for what comes. Else it ends behind what there is. */
+  follow?: boolean;
+  signal?: AbortSignal;
+}
+
+/**
+ * Something that happened to the cluster, told by its metadata log: in its order, and the same by every broker. Several may have one
+ * offset: they happened together.
+ */
+export type ClusterEvent = {
+  metadataOffset: Offset;
+  /** Unix time in ms by the controller's clock; null where that is not known. */
+  at: number | null;
+} & ClusterChange;
+
+/** A type that a newer broker tells of comes with an empty detail. */
+export type ClusterChange =
+  | { type: "controller-changed"; detail: { broker: number } }
+  /** A start of the broker's process. `unclean`: it did not stop in good order; `emptied`: its directory is another one. */
+  | { type: "broker-registered"; detail: { broker: number; reason: "new" | "clean" | "unclean" | "emptied" } }
+  /** It may lead and be in sync. */
+  | { type: "broker-up"; detail: { broker: number } }
+  /** Fenced. `silent`: it was not heard of for its session. */
+  | { type: "broker-down"; detail: { broker: number; reason: "silent" | "shutdown" | "directory-failed" } }
+  | { type: "broker-shutting-down" | "directory-failed"; detail: { broker: number } }
+  /** No room but the reserve; and room again. */
+  | { type: "disk-full" | "disk-freed"; detail: { broker: number } }
+  | { type: "topic-created" | "partitions-added"; detail: { topic: string; partitions: number } }
+  | { type: "topic-deleted"; detail: { topic: string } }
+  /** `resource`: topic/NAME, broker/ID or cluster. Names of keys alone: values may be secrets. */
+  | { type: "config-changed"; detail: { resource: string; set: string[]; unset: string[] } }
+  | {
+      /** An unclean election: what the new leader lacks is lost. */
+      type: "leader-changed" | "unclean-election";
+      detail: TopicPartition & {
+        leader: number | null;
+        leaderBefore: number | null;
+        leaderEpoch: number;
+        reason: LeaderChangeReason;
+      };
+    }
+  /** The reason is that of the first replica that left, or came. */
+  | { type: "isr-shrunk"; detail: IsrChange & { reason: DepartureReason } }
+  | { type: "isr-expanded"; detail: IsrChange & { reason: "caught-up" | "elected" } }
+  | { type: "replica-damaged" | "replica-repaired"; detail: TopicPartition & { broker: number } }
+  /** Events of these offsets, both included, are not known any more where they were asked for. */
+  | { type: "gap"; detail: { fromOffset: Offset; toOffset: Offset } };
+
+export type IsrChange = TopicPartition & { isr: number[]; isrBefore: number[] };
+
+/** Why a replica is not in sync, or leads, any more. */
+export type DepartureReason =
+  | "fenced"
+  | "shutting-down"
+  | "restarted"
+  | "directory-failed"
+  | "damaged"
+  | "full"
+  | "reassigned"
+  /** Too far behind its leader for replica.lag.time.max.ms. */
+  | "lagging"
+  /** Another one was chosen to lead, and counts from there on. */
+  | "longest-log"
+  | "unclean";
+
+export type LeaderChangeReason = DepartureReason | "returned" | "preferred" | "elected";
+
 /** One replica in a data directory. */
 export interface LogDir extends TopicPartition {
   broker: number;

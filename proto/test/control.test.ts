@@ -7,6 +7,8 @@ import {
   type CreateTopicsRequest,
   type DescribeTopicsResponse,
   MAX_ADMIN_ELEMENTS,
+  watchEvents,
+  type WatchEventsResponse,
 } from "../src/index.ts";
 
 function adminMethod(name: string): ServiceDefinition[string] {
@@ -17,11 +19,11 @@ function adminMethod(name: string): ServiceDefinition[string] {
 
 describe("the control services", () => {
   it("have the paths that the main entry knows", () => {
-    const paths = Object.values(loadAdminService()).map((method) => method.path);
-    expect(paths).to.deep.equal(Object.values(ADMIN_METHODS));
-    for (const method of Object.values(loadAdminService())) {
-      expect([method.requestStream, method.responseStream]).to.deep.equal([false, false]);
-    }
+    const methods = Object.values(loadAdminService());
+    const unary = methods.filter(({ requestStream, responseStream }) => !requestStream && !responseStream);
+    expect(unary.map(({ path }) => path)).to.deep.equal(Object.values(ADMIN_METHODS));
+    const streams = methods.filter((method) => !unary.includes(method));
+    expect(streams.map(({ path, requestStream }) => [path, requestStream])).to.deep.equal([[watchEvents.path, false]]);
   });
 
   it("are read from disk once", () => {
@@ -200,6 +202,40 @@ describe("the control services", () => {
         expect(method?.requestDeserialize(codec.encode(request)), name).to.deep.equal(request);
       }
     }
+  });
+
+  it("read and write events as the tables do, in both directions", () => {
+    const method = adminMethod("WatchEvents");
+    const request = { fromOffset: -1, maxAgeMs: 2 ** 40, follow: true };
+    expect(watchEvents.request.decode(method.requestSerialize(request))).to.deep.equal(request);
+    expect(method.requestDeserialize(watchEvents.request.encode(request))).to.deep.equal(request);
+    const response: WatchEventsResponse = {
+      events: [
+        {
+          metadataOffset: 2 ** 40,
+          atMs: 1_767_225_600_000,
+          type: "leader-changed",
+          reason: "fenced",
+          brokerId: 1,
+          topic: "orders",
+          partition: 7,
+          partitions: 8,
+          leaderId: -1,
+          leaderBefore: 2,
+          leaderEpoch: 3,
+          isr: [1, 2],
+          isrBefore: [3, 1, 2],
+          resource: "topic/orders",
+          keysSet: ["a", "b"],
+          keysUnset: ["c"],
+          fromOffset: 12,
+        },
+      ],
+      nextOffset: 2 ** 41,
+      brokerId: 3,
+    };
+    expect(watchEvents.response.decode(method.responseSerialize(response))).to.deep.equal(response);
+    expect(method.responseDeserialize(watchEvents.response.encode(response))).to.deep.equal(response);
   });
 
   it("bounds the elements of a request, and keeps a key that would be its prototype as a key", () => {

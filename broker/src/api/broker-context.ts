@@ -8,6 +8,7 @@ import type {
   BrokerCounters,
   Controller,
   ControllerCommands,
+  EventTimeline,
   FetchMemory,
   ProducerIds,
   QuorumStatus,
@@ -48,6 +49,8 @@ export interface BrokerContext {
   image(): ClusterImage;
   /** Calls `listener` for every entry when it is applied, after this broker has followed it; returns how to end that. */
   onMetadata(listener: (delta: MetadataDelta, image: ClusterImage) => void): () => void;
+  /** What happened to the cluster lately. */
+  timeline(): EventTimeline;
   /** The metadata log as this node knows it; null before there is one. */
   quorum(): QuorumStatus | null;
   /** Where a client that came in by gRPC reaches a broker; null = unknown. */

@@ -17,12 +17,21 @@ export type {
   TopicImage,
 } from "./image.ts";
 export { emptyImage } from "./image.ts";
-export type { MetadataRecord } from "./records.ts";
-export { decodeRecords, encodeRecords } from "./records.ts";
+export type { MetadataEntry, MetadataRecord } from "./records.ts";
+export { decodeEntry, decodeRecords, encodeRecords } from "./records.ts";
 export { applyEntry, Replay } from "./apply.ts";
 export type { MetadataSnapshot } from "./image-codec.ts";
 export { decodeImage, encodeImage } from "./image-codec.ts";
 export { diffImages } from "./diff-images.ts";
+export type {
+  ArrivalReason,
+  ClusterEvent,
+  DepartureReason,
+  LeaderReason,
+  PartitionEvent,
+  RegistrationReason,
+} from "./cluster-events.ts";
+export { clusterEvents } from "./cluster-events.ts";
 export type { Decision } from "./decision.ts";
 export type { CreateTopicResult, CreateTopicSpec } from "./create-topics.ts";
 export { createTopics } from "./create-topics.ts";

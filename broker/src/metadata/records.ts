@@ -1,9 +1,11 @@
 /**
  * Metadata records: the only thing about the cluster that is stored, and what an image is replayed from. They are kept
- * as JSON, one array of records per entry, with the version of their layout:
+ * as JSON, one array of records per entry, with the version of their layout, and when they were proposed by the clock of the node that
+ * decided (Unix ms; entries of older versions do not say):
  *
- *     {"version":0,"records":[{"type":"topicCreated",...},...]}
+ *     {"version":0,"at":1767225600000,"records":[{"type":"topicCreated",...},...]}
  *
+ * The time is told to people, and nothing is decided by it.
  * A checksum is the store's business. A record of an unknown type or version is refused: applying half of an entry would
  * make this node's image another one than its peers'.
  */
@@ -146,22 +148,32 @@ const knownTypes: ReadonlySet<string> = new Set<MetadataRecord["type"]>([
   "producerIdsAllocated",
 ]);
 
+/** One entry of the log: its records, and when they were proposed, in Unix ms; null = it does not say. */
+export interface MetadataEntry {
+  readonly at: number | null;
+  readonly records: readonly MetadataRecord[];
+}
+
 /** In memory of its own: an entry stays for long, and a piece of Node's pool would keep the 8 KiB that it was cut from. */
-export function encodeRecords(records: readonly MetadataRecord[]): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ version: LAYOUT_VERSION, records }));
+export function encodeRecords(records: readonly MetadataRecord[], at?: number): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ version: LAYOUT_VERSION, at, records }));
 }
 
 /**
- * The records of an entry. Throws SyntaxError when the bytes are not what `encodeRecords` of this version writes; their
+ * An entry as `encodeRecords` of this version writes it. Throws SyntaxError when the bytes are something else; their
  * checksum was good, so that means an entry of a newer version.
  */
-export function decodeRecords(bytes: Uint8Array): MetadataRecord[] {
+export function decodeEntry(bytes: Uint8Array): MetadataEntry {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
-  const entry = JSON.parse(text) as { version: number; records: MetadataRecord[] };
-  if (entry.version !== LAYOUT_VERSION) {
-    throw new SyntaxError(`metadata entry of version ${entry.version}; this version reads ${LAYOUT_VERSION}`);
+  const { version, at = null, records } = JSON.parse(text) as { version: number } & Partial<MetadataEntry>;
+  if (version !== LAYOUT_VERSION || records === undefined) {
+    throw new SyntaxError(`metadata entry of version ${version}; this version reads ${LAYOUT_VERSION}`);
   }
-  const unknown = entry.records.find(({ type }) => !knownTypes.has(type));
+  const unknown = records.find(({ type }) => !knownTypes.has(type));
   if (unknown !== undefined) throw new SyntaxError(`metadata record of the unknown type ${unknown.type}`);
-  return entry.records;
+  return { at, records };
+}
+
+export function decodeRecords(bytes: Uint8Array): readonly MetadataRecord[] {
+  return decodeEntry(bytes).records;
 }

@@ -91,6 +91,8 @@ export interface Consensus {
   readonly appendDurations: Histogram;
   /** Since the start. */
   readonly entriesAppended: number;
+  /** Size of the newest snapshot on this node. */
+  readonly snapshotBytes: number;
 
   /** Each command becomes one entry; they are committed when `onCommitted` hands them out with this term. */
   propose(commands: readonly Uint8Array[]): ProposeResult;

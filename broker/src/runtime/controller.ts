@@ -27,11 +27,12 @@ import {
   createPartitions,
   createTopics,
   type Decision,
-  decodeRecords,
+  decodeEntry,
   deleteTopics,
   drainBrokers,
   electLeaders,
   heartbeat,
+  type MetadataEntry,
   type MetadataRecord,
   type PlacementContext,
   registerBroker,
@@ -54,6 +55,7 @@ import {
   type VoterChangeRequest,
 } from "./controller-commands.ts";
 import type { ControllerDuties, ControllerPeers } from "./controller-duties.ts";
+import type { EventTimeline } from "./event-timeline.ts";
 import { type AppliedListener, MetadataState } from "./metadata-state.ts";
 import { NO_ROOM, Proposals } from "./proposals.ts";
 import type { QuorumOperations } from "./quorum-operations.ts";
@@ -80,6 +82,8 @@ export interface ControllerOptions {
 const REPLAY_ENTRIES_MIN = 32;
 /** Commands that wait for a claim to end; a claim takes one round trip. */
 const WAITING_MAX = 10_000;
+/** An entry of Raft's own. */
+const NO_RECORDS: MetadataEntry = { at: null, records: [] };
 const NO_DURATIONS = new Histogram(SECONDS_BOUNDS);
 /** How long a stop waits for what is proposed. */
 const CLOSE_MS = 5_000;
@@ -92,6 +96,8 @@ export class Controller implements ControllerCommands, RaftEvents {
   readonly #logger: Logger;
   readonly #state = new MetadataState();
   readonly #reports = new BrokerReports();
+  /** Seconds from the proposal of an entry here to its commit. */
+  readonly commitDurations = new Histogram(SECONDS_BOUNDS);
   #consensus: Consensus | null = null;
   #softState: SoftState = { role: "follower", term: 0, leader: null };
   /** While active. */
@@ -101,6 +107,7 @@ export class Controller implements ControllerCommands, RaftEvents {
   #duties: Duties = null;
   #operations: QuorumOperations | null = null;
   #isStopped = false;
+  #uncleanElections = 0;
   #onActive: { readonly resolve: () => void; readonly reject: (fault: unknown) => void }[] = [];
   #onIdle: (() => void) | null = null;
 
@@ -122,6 +129,16 @@ export class Controller implements ControllerCommands, RaftEvents {
   /** What is committed and applied. Immutable: a reader may keep it across turns. */
   get image(): ClusterImage {
     return this.#state.image;
+  }
+
+  /** What happened lately, as far as this node has applied it entry by entry. */
+  get timeline(): EventTimeline {
+    return this.#state.timeline;
+  }
+
+  /** Leaders that this node has decided on although they might lack what was acknowledged, since its start. */
+  get uncleanElections(): number {
+    return this.#uncleanElections;
   }
 
   get topicsDeletedBefore(): ReadonlySet<string> {
@@ -187,6 +204,10 @@ export class Controller implements ControllerCommands, RaftEvents {
     return this.#consensus?.entriesAppended ?? 0;
   }
 
+  get snapshotBytes(): number {
+    return this.#consensus?.snapshotBytes ?? 0;
+  }
+
   /** Calls `listener` for every change, in order, when it is committed and before whoever waits for it is answered. */
   onApplied(listener: AppliedListener): void {
     this.#state.onApplied(listener);
@@ -203,7 +224,7 @@ export class Controller implements ControllerCommands, RaftEvents {
   // ---- Raft ----
 
   onSnapshot(index: number, _term: number, bytes: Uint8Array): void {
-    this.#state.restore(index, bytes);
+    this.#state.restore(index, bytes, this.#options.clock.wallNow());
     const { clusterId } = this.#options;
     if (clusterId === null || clusterId === this.image.clusterId) return;
     throw inconsistentCluster(this.#config.dataDirectory, clusterId, this.image.clusterId);
@@ -222,7 +243,8 @@ export class Controller implements ControllerCommands, RaftEvents {
   }
 
   onCommitted(entries: readonly CommittedEntry[]): void {
-    if (this.#proposals === null && entries.length >= REPLAY_ENTRIES_MIN) this.#state.replay(entries);
+    if (this.#proposals === null && entries.length >= REPLAY_ENTRIES_MIN)
+      this.#state.replay(entries, this.#options.clock.wallNow());
     else for (const entry of entries) this.#apply(entry);
     this.#operations?.onChange();
     this.#maybeBecomeActive(entries.at(-1)?.term ?? -1);
@@ -258,14 +280,17 @@ export class Controller implements ControllerCommands, RaftEvents {
   #apply({ index, term, bytes }: CommittedEntry): void {
     const proposal = this.#proposals?.take(index, term) ?? null;
     if (proposal !== null) {
-      this.#state.applied(proposal.image, proposal.delta);
+      this.#state.applied(proposal.image, proposal.delta, proposal.entry);
+      this.commitDurations.observe(proposal.seconds);
+      this.#uncleanElections += uncleanlyChosen(proposal.entry);
       proposal.answer();
       this.#reports.onImage(proposal.image);
       this.#dutiesNow?.onApplied(proposal.delta, proposal.image);
       return;
     }
-    const { image, delta } = applyEntry(this.#state.image, index, bytes === null ? [] : decodeRecords(bytes));
-    this.#state.applied(image, delta);
+    const entry = bytes === null ? NO_RECORDS : decodeEntry(bytes);
+    const { image, delta } = applyEntry(this.#state.image, index, entry.records);
+    this.#state.applied(image, delta, entry);
     this.#reports.onImage(image);
   }
 
@@ -275,7 +300,7 @@ export class Controller implements ControllerCommands, RaftEvents {
     const consensus = this.#consensus;
     if (consensus === null || this.#proposals !== null || role !== "leader" || newestTerm !== term) return;
     if (this.#isStopped) return;
-    this.#proposals = new Proposals(consensus, this.image);
+    this.#proposals = new Proposals(consensus, this.image, this.#options.clock);
     this.#reports.clear();
     void this.#startTerm();
     this.#maybeStartDuties();
@@ -564,6 +589,15 @@ export class Controller implements ControllerCommands, RaftEvents {
 
 function loadDuties(): Promise<typeof import("./controller-duties.ts")> {
   return import("./controller-duties.ts");
+}
+
+function uncleanlyChosen({ records }: MetadataEntry): number {
+  let count = 0;
+  for (const record of records) {
+    if (record.type !== "leadersChosen" || record.choice !== "unclean") continue;
+    for (const { partitions } of record.partitions) count += partitions.length;
+  }
+  return count;
 }
 
 function validated<Response>(decision: Decision<Response>, isValidateOnly: boolean): Decision<Response> {

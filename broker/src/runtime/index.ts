@@ -38,6 +38,8 @@ export type {
 } from "./controller-commands.ts";
 export { CONTROLLER_COMMANDS, NotController } from "./controller-commands.ts";
 export { Deadline } from "./deadline.ts";
+export type { EventGap, PlacedEvent, TimelineEntry } from "./event-timeline.ts";
+export { EventTimeline } from "./event-timeline.ts";
 export { DiskReserve } from "./disk-reserve.ts";
 export type { FetchedPart } from "./fetch-message.ts";
 export { FetchMessage } from "./fetch-message.ts";

@@ -6,16 +6,19 @@
  */
 import { assert } from "../base/index.ts";
 import {
+  clusterEvents,
   type ClusterImage,
   decodeImage,
   diffImages,
   emptyImage,
   encodeImage,
   type MetadataDelta,
+  type MetadataEntry,
   Replay,
   decodeRecords,
 } from "../metadata/index.ts";
 import type { CommittedEntry } from "./consensus.ts";
+import { EventTimeline } from "./event-timeline.ts";
 
 /** Called for every entry, also for one that changed nothing but the offset. */
 export type AppliedListener = (delta: MetadataDelta, image: ClusterImage) => void;
@@ -24,6 +27,8 @@ export type AppliedListener = (delta: MetadataDelta, image: ClusterImage) => voi
 const TOPICS_DELETED_MAX = 10_000;
 
 export class MetadataState {
+  /** What happened, entry by entry. */
+  readonly timeline = new EventTimeline();
   #image: ClusterImage = emptyImage;
   /** Oldest first. */
   readonly #topicsDeleted = new Set<string>();
@@ -42,27 +47,35 @@ export class MetadataState {
     this.#listeners.push(listener);
   }
 
-  /** A snapshot replaces what was here. */
-  restore(index: number, bytes: Uint8Array): void {
-    const before = this.#image;
+  /** A snapshot replaces what was here. `now`: Unix ms. */
+  restore(index: number, bytes: Uint8Array, now: number): void {
     const { image, topicsDeleted } = decodeImage(bytes);
-    assert(index >= before.metadataOffset, "a snapshot is older than what was applied");
+    assert(index >= this.#image.metadataOffset, "a snapshot is older than what was applied");
     for (const topicId of topicsDeleted) this.#noteDeleted(topicId);
-    this.applied({ ...image, metadataOffset: index }, diffImages(before, { ...image, metadataOffset: index }));
+    this.#applyAtOnce({ ...image, metadataOffset: index }, now);
   }
 
   /** Entries one after the other and one image at the end: what a start has to read costs what its records say. */
-  replay(entries: readonly CommittedEntry[]): void {
-    const before = this.#image;
-    const replay = new Replay(before);
+  replay(entries: readonly CommittedEntry[], now: number): void {
+    const replay = new Replay(this.#image);
     for (const { index, bytes } of entries) replay.apply(index, bytes === null ? [] : decodeRecords(bytes));
     const { image, topicsDeleted } = replay.finish();
     for (const topicId of topicsDeleted) this.#noteDeleted(topicId);
-    this.applied(image, diffImages(before, image));
+    this.#applyAtOnce(image, now);
   }
 
   /** The next image, made from one entry. */
-  applied(image: ClusterImage, delta: MetadataDelta): void {
+  applied(image: ClusterImage, delta: MetadataDelta, { at, records }: MetadataEntry): void {
+    this.timeline.note(image.metadataOffset, at, clusterEvents(this.#image, image, delta, records));
+    this.#become(image, delta);
+  }
+
+  #applyAtOnce(image: ClusterImage, now: number): void {
+    this.timeline.skip(image.metadataOffset, now);
+    this.#become(image, diffImages(this.#image, image));
+  }
+
+  #become(image: ClusterImage, delta: MetadataDelta): void {
     this.#image = image;
     for (const { topicId } of delta.topicsDeleted) this.#noteDeleted(topicId);
     for (const listener of this.#listeners) listener(delta, image);

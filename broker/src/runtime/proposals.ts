@@ -10,9 +10,11 @@ import {
   type Decision,
   encodeRecords,
   type MetadataDelta,
+  type MetadataEntry,
   type MetadataRecord,
 } from "../metadata/index.ts";
 import { ProtoError } from "@tidemark/proto";
+import type { Clock } from "../ports/index.ts";
 import type { Consensus, ConsensusRefusal } from "./consensus.ts";
 import { NotController } from "./controller-commands.ts";
 
@@ -22,12 +24,22 @@ interface Proposal {
   readonly term: number;
   readonly image: ClusterImage;
   readonly delta: MetadataDelta;
+  readonly entry: MetadataEntry;
+  /** Monotonic ms. */
+  readonly proposedAt: number;
   /** Answers that leave with its commit. */
   readonly waiters: { readonly commit: () => void; readonly drop: (error: Error) => void }[];
 }
 
+interface TakenProposal extends Pick<Proposal, "image" | "delta" | "entry"> {
+  /** From its proposal to its commit. */
+  readonly seconds: number;
+  readonly answer: () => void;
+}
+
 export class Proposals {
   readonly #consensus: Consensus;
+  readonly #clock: Clock;
   #working: ClusterImage;
   /** In order of index. */
   #pending: Proposal[] = [];
@@ -36,8 +48,9 @@ export class Proposals {
   /** What `drop` was given: nothing is decided here any more. */
   #dropped: Error | null = null;
 
-  constructor(consensus: Consensus, committed: ClusterImage) {
+  constructor(consensus: Consensus, committed: ClusterImage, clock: Clock) {
     this.#consensus = consensus;
+    this.#clock = clock;
     this.#working = committed;
   }
 
@@ -77,24 +90,36 @@ export class Proposals {
 
   #propose(records: readonly MetadataRecord[]): Error | null {
     const { image, delta } = applyEntry(this.#working, this.#working.metadataOffset + 1, records);
+    const at = Math.round(this.#clock.wallNow());
+    const proposedAt = this.#clock.monotonicNow();
+    const entry: MetadataEntry = { at, records };
     this.#isProposing = true;
-    const proposed = this.#consensus.propose([encodeRecords(records)]);
+    const proposed = this.#consensus.propose([encodeRecords(records, at)]);
     this.#isProposing = false;
     if (!proposed.ok) return refusedError(proposed.code);
     assert(proposed.firstIndex === image.metadataOffset, "a proposal has another index than it was decided for");
     this.#working = image;
-    this.#pending.push({ index: proposed.firstIndex, term: proposed.term, image, delta, waiters: [] });
+    this.#pending.push({
+      index: proposed.firstIndex,
+      term: proposed.term,
+      image,
+      delta,
+      entry,
+      proposedAt,
+      waiters: [],
+    });
     return null;
   }
 
-  /** The image and delta of a committed entry, if it is the next of these; `answer` is called when they are applied. */
-  take(index: number, term: number): { image: ClusterImage; delta: MetadataDelta; answer: () => void } | null {
+  /** What a committed entry comes to, if it is the next of these; `answer` is called when that is applied. */
+  take(index: number, term: number): TakenProposal | null {
     const [next] = this.#pending;
     if (next === undefined || next.index !== index) return null;
     assert(next.term === term, "another entry was committed in the place of a proposal");
     this.#pending.shift();
-    const { image, delta, waiters } = next;
-    return { image, delta, answer: () => waiters.forEach(({ commit }) => commit()) };
+    const { image, delta, entry, proposedAt, waiters } = next;
+    const seconds = (this.#clock.monotonicNow() - proposedAt) / 1_000;
+    return { image, delta, entry, seconds, answer: () => waiters.forEach(({ commit }) => commit()) };
   }
 
   /** The working state is gone, and whoever waits for more is told (10.3(4)). */

@@ -90,6 +90,7 @@ export class RaftDriver implements Consensus {
   readonly appendDurations = new Histogram(SECONDS_BOUNDS);
   entriesAppended = 0;
   leaderChanges = 0;
+  snapshotBytes = 0;
   readonly #options: RaftDriverOptions;
   readonly #pace: RaftPace;
   readonly #deps: RaftDriverDeps;
@@ -134,6 +135,7 @@ export class RaftDriver implements Consensus {
     this.#told = { role: "follower", term: hardState.term, leader: null };
     this.#voters = snapshot.voters;
     this.#appliedIndex = snapshot.index;
+    this.snapshotBytes = options.opened.snapshotBytes.byteLength;
   }
 
   /** Hands the stored snapshot to `events` before it returns; everything else follows in later turns. */
@@ -392,6 +394,7 @@ export class RaftDriver implements Consensus {
     if (index <= this.#appliedIndex) return;
     this.#appliedIndex = index;
     this.#bytesSinceSnapshot = 0;
+    this.snapshotBytes = bytes.byteLength;
     this.#deps.events.onSnapshot(index, term, bytes);
   }
 
@@ -457,6 +460,7 @@ export class RaftDriver implements Consensus {
       // A newer one may be on its way in meanwhile.
       if (snapshot === null || this.#life !== life || snapshot.index <= node.snapshot.index) return;
       node.onSnapshotWritten(snapshot);
+      this.snapshotBytes = bytes.byteLength;
       this.#logger.info("a snapshot of the metadata is written", {
         metadataOffset: point.index,
         bytes: bytes.byteLength,

@@ -1,9 +1,12 @@
 /** `cluster`, `partitions`: what an operator looks at. */
 import { Argument, type Command } from "commander";
 import type { HealthRequest } from "../commands/cluster.ts";
+import type { EventsRequest } from "../commands/events.ts";
 import type { ElectLeaderRequest, ListPartitionsRequest } from "../commands/partitions.ts";
+import { parseDurationMs } from "../parse/duration.ts";
+import { parseWholeNumber } from "../parse/numbers.ts";
 import { parseTopicPartition, type TopicPartitionName } from "../parse/topic-partition.ts";
-import { asArgument, type Launch, withTraits } from "./options.ts";
+import { asArgument, type Launch, parsed, withTraits } from "./options.ts";
 
 export function buildCluster(cluster: Command, launch: Launch): void {
   withTraits(cluster.command("info"), { isWatchable: true })
@@ -22,6 +25,19 @@ export function buildCluster(cluster: Command, launch: Launch): void {
     .description("every broker with its state, what it leads and hosts, and its version")
     .action((_options: unknown, command: Command) =>
       launch(command, async (context) => (await import("../commands/cluster.ts")).clusterBrokers(context)),
+    );
+  withTraits(cluster.command("events"), {})
+    .description("what happened to brokers, leaders, ISRs, topics and settings, and why")
+    .option("--follow", "go on with what happens")
+    .addOption(parsed("--since <duration>", "what is not older, such as 10m", parseDurationMs))
+    .addOption(
+      parsed("--from <offset>", "from this metadata offset on", (text) => parseWholeNumber(text, { min: 0 })).conflicts(
+        "since",
+      ),
+    )
+    .addHelpText("after", EVENTS_HELP)
+    .action((options: EventsRequest, command: Command) =>
+      launch(command, async (context) => (await import("../commands/events.ts")).clusterEvents(context, options)),
     );
 }
 
@@ -85,6 +101,12 @@ unclean    a partition without a leader is led by the living replica with the lo
 const HEALTH_HELP = `
 With --watch it goes on, healthy or not, also while no broker answers. --exit-when-healthy --timeout 60s is for scripts: 0 when
 nothing is wrong any more, 7 when the time is over.
+`;
+
+const EVENTS_HELP = `
+Without --since and --from all that the broker that answers still has: it keeps the last some thousand events since it started. With
+--follow alone what happens from now on. Events come from the metadata log: OFFSET is their place in it, the same at every broker, and
+--from OFFSET goes on there. TIME is by the clock of the controller. A gap is an event too: what happened there is not known any more.
 `;
 
 const TROUBLES_HELP = `

@@ -190,6 +190,16 @@ export class Cluster implements MetadataListener {
     return address === undefined ? undefined : this.#connection(address);
   }
 
+  /** Whose turn it is at the `attempt`th time, for a stream that any broker can serve. */
+  nextConnection(attempt: number): Connection {
+    return this.#next(attempt);
+  }
+
+  /** After so many attempts all were asked. */
+  get candidatesCount(): number {
+    return this.#candidates().length;
+  }
+
   /** What was known of the topic is out of date. */
   forget(topic: string): void {
     const state = this.#topics.get(topic);

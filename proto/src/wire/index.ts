@@ -21,5 +21,11 @@ export {
   peerWire,
 } from "./peer.ts";
 export { adminRequests } from "./admin-requests.ts";
+export {
+  watchEvents,
+  type WatchEventsRequest,
+  type WatchEventsResponse,
+  type WireClusterEvent,
+} from "./cluster-events.ts";
 export { ADMIN_METHODS, type AdminMethod, DATA_SERVICE, type MethodDescription } from "./service.ts";
 export { type FetchResponseCodec, type ReservedFetchResponse, wire } from "./tables.ts";

@@ -39,7 +39,7 @@ export const DATA_SERVICE = {
   listOffsets: unary("ListOffsets", wire.listOffsetsRequest, wire.listOffsetsResponse),
 } as const;
 
-/** Methods of the admin service, all unary. */
+/** Methods of the admin service that are single calls; the one that is not has its codec beside it (cluster-events.ts). */
 export const ADMIN_METHODS = {
   describeCluster: "/tidemark.v1.Admin/DescribeCluster",
   listTopics: "/tidemark.v1.Admin/ListTopics",

@@ -16,6 +16,7 @@ import type { handleBidiStreamingCall, handleServerStreamingCall } from "@grpc/g
 import {
   CHUNK_OBJECT_BYTES,
   DATA_SERVICE,
+  watchEvents,
   GRPC_MAX_RECEIVE_BYTES,
   GRPC_MAX_SEND_BYTES,
   type ErrorName,
@@ -30,6 +31,7 @@ import { FetchStream } from "./fetch-stream.ts";
 import { IdleTimeout } from "./idle-timeout.ts";
 import { Health, HEALTH_CHECK_PATH, HEALTH_WATCH_PATH } from "./health.ts";
 import { Pace } from "./pace.ts";
+import type { EventStream } from "./event-stream.ts";
 import type { MetadataStream } from "./metadata-stream.ts";
 import { ProduceStream } from "./produce-stream.ts";
 import { Reflection, REFLECTION_PATHS } from "./reflection.ts";
@@ -83,7 +85,8 @@ export class GrpcDoor {
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #produceStreams = new Set<ProduceStream>();
   readonly #fetchStreams = new Set<FetchStream>();
-  readonly #metadataStreams = new Set<MetadataStream>();
+  /** Of metadata and of events: nobody loses anything by their end. */
+  readonly #watchStreams = new Set<MetadataStream | EventStream>();
   #isOpen = false;
   #isClosing = false;
 
@@ -123,7 +126,8 @@ export class GrpcDoor {
       streams: new Map([
         [DATA_SERVICE.produce.path, (stream, headers) => this.#openProduce(stream, headers)],
         [DATA_SERVICE.fetch.path, (stream, headers) => this.#openFetch(stream, headers)],
-        [DATA_SERVICE.watchMetadata.path, (stream, headers) => this.#openMetadata(stream, headers)],
+        [DATA_SERVICE.watchMetadata.path, this.#openWatch("WatchMetadata", (call) => this.#startMetadata(call))],
+        [watchEvents.path, this.#openWatch("WatchEvents", (call) => this.#startEvents(call))],
       ]),
       windowOf: (session) => this.#windowOf(session),
       onSession: (session) => this.#onSession(session),
@@ -213,7 +217,7 @@ export class GrpcDoor {
     const stopping = new ApiError("NETWORK_EXCEPTION", "the broker is stopping");
     for (const stream of this.#produceStreams) stream.fail(stopping);
     for (const stream of this.#fetchStreams) stream.fail(stopping);
-    for (const stream of this.#metadataStreams) stream.fail(stopping);
+    for (const stream of this.#watchStreams) stream.fail(stopping);
     this.#health.close();
     for (const session of this.#sessions) session.close();
     await this.#until(() => this.#sessions.size === 0, FAREWELL_MS);
@@ -323,18 +327,33 @@ export class GrpcDoor {
     this.#fetchStreams.add(new FetchStream(call, this.#context, (ended) => this.#fetchStreams.delete(ended)));
   }
 
-  #openMetadata(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    if (!isGrpc(stream, headers)) return;
-    const call = new StreamCall(stream, headers, this.#streamDeps);
-    this.#startMetadata(call).catch((cause: unknown) => call.fail(errorOf(cause, "WatchMetadata", this.#context)));
+  /** Loaded with the first client that watches: tools that ask once never do. */
+  #openWatch(
+    name: string,
+    start: (call: StreamCall) => Promise<void>,
+  ): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
+    return (stream, headers) => {
+      if (!isGrpc(stream, headers)) return;
+      const call = new StreamCall(stream, headers, this.#streamDeps);
+      start(call).catch((cause: unknown) => call.fail(errorOf(cause, name, this.#context)));
+    };
   }
 
-  /** Loaded with the first client that watches: tools that ask once never do. */
   async #startMetadata(call: StreamCall): Promise<void> {
     const { MetadataStream } = await import("./metadata-stream.ts");
-    if (!this.#isOpen) return call.fail(notOpen());
-    if (call.isOver) return;
-    this.#metadataStreams.add(new MetadataStream(call, this.#context, (ended) => this.#metadataStreams.delete(ended)));
+    if (this.#mayStart(call))
+      this.#watchStreams.add(new MetadataStream(call, this.#context, (ended) => this.#watchStreams.delete(ended)));
+  }
+
+  async #startEvents(call: StreamCall): Promise<void> {
+    const { EventStream } = await import("./event-stream.ts");
+    if (this.#mayStart(call))
+      this.#watchStreams.add(new EventStream(call, this.#context, (ended) => this.#watchStreams.delete(ended)));
+  }
+
+  #mayStart(call: StreamCall): boolean {
+    if (!this.#isOpen) call.fail(notOpen());
+    return !call.isOver;
   }
 }
 

@@ -1,0 +1,73 @@
+/**
+ * `cluster events`: what happened to the cluster, from what a broker still has of it; with --follow also what happens. For people one
+ * line each, for programs one object each.
+ */
+import type { ClusterEvent, WatchOptions } from "@tidemark/client";
+import { withClient } from "../client-session.ts";
+import type { CommandContext } from "../command-context.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { usageFailure } from "../failure.ts";
+import { outputFormat } from "../global-flags.ts";
+import { EVENT_COLUMNS, eventLines, streamedLine } from "../output/event-views.ts";
+import { printRows } from "../output/rows.ts";
+
+export interface EventsRequest {
+  readonly follow?: boolean;
+  readonly since?: number;
+  readonly from?: number;
+}
+
+/** What comes within this time is looked at as one: what an entry of the log did to a thousand partitions comes in pieces. */
+const TOGETHER_MS = 30;
+
+export async function clusterEvents(context: CommandContext, request: EventsRequest): Promise<ExitCode> {
+  const { follow = false, since, from } = request;
+  if (since !== undefined && from !== undefined) throw usageFailure("--since and --from both say where to begin");
+  const format = outputFormat(context.flags);
+  const isStreamed = format === "table" || format === "json" || format === "ndjson";
+  if (follow && !isStreamed) throw usageFailure(`--follow prints lines: table, json or ndjson, not ${format}`);
+  const begin = since === undefined ? { from: from ?? (follow ? "latest" : "earliest") } : { since };
+  const options: WatchOptions = { ...(begin as WatchOptions), follow, signal: context.signal };
+  await withClient(context, async (client) => {
+    const events = client.admin.watch(options);
+    if (!follow) {
+      const all: ClusterEvent[] = [];
+      for await (const event of events) all.push(event);
+      return print(context, all);
+    }
+    for await (const together of bursts(events)) {
+      if (format === "table") for (const line of eventLines(together)) context.stdout.write(`${streamedLine(line)}\n`);
+      else for (const event of together) context.stdout.write(`${JSON.stringify(event)}\n`);
+    }
+  });
+  return ExitCode.OK;
+}
+
+function print(context: CommandContext, events: readonly ClusterEvent[]): void {
+  const format = outputFormat(context.flags);
+  const isForPeople = format === "table" || format === "wide" || format === "csv" || format === "name";
+  if (isForPeople) printRows(context, eventLines(events), EVENT_COLUMNS);
+  else printRows(context, events, []);
+}
+
+/** Items that came together; each as soon as nothing follows it at once. */
+async function* bursts<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
+  const iterator = items[Symbol.asyncIterator]();
+  let burst: T[] = [];
+  let next = iterator.next();
+  for (;;) {
+    let timer: NodeJS.Timeout | undefined;
+    const quiet = new Promise<null>((resolve) => {
+      timer = burst.length === 0 ? undefined : setTimeout(() => resolve(null), TOGETHER_MS);
+    });
+    const item = await Promise.race([next, quiet]).finally(() => clearTimeout(timer));
+    if (item !== null && item.done !== true) {
+      burst.push(item.value);
+      next = iterator.next();
+      continue;
+    }
+    if (burst.length > 0) yield burst;
+    burst = [];
+    if (item !== null) return;
+  }
+}
