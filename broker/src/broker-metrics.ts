@@ -1,8 +1,8 @@
 /** From the parts of one broker to the numbers that its metrics publish. Loaded with the first scrape. */
-import { type ClusterImage, replicationFactorOf } from "./metadata/index.ts";
+import { type ClusterImage, emptyImage, replicationFactorOf } from "./metadata/index.ts";
 import { nodeMetricsText, processNumbers } from "./platform/index.ts";
-import { Metrics } from "./platform/metrics.ts";
-import type { BrokerInfo, PartitionNumbers, RaftNumbers, TopicNumbers } from "./platform/index.ts";
+import { Metrics } from "./platform/metrics/render.ts";
+import type { BrokerInfo, ClusterNumbers, PartitionNumbers, RaftNumbers, TopicNumbers } from "./platform/index.ts";
 import type { Refusal } from "./ports/index.ts";
 import type { BrokerCounters, Controller, ReplicaManager, RequestBudget, RequestLog } from "./runtime/index.ts";
 
@@ -45,7 +45,8 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
       totals: () => parts.counters,
       topics: () => topics(parts),
       partitions: () => partitions(parts),
-      brokers: () => brokers(parts.controller()?.image),
+      cluster: () => cluster(parts.controller()),
+      uncleanElectionsCount: () => parts.controller()?.uncleanElections ?? 0,
       connections: () => parts.doors().map(([listener, door]) => [listener, door.connectionsCount] as const),
       delayedConnections: () =>
         parts.doors().map(([listener, door]) => [listener, door.delayedConnectionsCount] as const),
@@ -76,17 +77,21 @@ export function brokerMetrics(parts: BrokerMetricsParts): Metrics {
 
 function* topics(parts: BrokerMetricsParts): Iterable<TopicNumbers> {
   const traffic = parts.replicas()?.traffic;
-  for (const { name, partitions } of parts.controller()?.image.topics.values() ?? []) {
-    yield { topic: name, partitionsCount: partitions.length, traffic: traffic?.get(name) ?? null };
+  const controller = parts.controller();
+  for (const { name, partitions } of controller?.image.topics.values() ?? []) {
+    const partitionsCount = controller?.isActive === true ? partitions.length : null;
+    yield { topic: name, partitionsCount, traffic: traffic?.get(name) ?? null };
   }
 }
 
 function* partitions(parts: BrokerMetricsParts): Iterable<PartitionNumbers> {
   const manager = parts.replicas();
-  for (const { name, partitions } of parts.controller()?.image.topics.values() ?? []) {
+  const { topics, brokers } = parts.controller()?.image ?? emptyImage;
+  for (const { name, partitions } of topics.values()) {
     for (const placed of partitions) {
       const { partition, leaderId, replicas, isr } = placed;
       if (!replicas.includes(parts.nodeId)) continue;
+      const teller = leaderId >= 0 ? leaderId : replicas.find((id) => brokers.get(id)?.isFenced === false);
       yield {
         topic: name,
         partition,
@@ -94,14 +99,38 @@ function* partitions(parts: BrokerMetricsParts): Iterable<PartitionNumbers> {
         preferredLeaderId: replicas[0] ?? -1,
         replicasCount: replicationFactorOf(placed),
         isrCount: isr.length,
+        isToldHere: teller === parts.nodeId,
         led: manager?.find(name, partition) ?? null,
       };
     }
   }
 }
 
-function brokers(image: ClusterImage | undefined): BrokerInfo[] {
-  return [...(image?.brokers.values() ?? [])].map(({ brokerId, listeners }) => {
+function cluster(controller: Controller | null): ClusterNumbers | null {
+  return controller?.isActive === true ? clusterNumbers(controller.image) : null;
+}
+
+function clusterNumbers({ brokers, topics }: ClusterImage): ClusterNumbers {
+  let [partitionsCount, offlinePartitionsCount, strayLeadersCount] = [0, 0, 0];
+  for (const { partitions } of topics.values()) {
+    partitionsCount += partitions.length;
+    for (const { leaderId, replicas } of partitions) {
+      if (leaderId < 0) offlinePartitionsCount += 1;
+      if (leaderId !== replicas[0]) strayLeadersCount += 1;
+    }
+  }
+  return {
+    brokers: brokerInfos(brokers),
+    fencedBrokersCount: [...brokers.values()].filter(({ isFenced }) => isFenced).length,
+    topicsCount: topics.size,
+    partitionsCount,
+    offlinePartitionsCount,
+    strayLeadersCount,
+  };
+}
+
+function brokerInfos(brokers: ClusterImage["brokers"]): BrokerInfo[] {
+  return [...brokers.values()].map(({ brokerId, listeners }) => {
     const [first] = listeners;
     return { id: brokerId, address: first === undefined ? "" : `${first.host}:${first.port}` };
   });
@@ -116,7 +145,9 @@ function raft(parts: BrokerMetricsParts): RaftNumbers | null {
     committedIndex: controller.image.metadataOffset,
     lastIndex: controller.lastIndex,
     recordsAppended: controller.entriesAppended,
+    snapshotBytes: controller.snapshotBytes,
     appendDurations: controller.appendDurations,
+    commitDurations: controller.commitDurations,
   };
 }
 

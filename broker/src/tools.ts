@@ -9,6 +9,6 @@ export {
   recordsOf,
   StoppedMetadata,
 } from "./stopped-metadata.ts";
-export { type MetricFamily, metricTable } from "./platform/metric-table.ts";
+export { type MetricFamily, metricTable } from "./platform/metrics/table.ts";
 export { type DiskChange, OverlayDisk } from "./platform/overlay-disk.ts";
 export * from "./storage/tools.ts";

@@ -24,7 +24,8 @@ export interface BrokerTotals extends TrafficNumbers {
 
 export interface TopicNumbers {
   readonly topic: string;
-  readonly partitionsCount: number;
+  /** Null: told by the controller, which is another node. */
+  readonly partitionsCount: number | null;
   /** Null until a partition of it was led here. */
   readonly traffic: TrafficNumbers | null;
 }
@@ -38,6 +39,8 @@ export interface PartitionNumbers {
   readonly preferredLeaderId: number;
   readonly replicasCount: number;
   readonly isrCount: number;
+  /** One broker speaks for the partition as a whole: its leader, or while nobody leads the first replica that lives. */
+  readonly isToldHere: boolean;
   readonly led: LedPartition | null;
 }
 
@@ -48,6 +51,26 @@ export interface LedPartition {
   readonly segmentsCount: number;
   readonly effectiveMinIsr: number;
   readonly isDamaged: boolean;
+  followerLags(): Iterable<FollowerLag>;
+}
+
+/** One replica of a partition that is led here, behind its leader. */
+export interface FollowerLag {
+  readonly brokerId: number;
+  readonly records: number;
+  /** Since it stood at the end of the log; 0: it stands there. */
+  readonly seconds: number;
+}
+
+/** What the active controller knows of the whole cluster. */
+export interface ClusterNumbers {
+  readonly brokers: readonly BrokerInfo[];
+  readonly fencedBrokersCount: number;
+  readonly topicsCount: number;
+  readonly partitionsCount: number;
+  readonly offlinePartitionsCount: number;
+  /** Partitions that the first replica of their assignment does not lead. */
+  readonly strayLeadersCount: number;
 }
 
 export interface RequestNumbers {
@@ -81,8 +104,11 @@ export interface RaftNumbers {
   readonly committedIndex: number;
   readonly lastIndex: number;
   readonly recordsAppended: number;
-  /** Seconds from a proposal's write to its commit. */
+  readonly snapshotBytes: number;
+  /** Seconds from handing entries to the disk until they are safe there. */
   readonly appendDurations: Histogram;
+  /** Seconds from the proposal of an entry here to its commit. */
+  readonly commitDurations: Histogram;
 }
 
 export interface BrokerNumbers {
@@ -94,8 +120,10 @@ export interface BrokerNumbers {
   totals(): BrokerTotals;
   topics(): Iterable<TopicNumbers>;
   partitions(): Iterable<PartitionNumbers>;
-  /** Of the cluster. */
-  brokers(): readonly BrokerInfo[];
+  /** Null: another node is the controller, or none is. */
+  cluster(): ClusterNumbers | null;
+  /** Leaders that this node has chosen as controller although they might lack what was acknowledged. */
+  uncleanElectionsCount(): number;
   /** Open connections of each listener. */
   connections(): Iterable<readonly [listener: string, count: number]>;
   /** Connections that had to wait because of the creation rate, since the start. */

@@ -4,7 +4,7 @@
  *
  * Inputs: paths and options. Outputs: implementations of the ports, each passing the port's suite. Invariant: what costs
  * time to load (level, pino, prom-client, native codecs) is loaded at first use.
- * Not here: the metrics (metrics.ts, loaded with the first scrape) and the disk of a rehearsal (`@tidemark/broker/tools`);
+ * Not here: the metrics (metrics/, loaded with the first scrape) and the disk of a rehearsal (`@tidemark/broker/tools`);
  * decisions. What a fault means is decided by whoever holds the port.
  */
 export { SystemClock, SystemTimers } from "./clock.ts";
@@ -18,6 +18,8 @@ export type {
   BrokerInfo,
   BrokerNumbers,
   BrokerTotals,
+  ClusterNumbers,
+  FollowerLag,
   LedPartition,
   PartitionNumbers,
   ProcessNumbers,

@@ -62,6 +62,11 @@ export class FollowerProgress {
     return this.#caughtUpMs;
   }
 
+  /** Since when it has not stood at the log end, as far as reports tell; never before this epoch began for one that is not in sync. */
+  get behindSinceMs(): number {
+    return this.#caughtUpMs === Number.NEGATIVE_INFINITY ? this.#sampleMs : this.#caughtUpMs;
+  }
+
   /** Told by an earlier process life than one that was heard here already (P05). */
   isOutlived(brokerEpoch: number): boolean {
     return brokerEpoch < this.#brokerEpoch;

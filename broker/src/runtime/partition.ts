@@ -205,6 +205,17 @@ export class Partition implements LogEvents, AppendsOwner {
     return this.#leader.effectiveMinIsr;
   }
 
+  /** How far the other replicas are behind; of one that has not reported in this epoch all that there is. */
+  *followerLags(): Generator<{ readonly brokerId: BrokerId; readonly records: number; readonly seconds: number }> {
+    const { logEndOffset, logStartOffset } = this.#log;
+    const now = this.#deps.clock.monotonicNow();
+    for (const { brokerId, endOffset, behindSinceMs } of this.#leader.followers) {
+      const records = logEndOffset - Math.max(endOffset, logStartOffset);
+      const isAtEnd = endOffset === logEndOffset;
+      yield { brokerId, records, seconds: isAtEnd ? 0 : Math.max(0, now - behindSinceMs) / 1_000 };
+    }
+  }
+
   get isr(): readonly BrokerId[] {
     return this.#leader.isr;
   }

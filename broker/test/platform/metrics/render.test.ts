@@ -1,15 +1,15 @@
 import { execFileSync } from "node:child_process";
 import { expect } from "chai";
-import { Histogram } from "../../src/base/index.ts";
+import { Histogram } from "../../../src/base/index.ts";
 import {
   type BrokerNumbers,
   nodeMetricsText,
   type PartitionNumbers,
   type ProcessNumbers,
-} from "../../src/platform/index.ts";
-import { type MetricFamily, metricTable } from "../../src/platform/metric-table.ts";
-import { Metrics } from "../../src/platform/metrics.ts";
-import { parseFamilies, parseMetrics } from "../e2e/support/prometheus-text.ts";
+} from "../../../src/platform/index.ts";
+import { type MetricFamily, metricTable } from "../../../src/platform/metrics/table.ts";
+import { Metrics } from "../../../src/platform/metrics/render.ts";
+import { parseFamilies, parseMetrics } from "../../e2e/support/prometheus-text.ts";
 
 function histogramOf(...values: number[]): Histogram {
   const histogram = new Histogram([1, 10]);
@@ -25,6 +25,7 @@ function partition(topic: string, number: number, isLed = true): PartitionNumber
     preferredLeaderId: 3,
     replicasCount: 1,
     isrCount: 1,
+    isToldHere: true,
     led: isLed
       ? {
           logStartOffset: 5,
@@ -33,6 +34,10 @@ function partition(topic: string, number: number, isLed = true): PartitionNumber
           segmentsCount: 2,
           effectiveMinIsr: 1,
           isDamaged: number === 1,
+          followerLags: () => [
+            { brokerId: 1, records: 10 + number, seconds: 0.5 },
+            { brokerId: 2, records: 0, seconds: 0 },
+          ],
         }
       : null,
   };
@@ -64,7 +69,15 @@ const numbers: BrokerNumbers = {
     { topic: "idle", partitionsCount: 1, traffic: null },
   ],
   partitions: () => [partition("tides", 0), partition("tides", 1), partition("tides", 2, false)],
-  brokers: () => [{ id: 3, address: "localhost:9192" }],
+  cluster: () => ({
+    brokers: [{ id: 3, address: "localhost:9192" }],
+    fencedBrokersCount: 0,
+    topicsCount: 2,
+    partitionsCount: 4,
+    offlinePartitionsCount: 1,
+    strayLeadersCount: 2,
+  }),
+  uncleanElectionsCount: () => 1,
   connections: () => [
     ["GRPC", 4],
     ["HTTP", 1],
@@ -104,7 +117,9 @@ const numbers: BrokerNumbers = {
     committedIndex: 7,
     lastIndex: 9,
     recordsAppended: 7,
-    appendDurations: histogramOf(0.5),
+    snapshotBytes: 1234,
+    appendDurations: histogramOf(0.25),
+    commitDurations: histogramOf(0.5),
   }),
 };
 
@@ -155,6 +170,11 @@ const NAMES: Readonly<Record<string, string>> = {
   kafka_cluster_partition_replicascount: "gauge topic,partition",
   kafka_controller_kafkacontroller_activecontrollercount: "gauge",
   kafka_controller_kafkacontroller_offlinepartitionscount: "gauge",
+  kafka_controller_kafkacontroller_activebrokercount: "gauge",
+  kafka_controller_kafkacontroller_fencedbrokercount: "gauge",
+  kafka_controller_kafkacontroller_globaltopiccount: "gauge",
+  kafka_controller_kafkacontroller_globalpartitioncount: "gauge",
+  kafka_controller_kafkacontroller_preferredreplicaimbalancecount: "gauge",
   kafka_controller_controllerstats_uncleanleaderelections_total: "counter",
   kafka_log_log_size: "gauge topic,partition",
   kafka_log_logmanager_offlinelogdirectorycount: "gauge",
@@ -169,6 +189,7 @@ const NAMES: Readonly<Record<string, string>> = {
   kafka_server_raftmetrics_log_end_offset: "gauge",
   kafka_server_raftmetrics_commit_latency_avg: "gauge",
   kafka_server_raftmetrics_append_records_rate: "gauge",
+  kafka_server_raftmetrics_fetch_records_rate: "gauge",
   tidemark_build_info: "gauge version,node",
   tidemark_connections: "gauge listener",
   tidemark_connections_delayed_total: "counter listener",
@@ -193,6 +214,11 @@ const NAMES: Readonly<Record<string, string>> = {
   tidemark_damaged_partitions: "gauge",
   tidemark_damaged_replicas: "gauge",
   tidemark_isr_size: "gauge topic,partition",
+  tidemark_isr_changes_total: "counter change",
+  tidemark_replication_lag_records: "gauge topic,partition,broker",
+  tidemark_replication_lag_seconds: "gauge topic,partition,broker",
+  tidemark_replication_lag_max_records: "gauge broker",
+  tidemark_replication_lag_max_seconds: "gauge broker",
   tidemark_disk_free_bytes: "gauge",
   tidemark_disk_total_bytes: "gauge",
   tidemark_disk_full: "gauge",
@@ -201,7 +227,9 @@ const NAMES: Readonly<Record<string, string>> = {
   tidemark_raft_is_leader: "gauge",
   tidemark_raft_leader_changes_total: "counter",
   tidemark_raft_append_duration_seconds: "histogram",
+  tidemark_raft_commit_duration_seconds: "histogram",
   tidemark_raft_apply_lag_entries: "gauge",
+  tidemark_raft_snapshot_bytes: "gauge",
   tidemark_event_loop_delay_seconds: "histogram",
   tidemark_metrics_partitions_omitted: "gauge",
   process_cpu_user_seconds_total: "counter",
@@ -219,6 +247,8 @@ const DETAIL_ONLY = [
   "tidemark_produce_batch_bytes",
   "tidemark_partition_segments",
   "tidemark_isr_size",
+  "tidemark_replication_lag_records",
+  "tidemark_replication_lag_seconds",
 ];
 
 describe("metrics", () => {
@@ -234,7 +264,15 @@ describe("metrics", () => {
   });
 
   it("say what a node of a cluster is in the quorum, in Kafka's words", async () => {
-    const common = { term: 4, committedIndex: 7, lastIndex: 9, recordsAppended: 0, appendDurations: histogramOf(0.5) };
+    const common = {
+      term: 4,
+      committedIndex: 7,
+      lastIndex: 9,
+      recordsAppended: 0,
+      snapshotBytes: 0,
+      appendDurations: histogramOf(0.5),
+      commitDurations: histogramOf(),
+    };
     for (const [role, state] of [
       ["follower", "follower"],
       ["candidate", "candidate"],
@@ -246,10 +284,28 @@ describe("metrics", () => {
         [`kafka_server_raftmetrics_current_state{current_state="${state}"}`]: 1,
         kafka_server_raftmetrics_current_leader: 1,
         kafka_server_raftmetrics_current_vote: -1,
+        kafka_server_raftmetrics_append_records_rate: 0,
+        kafka_server_raftmetrics_fetch_records_rate: 4,
         tidemark_raft_leader_changes_total: 3,
         tidemark_raft_is_leader: 0,
       });
     }
+  });
+
+  it("tell once what a cluster, or a partition, has once", async () => {
+    const elsewhere = {
+      cluster: () => null,
+      topics: () => [{ topic: "tides", partitionsCount: null, traffic: null }],
+      partitions: () => [{ ...partition("tides", 0), isToldHere: false, led: null }],
+    };
+    const values = parseMetrics((await metricsOf(elsewhere).render("detail")).body);
+    const told = [...values.keys()].filter((series) => /^kafka_(broker|topic)|^tidemark_isr_size/.test(series));
+    expect(told).to.deep.equal([]);
+    expect(Object.fromEntries(values)).to.include({
+      kafka_controller_kafkacontroller_activecontrollercount: 0,
+      kafka_controller_kafkacontroller_offlinepartitionscount: 0,
+      kafka_server_replicamanager_partitioncount: 1,
+    });
   });
 
   it("publish what was counted", async () => {
@@ -268,6 +324,12 @@ describe("metrics", () => {
       'kafka_server_raftmetrics_current_state{current_state="leader"}': 1,
       kafka_server_raftmetrics_high_watermark: 8,
       kafka_server_raftmetrics_commit_latency_avg: 500,
+      kafka_controller_controllerstats_uncleanleaderelections_total: 1,
+      kafka_controller_kafkacontroller_activecontrollercount: 1,
+      'tidemark_replication_lag_records{topic="tides",partition="1",broker="1"}': 11,
+      'tidemark_replication_lag_max_records{broker="1"}': 11,
+      'tidemark_replication_lag_max_seconds{broker="2"}': 0,
+      tidemark_raft_snapshot_bytes: 1234,
       'tidemark_connections{listener="GRPC"}': 4,
       'tidemark_refused_total{listener="GRPC",stage="produce",reason="CORRUPT_MESSAGE"}': 6,
       'tidemark_request_duration_seconds_bucket{api="Produce",listener="GRPC",le="1"}': 1,
@@ -365,7 +427,7 @@ describe("metrics", () => {
       await nodeMetricsText();
       console.log(JSON.stringify({ before, after: isLoaded() }));
     `;
-    const module = new URL("../../src/platform/index.js", import.meta.url).href;
+    const module = new URL("../../../src/platform/index.js", import.meta.url).href;
     const printed = execFileSync(process.execPath, ["--input-type=module", "--eval", script, module], {
       encoding: "utf8",
     });

@@ -1,16 +1,16 @@
 /**
- * Metrics as Prometheus reads them: the table of names (metric-table.ts) with the numbers of now, in its text format 0.0.4.
+ * Metrics as Prometheus reads them: the table of names (table.ts) with the numbers of now, in its text format 0.0.4.
  *
  * Nothing is kept between two scrapes: a topic that is gone leaves nothing behind. A scrape of thousands of partitions is
  * made in slices, between which the broker does its work; scrapes that come while one is made share it.
  *
- * The numbers of the process are one set per process, whichever broker of it is asked (process-numbers.ts). Of these prom-client
+ * The numbers of the process are one set per process, whichever broker of it is asked (../process-numbers.ts). Of these prom-client
  * makes its own share (memory, descriptors, handles, garbage collection), and is loaded with the first scrape.
  */
-import { Histogram } from "../base/index.ts";
-import type { MetricsScope } from "../ports/index.ts";
-import type { BrokerNumbers, PartitionNumbers, ProcessNumbers, TopicNumbers } from "./broker-numbers.ts";
-import { type MetricFamily, metricTable, type Sample } from "./metric-table.ts";
+import { Histogram } from "../../base/index.ts";
+import type { MetricsScope } from "../../ports/index.ts";
+import type { BrokerNumbers, PartitionNumbers, ProcessNumbers, TopicNumbers } from "../broker-numbers.ts";
+import { type MetricFamily, metricTable, type Sample } from "./table.ts";
 
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 /** The event loop is let go after this much work. */
@@ -120,7 +120,8 @@ class Scrape {
         break;
       case "topic":
         for (const topic of this.#topics) {
-          this.#line(`${name}{topic="${escaped(topic.topic)}"}`, family.read(topic));
+          const value = family.read(topic);
+          if (value !== null) this.#line(`${name}{topic="${escaped(topic.topic)}"}`, value);
           if (this.#isSliceOver()) await this.#rest();
         }
         break;
@@ -136,6 +137,13 @@ class Scrape {
         for (const { numbers, labels } of this.#partitions) {
           const value = family.read(numbers);
           if (value !== null) this.#line(name + labels, value);
+          if (this.#isSliceOver()) await this.#rest();
+        }
+        break;
+      case "follower":
+        for (const { numbers, labels } of this.#partitions) {
+          for (const lag of numbers.led?.followerLags() ?? [])
+            this.#line(`${name}${labels.slice(0, -1)},broker="${lag.brokerId}"}`, family.read(lag));
           if (this.#isSliceOver()) await this.#rest();
         }
         break;
