@@ -131,6 +131,9 @@ function detailOf(type: ClusterEvent["type"], wire: WireClusterEvent, reason: st
     case "controller-changed":
     case "broker-up":
     case "broker-shutting-down":
+    case "broker-draining":
+    case "broker-undrained":
+    case "broker-unregistered":
     case "directory-failed":
     case "disk-full":
     case "disk-freed":
@@ -161,6 +164,10 @@ function detailOf(type: ClusterEvent["type"], wire: WireClusterEvent, reason: st
     case "replica-damaged":
     case "replica-repaired":
       return { topic, partition, broker: wire.brokerId };
+    case "reassignment-started":
+    case "reassignment-done":
+    case "reassignment-cancelled":
+      return { topic, partition, replicas: wire.replicas, adding: wire.adding, removing: wire.removing };
     case "gap":
       return { fromOffset: wire.fromOffset, toOffset: wire.metadataOffset };
     default:

@@ -472,7 +472,9 @@ export type ClusterChange =
   | { type: "broker-up"; detail: { broker: number } }
   /** Fenced. `silent`: it was not heard of for its session. */
   | { type: "broker-down"; detail: { broker: number; reason: "silent" | "shutdown" | "directory-failed" } }
-  | { type: "broker-shutting-down" | "directory-failed"; detail: { broker: number } }
+  | { type: "broker-shutting-down" | "directory-failed" | "broker-unregistered"; detail: { broker: number } }
+  /** An operator takes it out of service; and back into it. */
+  | { type: "broker-draining" | "broker-undrained"; detail: { broker: number } }
   /** No room but the reserve; and room again. */
   | { type: "disk-full" | "disk-freed"; detail: { broker: number } }
   | { type: "topic-created" | "partitions-added"; detail: { topic: string; partitions: number } }
@@ -493,6 +495,11 @@ export type ClusterChange =
   | { type: "isr-shrunk"; detail: IsrChange & { reason: DepartureReason } }
   | { type: "isr-expanded"; detail: IsrChange & { reason: "caught-up" | "elected" } }
   | { type: "replica-damaged" | "replica-repaired"; detail: TopicPartition & { broker: number } }
+  /** `replicas`: the target; of a cancelled one what the partition is left with. */
+  | {
+      type: "reassignment-started" | "reassignment-done" | "reassignment-cancelled";
+      detail: TopicPartition & { replicas: number[]; adding: number[]; removing: number[] };
+    }
   /** Events of these offsets, both included, are not known any more where they were asked for. */
   | { type: "gap"; detail: { fromOffset: Offset; toOffset: Offset } };
 
@@ -507,6 +514,8 @@ export type DepartureReason =
   | "damaged"
   | "full"
   | "reassigned"
+  /** An operator takes its broker out of service. */
+  | "drained"
   /** Too far behind its leader for replica.lag.time.max.ms. */
   | "lagging"
   /** Another one was chosen to lead, and counts from there on. */

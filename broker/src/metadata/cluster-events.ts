@@ -10,7 +10,7 @@
  * Not here: keeping them (runtime/event-timeline).
  */
 import type { BrokerImage, ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "./image.ts";
-import { isSameList } from "./partition-rules.ts";
+import { isReassigning, isSameList, targetOf } from "./partition-rules.ts";
 import type { LeaderChoice, MetadataRecord } from "./records.ts";
 
 /** Why a replica left an ISR, or a leader its partition. */
@@ -25,6 +25,8 @@ export type DepartureReason =
   /** Its broker has no room but the reserve, and the others are enough. */
   | "full"
   | "reassigned"
+  /** An operator takes its broker out of service, and others may lead. */
+  | "drained"
   /** The leader took it out: it was too far behind for `replica.lag.time.max.ms`. */
   | "lagging"
   /** Another one was chosen to lead, and counts from there on. */
@@ -65,7 +67,15 @@ export type PartitionEvent =
       /** Of the first member that left, or came. */
       readonly reason: DepartureReason | ArrivalReason;
     } & OfPartition)
-  | ({ readonly type: "replica-damaged" | "replica-repaired"; readonly brokerId: number } & OfPartition);
+  | ({ readonly type: "replica-damaged" | "replica-repaired"; readonly brokerId: number } & OfPartition)
+  | ({
+      /** Done: the target alone is left. Cancelled: what was before is left. */
+      readonly type: "reassignment-started" | "reassignment-done" | "reassignment-cancelled";
+      /** The target; of a cancelled one what it is left with. */
+      readonly replicas: readonly number[];
+      readonly adding: readonly number[];
+      readonly removing: readonly number[];
+    } & OfPartition);
 
 export type ClusterEvent =
   | PartitionEvent
@@ -78,7 +88,9 @@ export type ClusterEvent =
       readonly brokerId: number;
       readonly reason: "silent" | "shutdown" | "directory-failed";
     }
-  | { readonly type: "broker-shutting-down" | "directory-failed"; readonly brokerId: number }
+  | { readonly type: "broker-shutting-down" | "directory-failed" | "broker-unregistered"; readonly brokerId: number }
+  /** An operator takes it out of service; and back into it. */
+  | { readonly type: "broker-draining" | "broker-undrained"; readonly brokerId: number }
   /** No room but the reserve; and room again. */
   | { readonly type: "disk-full" | "disk-freed"; readonly brokerId: number }
   | { readonly type: "topic-created" | "partitions-added"; readonly topic: string; readonly partitions: number }
@@ -107,6 +119,7 @@ export function clusterEvents(
   for (const brokerId of delta.brokersChanged) {
     const broker = after.brokers.get(brokerId);
     if (broker !== undefined) events.push(...brokerEvents(before, after, broker));
+    else if (before.brokers.has(brokerId)) events.push({ type: "broker-unregistered", brokerId });
   }
   for (const { name, partitions } of delta.topicsCreated)
     events.push({ type: "topic-created", topic: name, partitions: partitions.length });
@@ -133,6 +146,8 @@ function* brokerEvents(before: ClusterImage, after: ClusterImage, broker: Broker
   const wasUp = was !== undefined && !was.isFenced && was.brokerEpoch === broker.brokerEpoch;
   if (!broker.isFenced && !wasUp) yield { type: "broker-up", brokerId };
   if (broker.isShuttingDown && was?.isShuttingDown !== true) yield { type: "broker-shutting-down", brokerId };
+  if (broker.isDraining !== (was?.isDraining ?? false))
+    yield { type: broker.isDraining ? "broker-draining" : "broker-undrained", brokerId };
   if (broker.isOffline && was?.isOffline !== true) yield { type: "directory-failed", brokerId };
   if (broker.isFull !== (was?.isFull ?? false)) yield { type: broker.isFull ? "disk-full" : "disk-freed", brokerId };
   if (broker.isFenced && wasUp) {
@@ -238,6 +253,8 @@ function* eventsOf(was: PartitionImage, now: PartitionImage, around: Around): It
     if (choice === "unclean") yield { type: "unclean-election", ...change, reason: "unclean" };
     else yield { type: "leader-changed", ...change, reason: whyLed(was, now, around) };
   }
+  const reassignment = reassignmentOf(was, now);
+  if (reassignment !== null) yield { ...reassignment, ...place };
   if (isSameList(was.isr, now.isr)) return;
   const left = was.isr.find((id) => !now.isr.includes(id));
   const lists = { ...place, isr: now.isr, isrBefore: was.isr };
@@ -246,6 +263,37 @@ function* eventsOf(was: PartitionImage, now: PartitionImage, around: Around): It
     const isElected = was.isr.length === 0 && now.isr.length === 1 && now.leaderId === now.isr[0];
     yield { type: "isr-expanded", ...lists, reason: isElected ? "elected" : "caught-up" };
   }
+}
+
+/** A new target in the place of one that is under way is a start of its own. */
+function reassignmentOf(
+  was: PartitionImage,
+  now: PartitionImage,
+): {
+  readonly type: "reassignment-started" | "reassignment-done" | "reassignment-cancelled";
+  readonly replicas: readonly number[];
+  readonly adding: readonly number[];
+  readonly removing: readonly number[];
+} | null {
+  const target = targetOf(now);
+  if (isReassigning(now)) {
+    const { addingReplicas: adding, removingReplicas: removing } = now;
+    if (isReassigning(was) && isSameList(targetOf(was), target)) return null;
+    return { type: "reassignment-started", replicas: target, adding, removing };
+  }
+  const isBegunAndDone = !isReassigning(was) && !isSameMembers(was.replicas, target);
+  if (!isReassigning(was) && !isBegunAndDone) return null;
+  const isReached = isBegunAndDone || isSameList(targetOf(was), target);
+  return {
+    type: isReached ? "reassignment-done" : "reassignment-cancelled",
+    replicas: target,
+    adding: target.filter((id) => was.addingReplicas.includes(id) || !was.replicas.includes(id)),
+    removing: was.replicas.filter((id) => !target.includes(id)),
+  };
+}
+
+function isSameMembers(left: readonly number[], right: readonly number[]): boolean {
+  return left.length === right.length && left.every((id) => right.includes(id));
 }
 
 function whyLed(was: PartitionImage, now: PartitionImage, around: Around): LeaderReason {
@@ -270,7 +318,8 @@ function whyGone(brokerId: number, now: PartitionImage, { before, after, topic, 
   if (isNewlyDamaged(was, broker, topic.topicId, now.partition)) return "damaged";
   if (choice === "unclean") return "unclean";
   if (choice === "lastIsr") return "longest-log";
-  return broker.isFull && was?.isFull !== true ? "full" : "lagging";
+  if (broker.isFull && was?.isFull !== true) return "full";
+  return broker.isDraining && was?.isDraining !== true ? "drained" : "lagging";
 }
 
 function isNewlyDamaged(

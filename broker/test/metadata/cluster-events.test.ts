@@ -130,6 +130,40 @@ describe("clusterEvents", () => {
     ]);
   });
 
+  it("tells a reassignment's begin, end and cancellation, a drained broker and a forgotten one", () => {
+    const cluster = new EventBench(4);
+    cluster.create("t", [[1, 2, 3]]);
+    const topicId = cluster.topicId();
+    const reassign = (replicas: number[], addingReplicas: number[], removingReplicas: number[]): void =>
+      cluster.apply({ type: "partitionReassigned", topicId, partition: 0, replicas, addingReplicas, removingReplicas });
+    const place = { topic: "t", partition: 0 };
+    expect(cluster.after(() => reassign([4, 2, 3, 1], [4], [1]))).to.deep.equal([
+      { type: "reassignment-started", ...place, replicas: [4, 2, 3], adding: [4], removing: [1] },
+    ]);
+    expect(cluster.after(() => reassign([1, 2, 3], [], []))).to.deep.equal([
+      { type: "reassignment-cancelled", ...place, replicas: [1, 2, 3], adding: [], removing: [4] },
+    ]);
+    reassign([4, 2, 3, 1], [4], [1]);
+    const done = cluster.after(() => cluster.alter([4, 2, 3, 1]));
+    expect(done.find(({ type }) => type === "reassignment-done")).to.deep.equal({
+      type: "reassignment-done",
+      ...place,
+      replicas: [4, 2, 3],
+      adding: [4],
+      removing: [1],
+    });
+    expect(told(done)).to.include("leader-changed t:0 1>4 reassigned");
+    expect(told(done).at(-1)).to.equal("isr-shrunk t:0 2,3,1>4,2,3 reassigned");
+    const draining = cluster.after(() => cluster.apply({ type: "brokerDraining", brokerId: 4, isDraining: true }));
+    expect(told(draining)).to.include("broker-draining 4");
+    const back = cluster.after(() => cluster.apply({ type: "brokerDraining", brokerId: 4, isDraining: false }));
+    expect(told(back)).to.deep.equal(["broker-undrained 4"]);
+    cluster.fence(1);
+    expect(told(cluster.after(() => cluster.apply({ type: "brokerUnregistered", brokerId: 1 })))).to.deep.equal([
+      "broker-unregistered 1",
+    ]);
+  });
+
   it("tells topics, settings and disks, and of settings names alone", () => {
     const cluster = bench();
     expect(cluster.after(() => cluster.create("u", [[1], [2]]))).to.deep.equal([

@@ -88,6 +88,12 @@ function tellingOf(event: ClusterEvent): { readonly what: string; readonly text:
       return ofBroker(event.detail, DOWN[event.detail.reason] ?? "");
     case "broker-shutting-down":
       return ofBroker(event.detail, "hands over what it leads");
+    case "broker-draining":
+      return ofBroker(event.detail, "is taken out of service");
+    case "broker-undrained":
+      return ofBroker(event.detail, "is back in service");
+    case "broker-unregistered":
+      return ofBroker(event.detail, "is forgotten by the cluster");
     case "directory-failed":
       return ofBroker(event.detail, "its log directory failed");
     case "disk-full":
@@ -123,6 +129,12 @@ function tellingOf(event: ClusterEvent): { readonly what: string; readonly text:
       return ofPartition(event.detail, `bad bytes on the disk of broker ${event.detail.broker}`);
     case "replica-repaired":
       return ofPartition(event.detail, `the replica on broker ${event.detail.broker} is whole again`);
+    case "reassignment-started":
+      return ofPartition(event.detail, `to ${event.detail.replicas.join(",")}${movesOf(event.detail)}`);
+    case "reassignment-done":
+      return ofPartition(event.detail, `on ${event.detail.replicas.join(",")}${movesOf(event.detail)}`);
+    case "reassignment-cancelled":
+      return ofPartition(event.detail, `stays on ${event.detail.replicas.join(",")}`);
     case "gap": {
       const { fromOffset, toOffset } = event.detail;
       const which = fromOffset === toOffset ? `of offset ${fromOffset}` : `of offsets ${fromOffset} to ${toOffset}`;
@@ -155,6 +167,7 @@ const REASONS: Readonly<Record<string, string>> = {
   damaged: "bad bytes on disk",
   full: "its broker has no room",
   reassigned: "moved to other brokers",
+  drained: "its broker is taken out of service",
   lagging: "too far behind its leader",
   "longest-log": "the longest log of the last ISR leads",
   unclean: "what the new leader lacks is lost",
@@ -166,6 +179,14 @@ const REASONS: Readonly<Record<string, string>> = {
 
 function reasonText(reason: string): string {
   return REASONS[reason] ?? reason;
+}
+
+function movesOf({ adding, removing }: { readonly adding: number[]; readonly removing: number[] }): string {
+  const moves = [
+    ...(adding.length > 0 ? [`adds ${adding.join(",")}`] : []),
+    ...(removing.length > 0 ? [`removes ${removing.join(",")}`] : []),
+  ];
+  return moves.length === 0 ? "" : `: ${moves.join(", ")}`;
 }
 
 function ofBroker({ broker }: { readonly broker: number }, text: string): { what: string; text: string } {

@@ -35,6 +35,9 @@ export interface WireClusterEvent {
   keysSet: string[];
   keysUnset: string[];
   fromOffset: number;
+  replicas: number[];
+  adding: number[];
+  removing: number[];
 }
 
 const clusterEvent = message<WireClusterEvent>({
@@ -55,6 +58,9 @@ const clusterEvent = message<WireClusterEvent>({
   keysSet: strings(15),
   keysUnset: strings(16),
   fromOffset: uint64(17),
+  replicas: sint32s(18),
+  adding: sint32s(19),
+  removing: sint32s(20),
 });
 
 export const watchEvents = {

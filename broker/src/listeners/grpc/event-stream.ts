@@ -79,6 +79,9 @@ const NOTHING: WireClusterEvent = {
   keysSet: [],
   keysUnset: [],
   fromOffset: 0,
+  replicas: [],
+  adding: [],
+  removing: [],
 };
 
 function toWireEvents({ metadataOffset, at, events }: TimelineEntry): WireClusterEvent[] {
@@ -89,6 +92,10 @@ function toWireEvents({ metadataOffset, at, events }: TimelineEntry): WireCluste
       return { ...head, type, resource, keysSet: [...set], keysUnset: [...unset] };
     }
     if ("isr" in event) return { ...head, ...event, isr: [...event.isr], isrBefore: [...event.isrBefore] };
+    if ("replicas" in event) {
+      const { replicas, adding, removing } = event;
+      return { ...head, ...event, replicas: [...replicas], adding: [...adding], removing: [...removing] };
+    }
     return { ...head, ...event };
   });
 }
