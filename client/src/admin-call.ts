@@ -82,8 +82,7 @@ export async function change<Method extends AdminMethod>(
 }
 
 function isUncertain(response: object): boolean {
-  if (!("results" in response)) return false;
-  const results = response.results as readonly Partial<ItemResult>[];
+  const results = ("results" in response ? response.results : [response]) as readonly Partial<ItemResult>[];
   return results.some(({ errorCode = 0 }) => errorCode !== 0 && errorRow(errorCode).name === "NETWORK_EXCEPTION");
 }
 

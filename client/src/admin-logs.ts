@@ -2,8 +2,9 @@
 import { type DescribeLogDirsResponse, errorRow, type LogDir as WireDir } from "@tidemark/proto";
 import { askEach, limitsOf } from "./admin-call.ts";
 import { BrokerError, brokerErrorOf } from "./errors.ts";
+import type { Limits } from "./pause.ts";
 import type { Cluster } from "./transport/cluster.ts";
-import type { CallOptions, LogDir, LogDisk } from "./types.ts";
+import type { CallOptions, LogDir, LogDisk, TopicPartition } from "./types.ts";
 
 export interface LogAdmin {
   /**
@@ -50,6 +51,22 @@ async function* logDirs(
     if (answer instanceof BrokerError) failure ??= answer;
   }
   if (failure !== null) throw failure;
+}
+
+/** Every replica on these brokers; nothing of one that does not answer. */
+export async function replicasOn(
+  cluster: Cluster,
+  brokers: Iterable<number>,
+  limits: Limits,
+): Promise<(TopicPartition & { readonly broker: number; readonly bytes: number })[]> {
+  const answers = await askEach(cluster, "describeLogDirs", () => ({}), brokers, limits);
+  return [...answers].flatMap(([broker, answer]) =>
+    answer instanceof BrokerError
+      ? []
+      : answer.dirs.flatMap(({ replicas }) =>
+          replicas.map(({ topic, partition, bytes }) => ({ topic, partition, broker, bytes })),
+        ),
+  );
 }
 
 async function* logDisks(

@@ -1,4 +1,4 @@
-/** Partitions of many topics at once, and one of them closely. */
+/** Partitions of many topics at once, one of them closely, and who leads them. */
 import type { TopicDescription as WireTopic } from "@tidemark/proto";
 import { change, limitsOf, read, throwFailed } from "./admin-call.ts";
 import { brokerErrorOf, invalidArgument } from "./errors.ts";
@@ -41,9 +41,10 @@ export function createPartitionAdmin(cluster: Cluster): PartitionAdmin {
   });
 }
 
-async function* listPartitions(
+/** @param options with `mustExist: false` a topic that was named and is gone is left out */
+export async function* listPartitions(
   cluster: Cluster,
-  options: Parameters<PartitionAdmin["list"]>[0] = {},
+  options: NonNullable<Parameters<PartitionAdmin["list"]>[0]> & { mustExist?: boolean } = {},
 ): AsyncIterableIterator<PartitionDescription> {
   const limits = limitsOf(options);
   const named = options.topics === undefined ? null : [...new Set(options.topics)];
@@ -52,7 +53,7 @@ async function* listPartitions(
     // One that is deleted meanwhile is no failure, unless it was asked for.
     const topics = await topicsOf(cluster, names.slice(from, from + TOPICS_AT_ONCE), {
       limits,
-      mustExist: named !== null,
+      mustExist: options.mustExist ?? named !== null,
     });
     for (const { name, partitions } of topics) {
       for (const row of partitions) {

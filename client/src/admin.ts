@@ -1,10 +1,12 @@
 /** The admin door: the cluster, its health, its topics and their partitions, settings, metadata log, and what lies on disk. */
+import { type BrokerAdmin, createBrokerAdmin } from "./admin-brokers.ts";
 import { describeCluster, describeHealth } from "./admin-cluster.ts";
 import { watchCluster } from "./admin-events.ts";
 import { type ConfigAdmin, createConfigAdmin } from "./admin-configs.ts";
 import { createLogAdmin, type LogAdmin } from "./admin-logs.ts";
 import { createPartitionAdmin, type PartitionAdmin } from "./admin-partitions.ts";
 import { createRaftAdmin, type RaftAdmin } from "./admin-raft.ts";
+import { createReassignmentAdmin, type ReassignmentAdmin } from "./admin-reassignments.ts";
 import { createTopicAdmin, type TopicAdmin } from "./admin-topics.ts";
 import type { Cluster } from "./transport/cluster.ts";
 import type { CallOptions, ClusterDescription, ClusterEvent, HealthReport, WatchOptions } from "./types.ts";
@@ -21,7 +23,8 @@ export interface Admin {
    */
   watch(options?: WatchOptions): AsyncIterableIterator<ClusterEvent>;
   readonly topics: TopicAdmin;
-  readonly partitions: PartitionAdmin;
+  readonly partitions: PartitionAdmin & ReassignmentAdmin;
+  readonly brokers: BrokerAdmin;
   readonly configs: ConfigAdmin;
   readonly logs: LogAdmin;
   readonly raft: RaftAdmin;
@@ -33,7 +36,8 @@ export function createAdmin(cluster: Cluster): Admin {
     health: (options) => describeHealth(cluster, options),
     watch: (options) => watchCluster(cluster, options),
     topics: createTopicAdmin(cluster),
-    partitions: createPartitionAdmin(cluster),
+    partitions: Object.freeze({ ...createPartitionAdmin(cluster), ...createReassignmentAdmin(cluster) }),
+    brokers: createBrokerAdmin(cluster),
     configs: createConfigAdmin(cluster),
     logs: createLogAdmin(cluster),
     raft: createRaftAdmin(cluster),

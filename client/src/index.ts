@@ -5,11 +5,12 @@
  * grpc-js. Not here: the broker, and native code.
  */
 export type { Admin } from "./admin.ts";
-
+export type { BrokerAdmin } from "./admin-brokers.ts";
 export type { ConfigAdmin } from "./admin-configs.ts";
 export type { LogAdmin } from "./admin-logs.ts";
 export type { PartitionAdmin } from "./admin-partitions.ts";
 export type { RaftAdmin } from "./admin-raft.ts";
+export type { ReassignmentAdmin } from "./admin-reassignments.ts";
 export type { TopicAdmin } from "./admin-topics.ts";
 export { Client } from "./client.ts";
 export { codecs, topic } from "./codecs.ts";

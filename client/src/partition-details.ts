@@ -68,6 +68,8 @@ export function partitionDetail(row: WirePartition, isNew = false): PartitionDet
     lastIsr: row.lastIsr.map(({ brokerId, directoryId }) => ({ broker: brokerId, directoryId })),
     minIsr: row.minInsyncReplicas,
     recovering: row.recovering,
+    adding: row.addingReplicas,
+    removing: row.removingReplicas,
     start: known(row.logStartOffset),
     highWatermark: known(row.highWatermark),
     lastStable: known(row.lastStableOffset),

@@ -170,6 +170,8 @@ export interface BrokerDescription extends BrokerInfo {
   full: boolean;
   /** Its log directory failed. */
   offline: boolean;
+  /** It is to be emptied: it gets no new replicas, and leads only what nobody else may. */
+  draining: boolean;
   /** The machine that it shares with other brokers, below the rack. */
   machine?: string;
   /** Grows with each start of the broker. */
@@ -364,6 +366,10 @@ export interface PartitionDetail {
   minIsr: number;
   /** From an unclean choice of the leader until it has recovered. */
   recovering: boolean;
+  /** Of `replicas`, those that a reassignment adds: they copy, and are not in sync yet. */
+  adding: number[];
+  /** Of `replicas`, those that it lets go of when all others are in sync. */
+  removing: number[];
   start: Offset;
   highWatermark: Offset;
   lastStable: Offset;
@@ -385,6 +391,55 @@ export type PartitionTrouble =
   | "recovering";
 
 export type PartitionDescription = TopicPartition & PartitionDetail;
+
+/** A partition and the brokers that shall have a replica of it, the preferred leader first. */
+export interface PartitionAssignment extends TopicPartition {
+  readonly replicas: readonly number[];
+}
+
+/** Assignments, each partition once; as a map from `topic:partition` too. */
+export type ReassignmentPlan = Iterable<PartitionAssignment> | ReadonlyMap<string, readonly number[]>;
+
+/** What a plan is to bring about. Replicas that need not move stay where they are. */
+export type ReassignmentGoal =
+  /** These brokers, and those that are being drained, have no replica any more. */
+  | { drain: number | readonly number[] }
+  /** The partitions of these topics are on these brokers, and evenly. */
+  | { topics: readonly string[]; brokers: readonly number[] }
+  /** Brokers have as many replicas as each other, those that are being drained none: of these topics, or of all. */
+  | { balance: true; topics?: readonly string[] }
+  /** Just this: what of it is to be done still. */
+  | { assignments: ReassignmentPlan };
+
+/** One partition of a plan. */
+export interface PartitionMove extends PartitionAssignment {
+  /** Where it is, or is on its way to. */
+  readonly current: readonly number[];
+  /** Of `replicas`, those that have to copy it. */
+  readonly adding: readonly number[];
+  /** Of `current`, those that let go of it. */
+  readonly removing: readonly number[];
+  /** What is copied, to all of them; null where its leader did not say. */
+  readonly bytes: number | null;
+}
+
+/** A move under way. */
+export interface Reassignment extends TopicPartition {
+  /** As they will be, the preferred leader first. */
+  replicas: number[];
+  adding: number[];
+  removing: number[];
+  /** How far each added replica is, where that was asked for. */
+  copies: ReplicaCopy[];
+}
+
+export interface ReplicaCopy {
+  broker: number;
+  /** What it has; null where its broker did not say. */
+  bytes: number | null;
+  /** What its leader has; null where that did not say. */
+  ofBytes: number | null;
+}
 
 /** Whose settings. */
 export type ConfigResource =

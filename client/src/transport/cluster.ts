@@ -94,6 +94,7 @@ export class Cluster implements MetadataListener {
   readonly #topics = new Map<string, TopicState>();
   /** With the topic that each listens for; null: for any that is in use. */
   readonly #listeners = new Map<LeaderListener, string | null>();
+  readonly #topicListeners = new Map<(topic: string) => void, ReadonlySet<string>>();
   readonly #every: Every;
   /** Ends the looking for topics that nobody uses; null while there is none. */
   #stopSweeping: (() => void) | null = null;
@@ -166,6 +167,12 @@ export class Cluster implements MetadataListener {
   onLeaders(listener: LeaderListener, topic: string | null = null): () => void {
     this.#listeners.set(listener, topic);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** `listener` is told whenever metadata of one of `topics` comes, changed or not; what this returns ends that. */
+  onTopicsTold(topics: ReadonlySet<string>, listener: (topic: string) => void): () => void {
+    this.#topicListeners.set(listener, topics);
+    return () => this.#topicListeners.delete(listener);
   }
 
   /** A broker that was asked for a partition, and does not lead it, says who does. False: nothing new. */
@@ -462,11 +469,14 @@ export class Cluster implements MetadataListener {
     if (metadataOffset >= this.#infoOffset) this.#applyBrokers(response);
     const moved = response.topics.filter((topic) => this.#applyTopic(topic, metadataOffset));
     for (const { name } of moved) for (const listener of this.#listeners.keys()) listener(name);
+    for (const { name } of response.topics)
+      for (const [listener, topics] of this.#topicListeners) if (topics.has(name)) listener(name);
     if (this.#topics.size > 0) this.#stopSweeping ??= this.#every(TOPIC_IDLE_MS / IDLE_STEPS, () => this.#forgetIdle());
   }
 
   #forgetIdle(): void {
-    const listenedFor = new Set(this.#listeners.values());
+    const listenedFor = new Set<string | null>(this.#listeners.values());
+    for (const topics of this.#topicListeners.values()) for (const name of topics) listenedFor.add(name);
     const idle: string[] = [];
     for (const [name, state] of this.#topics) {
       state.idleSteps += 1;

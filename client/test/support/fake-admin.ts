@@ -2,7 +2,13 @@
  * Brokers of which nothing is real but the wire: metadata, and the admin service with the answers that a test gives each. What
  * a test does not say has the defaults of the contract.
  */
-import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall } from "@grpc/grpc-js";
+import {
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+} from "@grpc/grpc-js";
 import { ADMIN_METHODS, type AdminCalls, type AdminMethod, DATA_SERVICE, wire } from "@tidemark/proto";
 import { loadAdminService } from "@tidemark/proto/control";
 
@@ -20,6 +26,27 @@ export class FakeAdminCluster implements AsyncDisposable {
     for (let id = 1; id <= count; id += 1) cluster.brokers.push(new FakeAdminBroker(cluster, id));
     await Promise.all(cluster.brokers.map((broker) => broker.listen()));
     return cluster;
+  }
+
+  /** Every watcher is told of the topic, as if it had changed. */
+  tell(topic: string): void {
+    for (const { watchers } of this.brokers) for (const watcher of watchers) watcher.write(this.metadataOf([topic]));
+  }
+
+  metadataOf(topics: readonly string[]): Buffer {
+    const partitions = [{ partition: 0, errorCode: 0, leaderId: 1, leaderEpoch: 0, replicas: [1], isr: [1] }];
+    return wire.metadataResponse.encode({
+      clusterId: "fake",
+      controllerId: 1,
+      metadataOffset: 1,
+      brokers: this.brokers.map(({ id, port }) => {
+        return { id, host: "127.0.0.1", port, rack: "", fenced: this.fenced.has(id) };
+      }),
+      topics: topics.map((name) => {
+        const topicId = Buffer.alloc(16);
+        return { name, topicId, errorCode: 0, errorMessage: "", internal: false, created: false, partitions };
+      }),
+    });
   }
 
   get addresses(): string[] {
@@ -43,23 +70,24 @@ export class FakeAdminBroker {
   answers: Answers = {};
   /** Calls of the admin service, in order. */
   readonly calls: AdminMethod[] = [];
+  /** Streams of clients that watch the metadata. */
+  readonly watchers = new Set<ServerDuplexStream<Buffer, Buffer>>();
   /** It takes calls and answers none, as a process that was stopped. */
   isMute = false;
   readonly #server = new Server();
 
   constructor(cluster: FakeAdminCluster, id: number) {
     this.id = id;
-    this.#unary(DATA_SERVICE.getMetadata.path, () =>
-      wire.metadataResponse.encode({
-        clusterId: "fake",
-        controllerId: 1,
-        metadataOffset: 1,
-        brokers: cluster.brokers.map(({ id: broker, port }) => {
-          return { id: broker, host: "127.0.0.1", port, rack: "", fenced: cluster.fenced.has(broker) };
-        }),
-        topics: [],
-      }),
+    this.#unary(DATA_SERVICE.getMetadata.path, (bytes) =>
+      cluster.metadataOf(wire.metadataRequest.decode(bytes).topics),
     );
+    const watch = (call: ServerDuplexStream<Buffer, Buffer>): void => {
+      this.watchers.add(call);
+      call.on("data", (bytes: Buffer) => call.write(cluster.metadataOf(wire.watchMetadataRequest.decode(bytes).watch)));
+      call.on("error", () => undefined);
+      call.on("end", () => call.end());
+    };
+    this.#server.register(DATA_SERVICE.watchMetadata.path, watch, asIs, asIs, "bidi");
     const definitions = Object.values(loadAdminService());
     for (const [name, path] of Object.entries(ADMIN_METHODS) as [AdminMethod, string][]) {
       const definition = definitions.find((one) => one.path === path);
