@@ -12,6 +12,8 @@ export interface Question {
   readonly name: string;
   /** "Delete orders with all its records?" */
   readonly text: string;
+  /** What is said behind it; "Type its name". */
+  readonly prompt?: string;
   /** How it is said that nothing happened: "orders was not deleted". */
   readonly declined: string;
 }
@@ -41,7 +43,7 @@ export async function confirm(
   try {
     for (const question of questions) {
       const answer = await terminal
-        .question(`${question.text} Type its name: `, { signal: context.signal })
+        .question(`${question.text} ${question.prompt ?? "Type its name"}: `, { signal: context.signal })
         .catch((error: unknown) => leftUnanswered(context, question, error));
       if (answer.trim() !== question.name) throw new CliFailure("DECLINED", question.declined);
     }

@@ -25,6 +25,10 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
   ["--under-replicated-partitions", "did you mean tidemark partitions list --unhealthy?"],
   ["--unavailable-partitions", "did you mean tidemark partitions list --unhealthy?"],
   ["--under-min-isr-partitions", "did you mean tidemark partitions list --unhealthy?"],
+  ["--execute", "`partitions reassign` does it unless --dry-run is given"],
+  ["--generate", "did you mean --dry-run?"],
+  ["--verify", "did you mean tidemark partitions reassignments, with --wait to see them to their end?"],
+  ["--topics-to-move-json-file", "did you mean --topics a,b?"],
   ["--port", "did you mean --grpc-port?"],
 ]);
 
@@ -56,6 +60,10 @@ const SUB_COMMANDS: ReadonlyMap<string, readonly string[]> = new Map([
   ["describe", ["get", "info", "status"]],
   ["rm", ["delete"]],
   ["remove", ["delete"]],
+  ["decommission", ["drain"]],
+  ["unregister", ["remove"]],
+  ["move", ["reassign"]],
+  ["rebalance", ["balance"]],
   ["add", ["create"]],
   ["new", ["create"]],
   ["update", ["alter", "set"]],

@@ -157,6 +157,16 @@ export const OWN_CODES: readonly OwnCode[] = [
     hint: "Behind the recovery point it is a torn tail that the next start cuts; in front of it, data was lost.",
   },
   {
+    code: "INVALID_PLAN",
+    text: "A file for `partitions reassign --plan` is no plan; nothing was moved.",
+    hint: "`partitions reassign --topics a,b --brokers 1,2,3 --dry-run -o json` writes one.",
+  },
+  {
+    code: "BROKER_IN_USE",
+    text: "A broker that is to be removed runs, has replicas, or is a voter of the metadata log; nothing was changed.",
+    hint: "Drain it, take its vote, stop it, in this order; the error names what comes next.",
+  },
+  {
     code: "INVALID_PROFILES",
     text: "The file of profiles does not parse, or a setting in it makes no sense.",
     hint: "Correct the named line; `tidemark profile edit` opens the file.",

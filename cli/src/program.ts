@@ -51,12 +51,12 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "partitions",
-    summary: "where partitions are, and what is wrong with them",
-    load: async () => (await import("./tree/cluster.ts")).buildPartitions,
+    summary: "where partitions are, what is wrong with them, and moving them",
+    load: async () => (await import("./tree/partitions.ts")).buildPartitions,
   },
   {
     name: "cluster",
-    summary: "the cluster, its health, its brokers",
+    summary: "the cluster, its health, its brokers; emptying and removing one",
     load: async () => (await import("./tree/cluster.ts")).buildCluster,
   },
   {

@@ -2,7 +2,7 @@
  * `completion bash|zsh|fish|powershell` prints what a shell reads; the shell then asks `tidemark __complete WORD...` at every
  * Tab, which answers from the command tree, one candidate a line, with a description behind a tab.
  *
- * Names of topics come from a broker, within half a second or not at all. TIDEMARK_COMPLETE_TOPICS=off asks none, =2s has more patience.
+ * Names of topics, and ids of brokers, come from a broker, within half a second or not at all. TIDEMARK_COMPLETE_TOPICS=off asks none, =2s has more patience.
  */
 import { readdirSync } from "node:fs";
 import { Writable } from "node:stream";
@@ -46,6 +46,8 @@ async function namesOf(context: CommandContext, { names, prefix }: Completion): 
       return plain(await topicNames(context));
     case "partition":
       return plain(await partitionNames(context, prefix));
+    case "broker":
+      return plain(await brokerIds(context));
     case "resource":
       if (prefix.startsWith("topic/")) return plain((await topicNames(context)).map((name) => `topic/${name}`));
       return plain(["cluster", "broker/", "topic/"]);
@@ -89,6 +91,14 @@ async function partitionNames(context: CommandContext, prefix: string): Promise<
     for (const { partition } of detail) names.push(`${topic}:${partition}`);
   });
   return names;
+}
+
+async function brokerIds(context: CommandContext): Promise<string[]> {
+  const ids: string[] = [];
+  await withPatience(context, async ({ admin }, timeout) => {
+    for (const { id } of (await admin.cluster({ timeout })).brokers) ids.push(String(id));
+  });
+  return ids;
 }
 
 async function withPatience(

@@ -10,7 +10,7 @@ import { formatMs, plural } from "./units.ts";
 export type BrokerRow = ReturnType<typeof brokerShape>;
 
 export function brokerShape(broker: BrokerDescription, controllerId: number) {
-  const { id, host, port, rack = null, machine = null, alive, fenced, shuttingDown, full, offline } = broker;
+  const { id, host, port, rack = null, machine = null, alive, fenced, shuttingDown, draining, full, offline } = broker;
   const { leaders, replicas, epoch, version } = broker;
   const controller = id === controllerId;
   return {
@@ -22,6 +22,7 @@ export function brokerShape(broker: BrokerDescription, controllerId: number) {
     alive,
     fenced,
     shuttingDown,
+    draining,
     full,
     offline,
     controller,
@@ -32,9 +33,14 @@ export function brokerShape(broker: BrokerDescription, controllerId: number) {
   };
 }
 
-function stateOf({ alive, shuttingDown, full, offline }: BrokerRow): string {
+function stateOf({ alive, shuttingDown, draining, full, offline }: BrokerRow): string {
   const first = !alive ? "down" : shuttingDown ? "shutting down" : "alive";
-  return [first, ...(full ? ["full"] : []), ...(offline ? ["disk offline"] : [])].join(", ");
+  return [
+    first,
+    ...(draining ? ["draining"] : []),
+    ...(full ? ["full"] : []),
+    ...(offline ? ["disk offline"] : []),
+  ].join(", ");
 }
 
 export const BROKER_COLUMNS: readonly Column<BrokerRow>[] = [

@@ -20,6 +20,8 @@ export function partitionShape(detail: PartitionDetail) {
     lastIsr: detail.lastIsr.map(({ broker, directoryId }) => ({ broker, directoryId })),
     minIsr: detail.minIsr,
     recovering: detail.recovering,
+    adding: detail.adding,
+    removing: detail.removing,
     start: known(detail.start),
     highWatermark: known(detail.highWatermark),
     lastStable: known(detail.lastStable),

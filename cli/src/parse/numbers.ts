@@ -1,8 +1,9 @@
-/** Whole numbers, ports, partition lists and rates from the command line. All throw CliFailure USAGE. */
+/** Whole numbers, ports, lists of partitions and brokers, and rates from the command line. All throw CliFailure USAGE. */
 import { usageFailure } from "../failure.ts";
+import { parseBytes } from "./size.ts";
 
 const PORT_MAX = 65_535;
-/** Partition numbers are 32-bit on the wire. */
+/** Partition numbers and broker ids are 32-bit on the wire. */
 const PARTITION_MAX = 2 ** 31 - 1;
 
 export function parseWholeNumber(text: string, range: { min: number; max?: number }): number {
@@ -31,6 +32,22 @@ export function parsePartition(text: string): number {
 export function parsePartitions(text: string): number[] {
   const partitions = new Set(text.split(",").map((part) => parsePartition(part.trim())));
   return [...partitions].sort((a, b) => a - b);
+}
+
+export function parseBrokerId(text: string): number {
+  return parseWholeNumber(text, { min: 0, max: PARTITION_MAX });
+}
+
+/** `1,2,3`: in this order, each once. */
+export function parseBrokerIds(text: string): number[] {
+  return [...new Set(text.split(",").map((part) => parseBrokerId(part.trim())))];
+}
+
+/** `50MB/s`, `512KiB/s`, `1000000`: bytes per second. */
+export function parseThrottle(text: string): number {
+  const bytes = parseBytes(text.replace(/\/s$/, ""));
+  if (bytes === null || bytes === 0) throw usageFailure("expected bytes per second, such as 50MB/s, above 0");
+  return bytes;
 }
 
 const RATE_UNIT_MS: ReadonlyMap<string, number> = new Map([

@@ -1,11 +1,11 @@
-/** `cluster`, `partitions`: what an operator looks at. */
+/** `cluster`: what an operator looks at, and brokers that come and go. */
 import { Argument, type Command } from "commander";
 import type { HealthRequest } from "../commands/cluster.ts";
+import type { DrainRequest } from "../commands/cluster-members.ts";
 import type { EventsRequest } from "../commands/events.ts";
-import type { ElectLeaderRequest, ListPartitionsRequest } from "../commands/partitions.ts";
 import { parseDurationMs } from "../parse/duration.ts";
-import { parseWholeNumber } from "../parse/numbers.ts";
-import { parseTopicPartition, type TopicPartitionName } from "../parse/topic-partition.ts";
+import { parseBrokerId, parseWholeNumber } from "../parse/numbers.ts";
+import { rollbackOption, throttleOption, WAIT_FLAG } from "./move-options.ts";
 import { asArgument, type Launch, parsed, withTraits } from "./options.ts";
 
 export function buildCluster(cluster: Command, launch: Launch): void {
@@ -39,63 +39,57 @@ export function buildCluster(cluster: Command, launch: Launch): void {
     .action((options: EventsRequest, command: Command) =>
       launch(command, async (context) => (await import("../commands/events.ts")).clusterEvents(context, options)),
     );
-}
-
-export function buildPartitions(partitions: Command, launch: Launch): void {
-  withTraits(partitions.command("list [topic...]"), { isWatchable: true, argument: "topic" })
-    .description("partitions of these topics, or of all")
-    .option("--unhealthy", "only those with troubles, the broker's own topics among them")
-    .option("--internal", "also those of the broker's own topics")
-    .addHelpText("after", TROUBLES_HELP)
-    .action((topics: string[], options: Omit<ListPartitionsRequest, "topics">, command: Command) =>
+  withTraits(cluster.command("drain"), { hasDryRun: true, argument: "broker" })
+    .addArgument(brokerArgument())
+    .description("empty a broker: its replicas move to the others, and it gets no new ones")
+    .addOption(throttleOption())
+    .option(WAIT_FLAG, "return when it has no replica any more")
+    .addOption(rollbackOption())
+    .addHelpText("after", DRAIN_HELP)
+    .action((broker: number, options: Omit<DrainRequest, "broker">, command: Command) =>
       launch(command, async (context) =>
-        (await import("../commands/partitions.ts")).listPartitions(context, { topics, ...options }),
+        (await import("../commands/cluster-members.ts")).drainBroker(context, { broker, ...options }),
       ),
     );
-  withTraits(partitions.command("describe"), { isWatchable: true, argument: "partition" })
-    .addArgument(
-      new Argument("<topic:partition...>", "such as orders:0").argParser(
-        (text: string, before: readonly TopicPartitionName[] | undefined) => [
-          ...(before ?? []),
-          asArgument(parseTopicPartition, text),
-        ],
-      ),
-    )
-    .description("one partition closely: its leader, and each replica with its size and lag")
-    .action((named: TopicPartitionName[], _options: unknown, command: Command) =>
+  withTraits(cluster.command("undrain"), { hasDryRun: true, argument: "broker" })
+    .addArgument(brokerArgument())
+    .description("let a broker that was drained have replicas again")
+    .action((broker: number, _options: unknown, command: Command) =>
       launch(command, async (context) =>
-        (await import("../commands/partitions.ts")).describePartitions(context, { partitions: named }),
+        (await import("../commands/cluster-members.ts")).undrainBroker(context, { broker }),
       ),
     );
-  withTraits(partitions.command("elect-leader"), { hasDryRun: true, argument: "partition" })
-    .addArgument(new Argument("<kind>", "who is to lead").choices(["preferred", "unclean"]))
-    .addArgument(
-      new Argument("[topic:partition...]", "such as orders:0; none: all of them").argParser(
-        (text: string, before: readonly TopicPartitionName[] | undefined) => [
-          ...(before ?? []),
-          asArgument(parseTopicPartition, text),
-        ],
+  withTraits(cluster.command("remove"), { hasDryRun: true, argument: "broker" })
+    .addArgument(brokerArgument())
+    .description("forget a broker that was drained and stopped, for good")
+    .addHelpText("after", REMOVE_HELP)
+    .action((broker: number, _options: unknown, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/cluster-members.ts")).removeBroker(context, { broker }),
       ),
-    )
-    .description("give leadership back to the preferred replicas, or to whoever lives where nobody leads")
-    .addHelpText("after", ELECT_HELP)
-    .action(
-      (
-        kind: ElectLeaderRequest["kind"],
-        named: TopicPartitionName[] | undefined,
-        _options: unknown,
-        command: Command,
-      ) =>
-        launch(command, async (context) =>
-          (await import("../commands/partitions.ts")).electLeader(context, { kind, partitions: named ?? [] }),
-        ),
     );
 }
 
-const ELECT_HELP = `
-preferred  the first replica of the assignment leads, if it is in sync; else PREFERRED_LEADER_NOT_AVAILABLE
-unclean    a partition without a leader is led by the living replica with the longest log, a damaged one last. What that
-           lacks is lost, so it asks, or needs --yes; ELIGIBLE_LEADERS_NOT_AVAILABLE: no replica lives
+function brokerArgument(): Argument {
+  return new Argument("<broker>", "its id").argParser((text: string) => asArgument(parseBrokerId, text));
+}
+
+const DRAIN_HELP = `
+The plan is that of \`partitions reassign\`: what need not move stays, racks are kept apart. Ctrl-C stops the waiting, not the moves.
+
+Examples:
+  tidemark cluster drain 1 --dry-run                       which replicas would go where
+  tidemark cluster drain 1 --throttle 50MB/s --wait        and return when it is empty
+  tidemark cluster undrain 1                               it may have replicas again
+`;
+
+const REMOVE_HELP = `
+Refused, with BROKER_IN_USE and what to do, while the broker has replicas, is a voter of the metadata log, or runs:
+
+  tidemark cluster drain 1 --wait
+  tidemark raft remove-voter 1                             if \`raft status\` names it as a voter
+  kill -TERM ...                                           its process
+  tidemark cluster remove 1
 `;
 
 const HEALTH_HELP = `
@@ -107,12 +101,4 @@ const EVENTS_HELP = `
 Without --since and --from all that the broker that answers still has: it keeps the last some thousand events since it started. With
 --follow alone what happens from now on. Events come from the metadata log: OFFSET is their place in it, the same at every broker, and
 --from OFFSET goes on there. TIME is by the clock of the controller. A gap is an event too: what happened there is not known any more.
-`;
-
-const TROUBLES_HELP = `
-leaderless        nobody can read or write it
-leader-silent     its leader did not answer, or has its log not open
-under-min-isr     fewer replicas in sync than min.insync.replicas: acks=all is refused
-under-replicated  a replica is not in sync
-recovering        its leader may have lacked records when it was chosen, and has not recovered yet
 `;

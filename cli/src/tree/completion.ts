@@ -115,6 +115,10 @@ const NAMED_VALUES: ReadonlyMap<string, ArgumentKind | "file"> = new Map([
   ["--load", "file"],
   ["--out", "file"],
   ["--build", "file"],
+  ["--plan", "file"],
+  ["--rollback", "file"],
+  ["--topics", "topic"],
+  ["--brokers", "broker"],
   ["--explain", "config-key"],
   ["--delete-config", "config-key"],
 ]);
@@ -127,6 +131,7 @@ const USUAL_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
   ["--at", ["earliest", "latest", "max-timestamp", "@-5m"]],
   ["--before", ["end"]],
   ["--host-address", ["127.0.0.1", "0.0.0.0"]],
+  ["--throttle", ["10MB/s", "50MB/s", "100MB/s"]],
   ["--timeout", ["1s", "10s", "1m"]],
   ["--watch", ["1s", "2s", "10s"]],
 ]);

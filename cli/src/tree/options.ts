@@ -25,7 +25,7 @@ export interface Traits {
   readonly argument: ArgumentKind | null;
 }
 
-export type ArgumentKind = "topic" | "partition" | "profile" | "resource" | "code" | "config-key";
+export type ArgumentKind = "topic" | "partition" | "broker" | "profile" | "resource" | "code" | "config-key";
 
 const STANDARD: Traits = {
   outputs: ROW_OUTPUTS,

@@ -37,6 +37,8 @@ describe("what help loads", () => {
     { args: ["configs", "set", "--help"], parts: ["configs.js"] },
     { args: ["help", "consume"], parts: ["records.js"] },
     { args: ["raft", "status", "--help"], parts: ["raft.js"] },
+    { args: ["cluster", "health", "--help"], parts: ["cluster.js", "move-options.js"] },
+    { args: ["partitions", "reassign", "--help"], parts: ["partitions.js", "move-options.js"] },
     { args: ["ctx", "--help"], parts: ["profile.js"] },
     { args: ["-b", "host:1", "dev", "--help"], parts: ["run.js"] },
   ]) {

@@ -3,12 +3,21 @@ import type {
   BrokerDescription,
   ClusterDescription,
   PartitionDescription,
+  PartitionMove,
   RaftNode,
   RaftStatus,
+  Reassignment,
 } from "@tidemark/client";
 import { expect } from "chai";
 import { parseOutput } from "../../src/global-flags.ts";
 import { BROKER_COLUMNS, brokerShape, printHealth, printInfo, printRaft } from "../../src/output/cluster-views.ts";
+import {
+  costOf,
+  MOVE_COLUMNS,
+  moveShape,
+  REASSIGNMENT_COLUMNS,
+  reassignmentShape,
+} from "../../src/output/move-views.ts";
 import { LIST_COLUMNS, listShape, printPartitions, type ReplicaRow } from "../../src/output/partition-views.ts";
 import { printRows } from "../../src/output/rows.ts";
 import { type TestContext, testContext, textOf } from "../support/context.ts";
@@ -23,6 +32,7 @@ function broker(id: number, over: Partial<BrokerDescription> = {}): BrokerDescri
     alive: true,
     fenced: false,
     shuttingDown: false,
+    draining: false,
     full: false,
     offline: false,
     epoch: 100 + id,
@@ -39,7 +49,7 @@ const CLUSTER: ClusterDescription = {
   metadataOffset: 1_234,
   brokers: [
     broker(1, { full: true, machine: "m1" }),
-    broker(2, { host: "::1", shuttingDown: true }),
+    broker(2, { host: "::1", shuttingDown: true, draining: true }),
     broker(3, { alive: false, fenced: true, leaders: 0, version: null }),
   ],
 };
@@ -106,6 +116,8 @@ const PARTITION: PartitionDescription = {
   lastIsr: [1, 2].map((id) => ({ broker: id, directoryId: `${id}BBBBBBBBBBBBBBBBBBBBB` })),
   minIsr: 2,
   recovering: false,
+  adding: [],
+  removing: [],
   start: 5,
   highWatermark: 1_205,
   lastStable: 1_205,
@@ -131,6 +143,41 @@ const LOGS: ReplicaRow[] = [
   { broker: 2, role: "follower", inSync: false, eligible: true, bytes: 2_000, end: 1_205, lag: 95, path: "/data" },
 ];
 
+const MOVES: PartitionMove[] = [
+  {
+    topic: "orders",
+    partition: 0,
+    current: [1, 2, 3],
+    replicas: [4, 2, 3],
+    adding: [4],
+    removing: [1],
+    bytes: 52_428_800,
+  },
+  { topic: "orders", partition: 1, current: [1, 2], replicas: [2, 1], adding: [], removing: [], bytes: 0 },
+  { topic: "payments", partition: 0, current: [1], replicas: [3, 4], adding: [3, 4], removing: [1], bytes: null },
+];
+const REASSIGNMENTS: Reassignment[] = [
+  {
+    topic: "orders",
+    partition: 0,
+    replicas: [4, 2, 3],
+    adding: [4],
+    removing: [1],
+    copies: [{ broker: 4, bytes: 13_107_200, ofBytes: 52_428_800 }],
+  },
+  {
+    topic: "payments",
+    partition: 0,
+    replicas: [3, 4],
+    adding: [3, 4],
+    removing: [1],
+    copies: [
+      { broker: 3, bytes: 10, ofBytes: 10 },
+      { broker: 4, bytes: null, ofBytes: 10 },
+    ],
+  },
+];
+
 const VIEWS: Record<string, (context: TestContext) => void> = {
   "cluster-info": (context) => printInfo(context, CLUSTER),
   "cluster-brokers": (context) =>
@@ -141,6 +188,9 @@ const VIEWS: Record<string, (context: TestContext) => void> = {
     ),
   "cluster-health": (context) => printHealth(context, HEALTH),
   "raft-status": (context) => printRaft(context, RAFT),
+  "partitions-moves": (context) => printRows(context, MOVES.map(moveShape), MOVE_COLUMNS),
+  "partitions-reassignments": (context) =>
+    printRows(context, REASSIGNMENTS.map(reassignmentShape), REASSIGNMENT_COLUMNS),
   "partitions-list": (context) => printRows(context, [PARTITION, LEADERLESS].map(listShape), LIST_COLUMNS),
   "partitions-describe": (context) =>
     printPartitions(context, [
@@ -148,6 +198,14 @@ const VIEWS: Record<string, (context: TestContext) => void> = {
       { partition: LEADERLESS, replicas: LOGS.map((log) => ({ ...log, role: "follower" })) },
     ]),
 };
+
+describe("what a plan costs", () => {
+  it("is a sentence: replicas, partitions, bytes as far as they are known", () => {
+    expect(costOf(MOVES)).to.equal("3 replicas of 3 partitions, at least 50.0 MiB to copy");
+    expect(costOf(MOVES.slice(0, 1))).to.equal("1 replica of 1 partition, 50.0 MiB to copy");
+    expect(costOf(MOVES.slice(1, 2))).to.equal("1 partition in another order, or with fewer replicas; nothing to copy");
+  });
+});
 
 describe("views of a cluster", () => {
   function shown(view: string, output: string, columns: readonly string[] | null = null): string {

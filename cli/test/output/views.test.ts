@@ -42,6 +42,8 @@ function partition(
     lastIsr: [{ broker: 1, directoryId: "CCCCCCCCCCCCCCCCCCCCCC" }],
     minIsr: 1,
     recovering: false,
+    adding: [],
+    removing: [],
     start,
     highWatermark: end,
     lastStable: end,
