@@ -1,19 +1,23 @@
 /**
  * AlterPartition (semantics 7(6)): a leader proposes in-sync replicas. Each proposal is decided by itself on the working state, with
  * its checks in the written order; what is accepted raises the partition epoch, also when the ISR is the one that was, and the
- * leader epoch only where it ends a reassignment, or lets another one lead than one that is being drained (7(8)).
+ * leader epoch only where it ends a reassignment, or lets another one lead than one that is being drained (7(8)). A broker that is
+ * back is taken into a thousand ISRs at once: those that become the same are one record.
  */
 import type { ErrorName } from "@tidemark/proto";
 import type { AlterPartitionsRequest, IsrProposal, IsrVerdict } from "./broker-requests.ts";
 import type { Decision } from "./decision.ts";
 import type { ClusterImage, PartitionImage } from "./image.ts";
-import { isReassigning, isUsable, withAcceptedIsr } from "./partition-rules.ts";
+import { ListPool } from "./list-pool.ts";
+import { isUsable, withAcceptedIsr } from "./partition-rules.ts";
 import type { MetadataRecord } from "./records.ts";
 import { surroundingsOf } from "./surroundings.ts";
+import { TopicRows } from "./topic-rows.ts";
 
 /** One verdict per proposal, in order. */
 export function alterPartitions(working: ClusterImage, request: AlterPartitionsRequest): Decision<IsrVerdict[]> {
-  const records: MetadataRecord[] = [];
+  const accepted = new AcceptedIsrs();
+  const lists = new ListPool();
   const decided = new Set<string>();
   const isStale = working.brokers.get(request.brokerId)?.brokerEpoch !== request.brokerEpoch;
   const response = request.partitions.map((proposal): IsrVerdict => {
@@ -28,14 +32,14 @@ export function alterPartitions(working: ClusterImage, request: AlterPartitionsR
     decided.add(key);
     const refusal = refusalOf(working, before, request.brokerId, proposal);
     if (refusal !== null) return verdict(...refusal);
-    const isrIds = proposal.isr.map(({ brokerId }) => brokerId);
+    accepted.add(proposal);
+    const isr = proposal.isr.map(({ brokerId }) => brokerId);
     const { isRecovering } = proposal;
-    const after = withAcceptedIsr(before, { isr: isrIds, isRecovering }, surroundingsOf(working, topic));
-    records.push(changeRecord(topicId, before, after));
+    const after = withAcceptedIsr(before, { isr, isRecovering }, surroundingsOf(working, topic, lists));
     if (after.leaderId !== before.leaderId) return verdict("NEW_LEADER_ELECTED", `broker ${after.leaderId} leads now`);
     return verdict("NONE", "");
   });
-  return { records, response };
+  return { records: accepted.records, response };
 }
 
 function refusalOf(
@@ -70,24 +74,27 @@ function refusalOf(
   return null;
 }
 
-/** What is left out is as it was. */
-function changeRecord(topicId: string, before: PartitionImage, after: PartitionImage): MetadataRecord {
-  const { partition, replicas, isr, leaderId, leaderEpoch, partitionEpoch, elr, lastIsr, isRecovering } = after;
-  return {
-    type: "partitionChanged",
-    topicId,
-    partition,
-    isr,
-    leaderId,
-    leaderEpoch,
-    partitionEpoch,
-    ...(isReassigning(before) && !isReassigning(after) ? { replicas } : {}),
-    ...(isSame(elr, before.elr) ? {} : { elr }),
-    ...(isSame(lastIsr, before.lastIsr) ? {} : { lastIsr }),
-    ...(isRecovering === before.isRecovering ? {} : { isRecovering }),
-  };
-}
+/** One record for each ISR that was accepted. */
+class AcceptedIsrs {
+  readonly #rows = new Map<string, { isr: readonly number[]; isRecovering: boolean; partitions: TopicRows }>();
 
-function isSame(left: unknown, right: unknown): boolean {
-  return JSON.stringify(left) === JSON.stringify(right);
+  add({ topicId, partition, isr, isRecovering }: IsrProposal): void {
+    const ids = isr.map(({ brokerId }) => brokerId).sort((a, b) => a - b);
+    const key = `${ids.join()} ${isRecovering}`;
+    let row = this.#rows.get(key);
+    if (row === undefined) {
+      row = { isr: ids, isRecovering, partitions: new TopicRows() };
+      this.#rows.set(key, row);
+    }
+    row.partitions.add(topicId, partition);
+  }
+
+  get records(): MetadataRecord[] {
+    return [...this.#rows.values()].map(({ isr, isRecovering, partitions }) => ({
+      type: "isrsChanged",
+      isr,
+      isRecovering,
+      partitions: partitions.rows,
+    }));
+  }
 }

@@ -1,35 +1,34 @@
 /** Elections that are asked for, and the balance of preferred leaders (semantics 9(1), 9(8)). */
-import type { ElectionResult, ElectionTarget, ElectionType, TopicPartitions } from "./broker-requests.ts";
+import type { ElectionResult, ElectionTarget, ElectionType } from "./broker-requests.ts";
 import type { Decision } from "./decision.ts";
 import type { ClusterImage, PartitionImage, TopicImage } from "./image.ts";
 import { acceptable, preferable } from "./partition-rules.ts";
 import type { LeaderChoice, MetadataRecord } from "./records.ts";
+import { TopicRows } from "./topic-rows.ts";
 
 /** Of the partitions that a broker should lead, so many per cent may be led by others before they are given back. */
 const IMBALANCE_PERCENT = 10;
 
 /** Partitions and who shall lead them; one record per leader and way of choosing says it for all. */
 export class ChosenLeaders {
-  readonly #rows = new Map<string, { leaderId: number; choice: LeaderChoice; topics: Map<string, number[]> }>();
+  readonly #rows = new Map<string, { leaderId: number; choice: LeaderChoice; partitions: TopicRows }>();
 
   add(choice: LeaderChoice, leaderId: number, topicId: string, partition: number): void {
     const key = `${choice} ${leaderId}`;
     let row = this.#rows.get(key);
     if (row === undefined) {
-      row = { leaderId, choice, topics: new Map() };
+      row = { leaderId, choice, partitions: new TopicRows() };
       this.#rows.set(key, row);
     }
-    const partitions = row.topics.get(topicId);
-    if (partitions === undefined) row.topics.set(topicId, [partition]);
-    else partitions.push(partition);
+    row.partitions.add(topicId, partition);
   }
 
   get records(): MetadataRecord[] {
-    return [...this.#rows.values()].map(({ leaderId, choice, topics }) => ({
+    return [...this.#rows.values()].map(({ leaderId, choice, partitions }) => ({
       type: "leadersChosen",
       leaderId,
       choice,
-      partitions: [...topics].map(([topicId, partitions]): TopicPartitions => ({ topicId, partitions })),
+      partitions: partitions.rows,
     }));
   }
 }

@@ -15,6 +15,7 @@ import {
   uncleanlyLedBy,
   withIsr,
   withReplicas,
+  withAcceptedIsr,
 } from "./partition-rules.ts";
 import type { Surroundings } from "./partition-rules.ts";
 import type { MetadataRecord } from "./records.ts";
@@ -84,6 +85,9 @@ export class ImageDraft {
       case "partitionChanged":
         this.#changePartition(record);
         return;
+      case "isrsChanged":
+        this.#changeIsrs(record);
+        return;
       case "leadersChosen":
         this.#chooseLeaders(record);
         return;
@@ -132,7 +136,9 @@ export class ImageDraft {
     const topicsCreated = [...this.#created].flatMap((id) => topicsById.get(id) ?? []);
     const partitionsChanged = [...this.#changed].flatMap(([topicId, numbers]) => {
       const topic = topicsById.get(topicId)?.name;
-      return topic === undefined ? [] : [...numbers].map((partition) => ({ topic, partition }));
+      // Records may name them in any order; whoever gets a snapshot instead hears the same.
+      const ascending = [...numbers].sort((a, b) => a - b);
+      return topic === undefined ? [] : ascending.map((partition) => ({ topic, partition }));
     });
     return {
       image,
@@ -237,6 +243,19 @@ export class ImageDraft {
         const after = afterDamage(before, brokerId, around);
         assert(after !== null, "the last good copy is not taken out");
         return after;
+      });
+    }
+  }
+
+  #changeIsrs({ isr, isRecovering, partitions }: MetadataRecord & { type: "isrsChanged" }): void {
+    for (const { topicId, partition } of eachOf(partitions)) {
+      this.#change(topicId, partition, (before, around) => {
+        assert(
+          isr.every((id) => before.replicas.includes(id)),
+          "the ISR lies in the replicas",
+        );
+        for (const id of isr) if (!before.isr.includes(id)) this.#forgetDamage(id, topicId, partition);
+        return withAcceptedIsr(before, { isr, isRecovering }, around);
       });
     }
   }

@@ -78,6 +78,16 @@ export type MetadataRecord =
       /** A reassignment is over, and these are left. */
       readonly replicas?: readonly number[];
     }
+  /**
+   * What leaders proposed, and was accepted (7(6)): of each of these partitions so many of its replicas are in sync from here on, by
+   * id; the leader stays. ELR and last ISR follow (9(5)), and partitionEpoch is one more, also where the ISR is the one that was.
+   */
+  | {
+      readonly type: "isrsChanged";
+      readonly isr: readonly number[];
+      readonly isRecovering: boolean;
+      readonly partitions: readonly TopicPartitions[];
+    }
   /** This broker leads these from here on: out of the ISR, by the longest log of the last ISR, or uncleanly (9(1), 9(3)). */
   | {
       readonly type: "leadersChosen";
@@ -138,6 +148,7 @@ const knownTypes: ReadonlySet<string> = new Set<MetadataRecord["type"]>([
   "topicCreated",
   "partitionCreated",
   "partitionChanged",
+  "isrsChanged",
   "leadersChosen",
   "partitionReassigned",
   "brokerDraining",

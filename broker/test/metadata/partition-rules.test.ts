@@ -9,6 +9,7 @@ import {
   decodeImage,
   electLeaders,
   encodeImage,
+  encodeRecords,
   type LogEnd,
   longestLog,
   needsInquiry,
@@ -251,6 +252,29 @@ describe("AlterPartition (7(6))", () => {
     expect(verdict([2, 1], { isr: oldIncarnation }, 2), "another life (P05)").to.equal("INELIGIBLE_REPLICA");
     expect(verdict([2], { topicId: "nobody's" }, 2)).to.equal("UNKNOWN_TOPIC_ID");
     expect(bench.alter([2, 1]), "and then it joins").to.equal("NONE");
+  });
+
+  it("makes one record of all proposals that come to the same ISR", () => {
+    const bench = new ClusterBench();
+    bench.create("t", Array<number[]>(1000).fill([1, 3, 2]), synced);
+    const proposals = [...Array(1000).keys()].map((partition) => ({
+      ...bench.proposal(partition % 2 === 0 ? [1, 2] : [3, 1, 2]),
+      partition,
+    }));
+    const request = { brokerId: 1, brokerEpoch: bench.epochOf(1), partitions: proposals };
+    const verdicts = bench.decide(alterPartitions(bench.image, request));
+    expect(verdicts.every(({ error }) => error === "NONE")).to.equal(true);
+    expect(bench.records.map((record) => record.type === "isrsChanged" && record.isr)).to.deep.equal([
+      [1, 2],
+      [1, 2, 3],
+    ]);
+    expect(encodeRecords(bench.records).byteLength).to.be.below(5_000);
+    for (const number of [0, 1, 998, 999]) {
+      const { isr, lastIsr, partitionEpoch, leaderEpoch, leaderId } = bench.partition(number);
+      expect(isr, "in assignment order").to.deep.equal(number % 2 === 0 ? [1, 2] : [1, 3, 2]);
+      expect(lastIsr.map((member) => member.brokerId)).to.deep.equal(isr);
+      expect([partitionEpoch, leaderEpoch, leaderId], "also where it is the one that was").to.deep.equal([1, 0, 1]);
+    }
   });
 
   it("answers a sender of an older epoch 77 for all that it proposes", () => {
