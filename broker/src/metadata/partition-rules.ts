@@ -66,6 +66,9 @@ function directoryOf(brokers: Surroundings["brokers"], brokerId: number): Replic
 export function withLeader(partition: PartitionImage, around: Surroundings): PartitionImage {
   const { isr, elr, leaderId } = partition;
   const { brokers } = around;
+  const leader = brokers.get(leaderId);
+  // Nearly always; and whenever something happens to a broker every partition of it is looked at.
+  if (isUsable(leader) && !leader.isFull && !leader.isDraining && isr.includes(leaderId)) return partition;
   const inSync = preferable(isr, brokers);
   if (inSync.includes(leaderId)) return partition;
   const [first] = inOrder(partition, inSync);
@@ -303,5 +306,6 @@ export function checked(partition: PartitionImage): PartitionImage {
 
 /** There are a handful of them. */
 function areDistinct(ids: readonly number[]): boolean {
-  return ids.every((id, slot) => ids.indexOf(id) === slot);
+  for (let slot = 0; slot < ids.length; slot += 1) if (ids.indexOf(ids[slot] ?? -1) !== slot) return false;
+  return true;
 }

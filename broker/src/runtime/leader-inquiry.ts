@@ -209,11 +209,15 @@ export class LeaderInquiry {
 
   #ask(): void {
     const image = this.#options.image();
+    // Those that were not asked yet, or not as who they are now.
+    const free = new Set<number>();
+    for (const { brokerId, brokerEpoch } of image.brokers.values())
+      if (this.#questions.get(brokerId)?.brokerEpoch !== brokerEpoch) free.add(brokerId);
+    if (free.size === 0) return;
     const questions = new Map<number, Inquiry[]>();
     for (const inquiry of this.#open.values()) {
       for (const brokerId of this.#missing(image, inquiry)) {
-        const brokerEpoch = image.brokers.get(brokerId)?.brokerEpoch;
-        if (brokerEpoch === undefined || this.#questions.get(brokerId)?.brokerEpoch === brokerEpoch) continue;
+        if (!free.has(brokerId)) continue;
         const asked = questions.get(brokerId) ?? [];
         questions.set(brokerId, asked);
         if (asked.length < PARTITIONS_PER_CALL) asked.push(inquiry);
