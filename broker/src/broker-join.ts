@@ -51,14 +51,15 @@ export interface OpenedReplicas {
 
 export class BrokerJoin {
   readonly #options: BrokerJoinOptions;
-  readonly #opened: OpenedReplicas;
+  /** Until the replicas are those of the metadata now. */
+  #openedWith: ClusterImage | null;
   readonly #lifecycle: BrokerLifecycle;
   /** Each ends a wait for something that is applied here. */
   readonly #waits = new Set<() => void>();
 
   constructor(options: BrokerJoinOptions, opened: OpenedReplicas) {
     this.#options = options;
-    this.#opened = opened;
+    this.#openedWith = opened.openedWith;
     const { config, liveConfig, world, logger, identity, listeners, controller, commands, replicas } = options;
     this.#lifecycle = new BrokerLifecycle({
       config: liveConfig,
@@ -99,7 +100,8 @@ export class BrokerJoin {
     await this.#whenApplied(({ brokers }) => brokers.get(config.nodeId)?.brokerEpoch === brokerEpoch);
     const { image } = controller;
     beforeApplied(image);
-    const { topicsDeleted } = diffImages(this.#opened.openedWith, image);
+    const { topicsDeleted } = diffImages(this.#openedWith ?? image, image);
+    this.#openedWith = null;
     if (topicsDeleted.length > 0) replicas.onMetadata({ ...nothingBut(image), topicsDeleted }, image);
     const started = replicas.start(image);
     controller.onApplied((delta, applied) => {

@@ -53,9 +53,11 @@ const READS_IN_FLIGHT_MAX = 2;
 
 /** Opens a data directory whose lock is held. Rejects with StorageError or DiskFault; then nothing of it is in use. */
 export async function openLogDirectory(options: LogDirectoryOptions): Promise<LogDirectory> {
-  const directory = new DataDirectory(options);
+  // What a start looks for is of no use behind it, and with many replicas it is much.
+  const { replicas: _, ...kept } = options;
+  const directory = new DataDirectory(kept);
   try {
-    await directory.open();
+    await directory.open(options);
   } catch (error: unknown) {
     if (error instanceof DiskFault || error instanceof StorageError) await directory.abandon();
     throw error;
@@ -63,8 +65,9 @@ export async function openLogDirectory(options: LogDirectoryOptions): Promise<Lo
   return directory;
 }
 
+type Wanted = Pick<LogDirectoryOptions, "replicas" | "deletedTopicIds" | "onProgress">;
+
 class DataDirectory implements LogDirectory {
-  readonly #options: LogDirectoryOptions;
   readonly #path: string;
   readonly #disk: Disk;
   readonly #logger: Logger;
@@ -87,8 +90,7 @@ class DataDirectory implements LogDirectory {
   /** Cuts of all logs that are not synced yet. */
   #cutsPending = 0;
 
-  constructor(options: LogDirectoryOptions) {
-    this.#options = options;
+  constructor(options: Omit<LogDirectoryOptions, "replicas">) {
     this.#path = options.path;
     this.#disk = options.disk;
     this.#logger = options.logger;
@@ -174,7 +176,7 @@ class DataDirectory implements LogDirectory {
 
   // ---- start ----
 
-  async open(): Promise<void> {
+  async open(wanted: Wanted): Promise<void> {
     const marker = takeCleanMarker(this.#disk, this.#path);
     await this.#directories.syncRoot();
     const mustRewrite = hasSyncFailed(this.#disk, this.#path);
@@ -185,15 +187,14 @@ class DataDirectory implements LogDirectory {
     const previousBrokerEpoch = isClean ? marker.brokerEpoch : -1;
     this.#report = { ...this.#report, clean: isClean, previousBrokerEpoch };
 
-    const { replicas: specs, deletedTopicIds } = this.#options;
-    const { replicas, deleted, forgotten } = this.#directories.find(specs, deletedTopicIds);
+    const { replicas, deleted, forgotten } = this.#directories.find(wanted.replicas, wanted.deletedTopicIds);
     const loader = new DirectoryLoader({
       host: this.#host,
       directories: this.#directories,
       logs: this.#logs,
       checkpoints,
       lastLife: { isClean, mustRewrite, mustSync },
-      options: this.#options,
+      options: wanted,
     });
     await loader.load(replicas, (key) => forgotten.has(key) || deleted.some((name) => name.startsWith(`${key}.`)));
     this.#report = { ...this.#report, ...loader.findings };

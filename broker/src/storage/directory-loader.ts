@@ -175,14 +175,15 @@ export class DirectoryLoader {
   ): Promise<void> {
     const { host, directories, logs, checkpoints, lastLife } = this.#options;
     const directory = directories.pathOf(key);
-    const topicId = foundTopicId ?? spec?.topicId ?? "";
+    // The same texts for all partitions of a topic.
+    const topicId = spec?.topicId ?? foundTopicId ?? "";
     const config = spec?.config ?? UNPLACED_CONFIG;
     const checkpointed = <T>(entries: ReadonlyMap<string, T>): T | null =>
       this.#lost.has(key) ? null : (entries.get(key) ?? null);
     const { log, loaded } = await openLog({
       host,
       directory,
-      topic,
+      topic: spec?.topic ?? topic,
       partition,
       topicId,
       config,

@@ -47,10 +47,16 @@ export class FilePool {
   }
 }
 
+/** Whoever has memory for the sake of an open file. */
+export interface FileOwner {
+  /** The pool closed the descriptor for want of use. */
+  onEvicted(): void;
+}
+
 export class PooledFile {
-  #path: string;
-  /** Called when the pool closed the descriptor for want of use. */
-  onEvicted: (() => void) | null = null;
+  readonly #directory: string;
+  #name: string;
+  readonly #owner: FileOwner | null;
   readonly #pool: FilePool;
   #file: File | null = null;
   #pendingCount = 0;
@@ -58,13 +64,16 @@ export class PooledFile {
   #isRetired = false;
   #idleWaiters: (() => void)[] | null = null;
 
-  constructor(pool: FilePool, path: string) {
+  constructor(pool: FilePool, directory: string, name: string, owner: FileOwner | null = null) {
     this.#pool = pool;
-    this.#path = path;
+    this.#directory = directory;
+    this.#name = name;
+    this.#owner = owner;
   }
 
+  /** Put together when it is asked for: there may be thousands, most of them closed. */
   get path(): string {
-    return this.#path;
+    return `${this.#directory}/${this.#name}`;
   }
 
   get isBusy(): boolean {
@@ -158,16 +167,16 @@ export class PooledFile {
   }
 
   /**
-   * Closes the descriptor when nothing is pending and renames the file; whoever is on the way through it goes on under the
-   * new name (3.6). Nothing happens where it has that name. Rejects with DiskFault; then it keeps its name.
+   * Closes the descriptor when nothing is pending and renames the file in its directory; whoever is on the way through it goes on
+   * under the new name (3.6). Nothing happens where it has that name. Rejects with DiskFault; then it keeps its name.
    */
-  async moveTo(path: string): Promise<void> {
+  async moveTo(name: string): Promise<void> {
     // Between the end of one operation and this step a reader may have begun its next.
     while (this.#pendingCount > 0) await this.whenIdle();
-    if (path === this.#path) return;
+    if (name === this.#name) return;
     this.closeSync();
-    this.#pool.disk.rename(this.#path, path);
-    this.#path = path;
+    this.#pool.disk.rename(this.path, `${this.#directory}/${name}`);
+    this.#name = name;
   }
 
   /** For the pool: whether the file was used since it was last asked. */
@@ -180,7 +189,7 @@ export class PooledFile {
   /** For the pool. */
   evict(): void {
     this.closeSync();
-    this.onEvicted?.();
+    this.#owner?.onEvicted();
   }
 
   #used(): File {

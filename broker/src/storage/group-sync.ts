@@ -26,14 +26,19 @@ import type { LogConfig, LogEvents } from "./types.ts";
 /** After this long, what found no room or no descriptor is tried again. */
 const RETRY_MS = 1000;
 
+/** Whose log it is, and who hears of what is synced. */
+export interface SyncOwner {
+  readonly directory: string;
+  readonly events: LogEvents;
+  readonly config: Pick<LogConfig, "durability" | "flushWindowMs">;
+}
+
 export interface GroupSyncDeps {
   readonly host: LogHost;
-  readonly directory: string;
   /** Ascending, the active one last; the list of the log itself. */
   readonly segments: readonly Segment[];
   readonly snapshots: SnapshotStore;
-  /** Whose log it is, and who hears of what is synced. */
-  readonly owner: { readonly events: LogEvents; readonly config: Pick<LogConfig, "durability" | "flushWindowMs"> };
+  readonly owner: SyncOwner;
 }
 
 export interface SyncedState {
@@ -61,7 +66,10 @@ interface Flight {
 }
 
 export class GroupSync {
-  readonly #deps: GroupSyncDeps;
+  readonly #host: LogHost;
+  readonly #segments: readonly Segment[];
+  readonly #snapshots: SnapshotStore;
+  readonly #owner: SyncOwner;
   #syncedEnd: Offset;
   #recoveryPoint: Offset;
   #generation = 0;
@@ -81,7 +89,10 @@ export class GroupSync {
   #waiters: readonly Waiter[] = NOBODY;
 
   constructor(deps: GroupSyncDeps, state: SyncedState) {
-    this.#deps = deps;
+    this.#host = deps.host;
+    this.#segments = deps.segments;
+    this.#snapshots = deps.snapshots;
+    this.#owner = deps.owner;
     this.#syncedEnd = state.syncedEnd;
     this.#recoveryPoint = state.recoveryPoint;
     this.#directoryVersion = state.isDirectoryDirty ? 1 : 0;
@@ -104,7 +115,7 @@ export class GroupSync {
   /** Asks for a sync of everything written; one that is urgent gathers nothing. */
   request({ isUrgent = false } = {}): void {
     if (!this.#mayBegin) return;
-    const { segments } = this.#deps;
+    const segments = this.#segments;
     for (let slot = segments.length - 1; slot >= 0; slot -= 1) {
       const segment = segments[slot];
       if (segment === undefined || (segment.isSealed && segment.isFinished)) break;
@@ -117,7 +128,7 @@ export class GroupSync {
   finishSealed(): void {
     if (this.#isFinishing || !this.#mayBegin || this.#oldestUnfinished() === null) return;
     this.#isFinishing = true;
-    this.#deps.host.supervise(
+    this.#host.supervise(
       this.#finishAll().finally(() => {
         this.#isFinishing = false;
         this.#settle();
@@ -127,7 +138,7 @@ export class GroupSync {
 
   /** True when all that was written is synced and sealed segments are finished; false when a fault or a truncation is in the way. */
   async flush(): Promise<boolean> {
-    const end = this.#deps.segments.at(-1)?.writtenEnd ?? this.#syncedEnd;
+    const end = this.#segments.at(-1)?.writtenEnd ?? this.#syncedEnd;
     const version = this.#directoryVersion;
     const generation = this.#generation;
     this.request({ isUrgent: true });
@@ -142,7 +153,7 @@ export class GroupSync {
 
   /** The log is closed and all of it synced, the active segment's indexes included: there is nothing to recover. */
   complete(): void {
-    const { segments } = this.#deps;
+    const segments = this.#segments;
     this.#recoveryPoint = segments.at(-1)?.endOffset ?? this.#recoveryPoint;
     assert(this.#recoveryPoint === this.#syncedEnd, "a log is complete when it is synced");
   }
@@ -174,16 +185,16 @@ export class GroupSync {
 
   /** Syncs the directory as it is, whatever else is asked for. Rejects with DiskFault. */
   async syncEntries(): Promise<void> {
-    const { host, directory } = this.#deps;
+    const host = this.#host;
     await synced(
       host,
-      host.slots.runAsync(() => syncDirectory(host.disk, directory)),
+      host.slots.runAsync(() => syncDirectory(host.disk, this.#owner.directory)),
     );
   }
 
   /** Syncs the file of `segment` and the directory, whatever else is asked for: after files were cut or removed. */
   async syncCut(segment: Segment): Promise<void> {
-    const { host } = this.#deps;
+    const host = this.#host;
     const version = this.#directoryVersion;
     const generation = this.#generation;
     const end = segment.writtenEnd;
@@ -222,8 +233,8 @@ export class GroupSync {
   }
 
   #prepare(segment: Segment, isUrgent: boolean): void {
-    const { host, owner } = this.#deps;
-    const { durability, flushWindowMs } = owner.config;
+    const host = this.#host;
+    const { durability, flushWindowMs } = this.#owner.config;
     const flight: Flight = { isAskedAgain: false, isUrgent: false, begin: null };
     this.#flights ??= new Map();
     this.#flights.set(segment, flight);
@@ -237,7 +248,7 @@ export class GroupSync {
   }
 
   #fly(segment: Segment, flight: Flight): void {
-    this.#deps.host.slots.run((release) => {
+    this.#host.slots.run((release) => {
       // Captured only now: what was written while the slot was waited for is covered, too.
       const end = segment.writtenEnd;
       const generation = this.#generation;
@@ -265,12 +276,12 @@ export class GroupSync {
     }
     const flight = { isAskedAgain: false };
     this.#directoryFlight = flight;
-    const { host, directory } = this.#deps;
+    const host = this.#host;
     host.slots.run((release) => {
       const version = this.#directoryVersion;
       flight.isAskedAgain = false;
       this.#start(
-        (done) => host.disk.syncDirectory(directory, done),
+        (done) => host.disk.syncDirectory(this.#owner.directory, done),
         (isSynced) => {
           release();
           this.#directoryFlight = null;
@@ -307,14 +318,14 @@ export class GroupSync {
 
   #notBegun(fault: DiskFault): void {
     if (isPassing(fault)) this.#tryLater();
-    else this.#deps.host.onIoFault(fault);
+    else this.#host.onIoFault(fault);
   }
 
   #tryLater(): void {
     if (this.#isWanting) return;
     this.#isWanting = true;
     this.#settle();
-    this.#deps.host.timers.after(RETRY_MS, () => {
+    this.#host.timers.after(RETRY_MS, () => {
       this.#isWanting = false;
       this.request();
       if (this.#mayBegin && this.#directoryVersion > this.#directorySynced) this.#askForDirectory();
@@ -342,7 +353,7 @@ export class GroupSync {
   }
 
   #oldestUnfinished(): Segment | null {
-    const { segments } = this.#deps;
+    const segments = this.#segments;
     let oldest: Segment | null = null;
     for (let slot = segments.length - 1; slot >= 0; slot -= 1) {
       const segment = segments[slot];
@@ -353,11 +364,11 @@ export class GroupSync {
   }
 
   async #finish(segment: Segment): Promise<void> {
-    const { host } = this.#deps;
+    const host = this.#host;
     this.#askFor(segment, true);
     for (const sync of [
       ...segment.indexPaths().map((path) => () => syncPath(host.disk, path)),
-      () => this.#deps.snapshots.sync(segment.endOffset),
+      () => this.#snapshots.sync(segment.endOffset),
     ]) {
       if (this.#mayBegin) await synced(host, host.slots.runAsync(sync));
     }
@@ -372,7 +383,7 @@ export class GroupSync {
 
   /** Moves the synced end and the recovery point as far as they may go. */
   #advance(): void {
-    const { segments } = this.#deps;
+    const segments = this.#segments;
     let slot = segments.length - 1;
     while (slot > 0 && (segments[slot]?.baseOffset ?? 0) > this.#recoveryPoint) slot -= 1;
     let end: number = this.#syncedEnd;
@@ -390,17 +401,17 @@ export class GroupSync {
     if (recoveryPoint > this.#recoveryPoint) {
       assert(recoveryPoint <= end, "the recovery point passed the synced end");
       this.#recoveryPoint = asOffset(recoveryPoint);
-      this.#deps.host.onRecoveryPointMoved();
+      this.#host.onRecoveryPointMoved();
     }
     if (end > this.#syncedEnd) {
       this.#syncedEnd = asOffset(end);
-      this.#deps.owner.events.onSynced(this.#syncedEnd);
+      this.#owner.events.onSynced(this.#syncedEnd);
     }
   }
 
   /** What the recovery point may be where `offset` is synced. */
   #belowEnd(offset: Offset): Offset {
-    const active = this.#deps.segments.at(-1);
+    const active = this.#segments.at(-1);
     // A write in flight that fails leaves the log ending at the written end.
     const isEnd = active !== undefined && offset >= active.writtenEnd && offset > active.baseOffset;
     return isEnd ? asOffset(offset - 1) : offset;
@@ -408,7 +419,7 @@ export class GroupSync {
 
   #failed(fault: DiskFault): void {
     this.#hasFailed = true;
-    this.#deps.host.onSyncFailed(fault);
+    this.#host.onSyncFailed(fault);
   }
 
   // ---- waiting ----

@@ -135,7 +135,7 @@ class LogLoader {
     this.#acceptsDamage = names.includes(ACCEPT_DAMAGE);
     this.#repair = names.includes(REPAIR) ? readRepair(host.disk, directory) : null;
     this.#logStart = asOffset(Math.max(options.logStartOffset ?? 0, this.#segments[0]?.baseOffset ?? 0));
-    this.#epochs = readEpochs(options, names);
+    this.#epochs = readEpochs(options, names, this.#hasNothing);
     this.#snapshots = new SnapshotStore(host.disk, directory, names, host.logger);
   }
 
@@ -157,6 +157,12 @@ class LogLoader {
 
   closeFiles(): void {
     for (const segment of this.#segments) segment.log.closeSync();
+  }
+
+  /** It begins and ends at offset 0, as thousands may: whatever epoch began there has no batch, and does not count (5.1(2)). */
+  get #hasNothing(): boolean {
+    const [first, second] = this.#segments;
+    return first?.baseOffset === 0 && first.sizeBytes === 0 && second === undefined && this.#logStart === 0;
   }
 
   /** Others have what is lost with it, or an operator does without. */
@@ -533,8 +539,13 @@ function corruptTxnIndexBase({ host, directory }: LoadOptions, names: readonly s
   return base;
 }
 
-function readEpochs({ host, directory }: LoadOptions, names: readonly string[]): EpochCache {
+function readEpochs({ host, directory }: LoadOptions, names: readonly string[], isEmpty: boolean): EpochCache {
   if (!names.includes(EPOCH_CHECKPOINT)) return new EpochCache();
+  if (isEmpty) {
+    const none = new EpochCache();
+    none.markDirty(0);
+    return none;
+  }
   const path = `${directory}/${EPOCH_CHECKPOINT}`;
   const parsed = readCheckpoint(host.disk, path, parseEpochs);
   if (!parsed.ok) throw new StorageError("MALFORMED_CHECKPOINT", path, parsed.reason);

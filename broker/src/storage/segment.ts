@@ -16,7 +16,7 @@ import { lastOffsetAt, maxTimestampAt, RELATIVE_OFFSET_MAX } from "./batch-field
 import { DAMAGED_SUFFIX, offsetName } from "./directory-names.ts";
 import { readFullySync, readWholeFile, removeFile, writeTail } from "./file-io.ts";
 import { PooledFile } from "./file-pool.ts";
-import type { FilePool } from "./file-pool.ts";
+import type { FileOwner, FilePool } from "./file-pool.ts";
 import { scanHeaders, scanHeadersSync } from "./header-scan.ts";
 import { IndexRebuild } from "./index-rebuild.ts";
 import { OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from "./offset-index.ts";
@@ -69,14 +69,20 @@ export interface SegmentOptions {
   readonly logger: Logger;
 }
 
-export class Segment {
+/** Of a segment at offset 0, one for all of them: most partitions have no other. */
+const FIRST_LOG_NAME = offsetName(0) + LOG_SUFFIX;
+
+function logNameOf(baseOffset: number): string {
+  return baseOffset === 0 ? FIRST_LOG_NAME : offsetName(baseOffset) + LOG_SUFFIX;
+}
+
+export class Segment implements FileOwner {
   readonly baseOffset: Offset;
   readonly log: PooledFile;
   readonly createdAt: Ms;
   readonly #disk: Disk;
   readonly #logger: Logger;
-  /** Path without suffix. */
-  readonly #stem: string;
+  readonly #directory: string;
   /** Behind every suffix: nothing, or that of a segment which was let go. */
   #asideSuffix = "";
   readonly #indexIntervalBytes: number;
@@ -118,7 +124,7 @@ export class Segment {
   constructor(options: SegmentOptions) {
     this.#disk = options.files.disk;
     this.#logger = options.logger;
-    this.#stem = `${options.directory}/${offsetName(options.baseOffset)}`;
+    this.#directory = options.directory;
     this.#indexIntervalBytes = options.indexIntervalBytes;
     this.baseOffset = options.baseOffset;
     this.createdAt = options.createdAt;
@@ -126,8 +132,12 @@ export class Segment {
     this.writtenEnd = options.baseOffset;
     this.syncedEnd = options.baseOffset;
     this.#maxTimestampOffset = options.baseOffset;
-    this.log = new PooledFile(options.files, this.#stem + LOG_SUFFIX);
-    this.log.onEvicted = (): void => this.dropIndexes();
+    this.log = new PooledFile(options.files, options.directory, logNameOf(options.baseOffset), this);
+  }
+
+  /** Path without suffix. */
+  get #stem(): string {
+    return `${this.#directory}/${offsetName(this.baseOffset)}`;
   }
 
   get offsetIndexPath(): string {
@@ -350,6 +360,11 @@ export class Segment {
       this.#indexes = null;
   }
 
+  /** Of the pool: nobody reads or writes the file. */
+  onEvicted(): void {
+    this.dropIndexes();
+  }
+
   /** Begins the indexes and all that is known of the batches anew: recovery admits every batch again. */
   reset(): void {
     this.#aborted = TxnIndex.empty(this.#disk, this.txnIndexPath);
@@ -435,7 +450,7 @@ export class Segment {
    * again, it goes on where it ended.
    */
   async moveAside(): Promise<void> {
-    await this.log.moveTo(this.#stem + LOG_SUFFIX + DELETED_SUFFIX);
+    await this.log.moveTo(logNameOf(this.baseOffset) + DELETED_SUFFIX);
     this.#asideSuffix = DELETED_SUFFIX;
     for (const suffix of SEGMENT_SUFFIXES) {
       const path = this.#stem + suffix;

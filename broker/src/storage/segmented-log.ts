@@ -92,8 +92,8 @@ export class SegmentedLog implements PartitionLog {
   #producersCounted: number;
   readonly #snapshots: SnapshotStore;
   readonly #sync: GroupSync;
-  readonly #flushPolicy: FlushPolicy;
   /** These are made when they are first asked for: an idle log is neither read, written nor cut. */
+  #lazyFlushPolicy: FlushPolicy | null = null;
   #lazyReads: LogReads | null = null;
   #lazyWriter: LogWriter | null = null;
   #lazyRoll: LogRoll | null = null;
@@ -129,12 +129,16 @@ export class SegmentedLog implements PartitionLog {
     this.#snapshots = loaded.snapshots;
     this.damage = loaded.damage;
     this.repair = loaded.repair;
-    this.#flushPolicy = new FlushPolicy(this, this.#state, host.timers, loaded.syncedEnd);
     this.#nextExpiryAtMs = host.clock.monotonicNow() + EXPIRY_CHECK_MS;
     this.#sync = new GroupSync(
-      { host, directory: this.directory, segments: this.#state.segments, snapshots: loaded.snapshots, owner: this },
+      { host, segments: this.#state.segments, snapshots: loaded.snapshots, owner: this },
       loaded,
     );
+  }
+
+  get #flushPolicy(): FlushPolicy {
+    this.#lazyFlushPolicy ??= new FlushPolicy(this, this.#state, this.#host.timers, this.#sync.syncedEnd);
+    return this.#lazyFlushPolicy;
   }
 
   get #reads(): LogReads {
@@ -565,7 +569,7 @@ export class SegmentedLog implements PartitionLog {
 
   #onCut(offset: number): void {
     this.#lazyReads?.onCut(offset);
-    this.#flushPolicy.onCut();
+    this.#lazyFlushPolicy?.onCut();
     this.#lazyRoll?.drawJitter();
   }
 
@@ -577,7 +581,7 @@ export class SegmentedLog implements PartitionLog {
     if (this.#isReleased) return true;
     this.#lazyWriter?.write();
     this.#state.isClosed = true;
-    this.#flushPolicy.close();
+    this.#lazyFlushPolicy?.close();
     await this.whenWritten();
     await this.#lazyCuts?.newest?.catch(() => undefined);
     await this.#lazyTrim?.release();
@@ -628,7 +632,7 @@ export class SegmentedLog implements PartitionLog {
   async releaseFiles(): Promise<void> {
     this.#lazyWriter?.write();
     this.#state.isClosed = true;
-    this.#flushPolicy.close();
+    this.#lazyFlushPolicy?.close();
     await this.whenWritten();
     await this.#lazyCuts?.newest?.catch(() => undefined);
     await this.#lazyTrim?.release();

@@ -6,7 +6,7 @@ describe("file pool", () => {
   function poolOf(openMax: number): { machine: StorageMachine; files: PooledFile[] } {
     const machine = new StorageMachine();
     const pool = new FilePool(machine.disk, openMax);
-    const files = Array.from({ length: 6 }, (_, slot) => new PooledFile(pool, `${DATA}/${slot}`));
+    const files = Array.from({ length: 6 }, (_, slot) => new PooledFile(pool, DATA, `${slot}`));
     for (const [slot, file] of files.entries()) {
       file.create();
       file.writevSync([Buffer.from(`file ${slot}`)], 0);
