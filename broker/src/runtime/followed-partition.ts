@@ -89,10 +89,10 @@ export class FollowedPartition implements LogEvents {
   readonly #core: PartitionFollower<Buffer>;
   #seat: FollowerSeat | null = null;
   #isStreamOpen = false;
-  /** Arrived and not worked on yet; nearly always empty. */
-  readonly #inbox: Delivery[] = [];
-  /** Handed to the log beside a write that is in flight, in order; nearly always empty. */
-  readonly #unwritten: Unwritten[] = [];
+  /** Arrived and not worked on yet. Null: never any; most frames are worked on as they come. */
+  #inbox: Delivery[] | null = null;
+  /** Handed to the log beside a write that is in flight, in order; null as above. */
+  #unwritten: Unwritten[] | null = null;
   /** The next frame is not looked at yet. */
   #isBusy = false;
   /** The log is being cut, or begins a segment: whatever else ends meanwhile, nothing is appended. */
@@ -185,7 +185,7 @@ export class FollowedPartition implements LogEvents {
     this.#letGo();
     this.#dropWaiting();
     // The log tells its next owner of its writes.
-    if (this.#unwritten.length > 0) void this.#log.whenWritten().then(() => this.#takenUpTo(null));
+    if ((this.#unwritten?.length ?? 0) > 0) void this.#log.whenWritten().then(() => this.#takenUpTo(null));
   }
 
   // ---- the stream ----
@@ -209,9 +209,13 @@ export class FollowedPartition implements LogEvents {
   /** One item of a frame. Its records lie in `memory`. */
   onData(item: ReplicaData, memory: SharedMemory): void {
     if (item.errorCode === 0 && item.diverging === null) this.#leaderEnd = item.logEndOffset;
-    this.#inbox.push(this.#deliveryOf(item, memory));
-    if (this.#isStopped) this.#dropWaiting();
-    else this.#workOff();
+    const delivery = this.#deliveryOf(item, memory);
+    if (this.#isClosed) return this.#taken(delivery);
+    if (this.#isStopped) return this.#done(delivery);
+    if (!this.#isBusy && (this.#inbox?.length ?? 0) === 0) return this.#work(delivery);
+    this.#inbox ??= [];
+    this.#inbox.push(delivery);
+    this.#workOff();
   }
 
   /** What has to wait keeps its own bytes: a small batch would keep a frame, and with each further one another. */
@@ -282,12 +286,16 @@ export class FollowedPartition implements LogEvents {
 
   #workOff(): void {
     while (!this.#isBusy && !this.#isClosed) {
-      const delivery = this.#inbox.shift();
+      const delivery = this.#inbox?.shift();
       if (delivery === undefined) return;
-      this.#inHand = delivery;
-      this.#perform(this.#core.onFrame(delivery.frame));
-      if (this.#unfinished === null) this.#letGo();
+      this.#work(delivery);
     }
+  }
+
+  #work(delivery: Delivery): void {
+    this.#inHand = delivery;
+    this.#perform(this.#core.onFrame(delivery.frame));
+    if (this.#unfinished === null) this.#letGo();
   }
 
   /** What waited for the log goes on. */
@@ -309,7 +317,10 @@ export class FollowedPartition implements LogEvents {
   #done(delivery: Delivery): void {
     const { logEndOffset: endOffset, writtenEndOffset } = this.#log;
     if (endOffset === writtenEndOffset) this.#taken(delivery);
-    else this.#unwritten.push({ delivery, endOffset });
+    else {
+      this.#unwritten ??= [];
+      this.#unwritten.push({ delivery, endOffset });
+    }
   }
 
   #taken({ bytes, memory }: Delivery): void {
@@ -319,16 +330,16 @@ export class FollowedPartition implements LogEvents {
 
   /** The log has written up to here; null: it has nothing of them any more that is not written. */
   #takenUpTo(writtenEnd: Offset | null): void {
-    const { length } = this.#unwritten;
-    if (length === 0) return;
+    const unwritten = this.#unwritten;
+    if (unwritten === null || unwritten.length === 0) return;
     let count = 0;
-    while (count < length && (writtenEnd === null || (this.#unwritten[count]?.endOffset ?? 0) <= writtenEnd))
+    while (count < unwritten.length && (writtenEnd === null || (unwritten[count]?.endOffset ?? 0) <= writtenEnd))
       count += 1;
-    for (const { delivery } of this.#unwritten.splice(0, count)) this.#taken(delivery);
+    for (const { delivery } of unwritten.splice(0, count)) this.#taken(delivery);
   }
 
   #dropWaiting(): void {
-    for (const delivery of this.#inbox.splice(0)) this.#done(delivery);
+    for (const delivery of this.#inbox?.splice(0) ?? []) this.#done(delivery);
   }
 
   #perform(effects: Effects): void {

@@ -3,7 +3,7 @@
  * cluster's defaults under them, and who is in sync.
  */
 import { asBrokerIds, asPartitionId } from "../base/index.ts";
-import type { LiveConfig, TopicConfig } from "../config/index.ts";
+import type { BrokerConfig, LiveConfig, TopicConfig } from "../config/index.ts";
 import { topicConfig } from "../config/index.ts";
 import { effectiveMinIsr, emptyImage, replicationFactorOf } from "../metadata/index.ts";
 import type { ClusterImage, PartitionImage, TopicImage } from "../metadata/index.ts";
@@ -13,6 +13,8 @@ import type { PartitionSettings } from "./partition.ts";
 
 export interface HostedTopic {
   readonly image: TopicImage;
+  /** What `config` was made of, beside the topic's own. */
+  readonly defaults: BrokerConfig;
   readonly config: TopicConfig;
   /** Of all its partitions. */
   readonly settings: PartitionSettings;
@@ -56,12 +58,19 @@ export class HostedTopics {
 
   /** The topic as it is now, with the defaults as they are now; forgotten where none of its replicas are here any more. */
   update(topic: TopicImage): void {
-    if (this.partitionsOf(topic).length === 0) {
+    if (!topic.partitions.some((partition) => this.hosts(partition))) {
       this.remove(topic);
       return;
     }
-    const config = topicConfig(this.#config.current, topic.overrides);
-    this.#topics.set(topic.name, { image: topic, config, settings: settingsOf(topic, config) });
+    const before = this.#topics.get(topic.name);
+    const defaults = this.#config.current;
+    // Partitions move far more often than settings, and each keeps the settings that it was given.
+    if (before?.defaults === defaults && before.image.overrides === topic.overrides) {
+      this.#topics.set(topic.name, { ...before, image: topic });
+      return;
+    }
+    const config = topicConfig(defaults, topic.overrides);
+    this.#topics.set(topic.name, { image: topic, defaults, config, settings: settingsOf(topic, config) });
   }
 
   /** False: not here, or another topic of this name is by now. */

@@ -8,10 +8,14 @@ import type { Ms, Offset } from "../base/index.ts";
 import type { ReplicaWatcher } from "./partition.ts";
 import type { Purgatory, Waiter } from "./purgatory.ts";
 
+const NOBODY: readonly ReplicaWatcher[] = [];
+
 export class PartitionFollowers {
   readonly #purgatory: Purgatory;
-  readonly #readers: ReplicaWatcher[] = [];
-  readonly #waits = new Set<LogStartWait>();
+  /** Replaced, never changed: one or two, and an array that grows takes room for more. */
+  #readers: readonly ReplicaWatcher[] = NOBODY;
+  /** Null before the first. */
+  #waits: Set<LogStartWait> | null = null;
   #writtenEnd = -1;
 
   constructor(purgatory: Purgatory) {
@@ -19,14 +23,14 @@ export class PartitionFollowers {
   }
 
   add(reader: ReplicaWatcher): void {
-    this.#readers.push(reader);
+    this.#readers = this.#readers.toSpliced(this.#readers.length, 0, reader);
   }
 
   /** False: it read along no more. */
   remove(reader: ReplicaWatcher): boolean {
-    const at = this.#readers.indexOf(reader);
-    if (at >= 0) this.#readers.splice(at, 1);
-    return at >= 0;
+    if (!this.#readers.includes(reader)) return false;
+    this.#readers = this.#readers.filter((other) => other !== reader);
+    return true;
   }
 
   /** All of them were sent what lies below; null: nobody reads along. */
@@ -50,10 +54,11 @@ export class PartitionFollowers {
   untilLogStart(offset: Offset, deadline: Ms): Promise<void> {
     return new Promise((resolve) => {
       const wait = new LogStartWait(offset, deadline, () => {
-        this.#waits.delete(wait);
+        this.#waits?.delete(wait);
         this.#purgatory.release(wait);
         resolve();
       });
+      this.#waits ??= new Set();
       this.#waits.add(wait);
       this.#purgatory.park(wait);
     });
@@ -61,12 +66,14 @@ export class PartitionFollowers {
 
   /** The least log start of all live replicas is `offset` now. */
   onLeastLogStart(offset: number): void {
-    for (const wait of this.#waits) if (wait.offset <= offset) wait.onDeadline();
+    for (const wait of this.#waits ?? []) if (wait.offset <= offset) wait.onDeadline();
   }
 
   close(code: ErrorName): void {
-    for (const wait of this.#waits) wait.onDeadline();
-    for (const reader of this.#readers.splice(0)) reader.onPartitionClosed(code);
+    for (const wait of this.#waits ?? []) wait.onDeadline();
+    const readers = this.#readers;
+    this.#readers = NOBODY;
+    for (const reader of readers) reader.onPartitionClosed(code);
   }
 }
 

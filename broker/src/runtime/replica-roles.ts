@@ -60,8 +60,8 @@ export class ReplicaRoles {
   readonly #topics: HostedTopics;
   readonly #partitionDeps: PartitionDeps;
   readonly #proposals: IsrSender;
-  /** Generations of replication that were used, by topic id and partition (5.4). */
-  readonly #generations = new Map<string, number>();
+  /** Generations of replication that were used, by topic id (5.4). */
+  readonly #generations = new HostedPartitions<number>();
   /** By topic, from the first partition led here until the topic is deleted. */
   readonly #traffic = new Map<string, Traffic>();
   #isrTimer: TimerHandle | null = null;
@@ -213,7 +213,7 @@ export class ReplicaRoles {
     if (log.isDamaged || (damaged.mustLook(log) && this.#deps.onLookDue(log))) return;
     const { leaderId, uncleanEpoch } = image;
     const leaderEpoch = asLeaderEpoch(image.leaderEpoch);
-    const generation = this.#generations.get(`${log.topicId}-${log.partition}`) ?? 0;
+    const generation = this.#generations.find(log.topicId, log.partition) ?? 0;
     const followed = replication.follow({ log, leaderId, leaderEpoch, uncleanEpoch, generation });
     this.followed.set(log.topic, log.partition, followed);
   }
@@ -274,14 +274,14 @@ export class ReplicaRoles {
     if (followed?.topicId === topic.topicId) {
       this.followed.remove(topic.name, number);
       this.replication?.unfollow(followed);
-      this.#generations.set(`${topic.topicId}-${number}`, followed.generation);
+      this.#generations.set(topic.topicId, number, followed.generation);
     }
   }
 
   /** The replica is gone for good. */
   forget(topic: TopicImage, number: number, code: ErrorName): void {
     this.end(topic, number, code);
-    this.#generations.delete(`${topic.topicId}-${number}`);
+    this.#generations.remove(topic.topicId, number);
   }
 
   forgetTraffic(topic: string): void {

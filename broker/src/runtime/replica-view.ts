@@ -9,16 +9,22 @@ import type { Traffic } from "./counters.ts";
 import type { ReadablePartition } from "./fetch-session.ts";
 import type { Partition, PartitionWatcher, ReplicaWatcher } from "./partition.ts";
 
+/** The place of the follower on its stream. */
+export interface ReplicaSeat {
+  /** High watermark or log start moved. */
+  onMarks(): void;
+}
+
 export class ReplicaView implements ReadablePartition, ReplicaWatcher {
   readonly led: Partition;
   sentTo: Offset;
-  readonly #onMarks: () => void;
+  readonly #seat: ReplicaSeat;
   #reader: PartitionWatcher | null = null;
 
-  constructor(led: Partition, sentTo: Offset, onMarks: () => void) {
+  constructor(led: Partition, sentTo: Offset, seat: ReplicaSeat) {
     this.led = led;
     this.sentTo = sentTo;
-    this.#onMarks = onMarks;
+    this.#seat = seat;
   }
 
   get topic(): string {
@@ -96,7 +102,7 @@ export class ReplicaView implements ReadablePartition, ReplicaWatcher {
 
   onMarks(): void {
     this.#reader?.onLogStart();
-    this.#onMarks();
+    this.#seat.onMarks();
   }
 
   onPartitionClosed(code: ErrorName): void {

@@ -27,6 +27,7 @@ import type { FetchSink } from "./fetch-session.ts";
 import type { Partition } from "./partition.ts";
 import type { Led } from "./replication.ts";
 import { ReplicaView } from "./replica-view.ts";
+import type { ReplicaSeat } from "./replica-view.ts";
 import type { ReplicationThrottle } from "./replication-throttle.ts";
 import type { SlabPool } from "./slab-pool.ts";
 import type { Turn } from "./turn.ts";
@@ -149,7 +150,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     let seat = this.#seats.get(report.slot);
     if (seat === undefined) {
       if (report.topicId === "") return;
-      seat = new Seat(report.slot, report.topicId, report.partition);
+      seat = new Seat(report.slot, report.topicId, report.partition, this);
       this.#seats.set(report.slot, seat);
     }
     if (report.asks) this.#ask(seat, report);
@@ -208,7 +209,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
   #serve(seat: Seat, partition: Partition, offset: Offset): void {
     this.#lastSubscription += 1;
     const subscriptionId = this.#lastSubscription;
-    const view = new ReplicaView(partition, offset, () => this.#onMoved(seat));
+    const view = new ReplicaView(partition, offset, seat);
     seat.serve(view, subscriptionId);
     this.#bySubscription.set(subscriptionId, seat);
     this.#session.subscribe({ subscriptionId, partition: view, offset, maxBytes: this.#deps.maxBytes() });
@@ -315,8 +316,8 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
 
   // ---- what leaves ----
 
-  /** The high watermark or the log start moved. */
-  #onMoved(seat: Seat): void {
+  /** Of a seat: the high watermark or the log start moved. */
+  onMoved(seat: Seat): void {
     this.#marks.add(seat);
     if (this.#markTimer !== null) return;
     this.#markTimer = this.#deps.timers.after(MARK_DELAY_MS, () => {
@@ -393,7 +394,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     }
     seat.noteMarks(highWatermark, logStartOffset);
     // It was read a while ago, where the stream took nothing in since.
-    if (seat.hasNewMarks()) this.#onMoved(seat);
+    if (seat.hasNewMarks()) this.onMoved(seat);
     return { ...seat.plain(partition), askedFrom: fetchOffset, highWatermark, logStartOffset, records };
   }
 
@@ -406,9 +407,11 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
 }
 
 /** One partition on one stream. */
-class Seat {
+class Seat implements ReplicaSeat {
   readonly slot: number;
-  readonly topicId: string;
+  readonly #source: ReplicationSource;
+  /** As it was named; that of the partition, once it is found, which all partitions of the topic share. */
+  topicId: string;
   readonly partition: number;
   /** Of the last ask. */
   leaderEpoch = 0;
@@ -426,10 +429,15 @@ class Seat {
   parked: ReplicaReport | null = null;
   parkedUntilMs = 0;
 
-  constructor(slot: number, topicId: string, partition: number) {
+  constructor(slot: number, topicId: string, partition: number, source: ReplicationSource) {
     this.slot = slot;
     this.topicId = topicId;
     this.partition = partition;
+    this.#source = source;
+  }
+
+  onMarks(): void {
+    this.#source.onMoved(this);
   }
 
   asked(report: ReplicaReport): void {
@@ -441,6 +449,7 @@ class Seat {
   serve(view: ReplicaView, subscriptionId: number): void {
     this.view = view;
     this.lastPartition = view.led;
+    this.topicId = view.led.topicId;
     this.subscriptionId = subscriptionId;
     this.#highWatermarkTold = -1;
   }
