@@ -1,8 +1,11 @@
 /**
- * `failover`: three brokers with default settings, 100 partitions of three replicas that one of them leads, and kill -9 for
+ * `failover`: three brokers with default settings, partitions of three replicas that one of them leads, and kill -9 for
  * that one while every partition is produced to. How long until each partition acknowledges something new? In every third
- * run the victim is the controller too; with `--only controller` in each, with `--only broker` in none. `--points N` sets the partitions,
- * `--runs N` the runs.
+ * run the victim is the controller too; with `--only controller` in each, with `--only broker` in none. `--points N,N` sets the
+ * partitions, `--runs N` the runs of each; with several points, the time at the last is held to twice that at the first.
+ *
+ * Whatever the number of partitions, the load before and after the kill is the same: what is measured is the failover, and not how
+ * long a queue gets in front of a broker that is busy.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { Client, codecs, type Producer, topic } from "@tidemark/client";
@@ -11,24 +14,52 @@ import { ClusterProcess } from "./cluster-process.ts";
 import { HEAL_LIMIT_MS, untilAllAlive, untilWhole } from "./cluster-waits.ts";
 import { figure, type Row } from "./measure.ts";
 import { withScratch } from "./scratch.ts";
-import { atMost } from "./scale/law.ts";
+import { atMost, count } from "./scale/law.ts";
 
 const BROKERS = 3;
-const PARTITIONS = 100;
-const TINY_PARTITIONS = 6;
+/** The bound on the time is given for the first. */
+const POINTS = [100, 1_000];
+const TINY_POINTS = [6];
 const RUNS = 20;
 const RUN_LIMIT_MS = 60_000;
 const P99_MOST_MS = 1_000;
+const GROWTH_MOST = 2;
+/** Of all partitions together, before the kill and behind the first record after it. */
+const RECORDS_PER_SECOND = 1_000;
 
 interface Victim {
   readonly nodeId: number;
   readonly isController: boolean;
 }
 
-export async function* failover({ pairs, points, runs: wantedRuns, wants }: Scale): AsyncGenerator<Row> {
+export async function* failover({ pairs, points: wantedPoints, runs: wantedRuns, wants }: Scale): AsyncGenerator<Row> {
   const isTiny = pairs === 1;
-  const partitions = points?.[0] ?? (isTiny ? TINY_PARTITIONS : PARTITIONS);
+  const points = wantedPoints ?? (isTiny ? TINY_POINTS : POINTS);
   const runs = wantedRuns ?? (isTiny ? 1 : RUNS);
+  const found: { readonly partitions: number; readonly all: readonly number[] }[] = [];
+  for (const partitions of points) {
+    const { plain, controller } = await atPoint(partitions, runs, wants);
+    const all = [...plain, ...controller];
+    found.push({ partitions, all });
+    const name = `${count(partitions)} partitions, kill -9 to a new acknowledgement`;
+    yield figure(`${name}: p50`, "ms", [quantile(all, 0.5)]);
+    yield atMost(`${name}: p99`, "ms", quantile(all, 0.99), P99_MOST_MS);
+    if (controller.length > 0)
+      yield figure(`${name}: p99, victim leads the quorum`, "ms", [quantile(controller, 0.99)]);
+    if (plain.length > 0) yield figure(`${name}: p99, victim does not`, "ms", [quantile(plain, 0.99)]);
+  }
+  const [first, last] = [found[0], found.at(-1)];
+  if (first === undefined || last === undefined || first === last) return;
+  const name = `kill -9 to a new acknowledgement, ${count(last.partitions)} partitions over ${count(first.partitions)}`;
+  yield figure(`${name}: p50`, "times", [quantile(last.all, 0.5) / quantile(first.all, 0.5)]);
+  yield atMost(`${name}: p99`, "times", quantile(last.all, 0.99) / quantile(first.all, 0.99), GROWTH_MOST);
+}
+
+async function atPoint(
+  partitions: number,
+  runs: number,
+  wants: Scale["wants"],
+): Promise<{ readonly plain: readonly number[]; readonly controller: readonly number[] }> {
   const plain: number[] = [];
   const controller: number[] = [];
   await withScratch(async (root) => {
@@ -48,12 +79,7 @@ export async function* failover({ pairs, points, runs: wantedRuns, wants }: Scal
       await cluster.stop();
     }
   });
-  const all = [...plain, ...controller];
-  const name = `${partitions} partitions, kill -9 to a new acknowledgement`;
-  yield figure(`${name}: p50`, "ms", [quantile(all, 0.5)]);
-  yield atMost(`${name}: p99`, "ms", quantile(all, 0.99), P99_MOST_MS);
-  if (controller.length > 0) yield figure(`${name}: p99, victim leads the quorum`, "ms", [quantile(controller, 0.99)]);
-  if (plain.length > 0) yield figure(`${name}: p99, victim does not`, "ms", [quantile(plain, 0.99)]);
+  return { plain, controller };
 }
 
 async function chooseVictim(client: Client, isController: boolean): Promise<Victim> {
@@ -92,7 +118,7 @@ async function failOnce(options: {
   return times;
 }
 
-/** One record under way in every partition, the next one as soon as it is answered. */
+/** One record under way in every partition at most, RECORDS_PER_SECOND in all of them together. */
 class Load {
   readonly #producer: Producer;
   readonly #topic: ReturnType<typeof text>;
@@ -139,7 +165,11 @@ class Load {
   }
 
   async #run(partition: number): Promise<void> {
-    while (!this.#isEnding) await this.#once(partition);
+    const everyMs = (this.#sentAt.length / RECORDS_PER_SECOND) * 1_000;
+    while (!this.#isEnding) {
+      await this.#once(partition);
+      await pause(everyMs);
+    }
   }
 
   async #once(partition: number): Promise<void> {
