@@ -2,14 +2,16 @@
  * `cluster info | health | brokers`: the cluster as its metadata and its brokers say it is.
  *
  * `health` asks every broker. Where it repeats itself, with --watch or until all is well, a cluster that does not answer is as
- * unhealthy as one that says so: that is what it was started to wait for.
+ * unhealthy as one that says so: that is what it was started to wait for. On a terminal --watch draws a page; elsewhere, and for whoever
+ * only waits, a line comes with each change: a script's log shows what was waited for, and how long.
  */
 import type { HealthReport } from "@tidemark/client";
 import { callOptions, withClient } from "../client-session.ts";
-import type { CommandContext } from "../command-context.ts";
+import { canDraw, type CommandContext, note } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, toFailure } from "../failure.ts";
-import { BROKER_COLUMNS, brokerShape, printHealth, printInfo } from "../output/cluster-views.ts";
+import { BROKER_COLUMNS, brokerShape, healthLine, printHealth, printInfo } from "../output/cluster-views.ts";
+import { outputFormat } from "../global-flags.ts";
 import { printRows } from "../output/rows.ts";
 import { formatMs, plural } from "../output/units.ts";
 import { watch } from "../output/watch.ts";
@@ -60,10 +62,14 @@ async function keepLooking(context: CommandContext, isWaiting: boolean): Promise
     flags: { ...context.flags, watchMs: watchMs ?? WAIT_MS, timeoutMs: isWaiting ? null : timeoutMs },
     signal: end === null ? context.signal : AbortSignal.any([context.signal, end]),
   };
+  const isDrawn = isShown && canDraw(context);
   let last: HealthReport | null = null;
   const look = async (looking: CommandContext): Promise<ExitCode> => {
+    const told: HealthReport | null = last;
     last = await reportOf(looking);
-    if (isShown || last.healthy) printHealth(looking, last);
+    const isNew = told === null || told.reasons.join() !== last.reasons.join();
+    if (isDrawn || (!isShown && last.healthy)) printHealth(looking, last);
+    else if (isNew) tellChange(looking, last, isShown);
     return last.healthy ? ExitCode.OK : ExitCode.UNHEALTHY;
   };
   try {
@@ -76,6 +82,13 @@ async function keepLooking(context: CommandContext, isWaiting: boolean): Promise
       details: { reasons },
     });
   }
+}
+
+/** Whoever only waits hears of it beside standard output, which is for the end. */
+function tellChange(context: CommandContext, report: HealthReport, isShown: boolean): void {
+  if (!isShown) note(context, healthLine(report, new Date()));
+  else if (outputFormat(context.flags) === "table") context.stdout.write(`${healthLine(report, new Date())}\n`);
+  else printHealth(context, report);
 }
 
 async function reportOf(context: CommandContext): Promise<HealthReport> {

@@ -114,6 +114,11 @@ export function printHealth(context: CommandContext, report: HealthReport): void
   else printRows(context, [healthShape(report)], []);
 }
 
+/** A change in one line, for logs: `05:31:07 unhealthy: broker 3 is down; …`, in UTC. */
+export function healthLine({ healthy, reasons }: Pick<HealthReport, "healthy" | "reasons">, at: Date): string {
+  return `${at.toISOString().slice(11, 19)} ${healthy ? "healthy" : `unhealthy: ${reasons.join("; ")}`}`;
+}
+
 export function healthShape(report: HealthReport): HealthReport {
   const { healthy, reasons, controller, brokersDown, leaderless, underReplicated, underMinIsr, recovering } = report;
   return { healthy, reasons, controller, brokersDown, leaderless, underReplicated, underMinIsr, recovering };

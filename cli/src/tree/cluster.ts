@@ -93,8 +93,9 @@ Refused, with BROKER_IN_USE and what to do, while the broker has replicas, is a 
 `;
 
 const HEALTH_HELP = `
-With --watch it goes on, healthy or not, also while no broker answers. --exit-when-healthy --timeout 60s is for scripts: 0 when
-nothing is wrong any more, 7 when the time is over.
+Exit codes: 0 healthy, 9 unhealthy, 6 no broker answers. With --watch it goes on, healthy or not, also while no broker answers: a page on
+a terminal, elsewhere a line with each change. --exit-when-healthy --timeout 60s is for scripts: 0 when nothing is wrong any more, 7 when
+the time is over; what it waits for stands on standard error, a line with each change, unless -q.
 `;
 
 const EVENTS_HELP = `

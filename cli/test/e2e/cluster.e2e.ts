@@ -115,10 +115,14 @@ describe("tidemark as an operator", () => {
     expect(await gone("raft", "status")).to.include({ code: 6 });
     const waited = await gone("cluster", "health", "--exit-when-healthy", "--timeout", "3s");
     expect(waited.code).to.equal(7);
-    expect(waited.stderr).to.match(/^error: TIMEOUT: the cluster is not healthy after 3\.0 s: no broker answers/);
+    expect(waited.stderr)
+      .to.match(/^\d\d:\d\d:\d\d unhealthy: no broker answers at 127\.0\.0\.1:1: .*\n/)
+      .and.match(/^error: TIMEOUT: the cluster is not healthy after 3\.0 s: no broker answers/m);
+    const quiet = await gone("cluster", "health", "--exit-when-healthy", "--timeout", "1s", "-q");
+    expect(quiet.stderr).to.match(/^error: TIMEOUT: /);
   });
 
-  it("waits for a cluster that is not there yet, showing each look with --watch", async () => {
+  it("waits for a cluster that is not there yet, a line with each change with --watch", async () => {
     const port = await steadyPort();
     const patient = ["--exit-when-healthy", "--watch=100ms", "--timeout", "120s"];
     const waiting = start(["cluster", "health", ...patient, "-b", `127.0.0.1:${port}`]);
@@ -135,8 +139,11 @@ describe("tidemark as an operator", () => {
     try {
       expect(await ended).to.equal(0);
       expect(text)
-        .to.match(/^unhealthy, for 1 reason\n {2}no broker answers/)
-        .and.match(/\nhealthy\n$/);
+        .to.match(/^\d\d:\d\d:\d\d unhealthy: no broker answers/)
+        .and.match(/\n\d\d:\d\d:\d\d healthy\n$/);
+      const lines = text.trim().split("\n");
+      const states = lines.map((line) => line.slice(9));
+      expect(states.filter((state, slot) => state === states[slot - 1])).to.deep.equal([]);
     } finally {
       await late.stop();
     }
