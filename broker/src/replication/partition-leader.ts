@@ -95,6 +95,12 @@ export interface ReportOutcome {
 
 /** No effect, as one shared value: most turns of an idle partition have none. */
 const NOTHING: readonly LeaderEffect[] = [];
+/**
+ * Who is not in sync is waited for only when it is so close to the log end, and so about to join (6(2)). With `replica.lag.time.max.ms`
+ * instead, as Kafka has it, a replica that is being filled would hold the high watermark from half a minute behind, and writers with it
+ * for as long as it takes to copy that.
+ */
+const JOINING_MS = 500;
 const NO_ANSWER: ReportVerdict = { kind: "none" };
 const UNHEARD: ReportOutcome = { verdict: NO_ANSWER, effects: NOTHING };
 /** Shared by all that are their partition's only replica. */
@@ -410,7 +416,8 @@ export class PartitionLeader {
   #isWaitedFor(follower: FollowerProgress, now: Ms): boolean {
     if (follower.isInIsr || follower.isProposed) return true;
     if (follower.endOffset === -1) return false;
-    return follower.isCaughtUp(this.#logEndOffset, this.#lagTimeMaxMs, now) && this.#isEligible(follower);
+    const withinMs = Math.min(this.#lagTimeMaxMs, JOINING_MS);
+    return follower.isCaughtUp(this.#logEndOffset, withinMs, now) && this.#isEligible(follower);
   }
 
   #hasMinIsr(): boolean {

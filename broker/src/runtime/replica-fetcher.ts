@@ -17,7 +17,7 @@ import type { ReplicaData, ReplicaReport } from "@tidemark/proto/replication";
 import { BackOff, SharedMemory } from "../base/index.ts";
 import type { Logger, PeerAddress, PeerError, PeerStream, PeerTransport, TimerHandle, Timers } from "../ports/index.ts";
 import type { FollowedPartition, FollowerSeat } from "./followed-partition.ts";
-import type { ReplicationThrottle } from "./replication-throttle.ts";
+import { LOOK_MS, type ReplicationThrottle } from "./replication-throttle.ts";
 import type { Turn } from "./turn.ts";
 
 /** Records on their way (performance 4.3). */
@@ -233,7 +233,7 @@ export class ReplicaFetcher {
   }
 
   #wakeAfter(restMs: number): void {
-    this.#restTimer = this.#deps.timers.after(restMs, () => {
+    this.#restTimer = this.#deps.timers.after(Math.min(restMs, LOOK_MS), () => {
       this.#restTimer = null;
       const stillMs = this.#deps.throttle.restMs;
       if (stillMs === 0) this.#wake();

@@ -236,8 +236,14 @@ export class ReplicaLogs {
     });
   }
 
+  #unplaced(topic: string, number: number): PartitionLog | undefined {
+    for (const log of this.#directory?.unplaced() ?? [])
+      if (log.topic === topic && log.partition === number) return log;
+    return undefined;
+  }
+
   async #drop(topic: TopicImage, number: number): Promise<void> {
-    const log = this.find(topic.name, number);
+    const log = this.find(topic.name, number) ?? this.#unplaced(topic.name, number);
     if (log === undefined || log.topicId !== topic.topicId || this.#deps.isOffline()) return;
     // It was placed here again meanwhile: a log of long ago, which its leader's epochs bring up to date (5.3).
     if (this.#topics.wants(topic, number)) return;

@@ -417,10 +417,12 @@ export class ReplicaManager {
    * registration: nothing of the time before it can still place them here.
    */
   #giveUpStrays(image: ClusterImage): void {
-    for (const { topicId, partition: number } of this.#logs.directory?.logs() ?? []) {
-      const topic = image.topicsById.get(topicId);
-      const partition = topic?.partitions[number];
-      if (topic !== undefined && partition !== undefined && !this.#topics.hosts(partition)) this.#giveUp(topic, number);
+    for (const log of [...(this.#logs.directory?.logs() ?? []), ...(this.#logs.directory?.unplaced() ?? [])]) {
+      const topic = image.topicsById.get(log.topicId);
+      const partition = topic?.partitions[log.partition];
+      if (topic === undefined || partition === undefined || this.#topics.hosts(partition)) continue;
+      log.reconfigure(this.#topics.specOf(topic, partition).config);
+      this.#giveUp(topic, log.partition);
     }
   }
 

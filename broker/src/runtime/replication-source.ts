@@ -28,7 +28,7 @@ import type { Partition } from "./partition.ts";
 import type { Led } from "./replication.ts";
 import { ReplicaView } from "./replica-view.ts";
 import type { ReplicaSeat } from "./replica-view.ts";
-import type { ReplicationThrottle } from "./replication-throttle.ts";
+import { LOOK_MS, type ReplicationThrottle } from "./replication-throttle.ts";
 import type { SlabPool } from "./slab-pool.ts";
 import type { Turn } from "./turn.ts";
 
@@ -233,7 +233,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
   }
 
   #readOnAfter(restMs: number): void {
-    this.#heldTimer = this.#deps.timers.after(restMs, () => {
+    this.#heldTimer = this.#deps.timers.after(Math.min(restMs, LOOK_MS), () => {
       this.#heldTimer = null;
       const stillMs = this.#deps.throttle.restMs;
       if (stillMs === 0) for (const seat of this.#held) this.#readOn(seat);

@@ -10,6 +10,8 @@ import type { Clock } from "../ports/index.ts";
 const BURST_MS = 1_000;
 /** A rest is no shorter: each ends with a new ask. */
 const REST_MS_MIN = 20;
+/** Whoever rests looks again after this long: the rate may be another one by then. */
+export const LOOK_MS = 500;
 
 export class ReplicationThrottle {
   readonly #clock: Clock;

@@ -174,6 +174,10 @@ class DataDirectory implements LogDirectory {
     return this.#logs.placed.values();
   }
 
+  unplaced(): Iterable<PartitionLog> {
+    return this.#logs.unplaced.values();
+  }
+
   // ---- start ----
 
   async open(wanted: Wanted): Promise<void> {

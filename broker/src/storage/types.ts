@@ -367,6 +367,8 @@ export interface LogDirectory {
   readonly syncDurations: Histogram;
   log(topic: string, partition: PartitionId): PartitionLog | undefined;
   logs(): Iterable<PartitionLog>;
+  /** On disk, and not among those that were asked for: they wait for a replica to be placed here, or for `deleteLog`. */
+  unplaced(): Iterable<PartitionLog>;
   /** Makes the directory of a new replica and `partition.metadata` in it, durable before it resolves (3.1(2)). */
   createLog(spec: ReplicaSpec): Promise<PartitionLog>;
   /** Renames to `-delete` at once; files go after fileDeleteDelayMs. The name is free when it resolves. */

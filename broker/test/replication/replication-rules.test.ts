@@ -150,6 +150,19 @@ describe("Rules of the leader", () => {
       expect(watermarks(bench.append(201, 200))).to.deep.equal([200]);
     });
 
+    it("6(2): does not wait for one that is being filled, from a second behind", () => {
+      const bench = new LeaderBench({ membership: membership({ isr: [1, 2], replicas: [1, 2, 3] }) });
+      bench.hear(2, 100);
+      bench.hear(3, 10);
+      bench.append(200);
+      bench.now += 1_000;
+      bench.hear(2, 200);
+      // It has all that there was a second ago: caught up by time (7(2)), and far from joining.
+      bench.hear(3, 110);
+      bench.append(300);
+      expect(watermarks(bench.hear(2, 300))).to.deep.equal([300]);
+    });
+
     it("6(2), 7(3): an unknown member holds it", () => {
       const bench = new LeaderBench();
       bench.hear(2, 100);

@@ -5,7 +5,14 @@
 import { RecordCursor, validateProducedBatch } from "@tidemark/proto";
 import { asOffset, asPartitionId, SeededRandom, SharedMemory } from "../../../src/base/index.ts";
 import { LiveConfig, loadConfig } from "../../../src/config/index.ts";
-import { alterPartitions, applyEntry, emptyImage, registerBroker, reportDamage } from "../../../src/metadata/index.ts";
+import {
+  alterPartitions,
+  alterReassignments,
+  applyEntry,
+  emptyImage,
+  registerBroker,
+  reportDamage,
+} from "../../../src/metadata/index.ts";
 import type {
   AlterPartitionsRequest,
   ClusterImage,
@@ -21,6 +28,7 @@ import { CALM_NETWORK, SimDisk, SimNetwork, SimWorld } from "../../../src/sim/in
 import type { SimNetworkOptions, SimPeerTransport, SimProcess } from "../../../src/sim/index.ts";
 import { openLogDirectory } from "../../../src/storage/index.ts";
 import type { LogDirectory, PartitionLog } from "../../../src/storage/index.ts";
+import { testConfig } from "../../metadata/fixtures.ts";
 import { makeBatch, quietLogger } from "./partition-bench.ts";
 import type { Answer, BatchSpec, Outcome } from "./partition-bench.ts";
 
@@ -213,6 +221,14 @@ export class ReplicationBench {
       leaderEpoch: leaderId === now.leaderId ? now.leaderEpoch : now.leaderEpoch + 1,
       partitionEpoch: now.partitionEpoch + 1,
     });
+  }
+
+  /** Null cancels. */
+  reassign(replicas: readonly number[] | null, partition = 0, topic = TOPIC): void {
+    const changes = [{ topic, partition, replicas }];
+    const { records, response } = alterReassignments(this.image, changes, { config: testConfig() });
+    if (response[0]?.error !== "NONE") throw new Error(response[0]?.message);
+    this.commit(...records);
   }
 
   isr(partition = 0): readonly number[] {

@@ -1,0 +1,123 @@
+/** Replicas move between real brokers while the SDK produces with acks=all: a broker is added, one is drained and leaves for good. */
+import { Client, codecs, topic } from "@tidemark/client";
+import { expect } from "chai";
+import { type Broker, createBroker, startTestCluster } from "../../src/index.ts";
+import { RawClient } from "../e2e/support/raw-client.ts";
+
+const PARTITIONS = 12;
+const waves = topic("waves", { value: codecs.string });
+const QUIET = { "log.level": "silent", "file.delete.delay.ms": "200" };
+
+/** Keeps producing until it is ended; each value is its partition and a number that grows by one. */
+class Load {
+  readonly #client: Client;
+  readonly sent: number[] = Array.from({ length: PARTITIONS }, () => 0);
+  longestGapMs = 0;
+  #isOver = false;
+  #done: Promise<unknown>;
+
+  constructor(client: Client) {
+    this.#client = client;
+    const producer = client.producer({ acks: "all" });
+    this.#done = Promise.all(this.sent.map((_, partition) => this.#produce(producer, partition)));
+    this.#done.catch(() => undefined);
+  }
+
+  async #produce(producer: ReturnType<Client["producer"]>, partition: number): Promise<void> {
+    let ackedAt = performance.now();
+    while (!this.#isOver) {
+      const number = (this.sent[partition] ?? 0) + 1;
+      await producer.send(waves, { partition, value: `${partition}:${number}:${"x".repeat(2_000)}` });
+      this.sent[partition] = number;
+      this.longestGapMs = Math.max(this.longestGapMs, performance.now() - ackedAt);
+      ackedAt = performance.now();
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#isOver = true;
+    await this.#done;
+  }
+
+  /** Nothing lost, doubled or out of order. */
+  async check(): Promise<void> {
+    const next = this.sent.map(() => 1);
+    for (const { partition, value } of await this.#client.reader(waves).toArray()) {
+      expect(value.split(":").slice(0, 2).map(Number)).to.deep.equal([partition, next[partition]]);
+      next[partition] = (next[partition] ?? 0) + 1;
+    }
+    expect(next.map((number) => number - 1)).to.deep.equal(this.sent);
+  }
+}
+
+describe("a reassignment under load", function () {
+  this.timeout(120_000);
+
+  it("fills a broker that is added, empties one that is drained, goes back half-way: nothing lost, doubled or late", async () => {
+    await using cluster = await startTestCluster({ config: QUIET });
+    const voters = cluster.brokers.map(({ nodeId, peerAddress }) => `${nodeId}@${peerAddress}`).join(",");
+    await using client = new Client({ brokers: [...cluster.bootstrap] });
+    await client.admin.topics.create({ name: "waves", partitions: PARTITIONS, replicationFactor: 3 });
+    const load = new Load(client);
+    await using fourth: Broker = await createBroker({
+      memory: true,
+      config: {
+        ...QUIET,
+        "node.id": "4",
+        "controller.quorum.voters": voters,
+        listeners: "GRPC://127.0.0.1:0,PEER://127.0.0.1:0",
+      },
+    });
+    await fourth.start();
+    const raw = new RawClient(fourth.grpcAddress);
+    const { admin } = { admin: raw.admin.bind(raw) };
+    const underWay = async () => (await admin("listPartitionReassignments", { partitions: [] })).reassignments;
+    const plan = async (drainBrokers: number[]) =>
+      admin("planReassignments", { drainBrokers, balance: true, topics: [], brokers: [] });
+    const begin = async (moves: readonly { topic: string; partition: number; replicas: number[] }[]) => {
+      const reassignments = moves.map(({ topic: name, partition, replicas }) => ({ topic: name, partition, replicas }));
+      const { results } = await admin("alterPartitionReassignments", { reassignments, validateOnly: false });
+      expect(results.map(({ errorMessage }) => errorMessage).filter((message) => message !== "")).to.deep.equal([]);
+    };
+    const over = async (): Promise<void> => {
+      while ((await underWay()).length > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    };
+
+    // Slowly, so that there is something to go back from.
+    const throttle = (rate: string | null) =>
+      client.admin.configs.alter(
+        { type: "cluster" },
+        rate === null
+          ? { reset: ["follower.replication.throttled.rate"] }
+          : { set: { "follower.replication.throttled.rate": rate } },
+      );
+    await throttle("1000");
+    const first = await plan([]);
+    expect(first.moves.length, "a quarter of 36 replicas").to.equal(9);
+    await begin(first.moves);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const going = await underWay();
+    expect(going.length).to.be.greaterThan(0);
+    await begin(going.map(({ topic: name, partition }) => ({ topic: name, partition, replicas: [] })));
+    expect(await underWay()).to.deep.equal([]);
+    await throttle(null);
+
+    await begin((await plan([])).moves);
+    await over();
+    const { loads } = await plan([]);
+    expect(loads.map(({ brokerId, replicas }) => [brokerId, replicas])).to.deep.equal([1, 2, 3, 4].map((id) => [id, 9]));
+
+    const drained = await admin("drainBrokers", { brokerIds: [1], draining: true });
+    expect(drained.results[0]?.errorMessage).to.equal("");
+    const leaders = (await admin("describeCluster", {})).brokers.map(({ id, leaders: count }) => [id, count]);
+    expect(leaders[0]).to.deep.equal([1, 0]);
+    await begin((await plan([])).moves);
+    await over();
+    expect((await plan([])).loads.map(({ replicas }) => replicas)).to.deep.equal([0, 12, 12, 12]);
+    expect((await admin("unregisterBroker", { brokerId: 1 })).errorMessage).to.contain("alive");
+    await load.end();
+    await load.check();
+    expect(load.longestGapMs, "producers never stop").to.be.below(2_000);
+    raw.close();
+  });
+});
