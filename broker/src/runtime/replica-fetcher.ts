@@ -26,6 +26,8 @@ export const WINDOW_BYTES = 8 * 1024 * 1024;
 const GRANT_BYTES = 1024 * 1024;
 /** The first rest after a stream broke, and the longest: what the metadata says moves partitions before that. */
 const RECONNECT = { firstMs: 20, maxMs: 1_000 };
+/** Between throttled partitions that begin, while the throttle lets them. */
+const TURN_MS = 20;
 
 export interface ReplicaFetcherDeps {
   readonly transport: Pick<PeerTransport, "openReplication">;
@@ -106,7 +108,8 @@ export class ReplicaFetcher {
 
   /** Metadata was applied: who rests may be in sync by now, and then everybody waits for it. */
   onApplied(): void {
-    if (this.#resting.some(({ partition }) => !this.#isFilling(partition))) this.#wake();
+    for (const seat of this.#resting) if (!this.#isFilling(seat.partition)) this.#wake(seat);
+    if (this.#resting.length > 0) this.#resting = this.#resting.filter(({ isResting }) => isResting);
   }
 
   // ---- of its seats ----
@@ -154,7 +157,13 @@ export class ReplicaFetcher {
     this.#askForFlush();
   }
 
+  /** One that is throttled begins with a rest, and so in its turn. */
   #seat(seat: Seat): void {
+    if (this.#deps.throttle.isSet && this.#isFilling(seat.partition)) this.#restLast(seat);
+    else this.#ask(seat);
+  }
+
+  #ask(seat: Seat): void {
     this.#lastSlot += 1;
     seat.slot = this.#lastSlot;
     seat.isNamed = false;
@@ -225,33 +234,43 @@ export class ReplicaFetcher {
     const restMs = this.#deps.throttle.take(bytes);
     if (restMs === 0 || seat.isResting || !seat.isNamed || !seat.partition.isBehind || this.#stream === null) return;
     if (!this.#seats.has(seat.partition)) return;
-    seat.isResting = true;
-    this.#resting.push(seat);
     this.#removed.push(seat.slot);
     this.#askForFlush();
-    if (this.#restTimer === null) this.#wakeAfter(restMs);
+    // It goes on before others begin: one that is full serves, ten that are half full do not.
+    this.#restFirst(seat);
   }
 
-  #wakeAfter(restMs: number): void {
-    this.#restTimer = this.#deps.timers.after(Math.min(restMs, LOOK_MS), () => {
+  #restFirst(seat: Seat): void {
+    seat.isResting = true;
+    this.#resting.unshift(seat);
+    this.#wakeLater();
+  }
+
+  #restLast(seat: Seat): void {
+    seat.isResting = true;
+    this.#resting.push(seat);
+    this.#wakeLater();
+  }
+
+  #wakeLater(): void {
+    if (this.#restTimer !== null || this.#resting.length === 0) return;
+    const { timers, throttle } = this.#deps;
+    this.#restTimer = timers.after(Math.min(Math.max(throttle.restMs, TURN_MS), LOOK_MS), () => {
       this.#restTimer = null;
-      const stillMs = this.#deps.throttle.restMs;
-      if (stillMs === 0) this.#wake();
-      else if (this.#resting.length > 0) this.#wakeAfter(stillMs);
+      if (throttle.restMs === 0) {
+        const seat = this.#resting.shift();
+        if (seat !== undefined) this.#wake(seat);
+      }
+      this.#wakeLater();
     });
   }
 
-  #wake(): void {
-    const resting = this.#resting;
-    this.#resting = [];
-    for (const seat of resting) {
-      if (!seat.isResting || this.#seats.get(seat.partition) !== seat) continue;
-      seat.isResting = false;
-      this.#bySlot.delete(seat.slot);
-      // What it was asked for ends here, and begins anew at the log end.
-      seat.partition.onStreamLost();
-      this.#seat(seat);
-    }
+  #wake(seat: Seat): void {
+    if (!seat.isResting || this.#seats.get(seat.partition) !== seat) return;
+    seat.isResting = false;
+    // What it was asked for ends here, and begins anew at the log end.
+    if (this.#bySlot.delete(seat.slot)) seat.partition.onStreamLost();
+    this.#ask(seat);
   }
 
   #askForFlush(): void {

@@ -3,10 +3,11 @@ import { Client, codecs, topic } from "@tidemark/client";
 import { expect } from "chai";
 import { type Broker, createBroker, startTestCluster } from "../../src/index.ts";
 import { RawClient } from "../e2e/support/raw-client.ts";
+import { steadyPort } from "../e2e/support/steady-port.ts";
 
 const PARTITIONS = 12;
 const waves = topic("waves", { value: codecs.string });
-const QUIET = { "log.level": "silent", "file.delete.delay.ms": "200" };
+const QUIET = { "log.level": "silent", "log.segment.delete.delay.ms": "200" };
 
 /** Keeps producing until it is ended; each value is its partition and a number that grows by one. */
 class Load {
@@ -34,6 +35,11 @@ class Load {
     }
   }
 
+  /** Each partition has so many records. */
+  async until(count: number): Promise<void> {
+    while (this.sent.some((number) => number < count)) await pause(20);
+  }
+
   async end(): Promise<void> {
     this.#isOver = true;
     await this.#done;
@@ -50,6 +56,8 @@ class Load {
   }
 }
 
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 describe("a reassignment under load", function () {
   this.timeout(120_000);
 
@@ -57,15 +65,16 @@ describe("a reassignment under load", function () {
     await using cluster = await startTestCluster({ config: QUIET });
     const voters = cluster.brokers.map(({ nodeId, peerAddress }) => `${nodeId}@${peerAddress}`).join(",");
     await using client = new Client({ brokers: [...cluster.bootstrap] });
-    await client.admin.topics.create({ name: "waves", partitions: PARTITIONS, replicationFactor: 3 });
+    await client.admin.topics.create({ name: "waves", partitions: PARTITIONS, replicas: 3 });
     const load = new Load(client);
+    await load.until(200);
     await using fourth: Broker = await createBroker({
       memory: true,
       config: {
         ...QUIET,
         "node.id": "4",
         "controller.quorum.voters": voters,
-        listeners: "GRPC://127.0.0.1:0,PEER://127.0.0.1:0",
+        listeners: `GRPC://127.0.0.1:0,PEER://127.0.0.1:${await steadyPort()}`,
       },
     });
     await fourth.start();
@@ -80,7 +89,7 @@ describe("a reassignment under load", function () {
       expect(results.map(({ errorMessage }) => errorMessage).filter((message) => message !== "")).to.deep.equal([]);
     };
     const over = async (): Promise<void> => {
-      while ((await underWay()).length > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+      while ((await underWay()).length > 0) await pause(50);
     };
 
     // Slowly, so that there is something to go back from.
@@ -88,14 +97,14 @@ describe("a reassignment under load", function () {
       client.admin.configs.alter(
         { type: "cluster" },
         rate === null
-          ? { reset: ["follower.replication.throttled.rate"] }
+          ? { delete: ["follower.replication.throttled.rate"] }
           : { set: { "follower.replication.throttled.rate": rate } },
       );
     await throttle("1000");
     const first = await plan([]);
     expect(first.moves.length, "a quarter of 36 replicas").to.equal(9);
     await begin(first.moves);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await pause(1_000);
     const going = await underWay();
     expect(going.length).to.be.greaterThan(0);
     await begin(going.map(({ topic: name, partition }) => ({ topic: name, partition, replicas: [] })));
@@ -105,7 +114,9 @@ describe("a reassignment under load", function () {
     await begin((await plan([])).moves);
     await over();
     const { loads } = await plan([]);
-    expect(loads.map(({ brokerId, replicas }) => [brokerId, replicas])).to.deep.equal([1, 2, 3, 4].map((id) => [id, 9]));
+    expect(loads.map(({ brokerId, replicas }) => [brokerId, replicas])).to.deep.equal(
+      [1, 2, 3, 4].map((id) => [id, 9]),
+    );
 
     const drained = await admin("drainBrokers", { brokerIds: [1], draining: true });
     expect(drained.results[0]?.errorMessage).to.equal("");
