@@ -1,21 +1,19 @@
 /** `generate compose`: a Docker Compose file on stdout, or in a file of its own. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { type CommandContext, note, warn } from "../command-context.ts";
 import { composeFile, type ComposeOptions, isLoopbackAddress, PEER_PORT } from "../compose/compose-file.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
+import { checkDestination, type Destination, writeGenerated } from "../output/generated-file.ts";
 import { plural } from "../output/units.ts";
 
-export interface ComposeRequest {
+export interface ComposeRequest extends Destination {
   readonly brokers?: number;
   readonly image?: string;
   readonly build?: string;
   readonly hostAddress?: string;
   readonly grpcPort?: number;
   readonly httpPort?: number;
-  readonly out?: string;
-  readonly force?: boolean;
   readonly tls?: boolean;
   readonly scram?: boolean;
   readonly console?: boolean;
@@ -34,26 +32,22 @@ const NOT_YET = [
   ["tls", "the doors cannot be encrypted in this version"],
   ["scram", "this version knows no users and no passwords"],
   ["console", "there is no console in this version"],
-  ["grafana", "there are no dashboards in this version; /metrics of each HTTP door is what Prometheus reads"],
+  [
+    "grafana",
+    "Grafana is not among the services; `tidemark generate prometheus`, `alerts` and `grafana` write what one of your own reads",
+  ],
 ] as const;
 
 export async function generateCompose(context: CommandContext, request: ComposeRequest): Promise<ExitCode> {
   for (const [flag, reason] of NOT_YET)
     if (request[flag] === true) throw new CliFailure("UNSUPPORTED", `--${flag}: ${reason}`);
-  if (context.flags.broker !== null)
-    throw usageFailure("generate asks no broker", `did you mean --brokers ${context.flags.broker}?`);
-  const { out = "-", force = false } = request;
-  if (force && out === "-") throw usageFailure("--force replaces a file, and none is named", "add --out FILE");
+  checkDestination(context, request);
   const options = composeOptions(request);
   const text = composeFile(options);
   if (!isLoopbackAddress(options.hostAddress))
     warn(context, `the doors will stand open on ${options.hostAddress}, neither encrypted nor authenticated`);
-  if (out === "-") {
-    context.stdout.write(text);
-    return ExitCode.OK;
-  }
-  if (force) replace(out, text);
-  else create(out, text);
+  const out = writeGenerated(context, text, request);
+  if (out === null) return ExitCode.OK;
   const named = FOUND_BY_ITSELF.has(basename(out)) && basename(out) === out ? "" : ` -f ${out}`;
   const build = options.build === null ? "" : " --build";
   note(
@@ -117,44 +111,4 @@ function commandLine(request: ComposeRequest, brokers: number): string {
 /** For a shell to read, on one line. */
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-/** @throws CliFailure FILE_EXISTS */
-function create(path: string, text: string): void {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, "wx");
-  } catch (error: unknown) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    throw new CliFailure("FILE_EXISTS", `${path} is there already, and stays as it is`, {
-      hint: "add --force to replace it, or name another file",
-      cause: error,
-    });
-  }
-  fill(path, descriptor, text);
-}
-
-/** Whoever dies in the middle leaves the old file. */
-function replace(path: string, text: string): void {
-  const next = `${path}.${process.pid}.tmp`;
-  fill(next, openSync(next, "w"), text);
-  try {
-    renameSync(next, path);
-  } catch (error: unknown) {
-    rmSync(next, { force: true });
-    throw error;
-  }
-}
-
-/** All of it, or no file. */
-function fill(path: string, descriptor: number, text: string): void {
-  try {
-    writeSync(descriptor, text);
-    fsyncSync(descriptor);
-  } catch (error: unknown) {
-    rmSync(path, { force: true });
-    throw error;
-  } finally {
-    closeSync(descriptor);
-  }
 }

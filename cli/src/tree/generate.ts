@@ -2,9 +2,10 @@
 import { type Command, Option } from "commander";
 import { isIPv4 } from "node:net";
 import type { ComposeRequest } from "../commands/generate.ts";
+import type { PrometheusRequest } from "../commands/generate-monitoring.ts";
 import { usageFailure } from "../failure.ts";
 import { parsePort, parseWholeNumber } from "../parse/numbers.ts";
-import { type Launch, parsed, withTraits } from "./options.ts";
+import { type Launch, parsed, repeated, withTraits } from "./options.ts";
 
 const BROKERS_MAX = 100;
 
@@ -37,6 +38,34 @@ export function buildGenerate(generate: Command, launch: Launch): void {
     .action((options: ComposeRequest, command: Command) =>
       launch(command, async (context) => (await import("../commands/generate.ts")).generateCompose(context, options)),
     );
+  for (const [name, about, help] of [
+    ["alerts", "alert rules for Prometheus", ALERTS_HELP],
+    ["prometheus", "what Prometheus is told to scrape", PROMETHEUS_HELP],
+    ["grafana", "a dashboard for Grafana", GRAFANA_HELP],
+  ] as const) {
+    const command = withTraits(generate.command(name), {
+      outputs: name === "grafana" ? ["table", "json"] : ["table", "yaml"],
+    })
+      .description(about)
+      .addOption(
+        parsed("--out <file>", "write there, unless there is such a file (default: standard output)", parsePath),
+      )
+      .option("--force", "with --out: replace the file")
+      .addHelpText("after", help);
+    if (name === "prometheus")
+      command
+        .addOption(repeated("--target <host:port>", "an HTTP door (default: localhost:9292, 9293, 9294)", parseTarget))
+        .option("--detail", "series of single partitions, too, once a minute");
+    command.action((options: PrometheusRequest, chosen: Command) =>
+      launch(chosen, async (context) => {
+        const { generateAlerts, generateGrafana, generatePrometheus } = await import(
+          "../commands/generate-monitoring.ts"
+        );
+        const of = { alerts: generateAlerts, prometheus: generatePrometheus, grafana: generateGrafana };
+        return of[name](context, options);
+      }),
+    );
+  }
   // Known by name, so that whoever tries one is told.
   for (const flag of ["--tls", "--scram", "--console", "--grafana"])
     compose.addOption(new Option(flag, "not in this version").hideHelp());
@@ -57,6 +86,12 @@ function parseAddress(text: string): string {
   return text;
 }
 
+function parseTarget(text: string): string {
+  if (!/^[^\s/:]+:\d{1,5}$|^\[[\da-fA-F:.]+\]:\d{1,5}$/.test(text))
+    throw usageFailure("expected the host:port of an HTTP door");
+  return text;
+}
+
 function parseWord(text: string): string {
   if (!/^\S+$/.test(text)) throw usageFailure("expected the name of an image, without spaces");
   return text;
@@ -74,4 +109,22 @@ tidemark generate compose --image registry.example/tidemark:1 --host-address 0.0
 
 Every topic gets three replicas where there are three brokers, and acks=all waits for two of them. At most five brokers vote on the
 cluster's metadata, and always an odd number; the others follow. docs/operations.md says how a cluster is run, and how it grows.
+`;
+
+const ALERTS_HELP = `
+tidemark generate alerts --out alerts.yml
+
+Under-replicated and offline partitions, too few replicas in sync, controllers other than one, no leader of the metadata log, failed and
+full disks, slow syncs, a slow event loop, growing replication lag. They go by /metrics of every broker under the job "tidemark", as
+"tidemark generate prometheus" has it.
+`;
+
+const PROMETHEUS_HELP = `
+tidemark generate prometheus --target broker-1:9292 --target broker-2:9293 --out prometheus.yml
+`;
+
+const GRAFANA_HELP = `
+tidemark generate grafana --out tidemark.json
+
+For Grafana 10 and later: import the file and choose the Prometheus that scrapes the brokers.
 `;

@@ -50,7 +50,7 @@ describe("generate compose, the command", () => {
       ["--tls", "the doors cannot be encrypted in this version"],
       ["--scram", "this version knows no users and no passwords"],
       ["--console", "there is no console in this version"],
-      ["--grafana", "there are no dashboards in this version"],
+      ["--grafana", "Grafana is not among the services"],
     ] as const) {
       const file = scratch.join("x.yml");
       const { code, stdout, stderr } = await compose(flag, "--out", file);
