@@ -151,6 +151,7 @@ async function produce(connection: BareConnection, topicId: Buffer, value: strin
     correlationId: 1,
     acks: Acks.ALL,
     timeoutMs: PROOF_TIMEOUT_MS,
+    inParts: false,
     // No producer id: a block of them would be spent on every start.
     partitions: [{ ...READY_PARTITION, topicId, records: builder.build() }],
   });

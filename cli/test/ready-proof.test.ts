@@ -52,6 +52,7 @@ function answersOf(path: string, { produceCode = "NONE", fetched = "" }: Sicknes
       durability: 2,
       leader: null,
       unwritten: false,
+      pending: false,
     };
     const results = [{ ...result, errorCode: errorCode(produceCode), errorMessage: "it says" }];
     const credit = wire.produceResponse.encode({ correlationId: 0, results: [], creditBytes: 100 });

@@ -33,10 +33,12 @@ export { handleListOffsets } from "./list-offsets.ts";
 export type { RefusalsOptions } from "./refusals.ts";
 export { Refusals } from "./refusals.ts";
 export type {
+  PendingProduce,
   ProduceDone,
   ProducePartition,
   ProduceRequest,
   ProduceResult,
+  ProduceResults,
   RequestStats,
   RequestTimes,
 } from "./produce.ts";

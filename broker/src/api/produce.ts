@@ -60,8 +60,17 @@ export interface ProduceResult {
 
 export type { RequestStats, RequestTimes };
 
-/** Called once with the results in the order of the request; never before `handleProduce` has returned. */
-export type ProduceDone = (results: readonly ProduceResult[], times: RequestTimes) => void;
+/** In the order of the request; null: it was taken before, or is still to come. */
+export type ProduceResults = readonly (ProduceResult | null)[];
+
+/** Called once with the results that nobody has taken; never before `handleProduce` has returned. */
+export type ProduceDone = (results: ProduceResults, times: RequestTimes) => void;
+
+/** A request under way. */
+export interface PendingProduce {
+  /** The results that stand by now, while others are awaited; each is taken once. Null: there is none, or all are there. */
+  takeResults(): ProduceResults | null;
+}
 
 /** Throws ApiError INVALID_REQUEST for more partitions than a request may name: not even refusals are made in that number. */
 export function handleProduce(
@@ -69,7 +78,7 @@ export function handleProduce(
   request: ProduceRequest,
   client: ClientContext,
   done: ProduceDone,
-): void {
+): PendingProduce {
   const { length } = request.partitions;
   if (length > MAX_PARTITIONS_PER_REQUEST) {
     throw new ApiError(
@@ -77,18 +86,21 @@ export function handleProduce(
       `a request names at most ${MAX_PARTITIONS_PER_REQUEST} partitions, not ${length}`,
     );
   }
-  new ProduceCall(context, client, request.memory, done).start(request);
+  const call = new ProduceCall(context, client, request.memory, done);
+  call.start(request);
+  return call;
 }
 
 /** One request under way. It keeps no reference to the request: a parked answer must not pin the batches' bytes. */
-class ProduceCall implements AppendOwner, RequestTimes {
+class ProduceCall implements AppendOwner, RequestTimes, PendingProduce {
   readonly #context: BrokerContext;
   readonly #client: ClientContext;
   readonly #done: ProduceDone;
   readonly #memory: SharedMemory;
+  /** By slot; null: awaited, or taken. */
+  #results: (ProduceResult | null)[] = [];
   /** By slot; null where none was found. */
   readonly #partitions: (Partition | null)[] = [];
-  readonly #results: ProduceResult[] = [];
   /** Batches without an answer, and batches whose bytes are still held. */
   #unanswered = 0;
   #untaken = 0;
@@ -116,6 +128,7 @@ class ProduceCall implements AppendOwner, RequestTimes {
     this.arrivedAt = now;
     this.#unanswered = partitions.length;
     this.#untaken = partitions.length;
+    this.#results = partitions.map(() => null);
     for (const { records } of partitions) this.#bytes += records.length;
     budget.take(this.#bytes);
 
@@ -166,6 +179,13 @@ class ProduceCall implements AppendOwner, RequestTimes {
     return needsRecords(settings)
       ? refusalOfRecords(records, settings, now, config.current.decompressedMaxBytes)
       : null;
+  }
+
+  takeResults(): ProduceResults | null {
+    const results = this.#results;
+    if (this.#unanswered === 0 || results.every((result) => result === null)) return null;
+    this.#results = results.map(() => null);
+    return results;
   }
 
   onAppendTaken(): void {

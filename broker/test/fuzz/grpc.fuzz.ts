@@ -170,6 +170,7 @@ describe("gRPC door, fuzzed", () => {
       correlationId: 1,
       acks: 3,
       timeoutMs: 5,
+      inParts: false,
       partitions: [{ topic: "fuzz", partition: 9, topicId: Buffer.alloc(0), records }],
     });
     const subscribe = {

@@ -51,6 +51,7 @@ function sendToAll(): void {
       correlationId: ++correlationId,
       acks: Acks.ALL,
       timeoutMs: REQUEST_TIMEOUT_MS,
+      inParts: false,
       partitions: [{ topic, partition, topicId: Buffer.alloc(0), records: Buffer.from(builder.build()) }],
     });
     const prefix = Buffer.alloc(PREFIX_BYTES);

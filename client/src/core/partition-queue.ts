@@ -15,7 +15,14 @@
  *
  * Without idempotence there are no numbers: batches are sent again after losses and may then be double or out of order.
  */
-import { type CodecId, type ErrorRow, RecordBatchBuilder, type RecordBytes, type RecordHeader } from "@tidemark/proto";
+import {
+  type CodecId,
+  type ErrorRow,
+  PRODUCE_CREDIT_BYTES,
+  RecordBatchBuilder,
+  type RecordBytes,
+  type RecordHeader,
+} from "@tidemark/proto";
 import { assert } from "./assert.ts";
 import { type BackoffPolicy, backoffMs } from "./backoff.ts";
 import { type Acked, type Answer, Batch, type Outcome, type Refused, type Settled } from "./batch.ts";
@@ -26,6 +33,8 @@ import { type ProducerId, ProducerSession } from "./producer-session.ts";
 
 /** Longest wait of a batch for company when its partition is busy. */
 export const ADAPTIVE_LINGER_MS = 5;
+/** In flight of one partition, and one batch beyond: half of what may be unanswered on a stream. */
+const SHARE_BYTES = PRODUCE_CREDIT_BYTES / 2;
 /** What a record takes beyond key and value, without headers: an upper bound. */
 const RECORD_OVERHEAD_BYTES = 40;
 const UTF8_BYTES_PER_CHARACTER_MAX = 3;
@@ -153,6 +162,7 @@ export class PartitionQueue<C> {
     if (options.isIdempotent && !this.#beginSession()) return null;
     if (this.#inFlight.length >= (options.isIdempotent && !this.#session.isProven ? 1 : options.maxInFlight))
       return null;
+    if (this.#isOverShare()) return null;
     if (this.#session.mustRenew) {
       const doubtful = this.#waiting.findIndex((batch) => batch.isDoubtful);
       if (doubtful >= 0) return this.#send(doubtful);
@@ -293,6 +303,13 @@ export class PartitionQueue<C> {
   }
 
   // ---- sending
+
+  /** Large batches of one partition, whose leader is slow, leave room on the stream for its neighbours. */
+  #isOverShare(): boolean {
+    let bytes = 0;
+    for (const { records } of this.#inFlight) bytes += records.length;
+    return bytes >= SHARE_BYTES;
+  }
 
   #send(index: number): Batch<C> {
     const batch = this.#waiting[index];

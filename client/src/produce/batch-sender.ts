@@ -215,6 +215,7 @@ export class BatchSender implements StreamUser {
       onAnswer: (results) => {
         const now = performance.now();
         for (const [index, underWay] of sent.entries()) {
+          if (results[index]?.pending === true) continue;
           // One that was sent on to a new leader is answered there.
           if (this.#underWay.delete(underWay)) this.#onResult(underWay.queue, underWay.batch, results[index], now);
         }

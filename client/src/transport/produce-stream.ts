@@ -19,8 +19,12 @@ const ANSWER_GRACE_MAX_MS = 5_000;
 
 /** One request under way. */
 export interface Ticket {
-  /** Exactly one of the two is called, once. Requests without acks are answered with no results when they are written. */
+  /**
+   * With a result for each partition, in order; those that are pending come with another answer, or are lost. Requests without
+   * acks are answered with no results when they are written.
+   */
   onAnswer(results: readonly ProducePartitionResult[]): void;
+  /** What was not answered. Nothing is called after it. */
   onLost(error: BrokerError): void;
 }
 
@@ -41,6 +45,8 @@ export interface Outgoing {
 interface Pending {
   readonly ticket: Ticket;
   readonly sentAt: number;
+  /** Partitions without a result. */
+  left: number;
 }
 
 export class ProduceStream {
@@ -92,8 +98,9 @@ export class ProduceStream {
     this.#nextCorrelationId += 1;
     const { acks, timeoutMs, partitions } = outgoing;
     for (const { records } of partitions) this.#credit -= records.length;
-    this.#pending.set(correlationId, { ticket, sentAt: performance.now() });
-    const request = wire.produceRequest.defer({ correlationId, acks, timeoutMs, partitions });
+    this.#pending.set(correlationId, { ticket, sentAt: performance.now(), left: partitions.length });
+    const inParts = outgoing.wantsAnswer && partitions.length > 1;
+    const request = wire.produceRequest.defer({ correlationId, acks, timeoutMs, partitions, inParts });
     const onWritten = (error?: Error | null): void => {
       if (error === null || error === undefined) this.#answer(correlationId, []);
     };
@@ -151,7 +158,8 @@ export class ProduceStream {
   #answer(correlationId: number, results: readonly ProducePartitionResult[]): void {
     const pending = this.#pending.get(correlationId);
     if (pending === undefined) return;
-    this.#pending.delete(correlationId);
+    for (const result of results) if (!result.pending) pending.left -= 1;
+    if (results.length === 0 || pending.left <= 0) this.#pending.delete(correlationId);
     pending.ticket.onAnswer(results);
   }
 

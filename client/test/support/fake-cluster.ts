@@ -211,6 +211,7 @@ export class FakeBroker {
       durability: 0,
       leader: null,
       unwritten: false,
+      pending: false,
     };
     if (truth.leaderId !== this.id) {
       const { leaderId, leaderEpoch } = truth;

@@ -391,6 +391,7 @@ function refusal(error: ErrorName): ProducePartitionResult {
     durability: 0,
     leader: null,
     unwritten: false,
+    pending: false,
   };
 }
 

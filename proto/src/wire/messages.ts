@@ -26,6 +26,8 @@ export interface ProduceRequest {
   acks: number;
   timeoutMs: number;
   partitions: ProducePartition[];
+  /** Its answer may come in parts. */
+  inParts: boolean;
 }
 
 export interface ProducePartition {
@@ -52,6 +54,8 @@ export interface ProducePartitionResult {
   durability: number;
   leader: LeaderHint | null;
   unwritten: boolean;
+  /** Told by another response to the same request. */
+  pending: boolean;
 }
 
 export interface FetchRequest {

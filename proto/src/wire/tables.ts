@@ -38,6 +38,7 @@ const produceRequest = message<M.ProduceRequest>({
   acks: enumeration(2),
   timeoutMs: uint32(3),
   partitions: list(4, producePartition),
+  inParts: bool(5),
 });
 
 const producePartitionResult = message<M.ProducePartitionResult>({
@@ -50,6 +51,7 @@ const producePartitionResult = message<M.ProducePartitionResult>({
   durability: enumeration(7),
   leader: optional(8, leaderHint),
   unwritten: bool(9),
+  pending: bool(10),
 });
 
 const produceResponse = message<M.ProduceResponse>({

@@ -27,6 +27,7 @@ const request: ProduceRequest = {
   correlationId: 300,
   acks: Acks.ALL,
   timeoutMs: 0,
+  inParts: false,
   partitions: [{ topic: "t", partition: 1, topicId: Buffer.alloc(0), records: Buffer.from("abc") }],
 };
 

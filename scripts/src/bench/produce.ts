@@ -124,7 +124,13 @@ export async function produceBatches(
               credit -= records.length;
               sent++;
               const partition = { topic: name, partition: sent % partitions, topicId: Buffer.alloc(0), records };
-              stream.write({ correlationId: sent, acks: Acks.ALL, timeoutMs: 30_000, partitions: [partition] });
+              stream.write({
+                correlationId: sent,
+                acks: Acks.ALL,
+                timeoutMs: 30_000,
+                inParts: false,
+                partitions: [partition],
+              });
             }
           };
           // At a rate below what is possible, time brings the next batch, and not an answer.

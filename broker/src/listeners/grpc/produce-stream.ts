@@ -3,7 +3,8 @@
  *
  * The client may have PRODUCE_CREDIT_BYTES of batches unanswered and one request beyond. What a request took comes back with
  * its answer; answers to ACKS_NONE carry credit alone and share one message per turn. Who sends without credit breaks the
- * contract and loses the stream.
+ * contract and loses the stream. Of a request that may be answered in parts, what stands is answered after PART_MS, whatever
+ * the slowest of its partitions does: a disk that hangs, a follower that is gone.
  *
  * Reading stops while the broker's request budget is spent (11.4) or the client does not read its answers; what was read is
  * finished. When the client ends its side, the stream ends after the last answer. Answers of one turn leave together.
@@ -11,7 +12,14 @@
 import { Acks as WireAcks, Durability, errorRow, PRODUCE_CREDIT_BYTES, wire } from "@tidemark/proto";
 import { SharedMemory } from "../../base/index.ts";
 import { ApiError, handleProduce } from "../../api/index.ts";
-import type { ProduceRequest, ProduceResult, RequestStats, RequestTimes } from "../../api/index.ts";
+import type {
+  PendingProduce,
+  ProduceRequest,
+  ProduceResult,
+  ProduceResults,
+  RequestStats,
+  RequestTimes,
+} from "../../api/index.ts";
 import { errorOf } from "./door-context.ts";
 import type { DoorContext } from "./door-context.ts";
 import type { StreamCall, StreamListener } from "./stream-call.ts";
@@ -35,6 +43,18 @@ const wireDurability = {
 
 /** Answers not yet taken by the socket, above which no further request is read. */
 const WRITE_AHEAD_BYTES = 256 * 1024;
+/** How long the results of a request wait for each other at least, and twice as long at most. */
+const PART_MS = 50;
+
+/** A request whose answer may come in parts, and has not come yet. */
+interface Parted {
+  readonly correlationId: number;
+  /** Of each partition's batch. */
+  readonly bytes: readonly number[];
+  call: PendingProduce | null;
+  /** It was there at the last look. */
+  wasSeen: boolean;
+}
 
 interface Answered {
   readonly correlationId: number;
@@ -61,6 +81,9 @@ export class ProduceStream implements StreamListener {
   #isEnding = false;
   #isPaused = false;
   #isBudgetAwaited = false;
+  /** In the order of arrival. */
+  readonly #parted = new Set<Parted>();
+  #partTimer: NodeJS.Timeout | null = null;
   readonly #flush = (): void => this.#flushAnswers();
   readonly #onWritten = (): void => this.#maybeResume();
   readonly #onBudget = (): void => {
@@ -95,6 +118,8 @@ export class ProduceStream implements StreamListener {
   }
 
   onClosed(): void {
+    if (this.#partTimer !== null) clearTimeout(this.#partTimer);
+    this.#parted.clear();
     this.#context.counters.produceStreams--;
     this.#onClosed(this);
   }
@@ -135,13 +160,45 @@ export class ProduceStream implements StreamListener {
       slab === null
         ? new SharedMemory(partitions[0]?.records.buffer.byteLength ?? 0, taken, null)
         : new SharedMemory(slab.length, taken, this.#giver(slab));
-    handleProduce(
+    const mayPart = request.inParts && acks !== "none" && partitions.length > 1;
+    const parted = mayPart ? this.#part(correlationId, partitions) : null;
+    const call = handleProduce(
       this.#context,
       { acks, timeoutMs, partitions, memory },
       this.#call.client,
-      this.#answerTo(correlationId, acks, taken),
+      this.#answerTo({ correlationId, acks, taken, parted }),
     );
+    if (parted !== null) parted.call = call;
   }
+
+  // ---- answers in parts ----
+
+  #part(correlationId: number, partitions: WireRequest["partitions"]): Parted {
+    const parted = {
+      correlationId,
+      bytes: partitions.map(({ records }) => records.length),
+      call: null,
+      wasSeen: false,
+    };
+    this.#parted.add(parted);
+    this.#partTimer ??= setTimeout(this.#answerParts, PART_MS).unref();
+    return parted;
+  }
+
+  readonly #answerParts = (): void => {
+    this.#partTimer = null;
+    for (const parted of this.#parted) {
+      const results = parted.wasSeen ? (parted.call?.takeResults() ?? null) : null;
+      parted.wasSeen = true;
+      if (results === null) continue;
+      const creditBytes = partBytes(parted, results);
+      this.#credit += creditBytes;
+      this.#countRefused(results);
+      const { correlationId } = parted;
+      this.#answer(wire.produceResponse.encode({ correlationId, results: results.map(toWire), creditBytes }));
+    }
+    if (this.#parted.size > 0) this.#partTimer = setTimeout(this.#answerParts, PART_MS).unref();
+  };
 
   #giver(slab: Buffer): () => void {
     return () => this.#context.slabs.give(slab);
@@ -149,31 +206,39 @@ export class ProduceStream implements StreamListener {
 
   // ---- answers ----
 
-  #answerTo(
-    correlationId: number,
-    acks: ProduceRequest["acks"],
-    taken: number,
-  ): (results: readonly ProduceResult[], times: RequestTimes) => void {
+  #answerTo({
+    correlationId,
+    acks,
+    taken,
+    parted,
+  }: {
+    readonly correlationId: number;
+    readonly acks: ProduceRequest["acks"];
+    readonly taken: number;
+    readonly parted: Parted | null;
+  }): (results: ProduceResults, times: RequestTimes) => void {
     return (results, times) => {
       this.#unanswered--;
+      if (parted !== null) this.#parted.delete(parted);
       this.#countRefused(results);
       this.#answered.push({ correlationId, times, bytes: taken });
       if (this.#call.isOver) return;
-      this.#credit += taken;
+      const creditBytes = parted === null ? taken : partBytes(parted, results);
+      this.#credit += creditBytes;
       if (acks === "none") this.#answerNone(results, taken);
-      else
-        this.#answer(wire.produceResponse.encode({ correlationId, results: results.map(toWire), creditBytes: taken }));
+      else this.#answer(wire.produceResponse.encode({ correlationId, results: results.map(toWire), creditBytes }));
     };
   }
 
-  #countRefused(results: readonly ProduceResult[]): void {
-    for (const { code } of results) if (code !== "NONE") this.#context.refusals.count("produce", code);
+  #countRefused(results: ProduceResults): void {
+    for (const result of results)
+      if (result !== null && result.code !== "NONE") this.#context.refusals.count("produce", result.code);
   }
 
   /** 8.1: no answer, and on any error the end of the stream, so that the client refreshes its metadata. */
-  #answerNone(results: readonly ProduceResult[], taken: number): void {
-    const failed = results.find(({ code }) => code !== "NONE");
-    if (failed !== undefined) {
+  #answerNone(results: ProduceResults, taken: number): void {
+    const failed = results.find((result) => result !== null && result.code !== "NONE");
+    if (failed !== undefined && failed !== null) {
       this.fail(new ApiError(failed.code, failed.message));
       return;
     }
@@ -248,8 +313,15 @@ export class ProduceStream implements StreamListener {
   }
 }
 
-function toWire(result: ProduceResult): WireResult {
+/** Of the batches whose results these are. */
+function partBytes({ bytes }: Parted, results: ProduceResults): number {
+  return bytes.reduce((sum, size, slot) => (results[slot] === null ? sum : sum + size), 0);
+}
+
+function toWire(result: ProduceResult | null): WireResult {
+  if (result === null) return PENDING;
   return {
+    pending: false,
     errorCode: result.code === "NONE" ? 0 : errorRow(result.code).code,
     errorMessage: result.message,
     baseOffset: result.baseOffset,
@@ -275,3 +347,5 @@ function refusal(code: ProduceResult["code"]): WireResult {
     isUnwritten: false,
   });
 }
+
+const PENDING: WireResult = { ...refusal("NONE"), pending: true };

@@ -6,9 +6,11 @@ export class HeldSyncs {
   #isHolding = false;
   #held: (() => void)[] = [];
 
-  constructor(disk: Disk) {
+  /** `isHeld`: of log files. */
+  constructor(disk: Disk, isHeld: (path: string) => boolean = () => true) {
     this.disk = overriding(disk, {
-      open: (path, mode) => (path.endsWith(".log") ? this.#wrap(disk.open(path, mode)) : disk.open(path, mode)),
+      open: (path, mode) =>
+        path.endsWith(".log") && isHeld(path) ? this.#wrap(disk.open(path, mode)) : disk.open(path, mode),
     });
   }
 

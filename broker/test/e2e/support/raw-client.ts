@@ -233,7 +233,14 @@ export class RawProduceStream extends RawStream<ProduceResponse> {
   send(request: Partial<ProduceRequest>): number {
     const correlationId = request.correlationId ?? ++this.#correlationId;
     this.call.write(
-      wire.produceRequest.encode({ acks: Acks.ALL, timeoutMs: 0, partitions: [], ...request, correlationId }),
+      wire.produceRequest.encode({
+        acks: Acks.ALL,
+        timeoutMs: 0,
+        partitions: [],
+        inParts: false,
+        ...request,
+        correlationId,
+      }),
     );
     return correlationId;
   }

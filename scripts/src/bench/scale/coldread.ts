@@ -79,7 +79,13 @@ async function produceAtRate(broker: BrokerProcess, count: number): Promise<Hist
           credit -= records.length;
           sent += 1;
           const partition = { topic: "bench", partition: 0, topicId: Buffer.alloc(0), records };
-          stream.write({ correlationId: sent, acks: Acks.ALL, timeoutMs: 30_000, partitions: [partition] });
+          stream.write({
+            correlationId: sent,
+            acks: Acks.ALL,
+            timeoutMs: 30_000,
+            inParts: false,
+            partitions: [partition],
+          });
         }
       };
       stream.on("error", reject);

@@ -137,6 +137,7 @@ async function deliver(broker: BrokerProcess, { partition, readers, batches, cou
                 correlationId: sent,
                 acks: Acks.ALL,
                 timeoutMs: 30_000,
+                inParts: false,
                 partitions: [{ topic: "bench", partition, topicId: Buffer.alloc(0), records }],
               });
             }
