@@ -22,6 +22,8 @@ import type { HostedTopics } from "./hosted-topics.ts";
 /** Until a report without an answer is made again: at first, and at most. */
 const RETRY_MS = 50;
 const RETRY_MS_MAX = 1_000;
+/** Of all looks together, which come one after the other: whoever suspects everything shall not have the disk to himself. */
+const LOOK_BYTES_PER_MS = 64 * 1024;
 /** How long a place that was found whole is not looked at again, whoever suspects it. */
 const LOOKED_AT_MS = 10_000;
 
@@ -46,6 +48,7 @@ export class DamagedReplicas {
   readonly #cases = new Map<string, Case>();
   /** Logs that are being read back, or were a moment ago. */
   readonly #looks = new Set<PartitionLog>();
+  #lastLook: Promise<void> = Promise.resolve();
   #isReporting = false;
   #retry: TimerHandle | null = null;
   #retryMs = RETRY_MS;
@@ -64,14 +67,25 @@ export class DamagedReplicas {
     if (this.#isClosed || log.isDamaged || this.#looks.has(log)) return;
     if (log.rot !== null) return this.found(log, log.rot);
     this.#looks.add(log);
-    this.#deps.timers.after(0, () => void this.#look(log, offset));
+    this.#lastLook = this.#lastLook.then(() => this.#pause(0)).then(() => this.#look(log, offset));
+  }
+
+  /** What an earlier life has found and not mended. */
+  lookAgain(logs: Iterable<PartitionLog>): void {
+    for (const log of logs) if (log.suspectedAt !== null) this.suspect(log, log.suspectedAt);
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#deps.timers.after(ms, resolve));
   }
 
   async #look(log: PartitionLog, offset: Offset): Promise<void> {
     const { timers, logger } = this.#deps;
     const { topic, partition } = log;
+    if (this.#isClosed) return;
     try {
-      const damage = await log.verify({ from: offset, to: asOffset(offset + 1) });
+      const pace = (bytes: number): Promise<void> => this.#pause(Math.ceil(bytes / LOOK_BYTES_PER_MS));
+      const damage = await log.verify({ from: offset, to: asOffset(offset + 1), pace });
       if (damage !== null) this.found(log, damage);
       else {
         logger.warn("a place in a log was suspected and is whole", { topic, partition, offset });

@@ -199,6 +199,7 @@ export class ReplicaManager {
       this.#follow(topic);
     }
     this.#giveUpStrays(image);
+    this.#damaged.lookAgain(this.#logs.directory?.logs() ?? []);
     this.#roles.replication?.onLed();
     await this.#logs.settled();
     this.#retention.start();

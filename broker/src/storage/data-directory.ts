@@ -27,7 +27,7 @@ import {
 } from "./clean-marker.ts";
 import { DirectoryFaults } from "./directory-faults.ts";
 import { DirectoryLoader } from "./directory-loader.ts";
-import { removeFile } from "./file-io.ts";
+import { isPassing, removeFile } from "./file-io.ts";
 import { FilePool } from "./file-pool.ts";
 import { inGroups } from "./in-groups.ts";
 import { LogChanges } from "./log-changes.ts";
@@ -204,7 +204,7 @@ class DataDirectory implements LogDirectory {
     this.#report = { ...this.#report, ...loader.findings };
     await loader.settle();
     await this.#mendCheckpoints(checkpoints, forgotten, mustRewrite);
-    for (const log of this.#logs.all()) await log.beginFetch();
+    for (const log of this.#logs.all()) await this.#beginFetch(log);
     for (const { directory } of loader.accepted) removeFile(this.#disk, `${directory}/${ACCEPT_DAMAGE}`);
     if (mustRewrite) clearSyncFailed(this.#disk, this.#path);
     this.#cutsPending = 0;
@@ -215,6 +215,16 @@ class DataDirectory implements LogDirectory {
     for (const log of this.#logs.all()) this.#producerCap.added(log.producerState.size);
     for (const log of this.#logs.all()) log.finishSealed();
     for (const name of deleted) this.#directories.removeLater(name, 0);
+  }
+
+  /** Without room to say so it is damaged as before, and its repair begins anew (log-repair.ts). */
+  async #beginFetch(log: SegmentedLog): Promise<void> {
+    try {
+      await log.beginFetch();
+    } catch (error: unknown) {
+      if (!(error instanceof DiskFault && isPassing(error))) throw error;
+      log.stayDamaged();
+    }
   }
 
   /** The start failed: nothing stays in use. */

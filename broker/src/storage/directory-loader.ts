@@ -146,7 +146,7 @@ export class DirectoryLoader {
       if (reached === 0 || found.has(key) || isAside(key)) continue;
       const directory = directories.make(key);
       host.logger.error("the directory of a replica is gone", { topic, partition, directory, offset: reached });
-      await writeRepair(host, directory, { offset: 0, phase: "fetch" });
+      await writeRepair(host, directory, { offset: 0, phase: "fetch", kept: [] });
       await directories.writeTopicId(directory, topicId);
       await directories.syncRoot();
       all.set(key, { topic, partition, topicId });
@@ -192,6 +192,7 @@ export class DirectoryLoader {
       logStartOffset: checkpointed(checkpoints.logStarts),
       highWatermark: checkpointed(checkpoints.highWatermarks),
       ...lastLife,
+      mayCutLater: true,
       scan,
     });
     (spec === undefined ? logs.unplaced : logs.placed).set(key, log);

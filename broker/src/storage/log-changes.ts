@@ -12,7 +12,7 @@ import { logKey } from "./checkpoint-file.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { isPassing } from "./file-io.ts";
 import type { LogHost } from "./log-host.ts";
-import { endRepair, writeRepair } from "./log-repair.ts";
+import { asideBefore, endRepair, writeRepair } from "./log-repair.ts";
 import type { LogSet } from "./log-set.ts";
 import { openLog } from "./open-log.ts";
 import type { ReplicaDirectories } from "./replica-directories.ts";
@@ -213,7 +213,8 @@ export class LogChanges {
   /** A start that finds the file does what follows it, so that it may end anywhere (log-repair.ts). */
   async #repair(key: string, log: SegmentedLog, offset: number): Promise<PartitionLog> {
     const { topic, partition, topicId, config, directory, highWatermark } = log;
-    await writeRepair(this.#host, directory, { offset, phase: "cut" });
+    const kept = log.repair?.kept ?? asideBefore(this.#host.disk, directory);
+    await writeRepair(this.#host, directory, { offset, phase: "cut", kept });
     await log.releaseFiles();
     const beginCut = (): void => {
       if (this.#halfCut.has(key)) return;
@@ -268,6 +269,7 @@ export class LogChanges {
       if (log === undefined || log.repair === null) return;
       await endRepair(this.#host, log.directory, isGivenUp);
       log.repair = null;
+      log.suspectedAt = null;
     });
   }
 

@@ -21,7 +21,7 @@ import { EPOCH_CHECKPOINT } from "./epoch-file.ts";
 import { isPassing, readFullySync, readWholeFile, removeFile, syncPath, writeFullySync } from "./file-io.ts";
 import { tidyLeftovers } from "./leftovers.ts";
 import type { LogHost } from "./log-host.ts";
-import { readRepair, REPAIR } from "./log-repair.ts";
+import { readRepair, readSuspicion, REPAIR, SUSPECT } from "./log-repair.ts";
 import type { Repair } from "./log-repair.ts";
 import { slotOf } from "./log-reader.ts";
 import { replayProducers } from "./producer-replay.ts";
@@ -53,6 +53,8 @@ export interface LoadOptions {
   /** An earlier life was killed while it cut some log: nothing that looks cut is known to be. */
   readonly mustSync: boolean;
   readonly scan: RecoveryScan;
+  /** A repair that finds no room to keep what it cuts leaves the log damaged as it is, and does not fail the load. */
+  readonly mayCutLater?: boolean;
 }
 
 export interface LoadedLog {
@@ -72,6 +74,8 @@ export interface LoadedLog {
   readonly acceptsDamage: boolean;
   /** It is being repaired from a peer: a damaged replica until it is whole (log-repair.ts). */
   readonly repair: Repair | null;
+  /** What was found bad before, and not mended; null: nothing. */
+  readonly suspectedAt: Offset | null;
   readonly wasRecovered: boolean;
   /** Something was cut or deleted, or has to be synced before the log reports or appends (4.2(10)). */
   readonly mustFlush: boolean;
@@ -119,7 +123,8 @@ class LogLoader {
   /** An operator's word: what is damaged shall be cut and kept aside. */
   readonly #acceptsDamage: boolean;
   /** A peer's copy takes the place of what is damaged. */
-  readonly #repair: Repair | null;
+  #repair: Repair | null;
+  readonly #suspectedAt: Offset | null;
   #durableBase = 0;
   #logStart: Offset;
   #hasCut = false;
@@ -134,6 +139,8 @@ class LogLoader {
     this.#corruptFrom = corruptTxnIndexBase(options, names);
     this.#acceptsDamage = names.includes(ACCEPT_DAMAGE);
     this.#repair = names.includes(REPAIR) ? readRepair(host.disk, directory) : null;
+    const suspected = names.includes(SUSPECT) ? readSuspicion(host.disk, directory) : null;
+    this.#suspectedAt = suspected === null ? null : asOffset(suspected);
     this.#logStart = asOffset(Math.max(options.logStartOffset ?? 0, this.#segments[0]?.baseOffset ?? 0));
     this.#epochs = readEpochs(options, names, this.#hasNothing);
     this.#snapshots = new SnapshotStore(host.disk, directory, names, host.logger);
@@ -342,7 +349,13 @@ class LogLoader {
         });
         const isDamage = target.end < recoveryPoint;
         if (isDamage && !this.#cutsDamage) return this.#endBefore(slot + 1, target.end, recoveryPoint, bad);
-        if (isDamage || this.#repair?.phase === "cut") await copyDamaged(host, segment, fileBytes);
+        const mustKeep = isDamage || this.#repair?.phase === "cut";
+        if (mustKeep && !(await this.#keepAside(segment, fileBytes))) {
+          this.#repair = null;
+          for (const gone of this.#segments.splice(slot + 1)) gone.log.closeSync();
+          this.#active.isSealed = false;
+          return this.#damageAt(target.end, asOffset(Math.max(this.#options.recoveryPoint ?? 0, target.end)), bad);
+        }
         this.#cutSegmentsFrom(slot + 1);
         this.#cutTail(segment, fileBytes);
         this.#complete(segment, producers);
@@ -354,6 +367,20 @@ class LogLoader {
     // Bytes that were synced are missing: the scan could not meet them.
     const isDamage = target.end < recoveryPoint && !this.#cutsDamage;
     return isDamage ? this.#damageAt(target.end, recoveryPoint, "missing") : null;
+  }
+
+  /** False: there is no room, and the cut can wait. */
+  async #keepAside(segment: Segment, fileBytes: number): Promise<boolean> {
+    const { host, directory, mayCutLater = false } = this.#options;
+    try {
+      await copyDamaged(host, segment, fileBytes);
+      return true;
+    } catch (error: unknown) {
+      const mayWait = mayCutLater && this.#repair !== null && error instanceof DiskFault && isPassing(error);
+      if (!mayWait) throw error;
+      host.logger.warn("a repair waits for room", { directory, err: error });
+      return false;
+    }
   }
 
   /** The log ends at `end`, before the segment in `slot`: as damage, or because the rest is a torn tail. */
@@ -508,6 +535,7 @@ class LogLoader {
       damage: outcome.damage,
       acceptsDamage: this.#acceptsDamage,
       repair: this.#repair,
+      suspectedAt: this.#suspectedAt,
       wasRecovered: outcome.wasRecovered,
       mustFlush:
         outcome.damage === null &&

@@ -13,7 +13,7 @@ import { DiskFault } from "../ports/index.ts";
 import { RELATIVE_OFFSET_MAX } from "./batch-fields.ts";
 import type { EpochCache } from "./epoch-cache.ts";
 import { EpochFile } from "./epoch-file.ts";
-import { syncPath } from "./file-io.ts";
+import { isPassing, removeFile, syncPath } from "./file-io.ts";
 import { FlushPolicy } from "./flush-policy.ts";
 import { GroupSync } from "./group-sync.ts";
 import { LogCuts } from "./log-cuts.ts";
@@ -25,7 +25,7 @@ import { LogRoll } from "./log-roll.ts";
 import { LogState } from "./log-state.ts";
 import { LogTrim, retentionVerdict } from "./log-trim.ts";
 import { LogTruncation } from "./log-truncation.ts";
-import { writeRepair } from "./log-repair.ts";
+import { SUSPECT, writeRepair, writeSuspicion } from "./log-repair.ts";
 import type { Repair } from "./log-repair.ts";
 import { LogWriter } from "./log-writer.ts";
 import type { ProducerState } from "./producer-state.ts";
@@ -102,9 +102,11 @@ export class SegmentedLog implements PartitionLog {
 
   /** The files are closed and may be renamed. */
   #isReleased = false;
-  readonly damage: LogDamage | null;
+  damage: LogDamage | null;
   /** It is being filled again from a peer. */
   repair: Repair | null;
+  /** Where an earlier life, or this one, found something bad, and nobody has found it whole since; null: nowhere. */
+  suspectedAt: Offset | null;
   #nextExpiryAtMs: number;
 
   constructor(options: SegmentedLogOptions) {
@@ -129,6 +131,7 @@ export class SegmentedLog implements PartitionLog {
     this.#snapshots = loaded.snapshots;
     this.damage = loaded.damage;
     this.repair = loaded.repair;
+    this.suspectedAt = loaded.suspectedAt;
     this.#nextExpiryAtMs = host.clock.monotonicNow() + EXPIRY_CHECK_MS;
     this.#sync = new GroupSync(
       { host, segments: this.#state.segments, snapshots: loaded.snapshots, owner: this },
@@ -530,16 +533,47 @@ export class SegmentedLog implements PartitionLog {
     return this.#reads.findMaxTimestamp(limit);
   }
 
-  verify(options: VerifyOptions): Promise<FoundDamage | null> {
-    return this.#reads.verify(options);
+  async verify(options: VerifyOptions): Promise<FoundDamage | null> {
+    const rot = await this.#reads.verify(options);
+    const { suspectedAt } = this;
+    if (rot !== null) await this.#suspect(rot.offset);
+    else if (suspectedAt !== null && options.from <= suspectedAt && suspectedAt < options.to) this.#trust();
+    return rot;
+  }
+
+  /** It is to be known whenever this life ends. On a full disk it is known to this one alone. */
+  async #suspect(offset: Offset): Promise<void> {
+    if (this.suspectedAt === offset || this.#state.isClosed) return;
+    this.suspectedAt = offset;
+    try {
+      await writeSuspicion(this.#host, this.directory, offset);
+    } catch (error: unknown) {
+      if (!(error instanceof DiskFault && isPassing(error))) throw error;
+      this.#host.logger.warn("no room beside the log", { path: error.path, err: error });
+    }
+  }
+
+  #trust(): void {
+    this.suspectedAt = null;
+    attempt(this.#host, () => removeFile(this.#host.disk, `${this.directory}/${SUSPECT}`));
   }
 
   /** What had to go is gone, durably: from here on the repair is a matter of filling up. */
   async beginFetch(): Promise<void> {
     if (this.repair?.phase !== "cut") return;
-    const fetching = { offset: this.repair.offset, phase: "fetch" } as const;
+    const fetching = { ...this.repair, phase: "fetch" } as const;
     await writeRepair(this.#host, this.directory, fetching);
     this.repair = fetching;
+  }
+
+  /** It was cut, and that could not be noted: whoever repairs it begins anew. */
+  stayDamaged(): void {
+    const { logEndOffset: offset, recoveryPointToKeep: recoveryPoint } = this;
+    const [newest] = this.segments().slice(-1);
+    const path = newest?.path ?? this.directory;
+    this.damage = { offset, recoveryPoint, path, position: newest?.sizeBytes ?? asPosition(0), reason: "missing" };
+    this.repair = null;
+    this.#host.logger.warn("no room beside the log", { path });
   }
 
   rebuildIndexes(offset: Offset): Promise<void> {

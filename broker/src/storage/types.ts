@@ -161,6 +161,8 @@ export interface PartitionLog {
    * repair, or a truncation below it, ends it.
    */
   readonly rot: FoundDamage | null;
+  /** Where something bad was found, by this life or one before, and nobody has found it whole since; null: nowhere. */
+  readonly suspectedAt: Offset | null;
   /** What was damaged is cut, and fetched again: a damaged replica until it is whole (15.7(3)). */
   readonly isRepairing: boolean;
   events: LogEvents;

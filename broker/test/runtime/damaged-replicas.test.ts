@@ -3,8 +3,14 @@ import { expect } from "chai";
 import { asOffset } from "../../src/base/index.ts";
 import type { FetchedPart } from "../../src/runtime/index.ts";
 import { FetchSession, SlabPool } from "../../src/runtime/index.ts";
+import { DamagedReplicas } from "../../src/runtime/damaged-replicas.ts";
+import { HostedTopics } from "../../src/runtime/hosted-topics.ts";
+import type { PartitionLog } from "../../src/storage/index.ts";
+import { LiveConfig } from "../../src/config/index.ts";
+import { overriding } from "../e2e/support/held-syncs.ts";
+import { testConfig } from "../metadata/fixtures.ts";
 import { ReplicationBench, TOPIC, topicIdOf } from "./support/replication-bench.ts";
-import type { Answer, Outcome } from "./support/partition-bench.ts";
+import { type Answer, type Outcome, PartitionBench, quietLogger } from "./support/partition-bench.ts";
 
 const OVERRIDES = { "min.insync.replicas": "2", "segment.bytes": "2000", "tidemark.durability": "group-commit" };
 /** Nothing is served from memory. */
@@ -70,6 +76,36 @@ function isSame(bench: ReplicationBench): boolean {
 const isWhole = (bench: ReplicationBench) => (): boolean =>
   bench.isr().length === 3 &&
   bench.nodes.every(({ id }) => bench.node(id).life !== null && !bench.node(id).log().isRepairing);
+
+describe("DamagedReplicas", () => {
+  it("reads suspected places back one after the other, and no faster than 64 MiB a second", async () => {
+    const bench = await PartitionBench.open();
+    const { log: real, process } = bench;
+    const begun: number[] = [];
+    const looking = (slot: number): PartitionLog =>
+      overriding<PartitionLog>(real, {
+        verify: async ({ pace }: Parameters<PartitionLog["verify"]>[0]) => {
+          begun.push(slot);
+          for (let mebibytes = 0; mebibytes < 64; mebibytes++) await pace?.(1024 * 1024);
+          return null;
+        },
+      });
+    const damaged = new DamagedReplicas({
+      timers: process,
+      logger: quietLogger,
+      topics: new HostedTopics(new LiveConfig(testConfig())),
+      commands: { reportDamage: () => Promise.reject(new Error("nobody is asked")) },
+    });
+    for (let slot = 0; slot < 3; slot++) damaged.suspect(looking(slot), asOffset(0));
+    await bench.world.runFor(500);
+    expect(begun).to.deep.equal([0]);
+    await bench.world.runFor(1_000);
+    expect(begun).to.deep.equal([0, 1]);
+    await bench.world.runFor(1_000);
+    expect(begun).to.deep.equal([0, 1, 2]);
+    damaged.close();
+  });
+});
 
 describe("bad bits under a running broker (15.7)", () => {
   it("are found by a reader at the leader, who is taken out, cut and filled again, and may lead again", async () => {
@@ -211,6 +247,51 @@ describe("bad bits under a running broker (15.7)", () => {
     sameBytes(bench);
     await bench.stop(2);
   });
+
+  it("let a broker start that has no room to keep what goes, and are cut when there is", async () => {
+    const bench = await filled();
+    const segment = bench.node(2).log().segments()[1];
+    bench.flip(2, segment?.path ?? "", 100);
+    const { faults } = bench.node(2).disk;
+    const full = faults.add({ operation: "write", effect: "ENOSPC", path: /\.damaged$/u, times: 1_000_000 });
+    bench.node(2).manager.suspect(TOPIC, 0, segment?.baseOffset ?? asOffset(0));
+    await bench.until("tried", () => full.firedCount > 0);
+    for (const how of ["kill", "stop"] as const) {
+      if (how === "kill") bench.kill(2);
+      else await bench.stop(2);
+      const { firedCount } = full;
+      await bench.start(2);
+      await bench.until("tried again", () => full.firedCount > firedCount + 1);
+      expect(bench.node(2).log().isDamaged).to.equal(true);
+      expect(bench.isr()).to.deep.equal([1, 3]);
+    }
+    faults.removeAll();
+    await bench.until("whole again", isWhole(bench));
+    sameBytes(bench);
+    await bench.stop(2);
+  });
+
+  for (const how of ["is killed", "is stopped"] as const) {
+    it(`are looked for again where a broker ${how} before anybody was told`, async () => {
+      const bench = await filled();
+      const segment = bench.node(2).log().segments()[1];
+      bench.flip(2, segment?.path ?? "", 100);
+      const found = await bench.drive(
+        bench
+          .node(2)
+          .log()
+          .verify({ from: asOffset(0), to: asOffset(60) }),
+      );
+      expect(found).to.not.equal(null);
+      if (how === "is killed") bench.kill(2);
+      else await bench.stop(2);
+      await bench.start(2);
+      await bench.until("out", () => !bench.isr().includes(2));
+      await bench.until("whole again", isWhole(bench));
+      sameBytes(bench);
+      expect(bench.node(2).log().suspectedAt).to.equal(null);
+    });
+  }
 
   it("stay aside where the replica is chosen before it is whole (15.7(3))", async () => {
     const bench = await filled();

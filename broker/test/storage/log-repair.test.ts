@@ -228,6 +228,37 @@ describe("damage found in a log that is in use (15.7)", () => {
     );
   });
 
+  it("takes away what it has kept aside itself, and nothing that lay there before", async () => {
+    const machine = new StorageMachine();
+    const { directory, log, good } = await filled(machine);
+    const operators = "00000000000000000099.log.damaged";
+    machine.put(`${P}/${operators}`, Buffer.from("of an operator"));
+    flip(machine, log.segments()[1]?.path ?? "", 300);
+    await machine.run(log.verify(EVERYTHING));
+    const cut = await machine.run(directory.repairLog(...T0));
+    fetchAgain(cut, good);
+    await machine.synced(cut);
+    await machine.run(directory.endRepair(...T0));
+    const left = machine.names().filter((name) => name.endsWith(".damaged") || name.startsWith("."));
+    expect(left).to.deep.equal([operators]);
+  });
+
+  it("is suspected until somebody finds it whole", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await filled(machine);
+    const { path = "" } = log.segments()[1] ?? {};
+    flip(machine, path, 300);
+    const found = await machine.run(log.verify(EVERYTHING));
+    await machine.run(directory.close(1));
+    machine.restart("power");
+    const again = await machine.again();
+    expect([again.log.rot, again.log.suspectedAt]).to.deep.equal([null, found?.offset]);
+    flip(machine, path, 300);
+    expect(await machine.run(again.log.verify(EVERYTHING))).to.equal(null);
+    expect(again.log.suspectedAt).to.equal(null);
+    expect(machine.names()).to.not.include(".suspect");
+  });
+
   it("is forgotten by a start that finds the end of a repair cut off", async () => {
     await crashEverywhere(
       async (machine) => {
