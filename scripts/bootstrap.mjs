@@ -1,5 +1,5 @@
 /**
- * What stands behind `npm start`, `npm test`, `npm run build|bench|sim|crash|story|chaos|packages|coverage|compat|reference`:
+ * What stands behind `npm start`, `npm test`, `npm run build|bench|sim|crash|story|chaos|moves|packages|coverage|compat|reference`:
  * installs what is missing, builds what has changed, then runs the job. Plain JavaScript, since it runs before anything is
  * installed.
  *
@@ -234,6 +234,7 @@ const jobs = {
   crash: (args) => become(compiled("sim"), ["--profile", "log", ...args]),
   story: (args) => become(compiled("story"), args),
   chaos: (args) => become(join(root, "cli/dist/test/chaos/chaos.js"), args),
+  moves: (args) => become(join(root, "cli/dist/test/chaos/moves.js"), args),
   packages: (args) => become(compiled("packages"), args),
   reference: (args) => become(compiled("reference"), args),
 };

@@ -20,8 +20,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { SeededRandom } from "@tidemark/broker/base";
-import { checkHistory, type History, type Verdict } from "@tidemark/broker/sim";
+import { checkHistory, type Verdict } from "@tidemark/broker/sim";
 import { whyNot } from "../support/mounts.ts";
+import { printEvent, writeSends } from "./account.ts";
 import { ChaosCluster, LivenessFailure } from "./cluster.ts";
 import { type Capability, type Fault, FAULTS, rotated } from "./faults.ts";
 import { makeNetwork, NETWORKS, type NetworkKind, outerNamespace, whyNoNamespaces } from "./network.ts";
@@ -160,25 +161,6 @@ async function run(): Promise<number> {
   return isGood ? 0 : 1;
 }
 
-/** A row for each send; times in ms since this process began, outcome 0 = nobody knows, 1 = acknowledged, 2 = refused. */
-function writeSends(path: string, { partitions }: History): void {
-  writeFileSync(path, "partition,value,producer,startedAt,endedAt,outcome,offset\n");
-  for (const { name, sends } of partitions) {
-    const rows = Array.from({ length: sends.value.length }, (_, row) =>
-      [
-        name,
-        sends.value.at(row),
-        sends.producer.at(row),
-        Math.round(sends.startedAt.at(row)),
-        Math.round(sends.endedAt.at(row)),
-        sends.outcome.at(row),
-        sends.offset.at(row),
-      ].join(","),
-    );
-    writeFileSync(path, `${rows.join("\n")}\n`, { flag: "a" });
-  }
-}
-
 /** Drain, stop, compare, start, drain again. */
 async function finish(cluster: ChaosCluster, workload: Workload, onTrouble: (message: string) => void): Promise<void> {
   try {
@@ -303,15 +285,7 @@ function networkOf(asked: string): NetworkKind {
 }
 
 function print(fields: Readonly<Record<string, unknown>>): void {
-  if (options.isJson) {
-    process.stdout.write(`${JSON.stringify(fields)}\n`);
-    return;
-  }
-  const { event, ...rest } = fields;
-  const words = Object.entries(rest).map(
-    ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
-  );
-  process.stdout.write(`${String(event).padEnd(9)} ${words.join(" ")}\n`);
+  printEvent(fields, options);
 }
 
 function say(text: string): void {

@@ -15,6 +15,8 @@ const DISK_MEBIBYTES = 2_048;
 export interface ClusterOptions {
   readonly folder: string;
   readonly brokersCount: number;
+  /** The first so many vote; the others join later, and only follow. Default: all. */
+  readonly votersCount?: number;
   readonly network: Network;
   /** Each broker's data lies on a medium of its own that can be filled and can fail. */
   readonly hasOwnDisks: boolean;
@@ -49,6 +51,7 @@ export class ChaosCluster implements AsyncDisposable {
         settings: {
           "node.id": String(nodeId),
           "controller.quorum.voters": ports
+            .slice(0, options.votersCount)
             .map((_, other) => `${other + 1}@${network.peerAddress(nodeId, other + 1)}`)
             .join(","),
           "log.dirs": this.dataDirectory(nodeId),
@@ -100,14 +103,19 @@ export class ChaosCluster implements AsyncDisposable {
     rmSync(this.dataDirectory(nodeId), { recursive: true, force: true });
   }
 
-  async startAll(): Promise<void> {
-    for (const broker of this.brokers) broker.start();
-    await Promise.all(this.brokers.map((broker) => broker.untilReady()));
+  startAll(): Promise<void> {
+    return this.start(this.brokers.map(({ nodeId }) => nodeId));
+  }
+
+  async start(nodeIds: readonly number[]): Promise<void> {
+    const starting = nodeIds.map((id) => this.broker(id));
+    for (const broker of starting) broker.start();
+    await Promise.all(starting.map((broker) => broker.untilReady()));
     // Ready means that a broker serves; that the controller counts on it as well is another matter.
-    await this.until("all brokers to be alive", JOIN_LIMIT_MS, async () => {
+    await this.until(`brokers ${nodeIds.join(", ")} to be alive`, JOIN_LIMIT_MS, async () => {
       const { brokers } = await this.client.admin.cluster({ timeout: 30_000 });
-      const alive = brokers.filter((broker) => broker.alive);
-      return alive.length === this.brokers.length ? null : `${alive.length} are`;
+      const missing = nodeIds.filter((id) => !brokers.some((broker) => broker.id === id && broker.alive));
+      return missing.length === 0 ? null : `${missing.join(", ")} are not`;
     });
   }
 
@@ -135,16 +143,25 @@ export class ChaosCluster implements AsyncDisposable {
       const { nodes } = await this.client.admin.raft.status({ timeout: 30_000 });
       const seated = nodes.filter(({ voter, lag }) => voter && lag === 0);
       if (seated.length < this.brokers.length) return `only ${seated.length} voters have the whole metadata log`;
-      for (const topic of topics) {
-        const { detail } = await this.describe(topic);
-        for (const { partition, leader, replicas, isr } of detail) {
-          if (leader === null || leader < 0) return `${topic}-${partition} has no leader`;
-          if (isr.length < replicas.length)
-            return `${topic}-${partition} has only [${isr.join(",")}] of [${replicas.join(",")}] in sync`;
-        }
-      }
-      return null;
+      return this.#outOfSync(topics);
     });
+  }
+
+  /** Every partition of `topics` led, every replica of it in sync. @throws LivenessFailure */
+  async untilInSync(topics: readonly string[], limitMs: number): Promise<void> {
+    await this.until("all replicas to be in sync", limitMs, () => this.#outOfSync(topics));
+  }
+
+  async #outOfSync(topics: readonly string[]): Promise<string | null> {
+    for (const topic of topics) {
+      const { detail } = await this.describe(topic);
+      for (const { partition, leader, replicas, isr } of detail) {
+        if (leader === null || leader < 0) return `${topic}-${partition} has no leader`;
+        if (isr.length < replicas.length)
+          return `${topic}-${partition} has only [${isr.join(",")}] of [${replicas.join(",")}] in sync`;
+      }
+    }
+    return null;
   }
 
   /** Asks again until the answer is null: nothing is missing. */

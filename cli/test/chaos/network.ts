@@ -54,6 +54,39 @@ export interface Network extends AsyncDisposable {
   heal(): void;
 }
 
+/** One loopback for all, and nothing between the brokers: for runs that cut nobody off. */
+export class PlainLoopback implements Network {
+  readonly #ports = new Map<number, number>();
+
+  hostOf(): string {
+    return "127.0.0.1";
+  }
+
+  async connect(peerPorts: ReadonlyMap<number, number>): Promise<void> {
+    for (const [nodeId, port] of peerPorts) this.#ports.set(nodeId, port);
+  }
+
+  peerAddress(_from: number, to: number): string {
+    return `${this.hostOf()}:${this.#ports.get(to)}`;
+  }
+
+  commandPrefix(): readonly string[] {
+    return [];
+  }
+
+  cut(): void {
+    throw new Error("there is nothing to cut on a plain loopback");
+  }
+
+  heal(): void {
+    // Nothing was cut.
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // It has nothing of its own.
+  }
+}
+
 export class ProxiedLoopback implements Network {
   readonly #ports = new Map<number, number>();
   /** Who dials, whom, and through what. */

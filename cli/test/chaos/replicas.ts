@@ -24,13 +24,18 @@ export interface Comparison {
   readonly differences: readonly string[];
 }
 
-/** `directories`: the data directory of each broker. `minEnd`: what must be committed, by partition name. */
-export function compareReplicas(directories: readonly string[], topic: string, partitionsCount: number): Comparison {
+/** @param directoriesOf the data directories of the brokers that have the partition: of all of them, or by its number */
+export function compareReplicas(
+  directoriesOf: readonly string[] | ((partition: number) => readonly string[]),
+  topic: string,
+  partitionsCount: number,
+): Comparison {
   const differences: string[] = [];
   let replicasCount = 0;
   let batchesCount = 0;
   for (let partition = 0; partition < partitionsCount; partition++) {
     const name = `${topic}-${partition}`;
+    const directories = typeof directoriesOf === "function" ? directoriesOf(partition) : directoriesOf;
     const replicas = directories
       .map((directory) => readReplica(directory, topic, partition))
       .filter((one) => one !== null);

@@ -8,6 +8,8 @@ import { History, type SendHandle } from "@tidemark/broker/sim";
 import { LivenessFailure } from "./cluster.ts";
 
 const BALLAST_MAX_BYTES = 2_048;
+/** Of a record that only fills a partition. */
+const FILLER_BYTES = 65_536;
 /** Longer than any fault lasts: a record whose time is over would end a producer's run for no fault of the cluster's. */
 const DELIVERY_MS = 300_000;
 const NUMBER_BYTES = 8;
@@ -20,6 +22,8 @@ export interface WorkloadOptions {
   readonly readersCount: number;
   /** Of all producers together. */
   readonly recordsPerSecond: number;
+  /** Of one record, beside its number; some have less. */
+  readonly ballastMaxBytes?: number;
   readonly onTrouble: (message: string) => void;
 }
 
@@ -36,6 +40,9 @@ export class Workload {
   #delivered: number[] = [];
   #lastAcknowledgedAt = performance.now();
   #longestSilenceMs = 0;
+  /** By producer: when it was last acknowledged something; null: not yet. */
+  #acknowledgedAt: (number | null)[] = [];
+  #longestPauseMs = 0;
 
   constructor(options: WorkloadOptions) {
     this.#options = options;
@@ -54,11 +61,46 @@ export class Workload {
     return this.#longestSilenceMs;
   }
 
+  /** The longest time in which one of the producers was acknowledged nothing, since this was last asked. */
+  takeLongestPauseMs(): number {
+    const now = performance.now();
+    // One that stands still now has paused until now.
+    const pauses = this.#acknowledgedAt.map((at) => (at === null ? 0 : now - at));
+    const longest = Math.max(this.#longestPauseMs, ...pauses);
+    this.#longestPauseMs = 0;
+    return longest;
+  }
+
+  /** Before the start: so much in every partition. */
+  async fill(bytesPerPartition: number): Promise<void> {
+    const { partitionsCount, topic: name } = this.#options;
+    await using producer = this.#client().producer({ deliveryTimeout: DELIVERY_MS });
+    for (let round = 0; round * FILLER_BYTES < bytesPerPartition; round++) {
+      for (let partition = 0; partition < partitionsCount; partition++) {
+        const value = this.#nextValue++;
+        const bytes = Buffer.alloc(Math.min(FILLER_BYTES, bytesPerPartition));
+        bytes.writeDoubleBE(value);
+        const startedAt = performance.now();
+        const handle = this.history.begin({ producer: 0, topic: name, partition, value, startedAt, isDurable: true });
+        const done = (error: Error | null, offset: number): void =>
+          this.history.complete(handle, error === null ? "ok" : "info", performance.now(), offset);
+        while (
+          !producer.enqueue(this.#topic, { partition, value: bytes }, (error, metadata) =>
+            done(error, metadata?.offset ?? -1),
+          )
+        )
+          await producer.ready();
+      }
+    }
+    await producer.flush();
+  }
+
   start(): void {
     const { producersCount, readersCount } = this.#options;
     this.#acknowledged = Array.from({ length: producersCount }, () => 0);
     this.#delivered = Array.from({ length: readersCount }, () => 0);
     this.#lastAcknowledgedAt = performance.now();
+    this.#acknowledgedAt = this.#acknowledged.map(() => null);
     this.#producing = this.#acknowledged.map((_, producer) => this.#produce(producer));
     this.#reading = this.#delivered.map((_, reader) => this.#read(reader));
   }
@@ -85,6 +127,7 @@ export class Workload {
   async stopProducing(): Promise<void> {
     this.#stopProducing.abort();
     await Promise.all(this.#producing);
+    this.#acknowledgedAt = [];
   }
 
   async stopReading(): Promise<void> {
@@ -134,7 +177,8 @@ export class Workload {
   async #send(connection: Producer, producer: number, partition: number): Promise<void> {
     const value = this.#nextValue++;
     const { topic: name } = this.#options;
-    const bytes = Buffer.alloc(NUMBER_BYTES + ((value * 7_919) % BALLAST_MAX_BYTES));
+    const { ballastMaxBytes = BALLAST_MAX_BYTES } = this.#options;
+    const bytes = Buffer.alloc(NUMBER_BYTES + ((value * 7_919) % ballastMaxBytes));
     bytes.writeDoubleBE(value);
     const startedAt = performance.now();
     let handle: SendHandle | null = null;
@@ -147,6 +191,8 @@ export class Workload {
         this.#acknowledged[producer] = (this.#acknowledged[producer] ?? 0) + 1;
         this.#longestSilenceMs = Math.max(this.#longestSilenceMs, now - this.#lastAcknowledgedAt);
         this.#lastAcknowledgedAt = now;
+        this.#longestPauseMs = Math.max(this.#longestPauseMs, now - (this.#acknowledgedAt[producer] ?? now));
+        this.#acknowledgedAt[producer] = now;
         return;
       }
       const isUnwritten = BrokerError.is(error) && "outcome" in error && error.outcome === "not-sent";
