@@ -26,7 +26,7 @@ interface Session {
   readonly brokerEpoch: number;
   heardAt: number;
   readonly unwatch: () => void;
-  /** Whether nobody listens is being found out. */
+  /** Whether nobody listens is being found out, or was: then it is about to be over. */
   isDialled: boolean;
   isOver: boolean;
 }
@@ -97,15 +97,20 @@ export class BrokerSessions {
     if (session.isDialled || session.isOver) return;
     session.isDialled = true;
     try {
-      if (!(await this.#isRefused(brokerId, session))) return;
-      await this.#pause(this.#options.config().brokerRefusedFenceMs);
-      if (!(await this.#isRefused(brokerId, session))) return;
-      this.#options.endSession(brokerId, session.brokerEpoch, "nobody listens at its address");
+      session.isDialled = await this.#isGone(brokerId, session);
     } catch (cause: unknown) {
-      this.#options.logger.debug("a broker could not be dialled", { brokerId, err: cause });
-    } finally {
       session.isDialled = false;
+      this.#options.logger.debug("a broker could not be dialled", { brokerId, err: cause });
     }
+    // Once: what is lost until that is committed says nothing new. A broker that comes back meanwhile registers, or goes on showing that
+    // it lives; one whose end is not committed is silent, and that ends it (10.4(4)).
+    if (session.isDialled) this.#options.endSession(brokerId, session.brokerEpoch, "nobody listens at its address");
+  }
+
+  async #isGone(brokerId: number, session: Session): Promise<boolean> {
+    if (!(await this.#isRefused(brokerId, session))) return false;
+    await this.#pause(this.#options.config().brokerRefusedFenceMs);
+    return this.#isRefused(brokerId, session);
   }
 
   async #isRefused(brokerId: number, session: Session): Promise<boolean> {
