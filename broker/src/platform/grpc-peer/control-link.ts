@@ -13,6 +13,10 @@ import type { LinkDeps } from "./link-deps.ts";
 /** Below what the peer door takes on one connection: the others wait here, and none is refused for want of a place. */
 const IN_FLIGHT_MAX = 48;
 
+/** A method that nobody serves, and need not. */
+const HELLO = "peer/hello";
+const HELLO_TIMEOUT_MS = 5_000;
+
 interface Question {
   readonly message: Buffer;
   /** Null until it is sent. */
@@ -36,7 +40,7 @@ export class ControlLink {
       get isWanted() {
         return isWanted();
       },
-      onOpen: () => this.#askWaiting(),
+      onOpen: () => this.#onOpen(),
       onLost: (error) => this.#onLost(error),
     });
   }
@@ -77,6 +81,15 @@ export class ControlLink {
     this.#watchers.add(watcher);
     this.channel.want();
     return () => void this.#watchers.delete(watcher);
+  }
+
+  /**
+   * A connection that is only watched carries no call, and its peer waits in vain for a name: it would take us for a stranger, close it, and
+   * be dialled as if it had gone. So the first word is ours; any answer will do.
+   */
+  #onOpen(): void {
+    if (this.#waiting.size === 0) void this.call(HELLO, Buffer.alloc(0), HELLO_TIMEOUT_MS).catch(() => undefined);
+    else this.#askWaiting();
   }
 
   #askWaiting(): void {

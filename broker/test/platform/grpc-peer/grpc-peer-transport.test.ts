@@ -326,6 +326,20 @@ describe("PeerDoor", () => {
     );
   });
 
+  it("is told by name who only watches, and does not take him for a stranger", async () => {
+    const watched = await peers.start(identityOf(3), new NotingService(), undefined, { strangerMs: 300 });
+    const losses = new Happenings<string>();
+    const unwatch = node.transport.watchControl(watched.address, () => losses.add("lost"));
+    const late = net.connect(watched.address.port, "127.0.0.1");
+    late.resume();
+    // Longer than a stranger is borne with: this one came later.
+    await peers.outcome(once(late, "close"));
+    expect(losses.all).to.deep.equal([]);
+    const refused = [...(peers.doors.at(-1)?.refusals ?? [])].map(({ stage, reason, count }) => [stage, reason, count]);
+    expect(refused, "the other one alone").to.deep.equal([["accept", "stranger", 1]]);
+    unwatch();
+  });
+
   it("keeps nothing of streams that peers open and leave", async () => {
     const other = await peers.start(identityOf(2), new NotingService());
     for (let i = 0; i < 20; i++) {
