@@ -6,6 +6,7 @@
  * that has no seat yet; with the metadata Raft runs; with the replicas the streams between brokers.
  */
 import type { Server } from "node:net";
+import { hostname } from "node:os";
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
 import type { ConnectionLimitsOptions } from "./api/index.ts";
 import type { BrokerConfig, Listener } from "./config/index.ts";
@@ -128,6 +129,11 @@ export class BrokerCluster {
   static async open(options: BrokerClusterOptions): Promise<BrokerCluster> {
     const cluster = new BrokerCluster(options);
     await cluster.#door.listen();
+    if (isEveryAddress(cluster.#place.host))
+      options.logger.warn("other brokers are told the name of this host: set the key if they do not know it by that", {
+        key: "advertised.listeners",
+        address: `PEER://${cluster.advertised.host}:${cluster.advertised.port}`,
+      });
     return cluster;
   }
 
@@ -409,18 +415,25 @@ export class BrokerCluster {
   #identity(): PeerIdentity {
     const { clusterId, directoryId } = this.#options.identity();
     const { nodeId } = this.#options.config;
-    const { host, port } = this.advertised;
-    const isAny = host === "0.0.0.0" || host === "::";
-    return { clusterId: clusterId ?? "", nodeId, directoryId, door: { host: isAny ? "" : host, port } };
+    const { host, port } = this.#place;
+    return { clusterId: clusterId ?? "", nodeId, directoryId, door: { host: isEveryAddress(host) ? "" : host, port } };
   }
 
-  /** Where other brokers find this one: as advertised, as listed among the voters, or where the door stands. */
+  /**
+   * Where other brokers find this one: as advertised, as listed among the voters, or where the door stands. Nobody can dial every address
+   * of a machine: the name of the host has to do then.
+   */
   get advertised(): Listener {
+    const { host, port } = this.#place;
+    return { name: "PEER", host: isEveryAddress(host) ? hostname() : host, port };
+  }
+
+  get #place(): { readonly host: string; readonly port: number } {
     const { config, voters } = this.#options;
     const advertised = config.advertisedListeners?.find(({ name }) => name === "PEER");
     const listed = voters.find(({ nodeId }) => nodeId === config.nodeId);
     const { host, port } = advertised ?? listed ?? this.#door.address;
-    return { name: "PEER", host, port: port === 0 ? this.#door.address.port : port };
+    return { host, port: port === 0 ? this.#door.address.port : port };
   }
 
   /** The list wins over what was registered by an earlier life. */
@@ -455,4 +468,8 @@ export class BrokerCluster {
   #wakeRoleWaiters(): void {
     for (const wake of this.#roleWaiters.splice(0)) wake();
   }
+}
+
+function isEveryAddress(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
 }

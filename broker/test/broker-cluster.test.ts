@@ -1,4 +1,5 @@
 /** What a broker says to its peers while it starts. */
+import { hostname } from "node:os";
 import { expect } from "chai";
 import { BrokerCluster } from "../src/broker-cluster.ts";
 import { createWorld } from "../src/broker-world.ts";
@@ -86,5 +87,31 @@ describe("BrokerCluster", () => {
       clusterId: null,
       replica: { nodeId: 1, directoryId: "renewed" },
     });
+  });
+
+  it("is found by the name of its host where its door stands on every address, and says which key changes that", async () => {
+    const logger = new LogBook();
+    const open = (flags: Record<string, string>): Promise<BrokerCluster> =>
+      BrokerCluster.open({
+        config: testConfig({ "node.id": "4", "security.allow.insecure.listeners": "PEER", ...flags }),
+        voters: [{ nodeId: 1, host: "127.0.0.1", port: 1 }],
+        world: createWorld(true),
+        logger,
+        limits: () => ({ maxConnections: 10, maxConnectionsPerIp: 10, maxConnectionCreationRate: 1000 }),
+        bound: undefined,
+        identity: () => ({ ...empty, nodeId: 4 }),
+        brokerEpoch: () => -1,
+        refusedFenceMs: () => 50,
+      });
+    const listeners = "GRPC://127.0.0.1:0,PEER://0.0.0.0:0";
+    const cluster = await open({ listeners });
+    closers.push(() => cluster.close());
+    expect(cluster.advertised).to.deep.equal({ name: "PEER", host: hostname(), port: cluster.address.port });
+    const [warned] = logger.lines.filter(({ level }) => level === "warn");
+    expect(warned?.fields).to.include({ key: "advertised.listeners" });
+    const told = await open({ listeners, "advertised.listeners": "PEER://broker-4:9392" });
+    closers.push(() => told.close());
+    expect(told.advertised).to.deep.equal({ name: "PEER", host: "broker-4", port: 9392 });
+    expect(logger.lines.filter(({ level }) => level === "warn")).to.have.length(1);
   });
 });
