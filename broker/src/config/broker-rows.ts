@@ -63,7 +63,7 @@ export const brokerRows = [
     derived: "this broker alone",
     aliases: [{ key: "peers", factor: 1 }],
     scope: "cluster",
-    doc: "The brokers that vote on the cluster's metadata, with their peer doors: id@host:port. The id may be left out where the host name ends in it (broker-3 is 3), and so may port 9392. The same for all brokers; one that is not among them follows. Fixed when the cluster is born. The short spelling is `peers` (TIDEMARK_PEERS).",
+    doc: "The brokers that vote on the cluster's metadata, with their peer doors: id@host:port. The id may be left out where the host name ends in it (broker-3 is 3), and so may port 9392. The same for all brokers; one that is not among them follows. Who votes is fixed when the cluster is born; from then on the leader gives a seat to every broker that its own list names and that runs, a replaced disk among them, but for what `tidemark raft add-voter` and `remove-voter` have chosen. The short spelling is `peers` (TIDEMARK_PEERS).",
     example: "1@127.0.0.1:9392,2@127.0.0.1:9393,3@127.0.0.1:9394",
   },
   {
