@@ -123,7 +123,7 @@ export class Broker {
   /** Of clients that watch. */
   readonly #metadataListeners = new Set<Parameters<BrokerContext["onMetadata"]>[0]>();
   #waitingFor: readonly string[] = ["start"];
-  /** All that the start still waits for is other brokers. */
+  /** The start waits for other brokers. */
   #waitsForPeers = false;
   /** As it is by now; null before the directory is claimed. */
   #identity: ClusterIdentity | null = null;
@@ -410,7 +410,20 @@ export class Broker {
     return { clusterId, voters: [{ nodeId: this.#config.nodeId, directoryId }] };
   }
 
-  /** Others that wait until this one is ready must not wait for ever: by itself it is (15.3(3)). */
+  /**
+   * This one waits for others, and they, where they are started one after the other, for this one to be ready: what it can do for them it
+   * does, it answers or votes (15.3(3)). That ends when somebody leads: from then on nobody else is needed, and clients are kept away until
+   * they are served. Who has no vote is needed by nobody.
+   */
+  get #isAwaited(): boolean {
+    const { controllerQuorumVoters: listed, nodeId } = this.#config;
+    if (!this.#waitsForPeers || listed === null) return false;
+    const quorum = this.#controller?.quorum ?? null;
+    if (quorum !== null && quorum.leaderId >= 0) return false;
+    return listed.some((voter) => voter.nodeId === nodeId) || (quorum !== null && quorum.role !== "learner");
+  }
+
+  /** What ends when others come. */
   async #waitForPeers<T>(wait: () => Promise<T>): Promise<T> {
     const before = this.#waitingFor;
     this.#waitsForPeers = true;
@@ -466,7 +479,8 @@ export class Broker {
       this.#stage === "stopping" ? join.shutDown() : Promise.resolve(join.close()),
     );
     this.#waitingFor = ["registration"];
-    await join.run();
+    if (this.#cluster === null) await join.run();
+    else await this.#waitForPeers(() => join.run());
   }
 
   get #claimed(): ClusterIdentity {
@@ -590,7 +604,7 @@ export class Broker {
   #view(): BrokerView {
     return {
       isLive: () => this.#stage !== "failed",
-      readiness: () => ({ ready: this.isReady || this.#waitsForPeers, waitingFor: this.#waitingFor }),
+      readiness: () => ({ ready: this.isReady || this.#isAwaited, waitingFor: this.#waitingFor }),
       checks: () => this.#checks(),
       renderMetrics: async (scope) => (await (this.#metrics ??= this.#makeMetrics())).render(scope),
       version: { version: brokerVersion(), node: process.version, nodeId: this.#config.nodeId },

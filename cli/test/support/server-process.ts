@@ -11,13 +11,21 @@ export class ServerProcess {
   #stdout = "";
   #stderr = "";
 
-  constructor(id: number, env: Record<string, string>, ports: { readonly grpc: number; readonly peer: number }) {
+  constructor(
+    id: number,
+    env: Record<string, string>,
+    ports: { readonly grpc: number; readonly peer: number; readonly http?: number },
+  ) {
     this.id = id;
     this.grpc = `127.0.0.1:${ports.grpc}`;
     this.#child = start(["server", "start", "-o", "json"], {
       env: {
         TIDEMARK_NODE_ID: String(id),
-        TIDEMARK_LISTENERS: `GRPC://${this.grpc},PEER://127.0.0.1:${ports.peer}`,
+        TIDEMARK_LISTENERS: [
+          `GRPC://${this.grpc}`,
+          `PEER://127.0.0.1:${ports.peer}`,
+          ...(ports.http === undefined ? [] : [`HTTP://127.0.0.1:${ports.http}`]),
+        ].join(),
         ...env,
       },
     });
