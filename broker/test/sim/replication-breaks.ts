@@ -28,7 +28,14 @@ const known = (
   seedsMax: number,
   seed: number,
   wanted: Partial<ClusterRunOptions> = {},
-): ReplicationBreak => ({ name, edits, seedsMax, seed, wanted });
+): ReplicationBreak => ({ name, edits, seedsMax, seed, wanted: { sparesCount: 0, reassignChance: 0, ...wanted } });
+
+/** Of the model controller, under many reassignments. */
+const ofMoves = (name: string, seed: number, from: string, to: string): ReplicationBreak =>
+  known(name, [{ file: "sim/replication-cluster/model-controller.js", from, to }], 300, seed, {
+    sparesCount: 2,
+    reassignChance: 0.08,
+  });
 
 export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
   known(
@@ -426,5 +433,29 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
       uncleanChance: 0,
       deleteChance: 0,
     },
+  ),
+  ofMoves(
+    "a reassignment is over before every target is in sync (13(6))",
+    1,
+    "!target.every((brokerId) => this.isr.includes(brokerId))",
+    "!target.some((brokerId) => this.isr.includes(brokerId))",
+  ),
+  ofMoves(
+    "a removed replica leads on (13(6))",
+    1,
+    "if (this.isr.includes(this.leaderId) && this.isAcceptable(this.leaderId))",
+    "if (this.isAcceptable(this.leaderId))",
+  ),
+  ofMoves(
+    "a reassignment goes back to replicas that lack what was committed (13(6))",
+    1,
+    "if (!this.#mayBeLeftTo(origin))",
+    "if (false)",
+  ),
+  ofMoves(
+    "a new target drops at once what an older one has filled (13(6))",
+    1,
+    "const isKept = (brokerId) => origin.includes(brokerId) || this.#counts(brokerId);",
+    "const isKept = (brokerId) => origin.includes(brokerId);",
   ),
 ];

@@ -40,6 +40,8 @@ export class ClusterChecks {
   readonly #lost = new Set<ModelBatch>();
   #uncleanEpoch = -1;
   readonly #marks = new Map<number, SeenMark>();
+  /** ISR, ELR and lastIsr after the last command. */
+  #pool: readonly number[] = [];
   /** Nothing below is compared: what a deletion that was never answered brings back is anything. */
   #deletedTo = 0;
   #minIsrLeast = Number.POSITIVE_INFINITY;
@@ -203,8 +205,23 @@ export class ClusterChecks {
     }
   }
 
+  /** 13(6): replicas that were counted on go only where as many are left in sync as min ISR promises. */
+  #checkCopies(): void {
+    const { pool, replicas, isr, effectiveMinIsr } = this.#controller();
+    const gone = this.#pool.filter((brokerId) => !replicas.includes(brokerId));
+    this.#pool = pool;
+    if (gone.length === 0) return;
+    this.count("counted replica removed");
+    ensure(
+      isr.length >= effectiveMinIsr,
+      "RE16",
+      () => `{${gone.join()}} are gone, and {${isr.join()}} are left in sync`,
+    );
+  }
+
   /** RE6: a member of ISR, ELR or lastIsr has all that was shown. */
   onCommand(): void {
+    this.#checkCopies();
     const { pool, leaderId } = this.#controller();
     const leader = this.#hosts()[leaderId - 1];
     if (leader !== undefined && leader.leadEpoch !== -1) this.#checkIsr(leader, leader.leadEpoch);
@@ -307,6 +324,9 @@ export class ClusterChecks {
     for (const other of this.#hosts()) {
       const known = host.state?.brokers.get(other.brokerId);
       if (!other.isUp || known?.isFenced !== false || known.brokerEpoch !== other.brokerEpoch) continue;
+      if (host.state?.replicas.includes(other.brokerId) !== true) continue;
+      // Taken away and added again, as the leader has not heard yet: it has nothing that it could bring back.
+      if (other.log.batches.length === 0) continue;
       const { durableLogStart } = other.log;
       ensure(
         durableLogStart >= to,
@@ -321,10 +341,15 @@ export class ClusterChecks {
     const hosts = this.#hosts();
     const leader = hosts.find((host) => host.leadEpoch === state.leaderEpoch);
     if (leader === undefined) return `nobody leads epoch ${state.leaderEpoch} (${state.leaderId})`;
-    if (state.isr.length !== hosts.length) return `the ISR is {${state.isr.join()}}`;
+    if (state.isReassigning) return `it is being reassigned, to {${state.replicas.join()}}`;
+    if (state.isr.length !== state.replicas.length) return `the ISR is {${state.isr.join()}}`;
     const { log } = leader;
     if (log.highWatermark !== log.logEndOffset) return `the high watermark stays at ${log.highWatermark}`;
     for (const host of hosts) {
+      if (!state.replicas.includes(host.brokerId)) {
+        if (host.log.batches.length > 0) return `${host.name} keeps what it is no replica of`;
+        continue;
+      }
       const from = Math.max(log.logStartOffset, host.log.logStartOffset);
       const isSame =
         host.log.logEndOffset === log.logEndOffset &&

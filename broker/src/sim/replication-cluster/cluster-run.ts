@@ -39,6 +39,7 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
   readonly #network: SeededRandom;
   readonly #faults: SeededRandom;
   readonly #workload: SeededRandom;
+  readonly #moves: SeededRandom;
   readonly #controller: ModelController;
   readonly #time: Timeline;
   /** By broker id - 1. */
@@ -60,19 +61,24 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
     this.#network = random.fork("network");
     this.#faults = random.fork("faults");
     this.#workload = random.fork("workload");
+    this.#moves = random.fork("moves");
     this.#time = new Timeline(random.fork("ties"));
     this.checks = new ClusterChecks(
       () => this.hosts,
       () => this.#controller,
     );
     this.checks.onMinIsr(this.options.minIsr);
-    const { brokersCount, minIsr, isSynced } = this.options;
-    this.#controller = new ModelController({ brokersCount, minIsr, isSynced }, random.fork("choices"), (id, how) => {
-      this.trace.note(this.#time.nowMs, how, `${id}`);
-      this.checks.onChosen(id, how);
-    });
+    const { brokersCount, sparesCount, minIsr, isSynced } = this.options;
+    this.#controller = new ModelController(
+      { brokersCount, sparesCount, minIsr, isSynced },
+      random.fork("choices"),
+      (id, how) => {
+        this.trace.note(this.#time.nowMs, how, `${id}`);
+        this.checks.onChosen(id, how);
+      },
+    );
     this.#plane = new ControlPlane(this.#controller, this.#network, this);
-    for (const brokerId of this.#controller.replicas) {
+    for (const brokerId of this.#controller.brokers.keys()) {
       const host = new ReplicaHost(brokerId, this);
       host.clockRate = 0.95 + 0.1 * random.fork(`clock ${brokerId}`).float();
       this.hosts.push(host);
@@ -235,7 +241,29 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
       const live = this.hosts.filter((host) => this.#plane.isReachable(host) && !host.isStopped);
       controller.chooseUnclean(new Map(live.map((host) => [host.brokerId, endOf(host)])));
     }
+    if (this.#moves.chance(options.reassignChance)) this.#reassign();
     if (controller.offset !== before) this.#plane.afterCommand();
+  }
+
+  #reassign(): void {
+    const controller = this.#controller;
+    const random = this.#moves;
+    if (random.chance(0.3)) {
+      const isBack = controller.cancelReassignment();
+      this.checks.count(isBack ? "reassignment cancelled" : "cancel refused");
+      return;
+    }
+    const count = random.between(Math.min(2, this.hosts.length), Math.min(4, this.hosts.length));
+    const left = [...controller.brokers.keys()];
+    const target: number[] = [];
+    while (target.length < count) target.push(...left.splice(random.between(0, left.length - 1), 1));
+    // Those that are added are alive; where that leaves none there is nothing to ask for.
+    const wanted = target.filter((id) => controller.replicas.includes(id) || controller.isAcceptable(id));
+    if (wanted.length === 0) return;
+    this.checks.count("reassignment");
+    this.trace.note(this.#time.nowMs, "reassigned", wanted.join(" "));
+    this.checks.onMinIsr(Math.min(controller.minIsr, wanted.length));
+    controller.reassign(wanted);
   }
 
   #isolate(brokerId: number): void {

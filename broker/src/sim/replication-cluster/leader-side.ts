@@ -292,7 +292,7 @@ export class LeaderSide {
 function membershipOf(state: ClusterState): Membership {
   return {
     partitionEpoch: state.partitionEpoch,
-    replicas: asBrokerIds([...state.brokers.keys()]),
+    replicas: asBrokerIds(state.replicas),
     isr: asBrokerIds(state.isr),
     minInsyncReplicas: state.minIsr,
     isRecovering: state.isRecovering,

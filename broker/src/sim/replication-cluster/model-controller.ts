@@ -1,6 +1,6 @@
 /**
  * The controller's side of one partition as the rules have it (semantics 7(6), 9, 10.3, 10.4): one state that every command
- * is decided on, and a list of records that each broker applies at its own pace. Chooses among the lawful leaders by the
+ * is decided on, reassignments (13(6)) among them, and a list of records that each broker applies at its own pace. Chooses among the lawful leaders by the
  * seed, so that no order of preference hides a mistake.
  */
 import type { SeededRandom } from "../../base/index.ts";
@@ -18,7 +18,10 @@ export interface ClusterState {
   readonly leaderId: number;
   readonly leaderEpoch: number;
   readonly partitionEpoch: number;
+  readonly replicas: readonly number[];
+  readonly isReassigning: boolean;
   readonly isr: readonly number[];
+  /** Effective. */
   readonly minIsr: number;
   readonly isSynced: boolean;
   readonly uncleanEpoch: number;
@@ -49,13 +52,17 @@ export type Choice = "clean" | "lastIsr" | "timeout" | "unclean";
 
 export interface ControllerOptions {
   readonly brokersCount: number;
+  /** Brokers without a replica, behind those that have one. */
+  readonly sparesCount: number;
   readonly minIsr: number;
   readonly isSynced: boolean;
 }
 
 export class ModelController {
   readonly records: ClusterState[] = [];
-  readonly replicas: readonly number[];
+  replicas: readonly number[];
+  adding: readonly number[] = [];
+  removing: readonly number[] = [];
   readonly #random: SeededRandom;
   readonly #onChosen: (leaderId: number, how: Choice) => void;
   leaderId: number;
@@ -76,7 +83,7 @@ export class ModelController {
     this.#random = random;
     this.#onChosen = onChosen;
     this.replicas = Array.from({ length: options.brokersCount }, (_, slot) => slot + 1);
-    for (const brokerId of this.replicas) {
+    for (let brokerId = 1; brokerId <= options.brokersCount + options.sparesCount; brokerId++) {
       this.brokers.set(brokerId, { brokerEpoch: 1, directoryId: 0, isFenced: false });
     }
     this.leaderId = 1;
@@ -92,7 +99,16 @@ export class ModelController {
   }
 
   get effectiveMinIsr(): number {
-    return Math.min(this.minIsr, this.replicas.length);
+    return Math.min(this.minIsr, this.origin.length);
+  }
+
+  /** The replicas before a reassignment, and after it. */
+  get origin(): readonly number[] {
+    return this.replicas.filter((brokerId) => !this.adding.includes(brokerId));
+  }
+
+  get target(): readonly number[] {
+    return this.replicas.filter((brokerId) => !this.removing.includes(brokerId));
   }
 
   /** Replicas of which one at least holds whatever was committed. */
@@ -116,6 +132,7 @@ export class ModelController {
     this.#setIsr(without(this.isr, brokerId), isClean ? [] : [brokerId]);
     if (!isClean) this.elr = without(this.elr, brokerId);
     this.#choose();
+    this.#maybeComplete();
     if (this.#essence() !== before) this.partitionEpoch += 1;
     this.#push();
     return brokerEpoch;
@@ -129,6 +146,7 @@ export class ModelController {
     const before = this.#essence();
     this.#setIsr(without(this.isr, brokerId), []);
     this.#choose();
+    this.#maybeComplete();
     if (this.#essence() !== before) this.partitionEpoch += 1;
     this.#push();
   }
@@ -140,6 +158,7 @@ export class ModelController {
     this.brokers.set(brokerId, { ...broker, isFenced: false });
     const before = this.#essence();
     this.#choose();
+    this.#maybeComplete();
     if (this.#essence() !== before) this.partitionEpoch += 1;
     this.#push();
   }
@@ -161,8 +180,73 @@ export class ModelController {
     this.partitionEpoch += 1;
     this.isRecovering = false;
     this.#setIsr(ids, []);
+    const { leaderId } = this;
+    this.#maybeComplete();
     this.#push();
-    return "NONE";
+    return leaderId === this.leaderId ? "NONE" : "NEW_LEADER_ELECTED";
+  }
+
+  /** 13(6): another target, over one that is under way too. */
+  reassign(target: readonly number[]): void {
+    const { origin } = this;
+    const isKept = (brokerId: number): boolean => origin.includes(brokerId) || this.#counts(brokerId);
+    const removing = this.replicas.filter((brokerId) => !target.includes(brokerId) && isKept(brokerId));
+    const all = [...target, ...removing];
+    this.#place(
+      all,
+      all.filter((brokerId) => !origin.includes(brokerId)),
+      removing,
+    );
+    this.#maybeComplete();
+    this.partitionEpoch += 1;
+    this.#push();
+  }
+
+  /** False: nothing is under way, or too few copies would be left. */
+  cancelReassignment(): boolean {
+    const { origin } = this;
+    if (this.adding.length === 0 && this.removing.length === 0) return false;
+    if (!this.#mayBeLeftTo(origin)) return false;
+    this.#place(origin, [], []);
+    this.partitionEpoch += 1;
+    this.#push();
+    return true;
+  }
+
+  #mayBeLeftTo(kept: readonly number[]): boolean {
+    if (!this.replicas.some((brokerId) => !kept.includes(brokerId) && this.#counts(brokerId))) return true;
+    return kept.filter((brokerId) => this.isr.includes(brokerId)).length >= Math.min(this.minIsr, kept.length);
+  }
+
+  /** It may hold what was committed, and is counted on. */
+  #counts(brokerId: number): boolean {
+    const isLast = this.lastIsr.some((member) => member.brokerId === brokerId);
+    return this.isr.includes(brokerId) || this.elr.includes(brokerId) || isLast;
+  }
+
+  #maybeComplete(): void {
+    if (this.adding.length === 0 && this.removing.length === 0) return;
+    const { target } = this;
+    if (this.isRecovering || !target.every((brokerId) => this.isr.includes(brokerId))) return;
+    this.#place(target, [], []);
+  }
+
+  /** One step: replicas, ISR and leader; a new leader epoch where a replica is gone (7(8)). */
+  #place(replicas: readonly number[], adding: readonly number[], removing: readonly number[]): void {
+    const { leaderEpoch } = this;
+    const isShrunk = this.replicas.some((brokerId) => !replicas.includes(brokerId));
+    this.replicas = replicas;
+    this.adding = adding;
+    this.removing = removing;
+    this.elr = this.elr.filter((brokerId) => replicas.includes(brokerId));
+    this.lastIsr = this.lastIsr.filter(({ brokerId }) => replicas.includes(brokerId));
+    this.#setIsr(
+      this.isr.filter((brokerId) => replicas.includes(brokerId)),
+      [],
+    );
+    this.elr = this.elr.filter((brokerId) => replicas.includes(brokerId));
+    this.#choose();
+    if (isShrunk && this.leaderEpoch === leaderEpoch) this.leaderEpoch += 1;
   }
 
   /** A preferred-leader move, or a rebalance. */
@@ -180,6 +264,7 @@ export class ModelController {
     this.minIsr = minIsr;
     this.#setIsr(this.isr, []);
     this.#choose();
+    this.#maybeComplete();
     this.partitionEpoch += 1;
     this.#push();
   }
@@ -225,7 +310,8 @@ export class ModelController {
   chooseUnclean(ends: ReadonlyMap<number, ReplicaEnd>): void {
     if (this.leaderId !== -1) return;
     this.#answers = new Map(ends);
-    const greatest = this.#greatest([...ends.keys()].filter((brokerId) => this.isAcceptable(brokerId)));
+    const mayLead = (brokerId: number): boolean => this.isAcceptable(brokerId) && this.replicas.includes(brokerId);
+    const greatest = this.#greatest([...ends.keys()].filter(mayLead));
     if (greatest === null) return;
     this.lastIsr = this.#withDirectories([greatest]);
     this.#leadAlone(greatest, "unclean");
@@ -312,7 +398,7 @@ export class ModelController {
   }
 
   #essence(): string {
-    return `${this.leaderId} ${this.isr.join()} ${this.elr.join()}`;
+    return `${this.leaderId} ${this.isr.join()} ${this.elr.join()} ${this.replicas.join()} ${this.adding.join()}`;
   }
 
   #push(): void {
@@ -321,8 +407,10 @@ export class ModelController {
       leaderId: this.leaderId,
       leaderEpoch: this.leaderEpoch,
       partitionEpoch: this.partitionEpoch,
+      replicas: this.replicas,
+      isReassigning: this.adding.length > 0 || this.removing.length > 0,
       isr: this.isr,
-      minIsr: this.minIsr,
+      minIsr: this.effectiveMinIsr,
       isSynced: this.isSynced,
       uncleanEpoch: this.uncleanEpoch,
       isRecovering: this.isRecovering,

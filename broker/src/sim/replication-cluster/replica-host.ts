@@ -147,6 +147,8 @@ export class ReplicaHost {
     if (isSameLeadership) {
       this.#leader?.onState(state);
       this.#follower?.onState(state);
+      // It may be a replica from here on.
+      this.#takeRole();
     } else {
       this.#leader?.close();
       this.#leader = null;
@@ -162,8 +164,13 @@ export class ReplicaHost {
   /** When nothing of the role before is on its way any more. */
   #takeRole(): void {
     const { state } = this;
-    if (state === null || this.isStopped || this.#isWriting || this.isCutting) return;
+    if (state === null || this.#isWriting || this.isCutting) return;
     if (this.#leader !== null || this.#follower !== null || this.#cut !== null) return;
+    if (!state.replicas.includes(this.brokerId)) {
+      this.#giveUp();
+      return;
+    }
+    if (this.isStopped) return;
     if (state.leaderId === this.brokerId) {
       this.#leader = new LeaderSide(this, state);
       this.world.checks.onLeads(this, state.leaderEpoch);
@@ -172,6 +179,15 @@ export class ReplicaHost {
       this.#follower = new FollowerSide(this, state, this.#generation);
       this.world.dial(this, state.leaderId);
     }
+  }
+
+  /** 13(6): no replica of this broker any more. Whoever counted on its log would be told by the checks. */
+  #giveUp(): void {
+    this.isStopped = false;
+    if (this.log.batches.length === 0 && this.log.logEndOffset === 0) return;
+    this.world.checks.count("replica given up");
+    this.world.note(this, "given up");
+    this.log.wipe();
   }
 
   // ---- streams ----

@@ -53,6 +53,10 @@ export interface ClusterRunOptions {
   readonly minIsrChance: number;
   readonly uncleanChance: number;
   readonly deleteChance: number;
+  /** Brokers that have no replica at first. */
+  readonly sparesCount: number;
+  /** Of another target, or a cancel. */
+  readonly reassignChance: number;
 }
 
 export function drawRunOptions(random: SeededRandom): ClusterRunOptions {
@@ -99,5 +103,11 @@ export function drawRunOptions(random: SeededRandom): ClusterRunOptions {
     minIsrChance: isOn(0.25, 0.1),
     uncleanChance: isOn(0.15, 0.05),
     deleteChance: isOn(0.3, 0.05),
+    ...drawMoves(random),
   };
+}
+
+function drawMoves(random: SeededRandom): Pick<ClusterRunOptions, "sparesCount" | "reassignChance"> {
+  if (random.chance(0.5)) return { sparesCount: 0, reassignChance: 0 };
+  return { sparesCount: random.pick([0, 1, 2, 2, 3]), reassignChance: random.float() * 0.1 };
 }
