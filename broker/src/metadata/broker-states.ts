@@ -75,8 +75,15 @@ export function drainBrokers(
   return { records, response };
 }
 
-/** Of one that is gone for good: POLICY_VIOLATION while it lives or has replicas. Should its process come back, it registers anew. */
-export function unregisterBroker(working: ClusterImage, brokerId: number): Decision<BrokerResult> {
+/**
+ * Of one that is gone for good: POLICY_VIOLATION while it lives, has replicas, or votes on the metadata. Should its process come back, it
+ * registers anew.
+ */
+export function unregisterBroker(
+  working: ClusterImage,
+  brokerId: number,
+  { isVoter }: { readonly isVoter: boolean },
+): Decision<BrokerResult> {
   const broker = working.brokers.get(brokerId);
   if (broker === undefined) return { records: [], response: unknownBroker(brokerId) };
   const refuse = (message: string): Decision<BrokerResult> => ({
@@ -93,6 +100,7 @@ export function unregisterBroker(working: ClusterImage, brokerId: number): Decis
     const some = hosted.slice(0, 5).join(", ") + (hosted.length > 5 ? ", ..." : "");
     return refuse(`broker ${brokerId} has ${hosted.length} replicas (${some}): move them to others first`);
   }
+  if (isVoter) return refuse(`broker ${brokerId} votes on the cluster's metadata: take it out of the voters first`);
   return { records: [{ type: "brokerUnregistered", brokerId }], response: { brokerId, error: "NONE", message: "" } };
 }
 

@@ -454,7 +454,10 @@ export class Controller implements ControllerCommands, RaftEvents {
   }
 
   async unregisterBroker({ brokerId }: { readonly brokerId: number }) {
-    const { response, metadataOffset } = await this.#answer((working) => unregisterBroker(working, brokerId));
+    const { response, metadataOffset } = await this.#answer((working) => {
+      const isVoter = this.#consensus?.voters.some(({ nodeId }) => nodeId === brokerId) ?? false;
+      return unregisterBroker(working, brokerId, { isVoter });
+    });
     return { results: [response], metadataOffset };
   }
 

@@ -133,8 +133,8 @@ export class ClusterBench {
     return this.decide(drainBrokers(this.image, [brokerId], isDraining))[0]?.error ?? "";
   }
 
-  unregister(brokerId: number): string {
-    const { error, message } = this.decide(unregisterBroker(this.image, brokerId));
+  unregister(brokerId: number, isVoter = false): string {
+    const { error, message } = this.decide(unregisterBroker(this.image, brokerId, { isVoter }));
     return error === "NONE" ? "NONE" : `${error}: ${message}`;
   }
 

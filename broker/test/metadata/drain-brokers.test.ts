@@ -68,6 +68,7 @@ describe("unregisterBroker", () => {
     bench.fence(3);
     expect(bench.unregister(3)).to.equal("POLICY_VIOLATION: broker 3 has 1 replicas (t-0): move them to others first");
     bench.reassign("t", 0, [1]);
+    expect(bench.unregister(3, true)).to.contain("votes on the cluster's metadata");
     expect(bench.unregister(3)).to.equal("NONE");
     expect([...bench.image.brokers.keys()]).to.deep.equal([1, 2]);
     expect(bench.unregister(3)).to.contain("BROKER_ID_NOT_REGISTERED");

@@ -95,7 +95,6 @@ export class LeaderSide {
   onWritten(isFailed: boolean): void {
     const { log } = this.#host;
     if (isFailed) {
-      this.#host.waits = this.#host.waits.filter(({ batch }) => log.at(batch.baseOffset) === batch);
       // 5.1(1): its epoch begins at the lower end now.
       if (log.latestEpoch < this.core.leaderEpoch) log.startEpoch(this.core.leaderEpoch);
       this.core.onCut(log.logEndOffset);

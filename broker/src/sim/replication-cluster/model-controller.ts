@@ -188,7 +188,7 @@ export class ModelController {
 
   /** 13(6): another target, over one that is under way too. */
   reassign(target: readonly number[]): void {
-    const { origin } = this;
+    const { origin, leaderEpoch } = this;
     const isKept = (brokerId: number): boolean => origin.includes(brokerId) || this.#counts(brokerId);
     const removing = this.replicas.filter((brokerId) => !target.includes(brokerId) && isKept(brokerId));
     const all = [...target, ...removing];
@@ -198,6 +198,8 @@ export class ModelController {
       removing,
     );
     this.#maybeComplete();
+    // It may be over at once: one command, one epoch.
+    this.leaderEpoch = Math.min(this.leaderEpoch, leaderEpoch + 1);
     this.partitionEpoch += 1;
     this.#push();
   }

@@ -243,6 +243,7 @@ export class ReplicaHost {
     const isFailed = world.disks.chance(world.options.writeFaultChance);
     if (isFailed) {
       log.failWrite();
+      this.waits = this.waits.filter(({ batch }) => log.at(batch.baseOffset) === batch);
       world.checks.count("write failed");
     } else {
       const from = log.writtenEnd;
