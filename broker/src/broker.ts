@@ -553,6 +553,7 @@ export class Broker {
         return () => this.#metadataListeners.delete(listener);
       },
       timeline: () => controller.timeline,
+      machine: async () => (await import("./broker-machine.ts")).machine(),
       quorum: () => controller.quorum,
       grpcEndpointOf: (brokerId, client) => this.#doors.endpointOf(controller.image, brokerId, client),
     };

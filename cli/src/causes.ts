@@ -126,6 +126,35 @@ export const CAUSES: Readonly<Record<string, string>> = {
   STOP_FAILED: "The disk refused the last writes, or a part of the broker was broken before.",
   TOO_MANY_OPEN_FILES: "Many partitions and connections, under the small limit that shells and containers give.",
 
+  // What is so with a partition or a replica.
+  ACKED: "It was written with a minimum of replicas in sync, and they have it.",
+  VISIBLE: "Every replica in sync has it.",
+  ISR_FULL: "Every follower reads along with the leader.",
+  BELOW_LOG_START: "Retention or DeleteRecords removed it.",
+  NOT_WRITTEN: "The offset is mistyped, or the producer has not sent so much yet.",
+  LEADERLESS: "Every replica that has all its records is down, or its disk was emptied.",
+  LEADER_SILENT: "The broker has just died, stands still, or its address cannot be reached from here.",
+  LEADER_NOT_OPEN: "Its log is being opened or recovered, or it is behind with the metadata.",
+  UNDER_MIN_ISR:
+    "Brokers are down or behind; or the minimum is as high as the number of replicas, so that the loss of one is enough.",
+  WAITS_FOR_REPLICAS:
+    "A follower is slow, stands still, or was stopped a moment ago and counts until its session ends.",
+  WAITS_FOR_LEADER_DISK: "The disk is slow or overloaded, and the topic counts what is synced.",
+  ON_ITS_WAY: "It was written just now.",
+  ISR_SHORT: "A broker is down, behind or starting.",
+  NOT_REGISTERED: "It never started, or was removed.",
+  SHUTTING_DOWN: "Somebody stopped it.",
+  OFFLINE: "The disk failed, or went away.",
+  EMPTIED: "Its data directory was emptied or exchanged.",
+  SLOW_DISK: "A network disk, a shared disk, or one that fails.",
+  SILENT: "It stands still, its advertised address is wrong, or the way to it is shut.",
+  NOT_FOLLOWING: "Its log parts from the leader's, or the connection between the two is broken.",
+  UNHEARD: "The leader changed, or the replica's broker started, just now.",
+  BEHIND: "It was away, or more is written than it can take.",
+  LOG_START: "Records were deleted a moment ago, or its disk has no room.",
+  JOINING: "The controller has not answered yet.",
+  NOT_ANSWERED: "The partition lost its leader, and nobody is known to have everything.",
+
   // The HTTP door's.
   BAD_REQUEST: "A client speaks something else than HTTP/1.1, such as TLS or gRPC.",
   BODY_TOO_LARGE: "A client sent a body to a door that takes none.",

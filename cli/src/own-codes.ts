@@ -263,4 +263,106 @@ export const OWN_CODES: readonly OwnCode[] = [
   },
   { code: "CODEC", text: "A key or value could not be encoded or decoded.", hint: "Check the codec of the topic." },
   { code: "ABORTED", text: "It was stopped by its caller.", hint: "Run it again; what was acknowledged before stays." },
+  // What `explain acked | visible | isr` answer, and what they find of a replica.
+  {
+    code: "ACKED",
+    text: "The record is below the high watermark: every replica in sync has it.",
+    hint: "Nothing is to be done.",
+  },
+  {
+    code: "VISIBLE",
+    text: "Readers are given the record: it is below the high watermark.",
+    hint: "Nothing is to be done.",
+  },
+  { code: "ISR_FULL", text: "All replicas of the partition are in sync.", hint: "Nothing is to be done." },
+  {
+    code: "BELOW_LOG_START",
+    text: "The record was deleted: the log begins behind it.",
+    hint: "Read from the log's start on, or raise retention.ms and retention.bytes.",
+  },
+  {
+    code: "NOT_WRITTEN",
+    text: "No record has this offset yet, and nothing stands in the way of one.",
+    hint: "Look whether the producer sends, and to which partition.",
+  },
+  {
+    code: "LEADERLESS",
+    text: "The partition has no leader: nobody can read or write it.",
+    hint: "Start the brokers that are named; `elect-leader unclean` if they never come back.",
+  },
+  {
+    code: "LEADER_SILENT",
+    text: "The partition has a leader, which did not answer.",
+    hint: "`tidemark doctor` tries its address from here.",
+  },
+  {
+    code: "LEADER_NOT_OPEN",
+    text: "The broker that is to lead the partition does not do so yet.",
+    hint: "Ask again; then look at that broker's log.",
+  },
+  {
+    code: "UNDER_MIN_ISR",
+    text: "Fewer replicas are in sync than min.insync.replicas: acks=all is refused, and nothing new becomes visible.",
+    hint: "Bring the missing replicas back, or lower the minimum and with it the number of copies.",
+  },
+  {
+    code: "WAITS_FOR_REPLICAS",
+    text: "Replicas in sync do not have the record yet.",
+    hint: "Look at the brokers that are named. One that stays behind leaves the in-sync replicas by itself.",
+  },
+  {
+    code: "WAITS_FOR_LEADER_DISK",
+    text: "The leader's own disk has not synced the record yet.",
+    hint: "Look at that disk; use a local SSD.",
+  },
+  { code: "ON_ITS_WAY", text: "Nothing holds the record back: a moment later it is through.", hint: "Ask again." },
+  {
+    code: "ISR_SHORT",
+    text: "Not all replicas are in sync; as many as min.insync.replicas wants are.",
+    hint: "Look at the brokers that are named.",
+  },
+  {
+    code: "NOT_REGISTERED",
+    text: "The broker that holds a replica is not registered in this cluster.",
+    hint: "Start it, or move the replica.",
+  },
+  { code: "SHUTTING_DOWN", text: "The broker is in a controlled shutdown.", hint: "Wait, then start it again." },
+  { code: "OFFLINE", text: "The broker has lost its log directory.", hint: "Mend the disk, then restart the broker." },
+  {
+    code: "EMPTIED",
+    text: "The broker has another disk than when its replica was in sync.",
+    hint: "Let it fetch; nothing is lost while others are in sync.",
+  },
+  {
+    code: "SLOW_DISK",
+    text: "The broker's disk takes long for a sync.",
+    hint: "Find what else writes to it, or use a local SSD.",
+  },
+  {
+    code: "SILENT",
+    text: "The metadata takes the broker for alive, and it does not answer.",
+    hint: "`tidemark doctor` tries its address from here.",
+  },
+  {
+    code: "NOT_FOLLOWING",
+    text: "The broker is alive, and its replica does not follow the leader.",
+    hint: "Look at its log.",
+  },
+  { code: "UNHEARD", text: "The replica has not reported to its leader yet.", hint: "Wait a moment." },
+  {
+    code: "BEHIND",
+    text: "The replica lacks records that the leader has.",
+    hint: "Wait; if the lag grows, look at its disk and the network between the brokers.",
+  },
+  {
+    code: "LOG_START",
+    text: "The replica has not made the deletion of the oldest records durable yet.",
+    hint: "Look whether its disk is full.",
+  },
+  { code: "JOINING", text: "The replica has caught up and is about to be in sync.", hint: "Wait a moment." },
+  {
+    code: "NOT_ANSWERED",
+    text: "The controller waits for the broker to tell how far its log goes.",
+    hint: "Start the others that are named: all logs are compared before one leads.",
+  },
 ];

@@ -101,7 +101,7 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: "explain",
     takes: "[code]",
-    summary: "what an error code means and what to do",
+    summary: "why a record is not acknowledged or visible, why replicas are not in sync; what a code means",
     load: async () => (await import("./tree/small.ts")).buildExplain,
   },
   {

@@ -1,9 +1,18 @@
 /** The cluster as a whole: its brokers, and what is wrong with it. */
 import type { DescribeHealthResponse, PartitionName } from "@tidemark/proto";
 import { askEach, limitsOf, look, read } from "./admin-call.ts";
+import { causesFirst } from "./core/troubles.ts";
 import { BrokerError } from "./errors.ts";
+import type { Limits } from "./pause.ts";
 import type { Cluster } from "./transport/cluster.ts";
-import type { BrokerDescription, CallOptions, ClusterDescription, HealthReport, TopicPartition } from "./types.ts";
+import type {
+  BrokerDescription,
+  CallOptions,
+  ClusterDescription,
+  HealthReport,
+  HealthTrouble,
+  TopicPartition,
+} from "./types.ts";
 
 export async function describeCluster(
   cluster: Cluster,
@@ -37,31 +46,87 @@ export async function describeCluster(
   };
 }
 
-/** Brokers and partitions as whoever has applied most metadata sees them; disks and logs as their owners do. */
+/** Brokers and partitions as whoever has applied most metadata sees them, the controller first; disks and logs as their owners do. */
 export async function describeHealth(cluster: Cluster, options: CallOptions = {}): Promise<HealthReport> {
   const limits = limitsOf(options);
   const first = await look(cluster, "describeHealth", {}, limits);
   await cluster.refresh([], { create: false });
   const others = otherBrokers(cluster, first.brokerId).filter((id) => !first.brokersDown.includes(id));
   const reports = [first];
-  const silent: string[] = [];
+  const silent: (HealthTrouble & { local: boolean })[] = [];
   for (const [id, answer] of await askEach(cluster, "describeHealth", () => ({}), others, limits)) {
-    if (answer instanceof BrokerError) silent.push(`broker ${id} does not answer: ${answer.message}`);
+    if (answer instanceof BrokerError) silent.push(silenceOf(cluster, id, answer));
     else reports.push(answer);
   }
-  const newest = reports.reduce((a, b) => (b.metadataOffset > a.metadataOffset ? b : a));
-  const local = reports.flatMap(({ localReasons }) => localReasons);
-  const reasons = [...newest.reasons.filter((reason) => !newest.localReasons.includes(reason)), ...local, ...silent];
+  const newest = reports.reduce((a, b) => (isBetter(a, b) ? b : a));
+  const controller = controllerOf(reports);
+  const troubles = causesFirst([
+    ...(controller === null ? await quorumTroubles(cluster, reports, limits) : []),
+    ...troublesOf(newest).filter(({ local }) => !local),
+    ...reports.flatMap((report) => troublesOf(report).filter(({ local }) => local)),
+    ...silent,
+  ]).map(({ code, text, broker }): HealthTrouble => ({ code, text, broker }));
   return {
-    healthy: reasons.length === 0,
-    reasons,
-    controller: controllerOf(reports),
+    healthy: troubles.length === 0,
+    cause: troubles[0]?.text ?? null,
+    reasons: troubles.map(({ text }) => text),
+    troubles,
+    controller,
     brokersDown: newest.brokersDown,
     leaderless: newest.leaderless.map(partitionOf),
     underReplicated: newest.underReplicated.map(partitionOf),
     underMinIsr: newest.underMinIsr.map(partitionOf),
     recovering: newest.recovering.map(partitionOf),
   };
+}
+
+function isBetter(a: DescribeHealthResponse, b: DescribeHealthResponse): boolean {
+  if (a.metadataOffset !== b.metadataOffset) return b.metadataOffset > a.metadataOffset;
+  return b.brokerId === b.controllerId && a.brokerId !== a.controllerId;
+}
+
+/** A broker of another version tells in words alone. */
+function troublesOf({
+  troubles,
+  reasons,
+  localReasons,
+}: DescribeHealthResponse): (HealthTrouble & { local: boolean })[] {
+  if (troubles.length === 0)
+    return reasons.map((text) => ({ code: "other", text, broker: null, local: localReasons.includes(text) }));
+  return troubles.map(({ brokerId, ...trouble }) => ({ ...trouble, broker: brokerId < 0 ? null : brokerId }));
+}
+
+/** The metadata takes it for alive: then its address is wrong, or the way there is shut; or it stands still. */
+function silenceOf(cluster: Cluster, id: number, { code, message }: BrokerError): HealthTrouble & { local: boolean } {
+  const about = { broker: id, local: false };
+  if (code !== "CONNECTION_LOST")
+    return { code: "broker-silent", text: `broker ${id} does not answer: ${message}`, ...about };
+  const { host, port } = cluster.info?.brokers.find((broker) => broker.id === id) ?? { host: "", port: 0 };
+  const at = host === "" ? "" : ` at ${host.includes(":") ? `[${host}]` : host}:${port}, which it advertises`;
+  return { code: "broker-unreachable", text: `broker ${id} does not answer${at}: ${message}`, ...about };
+}
+
+/** Nobody knows a controller: is that an election, or are there too few voters for one? */
+async function quorumTroubles(
+  cluster: Cluster,
+  reports: readonly DescribeHealthResponse[],
+  limits: Limits,
+): Promise<(HealthTrouble & { local: boolean })[]> {
+  const heard = reports.map(({ brokerId }) => brokerId);
+  const answers = await askEach(cluster, "describeQuorum", () => ({}), heard, limits);
+  const views = [...answers.values()].flatMap((answer) => (answer instanceof BrokerError ? [] : [answer]));
+  const voters = [...new Set(views.flatMap(({ nodes }) => nodes.filter(({ voter }) => voter).map(({ id }) => id)))];
+  if (views.length === 0 || views.some(({ leaderId }) => leaderId >= 0)) return [];
+  const away = voters.filter((id) => !heard.includes(id)).sort((a, b) => a - b);
+  const there = voters.length - away.length;
+  if (there > voters.length / 2) {
+    const text = "no controller is elected yet, though a majority of the voters is there";
+    return [{ code: "no-controller", text, broker: null, local: false }];
+  }
+  const text =
+    `the quorum of the metadata is lost: ${there} of ${voters.length} voters ${there === 1 ? "is" : "are"} there, ` +
+    `${away.length === 1 ? "broker" : "brokers"} ${away.join(", ")} ${away.length === 1 ? "is" : "are"} away; nothing about the cluster can change`;
+  return [{ code: "quorum-lost", text, broker: null, local: false }];
 }
 
 /** One that is cut off knows none. */

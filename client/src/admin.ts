@@ -4,10 +4,12 @@ import { describeCluster, describeHealth } from "./admin-cluster.ts";
 import { watchCluster } from "./admin-events.ts";
 import { type ConfigAdmin, createConfigAdmin } from "./admin-configs.ts";
 import { createLogAdmin, type LogAdmin } from "./admin-logs.ts";
+import { createExplainAdmin, diagnose, type ExplainAdmin } from "./admin-explain.ts";
 import { createPartitionAdmin, type PartitionAdmin } from "./admin-partitions.ts";
 import { createRaftAdmin, type RaftAdmin } from "./admin-raft.ts";
 import { createReassignmentAdmin, type ReassignmentAdmin } from "./admin-reassignments.ts";
 import { createTopicAdmin, type TopicAdmin } from "./admin-topics.ts";
+import type { BrokerDiagnosis } from "./explain-types.ts";
 import type { Cluster } from "./transport/cluster.ts";
 import type { CallOptions, ClusterDescription, ClusterEvent, HealthReport, WatchOptions } from "./types.ts";
 
@@ -22,6 +24,10 @@ export interface Admin {
    * @throws BrokerError CONNECTION_LOST when no broker is reached at the start; UNSUPPORTED by older brokers
    */
   watch(options?: WatchOptions): AsyncIterableIterator<ClusterEvent>;
+  /** What each broker finds out about itself and its machine: disk, clock, limits, its place in the cluster. */
+  diagnose(options?: CallOptions): Promise<BrokerDiagnosis[]>;
+  /** Why an offset is not acknowledged or visible, and why replicas are not in sync. */
+  readonly explain: ExplainAdmin;
   readonly topics: TopicAdmin;
   readonly partitions: PartitionAdmin & ReassignmentAdmin;
   readonly brokers: BrokerAdmin;
@@ -35,6 +41,8 @@ export function createAdmin(cluster: Cluster): Admin {
     cluster: (options) => describeCluster(cluster, options),
     health: (options) => describeHealth(cluster, options),
     watch: (options) => watchCluster(cluster, options),
+    diagnose: (options) => diagnose(cluster, options),
+    explain: createExplainAdmin(cluster),
     topics: createTopicAdmin(cluster),
     partitions: Object.freeze({ ...createPartitionAdmin(cluster), ...createReassignmentAdmin(cluster) }),
     brokers: createBrokerAdmin(cluster),

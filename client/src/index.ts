@@ -7,6 +7,7 @@
 export type { Admin } from "./admin.ts";
 export type { BrokerAdmin } from "./admin-brokers.ts";
 export type { ConfigAdmin } from "./admin-configs.ts";
+export type { ExplainAdmin } from "./admin-explain.ts";
 export type { LogAdmin } from "./admin-logs.ts";
 export type { PartitionAdmin } from "./admin-partitions.ts";
 export type { RaftAdmin } from "./admin-raft.ts";
@@ -15,6 +16,7 @@ export type { TopicAdmin } from "./admin-topics.ts";
 export { Client } from "./client.ts";
 export { codecs, topic } from "./codecs.ts";
 export { AuthError, BrokerError, CodecError, type ErrorCode, FencedError, TimeoutError } from "./errors.ts";
+export type * from "./explain-types.ts";
 export { Producer } from "./producer.ts";
 export { Reader } from "./reader.ts";
 export type * from "./types.ts";

@@ -70,6 +70,7 @@ export function partitionDetail(row: WirePartition, isNew = false): PartitionDet
     recovering: row.recovering,
     adding: row.addingReplicas,
     removing: row.removingReplicas,
+    damaged: row.damaged,
     start: known(row.logStartOffset),
     highWatermark: known(row.highWatermark),
     lastStable: known(row.lastStableOffset),
@@ -80,12 +81,13 @@ export function partitionDetail(row: WirePartition, isNew = false): PartitionDet
 }
 
 function troublesOf(row: WirePartition, isNew: boolean): PartitionTrouble[] {
-  const { leaderId, ledHere, isr, replicas, minInsyncReplicas, recovering } = row;
+  const { leaderId, ledHere, isr, replicas, minInsyncReplicas, recovering, damaged } = row;
   return [
     ...(leaderId < 0 ? (["leaderless"] as const) : []),
     ...(leaderId >= 0 && !ledHere && !isNew ? (["leader-silent"] as const) : []),
     ...(isr.length < minInsyncReplicas ? (["under-min-isr"] as const) : []),
     ...(isr.length < replicas.length ? (["under-replicated"] as const) : []),
     ...(recovering ? (["recovering"] as const) : []),
+    ...(damaged.length > 0 ? (["damaged"] as const) : []),
   ];
 }

@@ -370,6 +370,8 @@ export interface PartitionDetail {
   adding: number[];
   /** Of `replicas`, those that it lets go of when all others are in sync. */
   removing: number[];
+  /** Replicas whose bytes were found bad, until they are whole and in sync again. */
+  damaged: number[];
   start: Offset;
   highWatermark: Offset;
   lastStable: Offset;
@@ -388,7 +390,9 @@ export type PartitionTrouble =
   /** acks=all is refused. */
   | "under-min-isr"
   | "under-replicated"
-  | "recovering";
+  | "recovering"
+  /** Bytes of a replica were found bad; it is repaired from the others where there are any. */
+  | "damaged";
 
 export type PartitionDescription = TopicPartition & PartitionDetail;
 
@@ -481,10 +485,25 @@ export interface ConfigChanges {
   subtract?: { [key: string]: string };
 }
 
+export interface HealthTrouble {
+  /**
+   * quorum-lost, no-controller, metadata-full, disk-full, directory-offline, damaged, broker-down, broker-unreachable, broker-silent,
+   * log-not-open, leaderless, under-min-isr, under-replicated; other: of a broker of another version.
+   */
+  code: string;
+  text: string;
+  /** That it is about; null: none in particular. */
+  broker: number | null;
+}
+
 export interface HealthReport {
   healthy: boolean;
-  /** One sentence for each thing that is wrong. */
+  /** The first of `reasons`; null: nothing is wrong. */
+  cause: string | null;
+  /** One sentence for each thing that is wrong, causes before what follows from them. */
   reasons: string[];
+  /** The same for programs, in the same order. */
+  troubles: HealthTrouble[];
   controller: number | null;
   brokersDown: number[];
   leaderless: TopicPartition[];

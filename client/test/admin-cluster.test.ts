@@ -26,6 +26,7 @@ function row(partition: number, leaderId: number, over: Partial<PartitionDescrip
     ledHere: false,
     addingReplicas: [],
     removingReplicas: [],
+    damaged: [],
     ...over,
   };
 }

@@ -190,6 +190,8 @@ describe("the control services", () => {
       planReassignments: [{ drainBrokers: [1], balance: true, topics: ["t"], brokers: [2, 3] }],
       drainBrokers: [{ brokerIds: [1, 2], draining: true }],
       unregisterBroker: [{ brokerId: 4 }],
+      explainPartition: [{ topic: "t", partition: 3 }],
+      diagnoseBroker: [{}],
     };
     for (const [name, path] of Object.entries(ADMIN_METHODS)) {
       const method = Object.values(loadAdminService()).find((candidate) => candidate.path === path);

@@ -21,6 +21,7 @@ import type {
 } from "../runtime/index.ts";
 import type { UnknownErrors } from "./api-error.ts";
 import type { ClientContext } from "./client.ts";
+import type { Machine } from "./diagnose-broker.ts";
 
 export type { SlabPool };
 
@@ -37,7 +38,7 @@ export interface BrokerContext {
   readonly replicas: ReplicaManager;
   /** What changes the metadata, wherever it is decided. */
   readonly commands: ControllerCommands;
-  readonly controller: Pick<Controller, "isSuspended" | "logPage" | "takeSnapshot">;
+  readonly controller: Pick<Controller, "isSuspended" | "explanations" | "logPage" | "takeSnapshot">;
   readonly producerIds: ProducerIds;
   readonly budget: RequestBudget;
   readonly slabs: SlabPool;
@@ -51,6 +52,8 @@ export interface BrokerContext {
   onMetadata(listener: (delta: MetadataDelta, image: ClusterImage) => void): () => void;
   /** What happened to the cluster lately. */
   timeline(): EventTimeline;
+  /** What the process knows of itself and its machine. */
+  machine(): Promise<Machine>;
   /** The metadata log as this node knows it; null before there is one. */
   quorum(): QuorumStatus | null;
   /** Where a client that came in by gRPC reaches a broker; null = unknown. */

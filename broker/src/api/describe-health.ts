@@ -9,7 +9,9 @@ import { controllerOf } from "./describe-cluster.ts";
 
 export interface HealthReport {
   readonly healthy: boolean;
+  /** The texts of `troubles`. */
   readonly reasons: readonly string[];
+  readonly troubles: readonly Trouble[];
   /** -1: none. */
   readonly controllerId: number;
   readonly brokersDown: readonly number[];
@@ -24,10 +26,37 @@ export interface HealthReport {
   readonly localReasons: readonly string[];
 }
 
+export interface Trouble {
+  readonly code:
+    | "broker-down"
+    | "directory-offline"
+    | "disk-full"
+    | "metadata-full"
+    | "no-controller"
+    | "leaderless"
+    | "under-min-isr"
+    | "under-replicated"
+    | "log-not-open"
+    | "damaged";
+  /** One sentence. */
+  readonly text: string;
+  /** That it is about; -1: none in particular. */
+  readonly brokerId: number;
+  /** This broker alone knows of it. */
+  readonly isLocal: boolean;
+}
+
 export interface PartitionName {
   readonly topic: string;
   readonly partition: number;
 }
+
+const DOWN = {
+  "": "is down",
+  stopped: "is down: it was stopped",
+  gone: "is down: nobody listens at its address",
+  silent: "is fenced: the controller hears nothing from it",
+} as const;
 
 /** Partitions that one sentence names. */
 const NAMED_MAX = 5;
@@ -60,23 +89,28 @@ export function handleDescribeHealth(context: BrokerContext): HealthReport {
     }
   }
   const brokers = [...image.brokers.values()].sort((a, b) => a.brokerId - b.brokerId);
-  const shared = [
-    ...brokers.flatMap(troublesOf),
-    ...sentence(leaderless, "no leader"),
-    ...sentence(underMinIsr, "fewer replicas in sync than min.insync.replicas"),
-    ...sentence(underReplicated, "replicas that are not in sync"),
-  ];
-  const localReasons = [
-    ...(controllerId < 0 ? [`broker ${nodeId} knows no controller`] : []),
-    ...(replicas.isOffline ? [`the data directory of broker ${nodeId} is offline`] : []),
-    ...(replicas.isFull ? [`the disk of broker ${nodeId} is full: nothing is appended`] : []),
-    ...(context.quorum()?.isSuspended === true ? [`broker ${nodeId} cannot store metadata: its disk is full`] : []),
-    ...sentence(notOpen, "no open log on its leader"),
-    ...sentence(damaged, "damage on disk"),
+  const shared = (code: Trouble["code"], text: string): Trouble => ({ code, text, brokerId: -1, isLocal: false });
+  const local = (code: Trouble["code"], text: string): Trouble => ({ code, text, brokerId: nodeId, isLocal: true });
+  const troubles: Trouble[] = [
+    ...brokers.flatMap((broker) => troublesOf(broker, context)),
+    ...sentence(leaderless, "no leader").map((text) => shared("leaderless", text)),
+    ...sentence(underMinIsr, "fewer replicas in sync than min.insync.replicas").map((text) =>
+      shared("under-min-isr", text),
+    ),
+    ...sentence(underReplicated, "replicas that are not in sync").map((text) => shared("under-replicated", text)),
+    ...(controllerId < 0 ? [local("no-controller", `broker ${nodeId} knows no controller`)] : []),
+    ...(replicas.isOffline ? [local("directory-offline", `the data directory of broker ${nodeId} is offline`)] : []),
+    ...(replicas.isFull ? [local("disk-full", `the disk of broker ${nodeId} is full: nothing is appended`)] : []),
+    ...(context.quorum()?.isSuspended === true
+      ? [local("metadata-full", `broker ${nodeId} cannot store metadata: its disk is full`)]
+      : []),
+    ...sentence(notOpen, "no open log on its leader").map((text) => local("log-not-open", text)),
+    ...sentence(damaged, "damage on disk").map((text) => local("damaged", text)),
   ];
   return {
-    healthy: shared.length + localReasons.length === 0,
-    reasons: [...shared, ...localReasons],
+    healthy: troubles.length === 0,
+    reasons: troubles.map(({ text }) => text),
+    troubles,
     controllerId,
     brokersDown: brokers.filter(({ isFenced }) => isFenced).map(({ brokerId }) => brokerId),
     leaderless,
@@ -85,16 +119,22 @@ export function handleDescribeHealth(context: BrokerContext): HealthReport {
     recovering,
     metadataOffset: image.metadataOffset,
     brokerId: nodeId,
-    localReasons,
+    localReasons: troubles.filter(({ isLocal }) => isLocal).map(({ text }) => text),
   };
 }
 
 /** A broker that leaves on purpose is no trouble before it is gone. */
-function troublesOf({ brokerId, isFenced, isFull, isOffline }: BrokerImage): string[] {
-  if (isFenced) return [`broker ${brokerId} is down`];
+function troublesOf(broker: BrokerImage, { controller }: BrokerContext): Trouble[] {
+  const { brokerId, isFenced, isFull, isOffline } = broker;
+  const trouble = (code: Trouble["code"], text: string): Trouble => ({ code, text, brokerId, isLocal: false });
+  if (isFenced) {
+    // The controller's word; the others know that it is so.
+    const why = controller.explanations?.standingOf(brokerId).fencedWhy ?? "";
+    return [trouble("broker-down", `broker ${brokerId} ${DOWN[why]}`)];
+  }
   return [
-    ...(isOffline ? [`broker ${brokerId} has lost its log directory`] : []),
-    ...(isFull ? [`broker ${brokerId} has no room on its disk`] : []),
+    ...(isOffline ? [trouble("directory-offline", `broker ${brokerId} has lost its log directory`)] : []),
+    ...(isFull ? [trouble("disk-full", `broker ${brokerId} has no room on its disk`)] : []),
   ];
 }
 

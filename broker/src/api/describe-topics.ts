@@ -3,7 +3,8 @@ import type { ErrorName } from "@tidemark/proto";
 import { MAX_PARTITIONS_PER_REQUEST, validateTopicName } from "@tidemark/proto";
 import type { ConfigDescription } from "../config/index.ts";
 import { describeConfigs } from "../config/index.ts";
-import { effectiveMinIsr, type ReplicaDirectory, replicationFactorOf, type TopicImage } from "../metadata/index.ts";
+import { effectiveMinIsr, isDamaged, replicationFactorOf } from "../metadata/index.ts";
+import type { ClusterImage, PartitionImage, ReplicaDirectory, TopicImage } from "../metadata/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
 
@@ -43,6 +44,8 @@ export interface PartitionDescription {
   readonly ledHere: boolean;
   readonly addingReplicas: readonly number[];
   readonly removingReplicas: readonly number[];
+  /** Replicas that are known as damaged (15.7); of the leader's own it is the leader that tells. */
+  readonly damaged: readonly number[];
 }
 
 /** One description per name, in order, each made when it is asked for; of one image, whenever that is. */
@@ -107,8 +110,21 @@ export function describeTopic(context: BrokerContext, topic: TopicImage): TopicD
         ledHere: led !== undefined,
         addingReplicas: image.addingReplicas,
         removingReplicas: image.removingReplicas,
+        damaged: damagedOf(cluster, topic.topicId, image, led?.isDamaged === true || led?.isRotten === true),
       };
     }),
     config: describeConfigs(context.config.layers, { type: "topic", overrides: topic.overrides }),
   };
+}
+
+function damagedOf(
+  { brokers }: ClusterImage,
+  topicId: string,
+  { partition, replicas, leaderId }: PartitionImage,
+  isLeaderDamaged: boolean,
+): readonly number[] {
+  return replicas.filter((id) => {
+    const broker = brokers.get(id);
+    return (id === leaderId && isLeaderDamaged) || (broker !== undefined && isDamaged(broker, topicId, partition));
+  });
 }

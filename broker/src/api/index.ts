@@ -15,6 +15,7 @@ export type { BrokerContext, Endpoint, SlabPool } from "./broker-context.ts";
 export type { Admission, ConnectionLimitsOptions } from "./connection-limits.ts";
 export { ConnectionLimits, isLoopback } from "./connection-limits.ts";
 export type { ClientContext } from "./client.ts";
+export type { Machine } from "./diagnose-broker.ts";
 export { createTopicsReady } from "./create-topics.ts";
 export type { FetchedPart, FetchMessage, FetchRequest, FetchSink, FetchSubscribe } from "./fetch.ts";
 export { FetchStream } from "./fetch.ts";

@@ -156,8 +156,8 @@ export class ImageDraft {
   // ---- brokers, and what becomes of their partitions ----
 
   #registerBroker(record: MetadataRecord & { type: "brokerRegistered" }): void {
-    const { type: _, isUnclean, ...registered } = record;
-    const { brokerId, damaged } = registered;
+    const { type: _, ...registered } = record;
+    const { brokerId, damaged, isUnclean } = registered;
     const before = this.#broker(brokerId);
     assert(before === undefined || before.brokerEpoch < registered.brokerEpoch, "a broker epoch only grows");
     const isDraining = before?.isDraining ?? false;

@@ -36,6 +36,8 @@ export interface BrokerImage {
   readonly rack: string | null;
   /** The machine, below the rack; null = one of its own. */
   readonly host: string | null;
+  /** This incarnation was registered without the marker of a clean stop of the one before (9(4)). */
+  readonly isUnclean: boolean;
   /** Registered, but not usable as leader, ISR member or placement target. */
   readonly isFenced: boolean;
   /** In a controlled shutdown (10.5). */

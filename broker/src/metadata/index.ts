@@ -55,8 +55,8 @@ export type { InquiryKind, LogEnd } from "./longest-log.ts";
 export { counts, longestLog, needsInquiry, whomToAsk } from "./longest-log.ts";
 export { recoveredImage } from "./recovered-image.ts";
 export { reportDamage } from "./report-damage.ts";
-export { effectiveMinIsr, replicationFactorOf } from "./min-isr.ts";
-export { isReassigning, isUsable, originOf, targetOf } from "./partition-rules.ts";
+export { effectiveMinIsr, isSyncedTopic, replicationFactorOf } from "./min-isr.ts";
+export { candidatesOf, isDamaged, isReassigning, isUsable, originOf, targetOf } from "./partition-rules.ts";
 export type { ReassignmentChange, ReassignmentContext, ReassignmentResult } from "./alter-reassignments.ts";
 export { alterReassignments } from "./alter-reassignments.ts";
 

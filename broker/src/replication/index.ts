@@ -9,6 +9,7 @@
  * (metadata).
  */
 export type { IsrMember, IsrProposal } from "./isr-proposals.ts";
+export type { FollowerView, JoinBar, LeaderView } from "./leader-view.ts";
 export type {
   FollowerEffect,
   FollowerLog,

@@ -15,6 +15,7 @@ import { assert } from "../base/index.ts";
 import type { BrokerId, LeaderEpoch, Ms, Offset } from "../base/index.ts";
 import { FollowerProgress } from "./follower-progress.ts";
 import { type IsrMember, type IsrProposal, IsrProposals } from "./isr-proposals.ts";
+import type { FollowerView, JoinBar, LeaderView } from "./leader-view.ts";
 import type { EpochEnd, ReplicaRefusal, ReplicaReport } from "./replica-report.ts";
 
 export interface PartitionLeaderOptions {
@@ -173,6 +174,34 @@ export class PartitionLeader {
   /** min(`min.insync.replicas`, number of replicas); the leader counts. */
   get effectiveMinIsr(): number {
     return Math.min(this.#membership.minInsyncReplicas, this.#membership.replicas.length);
+  }
+
+  /** For whoever asks why (15.6). */
+  view(now: Ms): LeaderView {
+    const { isr, minInsyncReplicas } = this.#membership;
+    return {
+      highWatermark: this.#highWatermark,
+      logEndOffset: this.#logEndOffset,
+      endOffset: this.#endOffset,
+      epochStartOffset: this.epochStartOffset,
+      countsSynced: this.#countsSynced,
+      isr,
+      minInsyncReplicas,
+      effectiveMinIsr: this.effectiveMinIsr,
+      followers: this.#followers.map((follower) => this.#viewOf(follower, now)),
+      proposedIsr: this.#proposals.inFlight?.isr.map(({ brokerId }) => brokerId) ?? null,
+      isLingering: this.#proposals.isLingering,
+      lagTimeMaxMs: this.#lagTimeMaxMs,
+    };
+  }
+
+  #viewOf(follower: FollowerProgress, now: Ms): FollowerView {
+    const { brokerId, endOffset, isInIsr, isProposed, isLive, caughtUpMs } = follower;
+    const isAtEnd = isLive && endOffset === this.#logEndOffset;
+    const caughtUpAgoMs = isAtEnd ? 0 : caughtUpMs === Number.NEGATIVE_INFINITY ? -1 : Math.max(0, now - caughtUpMs);
+    const isWaitedFor = this.#isWaitedFor(follower, now);
+    const bar = this.#barOf(follower);
+    return { brokerId, endOffset, isInIsr, isProposed, isLive, caughtUpAgoMs, isWaitedFor, bar };
   }
 
   /** What every live replica has deleted durably is below it (13(4)); null: one of them has not said. */
@@ -356,11 +385,7 @@ export class PartitionLeader {
   /** 7(5): everybody who qualifies now, in one proposal. */
   #maybeExpand(): readonly LeaderEffect[] {
     if (this.#isHoldingBack || this.#proposals.inFlight !== null) return NOTHING;
-    const least = Math.max(this.#highWatermark, this.epochStartOffset);
-    const joining = this.#followers.filter(
-      (follower) =>
-        !follower.isInIsr && follower.endOffset >= least && this.#isEligible(follower) && this.#startsHere(follower),
-    );
+    const joining = this.#followers.filter((follower) => !follower.isInIsr && this.#barOf(follower) === "none");
     if (joining.length === 0) return NOTHING;
     const members = this.#followers.filter((follower) => follower.isInIsr);
     return [this.#propose(members, joining)];
@@ -377,6 +402,16 @@ export class PartitionLeader {
     const proposal = this.#proposals.propose(this.leaderEpoch, this.#membership.partitionEpoch, isr);
     this.#markProposed();
     return { kind: "proposeIsr", proposal };
+  }
+
+  /** What keeps it from joining (7(5)), but for a proposal in flight. */
+  #barOf(follower: FollowerProgress): JoinBar {
+    const { endOffset } = follower;
+    if (endOffset >= this.#highWatermark && endOffset >= this.epochStartOffset) {
+      if (!this.#isEligible(follower)) return "broker";
+      return this.#startsHere(follower) ? "none" : "log-start";
+    }
+    return endOffset === -1 ? "unheard" : "behind";
   }
 
   /** May it join, as far as its broker goes (7(5))? What it reported must be of the life that the metadata knows (P05). */

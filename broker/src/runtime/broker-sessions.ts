@@ -11,6 +11,9 @@ import type { ClusterImage } from "../metadata/index.ts";
 import type { Clock, Logger, TimerHandle, Timers } from "../ports/index.ts";
 import type { ControllerPeers } from "./controller-duties.ts";
 
+/** Nobody listens at its address; or nothing was heard of it for so long. */
+export type SessionEnd = { readonly kind: "gone" } | { readonly kind: "silent"; readonly silentMs: number };
+
 export interface BrokerSessionsOptions {
   readonly nodeId: number;
   readonly config: () => BrokerConfig;
@@ -19,7 +22,7 @@ export interface BrokerSessionsOptions {
   readonly peers: ControllerPeers;
   readonly logger: Logger;
   /** The broker is to be fenced, if this incarnation is the registered one still. */
-  readonly endSession: (brokerId: number, brokerEpoch: number, why: string) => void;
+  readonly endSession: (brokerId: number, brokerEpoch: number, why: SessionEnd) => void;
 }
 
 interface Session {
@@ -65,6 +68,12 @@ export class BrokerSessions {
     if (session !== undefined) session.heardAt = now;
   }
 
+  /** Since it was heard last; -1 = not by this controller. */
+  silentMs(brokerId: number): number {
+    const heardAt = this.#sessions.get(brokerId)?.heardAt ?? this.#heardAt.get(brokerId);
+    return heardAt === undefined ? -1 : this.#now() - heardAt;
+  }
+
   isAlive(brokerId: number): boolean {
     const heardAt = this.#sessions.get(brokerId)?.heardAt ?? this.#heardAt.get(brokerId);
     return heardAt !== undefined && this.#now() - heardAt <= this.#sessionMs;
@@ -104,7 +113,7 @@ export class BrokerSessions {
     }
     // Once: what is lost until that is committed says nothing new. A broker that comes back meanwhile registers, or goes on showing that
     // it lives; one whose end is not committed is silent, and that ends it (10.4(4)).
-    if (session.isDialled) this.#options.endSession(brokerId, session.brokerEpoch, "nobody listens at its address");
+    if (session.isDialled) this.#options.endSession(brokerId, session.brokerEpoch, { kind: "gone" });
   }
 
   async #isGone(brokerId: number, session: Session): Promise<boolean> {
@@ -145,7 +154,7 @@ export class BrokerSessions {
     }
     for (const [brokerId, { heardAt, brokerEpoch }] of this.#sessions) {
       if (now - heardAt > this.#sessionMs) {
-        this.#options.endSession(brokerId, brokerEpoch, `silent for ${Math.round(now - heardAt)} ms`);
+        this.#options.endSession(brokerId, brokerEpoch, { kind: "silent", silentMs: Math.round(now - heardAt) });
       }
     }
   }

@@ -15,8 +15,8 @@ import {
   type ReplicaEndsRequest,
 } from "../metadata/index.ts";
 import type { Clock, Logger, TimerHandle, Timers } from "../ports/index.ts";
-import { BrokerSessions } from "./broker-sessions.ts";
-import { LeaderInquiry } from "./leader-inquiry.ts";
+import { BrokerSessions, type SessionEnd } from "./broker-sessions.ts";
+import { LeaderInquiry, type OpenInquiry } from "./leader-inquiry.ts";
 
 /** How the controller reaches brokers, by their ids; the composition root knows the way (PeerTransport). */
 export interface ControllerPeers {
@@ -41,6 +41,15 @@ export interface ControllerDutiesOptions {
   readonly submit: Submit;
 }
 
+export interface BrokerStanding {
+  /** Since the controller heard of it last; -1 = it has not. */
+  readonly silentMs: number;
+  /** Why its session was ended last: it was stopped, nobody listens at its address, it was silent. Empty: it was not ended here. */
+  readonly fencedWhy: "" | "stopped" | "gone" | "silent";
+  /** Since then; -1 = it was not. */
+  readonly fencedMs: number;
+}
+
 /** Decides on the working state; rejects when this node no longer leads. */
 export type Submit = <Response>(
   decide: (working: ClusterImage) => Decision<Response>,
@@ -50,6 +59,8 @@ export class ControllerDuties {
   readonly #options: ControllerDutiesOptions;
   readonly #sessions: BrokerSessions;
   readonly #inquiry: LeaderInquiry;
+  /** Whose session this controller ended last, when and why. */
+  readonly #fenced = new Map<number, { readonly at: number; readonly why: BrokerStanding["fencedWhy"] }>();
   #balanceTimer: TimerHandle | null = null;
   #isStopped = false;
 
@@ -92,18 +103,34 @@ export class ControllerDuties {
     this.#inquiry.onApplied(delta, image);
   }
 
+  /** What this controller knows of a broker's session, for people (15.6). */
+  standingOf(brokerId: number): BrokerStanding {
+    const fenced = this.#fenced.get(brokerId);
+    return {
+      silentMs: this.#sessions.silentMs(brokerId),
+      fencedWhy: fenced?.why ?? "",
+      fencedMs: fenced === undefined ? -1 : this.#options.clock.monotonicNow() - fenced.at,
+    };
+  }
+
+  explain(topicId: string, partition: number): OpenInquiry | null {
+    return this.#inquiry.explain(topicId, partition);
+  }
+
   /** Results of targets that were taken, when their outcome is known. */
   electUncleanly(taken: readonly ElectionResult[]): Promise<readonly ElectionResult[]> {
     return this.#inquiry.electUncleanly(taken);
   }
 
-  #endSession(brokerId: number, brokerEpoch: number, why: string): void {
+  #endSession(brokerId: number, brokerEpoch: number, end: SessionEnd): void {
     const { submit, logger, image } = this.#options;
     // One that said that it goes is no loss.
     const hasLeft = image().brokers.get(brokerId)?.isShuttingDown === true;
     submit((working) => fenceBroker(working, brokerId, brokerEpoch)).then(
       ({ response, metadataOffset }) => {
         if (!response) return;
+        this.#fenced.set(brokerId, { at: this.#options.clock.monotonicNow(), why: hasLeft ? "stopped" : end.kind });
+        const why = end.kind === "gone" ? "nobody listens at its address" : `silent for ${end.silentMs} ms`;
         if (hasLeft) logger.info("a broker has stopped", { brokerId, brokerEpoch, metadataOffset });
         else logger.warn("a broker is fenced", { brokerId, brokerEpoch, reason: why, metadataOffset });
       },

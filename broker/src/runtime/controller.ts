@@ -544,6 +544,11 @@ export class Controller implements ControllerCommands, RaftEvents {
     return { layers, config: layeredConfig(layers), random: this.#options.random };
   }
 
+  /** What the controller alone knows of brokers and of partitions without a leader; null elsewhere, and where there is one broker. */
+  get explanations(): Pick<ControllerDuties, "standingOf" | "explain"> | null {
+    return this.isActive ? this.#dutiesNow : null;
+  }
+
   // ---- duties of the controller of several brokers ----
 
   get #dutiesNow(): ControllerDuties | null {

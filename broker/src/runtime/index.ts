@@ -26,7 +26,7 @@ export { BrokerLifecycle } from "./broker-lifecycle.ts";
 export { BrokerCounters, Traffic } from "./counters.ts";
 export type { AppliedListener, ControllerOptions } from "./controller.ts";
 export { Controller } from "./controller.ts";
-export type { ControllerPeers } from "./controller-duties.ts";
+export type { BrokerStanding, ControllerPeers } from "./controller-duties.ts";
 export type {
   ControllerCommands,
   Decided,
@@ -36,6 +36,7 @@ export type {
   SeatedVoters,
   TopicResult,
 } from "./controller-commands.ts";
+export type { OpenInquiry } from "./leader-inquiry.ts";
 export { CONTROLLER_COMMANDS, NotController } from "./controller-commands.ts";
 export { Deadline } from "./deadline.ts";
 export type { EventGap, PlacedEvent, TimelineEntry } from "./event-timeline.ts";
@@ -58,6 +59,7 @@ export { decodeMessage, encodeMessage, MalformedMessage } from "./raft-codec.ts"
 export type { RaftDriverDeps, RaftDriverOptions } from "./raft-driver.ts";
 export { RaftDriver } from "./raft-driver.ts";
 export { raftPace, type RaftPace, type RaftTimes } from "./raft-pace.ts";
+export type { ReplicaDamage, ReplicaExplanation } from "./replica-explanation.ts";
 export type { ReplicaManagerDeps, ReplicaManagerOptions } from "./replica-manager.ts";
 export { ReplicaManager } from "./replica-manager.ts";
 export type { RequestLogOptions, RequestTimes } from "./request-log.ts";

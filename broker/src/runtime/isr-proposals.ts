@@ -5,7 +5,7 @@
  */
 import type { ErrorName } from "@tidemark/proto";
 import type { IsrProposal as ProposalOnWire } from "../metadata/index.ts";
-import type { Logger, TimerHandle, Timers } from "../ports/index.ts";
+import type { Clock, Logger, TimerHandle, Timers } from "../ports/index.ts";
 import type { IsrProposal } from "../replication/index.ts";
 import type { ControllerCommands } from "./controller-commands.ts";
 import type { Partition } from "./partition.ts";
@@ -17,6 +17,7 @@ const RETRY_MS_MAX = 1_000;
 
 export interface IsrSenderDeps {
   readonly commands: Pick<ControllerCommands, "alterPartitions">;
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly turn: Turn;
   readonly logger: Logger;
@@ -35,8 +36,8 @@ interface Waiting {
 export class IsrSender {
   readonly #deps: IsrSenderDeps;
   #queue: Waiting[] = [];
-  /** With a proposal that is not over. */
-  readonly #proposing = new Set<Partition>();
+  /** With a proposal that is not over, and when it was made. */
+  readonly #proposing = new Map<Partition, number>();
   #isSending = false;
   #isAsked = false;
   #retry: TimerHandle | null = null;
@@ -53,13 +54,19 @@ export class IsrSender {
 
   propose(partition: Partition, proposal: IsrProposal): void {
     this.#queue.push({ partition, proposal });
-    this.#proposing.add(partition);
+    this.#proposing.set(partition, this.#deps.clock.monotonicNow());
     this.#askForSend();
+  }
+
+  /** Since the proposal of this partition that is not over was made; -1 = there is none. */
+  ageMs(partition: Partition): number {
+    const madeAt = this.#proposing.get(partition);
+    return madeAt === undefined ? -1 : this.#deps.clock.monotonicNow() - madeAt;
   }
 
   /** Metadata up to `metadataOffset` is applied, and the partitions were told of what concerns them. */
   onApplied(metadataOffset: number): void {
-    for (const partition of this.#proposing) {
+    for (const partition of this.#proposing.keys()) {
       if (!partition.onApplied(metadataOffset)) this.#proposing.delete(partition);
     }
   }

@@ -38,6 +38,20 @@ export interface LeaderInquiryOptions {
   readonly submit: Submit;
 }
 
+/** How far the question is, for people. */
+export interface OpenInquiry {
+  /** Whoever lives may lead. */
+  readonly isUnclean: boolean;
+  readonly answers: readonly {
+    readonly brokerId: number;
+    readonly latestEpoch: number;
+    readonly logEndOffset: number;
+    readonly isDamaged: boolean;
+  }[];
+  /** Since the first answer; after 10 s those that are missing are waited for no more. -1 = there is none. */
+  readonly waitedMs: number;
+}
+
 /** A partition without a leader. */
 interface Inquiry {
   readonly topicId: string;
@@ -130,6 +144,22 @@ export class LeaderInquiry {
     });
     this.#goOn();
     return Promise.all(outcomes);
+  }
+
+  /** What is known of this partition's question (15.6); null: none is open. */
+  explain(topicId: string, partition: number): OpenInquiry | null {
+    const inquiry = this.#open.get(keyOf(topicId, partition));
+    if (inquiry === undefined) return null;
+    const { answers, firstAnswerAt, isUnclean } = inquiry;
+    const image = this.#options.image();
+    const heard = [...answers].filter(([brokerId, answer]) => counts(image, brokerId, answer));
+    return {
+      isUnclean,
+      answers: heard.map(([brokerId, { latestEpoch, logEndOffset, isDamaged }]) => {
+        return { brokerId, latestEpoch, logEndOffset, isDamaged };
+      }),
+      waitedMs: firstAnswerAt === null ? -1 : this.#options.clock.monotonicNow() - firstAnswerAt,
+    };
   }
 
   // ---- which partitions ----

@@ -24,7 +24,14 @@ import type {
   TopicImage,
 } from "../metadata/index.ts";
 import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
-import type { LogDirectoryOptions, OpenLogDirectory, OpenReport, PartitionLog, ReplicaSpec } from "../storage/index.ts";
+import type {
+  LogDirectoryOptions,
+  OpenLogDirectory,
+  OpenReport,
+  PartitionLog,
+  ReplicaSpec,
+  SyncPace,
+} from "../storage/index.ts";
 import type { ControllerCommands } from "./controller-commands.ts";
 import type { Traffic } from "./counters.ts";
 import { DamagedReplicas } from "./damaged-replicas.ts";
@@ -38,6 +45,7 @@ import { deadlineAfter } from "./purgatory.ts";
 import type { Purgatory } from "./purgatory.ts";
 import type { TopicIdentity } from "./ready-wait.ts";
 import { ReadyWaits } from "./ready-waits.ts";
+import { explainReplica, type ReplicaExplanation } from "./replica-explanation.ts";
 import { ReplicaLogs } from "./replica-logs.ts";
 import { ReplicaRoles } from "./replica-roles.ts";
 import type { Replication, ReplicationHost } from "./replication.ts";
@@ -269,6 +277,15 @@ export class ReplicaManager {
     return { replicas, ...this.#damaged.counts };
   }
 
+  /** The replica of this partition here; null: there is none, or its log is not open. */
+  explain(topic: TopicImage, number: number): ReplicaExplanation | null {
+    const log = this.#logs.find(topic.name, number);
+    if (log === undefined || log.topicId !== topic.topicId) return null;
+    const led = this.#led.find(topic.name, number);
+    const followed = this.#roles.followed.find(topic.name, number);
+    return explainReplica(log, led, followed, led === undefined ? -1 : this.#roles.proposalAgeMs(led));
+  }
+
   /** What the controller asks of partitions without a leader (9(3)). Throws before the logs are open: it would say that there are none. */
   replicaEnds({ partitions }: ReplicaEndsRequest): ReplicaEnd[] {
     const { directory } = this.#logs;
@@ -314,6 +331,16 @@ export class ReplicaManager {
   /** How long syncs took, in seconds; null before the directory is open. */
   get syncDurations(): Histogram | null {
     return this.#logs.directory?.syncDurations ?? null;
+  }
+
+  /** How the disk keeps up with syncs now; null before the directory is open. */
+  get syncPace(): SyncPace | null {
+    return this.#logs.directory?.syncPace ?? null;
+  }
+
+  /** What a producer is told while there is no room. */
+  get fullMessage(): string {
+    return this.#reserve.fullMessage;
   }
 
   /** Every replica on this broker with its bytes; those that nobody leads here too. */

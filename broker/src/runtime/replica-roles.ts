@@ -91,6 +91,7 @@ export class ReplicaRoles {
     };
     this.#proposals = new IsrSender({
       commands: deps.commands,
+      clock,
       timers,
       turn,
       logger,
@@ -119,6 +120,11 @@ export class ReplicaRoles {
 
   get traffic(): ReadonlyMap<string, Traffic> {
     return this.#traffic;
+  }
+
+  /** Since a change of its ISR was proposed that is not over; -1 = none is in flight. */
+  proposalAgeMs(partition: Partition): number {
+    return this.#proposals.ageMs(partition);
   }
 
   // ---- taken ----

@@ -40,7 +40,7 @@ import type { SegmentedLog } from "./segmented-log.ts";
 import { StorageError } from "./storage-error.ts";
 import { SyncSlots } from "./sync-slots.ts";
 import { TailCache } from "./tail-cache.ts";
-import type { LogDirectory, LogDirectoryOptions, OpenReport, PartitionLog, ReplicaSpec } from "./types.ts";
+import type { LogDirectory, LogDirectoryOptions, OpenReport, PartitionLog, ReplicaSpec, SyncPace } from "./types.ts";
 import { WritePace } from "./write-pace.ts";
 
 /** Logs that are closed at a time. */
@@ -160,6 +160,10 @@ class DataDirectory implements LogDirectory {
 
   get syncDurations(): Histogram {
     return this.#host.slots.durations;
+  }
+
+  get syncPace(): SyncPace {
+    return this.#host.slots.pace;
   }
 
   get isOffline(): boolean {

@@ -6,11 +6,34 @@ import { Histogram, SECONDS_BOUNDS } from "../base/index.ts";
 import type { Clock } from "../ports/index.ts";
 
 const SYNCS_IN_FLIGHT_MAX = 3;
+/** What is told of the last while spans at least this, and at most twice as much. */
+const PACE_WINDOW_MS = 30_000;
+
+/** How a disk keeps up with its syncs. */
+export interface SyncPace {
+  /** That ended in the last half minute to minute. */
+  readonly count: number;
+  readonly meanMs: number;
+  readonly worstMs: number;
+  /** Since the oldest that has not ended began; 0 = none is under way. */
+  readonly runningMs: number;
+}
+
+interface PaceWindow {
+  readonly sinceMs: number;
+  count: number;
+  sumMs: number;
+  worstMs: number;
+}
 
 export class SyncSlots {
   /** In seconds, without the wait for a slot; failed ones among them. */
   readonly durations = new Histogram(SECONDS_BOUNDS);
   readonly #clock: Clock;
+  /** When those under way began. */
+  readonly #running = new Set<{ readonly startedAt: number }>();
+  #before: PaceWindow = { sinceMs: Number.NEGATIVE_INFINITY, count: 0, sumMs: 0, worstMs: 0 };
+  #window: PaceWindow = { sinceMs: Number.NEGATIVE_INFINITY, count: 0, sumMs: 0, worstMs: 0 };
   #freeCount: number;
   #isStarting = false;
   readonly #waiting: ((release: () => void) => void)[] = [];
@@ -62,10 +85,44 @@ export class SyncSlots {
   #start(task: (release: () => void) => void): void {
     this.#freeCount -= 1;
     const startedAt = this.#clock.monotonicNow();
+    const sync = { startedAt };
+    this.#running.add(sync);
     task(() => {
-      this.durations.observe((this.#clock.monotonicNow() - startedAt) / 1000);
+      this.#running.delete(sync);
+      this.#onEnded(this.#clock.monotonicNow(), startedAt);
       this.#freeCount += 1;
       this.#startNext();
     });
+  }
+
+  #onEnded(now: number, startedAt: number): void {
+    const tookMs = now - startedAt;
+    this.durations.observe(tookMs / 1000);
+    this.#turnWindow(now);
+    this.#window.count += 1;
+    this.#window.sumMs += tookMs;
+    this.#window.worstMs = Math.max(this.#window.worstMs, tookMs);
+  }
+
+  #turnWindow(now: number): void {
+    if (now - this.#window.sinceMs < PACE_WINDOW_MS) return;
+    const isOld = now - this.#window.sinceMs >= 2 * PACE_WINDOW_MS;
+    this.#before = isOld ? { sinceMs: now, count: 0, sumMs: 0, worstMs: 0 } : this.#window;
+    this.#window = { sinceMs: now, count: 0, sumMs: 0, worstMs: 0 };
+  }
+
+  get pace(): SyncPace {
+    const now = this.#clock.monotonicNow();
+    this.#turnWindow(now);
+    const count = this.#before.count + this.#window.count;
+    const sumMs = this.#before.sumMs + this.#window.sumMs;
+    let runningMs = 0;
+    for (const { startedAt } of this.#running) runningMs = Math.max(runningMs, now - startedAt);
+    return {
+      count,
+      meanMs: count === 0 ? 0 : sumMs / count,
+      worstMs: Math.max(this.#before.worstMs, this.#window.worstMs),
+      runningMs,
+    };
   }
 }

@@ -9,10 +9,11 @@ import type { BatchHeader } from "@tidemark/proto";
 import type { Histogram, LeaderEpoch, Ms, Offset, PartitionId, Position, SharedMemory } from "../base/index.ts";
 import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
 import type { BadBatch } from "./recovery-scan.ts";
+import type { SyncPace } from "./sync-slots.ts";
 import type { CachedRecords } from "./tail-cache.ts";
 import type { AbortedTransaction } from "./txn-index-file.ts";
 
-export type { AbortedTransaction };
+export type { AbortedTransaction, SyncPace };
 
 export type { CachedRecords };
 
@@ -367,6 +368,8 @@ export interface LogDirectory {
   readonly isOffline: boolean;
   /** How long syncs of files and directories took, in seconds, failed ones among them. */
   readonly syncDurations: Histogram;
+  /** How it keeps up with them now. */
+  readonly syncPace: SyncPace;
   log(topic: string, partition: PartitionId): PartitionLog | undefined;
   logs(): Iterable<PartitionLog>;
   /** On disk, and not among those that were asked for: they wait for a replica to be placed here, or for `deleteLog`. */

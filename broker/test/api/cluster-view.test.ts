@@ -32,6 +32,7 @@ function contextOf(bench: ClusterBench, here: Here = {}): BrokerContext {
   const context = {
     image: () => bench.image,
     quorum: () => ({ ...QUORUM, ...here.quorum }),
+    controller: { explanations: null },
     version: "1.2.3",
     config: { current: { ...testConfig(), nodeId: 1 }, layers: layersOf(testConfig(), bench.image.configs) },
     grpcEndpointOf: (id: number) => ({ host: "localhost", port: 9000 + id }),

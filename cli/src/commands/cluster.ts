@@ -47,7 +47,7 @@ export async function clusterHealth(context: CommandContext, request: HealthRequ
   printHealth(context, report);
   if (report.healthy) return ExitCode.OK;
   throw new CliFailure("UNHEALTHY", `the cluster is unhealthy, for ${plural(report.reasons.length, "reason")}`, {
-    hint: "`tidemark partitions list --unhealthy` and `tidemark cluster brokers` show where",
+    hint: "`tidemark doctor` says what to do; `tidemark partitions list --unhealthy` and `tidemark explain isr T:P` where and why",
     details: { reasons: report.reasons },
   });
 }
@@ -99,6 +99,7 @@ async function reportOf(context: CommandContext): Promise<HealthReport> {
     const isSilence = exitCode === ExitCode.CONNECT || exitCode === ExitCode.TIMEOUT;
     if (!isSilence || context.signal.aborted) throw error;
     const none = { brokersDown: [], leaderless: [], underReplicated: [], underMinIsr: [], recovering: [] };
-    return { healthy: false, reasons: [message], controller: null, ...none };
+    const troubles = [{ code: "broker-unreachable", text: message, broker: null }];
+    return { healthy: false, cause: message, reasons: [message], troubles, controller: null, ...none };
   }
 }

@@ -1,18 +1,19 @@
 /**
  * `doctor`: what stands in the way of a client or a broker on this machine, one line a check: OK, WARN or FAIL with the fix.
- * The client's side goes to the brokers that -b, the environment or a profile names; without one it says so and goes on. The
- * server's side looks at the machine, and at the data directory of --data-dir or of the configuration, where there is one; of
+ * The client's side goes to the brokers that -b, the environment or a profile names, and asks each what it finds out about itself;
+ * without one it says so and goes on. The server's side looks at the machine, and at the data directory of --data-dir or of the configuration, where there is one; of
  * `dev`'s brokers at each.
  *
- * Ends with 9 when something failed.
+ * For people the first line is the main cause, then what failed, what is doubtful, what is well. Ends with 9 when something failed.
  */
 import { existsSync } from "node:fs";
 import type { CommandContext } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, toFailure } from "../failure.ts";
-import { type CheckResult, collector } from "../doctor/check.ts";
+import { type CheckResult, collector, worstFirst } from "../doctor/check.ts";
 import { layoutOf } from "../platform/data-layout.ts";
 import type { DirectoryToCheck } from "../doctor/server-checks.ts";
+import { outputFormat } from "../global-flags.ts";
 import { printRows } from "../output/rows.ts";
 import { plural } from "../output/units.ts";
 import { loadServerConfig, type ServerStartRequest, STANDARD_FILE } from "./server.ts";
@@ -34,10 +35,13 @@ export async function doctor(context: CommandContext, request: DoctorRequest): P
   const results: CheckResult[] = [];
   if (!isOne || request.client === true) {
     const { checkClient } = await import("../doctor/client-checks.ts");
-    await checkClient(context, collector("client", results), request.topic);
+    await checkClient(context, results, request.topic);
   }
   if (!isOne || request.server === true) await checkServer(context, request, results);
-  printRows(context, results, [
+  const isPage = outputFormat(context.flags) === "table" || outputFormat(context.flags) === "wide";
+  const shown = isPage ? worstFirst(results) : results;
+  if (isPage && context.flags.columns === null) context.stdout.write(`${verdict(shown)}\n`);
+  printRows(context, shown, [
     { title: "status", cell: (row) => row.status },
     { title: "check", cell: (row) => row.check },
     {
@@ -58,6 +62,19 @@ export async function doctor(context: CommandContext, request: DoctorRequest): P
       details: { failed },
     },
   );
+}
+
+/** The main cause, for whoever reads one line. */
+function verdict(results: readonly CheckResult[]): string {
+  const [worst] = results;
+  if (worst === undefined || worst.status === "OK")
+    return `OK: nothing stands in the way, by ${plural(results.length, "check")}`;
+  const count = (status: CheckResult["status"]): number => results.filter((one) => one.status === status).length;
+  const others = [
+    ...(count("FAIL") === 0 ? [] : [`${count("FAIL")} failed`]),
+    ...(count("WARN") === 0 ? [] : [`${count("WARN")} doubtful`]),
+  ];
+  return `${worst.status}: ${worst.check}: ${worst.detail} (${others.join(", ")} of ${plural(results.length, "check")})`;
 }
 
 async function checkServer(context: CommandContext, request: DoctorRequest, results: CheckResult[]): Promise<void> {

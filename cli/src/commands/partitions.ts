@@ -138,7 +138,7 @@ async function described(
 async function replicasOf(
   context: CommandContext,
   client: Client,
-  { topic, partition, replicas, leader, isr, elr }: PartitionDescription,
+  { topic, partition, replicas, leader, isr, elr, damaged }: PartitionDescription,
 ): Promise<ReplicaRow[]> {
   const logs = new Map<number, LogDir>();
   try {
@@ -155,6 +155,7 @@ async function replicasOf(
       role: broker === leader ? "leader" : "follower",
       inSync: isr.includes(broker),
       eligible: isr.includes(broker) || elr.includes(broker),
+      damaged: damaged.includes(broker),
       bytes,
       end,
       lag,

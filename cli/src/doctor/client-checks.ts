@@ -1,24 +1,28 @@
 /**
  * Whether clients on this machine get to the brokers: names, connections, the answers of each door, the addresses that
- * brokers give to clients, the clocks. Only --topic writes anything.
+ * brokers give to clients, the clocks; and what each broker finds out about itself and the cluster. Only --topic writes anything.
  */
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
-import type { Client } from "@tidemark/client";
+import type { BrokerDiagnosis, Client } from "@tidemark/client";
 import { type CommandContext } from "../command-context.ts";
 import { formatMs, plural } from "../output/units.ts";
 import { type ResolvedSettings, resolveSettings } from "../settings/resolve.ts";
 import { readVersion } from "../commands/version.ts";
-import { type Say, reasonOf } from "./check.ts";
+import { type CheckResult, collector, type Say, reasonOf } from "./check.ts";
 
 const STEP_TIMEOUT_MS = 3_000;
 /** `dev` and the defaults of a server put the HTTP door 100 above the gRPC door. */
 const HTTP_PORT_ABOVE = 100;
-/** The Date header counts whole seconds. */
 const SKEW_WARN_MS = 2_000;
 const SKEW_FAIL_MS = 60_000;
 
-export async function checkClient(context: CommandContext, say: Say, topic: string | undefined): Promise<void> {
+export async function checkClient(
+  context: CommandContext,
+  results: CheckResult[],
+  topic: string | undefined,
+): Promise<void> {
+  const say = collector("client", results);
   let settings: ResolvedSettings;
   try {
     settings = await resolveSettings(context);
@@ -31,9 +35,28 @@ export async function checkClient(context: CommandContext, say: Say, topic: stri
   // A broker on the default address is a guess: without one there is nothing wrong with this machine.
   const isGuess = source === "default";
   let reached = 0;
-  for (const address of settings.brokers) if (await checkAddress(say, "broker", address, isGuess)) reached += 1;
+  for (const address of settings.brokers) {
+    if (await checkAddress(say, "broker", address, isGuess)) reached += 1;
+    else if (!isGuess) await checkStart(say, address);
+  }
   if (reached === 0) return;
-  await checkBrokers(context, say, settings, topic);
+  await checkBrokers(context, results, settings, topic);
+}
+
+/** A broker that starts has its HTTP door open first, and names there whom it waits for. */
+async function checkStart(say: Say, address: string): Promise<void> {
+  const place = splitAddress(address);
+  if (place === null) return;
+  try {
+    const http = joinAddress(place.host, place.port + HTTP_PORT_ABOVE);
+    const response = await fetch(`http://${http}/readyz?verbose`, { signal: AbortSignal.timeout(STEP_TIMEOUT_MS) });
+    const { waitingFor }: { waitingFor?: unknown } = Object(await response.json());
+    if (!Array.isArray(waitingFor) || waitingFor.length === 0) return;
+    const fix = "start those; each needs the same list of peers (TIDEMARK_PEERS)";
+    say("FAIL", "start", `the broker at ${address} is starting and waits for ${waitingFor.join(", ")}`, fix);
+  } catch {
+    // Nobody is there either, or it is no broker's: that the address does not answer was told.
+  }
 }
 
 /** DNS and TCP. */
@@ -89,30 +112,26 @@ function dial(host: string, port: number): Promise<number> {
 
 async function checkBrokers(
   context: CommandContext,
-  say: Say,
+  results: CheckResult[],
   settings: ResolvedSettings,
   topic: string | undefined,
 ): Promise<void> {
+  const say = collector("client", results);
   const { Client } = await import("@tidemark/client");
   const client = new Client({ ...settings.client, brokers: settings.brokers });
   const limits = { timeout: context.flags.timeoutMs ?? STEP_TIMEOUT_MS, signal: context.signal };
   try {
     const { clusterId, brokers } = await client.ready(limits);
     say("OK", "cluster", `${clusterId}, ${plural(brokers.length, "broker")}`);
-    for (const { id, host, port } of brokers) {
-      const isThere = await checkAddress(say, `broker ${id} advertised`, joinAddress(host, port), false);
-      if (!isThere)
-        say(
-          "WARN",
-          `broker ${id} advertised`,
-          "clients are sent to an address that this machine cannot reach",
-          "set advertised.listeners on that broker",
-        );
+    for (const { id, host, port, alive } of brokers) {
+      // One that the cluster takes for dead is told of below.
+      if (alive) await checkAdvertised(say, id, joinAddress(host, port));
     }
     const [first] = brokers;
     if (first !== undefined)
       await checkHttp(say, settings.http ?? joinAddress(first.host, first.port + HTTP_PORT_ABOVE));
-    await checkHealth(client, say, limits);
+    await checkDiagnoses(client, collector("broker", results), limits);
+    await checkHealth(client, collector("cluster", results), limits);
     if (topic !== undefined) await checkRecord(client, say, topic, limits);
   } catch (error: unknown) {
     context.signal.throwIfAborted();
@@ -127,55 +146,88 @@ async function checkBrokers(
   }
 }
 
-/** Version, readiness and clock, from the HTTP door; it may be closed to clients. */
+/** Where clients are sent that need this very broker. */
+async function checkAdvertised(say: Say, id: number, address: string): Promise<void> {
+  const found: CheckResult[] = [];
+  const isThere = await checkAddress(collector("client", found), `broker ${id} advertised`, address, false);
+  const fix = `set advertised.listeners on broker ${id} to an address that clients reach`;
+  const failure = found.find(({ status }) => status === "FAIL");
+  if (isThere || failure === undefined)
+    for (const { status, check, detail, fix: own } of found) say(status, check, detail, own);
+  else
+    say("FAIL", `broker ${id} advertised`, `clients are sent to ${failure.detail}, which does not work from here`, fix);
+}
+
+/** Readiness, from the HTTP door; it may be closed to clients. */
 async function checkHttp(say: Say, address: string): Promise<void> {
-  const get = (path: string): Promise<Response> =>
-    fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(STEP_TIMEOUT_MS) });
   try {
-    const startedAt = Date.now();
-    const response = await get("/version");
-    const date = Date.parse(response.headers.get("date") ?? "");
-    const { version }: { version?: unknown } = Object(await response.json());
-    checkVersion(say, String(version));
-    if (!Number.isNaN(date)) checkSkew(say, date, startedAt, Date.now());
-    const ready = await get("/readyz?verbose");
+    const ready = await fetch(`http://${address}/readyz?verbose`, { signal: AbortSignal.timeout(STEP_TIMEOUT_MS) });
     const text = (await ready.text()).trim().replaceAll("\n", ", ");
     if (ready.ok) say("OK", "ready", `http://${address}/readyz`);
     else say("FAIL", "ready", text, "wait for it, or look at the broker's log");
   } catch (error: unknown) {
-    say(
-      "WARN",
-      "HTTP door",
-      `${address}: ${reasonOf(error)}`,
-      "name it with -X http=host:port; clock and version were not compared",
-    );
+    say("WARN", "HTTP door", `${address}: ${reasonOf(error)}`, "name it with -X http=host:port");
   }
 }
 
-function checkVersion(say: Say, version: string): void {
-  const own = readVersion();
-  if (version === own) say("OK", "version", `broker and command line are ${own}`);
-  else say("WARN", "version", `the broker is ${version}, this is ${own}`, "install the same version on both sides");
+/** What each broker says of itself. One that does not answer is told of with the cluster's health. */
+async function checkDiagnoses(
+  client: Client,
+  say: Say,
+  limits: { timeout: number; signal: AbortSignal },
+): Promise<void> {
+  let diagnoses: BrokerDiagnosis[] = [];
+  try {
+    diagnoses = await client.admin.diagnose(limits);
+  } catch (error: unknown) {
+    say("WARN", "brokers", reasonOf(error), "use a client and a broker of matching versions");
+  }
+  for (const { broker, version, clock, checks } of diagnoses) {
+    if (version === null || clock === null) continue;
+    checkVersion(say, broker, version);
+    checkSkew(say, broker, clock);
+    for (const { name, status, detail, fix } of checks) say(status, `broker ${broker} ${name}`, detail, fix);
+  }
 }
 
-/** The header was made between the two moments, and cut to the second. */
-function checkSkew(say: Say, date: number, beforeMs: number, afterMs: number): void {
-  const skew = date > afterMs ? date - afterMs : Math.max(0, beforeMs - (date + 999));
-  const detail =
-    skew === 0
-      ? "the broker's clock and this one agree to the second"
-      : `the broker's clock is ${formatMs(skew)} ${date > afterMs ? "ahead" : "behind"}`;
-  const fix = "set both by NTP: timestamps, retention and @TIME positions go by them";
-  if (skew > SKEW_FAIL_MS) say("FAIL", "clock", detail, fix);
-  else if (skew > SKEW_WARN_MS) say("WARN", "clock", detail, fix);
-  else say("OK", "clock", detail);
+function checkVersion(say: Say, broker: number, version: string): void {
+  const own = readVersion();
+  const check = `broker ${broker} version`;
+  if (version === own) say("OK", check, `broker and command line are ${own}`);
+  else say("WARN", check, `the broker is ${version}, this is ${own}`, "install the same version on both sides");
 }
+
+function checkSkew(say: Say, broker: number, { least, most }: { readonly least: number; readonly most: number }): void {
+  const skew = least > 0 ? least : most < 0 ? -most : 0;
+  const check = `broker ${broker} clock`;
+  const detail = `its clock is ${formatMs(skew)} ${least > 0 ? "ahead of" : "behind"} this machine's`;
+  const fix = "set both by NTP: timestamps, retention and @TIME positions go by them";
+  if (skew > SKEW_FAIL_MS) say("FAIL", check, detail, fix);
+  else if (skew > SKEW_WARN_MS) say("WARN", check, detail, fix);
+  else say("OK", check, `within ${formatMs(Math.max(1, Math.abs(least), Math.abs(most)))} of this machine's`);
+}
+
+const TROUBLE_FIXES: ReadonlyMap<string, string> = new Map([
+  ["quorum-lost", "start the brokers that are away: a majority of the voters has to be there"],
+  ["no-controller", "wait a moment; then look whether the brokers reach each other's PEER listeners"],
+  ["broker-down", "start it, or look why the controller does not hear it"],
+  ["broker-unreachable", "set its advertised.listeners, or open the way to that address"],
+  ["broker-silent", "look whether its process stands still (stopped, swapping, no processor)"],
+  ["disk-full", "delete topics, lower retention, or give it a larger disk"],
+  ["directory-offline", "mend the disk, then restart the broker"],
+]);
 
 async function checkHealth(client: Client, say: Say, limits: { timeout: number; signal: AbortSignal }): Promise<void> {
   try {
-    const { healthy, reasons } = await client.admin.health(limits);
-    if (healthy) say("OK", "health", "the cluster knows of no problem");
-    for (const reason of reasons) say("FAIL", "health", reason, "tidemark topics describe, and the broker's log");
+    const { troubles } = await client.admin.health(limits);
+    if (troubles.length === 0) say("OK", "health", "the cluster knows of no problem");
+    for (const { code, text } of troubles)
+      say(
+        "FAIL",
+        code === "other" ? "health" : code,
+        text,
+        TROUBLE_FIXES.get(code) ?? "tidemark explain isr T:P says why",
+      );
   } catch (error: unknown) {
     say("WARN", "health", reasonOf(error), "use a client and a broker of matching versions");
   }

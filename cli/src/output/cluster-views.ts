@@ -100,8 +100,9 @@ const INFO_BROKER_COLUMNS: ReadonlySet<string> = new Set(["broker", "address", "
 export function printHealth(context: CommandContext, report: HealthReport): void {
   const { reasons } = report;
   if (isPage(context)) {
-    const head = report.healthy ? "healthy" : `unhealthy, for ${plural(reasons.length, "reason")}`;
-    context.stdout.write([head, ...reasons.map((reason) => `  ${reason}`)].map((line) => `${line}\n`).join(""));
+    const head = report.healthy ? "healthy" : `unhealthy: ${report.cause ?? "nobody says why"}`;
+    const rest = reasons.filter((reason) => reason !== report.cause);
+    context.stdout.write([head, ...rest.map((reason) => `  ${reason}`)].map((line) => `${line}\n`).join(""));
     return;
   }
   const format = outputFormat(context.flags);
@@ -120,8 +121,11 @@ export function healthLine({ healthy, reasons }: Pick<HealthReport, "healthy" | 
 }
 
 export function healthShape(report: HealthReport): HealthReport {
-  const { healthy, reasons, controller, brokersDown, leaderless, underReplicated, underMinIsr, recovering } = report;
-  return { healthy, reasons, controller, brokersDown, leaderless, underReplicated, underMinIsr, recovering };
+  const { healthy, cause, reasons, troubles, controller, brokersDown } = report;
+  const { leaderless, underReplicated, underMinIsr, recovering } = report;
+  const told = troubles.map(({ code, text, broker }) => ({ code, text, broker }));
+  const partitions = { leaderless, underReplicated, underMinIsr, recovering };
+  return { healthy, cause, reasons, troubles: told, controller, brokersDown, ...partitions };
 }
 
 // ---- the metadata log

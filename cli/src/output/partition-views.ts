@@ -22,6 +22,7 @@ export function partitionShape(detail: PartitionDetail) {
     recovering: detail.recovering,
     adding: detail.adding,
     removing: detail.removing,
+    damaged: detail.damaged,
     start: known(detail.start),
     highWatermark: known(detail.highWatermark),
     lastStable: known(detail.lastStable),
@@ -90,6 +91,8 @@ export interface ReplicaRow {
   readonly inSync: boolean;
   /** It has all that is committed, and may lead. */
   readonly eligible: boolean;
+  /** Its bytes were found bad, and it is not in sync again. */
+  readonly damaged: boolean;
   readonly bytes: number | null;
   readonly end: number | null;
   /** Records behind the replica that has most. */
@@ -104,7 +107,11 @@ const yesNo = (is: boolean): string => (is ? "yes" : "no");
 const REPLICA_COLUMNS: readonly Column<ReplicaRow>[] = [
   { title: "broker", cell: (row) => row.broker },
   { title: "role", cell: (row) => row.role },
-  { title: "in sync", cell: (row) => yesNo(row.inSync), value: (row) => row.inSync },
+  {
+    title: "in sync",
+    cell: (row) => (row.damaged ? `${yesNo(row.inSync)}, damaged` : yesNo(row.inSync)),
+    value: (row) => row.inSync,
+  },
   { title: "eligible", cell: (row) => yesNo(row.eligible), value: (row) => row.eligible, isWide: true },
   {
     title: "size",

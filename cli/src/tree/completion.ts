@@ -54,12 +54,14 @@ export function complete(program: Command, words: readonly string[]): Completion
   }
   if (!isOver && typed.startsWith("-"))
     return { candidates: flagsOf(command, typed), names: null, prefix: typed, head: "" };
-  if (command.commands.length > 0)
-    return { candidates: commandsOf(command, typed), names: null, prefix: typed, head: "" };
+  const children = places === 0 ? commandsOf(command, typed) : [];
   const argument = argumentAt(command, places);
+  // Of a command that takes either, as `explain`, both are offered.
+  if (command.commands.length > 0 && argument === null)
+    return { candidates: commandsOf(command, typed), names: null, prefix: typed, head: "" };
   const values = argument?.argChoices?.filter((value) => value.startsWith(typed)) ?? [];
   return {
-    candidates: values.map((value) => ({ value, doc: "" })),
+    candidates: [...children, ...values.map((value) => ({ value, doc: "" }))],
     names: argument === null ? null : namesOf(command, argument),
     prefix: typed,
     head: "",

@@ -155,5 +155,6 @@ leaderless        nobody can read or write it
 leader-silent     its leader did not answer, or has its log not open
 under-min-isr     fewer replicas in sync than min.insync.replicas: acks=all is refused
 under-replicated  a replica is not in sync
+damaged           bytes of a replica are bad; it is repaired from the others, where there are any
 recovering        its leader may have lacked records when it was chosen, and has not recovered yet
 `;

@@ -57,7 +57,12 @@ const CLUSTER: ClusterDescription = {
 const REASONS = ["broker 3 is down", "orders-1 has replicas that are not in sync"];
 const HEALTH = {
   healthy: false,
+  cause: "broker 3 is down",
   reasons: REASONS,
+  troubles: [
+    { code: "broker-down", text: "broker 3 is down", broker: 3 },
+    { code: "under-replicated", text: "orders-1 has replicas that are not in sync", broker: null },
+  ],
   controller: 2,
   brokersDown: [3],
   leaderless: [],
@@ -118,12 +123,13 @@ const PARTITION: PartitionDescription = {
   recovering: false,
   adding: [],
   removing: [],
+  damaged: [3],
   start: 5,
   highWatermark: 1_205,
   lastStable: 1_205,
   end: 1_300,
   bytes: 2_048,
-  troubles: ["under-min-isr", "under-replicated"],
+  troubles: ["under-min-isr", "under-replicated", "damaged"],
 };
 const LEADERLESS: PartitionDescription = {
   ...PARTITION,
@@ -138,9 +144,39 @@ const LEADERLESS: PartitionDescription = {
   troubles: ["leaderless", "under-min-isr", "under-replicated"],
 };
 const LOGS: ReplicaRow[] = [
-  { broker: 3, role: "follower", inSync: false, eligible: false, bytes: null, end: null, lag: null, path: null },
-  { broker: 1, role: "leader", inSync: true, eligible: true, bytes: 2_048, end: 1_300, lag: 0, path: "/data" },
-  { broker: 2, role: "follower", inSync: false, eligible: true, bytes: 2_000, end: 1_205, lag: 95, path: "/data" },
+  {
+    broker: 3,
+    role: "follower",
+    inSync: false,
+    eligible: false,
+    damaged: true,
+    bytes: null,
+    end: null,
+    lag: null,
+    path: null,
+  },
+  {
+    broker: 1,
+    role: "leader",
+    inSync: true,
+    eligible: true,
+    damaged: false,
+    bytes: 2_048,
+    end: 1_300,
+    lag: 0,
+    path: "/data",
+  },
+  {
+    broker: 2,
+    role: "follower",
+    inSync: false,
+    eligible: true,
+    damaged: false,
+    bytes: 2_000,
+    end: 1_205,
+    lag: 95,
+    path: "/data",
+  },
 ];
 
 const MOVES: PartitionMove[] = [
@@ -223,7 +259,7 @@ describe("views of a cluster", () => {
 
   it("say in one word that all is well", () => {
     const context = testContext();
-    printHealth(context, { ...HEALTH, healthy: true, reasons: [] });
+    printHealth(context, { ...HEALTH, healthy: true, cause: null, reasons: [], troubles: [] });
     expect(textOf(context.stdout)).to.equal("healthy\n");
   });
 

@@ -44,6 +44,7 @@ function partition(
     recovering: false,
     adding: [],
     removing: [],
+    damaged: [],
     start,
     highWatermark: end,
     lastStable: end,

@@ -48,6 +48,11 @@ export class ServerProcess {
     return this.#says(() => this.#stderr.includes(text));
   }
 
+  /** It stands still, and goes on: no signal that ends it. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#child.kill(signal);
+  }
+
   kill(signal: NodeJS.Signals): Promise<Finished> {
     this.#child.kill(signal);
     return this.ended;

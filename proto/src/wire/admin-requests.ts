@@ -22,9 +22,11 @@ import type {
   DescribeQuorumLogRequest,
   DescribeQuorumRequest,
   DescribeTopicsRequest,
+  DiagnoseBrokerRequest,
   DrainBrokersRequest,
   ElectedPartition,
   ElectLeadersRequest,
+  ExplainPartitionRequest,
   ListPartitionReassignmentsRequest,
   ListTopicsRequest,
   NewPartitions,
@@ -131,6 +133,8 @@ export const adminRequests = {
   ),
   drainBrokers: message<DrainBrokersRequest>({ brokerIds: sint32s(1), draining: bool(2) }, MAX_ADMIN_ELEMENTS),
   unregisterBroker: message<UnregisterBrokerRequest>({ brokerId: sint32(1) }),
+  explainPartition: message<ExplainPartitionRequest>({ topic: string(1), partition: uint32(2) }),
+  diagnoseBroker: message<DiagnoseBrokerRequest>({}),
 };
 
 /** A map of strings. The object has no prototype: its keys are a stranger's words. */

@@ -63,6 +63,8 @@ export const ADMIN_METHODS = {
   planReassignments: "/tidemark.v1.Admin/PlanReassignments",
   drainBrokers: "/tidemark.v1.Admin/DrainBrokers",
   unregisterBroker: "/tidemark.v1.Admin/UnregisterBroker",
+  explainPartition: "/tidemark.v1.Admin/ExplainPartition",
+  diagnoseBroker: "/tidemark.v1.Admin/DiagnoseBroker",
 } as const;
 
 export type AdminMethod = keyof typeof ADMIN_METHODS;

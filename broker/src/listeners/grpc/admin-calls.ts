@@ -10,12 +10,20 @@ import type {
   ConfigEntry as WireEntry,
   ConfigsResult,
   ErrorName,
+  ExplainPartitionResponse as WireExplanation,
   NewTopic,
   TopicDescription as WireTopic,
   TopicResult,
 } from "@tidemark/proto";
 import { ApiError } from "../../api/index.ts";
-import type { AdminUseCases, ClientContext, ConfigOutcome, TopicDescription, TopicOutcome } from "../../api/index.ts";
+import type {
+  AdminUseCases,
+  ClientContext,
+  ConfigOutcome,
+  PartitionExplanation,
+  TopicDescription,
+  TopicOutcome,
+} from "../../api/index.ts";
 import type { ConfigChange, ConfigDescription } from "../../config/index.ts";
 import type { DoorContext } from "./door-context.ts";
 import type { BytesCall } from "./unary.ts";
@@ -44,8 +52,10 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
     handleDescribeQuorum,
     handleDescribeQuorumLog,
     handleDescribeTopics,
+    handleDiagnoseBroker,
     handleDrainBrokers,
     handleElectLeaders,
+    handleExplainPartition,
     handleListReassignments,
     handleListTopics,
     handlePlanReassignments,
@@ -147,7 +157,23 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
         metadataOffset: report.metadataOffset,
         brokerId: report.brokerId,
         localReasons: [...report.localReasons],
+        troubles: report.troubles.map(({ code, text, brokerId, isLocal }) => ({
+          code,
+          text,
+          brokerId,
+          local: isLocal,
+        })),
       };
+    }),
+    diagnoseBroker: bytesCall("diagnoseBroker", async () => {
+      const { checks, ...diagnosis } = await handleDiagnoseBroker(context);
+      return { ...diagnosis, checks: checks.map((check) => ({ ...check })) };
+    }),
+    explainPartition: bytesCall("explainPartition", (request) => {
+      const explained = handleExplainPartition(context, request);
+      if (!("code" in explained)) return toWireExplanation(explained);
+      const { code, message, ...where } = explained;
+      return { ...UNEXPLAINED, ...where, errorCode: errorCode(code), errorMessage: message };
     }),
     describeQuorum: bytesCall("describeQuorum", () => {
       const { isSuspended, nodes, ...status } = handleDescribeQuorum(context);
@@ -254,6 +280,102 @@ function toError({ code, message }: { readonly code: ErrorName; readonly message
   return { errorCode: errorCode(code), errorMessage: message };
 }
 
+/** Of a partition that there is not. */
+const UNEXPLAINED: Omit<WireExplanation, "brokerId" | "metadataOffset"> = {
+  controllerId: -1,
+  topicId: "",
+  leaderId: -1,
+  leaderEpoch: 0,
+  replicas: [],
+  isr: [],
+  elr: [],
+  lastIsr: [],
+  recovering: false,
+  minInsyncReplicas: 0,
+  countsSynced: false,
+  brokers: [],
+  candidates: [],
+  replica: null,
+  full: false,
+  syncRunningMs: 0,
+  syncMeanMs: 0,
+  inquiry: null,
+  changes: [],
+  nowMs: 0,
+  errorCode: 0,
+  errorMessage: "",
+};
+
+function toWireExplanation(explained: PartitionExplanation): WireExplanation {
+  const { image, replica, inquiry, changes, brokers, candidates, isFull, ...rest } = explained;
+  return {
+    ...UNEXPLAINED,
+    ...rest,
+    full: isFull,
+    leaderId: image.leaderId,
+    leaderEpoch: image.leaderEpoch,
+    replicas: [...image.replicas],
+    isr: [...image.isr],
+    elr: [...image.elr],
+    lastIsr: image.lastIsr.map((member) => ({ ...member })),
+    recovering: image.isRecovering,
+    candidates: [...candidates],
+    brokers: brokers.map((broker) => ({ ...broker })),
+    replica: replica === null ? null : toWireReplica(replica),
+    inquiry:
+      inquiry === null
+        ? null
+        : {
+            unclean: inquiry.isUnclean,
+            waitedMs: inquiry.waitedMs,
+            answers: inquiry.answers.map(({ isDamaged, ...answer }) => ({ ...answer, damaged: isDamaged })),
+          },
+    changes: changes.map(({ at, metadataOffset, event }) => ({
+      atMs: at ?? -1,
+      metadataOffset,
+      type: event.type,
+      reason: "reason" in event ? event.reason : "",
+      isr: "isr" in event ? [...event.isr] : [],
+      isrBefore: "isr" in event ? [...event.isrBefore] : [],
+      leaderId: "leaderId" in event ? event.leaderId : -1,
+      leaderBefore: "leaderId" in event ? event.leaderBefore : -1,
+      leaderEpoch: "leaderId" in event ? event.leaderEpoch : -1,
+      brokerId: "brokerId" in event ? event.brokerId : -1,
+    })),
+  };
+}
+
+function toWireReplica(replica: NonNullable<PartitionExplanation["replica"]>): NonNullable<WireExplanation["replica"]> {
+  const { damage, isRepairing, isStopped, led, ...rest } = replica;
+  return {
+    ...rest,
+    damagedFrom: damage?.offset ?? -1,
+    damage: damage === null ? "" : `${damage.path}: ${damage.reason}`,
+    repairing: isRepairing,
+    stopped: isStopped,
+    led:
+      led === null
+        ? null
+        : {
+            endOffset: led.endOffset,
+            logEndOffset: led.logEndOffset,
+            epochStartOffset: led.epochStartOffset,
+            configuredMinIsr: led.minInsyncReplicas,
+            lagTimeMaxMs: led.lagTimeMaxMs,
+            proposed: led.proposedIsr !== null,
+            proposedIsr: [...(led.proposedIsr ?? [])],
+            lingering: led.isLingering,
+            followers: led.followers.map(({ isInIsr, isProposed, isLive, isWaitedFor, ...follower }) => ({
+              ...follower,
+              inIsr: isInIsr,
+              proposed: isProposed,
+              live: isLive,
+              waitedFor: isWaitedFor,
+            })),
+          },
+  };
+}
+
 /** The codecs of answers are loaded here, at the first call, and once for all. */
 function bytesCall<Method extends AdminMethod>(method: Method, useCase: UseCase<Method>): BytesCall {
   return async (bytes, client) => {
@@ -345,6 +467,7 @@ function toWireTopic(topic: TopicDescription): WireTopic {
       addingReplicas: [...partition.addingReplicas],
       removingReplicas: [...partition.removingReplicas],
       lastIsr: partition.lastIsr.map((replica) => ({ ...replica })),
+      damaged: [...partition.damaged],
     })),
     // Layers and all are told of by describeConfigs: a cluster has many topics.
     config: topic.config.map((entry) => ({ ...toWireEntry(entry), synonyms: [] })),
