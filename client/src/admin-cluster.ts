@@ -60,10 +60,14 @@ export async function describeHealth(cluster: Cluster, options: CallOptions = {}
   }
   const newest = reports.reduce((a, b) => (isBetter(a, b) ? b : a));
   const controller = controllerOf(reports);
+  const local = reports.flatMap((report) => troublesOf(report).filter((trouble) => trouble.local));
+  const isTold = ({ code, broker }: HealthTrouble): boolean =>
+    broker !== null && local.some((trouble) => trouble.code === code && trouble.broker === broker);
   const troubles = causesFirst([
     ...(controller === null ? await quorumTroubles(cluster, reports, limits) : []),
-    ...troublesOf(newest).filter(({ local }) => !local),
-    ...reports.flatMap((report) => troublesOf(report).filter(({ local }) => local)),
+    // What a broker says of itself the metadata need not say again.
+    ...troublesOf(newest).filter((trouble) => !trouble.local && !isTold(trouble)),
+    ...local,
     ...silent,
   ]).map(({ code, text, broker }): HealthTrouble => ({ code, text, broker }));
   return {

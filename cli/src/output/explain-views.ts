@@ -81,7 +81,7 @@ function renderExplanation(
   { text, since, advice, state }: Explanation,
   { now, hasHeaders }: { readonly now: number; readonly hasHeaders: boolean },
 ): string {
-  const lines = [since === null ? text : `${text} (${agoOf(now - since)})`, ""];
+  const lines = [since === null ? text : `${text} (for ${spanOf(Math.max(0, now - since))})`, ""];
   const { leader, leaderEpoch, isr, minIsr, start, end, highWatermark, proposal, replicas } = state;
   const known = (offset: number | null): string => (offset === null ? "?" : String(offset));
   lines.push(
@@ -148,6 +148,9 @@ function whatChanged({ type, isr, isrBefore, leader, leaderBefore, broker }: Exp
 }
 
 function agoOf(ms: number): string {
-  if (ms <= 0) return "now";
-  return ms < 10_000 ? `${formatMs(ms)} ago` : `${formatSeconds(ms / 1_000)} ago`;
+  return ms <= 0 ? "now" : `${spanOf(ms)} ago`;
+}
+
+function spanOf(ms: number): string {
+  return ms < 10_000 ? formatMs(ms) : formatSeconds(ms / 1_000);
 }

@@ -41,7 +41,8 @@ const TROUBLES = {
       ["cluster", "health"],
       ["doctor", "--client"],
     ],
-    cause: /broker 1 has no room on its disk|broker 1 disk space: (?:the disk|memory) is full/u,
+    cause:
+      /broker 1 has no room on its disk|the disk of broker 1 is full|broker 1 disk space: (?:the disk|memory) is full/u,
   },
   minIsrTooHigh: {
     title: "min.insync.replicas is too high",
@@ -128,6 +129,14 @@ async function diagnose(name: TroubleName, brokers: string, offset = 0): Promise
     text += `$ tidemark ${args.join(" ")}\n${said}\n`;
   }
   transcripts.set(name, text);
+}
+
+/** Of dozens of checks that found nothing the page names the number. */
+function withoutWell(text: string): string {
+  return text.replace(/(?:^OK {2,}[^\n]*\n)+/gmu, (lines) => {
+    const count = lines.split("\n").length - 1;
+    return `OK      (${count} more checks)\n`;
+  });
 }
 
 /** The metadata needs a moment for what was done: a session ends, an ISR shrinks. */
@@ -299,24 +308,26 @@ describe("ten troubles and what the tools say", function () {
     });
   });
 
-  it("stand in docs/operations.md as they were said", () => {
-    const text = readFileSync(page, "utf8");
-    const from = text.indexOf(BEGIN);
-    const to = text.indexOf(END);
-    expect(from, BEGIN).to.be.within(0, to);
-    if (process.env["REWRITE"] === "1" && transcripts.size === Object.keys(TROUBLES).length) {
-      const blocks = Object.entries(TROUBLES).map(([name, { title, how }]) => {
-        const said = transcripts.get(name as TroubleName) ?? "";
-        return `### ${title}\n\nStaged: ${how}.\n\n\`\`\`text\n${said.trimEnd()}\n\`\`\`\n`;
-      });
-      writeFileSync(page, `${text.slice(0, from)}${BEGIN}\n\n${blocks.join("\n")}\n${text.slice(to)}`);
-    }
-    const section = readFileSync(page, "utf8").split(BEGIN)[1]?.split(END)[0] ?? "";
-    for (const { title, commands, cause } of Object.values(TROUBLES) as readonly Trouble[]) {
-      const block = section.split(`### ${title}\n`)[1]?.split("\n### ")[0] ?? "";
-      const firstLines = [...block.matchAll(/^\$ tidemark [^\n]*\n([^\n]*)$/gmu)].map(([, line]) => line);
-      expect(firstLines, title).to.have.length(commands.length);
-      for (const line of firstLines) expect(line, title).to.match(cause);
-    }
+  describe("of the page", () => {
+    it("stand in docs/operations.md as they were said", () => {
+      const text = readFileSync(page, "utf8");
+      const from = text.indexOf(BEGIN);
+      const to = text.indexOf(END);
+      expect(from, BEGIN).to.be.within(0, to);
+      if (process.env["REWRITE"] === "1" && transcripts.size === Object.keys(TROUBLES).length) {
+        const blocks = Object.entries(TROUBLES).map(([name, { title, how }]) => {
+          const said = withoutWell(transcripts.get(name as TroubleName) ?? "");
+          return `### ${title}\n\nStaged: ${how}.\n\n\`\`\`text\n${said.trimEnd()}\n\`\`\`\n`;
+        });
+        writeFileSync(page, `${text.slice(0, from)}${BEGIN}\n\n${blocks.join("\n")}\n${text.slice(to)}`);
+      }
+      const section = readFileSync(page, "utf8").split(BEGIN)[1]?.split(END)[0] ?? "";
+      for (const { title, commands, cause } of Object.values(TROUBLES) as readonly Trouble[]) {
+        const block = section.split(`### ${title}\n`)[1]?.split("\n### ")[0] ?? "";
+        const firstLines = [...block.matchAll(/^\$ tidemark [^\n]*\n([^\n]*)$/gmu)].map(([, line]) => line);
+        expect(firstLines, title).to.have.length(commands.length);
+        for (const line of firstLines) expect(line, title).to.match(cause);
+      }
+    });
   });
 });

@@ -39,7 +39,7 @@ export function explain(partition: TopicPartition, question: Question, facts: Fa
     text: `${head} ${cause}`,
     since: since ?? blockers[0]?.since ?? null,
     blockers: [...blockers],
-    advice: [...advice],
+    advice: advice.map((line) => line.replace("topic/NAME", `topic/${topic}`).replace("TOPIC:PARTITION", name)),
     state: facts.state,
   };
 }
@@ -164,8 +164,8 @@ function isr(facts: Facts): Answer {
   const isFull = members.length === replicas.length;
   if (led === null && isFull) return withoutLeader(facts, "cannot be told for certain");
   const short = underMinIsr(facts);
-  const told = `in sync [${members.join(", ")}] of [${replicas.join(", ")}]`;
-  if (short !== null) return { ...short, cause: `has too few replicas ${told}: ${short.cause}` };
+  const told = `[${members.join(", ")}] of [${replicas.join(", ")}] in sync`;
+  if (short !== null) return { ...short, cause: `has too few, ${told}: ${short.cause}` };
   if (isFull) {
     const cause = `has all replicas in sync [${members.join(", ")}], the leader is broker ${base.leaderId}`;
     const doubtful = members.flatMap((id) => (id === base.leaderId ? [] : (brokerTrouble(facts, id) ?? [])));
@@ -180,7 +180,7 @@ function isr(facts: Facts): Answer {
   return {
     holds: false,
     code: "ISR_SHORT",
-    cause: `has replicas ${told}: ${listed(blockers)}`,
+    cause: `has ${told}: ${listed(blockers)}`,
     since: facts.shorterSince(replicas.length),
     blockers,
     advice: adviceFor(blockers),

@@ -132,6 +132,13 @@ export class Facts {
     return known < 0 ? null : known;
   }
 
+  /** Of one that stood at the end when it was heard last, and is silent since, nothing is known. */
+  #caughtUpMs(broker: number, follower: FollowerState | null): number | null {
+    if (follower === null || follower.caughtUpAgoMs < 0) return null;
+    const isHeard = this.silenceOf(broker) === null && this.brokerOf(broker)?.fenced !== true;
+    return follower.caughtUpAgoMs > 0 || isHeard ? follower.caughtUpAgoMs : null;
+  }
+
   #replicaOf(broker: number): ReplicaState {
     const { base, led } = this;
     const own = this.viewOf(broker)?.replica ?? null;
@@ -147,7 +154,7 @@ export class Facts {
       end,
       synced: own?.syncedEndOffset ?? null,
       lag: led === null || end === null ? null : Math.max(0, led.led.logEndOffset - end),
-      caughtUpMs: isLeader ? 0 : follower === null || follower.caughtUpAgoMs < 0 ? null : follower.caughtUpAgoMs,
+      caughtUpMs: isLeader ? 0 : this.#caughtUpMs(broker, follower),
       damagedFrom: own === null || own.damagedFrom < 0 ? null : own.damagedFrom,
     };
   }
