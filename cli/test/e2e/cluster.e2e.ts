@@ -95,7 +95,17 @@ describe("tidemark as an operator", () => {
     const row = await object("partitions", "describe", "orders:2");
     expect(row).to.include({ topic: "orders", partition: 2, leader: 1, highWatermark: 0, minIsr: 1 });
     expect(row["logs"]).to.deep.include.members([
-      { broker: 1, role: "leader", inSync: true, eligible: true, bytes: 0, end: 0, lag: 0, path: "/memory" },
+      {
+        broker: 1,
+        role: "leader",
+        inSync: true,
+        eligible: true,
+        damaged: false,
+        bytes: 0,
+        end: 0,
+        lag: 0,
+        path: "/memory",
+      },
     ]);
     expect(await refusal("partitions", "describe", "orders:9")).to.include({ exitCode: 3 });
     expect(await refusal("partitions", "describe", "orders:0", "orders:9")).to.include({
