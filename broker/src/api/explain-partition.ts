@@ -114,17 +114,14 @@ export function handleExplainPartition(
   };
 }
 
-function unknownTopic(
-  { timeline, clock }: BrokerContext,
-  name: string,
-): Pick<UnexplainedPartition, "code" | "message"> {
+function unknownTopic(context: BrokerContext, name: string): Pick<UnexplainedPartition, "code" | "message"> {
   const illegal = validateTopicName(name);
   if (illegal !== null) return { code: "INVALID_TOPIC_EXCEPTION", message: `the topic name ${illegal}` };
   const code: ErrorName = "UNKNOWN_TOPIC_OR_PARTITION";
-  const deleted = timeline().last((event) => event.type === "topic-deleted" && event.topic === name);
+  const deleted = context.timeline().last((event) => event.type === "topic-deleted" && event.topic === name);
   if (deleted === null) return { code, message: `there is no topic "${name}"` };
   const { at, metadataOffset } = deleted;
-  const when = at === null ? "" : ` ${Math.max(0, Math.round((clock.wallNow() - at) / 1000))} s ago`;
+  const when = at === null ? "" : ` ${Math.max(0, Math.round((context.clock.wallNow() - at) / 1000))} s ago`;
   return { code, message: `topic "${name}" was deleted${when} (metadata offset ${metadataOffset})` };
 }
 
