@@ -10,6 +10,7 @@ import path from "node:path";
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
 import {
   type ClusterImage,
+  decodeEntry,
   decodeImage,
   decodeRecords,
   encodeImage,
@@ -108,9 +109,13 @@ async function readCopy(disk: FileDisk, directory: string): Promise<Stored> {
   }
 }
 
-/** What a command of the log says, record by record. Throws SyntaxError where a newer version wrote it. */
-export function recordsOf(bytes: Uint8Array): Readonly<Record<string, unknown>>[] {
-  return decodeRecords(bytes).map((record) => ({ ...record }));
+/** What a command of the log says, record by record, and when. Throws SyntaxError where a newer version wrote it. */
+export function recordsOf(bytes: Uint8Array): {
+  readonly at: number | null;
+  readonly records: Readonly<Record<string, unknown>>[];
+} {
+  const { at, records } = decodeEntry(bytes);
+  return { at, records: records.map((record) => ({ ...record })) };
 }
 
 export class StoppedMetadata {

@@ -70,13 +70,14 @@ async function raftLog(
 const KINDS: readonly RaftLogEntry["kind"][] = ["command", "leaderStart", "voters"];
 
 function logEntryOf(entry: QuorumLogEntry, commitIndex: number): RaftLogEntry {
-  const { index, term, bytes, records, recordsLeftOut } = entry;
+  const { index, term, bytes, records, recordsLeftOut, atMs } = entry;
   const kind = KINDS.find((known) => known === entry.kind) ?? "command";
   return {
     index,
     term,
     kind,
     committed: index <= commitIndex,
+    at: atMs < 0 ? null : atMs,
     bytes,
     records: records.map((text) => JSON.parse(text) as RaftLogEntry["records"][number]),
     recordsLeftOut,

@@ -237,6 +237,8 @@ export interface RaftLogEntry {
   /** leaderStart is the first entry of a leader, voters the complete list of who votes. */
   kind: "command" | "leaderStart" | "voters";
   committed: boolean;
+  /** Of a command: the leader's clock when it was proposed, Unix ms; null: not known. */
+  at: number | null;
   /** Of a command. */
   bytes: number;
   /** Of a command: what became of the cluster, each with its `type`. */

@@ -418,6 +418,8 @@ export interface QuorumLogEntry {
   recordsLeftOut: number;
   /** Of an entry that changes them: all of them. */
   voters: QuorumVoter[];
+  /** Of a command: its leader's clock when it was proposed, Unix ms; -1: not known. */
+  atMs: number;
 }
 
 export interface QuorumVoter {

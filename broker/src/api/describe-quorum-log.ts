@@ -2,7 +2,7 @@
  * A page of the metadata log as this broker holds it, its records decoded: for people who want to know what happened. What is not
  * committed yet is shown too, and may still be replaced.
  */
-import { decodeRecords } from "../metadata/index.ts";
+import { decodeEntry } from "../metadata/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
 
@@ -21,6 +21,8 @@ export interface LoggedEntry {
   readonly term: number;
   readonly kind: "command" | "leaderStart" | "voters";
   readonly bytes: number;
+  /** Of a command: its leader's clock when it was proposed, Unix ms; -1: not known. */
+  readonly atMs: number;
   /** Of a command, each as JSON. */
   readonly records: readonly string[];
   /** Further records, which do not fit into an answer. */
@@ -49,17 +51,18 @@ export function handleDescribeQuorumLog(
     snapshotIndex: snapshot.index,
     snapshotTerm: snapshot.term,
     entries: shown.map(({ index, term, body }): LoggedEntry => {
-      const entry = { index, term, kind: body.kind, bytes: 0, records: [], recordsLeftOut: 0, voters: [] };
+      const entry = { index, term, kind: body.kind, bytes: 0, atMs: -1, records: [], recordsLeftOut: 0, voters: [] };
       if (body.kind === "voters") return { ...entry, voters: body.voters };
       return body.kind === "command" ? { ...entry, bytes: body.bytes.byteLength, ...textsOf(body.bytes) } : entry;
     }),
   };
 }
 
-function textsOf(bytes: Uint8Array): Pick<LoggedEntry, "records" | "recordsLeftOut"> {
-  const texts = decodeRecords(bytes).map((record) => JSON.stringify(record));
+function textsOf(bytes: Uint8Array): Pick<LoggedEntry, "atMs" | "records" | "recordsLeftOut"> {
+  const { at, records: decoded } = decodeEntry(bytes);
+  const texts = decoded.map((record) => JSON.stringify(record));
   let left = PAGE_BYTES_MAX;
   const fitting = texts.findIndex((text) => (left -= text.length) < 0);
   const records = fitting < 0 ? texts : texts.slice(0, fitting);
-  return { records, recordsLeftOut: texts.length - records.length };
+  return { atMs: at ?? -1, records, recordsLeftOut: texts.length - records.length };
 }

@@ -4,14 +4,15 @@ import type { Column } from "./rows.ts";
 
 export type LogRow = ReturnType<typeof logShape>;
 
-export function logShape({ index, term, kind, committed, bytes, records, recordsLeftOut, voters }: RaftLogEntry) {
-  return { index, term, kind, committed, bytes, records, recordsLeftOut, voters };
+export function logShape({ index, term, kind, committed, at, bytes, records, recordsLeftOut, voters }: RaftLogEntry) {
+  return { index, term, kind, committed, at, bytes, records, recordsLeftOut, voters };
 }
 
 export const LOG_COLUMNS: readonly Column<LogRow>[] = [
   { title: "index", cell: (row) => row.index },
   { title: "term", cell: (row) => row.term },
   { title: "kind", cell: ({ kind, committed }) => (committed ? kind : `${kind} *`), value: (row) => row.kind },
+  { title: "time", cell: ({ at }) => (at === null ? null : new Date(at).toISOString()), value: (row) => row.at },
   { title: "what", cell: whatOf },
   { title: "bytes", cell: (row) => row.bytes, isWide: true },
   { title: "committed", cell: (row) => row.committed, isWide: true },

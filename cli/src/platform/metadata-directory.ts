@@ -31,10 +31,9 @@ export async function openStoppedLog(dataDir: string): Promise<StoppedLog> {
           kind: body.kind,
           committed: index <= snapshot.index,
           bytes: body.kind === "command" ? body.bytes.byteLength : 0,
-          records: body.kind === "command" ? recordsOf(body.bytes) : [],
+          ...(body.kind === "command" ? recordsOf(body.bytes) : { at: null, records: [] }),
           recordsLeftOut: 0,
-          voters:
-            body.kind === "voters" ? body.voters.map(({ nodeId: id, directoryId }) => ({ id, directoryId })) : null,
+          voters: body.kind === "voters" ? body.voters.map(({ nodeId: id, directoryId }) => ({ id, directoryId })) : null,
         })),
       };
     },

@@ -12,6 +12,7 @@ function entry(index: number, over: Partial<RaftLogEntry> = {}): RaftLogEntry {
     term: 4,
     kind: "command",
     committed: true,
+    at: Date.UTC(2026, 10, 22, 5, 31, 7, 12),
     bytes: 120,
     records: [],
     recordsLeftOut: 0,
@@ -21,10 +22,11 @@ function entry(index: number, over: Partial<RaftLogEntry> = {}): RaftLogEntry {
 }
 
 const ENTRIES: readonly RaftLogEntry[] = [
-  entry(98, { kind: "leaderStart", bytes: 0 }),
+  entry(98, { kind: "leaderStart", bytes: 0, at: null }),
   entry(99, { records: [{ type: "termStarted", term: 4, controllerId: 2, minIsrDefault: null }] }),
   entry(100, {
     kind: "voters",
+    at: null,
     bytes: 0,
     voters: [1, 2, 4].map((id) => ({ id, directoryId: `${id}AAAAAAAAAAAAAAAAAAAAA` })),
   }),
