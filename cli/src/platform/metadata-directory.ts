@@ -33,7 +33,8 @@ export async function openStoppedLog(dataDir: string): Promise<StoppedLog> {
           bytes: body.kind === "command" ? body.bytes.byteLength : 0,
           ...(body.kind === "command" ? recordsOf(body.bytes) : { at: null, records: [] }),
           recordsLeftOut: 0,
-          voters: body.kind === "voters" ? body.voters.map(({ nodeId: id, directoryId }) => ({ id, directoryId })) : null,
+          voters:
+            body.kind === "voters" ? body.voters.map(({ nodeId: id, directoryId }) => ({ id, directoryId })) : null,
         })),
       };
     },
