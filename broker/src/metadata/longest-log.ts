@@ -4,7 +4,7 @@
  */
 import type { ReplicaEnd } from "./broker-requests.ts";
 import type { ClusterImage, PartitionImage } from "./image.ts";
-import { acceptable, candidatesOf, isOpen, isUsable } from "./partition-rules.ts";
+import { acceptable, candidatesOf, isDamaged, isOpen, isUsable } from "./partition-rules.ts";
 import { surroundingsOf } from "./surroundings.ts";
 
 /** `lastIsr`: those who must have all that was committed. `unclean`: whoever lives; what it lacks is lost. */
@@ -46,6 +46,7 @@ export function counts(
  */
 export function longestLog(
   working: ClusterImage,
+  topicId: string,
   partition: PartitionImage,
   answers: ReadonlyMap<number, LogEnd>,
   { kind, isLate }: { readonly kind: InquiryKind; readonly isLate: boolean },
@@ -53,7 +54,11 @@ export function longestLog(
   const asked = whomToAsk(working, partition, kind);
   const heard = asked.flatMap((brokerId) => {
     const answer = answers.get(brokerId);
-    return answer !== undefined && counts(working, brokerId, answer) ? [{ brokerId, ...answer }] : [];
+    if (answer === undefined || !counts(working, brokerId, answer)) return [];
+    // Reported by an earlier life, which ended before it was cut: this one may not have found it again yet (15.7(3)).
+    const broker = working.brokers.get(brokerId);
+    const isKnown = broker !== undefined && isDamaged(broker, topicId, partition.partition);
+    return [{ brokerId, ...answer, isDamaged: answer.isDamaged || isKnown }];
   });
   if (heard.length < asked.length && !isLate) return null;
   const mayLead = acceptable(
@@ -61,7 +66,7 @@ export function longestLog(
     working.brokers,
   );
   // Damaged ones are never chosen from the last ISR; where loss is allowed, they come last.
-  const eligible = kind === "lastIsr" ? heard.filter(({ isDamaged }) => !isDamaged) : heard;
+  const eligible = kind === "lastIsr" ? heard.filter((end) => !end.isDamaged) : heard;
   const field = isLate ? eligible.filter(({ brokerId }) => mayLead.includes(brokerId)) : eligible;
   const [greatest] = [...field].sort(longerFirst);
   if (greatest === undefined) return null;

@@ -364,7 +364,7 @@ export class LeaderInquiry {
       const partition = partitionOf(working, inquiry);
       if (partition === undefined || partition.leaderId !== -1) continue;
       const choose = (kind: InquiryKind): boolean => {
-        const leaderId = longestLog(working, partition, answers, { kind, isLate: isLateNow(inquiry) });
+        const leaderId = longestLog(working, topicId, partition, answers, { kind, isLate: isLateNow(inquiry) });
         if (leaderId === null) return false;
         chosen.add(kind, leaderId, topicId, number);
         count += 1;

@@ -13,6 +13,7 @@ import {
   type LogEnd,
   longestLog,
   needsInquiry,
+  reportDamage,
   whomToAsk,
 } from "../../src/metadata/index.ts";
 import { ClusterBench } from "./cluster-bench.ts";
@@ -341,8 +342,8 @@ describe("the longest log (9(3))", () => {
     isLate = false,
     kind: "lastIsr" | "unclean" = "lastIsr",
   ) => {
-    const partition = image.topics.get("t")?.partitions[0];
-    return partition === undefined ? null : longestLog(image, partition, new Map(answers), { kind, isLate });
+    const { topicId = "", partitions: [partition] = [] } = image.topics.get("t") ?? {};
+    return partition === undefined ? null : longestLog(image, topicId, partition, new Map(answers), { kind, isLate });
   };
 
   it("is waited for until all have answered, and then for its broker (P78)", () => {
@@ -374,6 +375,20 @@ describe("the longest log (9(3))", () => {
     for (const id of [1, 2, 3]) bench.beat(id);
     expect(found(bench.image, answers)).to.equal(null);
     expect(found(bench.image, answers, true)).to.equal(2);
+  });
+
+  it("is not that of a replica whose damage an earlier life reported, though this one has not found it again (15.7(3))", () => {
+    const bench = three();
+    bench.fence(2);
+    const damaged = [{ topicId: bench.topicId(), partitions: [0] }];
+    bench.decide(reportDamage(bench.image, { brokerId: 3, brokerEpoch: bench.epochOf(3), damaged }));
+    for (const id of [1, 3]) bench.restart(id, "unclean");
+    for (const id of [1, 3]) bench.beat(id);
+    expect(bench.state()).to.equal("-1 [] / [] / [1,3]");
+    const answers = [answer(bench, 1, 5, 6), answer(bench, 3, 5, 7)];
+    expect(found(bench.image, answers)).to.equal(1);
+    expect(found(bench.image, answers, true)).to.equal(1);
+    expect(found(bench.image, answers, true, "unclean"), "it comes last").to.equal(1);
   });
 
   it("of the living, damaged ones last, where loss is allowed", () => {
