@@ -23,6 +23,8 @@ import { type EpochLog, truncationPoint } from "./truncation.ts";
 /** The log, as far as a follower asks it; a PartitionLog is one. */
 export interface FollowerLog extends EpochLog {
   readonly logStartOffset: Offset;
+  /** That a crash would leave. */
+  readonly durableLogStartOffset: Offset;
   readonly highWatermark: Offset;
   /** -1 = none. */
   readonly latestEpoch: LeaderEpoch;
@@ -45,6 +47,8 @@ export type FollowerEffect<Records> =
       readonly answer: RecordsAnswer<Records>;
       /** Not null: the log is empty and starts anew at this offset first (5.3(8)). */
       readonly restartAt: Offset | null;
+      /** Not null: a log start here or above is durable first (decision 0030). An `advance` to it came before. */
+      readonly startAt: Offset | null;
     }
   /** Set what moved: both lie inside the log. */
   | { readonly kind: "advance"; readonly highWatermark: Offset; readonly logStartOffset: Offset }
@@ -66,6 +70,11 @@ export class PartitionFollower<Records> {
   #state: State = "away";
   /** Only grows. What was asked or told in an older one is void. */
   #generation: number;
+  /**
+   * Log start of the leader in its first answer of this generation. Of what lies below, nobody compared the epochs: the leader has
+   * forgotten them. Null: no answer yet.
+   */
+  #comparedFrom: Offset | null = null;
   /** False while the stream is gone: what ends then leads to `away`. */
   #hasStream = false;
 
@@ -108,7 +117,7 @@ export class PartitionFollower<Records> {
     const { answer } = frame;
     if (answer.kind === "records") return this.#takeRecords(answer);
     // 5.3(4): its high watermark and log start are of another history (P04).
-    if (answer.kind === "diverging") return this.#truncate(truncationPoint(answer.end, this.#log));
+    if (answer.kind === "diverging") return this.#part(truncationPoint(answer.end, this.#log));
     if (answer.code === "OFFSET_OUT_OF_RANGE") return this.#onOutOfRange(answer);
     return this.#waitFor(answer.code);
   }
@@ -149,6 +158,7 @@ export class PartitionFollower<Records> {
     const { logEndOffset, latestEpoch } = this.#log;
     this.#state = "following";
     this.#generation += 1;
+    this.#comparedFrom = null;
     return [{ kind: "ask", generation: this.#generation, readFrom: logEndOffset, epochBefore: latestEpoch }];
   }
 
@@ -158,12 +168,27 @@ export class PartitionFollower<Records> {
   }
 
   #takeRecords(answer: RecordsAnswer<Records>): readonly FollowerEffect<Records>[] {
+    this.#comparedFrom ??= answer.logStartOffset;
     if (answer.records === null) return this.#advance(answer);
     const { logStartOffset, logEndOffset } = this.#log;
-    if (answer.firstBaseOffset >= logEndOffset) return [{ kind: "append", answer, restartAt: null }];
+    if (answer.firstBaseOffset >= logEndOffset) return this.#append(answer);
     // 5.3(8): the leader's log starts inside its first batch (P10).
-    if (logStartOffset === logEndOffset) return [{ kind: "append", answer, restartAt: answer.firstBaseOffset }];
+    if (logStartOffset === logEndOffset) {
+      return [{ kind: "append", answer, restartAt: answer.firstBaseOffset, startAt: null }];
+    }
     return this.#waitFor("CORRUPT_MESSAGE");
+  }
+
+  /**
+   * What was not compared must be deleted for good before anything stands on it: a leader that begins further down, as a crash of this
+   * replica would make it, judges by the newest epoch, and that one will be the same (decision 0030).
+   */
+  #append(answer: RecordsAnswer<Records>): readonly FollowerEffect<Records>[] {
+    const startAt = this.#comparedFrom;
+    if (startAt === null || startAt <= this.#log.durableLogStartOffset) {
+      return [{ kind: "append", answer, restartAt: null, startAt: null }];
+    }
+    return [...this.#advance(answer), { kind: "append", answer, restartAt: null, startAt }];
   }
 
   /** 3.2: high watermark first, then the log start, which never passes it and never falls (P71). */
@@ -187,10 +212,23 @@ export class PartitionFollower<Records> {
     return [{ kind: "restart", at: answer.logStartOffset }];
   }
 
+  /** 5.3(3). A log of which everything that may be read would go begins anew at its start: that keeps what was deleted deleted. */
+  #part(to: Offset): readonly FollowerEffect<Records>[] {
+    const { highWatermark, logStartOffset } = this.#log;
+    if (to >= logStartOffset || highWatermark > logStartOffset || this.#isUncleanlyLed) return this.#truncate(to);
+    this.#state = "cutting";
+    return [{ kind: "restart", at: logStartOffset }];
+  }
+
+  /** The leader was chosen uncleanly, or from lastIsr, after the newest that this log has (9(3)). */
+  get #isUncleanlyLed(): boolean {
+    return this.#uncleanEpoch > this.#log.latestEpoch;
+  }
+
   /** 5.3(6): below the own high watermark only after an unclean choice newer than anything in this log. */
   #truncate(to: Offset): readonly FollowerEffect<Records>[] {
-    const { highWatermark, latestEpoch, logStartOffset } = this.#log;
-    if (to < highWatermark && this.#uncleanEpoch <= latestEpoch) {
+    const { highWatermark, logStartOffset } = this.#log;
+    if (to < highWatermark && !this.#isUncleanlyLed) {
       this.#state = "stopped";
       const reason = `the leader's log ends at ${to}, below the high watermark ${highWatermark} here, without an unclean choice`;
       return [{ kind: "stop", reason }];

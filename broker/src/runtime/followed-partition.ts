@@ -100,7 +100,8 @@ export class FollowedPartition implements LogEvents {
   /** What is being worked on. */
   #inHand: Delivery | null = null;
   /** Its records, as far as they wait to be appended: from byte `at` on. */
-  #unfinished: { readonly answer: RecordsAnswer<Buffer>; readonly at: number } | null = null;
+  #unfinished: { readonly answer: RecordsAnswer<Buffer>; readonly at: number; readonly startAt: Offset | null } | null =
+    null;
   #countsSynced: boolean;
 
   /** Of the leader's log, as last told. */
@@ -351,7 +352,7 @@ export class FollowedPartition implements LogEvents {
           this.#seat?.onReportDue();
           break;
         case "append":
-          this.#append(effect.answer, effect.restartAt);
+          this.#append(effect);
           break;
         case "advance":
           this.#advance(effect.highWatermark, effect.logStartOffset);
@@ -373,8 +374,8 @@ export class FollowedPartition implements LogEvents {
 
   // ---- append ----
 
-  #append(answer: RecordsAnswer<Buffer>, restartAt: Offset | null): void {
-    this.#unfinished = { answer, at: 0 };
+  #append({ answer, restartAt, startAt }: Extract<FollowerEffect<Buffer>, { kind: "append" }>): void {
+    this.#unfinished = { answer, at: 0, startAt };
     if (restartAt === null) return this.#appendOn();
     // What lies below the log start was told as deleted, and stays so over a crash.
     this.#cutThen(this.#log.restartAt(restartAt, this.#log.logStartOffset), () => this.#goOn());
@@ -384,8 +385,13 @@ export class FollowedPartition implements LogEvents {
   #appendOn(): void {
     const { clock, reserve, timers } = this.#deps;
     if (this.#unfinished === null) return;
-    const { answer, at: from } = this.#unfinished;
+    const { answer, at: from, startAt } = this.#unfinished;
     const records = answer.records ?? NO_RECORDS;
+    if (startAt !== null && this.#log.durableLogStartOffset < startAt) {
+      // The raise that is under way goes on with it.
+      this.#isBusy = true;
+      return;
+    }
     if (!reserve.hasRoom(records.length - from)) {
       // 3.8(2): what it follows pauses, and this is no error.
       this.#isBusy = true;
@@ -411,7 +417,7 @@ export class FollowedPartition implements LogEvents {
       const writeFault = this.#log.writeAppended();
       if (code === "KAFKA_STORAGE_ERROR" || writeFault !== null) return this.#onWriteFailed(fault ?? writeFault);
       this.#isBusy = true;
-      this.#unfinished = { answer, at };
+      this.#unfinished = { answer, at, startAt };
       if (code === "GAP") this.#skipTo(asOffset(baseOffset));
       return;
     }
@@ -483,7 +489,10 @@ export class FollowedPartition implements LogEvents {
 
   #raiseLogStart(offset: Offset): void {
     this.#log.raiseLogStart(offset).then(
-      () => this.#onMoved(),
+      () => {
+        this.#onMoved();
+        if (this.#unfinished !== null) this.#goOn();
+      },
       (cause: unknown) => {
         if (this.#isClosed) return;
         if (!(cause instanceof DiskFault)) throw cause;

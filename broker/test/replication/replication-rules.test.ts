@@ -603,6 +603,46 @@ describe("Rules of the follower", () => {
     ]);
   });
 
+  describe("decision 0030: nothing stands on what was not compared", () => {
+    const begun = (durableLogStart: number): FollowerBench => {
+      const bench = new FollowerBench({ epochs: [[3, 0]], logEnd: 60, highWatermark: 20, durableLogStart });
+      bench.open();
+      return bench;
+    };
+    const appends = (effects: ReturnType<FollowerBench["open"]>): unknown[] =>
+      effects.flatMap((effect) => (effect.kind === "append" ? [effect.startAt] : []));
+
+    it("a log start that the leader's first answer of a generation names is durable before the append", () => {
+      const effects = begun(0).records(70, { highWatermark: 50, logStart: 50 });
+      expect(effects.slice(0, 2)).to.deep.equal([
+        { kind: "advance", highWatermark: 50, logStartOffset: 50 },
+        {
+          kind: "append",
+          answer: { kind: "records", records: 70, firstBaseOffset: 60, highWatermark: 50, logStartOffset: 50 },
+          restartAt: null,
+          startAt: 50,
+        },
+      ]);
+    });
+
+    it("also when that answer had no records", () => {
+      const bench = begun(0);
+      bench.records(null, { highWatermark: 20, logStart: 20 });
+      bench.log.durableLogStartOffset = asOffset(0);
+      expect(appends(bench.records(70, { highWatermark: 20, logStart: 20 }))).to.deep.equal([20]);
+    });
+
+    it("one that moves later holds nothing: what lies below was compared", () => {
+      const bench = begun(0);
+      expect(appends(bench.records(70, { highWatermark: 20, logStart: 0 }))).to.deep.equal([null]);
+      expect(appends(bench.records(80, { highWatermark: 70, logStart: 70 }))).to.deep.equal([null]);
+    });
+
+    it("nor does one that is durable here", () => {
+      expect(appends(begun(50).records(70, { highWatermark: 50, logStart: 50 }))).to.deep.equal([null]);
+    });
+  });
+
   it("5.3(6), P45: cuts below its high watermark only for an unclean choice newer than all it has", () => {
     const clean = new FollowerBench({ epochs: [[5, 0]], logEnd: 60, highWatermark: 55, uncleanEpoch: 5 });
     clean.open();
@@ -620,6 +660,21 @@ describe("Rules of the follower", () => {
     bench.open();
     bench.core.onMetadata(7);
     expect(kinds(bench.diverging(5, 54))).to.deep.equal(["truncate", "ask"]);
+  });
+
+  it("5.3(6): a cut below its log start, where all that may be read would go, begins the log anew at its start", () => {
+    const bench = new FollowerBench({ epochs: [[3, 40]], logStart: 40, logEnd: 60, highWatermark: 40 });
+    bench.open();
+    expect(bench.diverging(2, 30)).to.deep.equal([
+      { kind: "restart", at: 40 },
+      { kind: "ask", generation: 2, readFrom: 40, epochBefore: -1 },
+    ]);
+    const readable = new FollowerBench({ epochs: [[3, 40]], logStart: 40, logEnd: 60, highWatermark: 41 });
+    readable.open();
+    expect(kinds(readable.diverging(2, 30))).to.deep.equal(["stop"]);
+    const short = new FollowerBench({ epochs: [[3, 40]], logStart: 40, logEnd: 60, highWatermark: 40 });
+    short.open();
+    expect(kinds(short.refused("OFFSET_OUT_OF_RANGE", 0, 30)), "the leader has less than that").to.deep.equal(["stop"]);
   });
 
   it("5.3(6): an unclean cut below its log start begins the log anew there", () => {

@@ -615,6 +615,29 @@ describe("replication: settings and deletions", () => {
     expect(log.durableLogStartOffset).to.equal(4);
   });
 
+  it("appends nothing on what was not compared before the leader's log start is durable here (decision 0030)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 6; i++) await put(bench, 1, `r${i}`);
+    bench.kill(3);
+    bench.fence(3);
+    const until = asMs(bench.world.nowMs + 30_000);
+    await bench.drive(bench.node(1).led().deleteRecordsBefore(asOffset(4), until));
+    for (let i = 6; i < 9; i++) await put(bench, 1, `r${i}`);
+    const { faults } = bench.node(3).disk;
+    const full = { operation: "write", effect: "ENOSPC", path: /log-start-offset/u, times: 1_000_000 } as const;
+    const fault = faults.add(full);
+    await bench.start(3);
+    const log = bench.node(3).log();
+    await bench.until("it has heard of the deletion", () => log.logStartOffset === 4 && fault.firedCount > 0);
+    await bench.world.runFor(3_000);
+    expect([log.durableLogStartOffset, log.logEndOffset]).to.deep.equal([0, 6]);
+    fault.remove();
+    await bench.until("in sync", () => bench.isr().includes(3));
+    await put(bench, 1, "after");
+    expect([log.durableLogStartOffset, log.logEndOffset]).to.deep.equal([4, 10]);
+    sameBytes(bench);
+  });
+
   it("DeleteRecords does not wait for a replica that is fenced, and says so of one that is not in time", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
     for (let i = 0; i < 10; i++) await put(bench, 1, `r${i}`);

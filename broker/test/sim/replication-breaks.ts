@@ -54,15 +54,15 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
       },
     ],
     2000,
-    173,
+    610,
   ),
   known(
     "mHwDiverge: takes a mark from a diverging answer (P04)",
     [
       {
         file: "replication/partition-follower.js",
-        from: "return this.#truncate(truncationPoint(answer.end, this.#log));",
-        to: 'return [{ kind: "advance", highWatermark: this.#log.logEndOffset, logStartOffset: this.#log.logStartOffset }, ...this.#truncate(truncationPoint(answer.end, this.#log))];',
+        from: "return this.#part(truncationPoint(answer.end, this.#log));",
+        to: 'return [{ kind: "advance", highWatermark: this.#log.logEndOffset, logStartOffset: this.#log.logStartOffset }, ...this.#part(truncationPoint(answer.end, this.#log))];',
       },
     ],
     100,

@@ -327,9 +327,9 @@ export class ClusterChecks {
       if (host.state?.replicas.includes(other.brokerId) !== true) continue;
       // Taken away and added again, as the leader has not heard yet: it has nothing that it could bring back.
       if (other.log.batches.length === 0) continue;
-      const { durableLogStart } = other.log;
+      const { durableLogStartOffset } = other.log;
       ensure(
-        durableLogStart >= to,
+        durableLogStartOffset >= to,
         "ST5",
         () => `${host.name} answers a deletion to ${to}, ${other.name} would forget it`,
       );

@@ -9,12 +9,16 @@ import { ensure } from "../violation.ts";
 
 const BACKOFF_MS = 10;
 
+type Append = Extract<FollowerEffect<ModelRecords>, { kind: "append" }>;
+
 export class FollowerSide {
   readonly core: PartitionFollower<ModelRecords>;
   readonly leaderId: number;
   readonly #host: ReplicaHost;
   #link: Link | null = null;
   #isClosed = false;
+  /** Waits for a durable log start, with the frames that came behind it. */
+  #held: { readonly append: Append; readonly frames: ModelFrame[] } | null = null;
 
   constructor(host: ReplicaHost, state: ClusterState, generation: number) {
     this.#host = host;
@@ -39,6 +43,7 @@ export class FollowerSide {
   onLinkLost(link: Link): void {
     if (link !== this.#link) return;
     this.#link = null;
+    this.#held = null;
     this.core.onStreamLost();
     if (!this.#isClosed) this.#host.world.dial(this.#host, this.leaderId);
   }
@@ -51,6 +56,11 @@ export class FollowerSide {
 
   onFrame(link: Link, frame: ModelFrame): void {
     if (link !== this.#link || this.#isClosed) return;
+    if (this.#held !== null) this.#held.frames.push(frame);
+    else this.#takeFrame(frame);
+  }
+
+  #takeFrame(frame: ModelFrame): void {
     const { world } = this.#host;
     const { badBatchChance } = world.options;
     if (frame.answer.kind === "records" && frame.answer.records !== null && world.disks.chance(badBatchChance)) {
@@ -64,8 +74,21 @@ export class FollowerSide {
   }
 
   onWritten(isFailed: boolean): void {
-    if (isFailed) this.#perform(this.core.onWriteFailed());
+    if (isFailed) {
+      this.#held = null;
+      this.#perform(this.core.onWriteFailed());
+    }
     this.report();
+  }
+
+  /** The log start is durable. */
+  onLogStartKept(): void {
+    this.report();
+    const held = this.#held;
+    if (held === null || this.#isClosed) return;
+    this.#held = null;
+    this.#append(held.append);
+    for (const frame of held.frames) if (this.#link !== null) this.onFrame(this.#link, frame);
   }
 
   onSynced(): void {
@@ -88,7 +111,7 @@ export class FollowerSide {
       ask,
       appendedTo: countedEnd,
       isSynced: countsSynced,
-      durableLogStart: log.durableLogStart,
+      durableLogStart: log.durableLogStartOffset,
     });
   }
 
@@ -127,15 +150,21 @@ export class FollowerSide {
     }
   }
 
-  #append({ answer, restartAt }: Extract<FollowerEffect<ModelRecords>, { kind: "append" }>): void {
+  #append(append: Append): void {
     const { log, world } = this.#host;
+    const { answer, restartAt, startAt } = append;
     const records = answer.records ?? [];
+    if (startAt !== null && log.durableLogStartOffset < startAt) {
+      this.#held = { append, frames: [] };
+      world.checks.count("append held for a log start");
+      return;
+    }
     if (restartAt !== null) {
       // The log start stays in its checkpoint: what was deleted does not come back by this.
-      const { durableLogStart } = log;
+      const { durableLogStartOffset } = log;
       log.restart(restartAt);
       log.finishCut();
-      log.durableLogStart = durableLogStart;
+      log.durableLogStartOffset = durableLogStartOffset;
       world.checks.count("restart inside a batch");
     }
     const [first] = records;

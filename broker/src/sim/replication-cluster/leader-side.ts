@@ -121,7 +121,7 @@ export class LeaderSide {
 
   onLogStartKept(): void {
     const { log, world } = this.#host;
-    const least = this.core.leastLogStart(log.durableLogStart);
+    const least = this.core.leastLogStart(log.durableLogStartOffset);
     if (this.#deleteTo === -1 || least === null || least < this.#deleteTo) return;
     world.checks.count("deleted everywhere");
     world.checks.onDeletedEverywhere(this.#host, this.#deleteTo);

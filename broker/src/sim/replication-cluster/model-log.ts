@@ -33,7 +33,7 @@ export class ModelLog {
   /** Where a log without batches stands. */
   base: Offset = ZERO;
   logStartOffset: Offset = ZERO;
-  durableLogStart: Offset = ZERO;
+  durableLogStartOffset: Offset = ZERO;
   highWatermark: Offset = ZERO;
   /** Of the checkpoint: a lower bound that may be old. */
   checkpointedHighWatermark: Offset = ZERO;
@@ -127,7 +127,7 @@ export class ModelLog {
     this.#tailEpoch = NO_EPOCH;
     this.generation += 1;
     this.logStartOffset = at;
-    this.durableLogStart = at;
+    this.durableLogStartOffset = at;
     this.highWatermark = at;
     this.writtenEnd = at;
     this.syncedEnd = at;
@@ -166,7 +166,7 @@ export class ModelLog {
   stopCleanly(): void {
     this.durable = [...this.batches];
     this.syncedEnd = this.logEndOffset;
-    this.durableLogStart = this.logStartOffset;
+    this.durableLogStartOffset = this.logStartOffset;
     this.checkpointedHighWatermark = this.highWatermark;
   }
 
@@ -185,7 +185,7 @@ export class ModelLog {
   #recover(random: SeededRandom): void {
     this.#tailEpoch = NO_EPOCH;
     this.generation += 1;
-    this.logStartOffset = this.durableLogStart;
+    this.logStartOffset = this.durableLogStartOffset;
     // 4.2(7).
     if (this.logEndOffset < this.logStartOffset) {
       this.batches = [];

@@ -305,10 +305,10 @@ export class ReplicaHost {
     const { log, world } = this;
     const to = log.logStartOffset;
     world.schedule(this, exponential(world.disks, world.options.syncMeanMs), () => {
-      if (log.durableLogStart >= to || to > log.logStartOffset) return;
-      log.durableLogStart = to;
+      if (log.durableLogStartOffset >= to || to > log.logStartOffset) return;
+      log.durableLogStartOffset = to;
       this.#leader?.onLogStartKept();
-      this.#follower?.report();
+      this.#follower?.onLogStartKept();
     });
   }
 }

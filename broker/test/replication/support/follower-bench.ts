@@ -16,6 +16,7 @@ type Effects = readonly FollowerEffect<number>[];
 export interface FollowerBenchOptions {
   readonly epochs?: readonly (readonly [epoch: number, startOffset: number])[];
   readonly logStart?: number;
+  readonly durableLogStart?: number;
   readonly logEnd?: number;
   readonly highWatermark?: number;
   readonly leaderEpoch?: number;
@@ -25,6 +26,7 @@ export interface FollowerBenchOptions {
 
 export class FakeLog implements FollowerLog {
   logStartOffset: Offset;
+  durableLogStartOffset: Offset;
   logEndOffset: Offset;
   highWatermark: Offset;
   readonly epochs: EpochCache;
@@ -35,6 +37,7 @@ export class FakeLog implements FollowerLog {
       entries.map(([epoch, startOffset]) => ({ epoch: asLeaderEpoch(epoch), startOffset: asOffset(startOffset) })),
     );
     this.logStartOffset = asOffset(options.logStart ?? 0);
+    this.durableLogStartOffset = asOffset(options.durableLogStart ?? this.logStartOffset);
     this.logEndOffset = asOffset(options.logEnd ?? 0);
     this.highWatermark = asOffset(options.highWatermark ?? this.logStartOffset);
   }
@@ -56,6 +59,7 @@ export class FakeLog implements FollowerLog {
   restartAt(at: number): void {
     this.epochs.clear();
     this.logStartOffset = asOffset(at);
+    this.durableLogStartOffset = asOffset(at);
     this.logEndOffset = asOffset(at);
     this.highWatermark = asOffset(at);
   }
@@ -90,6 +94,7 @@ export class FollowerBench {
       } else if (effect.kind === "advance") {
         this.log.highWatermark = effect.highWatermark;
         this.log.logStartOffset = effect.logStartOffset;
+        this.log.durableLogStartOffset = effect.logStartOffset;
       } else if (effect.kind === "truncate") {
         this.log.truncateTo(effect.to);
         done.push(...this.perform(this.core.onCut()));
