@@ -6,7 +6,7 @@ const JSON_TYPE = "application/json; charset=utf-8";
 export interface Answer {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  readonly body: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
   /** What is sent in the place of the body. */
   readonly stream?: Readable;

@@ -18,8 +18,8 @@ export interface BrokerView {
   readiness(): { readonly ready: boolean; readonly waitingFor: readonly string[] };
   /** What else is looked at; what is wrong there keeps nobody away. */
   checks(): readonly HealthCheck[];
-  /** The metrics as text. `summary` is `/metrics`, `detail` is `/metrics/detail`. */
-  renderMetrics(scope: MetricsScope): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** The metrics as text, in UTF-8. `summary` is `/metrics`, `detail` is `/metrics/detail`. */
+  renderMetrics(scope: MetricsScope): Promise<{ readonly contentType: string; readonly body: string | Buffer }>;
   /** Shown as it is, as JSON: version, node, cluster id and so on. */
   readonly version: Readonly<Record<string, string | number>>;
 }

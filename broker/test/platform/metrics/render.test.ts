@@ -253,13 +253,13 @@ const DETAIL_ONLY = [
 
 describe("metrics", () => {
   it("have exactly the names, types and labels that are promised, in a text that holds to the format", async () => {
-    const families = parseFamilies((await metricsOf().render("detail")).body);
+    const families = parseFamilies((await metricsOf().render("detail")).body.toString());
     const found = [...families.values()].map(({ name, type, labelSets }) => [
       name,
       `${type} ${[...labelSets].join("|")}`.trim(),
     ]);
     expect(Object.fromEntries(found)).to.deep.equal(NAMES);
-    const summary = parseFamilies((await metricsOf().render("summary")).body);
+    const summary = parseFamilies((await metricsOf().render("summary")).body.toString());
     expect(Object.keys(NAMES).filter((name) => !summary.has(name))).to.deep.equal(DETAIL_ONLY);
   });
 
@@ -279,7 +279,7 @@ describe("metrics", () => {
       ["learner", "observer"],
     ] as const) {
       const raft = () => ({ ...common, role, leaderId: 1, votedFor: -1, leaderChanges: 3 });
-      const values = parseMetrics((await metricsOf({ raft }).render("detail")).body);
+      const values = parseMetrics((await metricsOf({ raft }).render("detail")).body.toString());
       expect(Object.fromEntries(values)).to.include({
         [`kafka_server_raftmetrics_current_state{current_state="${state}"}`]: 1,
         kafka_server_raftmetrics_current_leader: 1,
@@ -298,7 +298,7 @@ describe("metrics", () => {
       topics: () => [{ topic: "tides", partitionsCount: null, traffic: null }],
       partitions: () => [{ ...partition("tides", 0), isToldHere: false, led: null }],
     };
-    const values = parseMetrics((await metricsOf(elsewhere).render("detail")).body);
+    const values = parseMetrics((await metricsOf(elsewhere).render("detail")).body.toString());
     const told = [...values.keys()].filter((series) => /^kafka_(broker|topic)|^tidemark_isr_size/.test(series));
     expect(told).to.deep.equal([]);
     expect(Object.fromEntries(values)).to.include({
@@ -309,7 +309,7 @@ describe("metrics", () => {
   });
 
   it("publish what was counted", async () => {
-    const values = parseMetrics((await metricsOf().render("detail")).body);
+    const values = parseMetrics((await metricsOf().render("detail")).body.toString());
     expect(Object.fromEntries(values)).to.include({
       'tidemark_build_info{version="0.1.0",node="v20.19.0"}': 1,
       'kafka_broker_info{id="3",address="localhost:9192"}': 1,
@@ -350,12 +350,12 @@ describe("metrics", () => {
 
   it("leave series of single partitions to the detail where there are many, and say so", async () => {
     const many = metricsOf({ summaryPartitionsMax: 2 });
-    const summary = parseMetrics((await many.render("summary")).body);
+    const summary = parseMetrics((await many.render("summary")).body.toString());
     expect([...summary.keys()].filter((series) => series.includes("partition="))).to.deep.equal([]);
     expect(summary.get("tidemark_metrics_partitions_omitted")).to.equal(3);
-    const detail = parseMetrics((await many.render("detail")).body);
+    const detail = parseMetrics((await many.render("detail")).body.toString());
     expect(detail.has('kafka_topic_partition_current_offset{topic="tides",partition="0"}')).to.equal(true);
-    const few = parseMetrics((await metricsOf({ summaryPartitionsMax: 3 }).render("summary")).body);
+    const few = parseMetrics((await metricsOf({ summaryPartitionsMax: 3 }).render("summary")).body.toString());
     expect(few.has('kafka_topic_partition_current_offset{topic="tides",partition="0"}')).to.equal(true);
     expect(few.get("tidemark_metrics_partitions_omitted")).to.equal(0);
   });
@@ -364,7 +364,7 @@ describe("metrics", () => {
     const { body } = await metricsOf({ diskFreeBytes: () => null, syncDurations: () => null, raft: () => null }).render(
       "detail",
     );
-    const names = [...parseFamilies(body).keys()];
+    const names = [...parseFamilies(body.toString()).keys()];
     expect(names.filter((name) => /disk_free|fsync|raft/.test(name))).to.deep.equal([]);
   });
 
@@ -374,12 +374,12 @@ describe("metrics", () => {
     rows.push([-1.5, 'a"b\\c\nd'], [2 ** 70, "x"], [Number.POSITIVE_INFINITY, "y"]);
     const { contentType, body } = await metrics.render("summary");
     expect(contentType).to.equal("text/plain; version=0.0.4; charset=utf-8");
-    expect(body).to.equal(
+    expect(body.toString()).to.equal(
       '# HELP tidemark_level Level.\n# TYPE tidemark_level gauge\ntidemark_level{place="a\\"b\\\\c\\nd"} -1.5\n' +
         'tidemark_level{place="x"} 1.1805916207174113e+21\ntidemark_level{place="y"} +Inf\n',
     );
     rows.length = 0;
-    expect((await metrics.render("summary")).body).to.equal("");
+    expect((await metrics.render("summary")).body.toString()).to.equal("");
   });
 
   it("let the event loop go between slices of thousands of partitions, and show them as they were at the start", async () => {
@@ -394,7 +394,7 @@ describe("metrics", () => {
     };
     const rendering = metricsOf({ partitions: () => [...partitions] }).render("detail");
     setImmediate(count);
-    const families = parseFamilies((await rendering).body);
+    const families = parseFamilies((await rendering).body.toString());
     isDone = true;
     expect(turns).to.be.above(1);
     expect(families.get("kafka_log_log_size")?.series.size).to.equal(5000);
@@ -435,7 +435,7 @@ describe("metrics", () => {
   });
 
   it("are joined by prom-client's of the process, none of them twice", async () => {
-    const own = (await metricsOf().render("detail")).body;
+    const own = (await metricsOf().render("detail")).body.toString();
     const [text] = await Promise.all([nodeMetricsText(), nodeMetricsText()]);
     const families = parseFamilies(own + text);
     expect([...families.keys()]).to.include.members(["process_resident_memory_bytes", "nodejs_gc_duration_seconds"]);
