@@ -197,6 +197,8 @@ const NO_GAUGES: Gauges = {
   partitions: null,
   leaders: null,
   underReplicated: null,
+  offlinePartitions: null,
+  followerLags: {},
   logBytes: null,
   diskFreeBytes: null,
   memoryBytes: null,

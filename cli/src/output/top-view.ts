@@ -41,7 +41,13 @@ export function renderLoad(load: BrokerLoad, { source, missing, columns }: PageF
   return cut(`${facts.join("\n")}\n${renderTable(load.hottest, COLUMNS, true)}`, columns);
 }
 
-const BROKER_COLUMNS: readonly Column<SourceLoad>[] = [
+/** A broker with what only the others know of it. */
+interface BrokerRow extends SourceLoad {
+  /** Records that its replica which is furthest behind lacks, as the leaders say. */
+  readonly lag: number | null;
+}
+
+const BROKER_COLUMNS: readonly Column<BrokerRow>[] = [
   { title: "broker", cell: ({ id }) => id ?? "-" },
   { title: "http", cell: ({ name }) => name },
   { title: "in/s", cell: ({ load }) => shown(load?.recordsIn ?? null, formatCount) },
@@ -49,6 +55,7 @@ const BROKER_COLUMNS: readonly Column<SourceLoad>[] = [
   { title: "bytes out/s", cell: ({ load }) => shown(load?.bytesOut ?? null, formatBytes) },
   { title: "leads", cell: ({ load }) => shown(load?.leaders ?? null, formatCount) },
   { title: "under-replicated", cell: ({ load }) => shown(load?.underReplicated ?? null, formatCount) },
+  { title: "lag", cell: ({ lag }) => shown(lag, formatCount) },
   { title: "log", cell: ({ load }) => shown(load?.logBytes ?? null, formatBytes) },
   { title: "cpu", cell: ({ load }) => shown(load?.cpu ?? null, percent) },
   { title: "memory", cell: ({ load }) => shown(load?.memoryBytes ?? null, formatBytes) },
@@ -59,11 +66,31 @@ export function renderCluster(
   loads: readonly SourceLoad[],
   { rows, columns }: { readonly rows: number; readonly columns: number },
 ): string {
-  const silent = loads.filter(({ load }) => load === null);
-  const said = silent.map(({ id, name }) => `no metrics from broker ${id} at ${name}`);
-  const head = [`${plural(loads.length, "broker")}${said.length === 0 ? "" : `, ${said.join(", ")}`}`, ""];
-  const table = renderTable(loads, BROKER_COLUMNS, true);
-  return cut(`${head.join("\n")}\n${table}\n${renderTable(hottestOfAll(loads, rows), COLUMNS, true)}`, columns);
+  const table = renderTable(
+    loads.map((source): BrokerRow => ({ ...source, lag: lagOf(source.id, loads) })),
+    BROKER_COLUMNS,
+    true,
+  );
+  return cut(`${headOf(loads)}\n\n${table}\n${renderTable(hottestOfAll(loads, rows), COLUMNS, true)}`, columns);
+}
+
+function headOf(loads: readonly SourceLoad[]): string {
+  const under = loads.reduce((sum, { load }) => sum + (load?.underReplicated ?? 0), 0);
+  const controller = loads.find(({ load }) => (load?.offlinePartitions ?? null) !== null);
+  const offline = controller?.load?.offlinePartitions ?? 0;
+  const facts = [
+    plural(loads.length, "broker"),
+    ...(controller === undefined ? [] : [`broker ${controller.id} is the controller`]),
+    ...(offline === 0 ? [] : [`${plural(offline, "partition")} without a leader`]),
+    ...(under === 0 ? [] : [`${formatCount(under)} under-replicated`]),
+    ...loads.filter(({ load }) => load === null).map(({ id, name }) => `no metrics from broker ${id} at ${name}`),
+  ];
+  return facts.join(", ");
+}
+
+function lagOf(id: number | null, loads: readonly SourceLoad[]): number | null {
+  const lags = loads.flatMap(({ load }) => load?.followerLags[String(id)] ?? []);
+  return lags.length === 0 ? null : Math.max(...lags);
 }
 
 function cut(page: string, columns: number): string {

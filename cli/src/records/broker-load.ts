@@ -35,6 +35,10 @@ export interface Gauges {
   /** Partitions led here, and those of them with a replica that is not in sync. */
   readonly leaders: number | null;
   readonly underReplicated: number | null;
+  /** Partitions of the cluster without a leader; null: another broker is its controller. */
+  readonly offlinePartitions: number | null;
+  /** By the id of another broker: records that its replica which is furthest behind lacks, of partitions led here. */
+  readonly followerLags: Readonly<Record<string, number>>;
   readonly logBytes: number | null;
   readonly diskFreeBytes: number | null;
   readonly memoryBytes: number | null;
@@ -69,6 +73,10 @@ export interface BrokerLoad {
   /** Partitions led here, and those of them with a replica that is not in sync. */
   readonly leaders: number | null;
   readonly underReplicated: number | null;
+  /** Partitions of the cluster without a leader; null: another broker is its controller. */
+  readonly offlinePartitions: number | null;
+  /** By the id of another broker: records that its replica which is furthest behind lacks, of partitions led here. */
+  readonly followerLags: Readonly<Record<string, number>>;
   readonly logBytes: number | null;
   readonly diskFreeBytes: number | null;
   readonly memoryBytes: number | null;
@@ -195,12 +203,18 @@ function gaugesOf(metrics: Metrics): Gauges {
   const connections = (metrics.get("tidemark_connections") ?? []).map(
     ({ labels, value }) => [labels.get("listener") ?? "", value] as const,
   );
+  const isController = total("kafka_controller_kafkacontroller_activecontrollercount") === 1;
+  const lags = (metrics.get("tidemark_replication_lag_max_records") ?? []).map(
+    ({ labels, value }) => [labels.get("broker") ?? "", value] as const,
+  );
   return {
     version: metrics.get("tidemark_build_info")?.[0]?.labels.get("version") ?? null,
     startedAtMs: startedAt === null ? null : startedAt * 1_000,
     partitions: total("kafka_server_replicamanager_partitioncount"),
     leaders: total("kafka_server_replicamanager_leadercount"),
     underReplicated: total("kafka_server_replicamanager_underreplicatedpartitions"),
+    offlinePartitions: isController ? total("kafka_controller_kafkacontroller_offlinepartitionscount") : null,
+    followerLags: Object.fromEntries(lags),
     logBytes: total("tidemark_log_bytes"),
     diskFreeBytes: total("tidemark_disk_free_bytes"),
     memoryBytes: total("process_resident_memory_bytes"),

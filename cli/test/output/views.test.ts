@@ -122,6 +122,12 @@ kafka_server_brokertopicmetrics_bytesin_total{topic="b"} ${10_000 * factor}
 process_start_time_seconds ${1_772_366_400 - 3_700}
 process_cpu_seconds_total ${seconds / 2}
 tidemark_connections{listener="GRPC"} 3
+kafka_controller_kafkacontroller_activecontrollercount 1
+kafka_controller_kafkacontroller_offlinepartitionscount 2
+kafka_server_replicamanager_leadercount 7
+kafka_server_replicamanager_underreplicatedpartitions 5
+tidemark_replication_lag_max_records{broker="2"} 0
+tidemark_replication_lag_max_records{broker="3"} ${20_000 * factor}
 kafka_topic_partition_current_offset{topic="a",partition="0"} ${500 * factor}
 kafka_topic_partition_current_offset{topic="b",partition="1"} ${100 * factor}
 kafka_log_log_size{topic="a",partition="0"} ${5_000 * factor}
