@@ -310,5 +310,5 @@ function headersOf(answer: Answer): Record<string, string | number> {
 function rawResponse(answer: Answer): string {
   const headers = Object.entries({ ...headersOf(answer), Connection: "close" });
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  return `HTTP/1.1 ${answer.status} ${http.STATUS_CODES[answer.status] ?? ""}\r\n${lines}\r\n${answer.body}`;
+  return `HTTP/1.1 ${answer.status} ${http.STATUS_CODES[answer.status] ?? ""}\r\n${lines}\r\n${answer.body.toString()}`;
 }
