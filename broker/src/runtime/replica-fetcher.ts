@@ -55,6 +55,8 @@ export class ReplicaFetcher {
   #removed: number[] = [];
   #resting: Seat[] = [];
   #restTimer: TimerHandle | null = null;
+  /** Was woken last, and nothing has come for it yet: how much it will take is not known. */
+  #awaited: Seat | null = null;
   #stream: PeerStream | null = null;
   #isFlushAsked = false;
   #reconnect: TimerHandle | null = null;
@@ -190,6 +192,7 @@ export class ReplicaFetcher {
     this.#due = [];
     this.#removed = [];
     this.#resting = [];
+    this.#awaited = null;
     this.#owedBytes = 0;
     if (stream === null) return;
     stream.close();
@@ -218,7 +221,7 @@ export class ReplicaFetcher {
       const seat = this.#bySlot.get(item.slot);
       if (seat === undefined) this.onTaken(item.records.length);
       else seat.partition.onData(item, memory);
-      if (isThrottled && seat !== undefined && item.records.length > 0) this.#charge(seat, item.records.length);
+      if (isThrottled && seat !== undefined) this.#onFilled(seat, item.records.length);
     }
     memory.letGo();
   }
@@ -229,8 +232,16 @@ export class ReplicaFetcher {
     return this.#deps.isFilling(this.#deps.brokerId, topicId, partition);
   }
 
+  #onFilled(seat: Seat, bytes: number): void {
+    if (bytes > 0 && this.#isFilling(seat.partition)) this.#charge(seat, bytes);
+    if (this.#awaited !== seat) return;
+    this.#awaited = null;
+    this.#restTimer?.cancel();
+    this.#restTimer = null;
+    this.#wakeLater();
+  }
+
   #charge(seat: Seat, bytes: number): void {
-    if (!this.#isFilling(seat.partition)) return;
     const restMs = this.#deps.throttle.take(bytes);
     if (restMs === 0 || seat.isResting || !seat.isNamed || !seat.partition.isBehind || this.#stream === null) return;
     if (!this.#seats.has(seat.partition)) return;
@@ -255,11 +266,13 @@ export class ReplicaFetcher {
   #wakeLater(): void {
     if (this.#restTimer !== null || this.#resting.length === 0) return;
     const { timers, throttle } = this.#deps;
-    this.#restTimer = timers.after(Math.min(Math.max(throttle.restMs, TURN_MS), LOOK_MS), () => {
+    const turnMs = this.#awaited === null ? TURN_MS : LOOK_MS;
+    this.#restTimer = timers.after(Math.min(Math.max(throttle.restMs, turnMs), LOOK_MS), () => {
       this.#restTimer = null;
       if (throttle.restMs === 0) {
-        const seat = this.#resting.shift();
-        if (seat !== undefined) this.#wake(seat);
+        const seat = this.#resting.shift() ?? null;
+        this.#awaited = seat;
+        if (seat !== null) this.#wake(seat);
       }
       this.#wakeLater();
     });
