@@ -11,7 +11,8 @@ import type { EpochEntry } from "./checkpoint-file.ts";
 const NO_EPOCH = asLeaderEpoch(-1);
 
 export class EpochCache {
-  readonly #entries: EpochEntry[];
+  /** Of most logs one: a list that grows takes room for sixteen more, so that the first comes in a list of its own. */
+  #entries: EpochEntry[];
   #latest: LeaderEpoch;
   /** Lowest start of an entry added or removed since the newest write of the file began. */
   #dirtyFrom = Number.POSITIVE_INFINITY;
@@ -69,7 +70,9 @@ export class EpochCache {
       this.#entries.pop();
       this.markDirty(newest.startOffset);
     }
-    this.#entries.push({ epoch, startOffset });
+    const entry = { epoch, startOffset };
+    if (this.#entries.length === 0) this.#entries = [entry];
+    else this.#entries.push(entry);
     this.#latest = epoch;
     this.markDirty(startOffset);
   }
