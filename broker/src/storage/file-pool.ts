@@ -9,7 +9,11 @@ import { assert } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
 import type { Disk, File } from "../ports/index.ts";
 
-const OPEN_FILES_MAX = 512;
+/**
+ * Where the system has more to give. A log that is written and finds its file closed opens it and reads its indexes again, which is
+ * more work than a small batch; only logs with traffic have open files.
+ */
+const OPEN_FILES_MAX = 4096;
 
 export class FilePool {
   readonly disk: Disk;
