@@ -52,7 +52,7 @@ describe("tidemark raft", function () {
     expect(await rows("raft", "log", "--from", "-2")).to.have.length(2);
     const table = (await tidemark("raft", "log", "--from", "0")).stdout.toString();
     expect(table)
-      .to.match(/^INDEX +TERM +KIND +WHAT\n/)
+      .to.match(/^INDEX +TERM +KIND +TIME +WHAT\n/)
       .and.include("topicCreated orders, partitionCreated x3");
   });
 
