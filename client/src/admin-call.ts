@@ -96,10 +96,11 @@ export async function askEach<Method extends AdminMethod>(
   requestTo: (broker: number) => AdminCalls[Method]["request"],
   brokers: Iterable<number>,
   limits: Limits,
+  patienceMs = EACH_PATIENCE_MS,
 ): Promise<Map<number, AdminCalls[Method]["response"] | BrokerError>> {
   const ids = [...new Set(brokers)];
   if (ids.some((id) => cluster.broker(id) === undefined)) await cluster.refresh([], { create: false });
-  const timeoutMs = Math.min(EACH_PATIENCE_MS, limits.timeoutMs ?? EACH_PATIENCE_MS);
+  const timeoutMs = Math.min(patienceMs, limits.timeoutMs ?? patienceMs);
   const answers = await Promise.all(
     ids.map(async (broker) => {
       try {

@@ -6,7 +6,8 @@ import { errorRow } from "@tidemark/proto";
 import { partitionDetail, withLeaders } from "./partition-details.ts";
 import type { Limits } from "./pause.ts";
 import type { Cluster } from "./transport/cluster.ts";
-import type { CallOptions, PartitionDescription, TopicPartition } from "./types.ts";
+import type { CallOptions, PartitionDescription, TopicPartition, VerifiedPartition } from "./types.ts";
+import { verifyReplicas } from "./verify-replicas.ts";
 
 export interface PartitionAdmin {
   /**
@@ -18,6 +19,15 @@ export interface PartitionAdmin {
   ): AsyncIterableIterator<PartitionDescription>;
   /** @throws BrokerError UNKNOWN_TOPIC_OR_PARTITION */
   describe(partition: TopicPartition, options?: CallOptions): Promise<PartitionDescription>;
+  /**
+   * Reads a partition at all its replicas, and compares them batch by batch up to what the leader has committed. What is damaged is
+   * repaired by its broker as if a reader had found it; nothing else changes.
+   * @throws BrokerError UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE where nobody leads
+   */
+  verify(
+    partition: TopicPartition,
+    options?: CallOptions & { onProgress?: (bytes: number) => void },
+  ): Promise<VerifiedPartition>;
   /**
    * Gives leadership to the preferred replicas, if they are in sync; or, where nobody leads, to the living replica with the longest
    * log: what that lacks is lost. A partition that has the leader it should have is left alone.
@@ -37,6 +47,10 @@ export function createPartitionAdmin(cluster: Cluster): PartitionAdmin {
   return Object.freeze<PartitionAdmin>({
     list: (options) => listPartitions(cluster, options),
     describe: (partition, options) => describePartition(cluster, partition, options),
+    verify: async (partition, { onProgress = () => undefined, ...options } = {}) => {
+      const described = await describePartition(cluster, partition, options);
+      return verifyReplicas(cluster, described, limitsOf(options), onProgress);
+    },
     electLeader: (partitions, kind, options) => electLeader(cluster, [...partitions], kind, options),
   });
 }

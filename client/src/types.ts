@@ -398,6 +398,29 @@ export type PartitionTrouble =
 
 export type PartitionDescription = TopicPartition & PartitionDetail;
 
+/** What became of comparing the replicas of a partition. */
+export interface VerifiedPartition extends TopicPartition {
+  readonly leader: number;
+  /** Compared from here, which all replicas have, up to what was committed when it began. */
+  readonly start: Offset;
+  readonly end: Offset;
+  /** In the order of the assignment. */
+  readonly replicas: readonly ReplicaVerdict[];
+}
+
+export interface ReplicaVerdict {
+  readonly broker: number;
+  /**
+   * `behind`: the same as far as it goes. `damaged`: its bytes do not match their own checksum. `different`: whole, and not what the
+   * leader has. `silent`: it did not answer.
+   */
+  readonly verdict: "same" | "behind" | "damaged" | "different" | "silent";
+  /** Up to here it is the leader's; what lies there is damaged or different. */
+  readonly offset: Offset;
+  /** Empty where it is the same. */
+  readonly message: string;
+}
+
 /** A partition and the brokers that shall have a replica of it, the preferred leader first. */
 export interface PartitionAssignment extends TopicPartition {
   readonly replicas: readonly number[];

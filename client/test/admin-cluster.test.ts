@@ -208,6 +208,44 @@ describe("the admin surface on several brokers", function () {
     expect(highWatermark).to.equal(-1);
   });
 
+  it("compares replicas batch by batch, and says which is damaged, different, behind or silent", async () => {
+    describing([row(0, 1, { replicas: [1, 2, 3, 4, 5] })]);
+    const whole = { nextOffsets: [10, 20, 30, 40], digests: [1, 2, 3, 4], highWatermark: 40, badOffset: -1 };
+    const told: Record<number, object> = {
+      1: whole,
+      2: { ...whole, digests: [1, 2, 9, 4] },
+      3: { ...whole, nextOffsets: [10], digests: [1], badOffset: 10 },
+    };
+    for (const { id, answers } of cluster.brokers)
+      answers.digestReplica = ({ fromOffset }) =>
+        fromOffset >= 40 ? { ...whole, nextOffsets: [], digests: [] } : (told[id] ?? {});
+    const { replicas, ...rest } = await client.admin.partitions.verify({ topic: "t", partition: 0 });
+    expect(rest).to.deep.equal({ topic: "t", partition: 0, leader: 1, start: 0, end: 40 });
+    expect(replicas.map(({ broker, verdict, offset }) => [broker, verdict, offset])).to.deep.equal([
+      [1, "same", 40],
+      [2, "different", 20],
+      [3, "damaged", 10],
+      [4, "silent", 0],
+      [5, "silent", 0],
+    ]);
+    told[2] = { ...whole, nextOffsets: [10, 20], digests: [1, 2], highWatermark: 20 };
+    told[3] = { errorCode: 9, errorMessage: "none here" };
+    for (const { id, answers } of cluster.brokers)
+      answers.digestReplica = ({ fromOffset }) => {
+        const answer = told[id] as typeof whole;
+        const from = answer.nextOffsets?.findIndex((next) => next > fromOffset) ?? 0;
+        if (answer.nextOffsets === undefined) return answer;
+        const first = from < 0 ? answer.nextOffsets.length : from;
+        return { ...answer, nextOffsets: answer.nextOffsets.slice(first), digests: answer.digests.slice(first) };
+      };
+    const again = await client.admin.partitions.verify({ topic: "t", partition: 0 });
+    expect(again.replicas.slice(0, 3).map(({ broker, verdict, offset }) => [broker, verdict, offset])).to.deep.equal([
+      [1, "same", 40],
+      [2, "behind", 20],
+      [3, "silent", 0],
+    ]);
+  });
+
   it("lists topics with the bytes of all leaders", async () => {
     for (const { id, answers } of cluster.brokers) {
       answers.listTopics = () => ({

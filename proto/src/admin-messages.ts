@@ -178,6 +178,25 @@ export interface CreateTopicsResponse {
   metadataOffset: number;
 }
 
+export interface DigestReplicaRequest {
+  topic: string;
+  partition: number;
+  fromOffset: number;
+}
+
+export interface DigestReplicaResponse {
+  errorCode: number;
+  errorMessage: string;
+  logStartOffset: number;
+  highWatermark: number;
+  /** By batch. */
+  nextOffsets: number[];
+  digests: number[];
+  /** -1: nothing that was read is bad. */
+  badOffset: number;
+  bytes: number;
+}
+
 /** By name, and by id. */
 export interface DeleteTopicsRequest {
   names: string[];
@@ -788,6 +807,7 @@ export interface AdminCalls {
   writeQuorumSnapshot: { request: WriteQuorumSnapshotRequest; response: WriteQuorumSnapshotResponse };
   transferQuorumLeader: { request: TransferQuorumLeaderRequest; response: TransferQuorumLeaderResponse };
   changeQuorumVoter: { request: ChangeQuorumVoterRequest; response: ChangeQuorumVoterResponse };
+  digestReplica: { request: DigestReplicaRequest; response: DigestReplicaResponse };
   electLeaders: { request: ElectLeadersRequest; response: ElectLeadersResponse };
   alterPartitionReassignments: {
     request: AlterPartitionReassignmentsRequest;

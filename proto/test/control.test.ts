@@ -173,6 +173,7 @@ describe("the control services", () => {
       writeQuorumSnapshot: [{}],
       transferQuorumLeader: [{ nodeId: 3 }],
       changeQuorumVoter: [{ nodeId: 3, remove: true, timeoutMs: 7 }],
+      digestReplica: [{ topic: "t", partition: 2 ** 32 - 1, fromOffset: 2 ** 53 - 1 }],
       electLeaders: [
         { unclean: true, all: false, partitions: [{ topic: "t", partition: 3 }] },
         { unclean: false, all: true, partitions: [] },

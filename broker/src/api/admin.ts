@@ -19,6 +19,7 @@ export type { HealthReport, Trouble } from "./describe-health.ts";
 export { handleDescribeHealth } from "./describe-health.ts";
 export type { BrokerOutcome } from "./drain-brokers.ts";
 export { handleDrainBrokers, handleUnregisterBroker } from "./drain-brokers.ts";
+export { handleDigestReplica } from "./digest-replica.ts";
 export type { ElectedPartition } from "./elect-leaders.ts";
 export { handleElectLeaders } from "./elect-leaders.ts";
 export type { LogDirDescription, LogDirReplica } from "./describe-log-dirs.ts";

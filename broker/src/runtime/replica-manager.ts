@@ -262,6 +262,11 @@ export class ReplicaManager {
     return Math.min(this.#topics.image.metadataOffset, this.#logs.doneUpTo);
   }
 
+  /** The log of a replica here, led or not, open or damaged. */
+  log(topic: string, partition: number): PartitionLog | undefined {
+    return this.#logs.find(topic, partition);
+  }
+
   /** Somebody doubts what a replica here has at `offset` (15.7(1)): it is read back, and what is bad is repaired. */
   suspect(topic: string, partition: number, offset: Offset): void {
     const log = this.#logs.find(topic, partition);

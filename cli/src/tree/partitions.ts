@@ -33,6 +33,14 @@ export function buildPartitions(partitions: Command, launch: Launch): void {
         (await import("../commands/partitions.ts")).describePartitions(context, { partitions: named }),
       ),
     );
+  withTraits(partitions.command("verify [topic...]"), { argument: "topic" })
+    .description("whether replicas hold the same, read by each broker from its disk; exit code 9 if not")
+    .addHelpText("after", VERIFY_HELP)
+    .action((named: string[], _options: unknown, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/partitions-verify.ts")).verifyPartitions(context, { named }),
+      ),
+    );
   withTraits(partitions.command("elect-leader"), { hasDryRun: true, argument: "partition" })
     .addArgument(new Argument("<kind>", "who is to lead").choices(["preferred", "unclean"]))
     .addArgument(
@@ -157,4 +165,10 @@ under-min-isr     fewer replicas in sync than min.insync.replicas: acks=all is r
 under-replicated  a replica is not in sync
 damaged           bytes of a replica are bad; it is repaired from the others, where there are any
 recovering        its leader may have lacked records when it was chosen, and has not recovered yet
+`;
+
+const VERIFY_HELP = `
+Names topics, or partitions such as orders:0; none: every partition. Each broker checks its own bytes and digests them, batch by batch,
+16 MiB at a time; the digests are compared. Verdicts: same; behind (the same as far as it goes); damaged, from OFFSET on, which its
+broker repairs from the leader; different from the leader though whole; silent. Beside a stopped broker: \`tidemark logs verify DIR\`.
 `;

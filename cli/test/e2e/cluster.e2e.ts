@@ -91,6 +91,31 @@ describe("tidemark as an operator", () => {
     expect((await tidemark("partitions", "elect-leader", "random")).code).to.equal(2);
   });
 
+  it("verifies replicas of topics and partitions, and knows none that is not there", async () => {
+    const { code, stdout, stderr } = await tidemark("partitions", "verify", "orders:2", "-o", "ndjson");
+    expect([code, JSON.parse(stdout.toString())]).to.deep.equal([
+      0,
+      {
+        topic: "orders",
+        partition: 2,
+        leader: 1,
+        start: 0,
+        end: 0,
+        broker: 1,
+        verdict: "same",
+        offset: 0,
+        message: "",
+      },
+    ]);
+    expect(stderr).to.include("every replica that answered is like its leader: 1 partition, 1 replica, 0 B read");
+    expect((await tidemark("partitions", "verify")).stderr).to.match(/like its leader: \d+ partitions/);
+    expect(await refusal("partitions", "verify", "nowhere")).to.include({ exitCode: 3 });
+    expect(await refusal("partitions", "verify", "orders:9")).to.include({
+      code: "UNKNOWN_TOPIC_OR_PARTITION",
+      exitCode: 3,
+    });
+  });
+
   it("describes a partition with its replicas, and refuses what is none", async () => {
     const row = await object("partitions", "describe", "orders:2");
     expect(row).to.include({ topic: "orders", partition: 2, leader: 1, highWatermark: 0, minIsr: 1 });

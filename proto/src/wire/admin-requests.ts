@@ -24,6 +24,7 @@ import type {
   DescribeTopicsRequest,
   DiagnoseBrokerRequest,
   DrainBrokersRequest,
+  DigestReplicaRequest,
   ElectedPartition,
   ElectLeadersRequest,
   ExplainPartitionRequest,
@@ -115,6 +116,7 @@ export const adminRequests = {
   writeQuorumSnapshot: message<WriteQuorumSnapshotRequest>({}),
   transferQuorumLeader: message<TransferQuorumLeaderRequest>({ nodeId: sint32(1) }),
   changeQuorumVoter: message<ChangeQuorumVoterRequest>({ nodeId: sint32(1), remove: bool(2), timeoutMs: uint32(3) }),
+  digestReplica: message<DigestReplicaRequest>({ topic: string(1), partition: uint32(2), fromOffset: uint64(3) }),
   electLeaders: message<ElectLeadersRequest>(
     { unclean: bool(1), all: bool(2), partitions: list(3, electedPartition) },
     MAX_ADMIN_ELEMENTS,

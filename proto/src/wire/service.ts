@@ -57,6 +57,7 @@ export const ADMIN_METHODS = {
   writeQuorumSnapshot: "/tidemark.v1.Admin/WriteQuorumSnapshot",
   transferQuorumLeader: "/tidemark.v1.Admin/TransferQuorumLeader",
   changeQuorumVoter: "/tidemark.v1.Admin/ChangeQuorumVoter",
+  digestReplica: "/tidemark.v1.Admin/DigestReplica",
   electLeaders: "/tidemark.v1.Admin/ElectLeaders",
   alterPartitionReassignments: "/tidemark.v1.Admin/AlterPartitionReassignments",
   listPartitionReassignments: "/tidemark.v1.Admin/ListPartitionReassignments",

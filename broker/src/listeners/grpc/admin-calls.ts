@@ -54,6 +54,7 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
     handleDescribeTopics,
     handleDiagnoseBroker,
     handleDrainBrokers,
+    handleDigestReplica,
     handleElectLeaders,
     handleExplainPartition,
     handleListReassignments,
@@ -210,6 +211,16 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
         timeoutMs,
       });
       return { voters: [...voters], metadataOffset };
+    }),
+    digestReplica: bytesCall("digestReplica", async (request) => {
+      const { code, message, nextOffsets, digests, ...read } = await handleDigestReplica(context, request);
+      return {
+        ...read,
+        errorCode: errorCode(code),
+        errorMessage: message,
+        nextOffsets: [...nextOffsets],
+        digests: [...digests],
+      };
     }),
     electLeaders: bytesCall("electLeaders", async ({ unclean, all, partitions }) => {
       const elected = await handleElectLeaders(context, unclean ? "unclean" : "preferred", all ? null : partitions);
