@@ -1,8 +1,5 @@
 /**
- * Three real brokers under faults, with clients running the whole time (testing 6):
- *
- *     npm run chaos -- [--minutes N | --faults-count N] [--seed S] [--faults a,b] [--plan FILE]
- *         [--network auto|namespaces|proxies] [--json] [--keep]
+ * Three real brokers under faults, with clients running the whole time (testing 6); `npm run chaos -- --help`.
  *
  * Prints its plan first, so that it can be replayed (--plan), then a line for each fault. At the end all is healed, every
  * partition is read to its end, all brokers are stopped, their logs are held against one another, and they are started and
@@ -38,6 +35,20 @@ const SESSION_TIMEOUT_MS = 9_000;
 /** After a fault all must be as before within this time: a session, a recovery and the way back into the ISR. */
 const HEAL_LIMIT_MS = 120_000;
 const PLAN_MAX = 2_000;
+const USAGE = `usage: npm run chaos -- [--minutes N | --faults-count N] [--seed S] [--faults a,b] [--plan FILE]
+                           [--network auto|namespaces|proxies] [--json] [--keep]
+
+Three real brokers under faults, with clients that never stop. At the end nothing acknowledged may be lost, doubled or reordered, and
+all replicas are the same. Exit code 0: so it was; 1: not so, and the folder with data, logs and history stays.
+
+  --minutes N        for so long (5)
+  --faults-count N   so many faults instead
+  --seed S           the plan that this seed draws; without it one is drawn, and printed
+  --faults a,b       these alone, of: ${FAULTS.map(({ name }) => name).join(", ")}
+  --plan FILE        the plan that a run before has printed
+  --network KIND     namespaces (root, Linux), proxies (everywhere), or auto
+  --json             one JSON object a line
+  --keep             keep the folder in any case`;
 /** Set to the kind of network once the run is wrapped. */
 const INNER = "CHAOS_INNER";
 
@@ -246,8 +257,8 @@ function faultOf(name: string): Fault {
   return found;
 }
 
-function readOptions(): Options {
-  const { values } = parseArgs({
+function parsedArguments() {
+  return parseArgs({
     options: {
       minutes: { type: "string", default: "5" },
       "faults-count": { type: "string" },
@@ -257,8 +268,25 @@ function readOptions(): Options {
       network: { type: "string", default: "auto" },
       json: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
     },
-  });
+  }).values;
+}
+
+/** Ends the process: 0 behind --help, 2 behind what cannot be meant. */
+function readOptions(): Options {
+  try {
+    const values = parsedArguments();
+    if (!values.help) return optionsOf(values);
+    process.stdout.write(`${USAGE}\n`);
+  } catch (error: unknown) {
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+    process.exit(2);
+  }
+  process.exit(0);
+}
+
+function optionsOf(values: ReturnType<typeof parsedArguments>): Options {
   const faults = values.faults.split(",").filter((name) => name !== "");
   for (const name of faults) faultOf(name);
   // A seed that nobody chose is chosen before the run is wrapped, or the plan that is printed would not be the one.
