@@ -50,6 +50,7 @@ import { ReplicaLogs } from "./replica-logs.ts";
 import { ReplicaRoles } from "./replica-roles.ts";
 import type { Replication, ReplicationHost } from "./replication.ts";
 import { RetentionJob } from "./retention-job.ts";
+import { ScrubJob } from "./scrub-job.ts";
 import type { Turn } from "./turn.ts";
 
 /** How long a stop waits for batches that are queued or wait for a sync; what is left then is answered as refused. */
@@ -103,6 +104,7 @@ export class ReplicaManager {
   readonly #readyWaits: ReadyWaits;
   readonly #reserve: DiskReserve;
   readonly #retention: RetentionJob;
+  readonly #scrub: ScrubJob;
   #isOffline = false;
 
   constructor(options: ReplicaManagerOptions, deps: ReplicaManagerDeps) {
@@ -159,6 +161,15 @@ export class ReplicaManager {
       intervalMs: options.config.current.logRetentionCheckIntervalMs,
       logs: () => this.#logs.directory?.logs() ?? [],
     });
+    this.#scrub = new ScrubJob({
+      timers,
+      logger,
+      // Memory is not read back.
+      intervalMs: medium === "memory" ? 0 : options.config.current.scrubIntervalMs,
+      bytesPerSecond: () => options.config.current.scrubBytesPerSecond,
+      logs: () => this.#logs.directory?.logs() ?? [],
+      onFound: (log, damage) => this.#damaged.found(log, damage),
+    });
     options.config.onChange(() => this.#reconfigureAll());
   }
 
@@ -211,6 +222,7 @@ export class ReplicaManager {
     this.#roles.replication?.onLed();
     await this.#logs.settled();
     this.#retention.start();
+    this.#scrub.start();
   }
 
   /**
@@ -222,6 +234,7 @@ export class ReplicaManager {
     this.#logs.stop();
     this.#roles.stop();
     await this.#retention.stop();
+    await this.#scrub.stop();
     await this.#logs.settledWithin(DRAIN_MS);
     await this.#drained();
     this.#endRoles("NOT_LEADER_OR_FOLLOWER");
