@@ -189,7 +189,7 @@ function placed(): object[] {
       gridPos,
       fieldConfig: { defaults: { unit, thresholds: { mode: "absolute", steps } }, overrides: [] },
       targets: queries.map(([expr, legendFormat], query) => ({
-        refId: "ABCDEF".charAt(query),
+        refId: String.fromCharCode(65 + query),
         expr,
         legendFormat,
       })),
