@@ -32,3 +32,5 @@ export type { TopicList, TopicSummary } from "./list-topics.ts";
 export { handleListTopics } from "./list-topics.ts";
 export type { Reassignment, ReassignmentOutcome } from "./reassign-partitions.ts";
 export { handleAlterReassignments, handleListReassignments, handlePlanReassignments } from "./reassign-partitions.ts";
+export type { EventSink, EventWish } from "./watch-events.ts";
+export { EventWatch } from "./watch-events.ts";

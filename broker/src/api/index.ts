@@ -22,8 +22,6 @@ export { FetchStream } from "./fetch.ts";
 export type { Metadata, MetadataRequest, MetadataTopic } from "./get-metadata.ts";
 export type { MetadataSink } from "./watch-metadata.ts";
 export { MetadataWatch } from "./watch-metadata.ts";
-export type { EventSink, EventWish } from "./watch-events.ts";
-export { EventWatch } from "./watch-events.ts";
 export type { TimelineEntry } from "../runtime/index.ts";
 export { handleGetMetadata, partitionCode } from "./get-metadata.ts";
 export { handleInitProducerId } from "./init-producer-id.ts";

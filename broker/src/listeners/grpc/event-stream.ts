@@ -1,7 +1,6 @@
 /** One stream of the cluster's events (admin.proto, `WatchEvents`): one request in, events out. */
 import { type WireClusterEvent, watchEvents } from "@tidemark/proto";
-import { EventWatch } from "../../api/index.ts";
-import type { ApiError, EventSink, TimelineEntry } from "../../api/index.ts";
+import type { AdminUseCases, ApiError, EventSink, EventWatch, TimelineEntry } from "../../api/index.ts";
 import { errorOf } from "./door-context.ts";
 import type { DoorContext } from "./door-context.ts";
 import type { StreamCall, StreamListener } from "./stream-call.ts";
@@ -15,11 +14,15 @@ export class EventStream implements StreamListener, EventSink {
   readonly #watch: EventWatch;
   readonly #onClosed: (stream: EventStream) => void;
 
-  constructor(call: StreamCall, context: DoorContext, onClosed: (stream: EventStream) => void) {
+  constructor(
+    call: StreamCall,
+    { context, useCases }: { readonly context: DoorContext; readonly useCases: AdminUseCases },
+    onClosed: (stream: EventStream) => void,
+  ) {
     this.#call = call;
     this.#context = context;
     this.#onClosed = onClosed;
-    this.#watch = new EventWatch(context, this);
+    this.#watch = new useCases.EventWatch(context, this);
     call.listen(this);
   }
 

@@ -21,7 +21,14 @@ import {
   GRPC_MAX_SEND_BYTES,
   type ErrorName,
 } from "@tidemark/proto";
-import { ApiError, ConnectionLimits, type ConnectionLimitsOptions, isLoopback, Refusals } from "../../api/index.ts";
+import {
+  ApiError,
+  ConnectionLimits,
+  type ConnectionLimitsOptions,
+  isLoopback,
+  loadAdmin,
+  Refusals,
+} from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
 import { Admin } from "./admin.ts";
 import { BusyAddressError } from "./busy-address-error.ts";
@@ -346,9 +353,10 @@ export class GrpcDoor {
   }
 
   async #startEvents(call: StreamCall): Promise<void> {
-    const { EventStream } = await import("./event-stream.ts");
+    const [{ EventStream }, useCases] = await Promise.all([import("./event-stream.ts"), loadAdmin()]);
+    const parts = { context: this.#context, useCases };
     if (this.#mayStart(call))
-      this.#watchStreams.add(new EventStream(call, this.#context, (ended) => this.#watchStreams.delete(ended)));
+      this.#watchStreams.add(new EventStream(call, parts, (ended) => this.#watchStreams.delete(ended)));
   }
 
   #mayStart(call: StreamCall): boolean {
