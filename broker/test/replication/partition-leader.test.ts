@@ -21,6 +21,33 @@ describe("PartitionLeader", () => {
     expect(core.admitAcksAll()).to.equal(null);
   });
 
+  it("tells who holds the watermark and what keeps whom out of the ISR, as of now (15.6)", () => {
+    const bench = new LeaderBench({ membership: membership({ isr: [1, 2] }), highWatermark: 50 });
+    bench.hear(2, 60);
+    bench.hear(3, 40);
+    const view = bench.core.view(asMs(bench.now));
+    expect(view).to.deep.include({
+      highWatermark: 60,
+      logEndOffset: 100,
+      endOffset: 100,
+      isr: [1, 2],
+      proposedIsr: null,
+    });
+    const told = view.followers.map(({ brokerId, endOffset, isWaitedFor, bar }) => [
+      brokerId,
+      endOffset,
+      isWaitedFor,
+      bar,
+    ]);
+    expect(told).to.deep.equal([
+      [2, 60, true, "behind"],
+      [3, 40, false, "behind"],
+    ]);
+    bench.hear(3, 100);
+    expect(bench.core.view(asMs(bench.now)).proposedIsr).to.deep.equal([1, 2, 3]);
+    expect(bench.core.view(asMs(bench.now)).followers.at(-1)).to.include({ isProposed: true, isWaitedFor: true });
+  });
+
   it("ignores metadata of an older partition epoch (7(7))", () => {
     const bench = new LeaderBench({ membership: membership({ epoch: 5 }) });
     bench.apply({ isr: [1], epoch: 4 });

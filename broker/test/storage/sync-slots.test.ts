@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { SeededRandom } from "../../src/base/index.ts";
 import { SimWorld } from "../../src/sim/index.ts";
+import type { Clock } from "../../src/ports/index.ts";
 import { SyncSlots } from "../../src/storage/sync-slots.ts";
 
 describe("sync slots", () => {
@@ -53,5 +54,22 @@ describe("sync slots", () => {
       hasBegun = true;
     });
     expect(hasBegun).to.equal(true);
+  });
+
+  it("tell how the disk keeps up: what runs now, and the last minute, not what was before (15.6)", () => {
+    let now = 0;
+    const slots = new SyncSlots({ monotonicNow: () => now, wallNow: () => now } as unknown as Clock, 2);
+    const releases: (() => void)[] = [];
+    const begin = (): void => slots.run((release) => void releases.push(release));
+    begin();
+    now = 400;
+    expect(slots.pace).to.deep.equal({ count: 0, meanMs: 0, worstMs: 0, runningMs: 400 });
+    releases.shift()?.();
+    begin();
+    now = 500;
+    releases.shift()?.();
+    expect(slots.pace).to.deep.equal({ count: 2, meanMs: 250, worstMs: 400, runningMs: 0 });
+    now += 61_000;
+    expect(slots.pace).to.deep.equal({ count: 0, meanMs: 0, worstMs: 0, runningMs: 0 });
   });
 });
