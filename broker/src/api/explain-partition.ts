@@ -17,9 +17,10 @@ import {
   replicationFactorOf,
   type TopicImage,
 } from "../metadata/index.ts";
-import type { BrokerStanding, OpenInquiry, PlacedEvent, ReplicaExplanation } from "../runtime/index.ts";
+import type { BrokerStanding, OpenInquiry, PlacedEvent } from "../runtime/index.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { controllerOf } from "./describe-cluster.ts";
+import { explainReplica, type ReplicaExplanation } from "./explain-replica.ts";
 
 export interface PartitionExplanation {
   readonly brokerId: number;
@@ -94,6 +95,7 @@ export function handleExplainPartition(
   }
   const { replicas } = context;
   const { syncPace } = replicas;
+  const here = replicas.replicaOf(topic, number);
   return {
     brokerId,
     metadataOffset,
@@ -104,7 +106,7 @@ export function handleExplainPartition(
     countsSynced: isSyncedTopic(topic),
     brokers: brokersOf(context, topic, image),
     candidates: image.leaderId < 0 ? candidatesOf(image, cluster.brokers) : [],
-    replica: replicas.explain(topic, number),
+    replica: here === null ? null : explainReplica(here),
     isFull: replicas.isFull,
     syncRunningMs: syncPace?.runningMs ?? 0,
     syncMeanMs: syncPace?.meanMs ?? 0,

@@ -45,7 +45,6 @@ import { deadlineAfter } from "./purgatory.ts";
 import type { Purgatory } from "./purgatory.ts";
 import type { TopicIdentity } from "./ready-wait.ts";
 import { ReadyWaits } from "./ready-waits.ts";
-import { explainReplica, type ReplicaExplanation } from "./replica-explanation.ts";
 import { ReplicaLogs } from "./replica-logs.ts";
 import { ReplicaRoles } from "./replica-roles.ts";
 import type { Replication, ReplicationHost } from "./replication.ts";
@@ -90,6 +89,15 @@ export interface HostedReplica {
   readonly partition: number;
   readonly bytes: number;
   readonly logEndOffset: number;
+}
+
+/** A replica on this broker with its role. */
+export interface ReplicaHere {
+  readonly log: PartitionLog;
+  readonly led: Partition | undefined;
+  readonly followed: FollowedPartition | undefined;
+  /** Since a change of its ISR was proposed that is not over; -1 = there is none. */
+  readonly proposalAgeMs: number;
 }
 
 export class ReplicaManager {
@@ -295,13 +303,13 @@ export class ReplicaManager {
     return { replicas, ...this.#damaged.counts };
   }
 
-  /** The replica of this partition here; null: there is none, or its log is not open. */
-  explain(topic: TopicImage, number: number): ReplicaExplanation | null {
+  /** The replica of this partition here, for whoever asks why (15.6); null: there is none, or its log is not open. */
+  replicaOf(topic: TopicImage, number: number): ReplicaHere | null {
     const log = this.#logs.find(topic.name, number);
     if (log === undefined || log.topicId !== topic.topicId) return null;
     const led = this.#led.find(topic.name, number);
     const followed = this.#roles.followed.find(topic.name, number);
-    return explainReplica(log, led, followed, led === undefined ? -1 : this.#roles.proposalAgeMs(led));
+    return { log, led, followed, proposalAgeMs: led === undefined ? -1 : this.#roles.proposalAgeMs(led) };
   }
 
   /** What the controller asks of partitions without a leader (9(3)). Throws before the logs are open: it would say that there are none. */

@@ -470,6 +470,8 @@ describe("the admin surface of the SDK", () => {
     expect(await refusal(logs.dirs({ broker: 5 }).next())).to.include({ kafkaCode: 102 });
     expect(await client.admin.health()).to.deep.equal({
       healthy: true,
+      cause: null,
+      troubles: [],
       reasons: [],
       controller: 1,
       brokersDown: [],

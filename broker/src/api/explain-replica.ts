@@ -1,9 +1,6 @@
 /** What this broker can tell of its own replica of a partition when it is asked why something is as it is (semantics 15.6). */
 import type { LeaderView } from "../replication/index.ts";
-import type { PartitionLog } from "../storage/index.ts";
-import { countsSynced } from "./durability.ts";
-import type { FollowedPartition } from "./followed-partition.ts";
-import type { Partition } from "./partition.ts";
+import type { ReplicaHere } from "../runtime/index.ts";
 
 export interface ReplicaExplanation {
   /** `none`: its log is open and takes no part: damaged, stopped, or nobody leads. */
@@ -36,12 +33,7 @@ export interface ReplicaDamage {
   readonly reason: string;
 }
 
-export function explainReplica(
-  log: PartitionLog,
-  led: Partition | undefined,
-  followed: FollowedPartition | undefined,
-  proposalAgeMs: number,
-): ReplicaExplanation {
+export function explainReplica({ log, led, followed, proposalAgeMs }: ReplicaHere): ReplicaExplanation {
   const damage = log.damage ?? log.rot;
   return {
     role: led !== undefined ? "leader" : followed !== undefined ? "follower" : "none",
@@ -50,7 +42,7 @@ export function explainReplica(
     writtenEndOffset: log.writtenEndOffset,
     syncedEndOffset: Math.min(log.syncedEndOffset, log.writtenEndOffset),
     highWatermark: led?.highWatermark ?? log.highWatermark,
-    countsSynced: countsSynced(log.config.durability),
+    countsSynced: log.config.durability === "group-commit" || log.config.durability === "fsync-each",
     damage: damage === null ? null : { offset: damage.offset, path: damage.path, reason: damage.reason },
     isRepairing: log.isRepairing,
     lag: followed?.lag ?? -1,
