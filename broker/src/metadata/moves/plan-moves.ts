@@ -5,6 +5,8 @@
  *     1. what must leave: replicas on brokers that are drained, or that are not among those asked for, go to where fewest are
  *     2. spread (balance): where two replicas share a rack or host and need not, one moves
  *     3. balance: from the broker with most to the one with fewest, until they differ by at most one
+ *     4. leaders (balance): replicas of a partition change places in its list, which moves no data, until brokers differ in preferred
+ *        leaders by as little as that allows
  *
  * A move takes one replica's place in the list, so that leaders go along with replicas; among equal choices it is the one that evens out
  * preferred leaders, then each topic. Rack and host spread is never made worse but where no other broker is left.
@@ -65,6 +67,7 @@ export function planMoves(image: ClusterImage, request: PlanRequest): MovePlan {
   if (request.isBalanced) {
     plan.spread();
     plan.balance();
+    plan.evenLeaders();
   }
   return { ok: true, moves: plan.moves, loads: plan.loads };
 }
@@ -186,6 +189,44 @@ class Plan {
     }
   }
 
+  /** Along a chain of exchanges from a broker that leads two more than the one at its end; each takes one from the first. */
+  evenLeaders(): void {
+    for (;;) {
+      const byLeaders = [...this.#targets].sort((a, b) => b.leaders - a.leaders || a.brokerId - b.brokerId);
+      const chain = byLeaders.map((from) => this.#leaderChain(from)).find((found) => found !== null);
+      if (chain === undefined) return;
+      for (const { placement, to } of chain) this.#prefer(placement, to);
+    }
+  }
+
+  /** Breadth first, so that as few partitions as possible change their order. */
+  #leaderChain(from: Seat): readonly { readonly placement: Placement; readonly to: Seat }[] | null {
+    const cameBy = new Map<Seat, { readonly placement: Placement; readonly before: Seat }>();
+    const queue = [from];
+    for (const at of queue) {
+      if (from.leaders - at.leaders >= 2) return chainTo(at, cameBy);
+      for (const placement of at.hosted) {
+        const [first, ...others] = placement.replicas;
+        if (first !== at.brokerId) continue;
+        for (const id of others) {
+          const next = this.#seats.get(id);
+          if (next?.isTarget !== true || next === from || cameBy.has(next)) continue;
+          cameBy.set(next, { placement, before: at });
+          queue.push(next);
+        }
+      }
+    }
+    return null;
+  }
+
+  #prefer(placement: Placement, to: Seat): void {
+    const [first = -1] = placement.replicas;
+    const place = placement.replicas.indexOf(to.brokerId);
+    for (const id of placement.replicas) this.#unseat(id, placement);
+    placement.replicas = placement.replicas.with(0, to.brokerId).with(place, first);
+    for (const id of placement.replicas) this.#seat(id, placement);
+  }
+
   /** From as full a broker to as empty a one as there is something to move between. */
   #nextStep(): { readonly placement: Placement; readonly from: Seat; readonly to: Seat } | null {
     // Where nobody would get anything a broker that is away, or full, keeps what it has.
@@ -256,6 +297,17 @@ class Plan {
     seat.topics.set(placement.topic, (seat.topics.get(placement.topic) ?? 0) - 1);
     if (placement.replicas[0] === brokerId) seat.leaders -= 1;
   }
+}
+
+/** From the end back to the beginning: the last exchange frees the place of the one before. */
+function chainTo(
+  end: Seat,
+  cameBy: ReadonlyMap<Seat, { readonly placement: Placement; readonly before: Seat }>,
+): readonly { readonly placement: Placement; readonly to: Seat }[] {
+  const chain: { placement: Placement; to: Seat }[] = [];
+  for (let step = cameBy.get(end), to = end; step !== undefined; to = step.before, step = cameBy.get(to))
+    chain.push({ placement: step.placement, to });
+  return chain;
 }
 
 /** Above any difference within a topic. */
