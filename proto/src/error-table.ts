@@ -88,7 +88,7 @@ export const ERROR_ROWS = [
   ["TOPIC_ALREADY_EXISTS", 36, G.ALREADY_EXISTS, "final", "", "The topic exists already.", "Use another name, or create it only if it does not exist."],
   ["INVALID_PARTITIONS", 37, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "The number of partitions is not valid.", "Use at least 1, and more than there are when adding."],
   ["INVALID_REPLICATION_FACTOR", 38, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "The replication factor is below 1 or above the number of brokers.", "Use at most as many replicas as there are brokers."],
-  ["INVALID_REPLICA_ASSIGNMENT", 39, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "The replica assignment is not valid.", "Name partitions from 0 without gaps, each with the same number of different brokers."],
+  ["INVALID_REPLICA_ASSIGNMENT", 39, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "The replica assignment is not valid.", "Name living brokers, each once; for new partitions as many for each, and none left out."],
   ["INVALID_CONFIG", 40, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "A configuration key or value is not valid.", "See docs/configuration.md for keys and ranges."],
   ["NOT_CONTROLLER", 41, G.UNAVAILABLE, "retry", "", "No controller is known at the moment.", "Retry."],
   ["INVALID_REQUEST", 42, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "The request is malformed or contradicts itself.", "The message says which field; the client's library writes the request."],

@@ -33,7 +33,7 @@ export async function drainBroker(context: CommandContext, request: DrainRequest
       await partitions.reassign(late, callOptions(context));
       await partitions.untilReassigned(late, callOptions(context));
     }
-    note(context, `broker ${id} has no replicas; to remove it, stop it, then: tidemark cluster remove ${id}`);
+    note(context, `broker ${id} has no replicas; \`tidemark cluster remove ${id}\` says what is left to do`);
   });
   return ExitCode.OK;
 }
