@@ -354,7 +354,7 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
       },
       {
         file: "replication/partition-leader.js",
-        from: "return follower.isCaughtUp(this.#logEndOffset, this.#lagTimeMaxMs, now) && this.#isEligible(follower);",
+        from: "return follower.isCaughtUp(this.#logEndOffset, withinMs, now) && this.#isEligible(follower);",
         to: "return false;",
       },
     ],
