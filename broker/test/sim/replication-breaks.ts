@@ -49,8 +49,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     [
       {
         file: "replication/partition-leader.js",
-        from: "Math.max(this.#highWatermark, this.epochStartOffset)",
-        to: "this.#highWatermark",
+        from: "endOffset >= this.#highWatermark && endOffset >= this.epochStartOffset",
+        to: "endOffset >= this.#highWatermark",
       },
     ],
     2000,
@@ -454,7 +454,7 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
   ),
   ofMoves(
     "a new target drops at once what an older one has filled (13(6))",
-    1,
+    3,
     "const isKept = (brokerId) => origin.includes(brokerId) || this.#counts(brokerId);",
     "const isKept = (brokerId) => origin.includes(brokerId);",
   ),
