@@ -125,7 +125,7 @@ export function clusterEvents(
     events.push({ type: "topic-created", topic: name, partitions: partitions.length });
   for (const { name } of delta.topicsDeleted) events.push({ type: "topic-deleted", topic: name });
   for (const record of records) if (record.type === "configChanged") events.push(configEvent(before, after, record));
-  if (delta.partitionsChanged.length > 0) events.push(...partitionEvents(before, after, delta, records));
+  if (delta.partitionsChanged.length > 0) partitionEvents(events, before, after, delta, records);
   return events;
 }
 
@@ -212,12 +212,14 @@ interface Around {
   readonly choice: LeaderChoice | null;
 }
 
-function* partitionEvents(
+/** Into one array: the end of a broker changes thousands of partitions. */
+function partitionEvents(
+  events: ClusterEvent[],
   before: ClusterImage,
   after: ClusterImage,
   { partitionsChanged }: MetadataDelta,
   records: readonly MetadataRecord[],
-): Iterable<ClusterEvent> {
+): void {
   const choices = choicesOf(records);
   const added = new Map<string, number>();
   for (const { topic: name, partition } of partitionsChanged) {
@@ -227,11 +229,11 @@ function* partitionEvents(
     const was = before.topicsById.get(topic.topicId)?.partitions[partition];
     if (was === undefined) added.set(name, (added.get(name) ?? 0) + 1);
     else {
-      const choice = choices.get(`${topic.topicId} ${partition}`) ?? null;
-      yield* eventsOf(was, now, { before, after, topic, choice });
+      const choice = choices.size === 0 ? null : (choices.get(`${topic.topicId} ${partition}`) ?? null);
+      addEvents(events, was, now, { before, after, topic, choice });
     }
   }
-  for (const [topic, partitions] of added) yield { type: "partitions-added", topic, partitions };
+  for (const [topic, partitions] of added) events.push({ type: "partitions-added", topic, partitions });
 }
 
 function choicesOf(records: readonly MetadataRecord[]): Map<string, LeaderChoice> {
@@ -244,24 +246,25 @@ function choicesOf(records: readonly MetadataRecord[]): Map<string, LeaderChoice
   return choices;
 }
 
-function* eventsOf(was: PartitionImage, now: PartitionImage, around: Around): Iterable<PartitionEvent> {
-  const { topic, choice } = around;
-  const place = { topic: topic.name, partition: now.partition };
-  if (choice === "unclean" || now.leaderId !== was.leaderId) {
-    const { leaderId, leaderEpoch } = now;
-    const change = { ...place, leaderId, leaderBefore: was.leaderId, leaderEpoch };
-    if (choice === "unclean") yield { type: "unclean-election", ...change, reason: "unclean" };
-    else yield { type: "leader-changed", ...change, reason: whyLed(was, now, around) };
+function addEvents(events: ClusterEvent[], was: PartitionImage, now: PartitionImage, around: Around): void {
+  const { choice } = around;
+  const topic = around.topic.name;
+  const { partition, leaderId, leaderEpoch, isr } = now;
+  if (choice === "unclean" || leaderId !== was.leaderId) {
+    const type = choice === "unclean" ? "unclean-election" : "leader-changed";
+    const reason = choice === "unclean" ? "unclean" : whyLed(was, now, around);
+    events.push({ type, topic, partition, leaderId, leaderBefore: was.leaderId, leaderEpoch, reason });
   }
   const reassignment = reassignmentOf(was, now);
-  if (reassignment !== null) yield { ...reassignment, ...place };
-  if (isSameList(was.isr, now.isr)) return;
-  const left = was.isr.find((id) => !now.isr.includes(id));
-  const lists = { ...place, isr: now.isr, isrBefore: was.isr };
-  if (left !== undefined) yield { type: "isr-shrunk", ...lists, reason: whyGone(left, now, around) };
-  else if (now.isr.length > was.isr.length) {
-    const isElected = was.isr.length === 0 && now.isr.length === 1 && now.leaderId === now.isr[0];
-    yield { type: "isr-expanded", ...lists, reason: isElected ? "elected" : "caught-up" };
+  if (reassignment !== null) events.push({ ...reassignment, topic, partition });
+  if (isSameList(was.isr, isr)) return;
+  const left = was.isr.find((id) => !isr.includes(id));
+  if (left !== undefined) {
+    events.push({ type: "isr-shrunk", topic, partition, isr, isrBefore: was.isr, reason: whyGone(left, now, around) });
+  } else if (isr.length > was.isr.length) {
+    const isElected = was.isr.length === 0 && isr.length === 1 && leaderId === isr[0];
+    const reason = isElected ? "elected" : "caught-up";
+    events.push({ type: "isr-expanded", topic, partition, isr, isrBefore: was.isr, reason });
   }
 }
 
@@ -275,6 +278,7 @@ function reassignmentOf(
   readonly adding: readonly number[];
   readonly removing: readonly number[];
 } | null {
+  if (was.replicas === now.replicas && !isReassigning(was) && !isReassigning(now)) return null;
   const target = targetOf(now);
   if (isReassigning(now)) {
     const { addingReplicas: adding, removingReplicas: removing } = now;
