@@ -52,6 +52,7 @@ export const CAUSES: Readonly<Record<string, string>> = {
   REBALANCE_IN_PROGRESS: "A member of the group joined or left.",
   REASSIGNMENT_IN_PROGRESS: "Replicas of the partition are being moved.",
   RECORD_LIST_TOO_LARGE: "segment.bytes is smaller than max.message.bytes.",
+  REPLICA_NOT_AVAILABLE: "The broker is no replica of the partition, or its log is being opened.",
   REQUEST_TIMED_OUT: "The broker or its disk is overloaded, or replicas do not keep up.",
   SASL_AUTHENTICATION_FAILED: "The user name or password is wrong, or the user was deleted.",
   THROTTLING_QUOTA_EXCEEDED: "The client asks for more, or faster, than it is allowed to.",
