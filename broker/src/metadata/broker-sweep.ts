@@ -79,8 +79,9 @@ export function afterBrokerChange(partition: PartitionImage, brokerId: number, a
  */
 export function afterDamage(partition: PartitionImage, brokerId: number, around: Surroundings): PartitionImage | null {
   const { isr, elr, leaderId } = partition;
-  const candidates = candidatesOf(partition, around.brokers).filter((id) => !isKnownDamaged(id, partition, around));
-  const copies = [...isr, ...elr, ...candidates];
+  // In page-cache mode a member of the last ISR may have lost its tail since, and this one is all there is of it (9(1)).
+  const candidates = around.isSynced ? candidatesOf(partition, around.brokers) : [];
+  const copies = [...isr, ...elr, ...candidates.filter((id) => !isKnownDamaged(id, partition, around))];
   // Also where it is in neither of them: of the last ISR it may be the one whose records are left.
   if (copies.every((id) => id === brokerId)) return null;
   const isCounted = isr.includes(brokerId) || elr.includes(brokerId);

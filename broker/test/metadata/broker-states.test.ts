@@ -247,6 +247,32 @@ describe("damage at run time (15.7(2), 15.7(4))", () => {
     expect(report(bench, 2), "3 has it all").to.equal("NONE");
   });
 
+  describe("where only a member of the last ISR could stand in", () => {
+    const alone = (durability: string): ClusterBench => {
+      const bench = three({ "tidemark.durability": durability });
+      bench.fence(3);
+      bench.restart(2, "unclean");
+      bench.beat(2);
+      expect(bench.state()).to.equal("1 [1] / [] / [1,2]");
+      return bench;
+    };
+
+    it("takes the replica out in a synced mode: that member has what was committed", () => {
+      const bench = alone("group-commit");
+      expect(report(bench, 1)).to.equal("NONE");
+      expect(bench.state()).to.equal("-1 [] / [] / [1,2]");
+    });
+
+    it("leaves it in page-cache mode, until the other is in sync: that one may have lost its tail", () => {
+      const bench = alone("page-cache");
+      expect(report(bench, 1)).to.equal("ELIGIBLE_LEADERS_NOT_AVAILABLE");
+      expect(bench.state()).to.equal("1 [1] / [] / [1,2]");
+      expect(bench.alter([1, 2])).to.equal("NONE");
+      expect(report(bench, 1)).to.equal("NONE");
+      expect(bench.state()).to.equal("2 [2] / [] / [1,2]");
+    });
+  });
+
   it("begins a leader epoch, for a follower too: what its leader knows of it counts no more (7(3), 7(6))", () => {
     const bench = three();
     const { leaderEpoch } = bench.partition();
