@@ -188,6 +188,8 @@ export class PartitionFollower<Records> {
     if (startAt === null || startAt <= this.#log.durableLogStartOffset) {
       return [{ kind: "append", answer, restartAt: null, startAt: null }];
     }
+    // It was deleted while the leader read it, and a log cannot begin beyond its end: the next answer says where to begin anew.
+    if (startAt > this.#log.logEndOffset) return this.#waitFor("OFFSET_OUT_OF_RANGE");
     return [...this.#advance(answer), { kind: "append", answer, restartAt: null, startAt }];
   }
 

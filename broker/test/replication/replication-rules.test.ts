@@ -641,6 +641,19 @@ describe("Rules of the follower", () => {
     it("nor does one that is durable here", () => {
       expect(appends(begun(50).records(70, { highWatermark: 50, logStart: 50 }))).to.deep.equal([null]);
     });
+
+    it("one that has moved beyond the own log end meanwhile can never be durable here: it asks again, and is told so", () => {
+      for (const isToldFirst of [false, true]) {
+        const bench = begun(0);
+        // The end of the read that brings the records is when it hears of it, or a word about marks before.
+        if (isToldFirst) bench.records(null, { highWatermark: 80, logStart: 65 });
+        expect(bench.records(70, { highWatermark: 80, logStart: 65 })).to.deep.equal([
+          { kind: "retryLater", cause: "OFFSET_OUT_OF_RANGE" },
+        ]);
+        expect(kinds(bench.core.onRetry())).to.deep.equal(["ask"]);
+        expect(bench.refused("OFFSET_OUT_OF_RANGE", 65, 80)[0]).to.deep.equal({ kind: "restart", at: 65 });
+      }
+    });
   });
 
   it("5.3(6), P45: cuts below its high watermark only for an unclean choice newer than all it has", () => {

@@ -638,6 +638,30 @@ describe("replication: settings and deletions", () => {
     sameBytes(bench);
   });
 
+  it("begins anew where the leader deletes beyond the log end of a follower whose first read is under way", async () => {
+    const bench = await ReplicationBench.open({ overrides: { ...PAGE_CACHE, "segment.bytes": "10000" } });
+    for (let i = 0; i < 6; i++) await put(bench, 1, `r${i}`.padEnd(3_000, "."));
+    bench.kill(3);
+    bench.fence(3);
+    for (let i = 6; i < 12; i++) await put(bench, 1, `r${i}`.padEnd(3_000, "."));
+    // What it wrote in another life a leader has not in memory, and what is not in its last segment it reads off the loop.
+    bench.kill(2);
+    await bench.start(2);
+    await bench.until("it is back", () => bench.isr().includes(2));
+    bench.change({ leaderId: 2 });
+    const slow = { operation: "read", effect: "stall", path: LOG_FILE, stallMs: 200, times: 100 } as const;
+    const fault = bench.node(2).disk.faults.add(slow);
+    await bench.start(3);
+    await bench.until("the read is under way", () => fault.firedCount > 0);
+    const deleted = bench
+      .node(2)
+      .led()
+      .deleteRecordsBefore(asOffset(9), asMs(bench.world.nowMs + 10_000));
+    await bench.until("in sync", () => bench.isr().includes(3));
+    expect(await bench.drive(deleted)).to.equal(true);
+    expect([bench.node(3).log().logStartOffset, bench.node(3).log().logEndOffset]).to.deep.equal([9, 12]);
+  });
+
   it("DeleteRecords does not wait for a replica that is fenced, and says so of one that is not in time", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
     for (let i = 0; i < 10; i++) await put(bench, 1, `r${i}`);
