@@ -245,6 +245,11 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     this.#held.delete(seat);
     const { view, sentTo: offset } = seat;
     if (view === null) return;
+    // It watched nothing meanwhile, and so nobody told it that this leadership is over, or the log deleted with its topic.
+    if (this.#deps.find(seat.topicId, seat.partition, seat.leaderEpoch).partition !== view.led) {
+      this.#stop(seat);
+      return this.#refuse(seat, "NOT_LEADER_OR_FOLLOWER");
+    }
     this.#lastSubscription += 1;
     seat.subscriptionId = this.#lastSubscription;
     this.#bySubscription.set(seat.subscriptionId, seat);

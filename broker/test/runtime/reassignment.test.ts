@@ -149,6 +149,44 @@ describe("the throttle of a reassignment", () => {
     });
   }
 
+  describe("of a leader that holds one back", () => {
+    async function holding(): Promise<ReplicationBench> {
+      const rate = {
+        "leader.replication.throttled.rate": String(MIB / 4),
+        "replica.fetch.response.max.bytes": "131072",
+      };
+      const bench = await open(rate);
+      for (let i = 0; i < 32; i++) await put(bench, 1, "x".repeat(64 * 1024) + String(i));
+      bench.reassign([1, 2, 3, 4]);
+      await bench.world.runFor(600);
+      expect(bench.node(4).log().logEndOffset, "begun, and not done").to.be.within(1, 20);
+      // What it has asked for stands.
+      bench.node(4).isMetadataHeld = true;
+      return bench;
+    }
+
+    it("reads nothing for it from a log that is deleted with its topic", async () => {
+      const bench = await holding();
+      bench.commit({ type: "topicDeleted", topicId: topicIdOf(1) });
+      await bench.world.runFor(2_000);
+      expect(bench.node(1).faults).to.deep.equal([]);
+      expect(directories(bench, 1)).to.deep.equal([]);
+    });
+
+    it("sends it nothing more as of a leader epoch that is over", async () => {
+      const bench = await holding();
+      bench.change({ leaderId: 2 });
+      bench.change({ leaderId: 1 });
+      for (let i = 0; i < 4; i++) await put(bench, 1, "later");
+      const { logEndOffset } = bench.node(4).log();
+      await bench.world.runFor(20_000);
+      expect(bench.node(4).log().logEndOffset).to.equal(logEndOffset);
+      bench.release(4);
+      await bench.until("in sync in the new one", () => bench.isr().includes(4), 20_000);
+      expect(bench.bytes(4).equals(bench.bytes(1))).to.equal(true);
+    });
+  });
+
   it("ends with its setting, and does not count a replica that comes back", async () => {
     const bench = await open({ "follower.replication.throttled.rate": "1024" });
     const big = "x".repeat(64 * 1024);
