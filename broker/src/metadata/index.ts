@@ -53,7 +53,7 @@ export { alterPartitions } from "./alter-partitions.ts";
 export { balanceLeaders, ChosenLeaders, electLeaders } from "./elect-leaders.ts";
 export type { InquiryKind, LogEnd } from "./longest-log.ts";
 export { counts, longestLog, needsInquiry, whomToAsk } from "./longest-log.ts";
-export { recoveredImage } from "./recovered-image.ts";
+export { isAcrossRecovery, recoveredImage } from "./recovered-image.ts";
 export { reportDamage } from "./report-damage.ts";
 export { effectiveMinIsr, isSyncedTopic, replicationFactorOf } from "./min-isr.ts";
 export { candidatesOf, isDamaged, isReassigning, isUsable, originOf, targetOf } from "./partition-rules.ts";

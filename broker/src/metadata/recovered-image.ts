@@ -42,6 +42,14 @@ export function recoveredImage(image: ClusterImage, survivor: SurvivingNode): Cl
   };
 }
 
+/**
+ * Whether a recovery lies between two leader epochs of one partition. What the metadata says of its replicas as of the later one may then be
+ * older than what a broker knew as of the earlier one: a log that it does not place there is kept, and not deleted.
+ */
+export function isAcrossRecovery(earlier: number, later: number): boolean {
+  return earlier >= 0 && Math.floor(earlier / LEAP) < Math.floor(later / LEAP);
+}
+
 function waiting(partition: PartitionImage, { nodeId, directoryId }: SurvivingNode): PartitionImage {
   const { replicas, leaderEpoch, partitionEpoch } = partition;
   const isHereAlone = replicas.length === 1 && replicas[0] === nodeId;

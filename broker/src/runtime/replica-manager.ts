@@ -15,6 +15,7 @@ import type { ErrorName } from "@tidemark/proto";
 import type { Histogram, Offset } from "../base/index.ts";
 import { asPartitionId } from "../base/index.ts";
 import type { LiveConfig } from "../config/index.ts";
+import { isAcrossRecovery } from "../metadata/index.ts";
 import type {
   ClusterImage,
   MetadataDelta,
@@ -395,6 +396,7 @@ export class ReplicaManager {
 
   /** One applied entry. Called in order, in the stretch that applied it. */
   onMetadata(delta: MetadataDelta, image: ClusterImage): void {
+    const before = this.#topics.image;
     this.#topics.image = image;
     for (const topic of delta.topicsDeleted) {
       this.#forget(topic);
@@ -414,7 +416,8 @@ export class ReplicaManager {
       const partition = topic?.partitions[number];
       if (topic === undefined || partition === undefined) continue;
       if (this.#topics.hosts(partition)) this.#followPartition(topic, partition);
-      else if (this.#logs.has(topic, number)) this.#giveUp(topic, number);
+      else if (this.#logs.has(topic, number))
+        this.#giveUp(topic, partition, before.topicsById.get(topic.topicId)?.partitions[number]?.leaderEpoch ?? -1);
     }
     for (const name of new Set(delta.partitionsChanged.map(({ topic }) => topic))) this.#readyWaits.check(name);
     for (const name of delta.topicConfigsChanged) {
@@ -459,11 +462,16 @@ export class ReplicaManager {
     }
   }
 
-  /** A reassignment has taken the replica away (13(6)): whoever waits is answered in this stretch, and its log is deleted. */
-  #giveUp(topic: TopicImage, partition: number): void {
+  /**
+   * A reassignment has taken the replica away (13(6)): whoever waits is answered in this stretch, and its log is deleted. `knownEpoch`: the
+   * newest leader epoch that this broker knew it in.
+   */
+  #giveUp(topic: TopicImage, { partition, leaderEpoch }: PartitionImage, knownEpoch: number): void {
     this.#roles.forget(topic, partition, "NOT_LEADER_OR_FOLLOWER");
     this.#damaged.forget(topic, partition);
-    this.#logs.drop(topic, partition);
+    if (!isAcrossRecovery(knownEpoch, leaderEpoch)) return this.#logs.drop(topic, partition);
+    const fields = { topic: topic.name, partition };
+    this.#deps.logger.warn("a log that recovered metadata does not place here is kept", fields);
   }
 
   /**
@@ -476,7 +484,7 @@ export class ReplicaManager {
       const partition = topic?.partitions[log.partition];
       if (topic === undefined || partition === undefined || this.#topics.hosts(partition)) continue;
       log.reconfigure(this.#topics.specOf(topic, partition).config);
-      this.#giveUp(topic, log.partition);
+      this.#giveUp(topic, partition, log.latestEpoch);
     }
   }
 

@@ -103,6 +103,39 @@ describe("a reassignment", () => {
     });
   }
 
+  for (const isDown of [true, false]) {
+    it(`keeps what recovered metadata may never have heard of, on a broker that ${isDown ? "was down" : "was left running"} (decision 0028)`, async () => {
+      const bench = await open();
+      await put(bench, 1, "a");
+      const bytes = bench.bytes(3);
+      if (isDown) bench.kill(3);
+      const now = bench.image.topics.get(TOPIC)?.partitions[0];
+      bench.commit({
+        type: "partitionChanged",
+        topicId: topicIdOf(1),
+        partition: 0,
+        replicas: [1, 2],
+        isr: [1, 2],
+        elr: [],
+        lastIsr: [1, 2].map((brokerId) => ({ brokerId, directoryId: bench.node(brokerId).directoryId })),
+        leaderId: 1,
+        leaderEpoch: (now?.leaderEpoch ?? 0) + 1_000_000,
+        partitionEpoch: (now?.partitionEpoch ?? 0) + 1,
+      });
+      if (isDown) await bench.start(3);
+      await bench.world.runFor(5_000);
+      expect(bench.node(3).manager.find(TOPIC, 0)).to.equal(undefined);
+      expect([...bench.node(3).manager.followed()]).to.deep.equal([]);
+      expect(directories(bench, 3)).to.deep.equal([`${TOPIC}-0`]);
+      // It can be placed there again, and what was taken away since then goes.
+      bench.reassign([1, 2, 3]);
+      await bench.until("in sync", () => bench.isr().length === 3, 5_000);
+      expect(bench.bytes(3).equals(bytes)).to.equal(true);
+      bench.reassign([1, 2]);
+      await bench.until("removed", () => directories(bench, 3).length === 0, 5_000);
+    });
+  }
+
   it("keeps a log that is placed there again before it could be deleted", async () => {
     const bench = await open();
     await put(bench, 1, "a");
