@@ -135,7 +135,8 @@ export class FetchShare {
   #sentBytes = 0;
   /** Messages that were taken since the last look. */
   #takenCount = 0;
-  #wasLookedAt = false;
+  /** Something was sent and not taken at the last look. */
+  #wasHolding = false;
 
   constructor(memory: FetchMemory, owner: FetchMemoryOwner) {
     this.#memory = memory;
@@ -184,11 +185,11 @@ export class FetchShare {
 
   look(): void {
     this.#takenCount = 0;
-    this.#wasLookedAt = true;
+    this.#wasHolding = this.#sentBytes > 0;
   }
 
-  /** Something was sent, and nothing of it taken since the last look. */
+  /** Nothing was taken of what had been sent by the last look. Who had its turn since then has had no time to. */
   get isStill(): boolean {
-    return this.#wasLookedAt && this.#sentBytes > 0 && this.#takenCount === 0;
+    return this.#wasHolding && this.#takenCount === 0;
   }
 }

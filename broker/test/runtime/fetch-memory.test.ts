@@ -2,6 +2,7 @@
 import { expect } from "chai";
 import { RecordCursor } from "@tidemark/proto";
 import { asOffset } from "../../src/base/index.ts";
+import { SLOW_MS } from "../../src/runtime/fetch-memory.ts";
 import { FetchMemory, FetchSession, SLAB_BYTES, SlabPool } from "../../src/runtime/index.ts";
 import type { FetchMessage, FetchSink } from "../../src/runtime/index.ts";
 import { PartitionBench } from "./support/partition-bench.ts";
@@ -134,6 +135,26 @@ describe("FetchMemory", () => {
     const idle = new SlowReader(bench, roomy, true);
     await bench.world.runFor(300_000);
     expect(idle.isEnded).to.equal(false);
+  });
+
+  it("does not end one that waited for its turn, and was sent something a moment ago", async () => {
+    const bench = await filled();
+    const memory = new FetchMemory({ timers: bench.process, maxBytes: () => CAP_BYTES });
+    const ended: string[] = [];
+    const share = (name: string): ReturnType<FetchMemory["share"]> =>
+      memory.share({ onMemory: () => undefined, onTooSlow: () => ended.push(name) });
+    const [stuck, waiting, last] = [share("stuck"), share("waiting"), share("last")];
+    stuck.onSent(CAP_BYTES);
+    expect([waiting.mayRead(), last.mayRead()]).to.deep.equal([false, false]);
+    await bench.world.runFor(SLOW_MS - 100);
+    stuck.onTaken(1024);
+    expect(waiting.mayRead()).to.equal(true);
+    waiting.onSent(1024);
+    waiting.pass();
+    await bench.world.runFor(1_000);
+    expect(ended).to.deep.equal([]);
+    await bench.world.runFor(SLOW_MS);
+    expect(ended).to.deep.equal(["stuck", "waiting"]);
   });
 
   it("does not hold up a stream without a share, as those of followers are", async () => {
