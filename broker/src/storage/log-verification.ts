@@ -11,7 +11,7 @@ import { asOffset, asPosition } from "../base/index.ts";
 import type { Offset } from "../base/index.ts";
 import { lastOffsetAt, leaderEpochAt, RELATIVE_OFFSET_MAX, STORED_BATCH_BYTES_MAX } from "./batch-fields.ts";
 import type { EpochCache } from "./epoch-cache.ts";
-import { isPassingFault, readFully } from "./file-io.ts";
+import { readFully } from "./file-io.ts";
 import { slotOf } from "./log-reader.ts";
 import type { LogState } from "./log-state.ts";
 import type { Segment } from "./segment.ts";
@@ -27,7 +27,10 @@ export interface VerificationSource {
 /** Bytes were read; whoever wants to be slow answers when to go on. */
 export type Pace = (bytes: number) => Promise<void> | null;
 
-/** The first damage in the segments with offsets of [from, to); null: none, or the log was cut meanwhile. Rejects with DiskFault. */
+/**
+ * The first damage in the segments with offsets of [from, to); null: none, or the log was closed meanwhile. Where it was cut, what is
+ * left is looked at again from the segment on that was being read. Rejects with DiskFault.
+ */
 export async function findDamage(
   source: VerificationSource,
   { from, to, pace }: { readonly from: Offset; readonly to: Offset; readonly pace: Pace },
@@ -38,7 +41,11 @@ export async function findDamage(
     if (segment.baseOffset >= to) break;
     const check = new SegmentCheck(source, segment, endOf(state, segment));
     const found = await check.run(pace);
-    if (generation !== state.generation || state.isClosed || state.isOffline) return null;
+    if (state.isClosed || state.isOffline) return null;
+    if (generation !== state.generation) {
+      const again = asOffset(Math.max(from, segment.baseOffset));
+      return findDamage(source, { from: again, to, pace });
+    }
     if (found !== null && state.segments.includes(segment)) return found;
   }
   return null;
@@ -81,8 +88,8 @@ class SegmentCheck {
       try {
         filled = await readFully(this.#segment.log, wanted, this.#position);
       } catch (error: unknown) {
-        // Retention was here, or there are no more descriptors: whoever looks again will see.
-        if (isPassingFault(error) || !state.segments.includes(this.#segment)) return null;
+        // Retention was here, or a cut.
+        if (!state.segments.includes(this.#segment)) return null;
         throw error;
       }
       if (generation !== state.generation || !state.segments.includes(this.#segment)) return null;

@@ -245,6 +245,14 @@ export class SegmentedLog implements PartitionLog {
     this.#host.onHighWatermarkMoved();
   }
 
+  get generation(): number {
+    return this.#state.generation;
+  }
+
+  get isTruncating(): boolean {
+    return this.#state.isTruncating;
+  }
+
   get sizeBytes(): number {
     return this.#state.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
   }
@@ -537,8 +545,14 @@ export class SegmentedLog implements PartitionLog {
     const rot = await this.#reads.verify(options);
     const { suspectedAt } = this;
     if (rot !== null) await this.#suspect(rot.offset);
-    else if (suspectedAt !== null && options.from <= suspectedAt && suspectedAt < options.to) this.#trust();
+    else if (suspectedAt !== null && this.#wasLookedAt(suspectedAt, options)) this.#trust();
     return rot;
+  }
+
+  /** A look that the end of the log cut short says nothing of its places. */
+  #wasLookedAt(offset: Offset, { from, to }: VerifyOptions): boolean {
+    const { isClosed, isOffline } = this.#state;
+    return from <= offset && offset < to && !isClosed && !isOffline;
   }
 
   /** It is to be known whenever this life ends. On a full disk it is known to this one alone. */

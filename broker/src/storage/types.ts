@@ -146,6 +146,10 @@ export interface PartitionLog {
   readonly recoveryPoint: Offset;
   /** As checkpointed, clamped to [log start, LEO] (4.2(10)); the owner raises it. */
   highWatermark: Offset;
+  /** Rises with every cut of the end: a read that was overtaken by one has told nothing. */
+  readonly generation: number;
+  /** It is being cut, and read by nobody. */
+  readonly isTruncating: boolean;
   readonly sizeBytes: number;
   readonly segmentCount: number;
   readonly latestEpoch: LeaderEpoch;

@@ -259,6 +259,36 @@ describe("damage found in a log that is in use (15.7)", () => {
     expect(machine.names()).to.not.include(".suspect");
   });
 
+  it("is suspected still when the look at it was overtaken by a cut of what lies behind, and found all the same", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await filled(machine);
+    flip(machine, log.segments()[1]?.path ?? "", 300);
+    const found = await machine.run(log.verify(EVERYTHING));
+    await machine.run(directory.close(1));
+    machine.restart("power");
+    const { log: again } = await machine.again();
+    expect(again.suspectedAt).to.equal(found?.offset);
+    let cuts = 0;
+    const pace = (): Promise<void> | null => (cuts++ === 0 ? again.truncateTo(asOffset(35)) : null);
+    expect(await machine.run(again.verify({ ...EVERYTHING, pace }))).to.deep.equal(found);
+    expect([again.suspectedAt, again.rot?.offset]).to.deep.equal([found?.offset, found?.offset]);
+    expect(machine.names()).to.include(".suspect");
+  });
+
+  it("is suspected still when the log was closed before the look came to it", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await filled(machine);
+    flip(machine, log.segments()[1]?.path ?? "", 300);
+    const found = await machine.run(log.verify(EVERYTHING));
+    await machine.run(directory.close(1));
+    machine.restart("power");
+    const { directory: later, log: again } = await machine.again();
+    const pace = (): Promise<void> => later.close(2);
+    await machine.run(again.verify({ ...EVERYTHING, pace }));
+    expect(again.suspectedAt).to.equal(found?.offset);
+    expect(machine.names()).to.include(".suspect");
+  });
+
   it("is forgotten by a start that finds the end of a repair cut off", async () => {
     await crashEverywhere(
       async (machine) => {
