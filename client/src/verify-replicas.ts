@@ -55,8 +55,12 @@ export async function verifyReplicas(
     // Retention may be further on one of them: compared is what all have.
     const begun = Math.max(...[...told.values()].map(({ logStartOffset }) => logStartOffset));
     if (begun > from) {
+      // What they told begins at different batches: they are asked again, from where all have records.
       from = begun;
-      if (start < 0) continue;
+      if (end < 0 || from < end) continue;
+      for (const [broker, { highWatermark }] of told)
+        states.set(broker, { verdict: "same", at: Math.min(from, highWatermark), message: "" });
+      break;
     }
     if (start < 0) start = from;
     if (end < 0) end = measure.highWatermark;

@@ -246,6 +246,37 @@ describe("the admin surface on several brokers", function () {
     ]);
   });
 
+  it("compares what all replicas have where retention removes records of one of them meanwhile", async () => {
+    describing([row(0, 1)]);
+    let asked = 0;
+    for (const { id, answers } of cluster.brokers)
+      answers.digestReplica = ({ fromOffset }) => {
+        asked += 1;
+        const logStartOffset = id === 1 && asked > 3 ? 30 : 0;
+        const begun = Math.max(fromOffset, logStartOffset);
+        const offsets = [10, 20, 30, 40].filter((next) => next > begun).slice(0, begun === 0 ? 1 : 4);
+        return { logStartOffset, highWatermark: 40, nextOffsets: offsets, digests: offsets, badOffset: -1 };
+      };
+    const { replicas } = await client.admin.partitions.verify({ topic: "t", partition: 0 });
+    expect(replicas.map(({ broker, verdict, offset }) => [broker, verdict, offset])).to.deep.equal([
+      [1, "same", 40],
+      [2, "same", 40],
+      [3, "same", 40],
+    ]);
+    asked = 0;
+    for (const { id, answers } of cluster.brokers)
+      answers.digestReplica = ({ fromOffset }) => {
+        asked += 1;
+        const isGone = id === 1 && asked > 3;
+        const offsets = isGone ? [] : [10, 20, 30, 40].filter((next) => next > fromOffset).slice(0, 1);
+        const ends = { logStartOffset: isGone ? 50 : 0, highWatermark: isGone ? 50 : 40 };
+        return { ...ends, nextOffsets: offsets, digests: offsets, badOffset: -1 };
+      };
+    const gone = await client.admin.partitions.verify({ topic: "t", partition: 0 });
+    expect(gone.end).to.equal(40);
+    expect(gone.replicas.map(({ verdict }) => verdict)).to.deep.equal(["same", "same", "same"]);
+  });
+
   it("lists topics with the bytes of all leaders", async () => {
     for (const { id, answers } of cluster.brokers) {
       answers.listTopics = () => ({

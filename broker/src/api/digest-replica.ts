@@ -80,13 +80,15 @@ class ReplicaReader {
     while (this.bytes < READ_BYTES_MAX && this.digests.length < BATCHES_MAX) {
       const end = log.damage === null ? log.highWatermark : Math.min(log.highWatermark, log.damage.offset);
       if (this.#at >= end) break;
+      const { generation, isTruncating } = log;
       const span = await log.readInto(into, 0, this.#at, log.highWatermark);
       if (span.bytes > 0) {
         if (!this.#take(into.subarray(0, span.bytes))) return;
         into = slab;
       } else if (span.firstBatchBytes > into.length) into = Buffer.allocUnsafeSlow(span.firstBatchBytes);
       else {
-        // Retention, or a cut, was faster; else there is no batch where one must be.
+        // A cut, or retention, was faster; else there is no batch where one must be.
+        if (isTruncating || generation !== log.generation) return;
         if (this.#at >= log.logStartOffset && this.#at < log.highWatermark) this.badOffset = this.#at;
         return;
       }
