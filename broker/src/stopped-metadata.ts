@@ -17,7 +17,7 @@ import {
   Replay,
   recoveredImage,
 } from "./metadata/index.ts";
-import { FileDirectoryLocks, FileDisk, LevelStore, randomBytes } from "./platform/index.ts";
+import { FileDirectoryLocks, FileDisk, LevelStore, LOCK_FILE, randomBytes } from "./platform/index.ts";
 import type { DirectoryLock } from "./ports/index.ts";
 import type { Entry, StoredState } from "./raft/index.ts";
 import { type ClusterIdentity, openRaftStore, readIdentity, StorageError } from "./storage/index.ts";
@@ -26,7 +26,6 @@ import { recoverRaftStore } from "./storage/tools.ts";
 /** What a store consists of. Not the lock file, which no copy needs. */
 const STORE_FILE = /^(?:quorum-state|raft-\d{20}-\d{1,16}\.snapshot|\.raft-clean-stop)$/u;
 const STORE_DIRECTORY = "tidemark-metadata";
-const LOCK_FILE = "LOCK";
 
 export interface MetadataRecovery {
   readonly nodeId: number;

@@ -98,7 +98,13 @@ describe("the control services", () => {
       "tidemark.v1.Acks",
     );
     const fields = (descriptors["tidemark.v1.ProduceRequest"] as { type: { field: { name: string }[] } }).type.field;
-    expect(fields.map((field) => field.name)).to.deep.equal(["correlation_id", "acks", "timeout_ms", "partitions"]);
+    expect(fields.map((field) => field.name)).to.deep.equal([
+      "correlation_id",
+      "acks",
+      "timeout_ms",
+      "partitions",
+      "in_parts",
+    ]);
   });
 
   it("have requests that are decoded by table as by proto-loader", () => {

@@ -13,6 +13,9 @@ import type { DirectoryLock, DirectoryLocks } from "../ports/index.ts";
 import { toFault } from "./file-disk.ts";
 import { isHeld, openLevel } from "./level-store.ts";
 
+/** LevelDB's own lock: nobody else opens it. */
+export const LOCK_FILE = "LOCK";
+
 const STORE_NAME = "tidemark-lock";
 const PID_NAME = ".pid";
 
@@ -92,7 +95,7 @@ async function openOrHeal(storePath: string): Promise<LockStore> {
     if (isHeld(error) || !fs.existsSync(storePath)) throw error;
   }
   for (const name of fs.readdirSync(storePath)) {
-    if (name !== "LOCK") fs.rmSync(path.join(storePath, name), { force: true, recursive: true });
+    if (name !== LOCK_FILE) fs.rmSync(path.join(storePath, name), { force: true, recursive: true });
   }
   return openLevel(storePath, { createIfMissing: true });
 }

@@ -9,7 +9,7 @@
  */
 export { SystemClock, SystemTimers } from "./clock.ts";
 export { descriptorsMax, openFilesLimit, shareDescriptors } from "./descriptors.ts";
-export { FileDirectoryLocks, MemoryDirectoryLocks } from "./directory-lock.ts";
+export { FileDirectoryLocks, LOCK_FILE, MemoryDirectoryLocks } from "./directory-lock.ts";
 export { FileDisk } from "./file-disk.ts";
 export { LevelStore } from "./level-store.ts";
 export { createLogger, type LoggerOptions } from "./logger.ts";

@@ -147,7 +147,7 @@ describe("tidemark dev", () => {
     const ended = finished(producer);
     producer.stdin.write("kept\n");
     const seen = await broker.run(["consume", "t", "--from", "start", "-n", "1", "--timeout", "120s"]);
-    expect(seen.stdout.toString()).to.equal("kept\n");
+    expect(seen.stdout.toString(), `${seen.code} ${seen.stderr}`).to.equal("kept\n");
     const noticed = once(producer.stderr, "data");
     await broker.stop("SIGKILL");
     await noticed;
