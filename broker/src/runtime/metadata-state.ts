@@ -47,7 +47,10 @@ export class MetadataState {
     this.#listeners.push(listener);
   }
 
-  /** A snapshot replaces what was here. `now`: Unix ms. */
+  /**
+   * A snapshot replaces what was here. A topic that it does not have was deleted only where it says so: that of a recovered cluster has
+   * not heard of some (decision 0028), and their logs are not to go. `now`: Unix ms.
+   */
   restore(index: number, bytes: Uint8Array, now: number): void {
     const { image, topicsDeleted } = decodeImage(bytes);
     assert(index >= this.#image.metadataOffset, "a snapshot is older than what was applied");
@@ -67,6 +70,7 @@ export class MetadataState {
   /** The next image, made from one entry. */
   applied(image: ClusterImage, delta: MetadataDelta, { at, records }: MetadataEntry): void {
     this.timeline.note(image.metadataOffset, at, clusterEvents(this.#image, image, delta, records));
+    for (const { topicId } of delta.topicsDeleted) this.#noteDeleted(topicId);
     this.#become(image, delta);
   }
 
@@ -77,7 +81,6 @@ export class MetadataState {
 
   #become(image: ClusterImage, delta: MetadataDelta): void {
     this.#image = image;
-    for (const { topicId } of delta.topicsDeleted) this.#noteDeleted(topicId);
     for (const listener of this.#listeners) listener(delta, image);
   }
 
