@@ -312,9 +312,6 @@ export class ImageDraft {
     const { partition } = before;
     this.#writablePartitions(topicId)[partition] = after;
     this.#noteChange(topicId, partition);
-    // What was damaged there is deleted with the replica.
-    if (after.replicas === before.replicas) return;
-    for (const id of before.replicas) if (!after.replicas.includes(id)) this.#forgetDamage(id, topicId, partition);
   }
 
   #around(topic: TopicImage): Surroundings {
@@ -427,7 +424,10 @@ export class ImageDraft {
     this.#put(record.topicId, before, after);
   }
 
-  /** It is in sync again: what was damaged there has been fetched anew, or is done without. */
+  /**
+   * It is in sync again: what was damaged there has been fetched anew, or is done without. Not when the replica is taken away: given back
+   * at once it finds its log as it was (13(6)).
+   */
   #forgetDamage(brokerId: number, topicId: string, partition: number): void {
     const broker = this.#broker(brokerId);
     if (broker === undefined || !isDamaged(broker, topicId, partition)) return;

@@ -171,7 +171,7 @@ describe("alterReassignments (13(6), KIP-455)", () => {
     expect([bench.placed(), bench.state()]).to.deep.equal(["2 + -", "2 [2] / [] / [2]"]);
   });
 
-  it("forgets the damage of a replica that is gone", () => {
+  it("knows the damage of a replica that is gone until it is in sync again: its log may be there still", () => {
     const bench = new ClusterBench(4);
     bench.create("t", [[1, 2, 3]]);
     const damaged = [{ topicId: bench.topicId(), partitions: [0] }];
@@ -179,6 +179,10 @@ describe("alterReassignments (13(6), KIP-455)", () => {
     expect(bench.image.brokers.get(3)?.damaged).to.deep.equal(damaged);
     bench.reassign("t", 0, [1, 2, 4]);
     bench.alter([1, 2, 4]);
+    expect(bench.image.brokers.get(3)?.damaged).to.deep.equal(damaged);
+    bench.reassign("t", 0, [1, 2, 3, 4]);
+    expect(bench.image.brokers.get(3)?.damaged).to.deep.equal(damaged);
+    bench.alter([1, 2, 3, 4]);
     expect(bench.image.brokers.get(3)?.damaged).to.deep.equal([]);
   });
 

@@ -148,6 +148,22 @@ describe("bad bits under a running broker (15.7)", () => {
     sameBytes(bench);
   });
 
+  it("are cut also where the replica was taken away and given back before its broker heard of it", async () => {
+    const bench = await filled();
+    const segment = bench.node(2).log().segments()[1];
+    if (segment === undefined) throw new Error("too few segments");
+    bench.flip(2, segment.path, 100);
+    bench.node(2).isMetadataHeld = true;
+    bench.node(2).manager.suspect(TOPIC, 0, asOffset(segment.baseOffset));
+    await bench.until("out", () => !bench.isr().includes(2));
+    bench.reassign([1, 3]);
+    bench.reassign([1, 2, 3]);
+    bench.release(2);
+    await bench.until("in sync", () => bench.isr().includes(2));
+    sameBytes(bench);
+    expect(bench.image.brokers.get(2)?.damaged).to.deep.equal([]);
+  });
+
   it("are looked for in all of the log before it is cut", async () => {
     const bench = await filled();
     const [, second, , fourth] = bench.node(2).log().segments();
