@@ -85,6 +85,19 @@ function notWritten(facts: Facts, end: Offset): Answer {
     const cause = `${nobody}; what is written waits long: ${slow.text}`;
     return { holds: false, code: "NOT_WRITTEN", cause, blockers: [slow], advice: SLOW_ADVICE };
   }
+  // Who cannot be reached from here may follow all the same: the leader knows.
+  const cutOff = (facts.led?.led.followers ?? []).filter(({ waitedFor, live }) => waitedFor && !live);
+  if (cutOff.length > 0) {
+    const blockers = worstFirst(cutOff.map(({ brokerId }) => behindInSync(facts, brokerId)));
+    const cause = `${nobody}; what is written with acks=all waits: ${undecided(facts)}${listed(blockers)}`;
+    return {
+      holds: false,
+      code: "NOT_WRITTEN",
+      cause,
+      blockers,
+      advice: [...deciderAdvice(facts), ...adviceFor(blockers)],
+    };
+  }
   return { holds: false, code: "NOT_WRITTEN", cause: `${nobody}, and nothing stands in the way of more` };
 }
 
@@ -103,12 +116,10 @@ function heldBack(facts: Facts, offset: Offset): Answer {
   if (behind.length > 0) {
     const blockers = worstFirst(behind.map(({ brokerId }) => behindInSync(facts, brokerId)));
     const all = ownDisk === null ? blockers : [...blockers, ownDisk];
-    const cause = `the high watermark stands at ${led?.highWatermark}: ${listed(all)}`;
+    const cause = `the high watermark stands at ${led?.highWatermark}: ${undecided(facts)}${listed(all)}`;
     const limit = span(led?.led.lagTimeMaxMs ?? 0);
-    const advice = [
-      ...adviceFor(all),
-      `a replica that does not catch up within replica.lag.time.max.ms (${limit}), or whose session ends, leaves the ISR; then it goes on`,
-    ];
+    const inTime = `a replica that does not catch up within replica.lag.time.max.ms (${limit}), or whose session ends, leaves the ISR; then it goes on`;
+    const advice = [...deciderAdvice(facts), ...adviceFor(all), ...(facts.isDecided ? [inTime] : [])];
     return { holds: false, code: "WAITS_FOR_REPLICAS", cause, blockers: all, advice };
   }
   if (ownDisk !== null) {
@@ -172,8 +183,9 @@ function isr(facts: Facts): Answer {
     return {
       holds: true,
       code: "ISR_FULL",
-      cause: doubtful.length === 0 ? cause : `${cause}; but ${listed(doubtful)}`,
+      cause: doubtful.length === 0 ? cause : `${cause}; but ${undecided(facts)}${listed(doubtful)}`,
       blockers: doubtful,
+      advice: doubtful.length === 0 ? [] : deciderAdvice(facts),
     };
   }
   const blockers = missing(facts);
@@ -226,7 +238,7 @@ function leaderless(facts: Facts): Answer {
   const eligible = base.isr.length > 0 ? base.isr : base.elr;
   const waitsFor = eligible.length > 0 ? eligible : base.candidates;
   const blockers = worstFirst(waitsFor.map(whyOf));
-  const controller = base.controllerId < 0 ? ["no controller is known: `tidemark cluster health` says why"] : [];
+  const controller = deciderAdvice(facts);
   if (waitsFor.length === 0) {
     const cause = "has no leader, and nobody can have its records any more: the disks that held them were emptied";
     return { holds: false, code: "LEADERLESS", cause, since, advice: [...controller, UNCLEAN_ADVICE] };
@@ -252,6 +264,15 @@ function listed(blockers: readonly Blocker[]): string {
   const named = blockers.slice(0, BLOCKERS_NAMED_MAX).map(({ text }) => text);
   const rest = blockers.length - named.length;
   return `${named.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}`;
+}
+
+/** Before those who are waited for: while nobody decides, they stay in the ISR. */
+function undecided({ isDecided }: Facts): string {
+  return isDecided ? "" : "no controller is known, and nobody leaves the ISR without one; ";
+}
+
+function deciderAdvice({ isDecided }: Facts): readonly string[] {
+  return isDecided ? [] : ["no controller is known: `tidemark cluster health` says why"];
 }
 
 const FULL_ADVICE = ["delete topics, lower retention, or give it a larger disk; appends go on by themselves"];

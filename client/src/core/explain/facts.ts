@@ -25,6 +25,8 @@ export class Facts {
   readonly led: (ExplainedReplica & { led: NonNullable<ExplainedReplica["led"]> }) | null;
   readonly leaderView: ExplainPartitionResponse | null;
   readonly controllerView: ExplainPartitionResponse | null;
+  /** Whether any that answered knows who decides on the metadata: without one no ISR and no leader changes. */
+  readonly isDecided: boolean;
   readonly now: number;
   readonly #views: readonly ExplainPartitionResponse[];
   readonly #silent: ReadonlyMap<number, Silence>;
@@ -35,6 +37,7 @@ export class Facts {
       b.metadataOffset > a.metadataOffset ||
       (b.metadataOffset === a.metadataOffset && b.brokerId === b.leaderId && a.brokerId !== a.leaderId);
     this.base = views.reduce((a, b) => (isNewer(a, b) ? b : a));
+    this.isDecided = views.some(({ controllerId }) => controllerId >= 0);
     this.now = now;
     this.#views = views;
     this.#silent = new Map(silent.map((one) => [one.broker, one]));

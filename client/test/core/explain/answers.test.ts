@@ -170,6 +170,40 @@ describe("explain", () => {
       ]);
     });
 
+    it("say that a lost quorum lets nobody leave the ISR, whom everything waits for", () => {
+      const none = { controllerId: -1 };
+      const cutOff = [2, 3].map((id) => follower(id, { live: false, caughtUpAgoMs: 9_000 }));
+      const silent = [2, 3].map((id) => ({ broker: id, message: "ECONNREFUSED", isRefused: true }));
+      const why =
+        "no controller is known, and nobody leaves the ISR without one; broker 2 is alive by the metadata, and cannot be reached from here (ECONNREFUSED); broker 3 ";
+      const advice = "no controller is known: `tidemark cluster health` says why";
+
+      const next = ask(acked(100), [leader(cutOff, {}, none)], silent);
+      expect(next.text).to.include(
+        `offset 100 is not written: the log ends at 100; what is written with acks=all waits: ${why}`,
+      );
+      expect(next).to.deep.include({ holds: false, code: "NOT_WRITTEN", since: NOW - 9_000 });
+      expect(next.advice[0]).to.equal(advice);
+
+      const held = ask(acked(100), [leader(cutOff, { end: 101 }, none)], silent);
+      expect(held.text).to.include(`is not acknowledged yet: the high watermark stands at 100: ${why}`);
+      expect(held.advice[0]).to.equal(advice);
+      expect(held.advice.join()).to.not.include("then it goes on");
+
+      const members = ask(ISR, [leader(cutOff, {}, none)], silent);
+      expect(members).to.include({ holds: true, code: "ISR_FULL" });
+      expect(members.text).to.include(`but ${why}`);
+      expect(members.advice).to.deep.equal([advice]);
+    });
+
+    it("do not take who follows for a hindrance where the way to it is closed from here alone", () => {
+      const silent = { broker: 3, message: "ECONNREFUSED", isRefused: true };
+      const next = ask(acked(100), [leader(allWell), view(2)], [silent]);
+      expect(next.text).to.equal(
+        "orders:0 offset 100 is not written: the log ends at 100, and nothing stands in the way of more",
+      );
+    });
+
     it("say that a full disk of the leader takes nothing in", () => {
       expect(ask(acked(100), [leader(allWell, {}, { full: true }), ...others])).to.include({ code: "DISK_FULL" });
     });
