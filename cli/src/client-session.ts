@@ -89,7 +89,7 @@ function unreachable(brokers: readonly string[], cause: Error): CliFailure {
   });
 }
 
-/** Its warnings once each, with -q too: a command that waits out a refusal says what for. */
+/** Its warnings once for each error code, with -q too: a command that waits out a refusal says what for. */
 export function sdkLogger(context: CommandContext): Logger {
   const say = (fields: object, message: string): void => {
     context.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
@@ -98,8 +98,10 @@ export function sdkLogger(context: CommandContext): Logger {
   const onceOrVerbose = (fields: object, message = ""): void => {
     context.log?.("warn", message, fields);
     if (context.flags.isVerbose) return say(fields, message);
-    if (told.has(message)) return;
-    told.add(message);
+    // Not by the reason: it may have addresses and times in it.
+    const kind = `${message} ${String(Reflect.get(fields, "code") ?? "")}`;
+    if (told.has(kind)) return;
+    told.add(kind);
     const reason = String(Reflect.get(fields, "message")).replace(/\.$/, "");
     // A progress bar may stand on the line.
     if (context.stderr.isTTY === true) context.stderr.write("\r\u001b[K");

@@ -13,6 +13,21 @@ describe("the SDK's log on stderr", () => {
     expect(textOf(context.stderr)).to.equal("warning: a batch was refused: memory is full; trying again\n");
   });
 
+  it("has another reason for the same too: who waits hears of a minimum that nobody meets, also after a change of leaders", () => {
+    const context = testContext();
+    const logger = sdkLogger(context);
+    for (const [code, message] of [
+      ["NOT_LEADER_OR_FOLLOWER", "This broker does not lead the partition."],
+      ["NOT_ENOUGH_REPLICAS", "Too few replicas are in sync."],
+      ["NOT_LEADER_OR_FOLLOWER", "This broker does not lead the partition."],
+    ] as const)
+      logger.warn({ topic: "t", partition: 0, code, message }, "a batch was refused");
+    expect(textOf(context.stderr)).to.equal(
+      "warning: a batch was refused: This broker does not lead the partition; trying again\n" +
+        "warning: a batch was refused: Too few replicas are in sync; trying again\n",
+    );
+  });
+
   it("tells once of a topic that was created, and not with -q", () => {
     const created = { event: "topic-created", topic: "t", partitions: 1 };
     for (const [isQuiet, told] of [
