@@ -87,7 +87,8 @@ function refuseInUse({ id, alive, replicas }: BrokerDescription, isVoter: boolea
   if (alive) throw refuse("is running", "stop its process (SIGTERM), then run this again");
 }
 
-async function requireBroker(context: CommandContext, client: Client, id: number): Promise<BrokerDescription> {
+/** Throws BROKER_ID_NOT_REGISTERED. */
+export async function requireBroker(context: CommandContext, client: Client, id: number): Promise<BrokerDescription> {
   const { brokers } = await client.admin.cluster(callOptions(context));
   const broker = brokers.find((one) => one.id === id);
   if (broker !== undefined) return broker;

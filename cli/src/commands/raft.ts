@@ -6,10 +6,12 @@ import type { Client, RaftLogPage } from "@tidemark/client";
 import { callOptions, withClient } from "../client-session.ts";
 import { type CommandContext, note } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
+import { toFailure } from "../failure.ts";
 import { printRaft } from "../output/cluster-views.ts";
 import { LOG_COLUMNS, logShape } from "../output/raft-views.ts";
 import { printRows } from "../output/rows.ts";
 import { formatBytes } from "../output/units.ts";
+import { requireBroker } from "./cluster-members.ts";
 
 export interface RaftLogRequest {
   /** Negative: so many before the end. */
@@ -43,12 +45,8 @@ export async function raftLog(context: CommandContext, request: RaftLogRequest):
 
   function page(client: Client, from: number, limit: number): Promise<RaftLogPage> {
     const { node } = request;
-    return client.admin.raft.log({
-      ...callOptions(context),
-      from,
-      limit,
-      ...(node === undefined ? {} : { broker: node }),
-    });
+    const asked = { ...callOptions(context), from, limit, ...(node === undefined ? {} : { broker: node }) };
+    return ofKnown(context, client, node === undefined ? [] : [node], () => client.admin.raft.log(asked));
   }
 }
 
@@ -78,6 +76,7 @@ async function showLog(
     next = last.index + 1;
   }
   printRows(context, rows, LOG_COLUMNS);
+  if (rows.length === 0 && wanted > lastIndex) note(context, `the last entry is ${lastIndex}`);
 }
 
 export async function transferLeader(context: CommandContext, node: number): Promise<ExitCode> {
@@ -96,7 +95,7 @@ export async function transferLeader(context: CommandContext, node: number): Pro
 export async function takeSnapshots(context: CommandContext, nodes: readonly number[]): Promise<ExitCode> {
   const brokers = nodes.length === 0 ? {} : { brokers: [...new Set(nodes)] };
   const written = await withClient(context, (client) =>
-    client.admin.raft.snapshot({ ...callOptions(context), ...brokers }),
+    ofKnown(context, client, nodes, () => client.admin.raft.snapshot({ ...callOptions(context), ...brokers })),
   );
   printRows(context, written, [
     { title: "broker", cell: (row) => row.broker },
@@ -124,6 +123,30 @@ export async function changeVoter(
     ],
   );
   if (voters.length % 2 === 0)
-    note(context, `${voters.length} voters stand no more losses than ${voters.length - 1}: have an odd number`);
+    note(
+      context,
+      `${voters.length} voters bear the loss of ${lossesOf(voters.length)}, as ${voters.length - 1} would: have an odd number`,
+    );
   return ExitCode.OK;
+}
+
+function lossesOf(voters: number): string {
+  const most = Math.ceil(voters / 2) - 1;
+  return most === 0 ? "none" : String(most);
+}
+
+/** Where the call fails: BROKER_ID_NOT_REGISTERED for a broker that there is not, rather than that it cannot be reached. */
+async function ofKnown<T>(
+  context: CommandContext,
+  client: Client,
+  brokers: readonly number[],
+  call: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await call();
+  } catch (error: unknown) {
+    if (toFailure(error).code !== "CONNECTION_LOST") throw error;
+    await Promise.all([...new Set(brokers)].map((id) => requireBroker(context, client, id)));
+    throw error;
+  }
 }

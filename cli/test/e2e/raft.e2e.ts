@@ -50,6 +50,9 @@ describe("tidemark raft", function () {
     const last = await rows("raft", "log", "-n", "1", "--node", "2");
     expect(last).to.have.length(1);
     expect(await rows("raft", "log", "--from", "-2")).to.have.length(2);
+    expect((await tidemark("raft", "log", "--from", "99999")).stderr).to.match(/^the last entry is \d+\n$/u);
+    const unknown = { code: "BROKER_ID_NOT_REGISTERED", exitCode: 3, hint: "there are 1, 2, 3" };
+    expect(await refusal("raft", "log", "--node", "9")).to.include(unknown);
     const table = (await tidemark("raft", "log", "--from", "0")).stdout.toString();
     expect(table)
       .to.match(/^INDEX +TERM +KIND +TIME +WHAT\n/)
@@ -74,6 +77,8 @@ describe("tidemark raft", function () {
     const [two] = await rows("raft", "snapshot", "2");
     expect(two?.["broker"]).to.equal(2);
     expect(two?.["bytes"]).to.be.greaterThan(100);
+    const unknown = { code: "BROKER_ID_NOT_REGISTERED", exitCode: 3, message: "there is no broker 9" };
+    expect(await refusal("raft", "snapshot", "2", "9")).to.include(unknown);
     const names = readdirSync(scratch.join("data/broker-2")).filter((name) => name.endsWith(".snapshot"));
     const index = String(two?.["index"]).padStart(20, "0");
     expect(names).to.deep.equal([`raft-${index}-${String(two?.["term"])}.snapshot`]);
@@ -87,6 +92,9 @@ describe("tidemark raft", function () {
       for (let times = 0; times < 2; times += 1)
         expect((await rows("raft", "add-voter", String(node)))[0]?.["voters"]).to.deep.equal([1, 2, 3]);
     }
+    const { stderr } = await tidemark("raft", "remove-voter", "3");
+    expect(stderr).to.equal("2 voters bear the loss of none, as 1 would: have an odd number\n");
+    await rows("raft", "add-voter", "3");
     const kinds = (await rows("raft", "log", "-n", "40")).map(({ kind }) => kind);
     expect(kinds).to.include("voters");
     expect(await refusal("raft", "add-voter", "9")).to.include({ code: "BROKER_ID_NOT_REGISTERED", exitCode: 3 });
