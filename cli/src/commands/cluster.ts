@@ -10,7 +10,14 @@ import { callOptions, withClient } from "../client-session.ts";
 import { canDraw, type CommandContext, note } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, toFailure } from "../failure.ts";
-import { BROKER_COLUMNS, brokerShape, healthLine, printHealth, printInfo } from "../output/cluster-views.ts";
+import {
+  BROKER_COLUMNS,
+  brokerShape,
+  healthLine,
+  isAsBefore,
+  printHealth,
+  printInfo,
+} from "../output/cluster-views.ts";
 import { outputFormat } from "../global-flags.ts";
 import { printRows } from "../output/rows.ts";
 import { formatMs, plural } from "../output/units.ts";
@@ -67,7 +74,7 @@ async function keepLooking(context: CommandContext, isWaiting: boolean): Promise
   const look = async (looking: CommandContext): Promise<ExitCode> => {
     const told: HealthReport | null = last;
     last = await reportOf(looking);
-    const isNew = told === null || told.reasons.join() !== last.reasons.join();
+    const isNew = told === null || !isAsBefore(told, last);
     if (isDrawn || (!isShown && last.healthy)) printHealth(looking, last);
     else if (isNew) tellChange(looking, last, isShown);
     return last.healthy ? ExitCode.OK : ExitCode.UNHEALTHY;

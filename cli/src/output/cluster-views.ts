@@ -120,6 +120,17 @@ export function healthLine({ healthy, reasons }: Pick<HealthReport, "healthy" | 
   return `${at.toISOString().slice(11, 19)} ${healthy ? "healthy" : `unhealthy: ${reasons.join("; ")}`}`;
 }
 
+type Reasons = Pick<HealthReport, "reasons">;
+
+/** Whether two looks say the same, but for how often and how long a silent broker was tried: that is never twice the same. */
+export function isAsBefore(before: Reasons, now: Reasons): boolean {
+  return standing(before) === standing(now);
+}
+
+function standing({ reasons }: Reasons): string {
+  return reasons.join("\n").replaceAll(/ \(\d+ attempts in \d+ ms\)/gu, "");
+}
+
 export function healthShape(report: HealthReport): HealthReport {
   const { healthy, cause, reasons, troubles, controller, brokersDown } = report;
   const { leaderless, underReplicated, underMinIsr, recovering } = report;

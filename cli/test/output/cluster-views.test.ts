@@ -10,7 +10,14 @@ import type {
 } from "@tidemark/client";
 import { expect } from "chai";
 import { parseOutput } from "../../src/global-flags.ts";
-import { BROKER_COLUMNS, brokerShape, printHealth, printInfo, printRaft } from "../../src/output/cluster-views.ts";
+import {
+  BROKER_COLUMNS,
+  brokerShape,
+  isAsBefore,
+  printHealth,
+  printInfo,
+  printRaft,
+} from "../../src/output/cluster-views.ts";
 import {
   costOf,
   MOVE_COLUMNS,
@@ -271,5 +278,14 @@ describe("views of a cluster", () => {
     expect(shown("partitions-describe", "table", ["partition", "broker"])).to.include(
       "PARTITION  BROKER\n        1       3\n",
     );
+  });
+
+  it("knows a health that is as before, however often a silent broker was tried meanwhile", () => {
+    const silent = (attempts: number, ms: number, port = 1): { reasons: string[] } => ({
+      reasons: [`broker 4 does not answer at 127.0.0.1:${port}: ECONNREFUSED (${attempts} attempts in ${ms} ms)`],
+    });
+    expect(isAsBefore(silent(13, 379), silent(9, 1_402))).to.equal(true);
+    expect(isAsBefore(silent(13, 379), silent(13, 379, 2))).to.equal(false);
+    expect(isAsBefore(silent(13, 379), { reasons: [...silent(13, 379).reasons, "broker 3 is down"] })).to.equal(false);
   });
 });
