@@ -61,7 +61,10 @@ export function planMoves(image: ClusterImage, request: PlanRequest): MovePlan {
   const homeless = plan.moveOut();
   if (homeless !== null) {
     const { topic, partition, replicas } = homeless;
-    const message = `${topic}-${partition} has ${replicas.length} replicas, and fewer brokers may have them`;
+    const may = plan.mayHave(homeless);
+    const some = may.length === 1 ? "1 broker" : `${may.length === 0 ? "no" : may.length} brokers`;
+    const which = may.length === 0 ? "" : `: ${may.join(", ")}`;
+    const message = `${topic}-${partition} has ${replicas.length} replicas, and ${some} may have them${which}`;
     return { ok: false, error: "INVALID_REPLICATION_FACTOR", message };
   }
   if (request.isBalanced) {
@@ -165,6 +168,14 @@ class Plan {
       }
     }
     return null;
+  }
+
+  /** Who may take a replica of it, and who may keep the one that it has. */
+  mayHave({ replicas }: Placement): number[] {
+    const may = [...this.#seats.values()].filter(
+      ({ brokerId, isTarget, isLeaving }) => isTarget || (!isLeaving && replicas.includes(brokerId)),
+    );
+    return may.map(({ brokerId }) => brokerId).sort((a, b) => a - b);
   }
 
   /** Two replicas of a partition share no rack, and no host, that they need not share. */

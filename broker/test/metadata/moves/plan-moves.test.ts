@@ -133,6 +133,8 @@ describe("planMoves", () => {
     expect(error({ brokers: [1, 2, 4] })).to.equal("INVALID_REPLICA_ASSIGNMENT");
     expect(error({ drain: [1] })).to.equal("INVALID_REPLICATION_FACTOR");
     expect(error({ brokers: [1, 2] })).to.equal("INVALID_REPLICATION_FACTOR");
+    const plan = planMoves(image, { ...ALL, drain: [1] });
+    expect(plan.ok ? "a plan" : plan.message).to.equal("t-0 has 3 replicas, and 2 brokers may have them: 2, 3");
   });
 
   it("moves and counts the partitions of the topics that were asked for alone", () => {
