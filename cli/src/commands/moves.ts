@@ -85,7 +85,10 @@ function keep(path: string, back: readonly PartitionAssignment[]): void {
     writeFileSync(path, planText(back), { flag: "wx" });
   } catch (error: unknown) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    throw new CliFailure("FILE_EXISTS", `${path} is there already; nothing was moved`, { cause: error });
+    throw new CliFailure("FILE_EXISTS", `${path} is there already; nothing was moved`, {
+      hint: "name another file for --rollback: this one may be the way back of an earlier move",
+      cause: error,
+    });
   }
 }
 

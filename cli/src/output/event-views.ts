@@ -137,8 +137,11 @@ function tellingOf(event: ClusterEvent): { readonly what: string; readonly text:
       return ofPartition(event.detail, `stays on ${event.detail.replicas.join(",")}`);
     case "gap": {
       const { fromOffset, toOffset } = event.detail;
-      const which = fromOffset === toOffset ? `of offset ${fromOffset}` : `of offsets ${fromOffset} to ${toOffset}`;
-      return { what: "-", text: `what happened ${which} is not known here any more` };
+      const which = fromOffset === toOffset ? `offset ${fromOffset}` : `offsets ${fromOffset} to ${toOffset}`;
+      return {
+        what: "-",
+        text: `${which}: this broker does not know them (any more); -b names one that has run for longer`,
+      };
     }
     // Of a newer broker.
     default:

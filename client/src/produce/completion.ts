@@ -97,10 +97,11 @@ function errorOf(settled: Settled<Completion>, outcome: Exclude<Outcome, { kind:
   }
   const last = outcome.lastError;
   const reason = last === null ? "" : `; the last failure was ${last.name}: ${last.text}`;
-  const fate = outcome.mayBeWritten ? "may or may not be in the log" : "were not written";
+  const isOne = batch.recordsCount === 1;
+  const fate = outcome.mayBeWritten ? "may or may not be in the log" : `${isOne ? "was" : "were"} not written`;
   const what = outcome.kind === "dropped" ? "the producer was closed" : "time ran out";
   return new TimeoutError(
-    `${what}: ${batch.recordsCount} ${batch.recordsCount === 1 ? "record" : "records"} for ${place} ${fate}${reason}`,
+    `${what}: ${batch.recordsCount} ${isOne ? "record" : "records"} for ${place} ${fate}${reason}`,
     outcome.mayBeWritten ? "unknown" : "not-sent",
     {
       ...details,
