@@ -78,6 +78,18 @@ describe("a client whose leaders change", () => {
     expect(cluster.log.length).to.equal(11);
   });
 
+  it("sends to partitions that are added once it is told of them by push", async () => {
+    await using cluster = await FakeCluster.start(2);
+    await using client = new Client({ brokers: cluster.addresses, timeouts });
+    await using producer = client.producer({ linger: 0 });
+    expect((await producer.send(text, { value: "before" })).partition).to.equal(0);
+    await until(() => cluster.brokers.some(({ watchersCount }) => watchersCount > 0));
+    cluster.addPartitions(3);
+    const used = new Set<number>();
+    for (let i = 0; i < 200 && used.size < 3; i++) used.add((await producer.send(text, { value: `${i}` })).partition);
+    expect([...used]).to.have.members([0, 1, 2]);
+  });
+
   it("watches another broker when the one it watches dies", async () => {
     await using cluster = await FakeCluster.start(3);
     await using client = new Client({ brokers: cluster.addresses, timeouts });

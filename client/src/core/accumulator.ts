@@ -74,6 +74,11 @@ export class Accumulator<C> {
     this.#topics.get(topic)?.onPartitions(count, refusal);
   }
 
+  /** Nobody asked, and the topic has so many partitions. */
+  grow(topic: string, count: number): void {
+    this.#topics.get(topic)?.grow(count);
+  }
+
   refuseTopic(topic: string, row: ErrorRow, message: string): void {
     this.#topics.get(topic)?.refuse(row, message);
   }

@@ -104,10 +104,15 @@ export class TopicQueue<C> {
 
   /** The partitions as the cluster knows them now. Their number only grows; staged records find their places. */
   onPartitions(count: number, refusal: ErrorRow): void {
+    this.grow(count);
+    for (const record of this.#staged.splice(0)) this.#unstage(record, refusal);
+  }
+
+  /** There are so many partitions. Staged records wait for the answer that was asked for them: this may be older. */
+  grow(count: number): void {
     while (this.#queues.length < count)
       this.#queues.push(new PartitionQueue(this.name, this.#queues.length, this.#shared));
     this.#partitions = this.#queues.map((queue) => queue.partition);
-    for (const record of this.#staged.splice(0)) this.#unstage(record, refusal);
   }
 
   /** Fails what is not on its way: the topic does not exist, or may not be used. */

@@ -185,9 +185,10 @@ export class BatchSender implements StreamUser {
 
   /**
    * What is on its way to a leader of the past goes to the new one: the old one may stand still for long, or be cut off. Only
-   * with idempotence, where it does not matter whether the old one has it already.
+   * with idempotence, where it does not matter whether the old one has it already. Partitions that have come are used from here on.
    */
   #onLeaders(topic: string): void {
+    this.#accumulator.grow(topic, this.#cluster.topic(topic)?.leaders.length ?? 0);
     if (this.#options.isIdempotent) {
       for (const underWay of this.#underWay) {
         const { queue, batch, leader } = underWay;

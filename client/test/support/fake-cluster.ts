@@ -23,11 +23,12 @@ type Bidi = ServerDuplexStream<Buffer, Buffer>;
 const CREDIT_BYTES = 8 * 1024 * 1024;
 const asIs = (bytes: Buffer): Buffer => bytes;
 
-/** What a broker knows of the one partition. */
+/** What a broker knows of the one partition, and of those that were added: all that is sent to them goes to the one log. */
 export interface Knowledge {
   readonly metadataOffset: number;
   readonly leaderId: number;
   readonly leaderEpoch: number;
+  readonly partitionsCount?: number;
 }
 
 export class FakeCluster implements AsyncDisposable {
@@ -61,8 +62,14 @@ export class FakeCluster implements AsyncDisposable {
   /** Another broker leads, in the next epoch; `knowing` hear of it, and those who watch there. */
   moveLeader(to: number, knowing: readonly number[]): void {
     const { metadataOffset, leaderEpoch } = this.truth;
-    this.truth = { metadataOffset: metadataOffset + 1, leaderId: to, leaderEpoch: leaderEpoch + 1 };
+    this.truth = { ...this.truth, metadataOffset: metadataOffset + 1, leaderId: to, leaderEpoch: leaderEpoch + 1 };
     for (const id of knowing) this.broker(id).learn(this.truth);
+  }
+
+  /** All hear of it, and those who watch. */
+  addPartitions(partitionsCount: number): void {
+    this.truth = { ...this.truth, metadataOffset: this.truth.metadataOffset + 1, partitionsCount };
+    for (const broker of this.brokers) broker.learn(this.truth);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -151,7 +158,7 @@ export class FakeBroker {
 
   #metadata(): MetadataResponse {
     const { topic, topicId, brokers } = this.#cluster;
-    const { metadataOffset, leaderId, leaderEpoch } = this.#knows;
+    const { metadataOffset, leaderId, leaderEpoch, partitionsCount = 1 } = this.#knows;
     const replicas = brokers.map(({ id }) => id);
     return {
       clusterId: "fake",
@@ -166,7 +173,9 @@ export class FakeBroker {
           errorMessage: "",
           internal: false,
           created: false,
-          partitions: [{ partition: 0, errorCode: 0, leaderId, leaderEpoch, replicas, isr: replicas }],
+          partitions: Array.from({ length: partitionsCount }, (_, partition) => {
+            return { partition, errorCode: 0, leaderId, leaderEpoch, replicas, isr: replicas };
+          }),
         },
       ],
     };
