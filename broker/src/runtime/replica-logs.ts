@@ -167,6 +167,8 @@ export class ReplicaLogs {
       // Closed under it by the stop.
       if (this.#isStopped && this.#directory === null) return;
       this.#deps.logger.error("log could not be made", { topic: name, partition: number, err: cause });
+      // Deleted or taken away meanwhile: nobody would end the wait for it.
+      if (!this.#topics.wants(wanted, number)) return;
       if (!this.#unmade.has(key)) this.#unmade.set(key, this.#topics.image.metadataOffset - 1);
       this.#makeLater(name, number);
       return;

@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { LiveConfig } from "../../src/config/index.ts";
 import { createTopics, registerBroker } from "../../src/metadata/index.ts";
-import type { ClusterImage } from "../../src/metadata/index.ts";
+import type { ClusterImage, MetadataRecord } from "../../src/metadata/index.ts";
 import { applyEntry } from "../../src/metadata/index.ts";
 import type { DiskFault } from "../../src/ports/index.ts";
 import { Purgatory, ReplicaManager, Turn } from "../../src/runtime/index.ts";
@@ -63,10 +63,14 @@ class ManagerBench {
       random: this.#random,
       ifAbsent: false,
     });
+    this.apply(records);
+    return this.image.topics.get(name)?.topicId ?? "";
+  }
+
+  apply(records: readonly MetadataRecord[]): void {
     const { image, delta } = applyEntry(this.image, this.image.metadataOffset + 1, records);
     this.image = image;
     this.replicas.onMetadata(delta, image);
-    return image.topics.get(name)?.topicId ?? "";
   }
 }
 
@@ -105,5 +109,19 @@ describe("ReplicaManager on a disk that refuses", () => {
     const topicId = bench.createTopic("t");
     expect(await bench.machine.run(bench.replicas.whenReady({ name: "t", topicId }, 30_000))).to.deep.equal([]);
     expect(bench.replicas.find("t", 0)?.topicId).to.equal(topicId);
+  });
+
+  it("waits for no log of a topic that was deleted while its log could not be made (15.3(1))", async () => {
+    // Wherever in the making of it that comes.
+    for (let steps = 0; steps < 20; steps++) {
+      const bench = new ManagerBench();
+      await bench.start();
+      bench.machine.medium.faults.add({ operation: "syncDirectory", effect: "ENOSPC", path: /\/data$/u });
+      const topicId = bench.createTopic("t");
+      for (let i = 0; i < steps; i++) await bench.machine.world.step();
+      bench.apply([{ type: "topicDeleted", topicId }]);
+      await bench.machine.letPass(20_000);
+      expect(bench.replicas.readyOffset, `after ${steps} steps`).to.equal(bench.image.metadataOffset);
+    }
   });
 });
