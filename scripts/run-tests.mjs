@@ -11,6 +11,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 
 const FILES_PER_BATCH = 6;
+/** One more than there are cores: many files wait for brokers and clients of theirs most of the time. */
 const JOBS_MAX = 4;
 const SLOWEST_SHOWN = 10;
 /** Of a file that is worth naming. */
@@ -23,7 +24,7 @@ const BATCH_LIMIT_MS = 2_400_000;
  * TEST_JOBS sets how many batches run side by side.
  */
 export async function runTests({ root, files, command, filesPerBatch = FILES_PER_BATCH, slowMs = SLOW_MS }) {
-  const wantedJobs = Number(process.env.TEST_JOBS ?? Math.min(JOBS_MAX, Math.max(2, availableParallelism())));
+  const wantedJobs = Number(process.env.TEST_JOBS ?? Math.min(JOBS_MAX, availableParallelism() + 1));
   const scratch = mkdtempSync(join(tmpdir(), "tidemark-tests-"));
   const batches = [];
   for (let at = 0; at < files.length; at += filesPerBatch) batches.push(files.slice(at, at + filesPerBatch));
