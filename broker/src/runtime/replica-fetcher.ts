@@ -270,9 +270,10 @@ export class ReplicaFetcher {
     this.#restTimer = timers.after(Math.min(Math.max(throttle.restMs, turnMs), LOOK_MS), () => {
       this.#restTimer = null;
       if (throttle.restMs === 0) {
-        const seat = this.#resting.shift() ?? null;
-        this.#awaited = seat;
-        if (seat !== null) this.#wake(seat);
+        // With the setting gone nobody waits his turn.
+        const seats = this.#resting.splice(0, throttle.isSet ? 1 : this.#resting.length);
+        this.#awaited = seats[0] ?? null;
+        for (const seat of seats) this.#wake(seat);
       }
       this.#wakeLater();
     });

@@ -182,6 +182,23 @@ describe("the throttle of a reassignment", () => {
     });
   }
 
+  it("lets everybody go when it is taken away, and not one after the other", async () => {
+    const key = "follower.replication.throttled.rate";
+    const cluster = { type: "configChanged", owner: { type: "cluster" } } as const;
+    const bench = await ReplicationBench.open({ brokers: 4, overrides: SYNCED, partitions: 20 });
+    bench.commit({ ...cluster, set: { [key]: "1024" }, unset: [] });
+    const partitions = Array.from({ length: 20 }, (_, partition) => partition);
+    for (const partition of partitions) bench.reassign([1, 2, 3], partition);
+    await bench.world.runFor(5_000);
+    for (const partition of partitions) bench.append(1, { values: ["x".repeat(64 * 1024)] }, "all", 30_000, partition);
+    for (const partition of partitions) bench.reassign([1, 2, 3, 4], partition);
+    await bench.world.runFor(2_000);
+    expect(partitions.filter((partition) => bench.isr(partition).includes(4))).to.have.length.below(3);
+    bench.commit({ ...cluster, set: {}, unset: [key] });
+    const inSync = (): boolean => partitions.every((partition) => bench.isr(partition).includes(4));
+    await bench.until("all in sync", inSync, 2_000);
+  });
+
   describe("of a leader that holds one back", () => {
     async function holding(): Promise<ReplicationBench> {
       const rate = {
