@@ -28,6 +28,7 @@ import {
   SlabPool,
 } from "./runtime/index.ts";
 import {
+  askMembership,
   askPeer,
   ControllerChannel,
   LeaderWatch,
@@ -64,6 +65,8 @@ const METADATA_OFFSET = "controller/metadata-offset";
 const REPLICA_ENDS = "broker/replica-ends";
 const ASK_TIMEOUT_MS = 2_000;
 const CATCH_UP_AGAIN_MS = 50;
+/** Between two rounds of questions about who leads. */
+const LOOK_AGAIN_MS = 1_000;
 /** How long a stop waits for another voter to take the lead. */
 const HAND_OVER_MS = 1_000;
 
@@ -84,6 +87,7 @@ export class BrokerCluster {
   #roleWaiters: (() => void)[] = [];
   /** As it was logged last. */
   #waitingFor = "";
+  #lookAgainAt = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
   private constructor(options: BrokerClusterOptions) {
@@ -269,13 +273,37 @@ export class BrokerCluster {
     while (!this.#isClosed && controller !== undefined) {
       // oxlint-disable-next-line no-await-in-loop
       offset ??= await this.#askCommittedOffset();
-      if (controller.leaderId < 0) this.#metadata?.driver.onLeaderGone();
+      if (controller.leaderId < 0) {
+        this.#metadata?.driver.onLeaderGone();
+        this.#lookForLeader();
+      }
       if (offset !== null && controller.image.metadataOffset >= offset) return;
       this.#tellWaiting(offset, onWaiting);
       // oxlint-disable-next-line no-await-in-loop
       await this.#roleOrTime(CATCH_UP_AGAIN_MS);
     }
     throw new NotController("the broker stops before it has caught up with its cluster");
+  }
+
+  /**
+   * Of the voters that this node knows perhaps none is left: they were replaced while it was down, or another one was made the only voter.
+   * So it asks the nodes that are listed by now, and those that called, for theirs, and those for the log.
+   */
+  #lookForLeader(): void {
+    const { clock } = this.#options.world;
+    const { clusterId } = this.#options.identity();
+    if (this.#isClosed || clock.monotonicNow() < this.#lookAgainAt) return;
+    this.#lookAgainAt = clock.monotonicNow() + LOOK_AGAIN_MS;
+    const { config, voters } = this.#options;
+    const known = [...voters.map(({ nodeId }) => nodeId), ...this.#heardAt.keys()];
+    for (const nodeId of new Set(known)) {
+      const to = nodeId === config.nodeId ? null : this.#addressOf(nodeId);
+      if (to === null) continue;
+      void askMembership(this.#transport, to).then((membership) => {
+        if (membership?.clusterId !== clusterId || this.#isClosed) return;
+        for (const voter of membership.voters) this.#metadata?.driver.onLeaderFound(voter);
+      });
+    }
   }
 
   #tellWaiting(offset: number | null, onWaiting: (whom: readonly string[]) => void): void {

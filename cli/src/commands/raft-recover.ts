@@ -62,6 +62,12 @@ function warnOf(context: CommandContext, plan: MetadataRecovery): void {
     `what the cluster decided behind ${known} is lost: topics made, deleted or changed, settings, who was in sync. ` +
       "Run it on the broker whose last entry is the greatest, by term and then by index (--dry-run shows it)",
   );
+  if (!votersBefore.includes(nodeId))
+    warn(
+      context,
+      `node ${nodeId} had no vote: list it in controller.quorum.voters of every broker before any is started, or nobody finds it, ` +
+        "and listed brokers that are all empty found another cluster",
+    );
   if (others.length > 0)
     warn(
       context,

@@ -74,6 +74,18 @@ export function serveMembership(
   });
 }
 
+/** What the node at `to` knows of its cluster; null: it does not answer, or cannot say. */
+export async function askMembership(transport: PeerTransport, to: Voter): Promise<Membership | null> {
+  try {
+    const call = { method: METHOD, request: {}, timeoutMs: ASK_TIMEOUT_MS };
+    const { clusterId, voters } = (await askPeer(transport, to, call)) as Membership;
+    return { clusterId, voters };
+  } catch (thrown: unknown) {
+    if (!(thrown instanceof PeerError) && !(thrown instanceof ProtoError)) throw thrown;
+    return null;
+  }
+}
+
 export class SeatSearch {
   readonly #options: SeatOptions;
   #waitingFor = "";
