@@ -307,7 +307,7 @@ export interface BatchResult {
 
 /** A reader has no group and commits nothing. */
 export interface ReaderOptions {
-  /** Default "all", or those that `from` names when it is a map. */
+  /** Default "all", or those that `from` names when it is a map. "all" without `to`, followed: also those that are added later, from their beginning. */
   partitions?: readonly number[] | "all";
   /** First offset to read; a Date: the first record at or after it. Default "earliest", as for what a map leaves out. */
   from?: Offset | "earliest" | "latest" | Date | ReadonlyMap<number, Offset>;

@@ -90,6 +90,30 @@ describe("a client whose leaders change", () => {
     expect([...used]).to.have.members([0, 1, 2]);
   });
 
+  it("reads partitions that are added from their beginning, where it follows all", async () => {
+    await using cluster = await FakeCluster.start(2);
+    await using client = new Client({ brokers: cluster.addresses, timeouts });
+    await using producer = client.producer({ linger: 0 });
+    for (const value of ["one", "two"]) await producer.send(text, { value });
+    const all = client.reader(text, { follow: true })[Symbol.asyncIterator]();
+    const first = client.reader(text, { follow: true, partitions: [0] })[Symbol.asyncIterator]();
+    const ended = client.reader(text, { follow: true, to: 1_000 })[Symbol.asyncIterator]();
+    for (const reader of [all, first, ended]) {
+      expect((await reader.next()).value).to.include({ value: "one" });
+      expect((await reader.next()).value).to.include({ value: "two" });
+    }
+    const { subscribed } = cluster.broker(1);
+    await until(() => cluster.brokers.some(({ watchersCount }) => watchersCount > 0));
+    subscribed.length = 0;
+    cluster.addPartitions(3);
+    await until(() => subscribed.length >= 2);
+    cluster.moveLeader(2, [1, 2]);
+    await until(() => cluster.broker(2).subscribed.length >= 5);
+    expect(subscribed).to.deep.equal(["1 at 0", "2 at 0"]);
+    expect(cluster.broker(2).subscribed).to.have.members(["0 at 2", "1 at 0", "2 at 0", "0 at 2", "0 at 2"]);
+    for (const reader of [all, first, ended]) await reader.return?.();
+  });
+
   it("watches another broker when the one it watches dies", async () => {
     await using cluster = await FakeCluster.start(3);
     await using client = new Client({ brokers: cluster.addresses, timeouts });

@@ -284,7 +284,8 @@ export class ReadSession implements FetchListener {
         { topic: this.#topic },
       );
     }
-    if (!this.#areFollowedKnown) await this.#findPositions(topic.leaders.length);
+    if (this.#areFollowedKnown) this.#followAdded(topic.leaders.length);
+    else await this.#findPositions(topic.leaders.length);
     this.#topicId = topic.id;
     const wanted = new Map<number, Followed[]>();
     for (const followed of this.#followed) {
@@ -378,14 +379,22 @@ export class ReadSession implements FetchListener {
       const untilTimestamp =
         to.kind === "time" && end === Number.POSITIVE_INFINITY ? to.timestamp : Number.POSITIVE_INFINITY;
       const position = new ReadPosition({ partition, from: start, to: end, untilTimestamp, follow });
-      this.#followed.push({
-        position,
-        startsAtEarliest: boundOf(from, partition).kind === "earliest",
-        stream: null,
-        corruptCount: 0,
-      });
+      this.#follow(position, boundOf(from, partition).kind === "earliest");
     }
     this.#areFollowedKnown = true;
+  }
+
+  /** Partitions that came since the start are read from their beginning, by whoever reads all there are for ever. */
+  #followAdded(count: number): void {
+    const { partitions, to, follow } = this.#settings;
+    if (partitions !== "all" || !follow || to.kind !== "none") return;
+    const forever = { from: 0, to: Number.POSITIVE_INFINITY, untilTimestamp: Number.POSITIVE_INFINITY, follow };
+    for (let partition = this.#followed.length; partition < count; partition += 1)
+      this.#follow(new ReadPosition({ partition, ...forever }), true);
+  }
+
+  #follow(position: ReadPosition, startsAtEarliest: boolean): void {
+    this.#followed.push({ position, startsAtEarliest, stream: null, corruptCount: 0 });
   }
 
   #partitions(count: number): number[] {

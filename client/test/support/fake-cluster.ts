@@ -84,6 +84,8 @@ export class FakeBroker {
   isStalled = false;
   metadataCalls = 0;
   producesSeen = 0;
+  /** Partitions and offsets that somebody wanted to read; records come of the first partition alone. */
+  readonly subscribed: string[] = [];
   /** Topics that somebody wants to be told of. */
   readonly watched = new Set<string>();
   readonly #cluster: FakeCluster;
@@ -242,7 +244,9 @@ export class FakeBroker {
     call.on("cancelled", () => this.#fetches.delete(call));
     call.on("data", (bytes: Buffer) => {
       if (this.isStalled) return;
-      for (const { offset } of wire.fetchRequest.decode(bytes).subscribe) {
+      for (const { partition, offset } of wire.fetchRequest.decode(bytes).subscribe) {
+        this.subscribed.push(`${partition} at ${offset}`);
+        if (partition > 0) continue;
         this.#fetches.add(call);
         this.#send(call, Buffer.concat(this.#cluster.log.slice(offset)), offset);
       }
