@@ -247,8 +247,12 @@ export class ReplicaFetcher {
     if (!this.#seats.has(seat.partition)) return;
     this.#removed.push(seat.slot);
     this.#askForFlush();
-    // It goes on before others begin: one that is full serves, ten that are half full do not.
-    this.#restFirst(seat);
+    // It goes on before others begin: one that is full serves, ten that are half full do not. One that is written to faster than this
+    // would never be, and has others go before it.
+    const { lag } = seat.partition;
+    if (lag < seat.leastLag) this.#restFirst(seat);
+    else this.#restLast(seat);
+    seat.leastLag = Math.min(seat.leastLag, lag);
   }
 
   #restFirst(seat: Seat): void {
@@ -327,6 +331,8 @@ class Seat implements FollowerSeat {
   isDue = false;
   /** The source knows the slot no longer; what it sent before that still comes. */
   isResting = false;
+  /** Records that it was behind its leader when it was to rest, at the least. */
+  leastLag = Number.POSITIVE_INFINITY;
 
   constructor(partition: FollowedPartition, fetcher: ReplicaFetcher) {
     this.partition = partition;

@@ -199,6 +199,29 @@ describe("the throttle of a reassignment", () => {
     await bench.until("all in sync", inSync, 2_000);
   });
 
+  it("lets others pass a partition that is written to faster than it may be filled", async () => {
+    const key = "follower.replication.throttled.rate";
+    const bench = await ReplicationBench.open({
+      brokers: 4,
+      overrides: SYNCED,
+      partitions: 3,
+      settings: { [key]: String(MIB / 4) },
+    });
+    for (const partition of [0, 1, 2]) bench.reassign([1, 2, 3], partition);
+    await bench.world.runFor(5_000);
+    const append = (partition: number): Outcome =>
+      bench.append(1, { values: ["x".repeat(64 * 1024)] }, "all", 30_000, partition);
+    for (let i = 0; i < 32; i++) append(0);
+    for (const partition of [1, 2]) append(partition);
+    await bench.world.runFor(500);
+    for (const partition of [0, 1, 2]) bench.reassign([1, 2, 3, 4], partition);
+    for (let i = 0; i < 400 && !(bench.isr(1).includes(4) && bench.isr(2).includes(4)); i++) {
+      append(0);
+      await bench.world.runFor(100);
+    }
+    expect([0, 1, 2].map((partition) => bench.isr(partition).includes(4))).to.deep.equal([false, true, true]);
+  });
+
   describe("of a leader that holds one back", () => {
     async function holding(): Promise<ReplicationBench> {
       const rate = {
