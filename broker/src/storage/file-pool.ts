@@ -14,16 +14,28 @@ import type { Disk, File } from "../ports/index.ts";
  * more work than a small batch; only logs with traffic have open files.
  */
 const OPEN_FILES_MAX = 4096;
+/**
+ * Memory that goes with open files, their indexes (up to 5 MiB of a segment of 1 GiB), beyond which fewer stay open, whatever descriptors
+ * there are; as many as this do.
+ */
+const HELD_BYTES_MAX = 256 * 1024 * 1024;
+const HEAVY_FILES_MAX = 512;
+/** After so many openings it is summed up again. */
+const LOOK_EVERY = 32;
 
 export class FilePool {
   readonly disk: Disk;
   readonly #openMax: number;
   /** In the order of opening, which a file that was used since goes through once more. */
   readonly #open = new Set<PooledFile>();
+  /** As many as memory allows, at most `openMax`. */
+  #room: number;
+  #openedSinceLook = 0;
 
   constructor(disk: Disk, openMax = OPEN_FILES_MAX) {
     this.disk = disk;
     this.#openMax = Math.min(openMax, OPEN_FILES_MAX);
+    this.#room = this.#openMax;
   }
 
   get openCount(): number {
@@ -32,14 +44,26 @@ export class FilePool {
 
   /** Called by a file that is about to be opened. */
   makeRoom(): void {
+    this.#openedSinceLook += 1;
+    if (this.#openedSinceLook >= LOOK_EVERY) this.#look();
     // Every file gets one second chance, so two rounds see all of them.
-    for (let left = this.#open.size * 2; left > 0 && this.#open.size >= this.#openMax; left -= 1) {
+    for (let left = this.#open.size * 2; left > 0 && this.#open.size >= this.#room; left -= 1) {
       const [oldest] = this.#open;
       if (oldest === undefined) return;
       this.#open.delete(oldest);
       if (oldest.isBusy || oldest.takeSecondChance()) this.#open.add(oldest);
       else oldest.evict();
     }
+  }
+
+  /** A little at a time: nobody waits for hundreds of files to be closed. */
+  #look(): void {
+    this.#openedSinceLook = 0;
+    this.#room = this.#openMax;
+    if (this.#open.size <= HEAVY_FILES_MAX) return;
+    let heldBytes = 0;
+    for (const file of this.#open) heldBytes += file.heldBytes;
+    if (heldBytes > HELD_BYTES_MAX) this.#room = Math.max(HEAVY_FILES_MAX, this.#open.size - LOOK_EVERY);
   }
 
   opened(file: PooledFile): void {
@@ -53,6 +77,7 @@ export class FilePool {
 
 /** Whoever has memory for the sake of an open file. */
 export interface FileOwner {
+  readonly heldBytes: number;
   /** The pool closed the descriptor for want of use. */
   onEvicted(): void;
 }
@@ -78,6 +103,11 @@ export class PooledFile {
   /** Put together when it is asked for: there may be thousands, most of them closed. */
   get path(): string {
     return `${this.#directory}/${this.#name}`;
+  }
+
+  /** Of memory, for the sake of the open file. */
+  get heldBytes(): number {
+    return this.#owner?.heldBytes ?? 0;
   }
 
   get isBusy(): boolean {

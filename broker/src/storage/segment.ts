@@ -360,6 +360,13 @@ export class Segment implements FileOwner {
       this.#indexes = null;
   }
 
+  /** For the pool: of the indexes in memory, as they lie on file. */
+  get heldBytes(): number {
+    const indexes = this.#indexes;
+    if (indexes === null) return 0;
+    return indexes.offsets.count * OFFSET_INDEX_ENTRY_BYTES + indexes.times.count * TIME_INDEX_ENTRY_BYTES;
+  }
+
   /** Of the pool: nobody reads or writes the file. */
   onEvicted(): void {
     this.dropIndexes();

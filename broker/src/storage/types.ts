@@ -323,7 +323,7 @@ export interface LogDirectoryOptions {
   readonly recoveryCheckpointIntervalMs: number;
   readonly logStartCheckpointIntervalMs: number;
   readonly highWatermarkCheckpointIntervalMs: number;
-  /** Log files that are held open at a time; 512 at most. What is in use is never closed for it. */
+  /** Log files that are held open at a time; 4,096 at most (file-pool.ts). What is in use is never closed for it. */
   readonly openFilesMax?: number | undefined;
   /** Idempotent producers that all logs together remember: 100,000. */
   readonly producersMax?: number;

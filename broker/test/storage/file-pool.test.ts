@@ -40,6 +40,24 @@ describe("file pool", () => {
     expect(machine.medium.openFilesCount).to.be.at.most(3);
   });
 
+  it("keeps fewer open whose indexes are large: reading thousands of full segments takes no memory without bound", () => {
+    for (const [heldBytes, least, most] of [
+      [5 * 1024 * 1024, 512, 544],
+      [10_000, 2_000, 2_000],
+    ] as const) {
+      const machine = new StorageMachine();
+      const pool = new FilePool(machine.disk);
+      const evicted = new Set<number>();
+      for (let slot = 0; slot < 2_000; slot++) {
+        const onEvicted = (): unknown => evicted.add(slot);
+        const file = new PooledFile(pool, DATA, `${slot}`, { heldBytes, onEvicted: () => void onEvicted() });
+        file.create();
+      }
+      expect(pool.openCount).to.be.within(least, most);
+      expect(evicted.size).to.equal(2_000 - pool.openCount);
+    }
+  });
+
   it("lets whoever wants to close wait until nothing is pending", async () => {
     const { machine, files } = poolOf(6);
     const [file] = files;
