@@ -69,6 +69,11 @@ export class FetchStream {
     this.#session.onWritable();
   }
 
+  /** Nothing more is said; what was sent is still being taken. */
+  finish(): void {
+    this.#session.finish();
+  }
+
   close(): void {
     this.#session.close();
   }

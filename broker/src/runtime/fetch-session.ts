@@ -182,13 +182,17 @@ export class FetchSession implements FetchMemoryOwner {
     if (this.#ring.length > 0 || this.#due.length > 0) this.#askForPump();
   }
 
+  /** Nothing more is said. What was sent is still being taken, and counted until then. */
+  finish(): void {
+    for (const subscription of this.#subscriptions.values()) this.#end(subscription);
+    this.#ring = [];
+    for (const { slab } of this.#due.splice(0)) if (slab !== null) this.#giveRead(slab);
+  }
+
   /** The stream is gone. */
   close(): void {
     this.#isClosed = true;
-    for (const subscription of this.#subscriptions.values()) this.#end(subscription);
-    for (const { slab } of this.#due) if (slab !== null) this.#giveRead(slab);
-    this.#ring = [];
-    this.#due = [];
+    this.finish();
     this.#share?.close();
   }
 

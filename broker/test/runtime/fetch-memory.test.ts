@@ -157,6 +157,28 @@ describe("FetchMemory", () => {
     expect(ended).to.deep.equal(["stuck", "waiting"]);
   });
 
+  it("counts what was sent to one who wants no more until it is taken, and ends him too where he takes nothing", async () => {
+    const bench = await filled();
+    const memory = new FetchMemory({ timers: bench.process, maxBytes: () => CAP_BYTES });
+    const readers = Array.from({ length: 20 }, () => new SlowReader(bench, memory, true));
+    await bench.world.runFor(1_000);
+    for (const { session } of readers) session.finish();
+    await bench.world.runFor(1_000);
+    const heldBytes = (): number =>
+      readers.flatMap(({ held }) => held).reduce((sum, { lentBytes }) => sum + lentBytes, 0);
+    expect(heldBytes()).to.be.greaterThan(0);
+    expect(memory.lentBytes).to.equal(heldBytes());
+    const [first, ...stuck] = readers.filter(({ held }) => held.some(({ lentBytes }) => lentBytes > 0));
+    const { count = 0 } = first ?? {};
+    while ((first?.held.length ?? 0) > 0) first?.take();
+    expect(memory.lentBytes).to.equal(heldBytes());
+    await bench.world.runFor(1_000);
+    expect(first?.count, "nothing more is said").to.equal(count);
+    for (let more = 0; more < 20; more++) new SlowReader(bench, memory, true);
+    await bench.world.runFor(2 * SLOW_MS);
+    expect(stuck.map(({ isEnded }) => isEnded)).to.not.include(false);
+  });
+
   it("does not hold up a stream without a share, as those of followers are", async () => {
     const bench = await filled();
     const memory = new FetchMemory({ timers: bench.process, maxBytes: () => CAP_BYTES });

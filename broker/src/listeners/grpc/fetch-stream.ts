@@ -27,6 +27,8 @@ export class FetchStream implements StreamListener, FetchSink {
   readonly #useCase: FetchUseCase;
   readonly #onClosed: (stream: FetchStream) => void;
   #lentBytes = 0;
+  /** The client has ended its side: nothing more is said, and the stream ends when all of it was taken. */
+  #isEnding = false;
 
   constructor(call: StreamCall, context: DoorContext, onClosed: (stream: FetchStream) => void) {
     this.#call = call;
@@ -64,6 +66,7 @@ export class FetchStream implements StreamListener, FetchSink {
       this.#record(message.startedAt, sentAt, message.bytes);
       this.#useCase.onWritable();
       if (this.isWritable) this.#call.resume();
+      this.#maybeEnd();
     });
   }
 
@@ -111,7 +114,14 @@ export class FetchStream implements StreamListener, FetchSink {
   }
 
   onEnd(): void {
-    this.#call.end();
+    this.#isEnding = true;
+    this.#useCase.finish();
+    this.#maybeEnd();
+  }
+
+  /** Not before: a stream that is over counts for nothing, and a reader that stands still would hold what no bound knows of. */
+  #maybeEnd(): void {
+    if (this.#isEnding && this.#lentBytes === 0) this.#call.end();
   }
 
   onClosed(): void {
