@@ -209,8 +209,10 @@ function withoutLeader(facts: Facts, what: string): Answer {
   }
   const trouble = brokerTrouble(facts, base.leaderId);
   if (trouble !== null && leaderView === null) {
-    const cause = `${what}: its leader does not answer; ${trouble.text}`;
-    return { holds: false, code: "LEADER_SILENT", cause, blockers: [trouble], advice: adviceFor([trouble]) };
+    const nobody = facts.isDecided ? "" : "no controller is known, and nobody else is chosen without one; ";
+    const cause = `${what}: ${nobody}its leader does not answer; ${trouble.text}`;
+    const advice = [...deciderAdvice(facts), ...adviceFor([trouble])];
+    return { holds: false, code: "LEADER_SILENT", cause, blockers: [trouble], advice };
   }
   const cause = `${what}: broker ${base.leaderId} is to lead it in epoch ${base.leaderEpoch}, and does not yet: its log is being opened, or its metadata is behind`;
   return {

@@ -194,6 +194,10 @@ describe("explain", () => {
       expect(members).to.include({ holds: true, code: "ISR_FULL" });
       expect(members.text).to.include(`but ${why}`);
       expect(members.advice).to.deep.equal([advice]);
+
+      const led = ask(ISR, [view(2, none)], [{ broker: 1, message: "ECONNREFUSED", isRefused: true }]);
+      expect(led.text).to.include("no controller is known, and nobody else is chosen without one; its leader does not");
+      expect(led.advice[0]).to.equal(advice);
     });
 
     it("do not take who follows for a hindrance where the way to it is closed from here alone", () => {
