@@ -5,7 +5,7 @@
  * destroyed on as many replicas as the smallest min ISR of the run. In a synced mode a power failure takes nothing.
  */
 import type { ClusterState, Choice, ModelController } from "./model-controller.ts";
-import type { ModelBatch } from "./model-log.ts";
+import type { ModelBatch, ModelLog } from "./model-log.ts";
 import type { ReplicaHost } from "./replica-host.ts";
 import { ensure } from "../violation.ts";
 
@@ -19,6 +19,12 @@ interface Committed {
   /** Replicas on which a fault destroyed it. */
   destroyed: number;
   isLost: boolean;
+}
+
+/** What a replica had before a fault. */
+export interface LogBefore {
+  readonly batches: readonly ModelBatch[];
+  readonly logStartOffset: number;
 }
 
 interface SeenMark {
@@ -186,9 +192,12 @@ export class ClusterChecks {
   onLeads(host: ReplicaHost, epoch: number): void {
     this.count("leadership");
     for (const { batch, isLost, seenEpoch } of this.#committed) {
-      if (isLost || seenEpoch > epoch || batch.lastOffset < host.log.logStartOffset) continue;
-      const has = host.log.at(batch.baseOffset) === batch;
-      ensure(has, "RE6", () => `${host.name} leads epoch ${epoch} without the committed batch at ${batch.baseOffset}`);
+      if (isLost || seenEpoch > epoch) continue;
+      ensure(
+        isKept(host.log, batch),
+        "RE6",
+        () => `${host.name} leads epoch ${epoch} without the committed batch at ${batch.baseOffset}`,
+      );
     }
   }
 
@@ -200,8 +209,7 @@ export class ClusterChecks {
     const { log } = this.#hosts()[leaderId - 1] as ReplicaHost;
     for (const committed of this.#committed) {
       const { batch } = committed;
-      const isKept = log.at(batch.baseOffset) === batch || batch.lastOffset < log.logStartOffset;
-      if (!isKept && isAllowed && !(how === "timeout" && committed.isDurable)) this.#lose(committed);
+      if (!isKept(log, batch) && isAllowed && !(how === "timeout" && committed.isDurable)) this.#lose(committed);
     }
   }
 
@@ -229,7 +237,7 @@ export class ClusterChecks {
     const must = this.#committed.filter(({ isLost, seenEpoch }) => !isLost && seenEpoch !== Number.POSITIVE_INFINITY);
     const hasAll = pool.some((brokerId) => {
       const { log } = this.#hosts()[brokerId - 1] as ReplicaHost;
-      return must.every(({ batch }) => log.at(batch.baseOffset) === batch || batch.lastOffset < log.logStartOffset);
+      return must.every(({ batch }) => isKept(log, batch));
     });
     ensure(hasAll, "RE6", () => `none of {${pool.join()}} has all that was committed`);
   }
@@ -257,19 +265,23 @@ export class ClusterChecks {
     ensure(this.hasLost, "5.3(6)", () => `${host.name} stops though nothing was lost: ${reason}`);
   }
 
-  /** A fault changed what a replica has: what of it may be gone for good now? */
-  onDestroyed(host: ReplicaHost, before: readonly ModelBatch[], isWipe: boolean): void {
-    const had = new Set(before);
+  /**
+   * A fault changed what a replica has: what of it may be gone for good now? Its log start is part of that: of a replica that
+   * came after a deletion it is all there ever was of the deleted, and a wiped disk does not know any more that they were.
+   */
+  onDestroyed(host: ReplicaHost, before: LogBefore, isWipe: boolean): void {
+    const had = new Set(before.batches);
     const { pool } = this.#controller();
     for (const committed of this.#committed) {
       const { batch, isDurable } = committed;
-      if (!had.has(batch) || host.log.at(batch.baseOffset) === batch) continue;
+      const wasKept = had.has(batch) || batch.lastOffset < before.logStartOffset;
+      if (!wasKept || isKept(host.log, batch)) continue;
       if (!isWipe && isDurable) continue;
       this.count("committed batch destroyed");
       committed.destroyed += 1;
       const isHeld = pool.some((brokerId) => {
         const { log } = this.#hosts()[brokerId - 1] as ReplicaHost;
-        return log.at(batch.baseOffset) === batch;
+        return isKept(log, batch);
       });
       if (!isHeld || committed.destroyed >= this.#minIsrLeast) this.#lose(committed);
     }
@@ -363,6 +375,11 @@ export class ClusterChecks {
     }
     return null;
   }
+}
+
+/** It is there, or the log start says that it was deleted. */
+function isKept(log: ModelLog, batch: ModelBatch): boolean {
+  return log.at(batch.baseOffset) === batch || batch.lastOffset < log.logStartOffset;
 }
 
 function describe(batch: ModelBatch): string {
