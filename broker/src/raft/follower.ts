@@ -1,6 +1,6 @@
 /**
  * A follower: takes what the leader of the term sends, and waits for its voice. A replica outside the voters is a learner:
- * a follower that never campaigns, and that asks the voters to be sent the log when it hears no leader.
+ * a follower that asks the voters to be sent the log when it hears no leader, and that campaigns only when it is called.
  */
 import type { AppendRequest, HeartbeatRequest, SnapshotChunk, SnapshotOffer } from "./messages.ts";
 import type { NodeState } from "./node-state.ts";
@@ -20,6 +20,8 @@ export class Follower {
   #timeoutTicks: number;
   /** No campaign before, whatever else is known: a rest after a lost one, or another replica's turn. */
   #restTicks = 0;
+  /** By a candidate that it stands in the way of. */
+  #isCalled = false;
 
   constructor(state: NodeState, download: SnapshotDownload, timeoutTicks: number) {
     this.#state = state;
@@ -41,7 +43,8 @@ export class Follower {
   tick(): boolean {
     this.#silentTicks += 1;
     this.#download.tick();
-    if (this.#state.mayCampaign) return this.#isAlone || this.#silentTicks >= this.#campaignsAtTicks;
+    if (this.#mayCampaign && (this.#isAlone || this.#silentTicks >= this.#campaignsAtTicks)) return true;
+    if (this.#state.mayHaveSeat) return false;
     const { electionTicks, heartbeatTicks } = this.#state.options;
     if (this.#silentTicks >= electionTicks && (this.#silentTicks - electionTicks) % heartbeatTicks === 0) {
       this.askForTheLog(this.#state.log.voters);
@@ -51,8 +54,12 @@ export class Follower {
 
   /** Until it campaigns, if nothing else happens. */
   get ticksUntilDue(): number {
-    if (!this.#state.mayCampaign) return Number.POSITIVE_INFINITY;
+    if (!this.#mayCampaign) return Number.POSITIVE_INFINITY;
     return this.#isAlone ? 1 : Math.max(1, this.#campaignsAtTicks - this.#silentTicks);
+  }
+
+  get #mayCampaign(): boolean {
+    return this.#isCalled || this.#state.mayHaveSeat;
   }
 
   get #campaignsAtTicks(): number {
@@ -75,6 +82,17 @@ export class Follower {
     this.#restTicks = Math.max(this.#restTicks, this.#silentTicks + ticks);
   }
 
+  /**
+   * A candidate counts this replica as a voter, and its log is too short for it to be elected: it may be one that cannot win without. Who has
+   * no seat by its own log then campaigns too, once, not counting itself (thesis 4.2.2), after the other one has had its chance. Else a list
+   * that only a shorter log holds, or that was truncated here, could keep a group from electing anybody while a majority lives.
+   */
+  onCalled(delayTicks: number): void {
+    if (this.#isCalled || this.#state.mayHaveSeat) return;
+    this.#isCalled = true;
+    this.giveWay(delayTicks);
+  }
+
   /** It voted: the candidate gets its time, also from one that is told once more that nobody leads yet. */
   onVoteGiven(): void {
     this.#beginWait();
@@ -92,6 +110,7 @@ export class Follower {
 
   onLeaderHeard(leader: ReplicaId): void {
     this.#leader = leader;
+    this.#isCalled = false;
     this.#beginWait();
   }
 

@@ -3,8 +3,8 @@
  * majority answers them.
  *
  * Invariants: only entries of its own term commit by counting (thesis 3.6.2); its own entry counts when it is on its disk
- * (semantics 10.1(2), P18); a leader that is no voter any more does not count itself and resigns once that is committed
- * (10.1(7)).
+ * (semantics 10.1(2), P18); a leader that is no voter does not count itself and resigns once that is committed, and
+ * something of its own term (10.1(7)).
  *
  * Learners are peers outside the voters. They are not written down anywhere: who asks for the log is sent it, who falls
  * silent is forgotten and asks again.
@@ -183,10 +183,13 @@ export class Leader {
     log.commitTo(index);
   }
 
-  /** Its own removal has committed. */
+  /**
+   * The list that does not name it has committed, and something of its own term: before, it may be the only one that could be elected, and
+   * the voters that it would leave behind could elect nobody.
+   */
   get isRemoved(): boolean {
-    const { log } = this.#state;
-    return !this.#state.isVoter && log.votersIndex <= log.commitIndex;
+    const { log, isVoter } = this.#state;
+    return !isVoter && log.votersIndex <= log.commitIndex && this.#hasOwnTermCommit();
   }
 
   /** Last words of a leader that was removed: everybody learns of the commit, the furthest voter campaigns at once. */

@@ -70,7 +70,7 @@ export class NodeState {
    * (thesis 4.2.2). It still does not count itself. Known is only a lower bound of what has committed, none after a start: its
    * seat may come from any list above that.
    */
-  get mayCampaign(): boolean {
+  get mayHaveSeat(): boolean {
     return this.log.mayHaveSeat(this.replica);
   }
 

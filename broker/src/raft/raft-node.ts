@@ -6,7 +6,8 @@
  *        ^                        │ silence: anew                   │ silence: preCandidate       │
  *        └── higher term, a leader of this term, majority refused ──┴── higher term, no majority ─┘
  *
- * A leader that asks for it (`timeoutNow`) spares the target the pre-vote. Learners stay followers.
+ * A leader that asks for it (`timeoutNow`) spares the target the pre-vote. Learners stay followers, unless they are called
+ * (`Follower.onCalled`): then they campaign once, and lead until they have committed.
  *
  * Semantics 10.1, 10.2; the thesis is Ongaro, "Consensus: Bridging Theory and Practice", 2014.
  */
@@ -132,7 +133,9 @@ export class RaftNode {
     if (role instanceof Leader) {
       if (role.tick()) this.#becomeFollower(this.term);
     } else if (role.tick()) {
-      this.#becomePreCandidate();
+      // Without a seat it campaigns once for each call, and asks for the log again after.
+      if (role instanceof Follower || this.#state.mayHaveSeat) this.#becomePreCandidate();
+      else this.#becomeFollower(this.term);
     }
   }
 
@@ -272,7 +275,7 @@ export class RaftNode {
         break;
       case "timeoutNow":
         this.#followerOf(message.from);
-        if (this.#state.mayCampaign) this.#becomeCandidate(true);
+        if (this.#state.mayHaveSeat) this.#becomeCandidate(true);
         break;
       case "voteResponse":
         if (this.#role instanceof Campaign) this.#onCampaign(this.#role.onVoteResponse(message));
@@ -326,8 +329,10 @@ export class RaftNode {
       return;
     }
     if (request.isPreVote) {
-      const isGranted = request.term > this.term && this.#isUpToDate(request);
+      const isNewTerm = request.term > this.term;
+      const isGranted = isNewTerm && this.#isUpToDate(request);
       if (isGranted) this.#maybeGiveWay(request);
+      else if (isNewTerm && role instanceof Follower) role.onCalled(this.#state.options.giveWayTicks);
       this.#answerVote(request, isGranted);
       return;
     }

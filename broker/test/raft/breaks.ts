@@ -171,12 +171,12 @@ export const BREAKS: readonly Break[] = [
     seed: 2,
   },
   {
-    name: "a removed replica that alone holds its removal never leads (4.2.2)",
-    file: "node-state.js",
-    from: "return this.log.mayHaveSeat(this.replica)",
-    to: "return this.isVoter",
-    seedsMax: 10000,
-    seed: 8588,
+    name: "a learner that is in a candidate's way never campaigns",
+    file: "follower.js",
+    from: "return this.#isCalled || this.#state.mayHaveSeat",
+    to: "return this.#state.mayHaveSeat",
+    seedsMax: 20000,
+    seed: 80011874,
   },
   {
     name: "a lost last append is never noticed",

@@ -237,6 +237,39 @@ export class Group {
   }
 }
 
+/**
+ * Three voters and a learner; 1 is gone for good with all that only 4 has from it, and the voters that are left can elect nobody: 2 is
+ * behind 3, and 3 alone holds a list by which it needs the vote of 4, which by its own has no seat.
+ */
+export function standstill(): Group {
+  const group = new Group(3);
+  group.add(replica(4));
+  group.campaign(3);
+  group.say("4 follows as a learner");
+  group.tick(4, ELECTION_TICKS);
+  group.deliver();
+  group.tick(3, 2);
+  group.deliver();
+  group.say("3 is cut off with the addition of 4, which nobody else gets");
+  group.isolate(3);
+  group.change(3, "addVoter", replica(4));
+  group.deliver();
+  group.say("1 leads, and is heard by 4 alone; then it dies");
+  group.silence(1, 2);
+  group.startCampaign(1);
+  group.deliver(({ kind }) => kind !== "appendRequest");
+  group.cut(1, 2);
+  group.propose(1, "kept");
+  group.tick(4, ELECTION_TICKS);
+  group.deliver();
+  group.crash(1);
+  group.say("3 is back, and nobody leads");
+  group.heal();
+  while (group.leaders().length > 0) group.tick(3);
+  group.deliver();
+  return group;
+}
+
 /** The first directory of a node goes without saying. */
 function shortName({ nodeId, directoryId }: ReplicaId): string {
   return directoryId === "a" ? `${nodeId}` : `${nodeId}:${directoryId}`;

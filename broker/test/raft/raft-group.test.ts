@@ -30,6 +30,10 @@ const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
     1871901549,
     "a replica whose addition and removal only it holds did not campaign after a restart: it looked at the oldest list",
   ],
+  [
+    80011874,
+    "nobody could be elected without a learner that a candidate counts as a voter: its log was better, and it never campaigned",
+  ],
   [209902, "a late repeat of a snapshot's piece took the place of one that was not on disk yet"],
 ];
 

@@ -5,7 +5,7 @@
 import { expect } from "chai";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { ELECTION_TICKS, GIVE_WAY_TICKS, Group, replica } from "./group.ts";
+import { ELECTION_TICKS, GIVE_WAY_TICKS, Group, replica, standstill } from "./group.ts";
 
 const DIRECTORY = fileURLToPath(new URL("../../../test/data/raft/", import.meta.url));
 
@@ -119,6 +119,18 @@ const STORIES: Readonly<Record<string, () => Group>> = {
     group.deliver();
     group.change(1, "removeVoter", replica(1));
     group.deliver();
+    return group;
+  },
+
+  "called-learner": () => {
+    const group = standstill();
+    group.say(
+      "2 has too short a log for 3; 3, by whose list 4 votes, for 4: which is called, and campaigns without a seat",
+    );
+    for (let i = 0; i < 2 * ELECTION_TICKS && group.leaders().length === 0; i++) {
+      for (const nodeId of [3, 2, 4]) group.tick(nodeId);
+      group.deliver();
+    }
     return group;
   },
 };
