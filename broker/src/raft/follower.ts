@@ -44,7 +44,7 @@ export class Follower {
     this.#silentTicks += 1;
     this.#download.tick();
     if (this.#mayCampaign && (this.#isAlone || this.#silentTicks >= this.#campaignsAtTicks)) return true;
-    if (this.#state.mayHaveSeat) return false;
+    if (this.#state.isVoter) return false;
     const { electionTicks, heartbeatTicks } = this.#state.options;
     if (this.#silentTicks >= electionTicks && (this.#silentTicks - electionTicks) % heartbeatTicks === 0) {
       this.askForTheLog(this.#state.log.voters);
@@ -59,7 +59,7 @@ export class Follower {
   }
 
   get #mayCampaign(): boolean {
-    return this.#isCalled || this.#state.mayHaveSeat;
+    return this.#isCalled || this.#state.isVoter;
   }
 
   get #campaignsAtTicks(): number {
@@ -84,11 +84,11 @@ export class Follower {
 
   /**
    * A candidate counts this replica as a voter, and its log is too short for it to be elected: it may be one that cannot win without. Who has
-   * no seat by its own log then campaigns too, once, not counting itself (thesis 4.2.2), after the other one has had its chance. Else a list
-   * that only a shorter log holds, or that was truncated here, could keep a group from electing anybody while a majority lives.
+   * no seat by its own log then campaigns too, once, not counting itself (thesis 4.2.2), after the other one has had its chance. Else a
+   * removal that only this replica holds, or an addition that it does not, could keep a group from electing anybody while a majority lives.
    */
   onCalled(delayTicks: number): void {
-    if (this.#isCalled || this.#state.mayHaveSeat) return;
+    if (this.#isCalled || this.#state.isVoter) return;
     this.#isCalled = true;
     this.giveWay(delayTicks);
   }

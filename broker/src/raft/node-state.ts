@@ -61,17 +61,9 @@ export class NodeState {
     this.#stableHardState = hardState;
   }
 
+  /** By the list in force in its own log, committed or not. */
   get isVoter(): boolean {
     return includesReplica(this.log.voters, this.replica);
-  }
-
-  /**
-   * A replica whose removal has not committed may be the only one that holds the entry, and then must lead until it has
-   * (thesis 4.2.2). It still does not count itself. Known is only a lower bound of what has committed, none after a start: its
-   * seat may come from any list above that.
-   */
-  get mayHaveSeat(): boolean {
-    return this.log.mayHaveSeat(this.replica);
   }
 
   raiseTerm(term: Term, vote: ReplicaId | null): void {

@@ -109,11 +109,6 @@ export class RaftLog {
     return this.#history.votersAt(index);
   }
 
-  /** As far as is known here, the list in force may be one that has committed and names `replica`. */
-  mayHaveSeat(replica: ReplicaId): boolean {
-    return this.#history.isListedFrom(this.#commitIndex, replica);
-  }
-
   /** Null where the log was cut, and beyond its end. */
   termAt(index: LogIndex): Term | null {
     if (index === this.#baseIndex) return this.#baseTerm;

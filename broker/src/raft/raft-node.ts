@@ -134,7 +134,7 @@ export class RaftNode {
       if (role.tick()) this.#becomeFollower(this.term);
     } else if (role.tick()) {
       // Without a seat it campaigns once for each call, and asks for the log again after.
-      if (role instanceof Follower || this.#state.mayHaveSeat) this.#becomePreCandidate();
+      if (role instanceof Follower || this.#state.isVoter) this.#becomePreCandidate();
       else this.#becomeFollower(this.term);
     }
   }
@@ -275,7 +275,7 @@ export class RaftNode {
         break;
       case "timeoutNow":
         this.#followerOf(message.from);
-        if (this.#state.mayHaveSeat) this.#becomeCandidate(true);
+        if (this.#state.isVoter) this.#becomeCandidate(true);
         break;
       case "voteResponse":
         if (this.#role instanceof Campaign) this.#onCampaign(this.#role.onVoteResponse(message));

@@ -3,7 +3,7 @@
  * not, and is undone when its entry is truncated (semantics 10.1(7), thesis 4.1).
  */
 import { assert } from "../base/index.ts";
-import { includesReplica, type LogIndex, type ReplicaId } from "./types.ts";
+import type { LogIndex, ReplicaId } from "./types.ts";
 
 interface VoterList {
   readonly index: LogIndex;
@@ -42,13 +42,6 @@ export class VoterHistory {
     const list = this.#lists.findLast((each) => each.index <= index);
     assert(list !== undefined, `the voters at ${index} are forgotten`);
     return list.voters;
-  }
-
-  /** Stands in the list in force at `index`, or in a later one. */
-  isListedFrom(index: LogIndex, replica: ReplicaId): boolean {
-    return this.#lists.some(
-      (each, at) => (this.#lists[at + 1]?.index ?? Infinity) > index && includesReplica(each.voters, replica),
-    );
   }
 
   /** Nobody will ask for lists before the one in force at `index`. */

@@ -64,7 +64,7 @@ export const BREAKS: readonly Break[] = [
     from: "|| log.termAt(index) !== term",
     to: "",
     seedsMax: 100,
-    seed: 2,
+    seed: 4,
   },
   {
     name: "takes entries behind one that it does not hold",
@@ -136,7 +136,7 @@ export const BREAKS: readonly Break[] = [
     from: "!this.#hasOwnTermCommit() || log.votersIndex",
     to: "log.votersIndex",
     seedsMax: 100,
-    seed: 15,
+    seed: 16,
   },
   {
     name: "changes voters while a change is in flight (10.1(7))",
@@ -173,8 +173,8 @@ export const BREAKS: readonly Break[] = [
   {
     name: "a learner that is in a candidate's way never campaigns",
     file: "follower.js",
-    from: "return this.#isCalled || this.#state.mayHaveSeat",
-    to: "return this.#state.mayHaveSeat",
+    from: "return this.#isCalled || this.#state.isVoter",
+    to: "return this.#state.isVoter",
     seedsMax: 20000,
     seed: 80011874,
   },
