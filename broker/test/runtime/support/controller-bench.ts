@@ -111,6 +111,7 @@ export class ControllerBench {
   readonly brokers = new Map<number, BenchBroker>();
   readonly cut = new Set<number>();
   readonly #watches = new Set<{ brokerId: number; process: SimProcess; onLost: () => void }>();
+  isLost: (message: Message) => boolean = () => false;
   flags: Record<string, string> = {};
   snapshotBytes = 1_000_000;
 
@@ -121,12 +122,14 @@ export class ControllerBench {
 
   // ---- controllers ----
 
-  async birth(count = 1): Promise<void> {
-    const voters = Array.from({ length: count }, (_, slot) => ({
+  /** Learners come after the voters. */
+  async birth(count = 1, learners = 0): Promise<void> {
+    const replicas = Array.from({ length: count + learners }, (_, slot) => ({
       nodeId: slot + 1,
       directoryId: `directory-${slot + 1}`,
     }));
-    for (const replica of voters) {
+    const voters = replicas.slice(0, count);
+    for (const replica of replicas) {
       const medium = new RaftMedium();
       const bytes = encodeImage({ image: { ...emptyImage, clusterId: CLUSTER_ID }, topicsDeleted: [] });
       const opened = await createRaftStore(medium.options, { point: { index: 0, term: 0, voters }, bytes });
@@ -172,7 +175,7 @@ export class ControllerBench {
   send(message: Message): void {
     const frame = encodeMessage(message);
     const { from, to } = message;
-    if (this.cut.has(from.nodeId) || this.cut.has(to.nodeId)) return;
+    if (this.cut.has(from.nodeId) || this.cut.has(to.nodeId) || this.isLost(message)) return;
     this.world.schedule(
       0.1 + this.random.float(),
       () => {
