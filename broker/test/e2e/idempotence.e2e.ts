@@ -6,13 +6,14 @@ import { RawClient } from "./support/raw-client.ts";
 import type { RawProduceStream } from "./support/raw-client.ts";
 import { BrokerProcess, freshDirectory, removeDirectory } from "./support/test-broker.ts";
 
-const TOPIC = "once";
-
 describe("idempotent producing", () => {
   let directory: string;
   let broker: BrokerProcess;
   let client: RawClient;
   let producer: RawProduceStream;
+  /** One of its own for each test, of the one broker that all of them kill and stop. */
+  let topic: string;
+  let count = 0;
 
   async function connect(): Promise<void> {
     broker = await BrokerProcess.start({ "log.dirs": directory });
@@ -27,13 +28,18 @@ describe("idempotent producing", () => {
     await connect();
   }
 
-  beforeEach(async () => {
+  before(async () => {
     directory = freshDirectory();
     await connect();
-    await client.createTopic(TOPIC);
   });
 
-  afterEach(async () => {
+  beforeEach(async () => {
+    count += 1;
+    topic = `once-${count}`;
+    await client.createTopic(topic);
+  });
+
+  after(async () => {
     client.close();
     await broker.stop();
     removeDirectory(directory);
@@ -53,10 +59,10 @@ describe("idempotent producing", () => {
   }
 
   async function log(): Promise<string[]> {
-    const end = (await client.listOffset(TOPIC, -1)).offset;
+    const end = (await client.listOffset(topic, -1)).offset;
     const reader = client.fetchStream();
     reader.send({ creditBytes: 10_000_000 });
-    reader.subscribe(1, TOPIC, 0);
+    reader.subscribe(1, topic, 0);
     const values: string[] = [];
     while (values.length < end) for (const { value } of recordsOf((await reader.part()).records)) values.push(value);
     await reader.end();
@@ -74,12 +80,12 @@ describe("idempotent producing", () => {
 
   it("answers a retry with the old offset and writes nothing", async () => {
     const { producerId } = await client.initProducerId();
-    expect(await producer.produce(TOPIC, numbered(producerId, 0))).to.deep.include({
+    expect(await producer.produce(topic, numbered(producerId, 0))).to.deep.include({
       errorCode: 0,
       baseOffset: 0,
       duplicate: false,
     });
-    expect(await producer.produce(TOPIC, numbered(producerId, 0))).to.deep.include({
+    expect(await producer.produce(topic, numbered(producerId, 0))).to.deep.include({
       errorCode: 0,
       baseOffset: 0,
       duplicate: true,
@@ -105,9 +111,9 @@ describe("idempotent producing", () => {
 
   it("answers each of the last five batches as a duplicate, and finds older ones in the log (11.1(2))", async () => {
     const { producerId } = await client.initProducerId();
-    for (let sequence = 0; sequence < 8; sequence++) await producer.produce(TOPIC, numbered(producerId, sequence));
+    for (let sequence = 0; sequence < 8; sequence++) await producer.produce(topic, numbered(producerId, sequence));
     for (let sequence = 0; sequence < 8; sequence++) {
-      expect(await producer.produce(TOPIC, numbered(producerId, sequence))).to.deep.include({
+      expect(await producer.produce(topic, numbered(producerId, sequence))).to.deep.include({
         errorCode: 0,
         baseOffset: sequence,
         duplicate: true,
@@ -118,10 +124,10 @@ describe("idempotent producing", () => {
 
   it("refuses a gap with 45 and an older epoch with 47", async () => {
     const { producerId } = await client.initProducerId();
-    await producer.produce(TOPIC, numbered(producerId, 0));
-    expect((await producer.produce(TOPIC, numbered(producerId, 2))).errorCode).to.equal(45);
-    expect((await producer.produce(TOPIC, numbered(producerId, 0, { producerEpoch: 1 }))).errorCode).to.equal(0);
-    expect((await producer.produce(TOPIC, numbered(producerId, 1))).errorCode).to.equal(47);
+    await producer.produce(topic, numbered(producerId, 0));
+    expect((await producer.produce(topic, numbered(producerId, 2))).errorCode).to.equal(45);
+    expect((await producer.produce(topic, numbered(producerId, 0, { producerEpoch: 1 }))).errorCode).to.equal(0);
+    expect((await producer.produce(topic, numbered(producerId, 1))).errorCode).to.equal(47);
     expect(await log()).to.have.length(2);
   });
 
@@ -130,15 +136,15 @@ describe("idempotent producing", () => {
 
     it(`keeps sequences across ${across}: a retry is a duplicate, the next batch goes on, a gap is refused`, async () => {
       const { producerId } = await client.initProducerId();
-      await producer.produce(TOPIC, numbered(producerId, 0, { values: ["a", "b"] }));
+      await producer.produce(topic, numbered(producerId, 0, { values: ["a", "b"] }));
       await restart(how);
-      expect(await producer.produce(TOPIC, numbered(producerId, 0, { values: ["a", "b"] }))).to.deep.include({
+      expect(await producer.produce(topic, numbered(producerId, 0, { values: ["a", "b"] }))).to.deep.include({
         errorCode: 0,
         baseOffset: 0,
         duplicate: true,
       });
-      expect((await producer.produce(TOPIC, numbered(producerId, 3))).errorCode).to.equal(45);
-      expect(await producer.produce(TOPIC, numbered(producerId, 2))).to.deep.include({
+      expect((await producer.produce(topic, numbered(producerId, 3))).errorCode).to.equal(45);
+      expect(await producer.produce(topic, numbered(producerId, 2))).to.deep.include({
         errorCode: 0,
         baseOffset: 2,
         duplicate: false,
@@ -149,15 +155,13 @@ describe("idempotent producing", () => {
     it(`looks up all five in flight after ${across}, with later batches behind them (11.1(2), P62)`, async () => {
       const { producerId } = await client.initProducerId();
       const inFlight = [0, 1, 2, 3, 4];
-      for (const sequence of inFlight) await producer.produce(TOPIC, numbered(producerId, sequence));
+      for (const sequence of inFlight) await producer.produce(topic, numbered(producerId, sequence));
       await restart(how);
       // The client never saw the answers: it sends all five again, and two new ones behind them, without waiting.
       const sent = [...inFlight, 5, 6].map((sequence) =>
         producer.send({
           acks: Acks.ALL,
-          partitions: [
-            { topic: TOPIC, partition: 0, topicId: Buffer.alloc(0), records: numbered(producerId, sequence) },
-          ],
+          partitions: [{ topic, partition: 0, topicId: Buffer.alloc(0), records: numbered(producerId, sequence) }],
         }),
       );
       const answers = new Map<number, { errorCode: number; baseOffset: number; duplicate: boolean }>();
@@ -177,17 +181,17 @@ describe("idempotent producing", () => {
   it("refuses a lower sequence that never was, and does not take it for a duplicate (P62)", async () => {
     const { producerId } = await client.initProducerId();
     // A producer that is unknown here may start anywhere.
-    await producer.produce(TOPIC, numbered(producerId, 10));
+    await producer.produce(topic, numbered(producerId, 10));
     await restart("kill");
-    expect((await producer.produce(TOPIC, numbered(producerId, 4))).errorCode).to.equal(45);
+    expect((await producer.produce(topic, numbered(producerId, 4))).errorCode).to.equal(45);
     expect(await log()).to.deep.equal(["sequence 10"]);
   });
 
   it("keeps the fence across a kill", async () => {
     const { producerId } = await client.initProducerId();
-    await producer.produce(TOPIC, numbered(producerId, 0));
-    await producer.produce(TOPIC, numbered(producerId, 0, { producerEpoch: 1 }));
+    await producer.produce(topic, numbered(producerId, 0));
+    await producer.produce(topic, numbered(producerId, 0, { producerEpoch: 1 }));
     await restart("kill");
-    expect((await producer.produce(TOPIC, numbered(producerId, 1))).errorCode).to.equal(47);
+    expect((await producer.produce(topic, numbered(producerId, 1))).errorCode).to.equal(47);
   });
 });
