@@ -70,6 +70,17 @@ export class DamagedReplicas {
     this.#lastLook = this.#lastLook.then(() => this.#pause(0)).then(() => this.#look(log, offset));
   }
 
+  /**
+   * A log that is to follow, with damage that the controller has never heard of: no replica was placed for it when it was opened or when
+   * that was found, or what was known was taken back by an unclean choice.
+   */
+  tell(log: PartitionLog): void {
+    const bad = log.damage ?? log.rot;
+    if (bad !== null) {
+      if (!this.#isKnown(log)) this.found(log, bad);
+    } else if (log.suspectedAt !== null && !log.isRepairing) this.suspect(log, log.suspectedAt);
+  }
+
   /** What an earlier life has found and not mended. */
   lookAgain(logs: Iterable<PartitionLog>): void {
     for (const log of logs) if (log.suspectedAt !== null) this.suspect(log, log.suspectedAt);

@@ -216,6 +216,7 @@ export class ReplicaRoles {
   #follow(replication: Replication, image: PartitionImage, log: PartitionLog): void {
     const { damaged } = this.#deps;
     if (damaged.mustRepair(log, image)) return this.#deps.onRepairDue(log);
+    damaged.tell(log);
     if (log.isDamaged || (damaged.mustLook(log) && this.#deps.onLookDue(log))) return;
     const { leaderId, uncleanEpoch } = image;
     const leaderEpoch = asLeaderEpoch(image.leaderEpoch);

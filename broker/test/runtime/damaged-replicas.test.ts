@@ -164,6 +164,32 @@ describe("bad bits under a running broker (15.7)", () => {
     expect(bench.image.brokers.get(2)?.damaged).to.deep.equal([]);
   });
 
+  for (const how of ["at a start", "by a look"] as const) {
+    it(`are told of and repaired where they were found ${how} while the replica was placed elsewhere`, async () => {
+      const bench = await filled();
+      // Beyond a checkpoint of the recovery point, so that what is bad below it is no torn tail.
+      await bench.world.runFor(10_000);
+      const log = bench.node(3).log();
+      const segment = log.segments().at(how === "at a start" ? -1 : 1);
+      if (segment === undefined) throw new Error("too few segments");
+      bench.flip(3, segment.path, 100);
+      if (how === "at a start") {
+        bench.kill(3);
+        bench.recover([1, 2]);
+        await bench.start(3);
+      } else {
+        bench.recover([1, 2]);
+        await bench.drive(log.verify({ from: asOffset(0), to: asOffset(60) }));
+      }
+      await bench.world.runFor(1_000);
+      expect(bench.damageReports).to.deep.equal([]);
+      bench.reassign([1, 2, 3]);
+      await bench.until("whole and in sync", isWhole(bench));
+      expect(bench.damageReports).to.have.length(1);
+      sameBytes(bench);
+    });
+  }
+
   it("are looked for in all of the log before it is cut", async () => {
     const bench = await filled();
     const [, second, , fourth] = bench.node(2).log().segments();

@@ -109,19 +109,7 @@ describe("a reassignment", () => {
       await put(bench, 1, "a");
       const bytes = bench.bytes(3);
       if (isDown) bench.kill(3);
-      const now = bench.image.topics.get(TOPIC)?.partitions[0];
-      bench.commit({
-        type: "partitionChanged",
-        topicId: topicIdOf(1),
-        partition: 0,
-        replicas: [1, 2],
-        isr: [1, 2],
-        elr: [],
-        lastIsr: [1, 2].map((brokerId) => ({ brokerId, directoryId: bench.node(brokerId).directoryId })),
-        leaderId: 1,
-        leaderEpoch: (now?.leaderEpoch ?? 0) + 1_000_000,
-        partitionEpoch: (now?.partitionEpoch ?? 0) + 1,
-      });
+      bench.recover([1, 2]);
       if (isDown) await bench.start(3);
       await bench.world.runFor(5_000);
       expect(bench.node(3).manager.find(TOPIC, 0)).to.equal(undefined);

@@ -9,6 +9,7 @@ import {
   alterPartitions,
   alterReassignments,
   applyEntry,
+  diffImages,
   emptyImage,
   registerBroker,
   reportDamage,
@@ -115,7 +116,8 @@ export class ReplicationBench {
   readonly #options: ReplicationBenchOptions;
   /** Everything committed. */
   image: ClusterImage = emptyImage;
-  readonly #entries: (readonly MetadataRecord[])[] = [];
+  /** Records, or all that the metadata says from there on. */
+  readonly #entries: (readonly MetadataRecord[] | ClusterImage)[] = [];
   /** What a controller makes of a proposal; null: it is not reached. */
   controller: ((request: AlterPartitionsRequest) => readonly IsrVerdict["error"][] | null) | null = (request) =>
     this.#decide(request);
@@ -155,6 +157,14 @@ export class ReplicationBench {
     for (const node of this.nodes) this.#catchUp(node);
   }
 
+  /** As a snapshot that everybody takes: one of recovered metadata, which may say what no record can. */
+  install(change: (image: ClusterImage) => ClusterImage): void {
+    const metadataOffset = this.image.metadataOffset + 1;
+    this.image = { ...change(this.image), metadataOffset };
+    this.#entries.push(this.image);
+    for (const node of this.nodes) this.#catchUp(node);
+  }
+
   release(id: number): void {
     const node = this.node(id);
     node.isMetadataHeld = false;
@@ -164,7 +174,10 @@ export class ReplicationBench {
   #catchUp(node: BrokerNode): void {
     if (node.life === null || node.isMetadataHeld) return;
     for (let next = this.#entries[node.image.metadataOffset]; next; next = this.#entries[node.image.metadataOffset]) {
-      const { image, delta } = applyEntry(node.image, node.image.metadataOffset + 1, next);
+      const { image, delta } =
+        "brokers" in next
+          ? { image: next, delta: diffImages(node.image, next) }
+          : applyEntry(node.image, node.image.metadataOffset + 1, next);
       node.image = image;
       node.life.config.update(image.configs);
       node.life.manager.onMetadata(delta, image);
@@ -220,6 +233,31 @@ export class ReplicationBench {
       leaderId,
       leaderEpoch: leaderId === now.leaderId ? now.leaderEpoch : now.leaderEpoch + 1,
       partitionEpoch: now.partitionEpoch + 1,
+    });
+  }
+
+  /** Recovered metadata says that partition 0 is led by broker 1 and in sync on `replicas`, and on nobody else (decision 0028). */
+  recover(replicas: readonly number[]): void {
+    this.install((image) => {
+      const topic = image.topicsById.get(topicIdOf(1));
+      const [before] = topic?.partitions ?? [];
+      if (topic === undefined || before === undefined) throw new Error("there is no partition");
+      const partition = {
+        ...before,
+        replicas,
+        isr: replicas,
+        elr: [],
+        lastIsr: replicas.map((brokerId) => ({ brokerId, directoryId: this.node(brokerId).directoryId })),
+        leaderId: 1,
+        leaderEpoch: before.leaderEpoch + 1_000_000,
+        partitionEpoch: before.partitionEpoch + 1_000_000,
+      };
+      const after = { ...topic, partitions: [partition] };
+      return {
+        ...image,
+        topics: new Map([...image.topics, [topic.name, after]]),
+        topicsById: new Map([...image.topicsById, [topic.topicId, after]]),
+      };
     });
   }
 
