@@ -122,8 +122,8 @@ export class BrokerJoin {
     this.#waits.clear();
   }
 
-  /** Hands over what is led here, in good order. */
-  shutDown(): Promise<void> {
+  /** Hands over what is led here, in good order; false: there is no controller to take it. */
+  shutDown(): Promise<boolean> {
     return this.#lifecycle.shutDown();
   }
 

@@ -91,6 +91,8 @@ export interface BrokerOptions {
 const MEMORY_PATH = "/memory";
 const DISK_FAULT_EXIT = 74;
 const CONFLICT_EXIT = 4;
+/** What producers wait for has had the time of a hand-over that nobody answered, and without a controller there is no other leader. */
+const UNHEARD_DRAIN_MS = 500;
 /** A broker alone has nobody to ask. */
 const lonely: ControllerPeers = {
   watch: () => () => undefined,
@@ -130,6 +132,8 @@ export class Broker {
   /** Null: this broker is alone. */
   #cluster: BrokerCluster | null = null;
   #join: BrokerJoin | null = null;
+  /** This stop has found no controller: what waits for other brokers is not waited for. */
+  #isUnheard = false;
   #controller: Controller | null = null;
   #replicas: ReplicaManager | null = null;
   #report: OpenReport | null = null;
@@ -304,7 +308,7 @@ export class Broker {
 
     this.#waitingFor = ["listeners"];
     const grpc = await this.#doors.listenGrpc(context);
-    this.#closers.add("grpc", () => grpc.close());
+    this.#closers.add("grpc", () => grpc.close(this.#isUnheard ? UNHEARD_DRAIN_MS : undefined));
     await this.#joinCluster(controller, context, { openedWith, report: this.#report });
     if (this.#config.profile === "dev") await createReadyTopic(context);
     if (this.#fault !== null) throw faultError(this.#fault);
@@ -473,11 +477,14 @@ export class Broker {
       opened,
     );
     this.#join = join;
-    this.#closers.add("hand-over", async () => this.#cluster?.handOver());
-    // A broker that has failed has nothing to hand over in good order.
-    this.#closers.add("registration", () =>
-      this.#stage === "stopping" ? join.shutDown() : Promise.resolve(join.close()),
-    );
+    this.#closers.add("hand-over", async () => {
+      if (!this.#isUnheard) await this.#cluster?.handOver();
+    });
+    this.#closers.add("registration", async () => {
+      // A broker that has failed has nothing to hand over in good order.
+      if (this.#stage !== "stopping") return join.close();
+      this.#isUnheard = !(await join.shutDown());
+    });
     this.#waitingFor = ["registration"];
     if (this.#cluster === null) await join.run();
     else await this.#waitForPeers(() => join.run());

@@ -159,18 +159,20 @@ export class BrokerLifecycle {
   }
 
   /**
-   * Hands over what this broker leads (10.5): resolves when that is granted, when 10 s are over, or 2 s without a controller. Then nobody is
-   * told of this broker any more.
+   * Hands over what this broker leads (10.5): resolves when that is granted, when 10 s are over, or 2 s without a controller, whatever is on
+   * its way then. From there on nobody is told of this broker any more. False: no controller was heard, so nobody took over.
    */
-  async shutDown(): Promise<void> {
+  async shutDown(): Promise<boolean> {
     const { clock, logger, config, isAlone } = this.#options;
     const mustTell = this.#stage === "alive" && config().controlledShutdownEnable && !isAlone();
     const startedAt = clock.monotonicNow();
     let answeredAt = startedAt;
+    let isHeard = true;
     this.#wantsShutDown = true;
     while (mustTell && this.#stage === "alive") {
+      const endsAt = Math.min(startedAt + SHUT_DOWN_MS, answeredAt + SHUT_DOWN_ALONE_MS);
       // oxlint-disable-next-line no-await-in-loop
-      const answer = await this.#beatNow();
+      const answer = await this.#within(endsAt - clock.monotonicNow(), this.#beatNow());
       const now = clock.monotonicNow();
       if (answer !== null) answeredAt = now;
       if (answer?.mayShutDown === true) {
@@ -178,7 +180,8 @@ export class BrokerLifecycle {
         break;
       }
       if (now - startedAt >= SHUT_DOWN_MS || now - answeredAt >= SHUT_DOWN_ALONE_MS) {
-        const reason = answer === null ? "no controller answered" : "other brokers did not take over";
+        isHeard = answer !== null;
+        const reason = isHeard ? "other brokers did not take over" : "no controller answered";
         logger.warn("leadership could not be handed over in time", { reason });
         break;
       }
@@ -186,6 +189,7 @@ export class BrokerLifecycle {
       await this.#pause(SHUT_DOWN_ASK_MS);
     }
     this.close();
+    return isHeard;
   }
 
   close(): void {
@@ -296,6 +300,17 @@ export class BrokerLifecycle {
   }
 
   // ---- small parts ----
+
+  /** What `beat` comes to; null when `withinMs` are over first. */
+  async #within(withinMs: number, beat: Promise<HeartbeatResponse | null>): Promise<HeartbeatResponse | null> {
+    let timer: TimerHandle | null = null;
+    const late = new Promise<null>((resolve) => {
+      timer = this.#options.timers.after(Math.max(0, withinMs), () => resolve(null));
+    });
+    const answer = await Promise.race([beat, late]);
+    (timer as TimerHandle | null)?.cancel();
+    return answer;
+  }
 
   #own() {
     const broker = this.#options.image().brokers.get(this.#options.registration.brokerId);

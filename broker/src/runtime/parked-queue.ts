@@ -16,6 +16,11 @@ export class ParkedQueue {
     return this.#tasks.length - this.#head;
   }
 
+  /** The greatest offset that is waited for; -1: nobody waits. */
+  get newest(): number {
+    return this.length === 0 ? -1 : offsetAt(this.#tasks, this.#tasks.length - 1);
+  }
+
   push(task: AppendTask): void {
     const tasks = this.#tasks;
     let at = tasks.length;

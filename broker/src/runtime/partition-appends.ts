@@ -76,13 +76,13 @@ export class PartitionAppends implements LookUpOwner {
     this.#askForDrain();
   }
 
-  /** Nothing queued, looked up, being written or parked. */
-  get isQuiet(): boolean {
+  /** Nothing queued, looked up, being written or parked, but for what other replicas lack: this one has all below `endOffset`. */
+  isQuiet(endOffset: Offset): boolean {
     return (
       this.#queue.length === 0 &&
       this.#handedOver.length === 0 &&
       (this.#lookUps?.isEmpty ?? true) &&
-      this.#forHighWatermark.length === 0 &&
+      this.#forHighWatermark.newest < endOffset &&
       this.#forSync.length === 0
     );
   }

@@ -270,9 +270,9 @@ export class Partition implements LogEvents, AppendsOwner {
     this.#appends.append(task);
   }
 
-  /** Nothing queued, looked up, being written or parked. */
+  /** Nothing queued, looked up, being written or parked, but for what other replicas lack. */
   get isQuiet(): boolean {
-    return this.#appends?.isQuiet ?? true;
+    return this.#appends?.isQuiet(this.#countedEnd()) ?? true;
   }
 
   onMetadata(membership: Membership): void {

@@ -220,4 +220,20 @@ describe("BrokerLifecycle", () => {
       expect(bench.cluster.world.nowMs - startedAt).to.be.within(boundMs, boundMs + 300);
     }
   });
+
+  it("waits no longer for what is on its way to a controller that hangs, and says that nobody was heard", async () => {
+    const bench = await LifecycleBench.open();
+    const lines: unknown[] = [];
+    const logger = { ...quietLogger, warn: (line: string, fields?: object) => lines.push([line, fields]) };
+    const lifecycle = await bench.alive({ logger });
+    bench.commands.heartbeat = () => new Promise(() => undefined);
+    // The next sign of life is on its way when the stop comes.
+    await bench.cluster.run(5_000);
+    const startedAt = bench.cluster.world.nowMs;
+    expect(await bench.cluster.done(lifecycle.shutDown())).to.equal(false);
+    expect(bench.cluster.world.nowMs - startedAt).to.be.within(2_000, 2_100);
+    expect(lines).to.deep.equal([
+      ["leadership could not be handed over in time", { reason: "no controller answered" }],
+    ]);
+  });
 });

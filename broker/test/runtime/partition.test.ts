@@ -403,6 +403,17 @@ describe("Partition", () => {
       expect(bench.partition.isQuiet).to.equal(true);
     });
 
+    it("is not waited for where only other replicas are missing: they may be gone", async () => {
+      const membership = { replicas: [1, 2], isr: [1, 2], minIsr: 1 };
+      const bench = await PartitionBench.open({ durability: "group-commit", membership });
+      bench.disk.faults.add({ operation: "datasync", effect: "stall", path: LOG_FILE, stallMs: 500 });
+      const outcome = bench.append({});
+      await bench.turnEnds();
+      expect(bench.partition.isQuiet, "its own sync is under way").to.equal(false);
+      await bench.world.runFor(1_000);
+      expect([bench.partition.isQuiet, outcome.answer]).to.deep.equal([true, null]);
+    });
+
     it("answers those who wait behind a look-up, and its finding comes to nobody", async () => {
       const bench = await PartitionBench.open();
       for (let sequence = 0; sequence < 8; sequence++) bench.append({ producerId: 5, sequence });

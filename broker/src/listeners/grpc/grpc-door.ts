@@ -212,7 +212,8 @@ export class GrpcDoor {
     return this.#limits.count;
   }
 
-  async close(): Promise<void> {
+  /** Produce streams may take `drainMs` to finish what they took in. */
+  async close(drainMs = DRAIN_MS): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#isOpen = false;
@@ -220,7 +221,7 @@ export class GrpcDoor {
     this.#admin.close();
     const isListenerClosed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     for (const stream of this.#produceStreams) stream.end();
-    await this.#until(() => this.#produceStreams.size === 0, DRAIN_MS);
+    await this.#until(() => this.#produceStreams.size === 0, drainMs);
     const stopping = new ApiError("NETWORK_EXCEPTION", "the broker is stopping");
     for (const stream of this.#produceStreams) stream.fail(stopping);
     for (const stream of this.#fetchStreams) stream.fail(stopping);
