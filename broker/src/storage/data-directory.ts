@@ -128,6 +128,7 @@ class DataDirectory implements LogDirectory {
       endCut: () => this.#endCut(),
       onSyncFailed: (fault) => this.#faults.onSyncFailed(fault),
       onIoFault: (fault) => this.#faults.goOffline(fault),
+      onUnreadable: (fault) => this.#faults.onUnreadable(fault),
       offlineFault: () => this.#faults.offlineFault,
       supervise: (task) => this.#faults.supervise(task),
     };

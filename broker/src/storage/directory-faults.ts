@@ -7,6 +7,8 @@ import type { Disk, Logger, TimerHandle, Timers } from "../ports/index.ts";
 import { markSyncFailed } from "./clean-marker.ts";
 import type { LogSet } from "./log-set.ts";
 
+/** Closed segments that a disk may refuse to give before it counts as failing (decision 0034). */
+const UNREADABLE_MAX = 3;
 /** Until the mark of a failed sync is tried again. */
 const MARK_RETRY_MS = 100;
 
@@ -29,6 +31,8 @@ export class DirectoryFaults {
   #offlineFault: DiskFault | null = null;
   #hasSyncFailed = false;
   #markRetry: TimerHandle | null = null;
+  /** Their paths. */
+  readonly #unreadable = new Set<string>();
 
   constructor(options: DirectoryFaultsOptions) {
     this.#options = options;
@@ -75,6 +79,14 @@ export class DirectoryFaults {
       logger.error("the failed sync could not be marked", { path, err: error });
       if (!this.#isClosed) this.#markRetry = timers.after(MARK_RETRY_MS, () => this.#markSyncFailed());
     }
+  }
+
+  /** A closed segment could not be read back: damage of its replica, as long as there are few. */
+  onUnreadable(fault: DiskFault): void {
+    this.#unreadable.add(fault.path);
+    const { logger, path } = this.#options;
+    logger.error("a closed segment cannot be read", { path, segments: this.#unreadable.size, err: fault });
+    if (this.#unreadable.size > UNREADABLE_MAX) this.goOffline(fault);
   }
 
   goOffline(fault: DiskFault): void {

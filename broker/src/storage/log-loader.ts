@@ -177,6 +177,11 @@ class LogLoader {
     return this.#acceptsDamage || this.#repair !== null;
   }
 
+  /** Whether the repair takes all of the segment: it is set aside by its name, and not read. Its bytes may be out of reach. */
+  #goes(segment: Segment | undefined): boolean {
+    return segment !== undefined && this.#repair?.phase === "cut" && segment.baseOffset >= this.#repair.offset;
+  }
+
   get #active(): Segment {
     const active = this.#segments.at(-1);
     assert(active !== undefined, "a log has a segment");
@@ -203,7 +208,9 @@ class LogLoader {
   async #recover(): Promise<LoadedLog> {
     const { host, recoveryPoint: checkpointed, config } = this.#options;
     const recoveryPoint = asOffset(Math.min(checkpointed ?? 0, this.#repair?.offset ?? Number.POSITIVE_INFINITY));
-    const firstSlot = Math.max(0, slotOf(this.#segments, Math.min(recoveryPoint, this.#corruptFrom)));
+    const scanned = Math.max(0, slotOf(this.#segments, Math.min(recoveryPoint, this.#corruptFrom)));
+    // Nothing of the segment with the recovery point may be left, and then the one before is appended to.
+    const firstSlot = scanned > 0 && this.#goes(this.#segments[scanned]) ? scanned - 1 : scanned;
     const first = this.#segments[firstSlot];
     assert(first !== undefined, "a log has a segment");
     for (const segment of this.#segments.slice(0, firstSlot)) {
@@ -327,6 +334,7 @@ class LogLoader {
       const segment = this.#segments[slot];
       const previous = this.#segments[slot - 1];
       if (segment === undefined) break;
+      if (this.#goes(segment)) return this.#endBefore(slot, target.end, recoveryPoint, "missing");
       if (slot > firstSlot && previous !== undefined && !follows(segment, previous, target.end)) {
         host.logger.warn("a segment does not begin where the one before ends", {
           path: segment.log.path,
@@ -389,6 +397,7 @@ class LogLoader {
     // What follows damage stays on disk as it is, and nobody holds it open.
     if (isDamage) for (const gone of this.#segments.splice(slot)) gone.log.closeSync();
     else this.#cutSegmentsFrom(slot);
+    if (this.#segments.length === 0) this.#startEmpty(this.#logStart);
     this.#active.isSealed = false;
     return isDamage ? this.#damageAt(end, recoveryPoint, reason) : null;
   }

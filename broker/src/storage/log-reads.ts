@@ -167,7 +167,8 @@ export class LogReads {
   async verify({ from, to, pace = (): null => null }: VerifyOptions): Promise<FoundDamage | null> {
     const end = asOffset(Math.min(to, this.#rot?.offset ?? to));
     if (from >= end) return this.#rot;
-    const source = { state: this.#state, epochs: this.#deps.epochs };
+    const { epochs, host } = this.#deps;
+    const source = { state: this.#state, epochs, onUnreadable: (fault: DiskFault) => host.onUnreadable(fault) };
     const found = await this.#watched(() => findDamage(source, { from, to: end, pace }));
     if (found !== null && found.offset < (this.#rot?.offset ?? Number.POSITIVE_INFINITY)) this.#rot = found;
     return this.#rot;

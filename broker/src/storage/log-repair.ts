@@ -6,7 +6,7 @@
  *     none --begin--> cut --load--> fetch --the log is whole--> none
  *
  * `cut`: whoever loads the log cuts it at the offset, as a torn tail, and keeps what goes: the segment with the first bad
- * bytes as a copy `B.log.damaged`, later ones renamed. `fetch`: it was cut, durably; a load looks at everything from the
+ * bytes as a copy `B.log.damaged`, those that begin at the offset or beyond it renamed, without a look at their bytes. `fetch`: it was cut, durably; a load looks at everything from the
  * offset on. Either way a start that finds the file goes on where the last life ended, and it is no clean one for this log:
  * the file stands for a recovery point at its offset, lower than any on disk. A start that has no room to keep what goes cuts
  * nothing: the log is damaged as it was before, and is cut when there is room.

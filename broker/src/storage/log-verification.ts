@@ -5,10 +5,13 @@
  * Held against each batch: size, format, CRC, counts; that it begins behind the one before and ends inside its segment; its
  * leader epoch against the epoch cache, since that lies outside the CRC. So does the base offset: a gap that the next batch
  * contradicts is damage of the batch behind it, and any other the cleaner's work. Bytes that are cut, or retained away, while they are read are nobody's damage.
+ *
+ * A closed segment that the disk does not give is damaged from its first offset on: whoever cuts it need not read it (decision 0034).
  */
 import { BATCH_HEADER_BYTES, batchSizeAt, readInt64, validateStoredBatch } from "@tidemark/proto";
 import { asOffset, asPosition } from "../base/index.ts";
 import type { Offset } from "../base/index.ts";
+import { DiskFault } from "../ports/index.ts";
 import { lastOffsetAt, leaderEpochAt, RELATIVE_OFFSET_MAX, STORED_BATCH_BYTES_MAX } from "./batch-fields.ts";
 import type { EpochCache } from "./epoch-cache.ts";
 import { readFully } from "./file-io.ts";
@@ -22,6 +25,8 @@ const SLAB_BYTES = 1024 * 1024;
 export interface VerificationSource {
   readonly state: LogState;
   readonly epochs: EpochCache;
+  /** The disk does not give bytes of a closed segment. */
+  onUnreadable(fault: DiskFault): void;
 }
 
 /** Bytes were read; whoever wants to be slow answers when to go on. */
@@ -90,7 +95,10 @@ class SegmentCheck {
       } catch (error: unknown) {
         // Retention was here, or a cut.
         if (!state.segments.includes(this.#segment)) return null;
-        throw error;
+        const isUnreadable = error instanceof DiskFault && error.kind === "EIO" && this.#segment.isSealed;
+        if (!isUnreadable || generation !== state.generation || state.isClosed) throw error;
+        this.#source.onUnreadable(error);
+        return this.#unreadable();
       }
       if (generation !== state.generation || !state.segments.includes(this.#segment)) return null;
       if (filled < wanted.length) return this.#damage("short", filled);
@@ -153,6 +161,12 @@ class SegmentCheck {
     const nextOffset = lastOffsetAt(bytes, at) + 1;
     const isNextThere = next + 8 <= filled && readInt64(bytes, next) === nextOffset;
     return isNextThere && nextOffset > this.#next && nextOffset <= this.#end ? asOffset(nextOffset) : this.#end;
+  }
+
+  #unreadable(): FoundDamage {
+    const { baseOffset, log } = this.#segment;
+    const [offset, until] = [baseOffset, asOffset(Math.max(this.#end, baseOffset + 1))];
+    return { offset, until, recoveryPoint: this.#end, path: log.path, position: asPosition(0), reason: "unreadable" };
   }
 
   #damage(reason: LogDamage["reason"], at: number, until = this.#end): FoundDamage {

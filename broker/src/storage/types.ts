@@ -117,8 +117,11 @@ export interface LogDamage {
   /** The file, and the place of the first bad byte in it. */
   readonly path: string;
   readonly position: Position;
-  /** What is wrong with the batch there; `gap`: the next segment begins further on; `missing`: the bytes just end. */
-  readonly reason: BadBatch | "gap" | "missing";
+  /**
+   * What is wrong with the batch there; `gap`: the next segment begins further on; `missing`: the bytes just end; `unreadable`: the disk
+   * refuses to give bytes of the segment, whose first offset this is.
+   */
+  readonly reason: BadBatch | "gap" | "missing" | "unreadable";
 }
 
 /** Found while the log is in use: the log goes on behind it. */
@@ -287,7 +290,8 @@ export interface PartitionLog {
   retain(now: Ms): Promise<void> | null;
   /**
    * Reads the batches of the segments with offsets of [from, to) back from the disk and holds them against what the log knows
-   * of itself; `pace` may slow it down. What is found is `rot` from then on. Null: nothing. Rejects with DiskFault.
+   * of itself; `pace` may slow it down. What is found is `rot` from then on, and so is a closed segment that the disk does not give
+   * (decision 0034). Null: nothing. Rejects with DiskFault.
    */
   verify(options: VerifyOptions): Promise<FoundDamage | null>;
   /** Index files say where nothing is: makes those of the segment with `offset` anew from its batches. */

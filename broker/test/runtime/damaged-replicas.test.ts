@@ -249,6 +249,27 @@ describe("bad bits under a running broker (15.7)", () => {
     sameBytes(bench);
   });
 
+  for (const slots of [[1], [2, 0]]) {
+    it(`are what the disk does not give of segments ${slots.join(" and ")}, and no reason to lose the rest (decision 0034)`, async () => {
+      const bench = await filled();
+      const log = bench.node(2).log();
+      const { faults } = bench.node(2).disk;
+      for (const slot of slots) {
+        const segment = log.segments()[slot];
+        const path = new RegExp(`^${(segment?.path ?? "").replaceAll(".", "\\.")}$`, "u");
+        faults.add({ operation: "read", effect: "EIO", path, times: 1_000_000 });
+        bench.node(2).manager.suspect(TOPIC, 0, segment?.baseOffset ?? asOffset(0));
+      }
+      await bench.until("cut", () => bench.node(2).log() !== log);
+      expect(bench.node(2).log().logEndOffset).to.equal(log.segments()[Math.min(...slots)]?.baseOffset);
+      // What is written from here on goes elsewhere on the disk.
+      faults.removeAll();
+      await bench.until("whole again", isWhole(bench));
+      sameBytes(bench);
+      expect(bench.node(2).faults).to.deep.equal([]);
+    });
+  }
+
   for (const how of ["is killed", "is stopped"] as const) {
     it(`are not forgotten where a broker ${how} before they are cut`, async () => {
       const bench = await filled();
@@ -271,7 +292,8 @@ describe("bad bits under a running broker (15.7)", () => {
   it("are cut as soon as there is room to keep what goes", async () => {
     const bench = await filled();
     const segment = bench.node(2).log().segments()[1];
-    bench.flip(2, segment?.path ?? "", 100);
+    // Behind the first batch: what begins with bad bytes goes by its name, and takes no room.
+    bench.flip(2, segment?.path ?? "", 400);
     const { faults } = bench.node(2).disk;
     const full = faults.add({ operation: "write", effect: "ENOSPC", path: /\.damaged$/u, times: 1_000_000 });
     bench.node(2).manager.suspect(TOPIC, 0, segment?.baseOffset ?? asOffset(0));
@@ -293,7 +315,8 @@ describe("bad bits under a running broker (15.7)", () => {
   it("let a broker start that has no room to keep what goes, and are cut when there is", async () => {
     const bench = await filled();
     const segment = bench.node(2).log().segments()[1];
-    bench.flip(2, segment?.path ?? "", 100);
+    // Behind the first batch: what begins with bad bytes goes by its name, and takes no room.
+    bench.flip(2, segment?.path ?? "", 400);
     const { faults } = bench.node(2).disk;
     const full = faults.add({ operation: "write", effect: "ENOSPC", path: /\.damaged$/u, times: 1_000_000 });
     bench.node(2).manager.suspect(TOPIC, 0, segment?.baseOffset ?? asOffset(0));

@@ -8,11 +8,11 @@ import { quietLogger } from "./support/partition-bench.ts";
 const DAY = 86_400_000;
 const RATE = 1_000;
 
-async function bench(intervalMs = DAY) {
+async function bench({ intervalMs = DAY, partitions = 3 } = {}) {
   const machine = new StorageMachine();
   const directory = await machine.open();
   const logs: PartitionLog[] = [];
-  for (let partition = 0; partition < 3; partition += 1) {
+  for (let partition = 0; partition < partitions; partition += 1) {
     const log = await machine.run(directory.createLog(specOf({}, "t", partition)));
     for (let count = 0; count < 40; count += 1) append(log, makeBatch({}), 0, 1_000);
     log.highWatermark = log.logEndOffset;
@@ -78,8 +78,45 @@ describe("ScrubJob", () => {
     await machine.run(directory.close(1));
   });
 
+  /** The disk gives nothing of the segment any more. */
+  const lose = ({ medium }: StorageMachine, log: PartitionLog, slot: number): void => {
+    const path = new RegExp(`^${(log.segments()[slot]?.path ?? "").replaceAll(".", "\\.")}$`, "u");
+    medium.faults.add({ operation: "read", effect: "EIO", path, times: 1_000_000 });
+  };
+
+  it("finds what the disk does not give of closed segments, and the directory stays in use (decision 0034)", async () => {
+    const { machine, logs, found, job } = await bench();
+    for (const log of logs) lose(machine, log, 1);
+    job.start();
+    await machine.letPass(2 * DAY);
+    expect(found.map(([partition, { offset, reason }]) => [partition, offset, reason])).to.deep.equal(
+      logs.map((log) => [log.partition, log.segments()[1]?.baseOffset, "unreadable"]),
+    );
+    expect(machine.offline).to.equal(null);
+    await machine.run(job.stop());
+  });
+
+  it("takes a disk that refuses many of them for one that fails (3.8(1))", async () => {
+    const { machine, directory, logs, found, job } = await bench({ partitions: 5 });
+    for (const log of logs) lose(machine, log, 0);
+    job.start();
+    await machine.letPass(2 * DAY);
+    expect(found).to.have.length(3);
+    expect([machine.offline?.kind, directory.isOffline]).to.deep.equal(["EIO", true]);
+    await machine.run(job.stop());
+  });
+
+  it("takes the directory offline where the active segment cannot be read: it is written to as well", async () => {
+    const { machine, logs } = await bench();
+    const [log] = logs as [PartitionLog];
+    lose(machine, log, log.segmentCount - 1);
+    await machine.failure(log.verify({ from: log.logStartOffset, to: log.logEndOffset }));
+    await machine.letPass(1);
+    expect(machine.offline?.kind).to.equal("EIO");
+  });
+
   it("is made by nobody who does not want it", async () => {
-    const { machine, logs, found, job, flip } = await bench(0);
+    const { machine, logs, found, job, flip } = await bench({ intervalMs: 0 });
     flip(logs[0] as PartitionLog, 0);
     job.start();
     await machine.letPass(30 * DAY);

@@ -4,7 +4,7 @@ import { readBatchHeader } from "@tidemark/proto";
 import { asLeaderEpoch } from "../../src/base/index.ts";
 import { EpochCache } from "../../src/storage/epoch-cache.ts";
 import { FilePool } from "../../src/storage/file-pool.ts";
-import type { Logger } from "../../src/ports/index.ts";
+import type { DiskFault, Logger } from "../../src/ports/index.ts";
 import type { LogDirectory, PartitionLog } from "../../src/storage/index.ts";
 import { LogState } from "../../src/storage/log-state.ts";
 import { findDamage } from "../../src/storage/log-verification.ts";
@@ -87,7 +87,8 @@ function look(machine: StorageMachine, log: PartitionLog): Promise<FoundDamage |
     isGapless: true,
   });
   const epochs = new EpochCache([0, 1, 2, 3].map((epoch) => ({ epoch, startOffset: epoch * 10 })));
-  return machine.run(findDamage({ state, epochs }, { ...EVERYTHING, pace: () => null }));
+  const onUnreadable = (fault: DiskFault): void => expect.fail(fault.message);
+  return machine.run(findDamage({ state, epochs, onUnreadable }, { ...EVERYTHING, pace: () => null }));
 }
 
 describe("damage found in a log that is in use (15.7)", () => {
