@@ -82,9 +82,6 @@ export class ImageDraft {
       case "partitionCreated":
         this.#createPartition(record);
         return;
-      case "partitionChanged":
-        this.#changePartition(record);
-        return;
       case "isrsChanged":
         this.#changeIsrs(record);
         return;
@@ -392,36 +389,6 @@ export class ImageDraft {
     assert(topic !== undefined, `no topic ${record.topicId}`);
     partitions.push(checked({ ...withIsr(bare, isr, this.#around(topic)), leaderId }));
     this.#noteChange(record.topicId, partition);
-  }
-
-  #changePartition(record: MetadataRecord & { type: "partitionChanged" }): void {
-    const { partition, isr, leaderId, leaderEpoch, partitionEpoch } = record;
-    const partitions = this.#writablePartitions(record.topicId);
-    const before = partitions[partition];
-    assert(before !== undefined, `no partition ${partition} to change`);
-    assert(partitionEpoch === before.partitionEpoch + 1, "a partition epoch grows by one");
-    assert(leaderEpoch >= before.leaderEpoch, "a leader epoch never falls");
-    assert(leaderId === before.leaderId || leaderEpoch > before.leaderEpoch, "a new leader has a new epoch");
-    const { elr = before.elr, lastIsr = before.lastIsr, isRecovering = before.isRecovering } = record;
-    const lists = this.#lists;
-    const none = lists.ids([]);
-    const placed =
-      record.replicas === undefined
-        ? before
-        : { ...before, replicas: lists.ids(record.replicas), addingReplicas: none, removingReplicas: none };
-    const after = checked({
-      ...placed,
-      isr: lists.ids(isr),
-      elr: lists.ids(elr),
-      lastIsr: lists.directories(lastIsr),
-      leaderId,
-      leaderEpoch,
-      partitionEpoch,
-      isRecovering,
-    });
-    for (const brokerId of isr)
-      if (!before.isr.includes(brokerId)) this.#forgetDamage(brokerId, record.topicId, partition);
-    this.#put(record.topicId, before, after);
   }
 
   /**

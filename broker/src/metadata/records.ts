@@ -11,7 +11,7 @@
  */
 import type { Listener } from "../config/index.ts";
 import type { TopicPartitions } from "./broker-requests.ts";
-import type { BrokerImage, PartitionImage, ReplicaDirectory } from "./image.ts";
+import type { BrokerImage, PartitionImage } from "./image.ts";
 
 export type MetadataRecord =
   /** The first record of all. */
@@ -62,21 +62,6 @@ export type MetadataRecord =
       readonly replicas: readonly number[];
       readonly isr: readonly number[];
       readonly leaderId: number;
-    }
-  /** The new state, whole but for what is left out as it was; partitionEpoch is one more than before. */
-  | {
-      readonly type: "partitionChanged";
-      readonly topicId: string;
-      readonly partition: number;
-      readonly isr: readonly number[];
-      readonly leaderId: number;
-      readonly leaderEpoch: number;
-      readonly partitionEpoch: number;
-      readonly elr?: readonly number[];
-      readonly lastIsr?: readonly ReplicaDirectory[];
-      readonly isRecovering?: boolean;
-      /** A reassignment is over, and these are left. */
-      readonly replicas?: readonly number[];
     }
   /**
    * What leaders proposed, and was accepted (7(6)): of each of these partitions so many of its replicas are in sync from here on, by
@@ -147,7 +132,6 @@ const knownTypes: ReadonlySet<string> = new Set<MetadataRecord["type"]>([
   "replicasDamaged",
   "topicCreated",
   "partitionCreated",
-  "partitionChanged",
   "isrsChanged",
   "leadersChosen",
   "partitionReassigned",

@@ -253,7 +253,10 @@ describe("applyEntry", () => {
   it("stops the process at a record that does not fit", () => {
     const image = replay(historyOf([{ kind: "create", names: ["a"] }]));
     const topicId = image.topics.get("a")?.topicId ?? "";
-    const change = { type: "partitionChanged", topicId, partition: 0, isr: [1], leaderId: 1 } as const;
+    const isrsChanged = (isr: number[], partition = 0): MetadataRecord => {
+      const partitions = [{ topicId, partitions: [partition] }];
+      return { type: "isrsChanged", isr, isRecovering: false, partitions };
+    };
     const misfits: MetadataRecord[] = [
       { type: "clusterCreated", clusterId: "again" },
       { type: "topicDeleted", topicId: "nobody's" },
@@ -261,11 +264,10 @@ describe("applyEntry", () => {
       { type: "topicCreated", topicId, name: "b", internal: false, overrides: {} },
       { type: "topicCreated", topicId: "another", name: "a", internal: false, overrides: {} },
       { type: "partitionCreated", topicId, partition: 9, replicas: [1], isr: [1], leaderId: 1 },
-      { ...change, leaderEpoch: 1, partitionEpoch: 2 },
-      { ...change, leaderEpoch: -1, partitionEpoch: 1 },
-      { ...change, leaderId: -1, leaderEpoch: 0, partitionEpoch: 1 },
-      { ...change, isr: [], leaderEpoch: 1, partitionEpoch: 1 },
-      { ...change, isr: [1, 2], leaderEpoch: 1, partitionEpoch: 1 },
+      isrsChanged([1, 2]),
+      isrsChanged([1], 9),
+      { type: "leadersChosen", leaderId: 2, choice: "inSync", partitions: [{ topicId, partitions: [0] }] },
+      { type: "leadersChosen", leaderId: 1, choice: "inSync", partitions: [{ topicId, partitions: [9] }] },
     ];
     for (const record of misfits) expect(() => next(image, [record]), JSON.stringify(record)).to.throw(AssertionError);
     expect(() => applyEntry(image, image.metadataOffset + 2, [])).to.throw(AssertionError);

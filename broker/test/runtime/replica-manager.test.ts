@@ -201,15 +201,8 @@ describe("ReplicaManager", () => {
     bench.create("tide", 1);
     await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000));
     const before = bench.manager.find("tide", 0);
-    bench.commit({
-      type: "partitionChanged",
-      topicId: topicId(1),
-      partition: 0,
-      isr: [1],
-      leaderId: 1,
-      leaderEpoch: 1,
-      partitionEpoch: 1,
-    });
+    const partitions = [{ topicId: topicId(1), partitions: [0] }];
+    bench.commit({ type: "leadersChosen", leaderId: 1, choice: "unclean", partitions });
     const after = bench.manager.find("tide", 0);
     expect(after).to.not.equal(before);
     expect(after?.leaderEpoch).to.equal(1);
@@ -245,16 +238,7 @@ describe("ReplicaManager", () => {
     const bench = await Bench.open();
     bench.create("tide", 1);
     await bench.drive(bench.manager.whenReady({ name: "tide", topicId: topicId(1) }, 30_000));
-    bench.commit({
-      type: "partitionChanged",
-      topicId: topicId(1),
-      partition: 0,
-      isr: [],
-      elr: [1],
-      leaderId: -1,
-      leaderEpoch: 1,
-      partitionEpoch: 1,
-    });
+    bench.commit({ type: "brokerChanged", brokerId: 1, isFenced: true });
     await bench.world.runFor(1_000);
     expect(bench.manager.find("tide", 0)).to.equal(undefined);
   });

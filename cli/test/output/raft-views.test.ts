@@ -52,7 +52,7 @@ const ENTRIES: readonly RaftLogEntry[] = [
     ],
   }),
   entry(102, {
-    records: [{ type: "partitionChanged", topicId: "TTTTTTTTTTTTTTTTTTTTTT", partition: 1 }],
+    records: [{ type: "isrsChanged", isr: [1], partitions: [{ topicId: "TTTTTTTTTTTTTTTTTTTTTT", partitions: [1] }] }],
     recordsLeftOut: 7,
     committed: false,
   }),

@@ -212,28 +212,14 @@ export class ReplicationBench {
     if (now === undefined) throw new Error("there is no such partition");
     const leaderId = what.leaderId ?? now.leaderId;
     const isr = what.isr ?? now.isr;
-    if (what.isUnclean === true) {
-      this.commit({
-        type: "leadersChosen",
-        leaderId,
-        choice: "unclean",
-        partitions: [{ topicId, partitions: [partition] }],
-      } as MetadataRecord);
-      return;
-    }
-    const others = now.lastIsr.filter(({ brokerId }) => !isr.includes(brokerId));
-    const elr = now.elr.filter((brokerId) => !isr.includes(brokerId));
-    this.commit({
-      type: "partitionChanged",
-      topicId,
-      partition,
-      isr,
-      elr,
-      lastIsr: [...others, ...isr.map((brokerId) => ({ brokerId, directoryId: this.node(brokerId).directoryId }))],
-      leaderId,
-      leaderEpoch: leaderId === now.leaderId ? now.leaderEpoch : now.leaderEpoch + 1,
-      partitionEpoch: now.partitionEpoch + 1,
-    });
+    const partitions = [{ topicId, partitions: [partition] }];
+    const choice = what.isUnclean === true ? "unclean" : "inSync";
+    const chosen: MetadataRecord = { type: "leadersChosen", leaderId, choice, partitions };
+    const accepted: MetadataRecord = { type: "isrsChanged", isr, isRecovering: false, partitions };
+    if (what.isr === undefined) return this.commit(chosen);
+    if (leaderId === now.leaderId) return this.commit(accepted);
+    // Whoever leads is in sync, before and after each of the two.
+    this.commit(...(now.isr.includes(leaderId) ? [chosen, accepted] : [accepted, chosen]));
   }
 
   /** Recovered metadata says that partition 0 is led by broker 1 and in sync on `replicas`, and on nobody else (decision 0028). */
