@@ -32,7 +32,6 @@ export { handleListOffsets } from "./list-offsets.ts";
 export type { RefusalsOptions } from "./refusals.ts";
 export { Refusals } from "./refusals.ts";
 export type {
-  PendingProduce,
   ProduceDone,
   ProducePartition,
   ProduceRequest,

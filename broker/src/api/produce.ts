@@ -2,7 +2,8 @@
  * Produce: record batches in, one answer per batch (semantics 3.1, 8, 11.3-11.5).
  *
  * Each batch is checked by its header and CRC, handed to its partition and answered when its acks are met; the request is
- * answered with its slowest batch. Refusals are per batch and take nothing from the others. Nothing here allocates per
+ * answered with its slowest batch, or in parts where whoever asked takes them (decision 0027): a disk that hangs, or a follower that is
+ * gone, then holds up its own partition alone. Refusals are per batch and take nothing from the others. Nothing here allocates per
  * record, and the only object per batch besides its answer is the task that the partition works on.
  *
  * Records are opened only where their topic asks for it (11.3(2), open-records.ts). Not here: sequences, offsets and acks
@@ -13,8 +14,16 @@ import { MAX_PARTITIONS_PER_REQUEST, validateProducedBatch } from "@tidemark/pro
 import type { BatchHeader } from "@tidemark/proto";
 import { asMs } from "../base/index.ts";
 import type { SharedMemory } from "../base/index.ts";
-import { AppendTask } from "../runtime/index.ts";
-import type { Acks, AppendOwner, Partition, PartitionSettings, RequestStats, RequestTimes } from "../runtime/index.ts";
+import { AppendTask, deadlineAfter } from "../runtime/index.ts";
+import type {
+  Acks,
+  AppendOwner,
+  Partition,
+  PartitionSettings,
+  RequestStats,
+  RequestTimes,
+  Waiter,
+} from "../runtime/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { timeoutOf } from "./broker-context.ts";
@@ -25,6 +34,9 @@ import { leaderHint } from "./leader-hint.ts";
 import type { LeaderHint } from "./leader-hint.ts";
 import type { RecordsRefusal } from "./open-records.ts";
 import { needsRecords, refusalOfRecords, refusalOfTime } from "./open-records.ts";
+
+/** How long the results of a request wait for each other before those that stand are told. */
+const PART_MS = 50;
 
 export interface ProduceRequest {
   readonly acks: Acks;
@@ -63,22 +75,20 @@ export type { RequestStats, RequestTimes };
 /** In the order of the request; null: it was taken before, or is still to come. */
 export type ProduceResults = readonly (ProduceResult | null)[];
 
-/** Called once with the results that nobody has taken; never before `handleProduce` has returned. */
+/** Called once, with the results that were not told before; never before `handleProduce` has returned. */
 export type ProduceDone = (results: ProduceResults, times: RequestTimes) => void;
 
-/** A request under way. */
-export interface PendingProduce {
-  /** The results that stand by now, while others are awaited; each is taken once. Null: there is none, or all are there. */
-  takeResults(): ProduceResults | null;
-}
+/** Called with results that stand while others are awaited, any number of times before `ProduceDone`. */
+export type ProducePart = (results: ProduceResults) => void;
 
-/** Throws ApiError INVALID_REQUEST for more partitions than a request may name: not even refusals are made in that number. */
+/** With `onPart` the answer may come in parts. Throws ApiError INVALID_REQUEST for more partitions than a request may name: not even refusals are made in that number. */
 export function handleProduce(
   context: BrokerContext,
   request: ProduceRequest,
   client: ClientContext,
   done: ProduceDone,
-): PendingProduce {
+  onPart: ProducePart | null = null,
+): void {
   const { length } = request.partitions;
   if (length > MAX_PARTITIONS_PER_REQUEST) {
     throw new ApiError(
@@ -86,16 +96,16 @@ export function handleProduce(
       `a request names at most ${MAX_PARTITIONS_PER_REQUEST} partitions, not ${length}`,
     );
   }
-  const call = new ProduceCall(context, client, request.memory, done);
-  call.start(request);
-  return call;
+  const mayPart = length > 1 && request.acks !== "none";
+  new ProduceCall(context, client, request.memory, done, mayPart ? onPart : null).start(request);
 }
 
 /** One request under way. It keeps no reference to the request: a parked answer must not pin the batches' bytes. */
-class ProduceCall implements AppendOwner, RequestTimes, PendingProduce {
+class ProduceCall implements AppendOwner, RequestTimes, Waiter {
   readonly #context: BrokerContext;
   readonly #client: ClientContext;
   readonly #done: ProduceDone;
+  readonly #onPart: ProducePart | null;
   readonly #memory: SharedMemory;
   /** By slot; null: awaited, or taken. */
   #results: (ProduceResult | null)[] = [];
@@ -112,12 +122,22 @@ class ProduceCall implements AppendOwner, RequestTimes, PendingProduce {
   doneAt = 0;
   #hasFailed = false;
   #isStarted = false;
+  /** When the results that stand are told, others or not; it waits in the purgatory for that alone. */
+  deadline = asMs(0);
+  purgatorySlot = -1;
 
-  constructor(context: BrokerContext, client: ClientContext, memory: SharedMemory, done: ProduceDone) {
+  constructor(
+    context: BrokerContext,
+    client: ClientContext,
+    memory: SharedMemory,
+    done: ProduceDone,
+    onPart: ProducePart | null,
+  ) {
     this.#context = context;
     this.#client = client;
     this.#memory = memory;
     this.#done = done;
+    this.#onPart = onPart;
   }
 
   start(request: ProduceRequest): void {
@@ -142,6 +162,7 @@ class ProduceCall implements AppendOwner, RequestTimes, PendingProduce {
     // Refused to the last batch, or empty: what follows still comes after this call.
     if (this.#untaken === 0) turn.work(() => this.#giveBack());
     if (this.#unanswered === 0) turn.work(() => this.#finish());
+    else if (this.#onPart !== null) this.#awaitPart();
   }
 
   #startPart(slot: number, part: ProducePartition, acks: Acks, deadline: AppendTask["deadline"]): void {
@@ -181,11 +202,19 @@ class ProduceCall implements AppendOwner, RequestTimes, PendingProduce {
       : null;
   }
 
-  takeResults(): ProduceResults | null {
+  #awaitPart(): void {
+    const { clock, purgatory } = this.#context;
+    this.deadline = deadlineAfter(clock, PART_MS);
+    purgatory.park(this);
+  }
+
+  /** Whatever the slowest of its partitions does. */
+  onDeadline(): void {
+    this.#awaitPart();
     const results = this.#results;
-    if (this.#unanswered === 0 || results.every((result) => result === null)) return null;
+    if (results.every((result) => result === null)) return;
     this.#results = results.map(() => null);
-    return results;
+    this.#onPart?.(results);
   }
 
   onAppendTaken(): void {
@@ -272,6 +301,7 @@ class ProduceCall implements AppendOwner, RequestTimes, PendingProduce {
   }
 
   #finish(): void {
+    this.#context.purgatory.release(this);
     if (this.#hasFailed) this.#context.counters.produceRequestsFailed++;
     this.doneAt = this.#context.clock.monotonicNow();
     // Refused before a turn worked on it: all of it was checking.

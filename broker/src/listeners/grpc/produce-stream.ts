@@ -3,8 +3,7 @@
  *
  * The client may have PRODUCE_CREDIT_BYTES of batches unanswered and one request beyond. What a request took comes back with
  * its answer; answers to ACKS_NONE carry credit alone and share one message per turn. Who sends without credit breaks the
- * contract and loses the stream. Of a request that may be answered in parts, what stands is answered after PART_MS, whatever
- * the slowest of its partitions does: a disk that hangs, a follower that is gone.
+ * contract and loses the stream. A request that asks for it may be answered in parts.
  *
  * Reading stops while the broker's request budget is spent (11.4) or the client does not read its answers; what was read is
  * finished. When the client ends its side, the stream ends after the last answer. Answers of one turn leave together.
@@ -12,14 +11,7 @@
 import { Acks as WireAcks, Durability, errorRow, PRODUCE_CREDIT_BYTES, wire } from "@tidemark/proto";
 import { SharedMemory } from "../../base/index.ts";
 import { ApiError, handleProduce } from "../../api/index.ts";
-import type {
-  PendingProduce,
-  ProduceRequest,
-  ProduceResult,
-  ProduceResults,
-  RequestStats,
-  RequestTimes,
-} from "../../api/index.ts";
+import type { ProduceRequest, ProduceResult, ProduceResults, RequestStats, RequestTimes } from "../../api/index.ts";
 import { errorOf } from "./door-context.ts";
 import type { DoorContext } from "./door-context.ts";
 import type { StreamCall, StreamListener } from "./stream-call.ts";
@@ -43,17 +35,13 @@ const wireDurability = {
 
 /** Answers not yet taken by the socket, above which no further request is read. */
 const WRITE_AHEAD_BYTES = 256 * 1024;
-/** How long the results of a request wait for each other at least, and twice as long at most. */
-const PART_MS = 50;
 
-/** A request whose answer may come in parts, and has not come yet. */
-interface Parted {
+interface Asked {
   readonly correlationId: number;
-  /** Of each partition's batch. */
-  readonly bytes: readonly number[];
-  call: PendingProduce | null;
-  /** It was there at the last look. */
-  wasSeen: boolean;
+  readonly acks: ProduceRequest["acks"];
+  /** Bytes of all batches; and of each, where the answer may come in parts. */
+  readonly taken: number;
+  readonly bytes: readonly number[] | null;
 }
 
 interface Answered {
@@ -81,9 +69,6 @@ export class ProduceStream implements StreamListener {
   #isEnding = false;
   #isPaused = false;
   #isBudgetAwaited = false;
-  /** In the order of arrival. */
-  readonly #parted = new Set<Parted>();
-  #partTimer: NodeJS.Timeout | null = null;
   readonly #flush = (): void => this.#flushAnswers();
   readonly #onWritten = (): void => this.#maybeResume();
   readonly #onBudget = (): void => {
@@ -118,8 +103,6 @@ export class ProduceStream implements StreamListener {
   }
 
   onClosed(): void {
-    if (this.#partTimer !== null) clearTimeout(this.#partTimer);
-    this.#parted.clear();
     this.#context.counters.produceStreams--;
     this.#onClosed(this);
   }
@@ -160,45 +143,16 @@ export class ProduceStream implements StreamListener {
       slab === null
         ? new SharedMemory(partitions[0]?.records.buffer.byteLength ?? 0, taken, null)
         : new SharedMemory(slab.length, taken, this.#giver(slab));
-    const mayPart = request.inParts && acks !== "none" && partitions.length > 1;
-    const parted = mayPart ? this.#part(correlationId, partitions) : null;
-    const call = handleProduce(
+    const bytes = request.inParts ? partitions.map(({ records }) => records.length) : null;
+    const asked = { correlationId, acks, taken, bytes };
+    handleProduce(
       this.#context,
       { acks, timeoutMs, partitions, memory },
       this.#call.client,
-      this.#answerTo({ correlationId, acks, taken, parted }),
+      this.#answerTo(asked),
+      request.inParts ? this.#partTo(asked) : null,
     );
-    if (parted !== null) parted.call = call;
   }
-
-  // ---- answers in parts ----
-
-  #part(correlationId: number, partitions: WireRequest["partitions"]): Parted {
-    const parted = {
-      correlationId,
-      bytes: partitions.map(({ records }) => records.length),
-      call: null,
-      wasSeen: false,
-    };
-    this.#parted.add(parted);
-    this.#partTimer ??= setTimeout(this.#answerParts, PART_MS).unref();
-    return parted;
-  }
-
-  readonly #answerParts = (): void => {
-    this.#partTimer = null;
-    for (const parted of this.#parted) {
-      const results = parted.wasSeen ? (parted.call?.takeResults() ?? null) : null;
-      parted.wasSeen = true;
-      if (results === null) continue;
-      const creditBytes = partBytes(parted, results);
-      this.#credit += creditBytes;
-      this.#countRefused(results);
-      const { correlationId } = parted;
-      this.#answer(wire.produceResponse.encode({ correlationId, results: results.map(toWire), creditBytes }));
-    }
-    if (this.#parted.size > 0) this.#partTimer = setTimeout(this.#answerParts, PART_MS).unref();
-  };
 
   #giver(slab: Buffer): () => void {
     return () => this.#context.slabs.give(slab);
@@ -206,28 +160,31 @@ export class ProduceStream implements StreamListener {
 
   // ---- answers ----
 
-  #answerTo({
-    correlationId,
-    acks,
-    taken,
-    parted,
-  }: {
-    readonly correlationId: number;
-    readonly acks: ProduceRequest["acks"];
-    readonly taken: number;
-    readonly parted: Parted | null;
-  }): (results: ProduceResults, times: RequestTimes) => void {
+  #answerTo(asked: Asked): (results: ProduceResults, times: RequestTimes) => void {
+    const { correlationId, acks, taken } = asked;
     return (results, times) => {
       this.#unanswered--;
-      if (parted !== null) this.#parted.delete(parted);
       this.#countRefused(results);
       this.#answered.push({ correlationId, times, bytes: taken });
       if (this.#call.isOver) return;
-      const creditBytes = parted === null ? taken : partBytes(parted, results);
-      this.#credit += creditBytes;
-      if (acks === "none") this.#answerNone(results, taken);
-      else this.#answer(wire.produceResponse.encode({ correlationId, results: results.map(toWire), creditBytes }));
+      if (acks !== "none") return this.#answerResults(asked, results);
+      this.#credit += taken;
+      this.#answerNone(results, taken);
     };
+  }
+
+  #partTo(asked: Asked): (results: ProduceResults) => void {
+    return (results) => {
+      this.#countRefused(results);
+      if (!this.#call.isOver) this.#answerResults(asked, results);
+    };
+  }
+
+  /** With the credit of the batches whose results these are. */
+  #answerResults({ correlationId, taken, bytes }: Asked, results: ProduceResults): void {
+    const creditBytes = bytes?.reduce((sum, size, slot) => (results[slot] === null ? sum : sum + size), 0) ?? taken;
+    this.#credit += creditBytes;
+    this.#answer(wire.produceResponse.encode({ correlationId, results: results.map(toWire), creditBytes }));
   }
 
   #countRefused(results: ProduceResults): void {
@@ -311,11 +268,6 @@ export class ProduceStream implements StreamListener {
   #maybeFinish(): void {
     if (this.#isEnding && this.#unanswered === 0 && !this.#isFlushAsked) this.#call.end();
   }
-}
-
-/** Of the batches whose results these are. */
-function partBytes({ bytes }: Parted, results: ProduceResults): number {
-  return bytes.reduce((sum, size, slot) => (results[slot] === null ? sum : sum + size), 0);
 }
 
 function toWire(result: ProduceResult | null): WireResult {
