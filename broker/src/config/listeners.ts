@@ -37,6 +37,7 @@ export function parseVoter(text: string): Voter | string {
   const nodeId = idText === undefined ? numberSuffixOf(host) : Number(idText);
   if (nodeId === null) return "says no node id: its host name ends in no number; write id@host";
   if (nodeId > 2 ** 31 - 1) return "has a node id beyond 2147483647";
+  if (/^\d+$/.test(host)) return `names no host: ${host} is a number`;
   return Object.freeze({ nodeId, host, port });
 }
 

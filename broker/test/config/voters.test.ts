@@ -92,6 +92,8 @@ describe("controller.quorum.voters", () => {
     expect(problem(voters("10.0.0.7:1"))).to.match(/ends in no number/);
     expect(problem(voters("99999999999@a:1"))).to.match(/id@host:port/);
     expect(problem(voters("3000000000@a:1"))).to.match(/node id beyond/);
+    expect(problem(voters("1@9392"))).to.match(/"1@9392" names no host: 9392 is a number; expected id@host:port/);
+    expect(problem(voters("1:9392"))).to.match(/"1:9392" names no host/);
     for (const text of ["", "x@y@z", "1@:5", "1@a b:5"])
       expect(problem(voters(text)), text).to.match(/1@broker-1:9392/);
   });
