@@ -48,8 +48,17 @@ export interface MetadataRecovery {
   readonly partitionsWaiting: number;
 }
 
+/** Where another broker was found by its peers. */
+export interface PeerPlace {
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface RecoveredMetadata {
   readonly plan: MetadataRecovery;
+  /** Of the other brokers, as far as they are known here: none may run on with the metadata that they had. */
+  readonly peers: readonly PeerPlace[];
   /** Does it. Rejects with DiskFault. */
   readonly apply: () => Promise<void>;
 }
@@ -169,8 +178,13 @@ export class StoppedMetadata {
       partitions: partitions.length,
       partitionsWaiting: partitions.filter(({ replicas }) => replicas.some((id) => id !== nodeId)).length,
     };
+    const peers = [...known.brokers.values()].flatMap(({ brokerId, listeners }): PeerPlace[] => {
+      const door = listeners.find(({ name }) => name === "PEER");
+      return door === undefined || brokerId === nodeId ? [] : [{ nodeId: brokerId, host: door.host, port: door.port }];
+    });
     return {
       plan,
+      peers,
       apply: () =>
         recoverRaftStore(
           {

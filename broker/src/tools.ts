@@ -5,6 +5,7 @@
 export {
   type MetadataRecovery,
   openStoppedMetadata,
+  type PeerPlace,
   type RecoveredMetadata,
   recordsOf,
   StoppedMetadata,

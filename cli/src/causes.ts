@@ -85,6 +85,7 @@ export const CAUSES: Readonly<Record<string, string>> = {
   DECLINED: "Something else than the name was typed, or only Enter.",
   EDITOR_FAILED: "VISUAL or EDITOR names a program that is not installed.",
   FILE_NOT_FOUND: "The path is misspelt, or relative to another directory.",
+  BROKER_RUNNING: "They were not stopped, something has started them again, or another process has their ports.",
   BROKER_IN_USE: "A broker leaves in steps, and one was left out.",
   INVALID_PLAN: "The file was edited by hand, cut off, or is the list of topics that Kafka's tool makes plans of.",
   INVALID_PROFILES: "The file was edited by hand and is no TOML any more.",

@@ -67,6 +67,7 @@ const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ["WRONG_BROKER_COUNT", ExitCode.CONFLICT],
   ["BROKER_SUPERSEDED", ExitCode.CONFLICT],
   ["BROKER_IN_USE", ExitCode.CONFLICT],
+  ["BROKER_RUNNING", ExitCode.CONFLICT],
   ["REASSIGNMENT_IN_PROGRESS", ExitCode.CONFLICT],
   ["AUTHENTICATION_FAILED", ExitCode.AUTH],
   ["AUTHORIZATION_FAILED", ExitCode.AUTH],

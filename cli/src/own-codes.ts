@@ -57,6 +57,11 @@ export const OWN_CODES: readonly OwnCode[] = [
     hint: "Stop that broker or use another directory.",
   },
   {
+    code: "BROKER_RUNNING",
+    text: "Brokers that have to be stopped for this listen at their addresses.",
+    hint: "Stop their processes (SIGTERM), or look at what else listens there.",
+  },
+  {
     code: "WRONG_BROKER_COUNT",
     text: "The directory holds the data of another number of brokers than `dev` was asked to start; nothing was started.",
     hint: "Leave --brokers out to start those that it holds, or name another directory with --data-dir.",

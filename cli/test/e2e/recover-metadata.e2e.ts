@@ -1,5 +1,7 @@
 /** The way back when most voters have lost the cluster's metadata for ever: `raft recover` on one that has not. */
+import { once } from "node:events";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
+import net from "node:net";
 import { join } from "node:path";
 import { Client } from "@tidemark/client";
 import { expect } from "chai";
@@ -110,6 +112,27 @@ describe("tidemark raft recover (three voters, two lose their metadata)", functi
     expect(rehearsed.stderr).to.match(/what the cluster decided behind entry \d+ of term \d+ is lost/u);
     expect(rehearsed.stderr).to.match(/nodes 1, 2 had a vote: make sure that a majority/u);
     expect(storeOf(3).map((name) => readFileSync(join(directory(3), name), "latin1"))).to.deep.equal(before);
+  });
+
+  it("is refused while a majority of the voters listens for its peers, and names whoever does", async () => {
+    const doors = ports
+      .slice(0, 2)
+      .map(({ peer }) => net.createServer((socket) => socket.destroy()).listen(peer, "127.0.0.1"));
+    const [first, second] = doors as [net.Server, net.Server];
+    try {
+      await Promise.all(doors.map((door) => once(door, "listening")));
+      const refused = await tidemark("raft", "recover", "--data-dir", directory(3), "--yes");
+      expect(refused.code, refused.stderr).to.equal(4);
+      expect(refused.stderr).to.include("BROKER_RUNNING").and.include(`broker 2 at 127.0.0.1:${ports[1]?.peer}`);
+      second.close();
+      await once(second, "close");
+      const told = await tidemark("raft", "recover", "--data-dir", directory(3), "--dry-run");
+      expect(told.code, told.stderr).to.equal(0);
+      expect(told.stderr).to.match(/somebody listens where other brokers were found: broker 1 at [^,]*\. Stop them/u);
+    } finally {
+      first.close();
+      second.close();
+    }
   });
 
   it("makes the third the only voter, whom the others join, and every acknowledged record is there", async () => {
