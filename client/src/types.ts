@@ -412,7 +412,7 @@ export interface ReplicaVerdict {
   readonly broker: number;
   /**
    * `behind`: the same as far as it goes. `damaged`: its bytes do not match their own checksum. `different`: whole, and not what the
-   * leader has. `silent`: it did not answer.
+   * leader has, or, where that is damaged, another replica. `silent`: it did not answer.
    */
   readonly verdict: "same" | "behind" | "damaged" | "different" | "silent";
   /** Up to here it is the leader's; what lies there is damaged or different. */

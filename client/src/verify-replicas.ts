@@ -1,7 +1,7 @@
 /**
  * Whether the replicas of a partition hold the same: each broker reads and digests its own, a stretch at a time, and the digests
- * are compared here, batch by batch. The leader's is the measure; bytes whose own CRC is wrong are damage wherever they lie, and
- * the broker that holds them has them repaired.
+ * are compared here, batch by batch. The leader's is the measure, as far as it is whole; from there on it is that of another replica.
+ * Bytes whose own CRC is wrong are damage wherever they lie, and the broker that holds them has them repaired.
  */
 import { type DigestReplicaResponse, errorRow } from "@tidemark/proto";
 import { askEach } from "./admin-call.ts";
@@ -30,6 +30,8 @@ export async function verifyReplicas(
     replicas.map((broker): [number, Compared] => [broker, { verdict: "same", at: 0, message: "" }]),
   );
   let active = [...replicas];
+  /** Whose batches the others are held against. */
+  let measuredBy = leader;
   let start = -1;
   let end = -1;
   for (let from = 0; ; ) {
@@ -47,9 +49,10 @@ export async function verifyReplicas(
       if (refused === null) told.set(broker, answer as DigestReplicaResponse);
       else states.set(broker, { verdict: "silent", at: from, message: refused.message });
     }
-    const measure = told.get(leader);
+    const measure = told.get(measuredBy);
     if (measure === undefined) {
-      const message = `the leader, broker ${leader}: ${states.get(leader)?.message ?? "no answer"}`;
+      const who = measuredBy === leader ? "the leader, broker" : "broker";
+      const message = `${who} ${measuredBy}: ${states.get(measuredBy)?.message ?? "no answer"}`;
       throw new BrokerError("LEADER_NOT_AVAILABLE", message, { topic, partition });
     }
     // Retention may be further on one of them: compared is what all have.
@@ -65,12 +68,18 @@ export async function verifyReplicas(
     if (start < 0) start = from;
     if (end < 0) end = measure.highWatermark;
     onProgress([...told.values()].reduce((sum, { bytes }) => sum + bytes, 0));
-    const next = compare(measure, told, states, { from, end, leader });
+    const next = compare(measure, told, states, { from, end, measuredBy, leader });
     // Who has nothing to tell yet is behind, and holds up nobody.
     active = [...told].flatMap(([broker, { digests }]) =>
       states.get(broker)?.verdict === "same" && digests.length > 0 ? [broker] : [],
     );
-    if (next <= from || next >= end || !active.includes(leader)) break;
+    const other = states.get(measuredBy)?.verdict === "damaged" ? active[0] : undefined;
+    if (other !== undefined) {
+      measuredBy = other;
+      // What is damaged may know of nothing behind its damage.
+      end = Math.max(end, told.get(other)?.highWatermark ?? end);
+    } else if (next <= from || !active.includes(measuredBy)) break;
+    if (next >= end) break;
     from = next;
   }
   return {
@@ -90,12 +99,12 @@ export async function verifyReplicas(
 const DIGEST_TIMEOUT_MS = 30_000;
 const DAMAGED = "its bytes do not match their own checksum; the broker repairs them where another has the records";
 
-/** Holds everybody's batches against the leader's; answers up to where all that go on were. */
+/** Holds everybody's batches against the measure's; answers up to where all that go on were. */
 function compare(
   measure: DigestReplicaResponse,
   told: ReadonlyMap<number, DigestReplicaResponse>,
   states: Map<number, Compared>,
-  { from, end, leader }: { readonly from: Offset; readonly end: Offset; readonly leader: number },
+  { from, end, measuredBy, leader }: Readonly<Record<"from" | "end" | "measuredBy" | "leader", number>>,
 ): Offset {
   let reached = Number.POSITIVE_INFINITY;
   for (const [broker, { nextOffsets, digests, badOffset }] of told) {
@@ -104,11 +113,12 @@ function compare(
     for (let slot = 0; slot < Math.min(digests.length, measure.digests.length) && state.at < end; slot += 1) {
       const isSame = nextOffsets[slot] === measure.nextOffsets[slot] && digests[slot] === measure.digests[slot];
       if (!isSame) state.verdict = "different";
-      if (!isSame) state.message = `its batch is not that of the leader, broker ${leader}`;
+      if (!isSame)
+        state.message = `its batch is not that of ${measuredBy === leader ? "the leader, " : ""}broker ${measuredBy}`;
       if (!isSame) break;
       state.at = nextOffsets[slot] ?? state.at;
     }
-    if (state.verdict === "same" && badOffset === state.at && badOffset < end) {
+    if (state.verdict === "same" && badOffset === state.at) {
       state.verdict = "damaged";
       state.message = DAMAGED;
     } else if (state.verdict === "same" && digests.length > 0) reached = Math.min(reached, state.at);

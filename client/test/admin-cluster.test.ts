@@ -246,6 +246,48 @@ describe("the admin surface on several brokers", function () {
     ]);
   });
 
+  for (const leaderHighWatermark of [40, 10])
+    it(`names the damage of a leader, and holds the others against each other (it is told of up to ${leaderHighWatermark})`, async () => {
+      describing([row(0, 1, { replicas: [1, 2, 3] })]);
+      const whole = { offsets: [10, 20, 30, 40], digests: [1, 2, 3, 4], highWatermark: 40, badOffset: -1 };
+      const held: Record<number, typeof whole> = {
+        1: { offsets: [10], digests: [1], highWatermark: leaderHighWatermark, badOffset: 10 },
+        2: whole,
+        3: { ...whole, digests: [1, 2, 3, 9] },
+      };
+      for (const { id, answers } of cluster.brokers)
+        answers.digestReplica = ({ fromOffset }) => {
+          const { offsets, digests, highWatermark, badOffset } = held[id] ?? whole;
+          const slots = offsets.flatMap((next, slot) => (next > fromOffset ? [slot] : []));
+          return {
+            highWatermark,
+            badOffset: badOffset >= fromOffset ? badOffset : -1,
+            nextOffsets: slots.map((slot) => offsets[slot]),
+            digests: slots.map((slot) => digests[slot]),
+          };
+        };
+      const { replicas, end } = await client.admin.partitions.verify({ topic: "t", partition: 0 });
+      expect(end).to.equal(40);
+      expect(replicas.map(({ broker, verdict, offset }) => [broker, verdict, offset])).to.deep.equal([
+        [1, "damaged", 10],
+        [2, "same", 40],
+        [3, "different", 30],
+      ]);
+      expect(replicas[2]?.message).to.equal("its batch is not that of broker 2");
+    });
+
+  it("names the damage of an only replica that knows of nothing behind it", async () => {
+    describing([row(0, 1, { replicas: [1] })]);
+    cluster.broker(1).answers.digestReplica = () => ({
+      nextOffsets: [10],
+      digests: [1],
+      highWatermark: 10,
+      badOffset: 10,
+    });
+    const { replicas } = await client.admin.partitions.verify({ topic: "t", partition: 0 });
+    expect(replicas.map(({ verdict, offset }) => [verdict, offset])).to.deep.equal([["damaged", 10]]);
+  });
+
   it("compares what all replicas have where retention removes records of one of them meanwhile", async () => {
     describing([row(0, 1)]);
     let asked = 0;
