@@ -114,6 +114,28 @@ describe("a client whose leaders change", () => {
     for (const reader of [all, first, ended]) await reader.return?.();
   });
 
+  it("notices a topic that was made anew with fewer partitions, when it writes and when it reads", async () => {
+    await using cluster = await FakeCluster.start(2);
+    cluster.addPartitions(3);
+    await using client = new Client({ brokers: cluster.addresses, timeouts });
+    await using producer = client.producer({ linger: 0, partitioner: "round-robin" });
+    const used = new Set<number>();
+    for (let i = 0; i < 3; i++) used.add((await producer.send(text, { value: `${i}` })).partition);
+    expect([...used]).to.have.members([0, 1, 2]);
+    const reader = client.reader(text, { follow: true, from: 1_000 })[Symbol.asyncIterator]();
+    const reading = reader.next().then(
+      () => "a record",
+      (error: Error) => error.message,
+    );
+    await until(() => cluster.brokers.some(({ subscribed }) => subscribed.length === 3));
+    await until(() => cluster.brokers.some(({ watchersCount }) => watchersCount > 0));
+    cluster.remake(1);
+    expect(await reading).to.equal("topic t was deleted, and made anew under its name");
+    for (let i = 0; i < 3; i++) expect((await producer.send(text, { value: "anew" })).partition).to.equal(0);
+    const error = await producer.send(text, { partition: 2, value: "lost" }).catch((thrown: unknown) => thrown);
+    expect(error).to.include({ code: "UNKNOWN_TOPIC_OR_PARTITION" });
+  });
+
   it("watches another broker when the one it watches dies", async () => {
     await using cluster = await FakeCluster.start(3);
     await using client = new Client({ brokers: cluster.addresses, timeouts });

@@ -79,6 +79,11 @@ export class Accumulator<C> {
     this.#topics.get(topic)?.grow(count);
   }
 
+  /** Another topic of this name has taken its place. */
+  remake(topic: string, count: number, refusal: ErrorRow): void {
+    this.#topics.get(topic)?.remake(count, refusal);
+  }
+
   refuseTopic(topic: string, row: ErrorRow, message: string): void {
     this.#topics.get(topic)?.refuse(row, message);
   }

@@ -42,6 +42,8 @@ export class TopicQueue<C> {
   /** Queues with something to do: the accumulator's list. */
   readonly #listed: PartitionQueue<C>[];
   #queues: PartitionQueue<C>[] = [];
+  /** Of partitions that the topic had before it was made anew, while something of them is on its way. */
+  #gone: PartitionQueue<C>[] = [];
   #partitions: readonly number[] = [];
   #staged: Staged<C>[] = [];
   /** Where keyless records go, until a batch there is sealed. */
@@ -102,23 +104,43 @@ export class TopicQueue<C> {
     return true;
   }
 
-  /** The partitions as the cluster knows them now. Their number only grows; staged records find their places. */
+  /** The partitions as the cluster knows them now. Their number only grows in a topic's life; staged records find their places. */
   onPartitions(count: number, refusal: ErrorRow): void {
     this.grow(count);
+    this.#refuseGone(refusal);
     for (const record of this.#staged.splice(0)) this.#unstage(record, refusal);
   }
 
   /** There are so many partitions. Staged records wait for the answer that was asked for them: this may be older. */
   grow(count: number): void {
-    while (this.#queues.length < count)
-      this.#queues.push(new PartitionQueue(this.name, this.#queues.length, this.#shared));
+    while (this.#queues.length < count) {
+      const partition = this.#queues.length;
+      const known = this.#gone.find((queue) => queue.partition === partition);
+      if (known !== undefined) this.#gone.splice(this.#gone.indexOf(known), 1);
+      this.#queues.push(known ?? new PartitionQueue(this.name, partition, this.#shared));
+    }
     this.#partitions = this.#queues.map((queue) => queue.partition);
+  }
+
+  /** Another topic of this name has taken its place, with so many partitions: what waits for others fails. */
+  remake(count: number, refusal: ErrorRow): void {
+    this.#gone.push(...this.#queues.splice(count));
+    this.grow(count);
+    this.#refuseGone(refusal);
+  }
+
+  #refuseGone(refusal: ErrorRow): void {
+    for (const queue of this.#gone) {
+      const now = `the topic was made anew with ${this.#queues.length === 1 ? "one" : this.#queues.length}`;
+      queue.refuseWaiting(refusal, `there is no partition ${queue.partition} of ${this.name} any more: ${now}`);
+    }
+    this.#gone = this.#gone.filter((queue) => !queue.isEmpty);
   }
 
   /** Fails what is not on its way: the topic does not exist, or may not be used. */
   refuse(row: ErrorRow, message: string): void {
     this.#settleStaged(this.#staged.splice(0), { kind: "refused", row, message, mayBeWritten: false });
-    for (const queue of this.#queues) queue.refuseWaiting(row, message);
+    for (const queue of [...this.#queues, ...this.#gone]) queue.refuseWaiting(row, message);
   }
 
   expire(now: number): void {

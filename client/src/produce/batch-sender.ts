@@ -12,7 +12,7 @@ import { backoffMs } from "../core/backoff.ts";
 import type { Batch } from "../core/batch.ts";
 import type { PartitionQueue } from "../core/partition-queue.ts";
 import { BrokerError } from "../errors.ts";
-import type { Cluster } from "../transport/cluster.ts";
+import type { Cluster, KnownTopic } from "../transport/cluster.ts";
 import type { ProduceStream, StreamUser, Ticket } from "../transport/produce-stream.ts";
 import type { Completion } from "./completion.ts";
 
@@ -62,6 +62,8 @@ export class BatchSender implements StreamUser {
   #isClosed = false;
 
   #isAskingMetadata = false;
+  /** Of the topics that the partitions are known of: one that is made anew under its name is another. */
+  readonly #topicIds = new Map<string, Buffer>();
   /** Topics that the cluster did not know, and since when (monotonic ms). */
   readonly #unknownSince = new Map<string, number>();
   /** Partitions whose leader refused them: their topic's metadata is out of date. */
@@ -188,7 +190,8 @@ export class BatchSender implements StreamUser {
    * with idempotence, where it does not matter whether the old one has it already. Partitions that have come are used from here on.
    */
   #onLeaders(topic: string): void {
-    this.#accumulator.grow(topic, this.#cluster.topic(topic)?.leaders.length ?? 0);
+    const known = this.#cluster.topic(topic);
+    if (known !== undefined && !this.#maybeRemake(known)) this.#accumulator.grow(topic, known.leaders.length);
     if (this.#options.isIdempotent) {
       for (const underWay of this.#underWay) {
         const { queue, batch, leader } = underWay;
@@ -198,6 +201,15 @@ export class BatchSender implements StreamUser {
       }
     }
     this.schedule();
+  }
+
+  /** Whether this is another topic than the one of that name before. */
+  #maybeRemake({ name, id, leaders }: KnownTopic): boolean {
+    const before = this.#topicIds.get(name);
+    if (before === undefined || !before.equals(id)) this.#topicIds.set(name, id);
+    if (before === undefined || before.equals(id)) return false;
+    this.#accumulator.remake(name, leaders.length, UNKNOWN_PARTITION);
+    return true;
   }
 
   #gather(request: Gathered, queue: Queue, batch: Batch<Completion>): void {
@@ -295,13 +307,21 @@ export class BatchSender implements StreamUser {
     const known = this.#cluster.topic(name);
     if (known !== undefined) {
       this.#unknownSince.delete(name);
+      this.#maybeRemake(known);
       this.#accumulator.onPartitions(name, known.leaders.length, UNKNOWN_PARTITION);
       return;
     }
     const refusal = this.#cluster.refusal(name) ?? { row: UNKNOWN_PARTITION, message: "" };
     const since = this.#unknownSince.get(name) ?? askedAt;
     this.#unknownSince.set(name, since);
-    if (refusal.row.retriable && now - since < this.#cluster.unknownTopicPatienceMs) {
+    // Whether there is such a topic shows soon; a controller that could make it is waited for as long as the records may wait.
+    const isPassing = refusal.row.name === "NOT_CONTROLLER" || now - since < this.#cluster.unknownTopicPatienceMs;
+    if (refusal.row.retriable && isPassing) {
+      if (refusal.row.name === "NOT_CONTROLLER" && since === askedAt)
+        this.#cluster.settings.logger.warn(
+          { topic: name, code: refusal.row.clientCode, message: refusal.message },
+          "the topic cannot be created yet",
+        );
       this.#stale.add(name);
       this.#askAgainAt = now + backoffMs(this.#cluster.settings.retry, 2, Math.random());
       return;

@@ -507,7 +507,7 @@ export class Cluster implements MetadataListener {
     }
   }
 
-  /** Whether a leader changed. */
+  /** Whether a leader changed, or the topic is another one. */
   #applyTopic(topic: TopicMetadata, metadataOffset: number): boolean {
     const before = this.#topics.get(topic.name);
     if (before !== undefined && before.known !== null && metadataOffset < before.metadataOffset) return false;
@@ -535,7 +535,9 @@ export class Cluster implements MetadataListener {
       );
     }
     const { known: knownBefore = null } = before ?? {};
-    return knownBefore === null || leaders.some((leader, partition) => leader !== knownBefore.leaders[partition]);
+    // One that was made anew, with fewer partitions perhaps, may be led by whom the former one was.
+    if (knownBefore === null || same === null) return true;
+    return leaders.some((leader, partition) => leader !== knownBefore.leaders[partition]);
   }
 }
 

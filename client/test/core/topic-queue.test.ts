@@ -47,6 +47,34 @@ describe("topic queue", () => {
     expect(drain(records)[partition]).to.deep.equal([2]);
   });
 
+  it("refuses what waits for partitions that a topic made anew does not have, and keeps what is on its way", () => {
+    const records = accumulator("round-robin");
+    const topic = records.topic("t");
+    topic.onPartitions(3, UNKNOWN);
+    topic.append(2, 0, null, "on its way", null, 1, 0);
+    const underWay = records.queues()[0];
+    const batch = underWay?.take(0) ?? null;
+    if (underWay === undefined || batch === null) throw new Error("nothing to send");
+    topic.append(1, 0, null, "waiting", null, 2, 0);
+    topic.append(0, 0, null, "stays", null, 3, 0);
+    records.remake("t", 1, UNKNOWN);
+    const refused = records.takeSettled();
+    expect(refused.map(({ partition, outcome }) => [partition, outcome.kind])).to.deep.equal([[1, "refused"]]);
+    expect(refused[0]?.outcome).to.include({ row: UNKNOWN, mayBeWritten: false });
+    expect(topic.partitionsCount).to.equal(1);
+    // The broker knows the partition no more: it goes the same way as soon as the cluster is asked again.
+    underWay.onAnswer(batch, { kind: "refused", row: UNKNOWN, message: "", isUnwritten: true }, 0);
+    topic.onPartitions(1, UNKNOWN);
+    expect(records.takeSettled().map(({ partition, outcome }) => [partition, outcome.kind])).to.deep.equal([
+      [2, "refused"],
+    ]);
+    topic.append(ANY_PARTITION, 0, null, "new", null, 4, 0);
+    topic.append(1, 0, null, "staged until there is one", null, 5, 0);
+    topic.onPartitions(2, UNKNOWN);
+    expect(drain(records)).to.deep.equal([[2], [1]]);
+    expect(records.load).to.deep.equal({ records: 0, bytes: 0 });
+  });
+
   it("fills one batch after the other with records that have no key, each in the next partition", () => {
     const records = accumulator();
     const topic = records.topic("t");

@@ -33,7 +33,7 @@ export interface Knowledge {
 
 export class FakeCluster implements AsyncDisposable {
   readonly topic = "t";
-  readonly topicId = Buffer.alloc(16, 7);
+  topicId = Buffer.alloc(16, 7);
   readonly brokers: readonly FakeBroker[];
   /** Batches, in order. */
   readonly log: Buffer[] = [];
@@ -70,6 +70,12 @@ export class FakeCluster implements AsyncDisposable {
   addPartitions(partitionsCount: number): void {
     this.truth = { ...this.truth, metadataOffset: this.truth.metadataOffset + 1, partitionsCount };
     for (const broker of this.brokers) broker.learn(this.truth);
+  }
+
+  /** The topic is deleted and made anew, led as before; all hear of the new one alone, and those who watch. */
+  remake(partitionsCount: number): void {
+    this.topicId = Buffer.alloc(16, 8);
+    this.addPartitions(partitionsCount);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
