@@ -1,10 +1,11 @@
 /** Changing settings, for `topics alter` and `configs set | delete | edit`: what was before and what is after. */
 import type { Client, ConfigEntry, ConfigResource } from "@tidemark/client";
 import { callOptions } from "../client-session.ts";
-import { type CommandContext, note } from "../command-context.ts";
+import { type CommandContext, note, warn } from "../command-context.ts";
 import { usageFailure } from "../failure.ts";
 import type { Pair } from "../global-flags.ts";
 import { type Column, printRows } from "../output/rows.ts";
+import { plural } from "../output/units.ts";
 
 export interface ChangedSetting {
   readonly resource: string;
@@ -57,7 +58,7 @@ export async function changeSettings(
   const after = isDryRun ? before : byName(await configs.get(resource, { ...callOptions(context), keys }));
   if (isDryRun) note(context, "nothing was changed (--dry-run)");
   else noteSettings(context, [...after.values()]);
-  return keys.map((name) => {
+  const changed = keys.map((name): ChangedSetting => {
     const now = after.get(name);
     return {
       resource: resourceName(resource),
@@ -67,6 +68,27 @@ export async function changeSettings(
       source: isDryRun && asked.has(name) ? resource.type : (now?.source ?? "default"),
     };
   });
+  const minIsr = changed.find(({ name, source }) => name === MIN_ISR && source === "topic")?.after ?? null;
+  if (resource.type === "topic" && minIsr !== null) {
+    const { replicas } = await client.admin.topics.describe(resource.name, callOptions(context));
+    warnOfMinIsr(context, { topic: resource.name, minIsr, replicas });
+  }
+  return changed;
+}
+
+const MIN_ISR = "min.insync.replicas";
+
+/** More than there are replicas is allowed, as in Kafka, and never what was meant: then all of them count, and none may be missing. */
+export function warnOfMinIsr(
+  context: CommandContext,
+  { topic, minIsr, replicas }: { readonly topic: string; readonly minIsr: string; readonly replicas: number },
+): void {
+  if (!(Number(minIsr) > replicas)) return;
+  const consequence =
+    replicas === 1
+      ? "the one counts as all"
+      : `writes with acks=all are refused as soon as one of the ${replicas} is not in sync`;
+  warn(context, `${MIN_ISR} of ${topic} is ${minIsr}, and it has ${plural(replicas, "replica")}: ${consequence}`);
 }
 
 export function printChanges(context: CommandContext, changed: readonly ChangedSetting[]): void {

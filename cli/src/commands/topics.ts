@@ -14,7 +14,7 @@ import { printRows } from "../output/rows.ts";
 import { printDescriptions, SUMMARY_COLUMNS, summaryShape } from "../output/topic-views.ts";
 import { formatBytes, plural } from "../output/units.ts";
 import { requireTopicName } from "../topic-argument.ts";
-import { noteSettings } from "./config-changes.ts";
+import { noteSettings, warnOfMinIsr } from "./config-changes.ts";
 
 export interface ListTopicsRequest {
   readonly internal?: boolean;
@@ -74,11 +74,12 @@ export async function createTopics(context: CommandContext, request: CreateTopic
       async (name) => {
         const made = await createOne(context, client, name, request);
         created.push(...made);
-        for (const { config } of made)
-          noteSettings(
-            context,
-            config.filter(({ source }) => source === "topic"),
-          );
+        for (const { config, replicas } of made) {
+          const own = config.filter(({ source }) => source === "topic");
+          noteSettings(context, own);
+          const minIsr = own.find(({ name: key }) => key === "min.insync.replicas")?.value ?? null;
+          if (minIsr !== null) warnOfMinIsr(context, { topic: name, minIsr, replicas });
+        }
       },
       () => printRows(context, created.map(summaryShape), SUMMARY_COLUMNS),
     ),

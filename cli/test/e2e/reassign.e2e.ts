@@ -182,6 +182,23 @@ describe("tidemark moving partitions", function () {
 
   it("does not write the way back over a file that is there, and moves nothing then", async () => {
     const name = await newTopic([[1, 2]]);
+  it("warns of a min.insync.replicas that the replicas cannot be, and takes it as Kafka does", async () => {
+    const name = await newTopic([[1, 2, 3]]);
+    const said = (topic: string, minIsr: number): string =>
+      `warning: min.insync.replicas of ${topic} is ${minIsr}, and it has 3 replicas: ` +
+      "writes with acks=all are refused as soon as one of the 3 is not in sync\n";
+    for (const dryRun of [["--dry-run"], []]) {
+      const { stderr } = await done("configs", "set", `topic/${name}`, "min.insync.replicas=7", ...dryRun);
+      expect(stderr).to.include(said(name, 7));
+    }
+    expect((await done("topics", "alter", name, "-c", "min.insync.replicas=4")).stderr).to.include(said(name, 4));
+    expect((await done("topics", "alter", name, "-c", "min.insync.replicas=3")).stderr).to.equal("");
+    const made = await done("topics", "create", `${name}-made`, "-r", "3", "-c", "min.insync.replicas=5");
+    expect(made.stderr).to.include(said(`${name}-made`, 5));
+    await using producer = client.producer();
+    expect((await producer.send(`${name}-made`, { value: "all three are there" })).offset).to.equal(0);
+  });
+
     const back = scratch.join("back.json");
     writeFileSync(back, "mine");
     const flags = ["--topics", name, "--brokers", "3,4", "--rollback", back, "--yes"];
