@@ -170,6 +170,12 @@ function sentence(message: string, code: string): string {
 /** `ENOENT: no such file or directory, open 'x'` as people write it. */
 function fileSentence(error: Error): string {
   const path = stringField(error, "path");
-  const reason = /^[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] ?? error.message;
-  return path === null ? reason : `${path}: ${reason}`;
+  return path === null ? fileReason(error) : `${path}: ${fileReason(error)}`;
+}
+
+/** Why a file could not be used, by what Node threw: `permission denied`. */
+export function fileReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (stringField(error, "code") === "EISDIR") return "it is a directory";
+  return /^[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] ?? error.message;
 }

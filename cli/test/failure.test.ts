@@ -53,6 +53,10 @@ describe("failures", () => {
       Object.assign(new Error("EACCES: permission denied, open 'x'"), { code: "EACCES", path: "x" }),
     );
     expect(denied).to.include({ code: "EACCES", message: "x: permission denied", exitCode: 1 });
+    const directory = toFailure(
+      Object.assign(new Error("EISDIR: illegal operation on a directory, open 'x'"), { code: "EISDIR", path: "x" }),
+    );
+    expect(directory).to.include({ code: "EISDIR", message: "x: it is a directory" });
   });
 
   it("call what nobody foresaw INTERNAL and show its stack when asked", () => {

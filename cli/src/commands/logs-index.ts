@@ -9,7 +9,7 @@ import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
 import { plural } from "../output/units.ts";
 import { walkHost } from "../platform/data-directory.ts";
-import { requireFile } from "../records/inputs.ts";
+import { requireFile } from "../platform/text-file.ts";
 import { dumpSegment } from "./logs.ts";
 import { findingLine } from "./logs-verify.ts";
 

@@ -24,7 +24,7 @@ import {
   recordLine,
   recordShape,
 } from "../records/dump-shapes.ts";
-import { requireFile } from "../records/inputs.ts";
+import { requireFile } from "../platform/text-file.ts";
 
 export interface DumpSegmentRequest {
   readonly files: readonly string[];

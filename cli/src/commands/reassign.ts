@@ -1,5 +1,4 @@
 /** `partitions reassign | balance | reassignments`: where replicas shall be, and how far they are on their way. */
-import { readFileSync } from "node:fs";
 import { text as textOf } from "node:stream/consumers";
 import type { Client, Reassignment, ReassignmentGoal } from "@tidemark/client";
 import { callOptions, withClient } from "../client-session.ts";
@@ -10,6 +9,7 @@ import { usageFailure } from "../failure.ts";
 import { REASSIGNMENT_COLUMNS, reassignmentShape } from "../output/move-views.ts";
 import { printRows } from "../output/rows.ts";
 import { plural } from "../output/units.ts";
+import { readTextFile } from "../platform/text-file.ts";
 import { parsePlan } from "../parse/reassignment-file.ts";
 import type { TopicPartitionName } from "../parse/topic-partition.ts";
 import { requireTopicName } from "../topic-argument.ts";
@@ -37,7 +37,7 @@ async function goalOf(context: CommandContext, { plan, brokers, topics }: Reassi
   if (plan !== undefined) {
     if (brokers !== undefined || topics !== undefined)
       throw usageFailure("--plan says where partitions go; --brokers and --topics make another plan");
-    const text = plan === "-" ? await textOf(context.stdin) : readFileSync(plan, "utf8");
+    const text = plan === "-" ? await textOf(context.stdin) : readTextFile(plan);
     const assignments = parsePlan(text, plan === "-" ? "standard input" : plan);
     for (const { topic } of assignments) requireTopicName(topic);
     return { assignments };

@@ -2,13 +2,13 @@
  * `server start`: one production broker from a properties file, the environment (KAFKA_*, TIDEMARK_*) and --set, in this
  * order of precedence from weak to strong. It stays in the foreground until SIGTERM or SIGINT stops it cleanly.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { type LoadedConfig, loadBrokerConfig } from "../broker-config.ts";
 import { runBrokers } from "../broker-run.ts";
 import type { CommandContext } from "../command-context.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
-import { requireFile } from "../records/inputs.ts";
+import { readTextFile } from "../platform/text-file.ts";
 
 export interface ServerStartRequest {
   readonly config?: string;
@@ -20,8 +20,7 @@ export const STANDARD_FILE = "/etc/tidemark/server.properties";
 
 /** @throws CliFailure FILE_NOT_FOUND, EISDIR, or INVALID_CONFIG for a file that is not text */
 function readSettings(path: string): string {
-  requireFile(path);
-  const text = readFileSync(path, "utf8");
+  const text = readTextFile(path);
   if (text.includes("\0")) {
     throw new CliFailure("INVALID_CONFIG", `${path} is not a text file`, { hint: "name a file of lines key=value" });
   }

@@ -2,9 +2,9 @@
  * Where `produce` reads from: standard input or files, one after the other. All files are looked at before the first
  * record is sent, so a misspelt name costs nothing.
  */
-import { createReadStream, type Stats, statSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
-import { CliFailure } from "../failure.ts";
+import { requireFile } from "../platform/text-file.ts";
 
 const READ_CHUNK_BYTES = 256 * 1024;
 
@@ -29,14 +29,6 @@ export function totalBytesOf(inputs: readonly Input[]): number | null {
     total += input.sizeBytes;
   }
   return total;
-}
-
-/** @throws CliFailure FILE_NOT_FOUND, or EISDIR for a directory */
-export function requireFile(path: string): Stats {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) throw new CliFailure("FILE_NOT_FOUND", `${path}: no such file`);
-  if (stat.isDirectory()) throw new CliFailure("EISDIR", `${path} is a directory; name its files`);
-  return stat;
 }
 
 function fileInput(path: string): Input {

@@ -9,7 +9,7 @@ import { MAX_MESSAGE_BYTES_MAX } from "@tidemark/proto";
 import { CliFailure, toFailure, usageFailure } from "../failure.ts";
 import { requireTopicName } from "../topic-argument.ts";
 import { parseEnvelope, type RecordToProduce, topicOfEnvelope } from "./envelope.ts";
-import { requireFile } from "./inputs.ts";
+import { requireFile } from "../platform/text-file.ts";
 import { LineSplitter } from "./line-splitter.ts";
 
 export interface LoadPlan {

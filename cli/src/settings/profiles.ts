@@ -18,7 +18,7 @@ import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync, ren
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TomlTable } from "smol-toml";
-import { CliFailure } from "../failure.ts";
+import { CliFailure, fileReason } from "../failure.ts";
 import { parseSetting, requireSetting } from "./client-settings.ts";
 
 /** Where a value comes from that does not stand in the file. */
@@ -85,7 +85,12 @@ export function readValue(value: ProfileValue, what: string, env: Environment): 
     try {
       return withoutLastLineEnd(readFileSync(value.file, "utf8"));
     } catch (error: unknown) {
-      throw noValue(what, `${value.file} cannot be read`, `see that ${value.file} is there and readable`, error);
+      throw noValue(
+        what,
+        `${value.file} cannot be read: ${fileReason(error)}`,
+        `see that ${value.file} is there and readable`,
+        error,
+      );
     }
   }
   const { status, stdout, error } = spawnSync(value.command, {
@@ -258,7 +263,7 @@ function textOf(path: string): string | null {
     return readFileSync(path, "utf8");
   } catch (error: unknown) {
     if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return null;
-    throw error;
+    throw broken(`${path} cannot be read: ${fileReason(error)}`, error, "see what stands there");
   }
 }
 

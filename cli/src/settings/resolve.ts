@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import type { ClientOptions, ProducerOptions, ReaderOptions } from "@tidemark/client";
 import type { CommandContext } from "../command-context.ts";
-import { CliFailure, usageFailure } from "../failure.ts";
+import { CliFailure, fileReason, usageFailure } from "../failure.ts";
 import {
   CLIENT_SETTINGS,
   type ClientSetting,
@@ -131,7 +131,9 @@ function certificateFile(key: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error: unknown) {
-    throw new CliFailure("FILE_NOT_FOUND", `${key} names ${path}, which cannot be read`, { cause: error });
+    throw new CliFailure("FILE_NOT_FOUND", `${key} names ${path}, which cannot be read: ${fileReason(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -173,6 +173,8 @@ describe("tidemark moving partitions", function () {
     expect(await failure(2, "partitions", "reassign", "--plan", file)).to.include({ code: "INVALID_PLAN" });
     const missing = scratch.join("missing.json");
     expect(await failure(3, "partitions", "reassign", "--plan", missing)).to.include({ code: "FILE_NOT_FOUND" });
+    const directory = await failure(1, "partitions", "reassign", "--plan", scratch.path);
+    expect(directory).to.include({ code: "EISDIR", message: `${scratch.path} is a directory` });
     expect(await failure(3, "partitions", "reassign", "--topics", name, "--brokers", "9", "--yes")).to.include({
       code: "BROKER_ID_NOT_REGISTERED",
     });
@@ -180,8 +182,6 @@ describe("tidemark moving partitions", function () {
     expect(await failure(2, "partitions", "reassign", "--plan", file, "--topics", name)).to.include({ code: "USAGE" });
   });
 
-  it("does not write the way back over a file that is there, and moves nothing then", async () => {
-    const name = await newTopic([[1, 2]]);
   it("warns of a min.insync.replicas that the replicas cannot be, and takes it as Kafka does", async () => {
     const name = await newTopic([[1, 2, 3]]);
     const said = (topic: string, minIsr: number): string =>
@@ -199,6 +199,8 @@ describe("tidemark moving partitions", function () {
     expect((await producer.send(`${name}-made`, { value: "all three are there" })).offset).to.equal(0);
   });
 
+  it("does not write the way back over a file that is there, and moves nothing then", async () => {
+    const name = await newTopic([[1, 2]]);
     const back = scratch.join("back.json");
     writeFileSync(back, "mine");
     const flags = ["--topics", name, "--brokers", "3,4", "--rollback", back, "--yes"];
