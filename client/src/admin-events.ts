@@ -1,18 +1,24 @@
 /**
  * What happens to the cluster, as its brokers apply it. One broker is followed; when it is gone, or ends the stream, the next one goes
  * on where it left off: brokers make the same events of the same metadata offset, and what the next one does not have any more is
- * told as a gap.
+ * told as a gap. What has happened is asked of all of them, and put together: each keeps some of it.
  */
 import { watchEvents, type WatchEventsResponse, type WireClusterEvent } from "@tidemark/proto";
+import { limitsOf } from "./admin-call.ts";
 import { backoffMs } from "./core/backoff.ts";
+import { mergeEvents, type ToldEvents } from "./core/merge-events.ts";
 import { parseDuration } from "./duration.ts";
 import { abortedError, BrokerError } from "./errors.ts";
-import type { ByteStream } from "./transport/connection.ts";
+import type { ByteStream, Connection } from "./transport/connection.ts";
 import type { Cluster } from "./transport/cluster.ts";
-import type { ClusterEvent, WatchOptions } from "./types.ts";
+import type { ClusterEvent, ClusterHistory, HistoryOptions, WatchOptions } from "./types.ts";
 
 const FROM_NOW_ON = -1;
 const ALL_THAT_IS_KNOWN = 0;
+/** With gaps for what is not known. */
+const FROM_THE_FIRST = 1;
+/** What one broker of many is given until its first message. */
+const EACH_PATIENCE_MS = 2_000;
 
 interface Wish {
   readonly fromOffset: number;
@@ -52,15 +58,70 @@ export async function* watchCluster(cluster: Cluster, options: WatchOptions = {}
   }
 }
 
+export async function clusterHistory(cluster: Cluster, options: HistoryOptions = {}): Promise<ClusterHistory> {
+  const { signal, timeoutMs } = limitsOf(options);
+  const { from = "earliest", since } = options;
+  const asked = wishOf({ ...(since === undefined ? { from } : { since }), follow: false });
+  if (options.from !== undefined && since !== undefined) throw bothBegins();
+  const isFromOldest = asked.fromOffset === ALL_THAT_IS_KNOWN && asked.maxAgeMs === 0;
+  // So each tells what it lacks, and not only where it begins.
+  const wish = isFromOldest ? { ...asked, fromOffset: FROM_THE_FIRST } : asked;
+  await cluster.refresh([], { create: false });
+  const silenceMs = Math.min(EACH_PATIENCE_MS, timeoutMs ?? EACH_PATIENCE_MS);
+  const tellers: ToldEvents[] = [];
+  const failures: BrokerError[] = [];
+  const silent: ClusterHistory["silent"] = [];
+  await Promise.all(
+    (cluster.info?.brokers ?? []).map(async ({ id }) => {
+      try {
+        const connection = cluster.broker(id);
+        if (connection === undefined) throw new BrokerError("CONNECTION_LOST", `no address of broker ${id} is known`);
+        tellers.push(await toldBy(connection, wish, { signal, silenceMs }));
+      } catch (error: unknown) {
+        if (signal?.aborted === true) throw abortedError(signal, "looking at what happened");
+        const failure = BrokerError.from(error);
+        failures.push(failure);
+        silent.push({ broker: id, message: failure.message });
+      }
+    }),
+  );
+  const [failure] = failures;
+  if (tellers.length === 0) throw failure ?? new BrokerError("CONNECTION_LOST", "no broker told what happened");
+  const events = mergeEvents(tellers);
+  const [first] = events;
+  // What was before the oldest that anybody still has, nobody misses who asks for all there is.
+  if (isFromOldest && first?.type === "gap" && first.detail.fromOffset === FROM_THE_FIRST) events.shift();
+  const nextOffset = Math.max(...tellers.map((teller) => teller.nextOffset));
+  return { events, nextOffset, silent: silent.sort((a, b) => a.broker - b.broker) };
+}
+
+/** All that one broker has of it. */
+async function toldBy(
+  connection: Connection,
+  wish: Wish,
+  limits: { readonly signal: AbortSignal | undefined; readonly silenceMs: number },
+): Promise<ToldEvents> {
+  const all: ClusterEvent[] = [];
+  let nextOffset = wish.fromOffset;
+  for await (const message of askFor(connection, wish, limits)) {
+    nextOffset = message.nextOffset;
+    for (const event of message.events) all.push(eventOf(event));
+  }
+  return { events: all, nextOffset };
+}
+
 function wishOf({ from, since, follow = true }: WatchOptions): Wish {
-  if (from !== undefined && since !== undefined)
-    throw new BrokerError("INVALID_ARGUMENT", "a watch begins at an offset, or some time ago, not both");
+  if (from !== undefined && since !== undefined) throw bothBegins();
   if (typeof from === "number" && (!Number.isSafeInteger(from) || from < 0))
     throw new BrokerError("INVALID_ARGUMENT", `${from} is no metadata offset`);
   const maxAgeMs = since === undefined ? 0 : Math.max(1, parseDuration(since, "since"));
   const isFromOldest = from === "earliest" || from === 0 || maxAgeMs > 0;
   const fromOffset = isFromOldest ? ALL_THAT_IS_KNOWN : from === undefined || from === "latest" ? FROM_NOW_ON : from;
   return { fromOffset, maxAgeMs, follow };
+}
+
+function bothBegins(): BrokerError {
+  return new BrokerError("INVALID_ARGUMENT", "events begin at an offset, or some time ago, not both");
 }
 
 /** The messages of one broker. Ends when the broker ends the stream well. */
@@ -73,16 +134,20 @@ async function openStream(
   // Whom there is to ask.
   if (cluster.info === null) await cluster.refresh([], { create: false });
   if (signal?.aborted === true) throw abortedError(signal, "watching the cluster");
-  const connection = cluster.nextConnection(attempt);
+  return askFor(cluster.nextConnection(attempt), wish, { signal, silenceMs: cluster.settings.connectTimeoutMs });
+}
+
+function askFor(
+  connection: Connection,
+  wish: Wish,
+  limits: { readonly signal: AbortSignal | undefined; readonly silenceMs: number },
+): AsyncIterable<WatchEventsResponse> {
   const call = connection.watch(watchEvents.path);
   call.write(watchEvents.request.encode(wish));
   call.end();
-  return messagesOf(call, {
-    signal,
-    silenceMs: cluster.settings.connectTimeoutMs,
-    silence: () =>
-      new BrokerError("CONNECTION_LOST", `${connection.address} did not open the stream of events in time`),
-  });
+  const silence = (): BrokerError =>
+    new BrokerError("CONNECTION_LOST", `${connection.address} did not open the stream of events in time`);
+  return messagesOf(call, { ...limits, silence });
 }
 
 async function* messagesOf(

@@ -1,7 +1,7 @@
 /** The admin door: the cluster, its health, its topics and their partitions, settings, metadata log, and what lies on disk. */
 import { type BrokerAdmin, createBrokerAdmin } from "./admin-brokers.ts";
 import { describeCluster, describeHealth } from "./admin-cluster.ts";
-import { watchCluster } from "./admin-events.ts";
+import { clusterHistory, watchCluster } from "./admin-events.ts";
 import { type ConfigAdmin, createConfigAdmin } from "./admin-configs.ts";
 import { createLogAdmin, type LogAdmin } from "./admin-logs.ts";
 import { createExplainAdmin, diagnose, type ExplainAdmin } from "./admin-explain.ts";
@@ -11,7 +11,15 @@ import { createReassignmentAdmin, type ReassignmentAdmin } from "./admin-reassig
 import { createTopicAdmin, type TopicAdmin } from "./admin-topics.ts";
 import type { BrokerDiagnosis } from "./explain-types.ts";
 import type { Cluster } from "./transport/cluster.ts";
-import type { CallOptions, ClusterDescription, ClusterEvent, HealthReport, WatchOptions } from "./types.ts";
+import type {
+  CallOptions,
+  ClusterDescription,
+  ClusterEvent,
+  ClusterHistory,
+  HealthReport,
+  HistoryOptions,
+  WatchOptions,
+} from "./types.ts";
 
 export interface Admin {
   /** The cluster by its metadata. With `versions` every broker that is alive is asked for its own. */
@@ -24,6 +32,11 @@ export interface Admin {
    * @throws BrokerError CONNECTION_LOST when no broker is reached at the start; UNSUPPORTED by older brokers
    */
   watch(options?: WatchOptions): AsyncIterableIterator<ClusterEvent>;
+  /**
+   * What has happened to the cluster: every broker is asked for what it still has of it.
+   * @throws BrokerError CONNECTION_LOST when none answers; UNSUPPORTED by older brokers
+   */
+  history(options?: HistoryOptions): Promise<ClusterHistory>;
   /** What each broker finds out about itself and its machine: disk, clock, limits, its place in the cluster. */
   diagnose(options?: CallOptions): Promise<BrokerDiagnosis[]>;
   /** Why an offset is not acknowledged or visible, and why replicas are not in sync. */
@@ -41,6 +54,7 @@ export function createAdmin(cluster: Cluster): Admin {
     cluster: (options) => describeCluster(cluster, options),
     health: (options) => describeHealth(cluster, options),
     watch: (options) => watchCluster(cluster, options),
+    history: (options) => clusterHistory(cluster, options),
     diagnose: (options) => diagnose(cluster, options),
     explain: createExplainAdmin(cluster),
     topics: createTopicAdmin(cluster),

@@ -554,6 +554,23 @@ export interface WatchOptions {
 
 /**
  * Something that happened to the cluster, told by its metadata log: in its order, and the same by every broker. Several may have one
+/** How far back what happened to the cluster is looked at. */
+export interface HistoryOptions extends CallOptions {
+  /** The first metadata offset whose events are wanted. Default "earliest": all that any broker still has. */
+  from?: Offset | "earliest";
+  /** Events that are not older, instead of `from`. */
+  since?: Duration;
+}
+
+export interface ClusterHistory {
+  /** By offset, each once, from whichever broker has them; what none has any more is in gaps. */
+  events: ClusterEvent[];
+  /** A watch from there on goes on behind them. */
+  nextOffset: Offset;
+  /** Brokers that did not tell, and why. */
+  silent: { broker: number; message: string }[];
+}
+
  * offset: they happened together.
  */
 export type ClusterEvent = {

@@ -1,10 +1,10 @@
 /**
- * `cluster events`: what happened to the cluster, from what a broker still has of it; with --follow also what happens. For people one
- * line each, for programs one object each.
+ * `cluster events`: what happened to the cluster, from what its brokers still have of it; with --follow also what happens. For people
+ * one line each, for programs one object each.
  */
-import type { ClusterEvent, WatchOptions } from "@tidemark/client";
-import { withClient } from "../client-session.ts";
-import type { CommandContext } from "../command-context.ts";
+import type { Client, ClusterEvent } from "@tidemark/client";
+import { callOptions, withClient } from "../client-session.ts";
+import { type CommandContext, warn } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { usageFailure } from "../failure.ts";
 import { outputFormat } from "../global-flags.ts";
@@ -26,21 +26,28 @@ export async function clusterEvents(context: CommandContext, request: EventsRequ
   const format = outputFormat(context.flags);
   const isStreamed = format === "table" || format === "json" || format === "ndjson";
   if (follow && !isStreamed) throw usageFailure(`--follow prints lines: table, json or ndjson, not ${format}`);
-  const begin = since === undefined ? { from: from ?? (follow ? "latest" : "earliest") } : { since };
-  const options: WatchOptions = { ...(begin as WatchOptions), follow, signal: context.signal };
+  const stream = (together: readonly ClusterEvent[]): void => {
+    if (format === "table") for (const line of eventLines(together)) context.stdout.write(`${streamedLine(line)}\n`);
+    else for (const event of together) context.stdout.write(`${JSON.stringify(event)}\n`);
+  };
   await withClient(context, async (client) => {
-    const events = client.admin.watch(options);
-    if (!follow) {
-      const all: ClusterEvent[] = [];
-      for await (const event of events) all.push(event);
-      return print(context, all);
-    }
-    for await (const together of bursts(events)) {
-      if (format === "table") for (const line of eventLines(together)) context.stdout.write(`${streamedLine(line)}\n`);
-      else for (const event of together) context.stdout.write(`${JSON.stringify(event)}\n`);
-    }
+    if (!follow) return print(context, (await history(context, client, request)).events);
+    const isFromNow = since === undefined && from === undefined;
+    const before = isFromNow ? { events: [], nextOffset: "latest" as const } : await history(context, client, request);
+    stream(before.events);
+    const { signal } = context;
+    for await (const together of bursts(client.admin.watch({ from: before.nextOffset, signal }))) stream(together);
   });
   return ExitCode.OK;
+}
+
+/** What a broker that does not answer would tell the others have, most likely; that it was not asked is said all the same. */
+async function history(context: CommandContext, client: Client, { since, from }: EventsRequest) {
+  const begin = { ...(since === undefined ? {} : { since }), ...(from === undefined ? {} : { from }) };
+  const told = await client.admin.history({ ...begin, ...callOptions(context) });
+  for (const { broker, message } of told.silent)
+    warn(context, `broker ${broker} did not tell what it knows: ${message}`);
+  return told;
 }
 
 function print(context: CommandContext, events: readonly ClusterEvent[]): void {
