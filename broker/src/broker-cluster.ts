@@ -224,6 +224,7 @@ export class BrokerCluster {
       random: world.random,
       leaderId: () => controller.leaderId,
       addressOf: (nodeId) => this.#addressOf(nodeId),
+      voterIds: () => driver.voters.map(({ nodeId }) => nodeId),
       appliedOffset: () => controller.image.metadataOffset,
     });
     serveController(this.#calls, controller);

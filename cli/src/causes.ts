@@ -40,7 +40,8 @@ export const CAUSES: Readonly<Record<string, string>> = {
   NETWORK_EXCEPTION: "The broker stopped, or something in between cut the connection.",
   NEW_LEADER_ELECTED: "The last replica of a move joined the ISR, and the old leader is none of those that stay.",
   NO_REASSIGNMENT_IN_PROGRESS: "The move has ended, or was cancelled by somebody else.",
-  NOT_CONTROLLER: "The broker is starting or stopping.",
+  NOT_CONTROLLER:
+    "Too few voters of the metadata are there to choose a controller, one is being chosen, or the broker is starting or stopping.",
   NOT_ENOUGH_REPLICAS: "Brokers that hold replicas are down or too far behind.",
   NOT_ENOUGH_REPLICAS_AFTER_APPEND: "A replica fell out of sync while the records were being written.",
   NOT_LEADER_OR_FOLLOWER: "The partition moved, and the client goes by metadata from before.",

@@ -62,28 +62,56 @@ export async function read<Method extends AdminMethod>(
 
 /**
  * One call that changes something: what is read afterwards is at least as new. Asked again where a broker cannot say whether
- * the controller has done it, after `onRepeat`, as with an answer that was lost on its way here.
+ * the controller has done it, after `onRepeat`, as with an answer that was lost on its way here; and where there is no controller,
+ * which is told once, and is the answer when time is up.
  */
 export async function change<Method extends AdminMethod>(
   cluster: Cluster,
   method: Method,
   request: AdminCalls[Method]["request"],
+/** A cluster without a controller is waited for so long where the caller set no limit: what is missing may be missing for good. */
+const CONTROLLER_PATIENCE_MS = 5_000;
+
   limits: Limits & CallTarget,
 ): Promise<AdminCalls[Method]["response"]> {
   const limitsLeft = budgetOf(cluster, limits);
   for (let attempt = 1; ; attempt += 1) {
-    const response = await call(cluster, method, request, limitsLeft());
+    const askedAt = performance.now();
+    const left = limitsLeft();
+    const response = await call(cluster, method, within(request, left.timeoutMs), left);
+    const now = performance.now();
+    const { code, message } = undecided(response) ?? {};
     if ("metadataOffset" in response) cluster.onMetadataOffset(response.metadataOffset);
     const delay = backoffMs(cluster.settings.retry, attempt, Math.random());
-    if (!isUncertain(response) || delay >= limitsLeft().timeoutMs) return response;
-    limits.onRepeat?.();
+    // Another attempt takes as long as this one: cut off by its time limit it could not say what it waits for.
+    const isLast = delay + (code === "NOT_CONTROLLER" ? now - askedAt : 0) >= limitsLeft().timeoutMs;
+    if (code === undefined || isLast || (code === "NOT_CONTROLLER" && now >= controllerEndsAt)) return response;
+    if (code === "NETWORK_EXCEPTION") limits.onRepeat?.();
+    else if (!isTold) cluster.settings.logger.warn({ code, message }, "nothing can be changed yet");
+    isTold ||= code === "NOT_CONTROLLER";
     await cluster.pause(delay, limits.signal);
   }
+  const controllerEndsAt = performance.now() + (limits.controllerMs ?? Number.POSITIVE_INFINITY);
+  let isTold = false;
 }
 
-function isUncertain(response: object): boolean {
+/** A request that says how long its broker may take says no more than is left; 0 is the broker's own limit. */
+function within<Request extends object>(request: Request, leftMs: number): Request {
+  if (!("timeoutMs" in request) || typeof request.timeoutMs !== "number") return request;
+  return { ...request, timeoutMs: Math.min(request.timeoutMs, Math.ceil(leftMs)) };
+}
+
+/** NETWORK_EXCEPTION: it may have been done, or not. NOT_CONTROLLER: it was not. Null: the controller has decided. */
+function undecided(
+  response: object,
+): { readonly code: "NETWORK_EXCEPTION" | "NOT_CONTROLLER"; readonly message: string } | null {
   const results = ("results" in response ? response.results : [response]) as readonly Partial<ItemResult>[];
-  return results.some(({ errorCode = 0 }) => errorCode !== 0 && errorRow(errorCode).name === "NETWORK_EXCEPTION");
+  for (const { errorCode = 0, errorMessage: message = "" } of results) {
+    if (errorCode === 0) continue;
+    const code = errorRow(errorCode).name;
+    if (code === "NETWORK_EXCEPTION" || code === "NOT_CONTROLLER") return { code, message };
+  }
+  return null;
 }
 
 /** What one broker of many is given for its answer: the others have theirs. */
@@ -133,8 +161,8 @@ export function budgetOf<Given extends Limits & CallTarget>(
   return () => ({ ...patience, ...limits, timeoutMs: Math.max(endsAt - performance.now(), 1) });
 }
 
-/** A controller that moves, a leader that is being chosen. For all else an administrator is not made to wait. */
-const PASSING: ReadonlySet<string> = new Set(["NOT_CONTROLLER", "NOT_LEADER_OR_FOLLOWER", "LEADER_NOT_AVAILABLE"]);
+/** A leader that is being chosen. For all else an administrator is not made to wait; a controller `change` waits for. */
+const PASSING: ReadonlySet<string> = new Set(["NOT_LEADER_OR_FOLLOWER", "LEADER_NOT_AVAILABLE"]);
 
 /**
  * `ask` until its one item did not fail, or failed with what does not pass by itself, or time is up. Each attempt is told what
@@ -176,11 +204,10 @@ export function throwFailed(
   throw brokerErrorOf(first.row, first.message, { topic: first.name, ...(cause === undefined ? {} : { cause }) });
 }
 
-export function limitsOf(options: CallOptions): Limits {
-  return {
-    signal: options.signal,
-    timeoutMs: options.timeout === undefined ? undefined : parseDuration(options.timeout, "timeout"),
-  };
+export function limitsOf(options: CallOptions): Limits & Pick<CallTarget, "controllerMs"> {
+  const { signal, timeout } = options;
+  if (timeout === undefined) return { signal, timeoutMs: undefined, controllerMs: CONTROLLER_PATIENCE_MS };
+  return { signal, timeoutMs: parseDuration(timeout, "timeout") };
 }
 
 /** The codec of a method: loaded with the first admin call of the process. */

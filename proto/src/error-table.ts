@@ -90,7 +90,7 @@ export const ERROR_ROWS = [
   ["INVALID_REPLICATION_FACTOR", 38, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "The replication factor is below 1 or above the number of brokers.", "Use at most as many replicas as there are brokers."],
   ["INVALID_REPLICA_ASSIGNMENT", 39, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "The replica assignment is not valid.", "Name living brokers, each once; for new partitions as many for each, and none left out."],
   ["INVALID_CONFIG", 40, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "A configuration key or value is not valid.", "See docs/configuration.md for keys and ranges."],
-  ["NOT_CONTROLLER", 41, G.UNAVAILABLE, "retry", "", "No controller is known at the moment.", "Retry."],
+  ["NOT_CONTROLLER", 41, G.UNAVAILABLE, "retry", "", "No controller is known at the moment.", "Retry; `tidemark raft status` shows which voters are there."],
   ["INVALID_REQUEST", 42, G.INVALID_ARGUMENT, "final", "INVALID_ARGUMENT", "The request is malformed or contradicts itself.", "The message says which field; the client's library writes the request."],
   ["UNSUPPORTED_FOR_MESSAGE_FORMAT", 43, G.INVALID_ARGUMENT, "final", "UNSUPPORTED", "The record format does not support this.", "Use record batches of format v2 (magic 2)."],
   ["POLICY_VIOLATION", 44, G.FAILED_PRECONDITION, "final", "INVALID_ARGUMENT", "The request violates a policy or limit.", "The message says which policy or limit."],

@@ -5,7 +5,10 @@ import type { TopicImage } from "../metadata/index.ts";
 import type { Results } from "../runtime/index.ts";
 import type { BrokerContext } from "./broker-context.ts";
 
-/** What `answer` says of each item, in order; or `refused`, for each of them. */
+/**
+ * What `answer` says of each item, in order; or `refused`, for each of them. Without items (all that there are) it rejects as `answer`
+ * does: no results would read as nothing to do.
+ */
 export async function askController<Item, Result>(
   items: readonly Item[],
   answer: Promise<Results<Result>>,
@@ -14,7 +17,7 @@ export async function askController<Item, Result>(
   try {
     return await answer;
   } catch (error: unknown) {
-    if (!(error instanceof ProtoError)) throw error;
+    if (!(error instanceof ProtoError) || items.length === 0) throw error;
     const { code, message } = error;
     return { results: items.map((item) => refused(item, code, message)), metadataOffset: -1 };
   }

@@ -82,6 +82,8 @@ export interface CallTarget {
   readonly isExact?: boolean;
   /** What one broker is given for its answer at first; the second attempt has twice the time, and so on. */
   readonly attemptMs?: number;
+  /** How long a cluster without a controller is asked again for a change; absent: for as long as the call may take. */
+  readonly controllerMs?: number;
   /** It changes nothing: it may be asked of several brokers side by side. */
   readonly isLook?: boolean;
   /** The call is made again; whether it took effect before is not known. */

@@ -2,7 +2,8 @@
  * The commands of the controller, for whoever asks on whichever broker: there and then where this node leads Raft, by a call to the
  * leader elsewhere. The leader is looked for until the command's deadline: a call that did not reach it, or that it refused because it
  * leads no more, is made again to whom is known then. What may have been done already is asked again only where that does no harm;
- * else the caller is told, who knows what he wants.
+ * else the caller is told, who knows what he wants. So is a client, soon, where too few voters answer for a leader to come: it
+ * has time of its own to ask again, and someone who would like to know the reason.
  *
  * An answer about topics, settings and elections is given when this broker has applied the offset that it was decided on (15.3(1)):
  * whoever asks here next sees the outcome.
@@ -13,6 +14,7 @@ import { PeerError, type PeerTransport } from "../../ports/index.ts";
 import type { CreateTopicSpec } from "../../metadata/index.ts";
 import { CONTROLLER_COMMANDS, type ControllerCommands, type Decided, NotController } from "../controller-commands.ts";
 import { askPeer, mayHaveBeenDone, type PeerCalls } from "./peer-calls.ts";
+import { QuorumLook, type QuorumSeen } from "./quorum-look.ts";
 
 export interface ControllerChannelOptions {
   readonly nodeId: number;
@@ -26,6 +28,8 @@ export interface ControllerChannelOptions {
   leaderId(): number;
   /** Null: unknown. */
   addressOf(nodeId: number): PeerAddress | null;
+  /** Who votes on the metadata, this node among them if it does. */
+  voterIds(): readonly number[];
   /** Of the image that this broker goes by. */
   appliedOffset(): number;
 }
@@ -38,11 +42,13 @@ interface Traits {
   readonly isRepeatable: boolean;
   /** Its answer waits until it is applied here. */
   readonly isAwaited: boolean;
+  /** A client waits for it. */
+  readonly isClients: boolean;
 }
 
 /** Of the cluster's own affairs: whoever asks has a rhythm of his own, and fresher numbers the next time. */
-const OWN: Traits = { deadlineMs: 2_000, isRepeatable: true, isAwaited: false };
-const ADMIN_DEADLINE_MS = 30_000;
+const OWN: Traits = { deadlineMs: 2_000, isRepeatable: true, isAwaited: false, isClients: false };
+const ADMIN: Traits = { deadlineMs: 30_000, isRepeatable: true, isAwaited: true, isClients: true };
 
 const TRAITS: Readonly<Record<Command, Traits>> = {
   registerBroker: { ...OWN, deadlineMs: 5_000 },
@@ -51,24 +57,26 @@ const TRAITS: Readonly<Record<Command, Traits>> = {
   alterPartitions: { ...OWN, isRepeatable: false },
   reportDamage: OWN,
   // A block that nobody uses is no loss.
-  allocateProducerIds: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: false },
+  allocateProducerIds: { ...ADMIN, isAwaited: false },
   // By its creation ids.
-  createTopics: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
-  createPartitions: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
-  deleteTopics: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
-  alterConfigs: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
-  electLeaders: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
+  createTopics: ADMIN,
+  createPartitions: { ...ADMIN, isRepeatable: false },
+  deleteTopics: { ...ADMIN, isRepeatable: false },
+  alterConfigs: ADMIN,
+  electLeaders: ADMIN,
   // Begun twice is begun once; a cancel that was done is answered by 85 the second time, which says as much.
-  alterReassignments: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
-  drainBrokers: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: true },
-  unregisterBroker: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: false, isAwaited: true },
+  alterReassignments: ADMIN,
+  drainBrokers: ADMIN,
+  unregisterBroker: { ...ADMIN, isRepeatable: false },
   // Waits by itself for as long as its request says.
-  awaitTopic: { deadlineMs: 16 * 60_000, isRepeatable: true, isAwaited: true },
-  transferLeadership: { deadlineMs: ADMIN_DEADLINE_MS, isRepeatable: true, isAwaited: false },
+  awaitTopic: { ...ADMIN, deadlineMs: 16 * 60_000 },
+  transferLeadership: { ...ADMIN, isAwaited: false },
   // Waits by itself, too.
-  changeVoter: { deadlineMs: 16 * 60_000, isRepeatable: true, isAwaited: true },
+  changeVoter: { ...ADMIN, deadlineMs: 16 * 60_000 },
 };
 
+/** A client's command has found no controller for so long: whether there can be one is looked at. */
+const LOOK_AFTER_MS = 500;
 /** Between looks for a leader, where nothing says that there is one. */
 const REST_MS = 50;
 /** Followed at once, one after the other; two that name each other are asked no faster than anybody else. */
@@ -82,6 +90,7 @@ interface ImageWaiter {
 
 export class ControllerChannel implements ControllerCommands {
   readonly #options: ControllerChannelOptions;
+  readonly #quorum: QuorumLook;
   readonly #createTopics = this.#command("createTopics");
   /** Named by a refusal, in case this node's Raft knows less; -1: none was. */
   #hintedId = -1;
@@ -109,6 +118,7 @@ export class ControllerChannel implements ControllerCommands {
 
   constructor(options: ControllerChannelOptions) {
     this.#options = options;
+    this.#quorum = new QuorumLook(options);
   }
 
   /** This node's Raft has another leader, or none: who waits looks again. */
@@ -155,9 +165,11 @@ export class ControllerChannel implements ControllerCommands {
   /** Asks until somebody decides. */
   async #decided(name: Command, request: unknown, endsAt: number): Promise<Decided> {
     const { clock } = this.#options;
+    const startedAt = clock.monotonicNow();
+    let mayBeDone = false;
     for (let hintsInRow = 0; ; ) {
       if (this.#isClosed) throw new NotController("this broker stops");
-      let lastError: Error;
+      let lastError: NotController;
       const leaderId = this.#leaderId();
       try {
         // One after the other: each goes by what the one before has learned.
@@ -167,7 +179,12 @@ export class ControllerChannel implements ControllerCommands {
         lastError = this.#mayTryAgain(thrown, name, leaderId);
       }
       const leftMs = endsAt - clock.monotonicNow();
-      if (leftMs <= 0) throw lastError;
+      mayBeDone ||= lastError.mayBeDone;
+      const quorum = TRAITS[name].isClients ? this.#quorumSeen(startedAt) : null;
+      if (leftMs <= 0 || quorum?.isLost === true) {
+        const end = quorum === null ? lastError : new NotController(quorum.text, -1, { cause: lastError });
+        throw mayBeDone && TRAITS[name].isClients ? uncertain(end) : end;
+      }
       // A hint is followed at once; else something must have changed.
       const isHinted = this.#hintedId >= 0 && this.#hintedId !== leaderId;
       if (isHinted && hintsInRow++ < HINTS_IN_ROW_MAX) continue;
@@ -175,6 +192,12 @@ export class ControllerChannel implements ControllerCommands {
       // oxlint-disable-next-line no-await-in-loop
       await this.#leaderChange(Math.min(REST_MS, leftMs));
     }
+  }
+
+  /** Of the voters, once a command has looked in vain for a while; null: nothing is to be said yet. */
+  #quorumSeen(startedAt: number): QuorumSeen | null {
+    const isDue = this.#options.clock.monotonicNow() - startedAt >= LOOK_AFTER_MS;
+    return isDue ? this.#quorum.look(startedAt) : null;
   }
 
   #leaderId(): number {
@@ -191,7 +214,7 @@ export class ControllerChannel implements ControllerCommands {
   }
 
   /** Answers the error to end with if time is up; throws what is to be told at once. */
-  #mayTryAgain(thrown: unknown, name: Command, askedId: number): Error {
+  #mayTryAgain(thrown: unknown, name: Command, askedId: number): NotController {
     if (thrown instanceof NotController) {
       // Who was asked knows better, unless it names itself or nobody.
       this.#hintedId = thrown.leaderId !== askedId ? thrown.leaderId : -1;
@@ -202,10 +225,11 @@ export class ControllerChannel implements ControllerCommands {
     this.#hintedId = -1;
     const told = new NotController(`the controller, node ${askedId}, did not answer: ${thrown.message}`, -1, {
       cause: thrown,
+      mayBeDone: mayHaveBeenDone(thrown),
     });
     if (thrown.kind === "remote" && thrown.code !== null)
       throw new ProtoError(thrown.code, thrown.message, { cause: thrown });
-    if (mayHaveBeenDone(thrown) && !TRAITS[name].isRepeatable) throw uncertain(told);
+    if (told.mayBeDone && !TRAITS[name].isRepeatable) throw uncertain(told);
     return told;
   }
 

@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { ProtoError } from "@tidemark/proto";
 import { SeededRandom } from "../../../src/base/index.ts";
 import { PeerError, type PeerAddress, type PeerIdentity } from "../../../src/ports/index.ts";
-import { ControllerChannel, PeerCalls, serveController } from "../../../src/runtime/cluster/index.ts";
+import { ControllerChannel, PeerCalls, serveController, serveMembership } from "../../../src/runtime/cluster/index.ts";
 import { type ControllerCommands, NotController } from "../../../src/runtime/index.ts";
 import { SimNetwork, type SimPeerTransport, type SimProcess, SimWorld } from "../../../src/sim/index.ts";
 import { seededBytes, spec } from "../../metadata/fixtures.ts";
@@ -72,6 +72,11 @@ describe("ControllerChannel", () => {
     const controller = new FakeController(nodeId);
     const calls = new PeerCalls(new LogBook());
     serveController(calls, controller.commands);
+    serveMembership(calls, {
+      replica: () => ({ nodeId, directoryId: `d${nodeId}` }),
+      listed: [],
+      membership: () => ({ clusterId: "c", voters: [] }),
+    });
     const identity = (): PeerIdentity => ({ clusterId: "c", nodeId, directoryId: `d${nodeId}` });
     const service = {
       onRaft: () => undefined,
@@ -97,6 +102,7 @@ describe("ControllerChannel", () => {
         random: seededBytes(nodeId),
         leaderId: () => node.raftLeaderId,
         addressOf: (id) => nodes.get(id)?.address ?? null,
+        voterIds: () => [3, 1, 2],
         appliedOffset: () => node.appliedOffset,
       }),
     };
@@ -179,6 +185,65 @@ describe("ControllerChannel", () => {
     const error = await refusal(node(3).channel.heartbeat({} as never));
     expect(error.code).to.equal("NOT_CONTROLLER");
     expect(world.nowMs).to.be.within(1_900, 2_200);
+  });
+
+  function kill(nodeId: number): void {
+    node(nodeId).process.kill();
+    network.leave(node(nodeId).address);
+  }
+
+  it("tells a client within seconds who is missing where no majority of the voters answers", async () => {
+    elect(1);
+    kill(1);
+    kill(2);
+    const error = await refusal(node(3).channel.createTopics(request));
+    expect([error.code, error.message]).to.deep.equal([
+      "NOT_CONTROLLER",
+      "no controller: 1 of 3 voters answers; waiting for brokers 1, 2",
+    ]);
+    expect(world.nowMs).to.be.within(500, 2_500);
+  });
+
+  it("waits on where a majority is there, and says at the end that nobody leads", async () => {
+    const asked = node(3).channel.createTopics(request);
+    kill(1);
+    await world.runFor(10_000);
+    elect(2);
+    expect(await by(asked)).to.equal(2);
+    node(2).controller.isLeading = false;
+    for (const id of [2, 3]) node(id).raftLeaderId = -1;
+    node(2).controller.leaderId = -1;
+    const error = await refusal(node(3).channel.createTopics(request));
+    expect([error.code, error.message]).to.deep.equal([
+      "NOT_CONTROLLER",
+      "no controller: 2 of 3 voters answer; waiting for broker 1, or for the others to choose one",
+    ]);
+  });
+
+  it("does not call undone what a controller may have done before its quorum was lost", async () => {
+    elect(1);
+    node(1).controller.before = async () => {
+      kill(1);
+      kill(2);
+      await new Promise(() => undefined);
+    };
+    const error = await refusal(node(3).channel.alterConfigs({ alterations: [], isValidateOnly: false }));
+    expect(error.code).to.equal("NETWORK_EXCEPTION");
+    expect(error.message).to.match(/^no controller: 1 of 3 voters answers; .*; whether it was done will show$/u);
+  });
+
+  it("asks the voters once for all who wait, and no oftener than once a second", async () => {
+    kill(1);
+    let asked = 0;
+    const { transport } = node(3);
+    const call = transport.call.bind(transport);
+    transport.call = (to, method, ...rest) => {
+      if (method === "cluster/membership" && to.nodeId === 2) asked += 1;
+      return call(to, method, ...rest);
+    };
+    const answers = Promise.all(Array.from({ length: 100 }, () => refusal(node(3).channel.createTopics(request))));
+    await outcome(answers);
+    expect(asked).to.be.within(20, 31);
   });
 
   it("goes on with the next leader when the first cannot be reached", async () => {
