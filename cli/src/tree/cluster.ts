@@ -99,7 +99,8 @@ the time is over; what it waits for stands on standard error, a line with each c
 `;
 
 const EVENTS_HELP = `
-Without --since and --from all that the broker that answers still has: it keeps the last some thousand events since it started. With
---follow alone what happens from now on. Events come from the metadata log: OFFSET is their place in it, the same at every broker, and
---from OFFSET goes on there. TIME is by the clock of the controller. A gap is an event too: what happened there is not known any more.
+Without --since and --from all that the brokers still have: each keeps the last some thousand events since it started, and what one lacks
+another may have; one that does not answer is named on standard error. With --follow alone what happens from now on. Events come from the
+metadata log: OFFSET is their place in it, the same at every broker, and --from OFFSET goes on there. TIME is by the clock of the
+controller. A gap is an event too: what happened there is not known any more.
 `;

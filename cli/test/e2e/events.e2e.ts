@@ -149,6 +149,10 @@ describe("the events of a cluster", function () {
     expect(
       objects.find(({ type, detail }) => type === "topic-created" && detail.topic === "orders")?.detail,
     ).to.deep.equal({ topic: "orders", partitions: 12 });
+    await cluster.brokers[2]?.stop();
+    const without = await runInProcess(["cluster", "events", "-b", address]);
+    expect(without.stderr).to.match(/^warning: broker 3 did not tell what it knows: [^\n]+\n$/u);
+    expect(without.stdout.toString()).to.match(/ topic-created +orders +12 partitions\n/u);
     const wrong = await runInProcess(["cluster", "events", "--follow", "-o", "yaml", "-b", address]);
     expect([wrong.code, /--follow prints lines/.test(wrong.stderr)]).to.deep.equal([2, true]);
   });
