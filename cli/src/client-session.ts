@@ -105,8 +105,8 @@ export function sdkLogger(context: CommandContext): Logger {
     const reason = String(Reflect.get(fields, "message")).replace(/\.$/, "");
     // A progress bar may stand on the line.
     if (context.stderr.isTTY === true) context.stderr.write("\r\u001b[K");
-    // Another broker had the answer.
-    const isOver = Reflect.get(fields, "event") === "silent-broker";
+    // Another broker had the answer, or nobody has a better one.
+    const isOver = ["silent-broker", "stale-metadata"].includes(String(Reflect.get(fields, "event")));
     warn(context, `${message}: ${reason}${isOver ? "" : "; trying again"}`);
   };
   return {

@@ -34,9 +34,13 @@ export function look<Method extends AdminMethod>(
 /** What a broker that applies metadata late may take to have seen what another has. */
 const BEHIND_PATIENCE_MS = 2_000;
 
+/** While a leader of the metadata is chosen nobody knows one; so much later there is none. */
+const STALE_MS = 1_000;
+
 /**
  * One call to any broker that has applied all metadata that this client has heard of, so that whoever has made a topic finds it
- * wherever he asks. Where none has in time, the answer is what it is.
+ * wherever he asks; and that knows a controller, so that what it has applied is what there is. Where none has in time, the answer is
+ * what it is; that nobody vouches for it is told.
  */
 export async function read<Method extends AdminMethod>(
   cluster: Cluster,
@@ -50,15 +54,22 @@ export async function read<Method extends AdminMethod>(
     const told = "metadataOffset" in response ? response.metadataOffset : 0;
     // 0: it does not say.
     const offset = told === 0 ? cluster.seenOffset : told;
+    const withoutControllerMs = "withoutControllerMs" in response ? response.withoutControllerMs : 0;
+    const isStale = withoutControllerMs >= STALE_MS;
+    if (isStale && limits.broker === undefined && attempt < cluster.candidatesCount) continue;
     const delay = backoffMs(cluster.settings.retry, attempt, Math.random());
     const patienceMs = Math.min(BEHIND_PATIENCE_MS, limits.timeoutMs ?? BEHIND_PATIENCE_MS);
     if (offset >= cluster.seenOffset || performance.now() - startedAt + delay >= patienceMs) {
       cluster.onMetadataOffset(offset);
+      cluster.tellStale(isStale ? { metadataOffset: offset, withoutControllerMs } : null);
       return response;
     }
     await cluster.pause(delay, limits.signal);
   }
 }
+
+/** A cluster without a controller is waited for so long where the caller set no limit: what is missing may be missing for good. */
+const CONTROLLER_PATIENCE_MS = 5_000;
 
 /**
  * One call that changes something: what is read afterwards is at least as new. Asked again where a broker cannot say whether
@@ -69,12 +80,11 @@ export async function change<Method extends AdminMethod>(
   cluster: Cluster,
   method: Method,
   request: AdminCalls[Method]["request"],
-/** A cluster without a controller is waited for so long where the caller set no limit: what is missing may be missing for good. */
-const CONTROLLER_PATIENCE_MS = 5_000;
-
   limits: Limits & CallTarget,
 ): Promise<AdminCalls[Method]["response"]> {
   const limitsLeft = budgetOf(cluster, limits);
+  const controllerEndsAt = performance.now() + (limits.controllerMs ?? Number.POSITIVE_INFINITY);
+  let isTold = false;
   for (let attempt = 1; ; attempt += 1) {
     const askedAt = performance.now();
     const left = limitsLeft();
@@ -91,8 +101,6 @@ const CONTROLLER_PATIENCE_MS = 5_000;
     isTold ||= code === "NOT_CONTROLLER";
     await cluster.pause(delay, limits.signal);
   }
-  const controllerEndsAt = performance.now() + (limits.controllerMs ?? Number.POSITIVE_INFINITY);
-  let isTold = false;
 }
 
 /** A request that says how long its broker may take says no more than is left; 0 is the broker's own limit. */

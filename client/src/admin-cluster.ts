@@ -19,7 +19,7 @@ export async function describeCluster(
   options: CallOptions & { versions?: boolean } = {},
 ): Promise<ClusterDescription> {
   const limits = limitsOf(options);
-  const { clusterId, controllerId, metadataOffset, brokerId, version, brokers } = await read(
+  const { clusterId, controllerId, metadataOffset, withoutControllerMs, brokerId, version, brokers } = await read(
     cluster,
     "describeCluster",
     {},
@@ -34,6 +34,7 @@ export async function describeCluster(
     clusterId,
     controllerId,
     metadataOffset,
+    staleMs: withoutControllerMs === 0 ? null : withoutControllerMs,
     brokers: brokers.map(
       ({ rack, machine, brokerEpoch, ...broker }): BrokerDescription => ({
         ...broker,

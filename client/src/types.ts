@@ -158,6 +158,8 @@ export interface BrokerInfo {
 export interface ClusterDescription extends ClusterInfo {
   /** Index of the last metadata entry that the broker which answered has applied. */
   metadataOffset: number;
+  /** For so long that broker has known no controller, and all this may be older than that; null: it knows one. */
+  staleMs: number | null;
   brokers: BrokerDescription[];
 }
 
@@ -552,8 +554,6 @@ export interface WatchOptions {
   signal?: AbortSignal;
 }
 
-/**
- * Something that happened to the cluster, told by its metadata log: in its order, and the same by every broker. Several may have one
 /** How far back what happened to the cluster is looked at. */
 export interface HistoryOptions extends CallOptions {
   /** The first metadata offset whose events are wanted. Default "earliest": all that any broker still has. */
@@ -571,6 +571,8 @@ export interface ClusterHistory {
   silent: { broker: number; message: string }[];
 }
 
+/**
+ * Something that happened to the cluster, told by its metadata log: in its order, and the same by every broker. Several may have one
  * offset: they happened together.
  */
 export type ClusterEvent = {

@@ -92,6 +92,76 @@ describe("the admin surface on several brokers", function () {
     expect(ids[0]).to.not.equal("");
   });
 
+  describe("without a controller", () => {
+    const NO_CONTROLLER = "no controller: 1 of 3 voters answers; waiting for brokers 2, 3";
+    let told: object[] = [];
+    let asked = 0;
+    let patient: Client;
+
+    /** The first `refusals` answers to a change name no controller. */
+    function leaderless(refusals: number): void {
+      asked = 0;
+      told = [];
+      for (const { answers } of cluster.brokers) {
+        const refused = { name: "t", errorCode: 41, errorMessage: NO_CONTROLLER };
+        const topic = { name: "t", topicId: "id", partitions: [row(0, 1)] };
+        answers.createTopics = () => {
+          asked += 1;
+          return { results: [asked <= refusals ? refused : { name: "t", topic }], metadataOffset: 1 };
+        };
+      }
+    }
+
+    beforeEach(() => {
+      const logger = { ...quiet, warn: (fields: object) => void told.push(fields) };
+      patient = new Client({ brokers: cluster.addresses, logger, retry: { initialDelay: 10, maxDelay: 20 } });
+    });
+    afterEach(() => patient.close());
+
+    it("asks for a change again until there is one, and says once what it waits for", async () => {
+      leaderless(4);
+      expect((await patient.admin.topics.create({ name: "t" }))[0]).to.include({ id: "id" });
+      expect(asked).to.equal(5);
+      expect(told).to.deep.equal([{ code: "NOT_CONTROLLER", message: NO_CONTROLLER }]);
+    });
+
+    it("names the cause when the time of the call is over", async () => {
+      leaderless(Number.POSITIVE_INFINITY);
+      const error = await patient.admin.topics
+        .create({ name: "t" }, { timeout: 300 })
+        .catch((thrown: unknown) => thrown);
+      expect(error).to.include({ code: "NOT_CONTROLLER", message: NO_CONTROLLER, retriable: true });
+      expect((error as BrokerError).hint).to.include("tidemark raft status");
+      expect(asked).to.be.above(2);
+    });
+
+    it("reads at a broker that has one, and says how old the answer is where none has", async () => {
+      told = [];
+      const silent = new Map([
+        [1, 90_000],
+        [2, 30_000],
+        [3, 0],
+      ]);
+      for (const { id, answers } of cluster.brokers)
+        answers.describeCluster = () => ({
+          clusterId: "fake",
+          controllerId: -1,
+          metadataOffset: 7,
+          brokerId: id,
+          withoutControllerMs: silent.get(id) ?? 0,
+        });
+      // Whoever's turn it is.
+      for (let turn = 0; turn < 3; turn += 1) expect((await patient.admin.cluster()).staleMs).to.equal(null);
+      expect(told).to.deep.equal([]);
+      for (const id of [1, 2, 3]) silent.set(id, 12_000);
+      for (let turn = 0; turn < 3; turn += 1) expect((await patient.admin.cluster()).staleMs).to.equal(12_000);
+      const message = "as of metadata offset 7, 12 s old; no controller";
+      expect(told).to.deep.equal([
+        { event: "stale-metadata", metadataOffset: 7, withoutControllerMs: 12_000, message },
+      ]);
+    });
+  });
+
   it("spends one time limit on all attempts at a change", async () => {
     const given: number[] = [];
     for (const { answers } of cluster.brokers)
@@ -413,6 +483,24 @@ describe("the admin surface on several brokers", function () {
       answers.describeHealth = () => ({ ...down(), brokersDown: [2] });
     }
     expect((await client.admin.health()).reasons).to.deep.equal(["broker 2 is down"]);
+  });
+
+  it("takes a broker for down, and not for badly advertised, where no controller vouches for it", async () => {
+    const report = (id: number, controllerId: number) => ({ brokerId: id, controllerId, metadataOffset: 7 });
+    for (const { id, answers } of cluster.brokers) {
+      answers.describeHealth = () => report(id, 1);
+      answers.describeQuorum = () => ({ brokerId: id, leaderId: -1 });
+    }
+    cluster.broker(2).kill();
+    const troubleOf = async () => (await client.admin.health()).troubles.find(({ broker }) => broker === 2);
+    expect(await troubleOf()).to.include({ code: "broker-unreachable" });
+    for (const { id, answers } of cluster.brokers) answers.describeHealth = () => report(id, -1);
+    const { port } = cluster.broker(2);
+    expect(await troubleOf()).to.deep.equal({
+      code: "broker-down",
+      text: `broker 2 is down: nobody listens at 127.0.0.1:${port}`,
+      broker: 2,
+    });
   });
 
   it("tells the state of the metadata log from its leader's words and everybody's own", async () => {

@@ -10,6 +10,8 @@ export interface ClusterDescription {
   /** Of this broker. */
   readonly version: string;
   readonly brokerId: number;
+  /** For so long this broker has known no controller, and its metadata may be older than that; 0: it knows one. */
+  readonly withoutControllerMs: number;
   readonly brokers: readonly ClusterBroker[];
 }
 
@@ -59,6 +61,7 @@ export function handleDescribeCluster(context: BrokerContext, client: ClientCont
     metadataOffset: image.metadataOffset,
     version: context.version,
     brokerId: context.config.current.nodeId,
+    withoutControllerMs: context.quorum()?.leaderlessMs ?? 0,
     brokers: [...image.brokers.values()].map(described).sort((a, b) => a.id - b.id),
   };
 }

@@ -13,6 +13,8 @@ export interface TopicSummary {
 export interface TopicList {
   readonly topics: readonly TopicSummary[];
   readonly metadataOffset: number;
+  /** For so long this broker has known no controller; 0: it knows one. */
+  readonly withoutControllerMs: number;
   /** Brokers that know the bytes of the rest. */
   readonly otherLeaders: readonly number[];
 }
@@ -38,6 +40,7 @@ export function handleListTopics(context: BrokerContext, request: { includeInter
   return {
     topics: summaries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
     metadataOffset,
+    withoutControllerMs: context.quorum()?.leaderlessMs ?? 0,
     otherLeaders: [...leaders].filter((id) => id >= 0 && id !== own).sort((a, b) => a - b),
   };
 }

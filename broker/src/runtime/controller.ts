@@ -12,7 +12,7 @@
  * there is a second broker. Not here: what a change means for this broker (replica manager).
  */
 import { ProtoError } from "@tidemark/proto";
-import { Histogram, SECONDS_BOUNDS } from "../base/index.ts";
+import { Histogram, type Ms, SECONDS_BOUNDS } from "../base/index.ts";
 import { type BrokerConfig, layeredConfig, layersOf } from "../config/index.ts";
 import {
   allocateProducerIds,
@@ -100,6 +100,8 @@ export class Controller implements ControllerCommands, RaftEvents {
   readonly commitDurations = new Histogram(SECONDS_BOUNDS);
   #consensus: Consensus | null = null;
   #softState: SoftState = { role: "follower", term: 0, leader: null };
+  /** Since when no leader is known; of no meaning while one is. */
+  #leaderlessSince: Ms;
   /** While active. */
   #proposals: Proposals | null = null;
   /** Commands that came while claiming. */
@@ -113,6 +115,7 @@ export class Controller implements ControllerCommands, RaftEvents {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
+    this.#leaderlessSince = options.clock.monotonicNow();
     this.#config = options.config;
     this.#logger = options.logger.child("controller");
   }
@@ -159,9 +162,14 @@ export class Controller implements ControllerCommands, RaftEvents {
     return this.#softState.leader?.nodeId ?? -1;
   }
 
+  get #leaderlessMs(): number {
+    if (this.#softState.leader !== null) return 0;
+    return Math.ceil(Math.max(1, this.#options.clock.monotonicNow() - this.#leaderlessSince));
+  }
+
   /** The metadata log as this node knows it; null before there is one. */
   get quorum(): QuorumStatus | null {
-    return this.#consensus === null ? null : quorumStatus(this.#consensus);
+    return this.#consensus === null ? null : quorumStatus(this.#consensus, this.#leaderlessMs);
   }
 
   /** Entries of the metadata log as they are here; null before there is one, and while it cannot be stored. */
@@ -233,6 +241,8 @@ export class Controller implements ControllerCommands, RaftEvents {
   onRole(softState: SoftState): void {
     const wasLeader = this.#softState.role === "leader";
     const isSameReign = wasLeader && softState.role === "leader" && softState.term === this.#softState.term;
+    if (softState.leader === null && this.#softState.leader !== null)
+      this.#leaderlessSince = this.#options.clock.monotonicNow();
     this.#softState = softState;
     this.#operations?.onChange();
     if (this.isSuspended) {

@@ -10,6 +10,8 @@ export interface QuorumStatus {
   readonly term: number;
   /** -1: none known. */
   readonly leaderId: number;
+  /** None is known for so long; 0: one is. */
+  readonly leaderlessMs: number;
   readonly commitIndex: number;
   readonly appliedIndex: number;
   /** Of the log here, committed or not. */
@@ -29,7 +31,7 @@ export interface QuorumNode {
   readonly lastContactMs: number;
 }
 
-export function quorumStatus(consensus: Consensus): QuorumStatus {
+export function quorumStatus(consensus: Consensus, leaderlessMs: number): QuorumStatus {
   const { replica: own, softState, voters, commitIndex, appliedIndex, lastIndex, isSuspended } = consensus;
   const isVoter = ({ nodeId, directoryId }: Consensus["replica"]): boolean =>
     voters.some((voter) => voter.nodeId === nodeId && voter.directoryId === directoryId);
@@ -38,6 +40,7 @@ export function quorumStatus(consensus: Consensus): QuorumStatus {
     role: roleOf(softState.role, isVoter(own)),
     term: softState.term,
     leaderId: softState.leader?.nodeId ?? -1,
+    leaderlessMs,
     commitIndex,
     appliedIndex,
     lastIndex,

@@ -11,6 +11,7 @@ const QUORUM: QuorumStatus = {
   role: "follower",
   term: 3,
   leaderId: 2,
+  leaderlessMs: 0,
   commitIndex: 9,
   appliedIndex: 9,
   lastIndex: 9,

@@ -21,10 +21,11 @@ describe("quorumStatus", () => {
     const bench = new RaftBench();
     const { driver } = await bench.birth(1, voterIds(1));
     await bench.run(10);
-    expect(quorumStatus(driver)).to.deep.equal({
+    expect(quorumStatus(driver, 0)).to.deep.equal({
       role: "leader",
       term: 1,
       leaderId: 1,
+      leaderlessMs: 0,
       commitIndex: 1,
       appliedIndex: 1,
       lastIndex: 1,
@@ -40,7 +41,7 @@ describe("quorumStatus", () => {
     bench.cut.add(cut?.replica.nodeId ?? 0);
     leader.propose("c");
     await bench.run(1_500);
-    const { nodes, lastIndex, commitIndex } = quorumStatus(leader.driver);
+    const { nodes, lastIndex, commitIndex } = quorumStatus(leader.driver, 0);
     const of = (node: RaftBenchNode | undefined) => nodes.find(({ id }) => id === node?.replica.nodeId);
     expect([lastIndex, commitIndex]).to.deep.equal([before + 1, before + 1]);
     expect(of(leader)).to.include({ matchIndex: lastIndex, lastContactMs: 0 });
@@ -53,7 +54,7 @@ describe("quorumStatus", () => {
   it("of a follower: who leads, and the voters without what only the leader knows", async () => {
     const { leader, followers } = await group();
     for (const { driver } of followers) {
-      const { role, leaderId, appliedIndex, nodes } = quorumStatus(driver);
+      const { role, leaderId, appliedIndex, nodes } = quorumStatus(driver, 0);
       expect({ role, leaderId, appliedIndex }).to.deep.equal({
         role: "follower",
         leaderId: leader.replica.nodeId,
@@ -72,9 +73,9 @@ describe("quorumStatus", () => {
     const learner = await bench.birth(LEARNER, voterIds(3));
     learner.driver.onLeaderFound(leader.replica);
     await bench.run(1_000);
-    expect(quorumStatus(learner.driver)).to.include({ role: "learner", leaderId: leader.replica.nodeId });
-    expect(quorumStatus(learner.driver).nodes.map(({ id }) => id)).to.deep.equal([1, 2, 3]);
-    const { nodes, lastIndex } = quorumStatus(leader.driver);
+    expect(quorumStatus(learner.driver, 0)).to.include({ role: "learner", leaderId: leader.replica.nodeId });
+    expect(quorumStatus(learner.driver, 0).nodes.map(({ id }) => id)).to.deep.equal([1, 2, 3]);
+    const { nodes, lastIndex } = quorumStatus(leader.driver, 0);
     expect(nodes.at(-1)).to.include({ id: LEARNER, isVoter: false, matchIndex: lastIndex });
   });
 
@@ -84,6 +85,6 @@ describe("quorumStatus", () => {
     bench.cut.add(lonely?.replica.nodeId ?? 0);
     await bench.run(10_000);
     if (lonely === undefined) throw new Error("no follower");
-    expect(quorumStatus(lonely.driver)).to.include({ role: "candidate", leaderId: -1 });
+    expect(quorumStatus(lonely.driver, 0)).to.include({ role: "candidate", leaderId: -1 });
   });
 });

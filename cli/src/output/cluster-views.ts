@@ -56,11 +56,12 @@ export const BROKER_COLUMNS: readonly Column<BrokerRow>[] = [
   { title: "epoch", cell: (row) => row.epoch, isWide: true },
 ];
 
-export function infoShape({ clusterId, controllerId, metadataOffset, brokers }: ClusterDescription) {
+export function infoShape({ clusterId, controllerId, metadataOffset, staleMs, brokers }: ClusterDescription) {
   return {
     clusterId,
     controller: controllerId < 0 ? null : controllerId,
     metadataOffset,
+    staleMs,
     partitions: brokers.reduce((sum, { leaders }) => sum + leaders, 0),
     replicas: brokers.reduce((sum, { replicas }) => sum + replicas, 0),
     brokers: brokers.map((broker) => brokerShape(broker, controllerId)),

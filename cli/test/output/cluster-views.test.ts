@@ -54,6 +54,7 @@ const CLUSTER: ClusterDescription = {
   clusterId: "AAAAAAAAAAAAAAAAAAAAAA",
   controllerId: 2,
   metadataOffset: 1_234,
+  staleMs: null,
   brokers: [
     broker(1, { full: true, machine: "m1" }),
     broker(2, { host: "::1", shuttingDown: true, draining: true }),

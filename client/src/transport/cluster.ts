@@ -110,6 +110,7 @@ export class Cluster implements MetadataListener {
   /** Brokers of an older version know no push. */
   #canWatch = true;
   #lastLoss: BrokerError | null = null;
+  #isToldStale = false;
   readonly #addresses = new Map<number, string>();
   /** Addresses of brokers whose session is over. */
   #down: ReadonlySet<string> = new Set();
@@ -143,6 +144,18 @@ export class Cluster implements MetadataListener {
 
   onMetadataOffset(offset: number): void {
     this.#seenOffset = Math.max(this.#seenOffset, offset);
+  }
+
+  /** What was read may be out of date: told once, until somebody vouches again (null). */
+  tellStale(stale: { readonly metadataOffset: number; readonly withoutControllerMs: number } | null): void {
+    if (stale !== null && !this.#isToldStale) {
+      const { metadataOffset, withoutControllerMs } = stale;
+      const age = `${Math.round(withoutControllerMs / 1_000)} s old`;
+      const message = `as of metadata offset ${metadataOffset}, ${age}; no controller`;
+      const fields = { event: "stale-metadata", metadataOffset, withoutControllerMs, message };
+      this.settings.logger.warn(fields, "this may be out of date");
+    }
+    this.#isToldStale = stale !== null;
   }
 
   /** Why the last call did not reach its broker; null when it did. */

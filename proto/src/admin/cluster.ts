@@ -10,6 +10,8 @@ export interface DescribeClusterResponse {
   version: string;
   /** Who answers. */
   brokerId: number;
+  /** For so long it has known no controller, and its metadata may be older than that; 0: it knows one. */
+  withoutControllerMs: number;
 }
 
 export interface ClusterBroker {

@@ -42,6 +42,8 @@ export interface DescribedResource {
 export interface DescribeConfigsResponse {
   results: ConfigsResult[];
   metadataOffset: number;
+  /** As of DescribeCluster. */
+  withoutControllerMs: number;
 }
 
 export interface ConfigsResult {

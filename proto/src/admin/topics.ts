@@ -11,6 +11,8 @@ export interface ListTopicsResponse {
   metadataOffset: number;
   /** Other brokers that lead partitions of these topics: the bytes of those are theirs to tell. */
   otherLeaders: number[];
+  /** As of DescribeCluster. */
+  withoutControllerMs: number;
 }
 
 export interface TopicSummary {
@@ -29,6 +31,8 @@ export interface DescribeTopicsRequest {
 export interface DescribeTopicsResponse {
   results: TopicResult[];
   metadataOffset: number;
+  /** As of DescribeCluster. */
+  withoutControllerMs: number;
 }
 
 export interface TopicResult {

@@ -72,8 +72,8 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
       return { ...cluster, brokers: cluster.brokers.map((broker) => ({ ...broker })) };
     }),
     listTopics: bytesCall("listTopics", (request) => {
-      const { topics, metadataOffset, otherLeaders } = handleListTopics(context, request);
-      return { topics: topics.map((topic) => ({ ...topic })), metadataOffset, otherLeaders: [...otherLeaders] };
+      const { topics, otherLeaders, ...list } = handleListTopics(context, request);
+      return { ...list, topics: topics.map((topic) => ({ ...topic })), otherLeaders: [...otherLeaders] };
     }),
     describeTopics: resultsCall("describeTopics", context, ({ names }) =>
       mapped(handleDescribeTopics(context, names), ({ name, code, message, topic }) => ({
@@ -405,7 +405,7 @@ type ResultOf<Method extends ResultsMethod> = AdminCalls[Method]["response"]["re
  */
 function resultsCall<Method extends ResultsMethod>(
   method: Method,
-  { pace, image }: Pick<DoorContext, "pace" | "image">,
+  { pace, image, quorum }: Pick<DoorContext, "pace" | "image" | "quorum">,
   useCase: (request: AdminCalls[Method]["request"]) => Iterable<ResultOf<Method>> | Promise<Iterable<ResultOf<Method>>>,
 ): BytesCall {
   return async (bytes) => {
@@ -413,11 +413,13 @@ function resultsCall<Method extends ResultsMethod>(
     const encode = (await loadEncoder(method)) as (response: {
       results: ResultOf<Method>[];
       metadataOffset?: number;
+      withoutControllerMs?: number;
     }) => Buffer;
     const outcome = useCase(request);
     const results = outcome instanceof Promise ? await outcome : outcome;
     // In the stretch that took the image that is told of.
-    const pieces = [encode({ results: [], metadataOffset: image().metadataOffset })];
+    const { metadataOffset } = image();
+    const pieces = [encode({ results: [], metadataOffset, withoutControllerMs: quorum()?.leaderlessMs ?? 0 })];
     for (const result of results) {
       pieces.push(encode({ results: [result] }));
       if (pace.isOver) await pace.rest();

@@ -1,0 +1,72 @@
+/** A cluster whose brokers run, and do not reach each other: what an operator is told, and how soon. */
+import { Client } from "@tidemark/client";
+import { expect } from "chai";
+import { runInProcess } from "../support/in-process.ts";
+import { MemoryCluster } from "../support/memory-cluster.ts";
+
+const WAITING = /no controller: 1 of 3 voters answers; waiting for brokers \d, \d/u;
+
+describe("a cluster without a controller", function () {
+  this.timeout(60_000);
+  let cluster: MemoryCluster;
+
+  before(async () => {
+    cluster = await MemoryCluster.start();
+    await using client = new Client({ brokers: cluster.bootstrap });
+    await client.admin.topics.create({ name: "before", partitions: 1, replicas: 3 });
+    for (const from of [1, 2, 3]) for (const to of [1, 2, 3]) if (from !== to) cluster.network.cut(from, to);
+    // Until the leader has noticed that nobody follows it.
+    for (;;) {
+      const { staleMs } = await client.admin.cluster();
+      if (staleMs !== null && staleMs >= 1_000) break;
+      await new Promise((resolve) => void setTimeout(resolve, 100));
+    }
+  });
+  after(() => cluster[Symbol.asyncDispose]());
+
+  const run = (...args: string[]) => runInProcess([...args, "-b", cluster.bootstrap]);
+
+  it("refuses a change with the cause, at the end of --timeout or after a few seconds", async () => {
+    const [soon, late] = await Promise.all([
+      run("topics", "create", "soon", "--timeout", "4s"),
+      run("configs", "set", "topic/before", "retention.ms=1000"),
+    ]);
+    for (const { code, stderr } of [soon, late]) {
+      expect(code, stderr).to.equal(1);
+      expect(stderr).to.match(/^warning: nothing can be changed yet: no controller: .*; trying again$/mu);
+      expect(stderr).to.match(new RegExp(`^error: NOT_CONTROLLER: ${WAITING.source}$`, "mu"));
+      expect(stderr).to.match(/^hint: .*`tidemark raft status`/mu);
+    }
+  });
+
+  it("shows what is known, and says how old it is", async () => {
+    for (const args of [
+      ["cluster", "info"],
+      ["partitions", "list"],
+      ["topics", "list"],
+      ["topics", "describe", "before"],
+    ]) {
+      const { code, stdout, stderr } = await run(...args);
+      expect(code, stderr).to.equal(0);
+      expect(stdout.toString(), args.join(" ")).to.not.equal("");
+      expect(stderr, args.join(" ")).to.match(
+        /warning: this may be out of date: as of metadata offset \d+, \d+ s old; no controller\n/u,
+      );
+    }
+    const { stdout } = await run("cluster", "info", "-o", "json");
+    const [info] = [JSON.parse(stdout.toString())].flat() as { staleMs: number; controller: null }[];
+    expect(info?.controller).to.equal(null);
+    expect(info?.staleMs).to.be.above(999);
+  });
+
+  it("makes the change once there is one again", async () => {
+    const { code, stderr } = await (async () => {
+      const waiting = run("topics", "create", "after", "-r", "1", "--timeout", "50s");
+      setTimeout(() => cluster.network.heal(), 300);
+      return waiting;
+    })();
+    expect(code, stderr).to.equal(0);
+    const { stderr: said } = await run("cluster", "info");
+    expect(said).to.equal("");
+  });
+});
