@@ -54,13 +54,14 @@ export async function describeHealth(cluster: Cluster, options: CallOptions = {}
   await cluster.refresh([], { create: false });
   const others = otherBrokers(cluster, first.brokerId).filter((id) => !first.brokersDown.includes(id));
   const reports = [first];
-  const silent: (HealthTrouble & { local: boolean })[] = [];
+  const failures = new Map<number, BrokerError>();
   for (const [id, answer] of await askEach(cluster, "describeHealth", () => ({}), others, limits)) {
-    if (answer instanceof BrokerError) silent.push(silenceOf(cluster, id, answer));
+    if (answer instanceof BrokerError) failures.set(id, answer);
     else reports.push(answer);
   }
   const newest = reports.reduce((a, b) => (isBetter(a, b) ? b : a));
   const controller = controllerOf(reports);
+  const silent = [...failures].map(([id, error]) => silenceOf(cluster, id, error, controller !== null));
   const local = reports.flatMap((report) => troublesOf(report).filter((trouble) => trouble.local));
   const isTold = ({ code, broker }: HealthTrouble): boolean =>
     broker !== null && local.some((trouble) => trouble.code === code && trouble.broker === broker);
@@ -101,13 +102,24 @@ function troublesOf({
   return troubles.map(({ brokerId, ...trouble }) => ({ ...trouble, broker: brokerId < 0 ? null : brokerId }));
 }
 
-/** The metadata takes it for alive: then its address is wrong, or the way there is shut; or it stands still. */
-function silenceOf(cluster: Cluster, id: number, { code, message }: BrokerError): HealthTrouble & { local: boolean } {
+/**
+ * The metadata takes it for alive: where a controller hears it, its address is wrong, or the way there is shut; or it stands still. Where
+ * there is none that is old news, and one at whose address nobody listens is down.
+ */
+function silenceOf(
+  cluster: Cluster,
+  id: number,
+  { code, message }: BrokerError,
+  hasController: boolean,
+): HealthTrouble & { local: boolean } {
   const about = { broker: id, local: false };
   if (code !== "CONNECTION_LOST")
     return { code: "broker-silent", text: `broker ${id} does not answer: ${message}`, ...about };
   const { host, port } = cluster.info?.brokers.find((broker) => broker.id === id) ?? { host: "", port: 0 };
-  const at = host === "" ? "" : ` at ${host.includes(":") ? `[${host}]` : host}:${port}, which it advertises`;
+  const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  if (!hasController && host !== "" && message.includes("ECONNREFUSED"))
+    return { code: "broker-down", text: `broker ${id} is down: nobody listens at ${address}`, ...about };
+  const at = host === "" ? "" : ` at ${address}, which it advertises`;
   return { code: "broker-unreachable", text: `broker ${id} does not answer${at}: ${message}`, ...about };
 }
 
