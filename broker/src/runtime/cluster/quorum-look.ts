@@ -47,8 +47,8 @@ export class QuorumLook {
   /** Never rejects. */
   async #lookNow(begunAt: number): Promise<void> {
     this.#isLooking = true;
-    const { nodeId, voterIds } = this.#options;
-    const voters = [...voterIds()].sort((a, b) => a - b);
+    const { nodeId } = this.#options;
+    const voters = [...this.#options.voterIds()].sort((a, b) => a - b);
     const areThere = await Promise.all(voters.map(async (id) => id === nodeId || (await this.#answers(id))));
     this.#isLooking = false;
     const away = voters.filter((_, slot) => areThere[slot] !== true);
