@@ -2,8 +2,8 @@ import { expect } from "chai";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
-import { runInProcess } from "../support/in-process.ts";
-import { DevBroker, type Finished, type RunOptions, ScratchDirectory, start } from "../support/tidemark.ts";
+import { type InProcessOptions, runInProcess } from "../support/in-process.ts";
+import { DevBroker, type Finished, ScratchDirectory, start } from "../support/tidemark.ts";
 
 interface Failure {
   readonly code: string;
@@ -33,7 +33,7 @@ describe("tidemark as an administrator", () => {
     scratch.remove();
   });
 
-  const tidemark = (args: readonly string[], options: RunOptions = {}): Promise<Finished> =>
+  const tidemark = (args: readonly string[], options: InProcessOptions = {}): Promise<Finished> =>
     runInProcess([...args, "-b", broker.address], {
       ...options,
       env: { XDG_CONFIG_HOME: scratch.path, ...options.env },

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { DevBroker, launcher, run, ScratchDirectory } from "../support/tidemark.ts";
+import { runInProcess } from "../support/in-process.ts";
+import { DevBroker, launcher, ScratchDirectory } from "../support/tidemark.ts";
 
 const hasBash = spawnSync("bash", ["-c", "exit 0"]).status === 0;
 
@@ -71,10 +72,10 @@ describe("completion in a shell", () => {
 
   it("prints a script for each shell, and refuses others", async () => {
     for (const shell of ["bash", "zsh", "fish", "powershell"]) {
-      const { code, stdout } = await run(["completion", shell]);
+      const { code, stdout } = await runInProcess(["completion", shell]);
       expect(code, shell).to.equal(0);
       expect(stdout.toString(), shell).to.include("tidemark __complete -- ");
     }
-    expect(await run(["completion", "tcsh"])).to.include({ code: 2 });
+    expect(await runInProcess(["completion", "tcsh"])).to.include({ code: 2 });
   });
 });

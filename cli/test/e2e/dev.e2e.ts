@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { existsSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { once } from "node:events";
+import { runInProcess } from "../support/in-process.ts";
 import {
   DevBroker,
   type Finished,
@@ -188,7 +189,7 @@ describe("tidemark dev", () => {
     expect(one.stderr).to.match(
       /^error: WRONG_BROKER_COUNT: .* a cluster of 2 brokers, and 1 of them .*\nhint: leave --brokers out/,
     );
-    const verified = await run(["logs", "verify", group]);
+    const verified = await runInProcess(["logs", "verify", group]);
     expect(verified.stderr).to.include(`name one, such as ${group}/broker-1`);
   });
 
@@ -276,8 +277,8 @@ describe("tidemark dev", () => {
     const [line] = await once(child.stdout, "data");
     const ready = JSON.parse(String(line));
     expect(ready.brokers[0].id).to.equal(7);
-    await run(["produce", "t", "-b", ready.brokers[0].grpc], { stdin: "x\n" });
-    const described = await run(["topics", "describe", "t", "-o", "json", "-b", ready.brokers[0].grpc]);
+    await runInProcess(["produce", "t", "-b", ready.brokers[0].grpc], { stdin: "x\n" });
+    const described = await runInProcess(["topics", "describe", "t", "-o", "json", "-b", ready.brokers[0].grpc]);
     expect(JSON.parse(described.stdout.toString()).partitions).to.equal(4);
     child.kill("SIGTERM");
     expect(await ended).to.include({ code: 143 });

@@ -2,7 +2,8 @@ import { expect } from "chai";
 import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { once } from "node:events";
-import { DevBroker, type Finished, run, ScratchDirectory } from "../support/tidemark.ts";
+import { runInProcess } from "../support/in-process.ts";
+import { DevBroker, type Finished, ScratchDirectory } from "../support/tidemark.ts";
 
 interface Line {
   readonly area: string;
@@ -90,7 +91,7 @@ describe("tidemark doctor", () => {
     const data = scratch.join("data");
     const dev = await DevBroker.start(["--data-dir", data, "--brokers", "3"]);
     await dev.stop();
-    const doctor = (): Promise<Finished> => run(["doctor", "--server", "--data-dir", data, "-o", "ndjson"]);
+    const doctor = (): Promise<Finished> => runInProcess(["doctor", "--server", "--data-dir", data, "-o", "ndjson"]);
     const well = linesOf(await doctor());
     expect(failuresIn(well)).to.deep.equal([]);
     for (const id of [1, 2, 3]) {
@@ -115,17 +116,17 @@ describe("tidemark doctor", () => {
     const port = typeof address === "object" && address !== null ? address.port : 0;
     nobody.close();
     await once(nobody, "close");
-    const named = await run(["doctor", "--client", "-b", `127.0.0.1:${port}`, "-o", "ndjson"]);
+    const named = await runInProcess(["doctor", "--client", "-b", `127.0.0.1:${port}`, "-o", "ndjson"]);
     expect(named.code).to.equal(9);
     expect(linesOf(named).at(-1)).to.include({ check: "broker port", status: "FAIL" });
     expect(linesOf(named).at(-1)?.fix).to.include("check that the broker runs there");
     expect(JSON.parse(named.stderr)).to.include({ code: "UNHEALTHY", exitCode: 9 });
-    const machine = await run(["doctor", "--server", "--data-dir", scratch.join("new"), "-o", "ndjson"]);
+    const machine = await runInProcess(["doctor", "--server", "--data-dir", scratch.join("new"), "-o", "ndjson"]);
     expect(failuresIn(linesOf(machine))).to.deep.equal([]);
     const hasFailure = linesOf(machine).some(({ status }) => status === "FAIL");
     expect(machine.code, machine.stdout.toString()).to.equal(hasFailure ? 9 : 0);
     expect(linesOf(machine).every(({ area }) => area === "server")).to.equal(true);
-    const unnamed = await run(["doctor", "-b", "no colon", "--client"]);
+    const unnamed = await runInProcess(["doctor", "-b", "no colon", "--client"]);
     expect(unnamed.code).to.equal(9);
     expect(unnamed.stdout.toString()).to.match(/^FAIL +settings +brokers=no colon: expected host:port.* -> correct /m);
   });
@@ -135,23 +136,23 @@ describe("tidemark doctor", () => {
     mkdirSync(data);
     writeFileSync(`${data}/meta.properties`, "version=1\nnode.id=7\ndirectory.id=AAAAAAAAAAAAAAAAAAAAAA\n");
     const other = ["doctor", "--server", "--set", "node.id=1", "--set", `log.dirs=${data}`, "-o", "ndjson"];
-    const refused = linesOf(await run(other)).find(({ status }) => status === "FAIL");
+    const refused = linesOf(await runInProcess(other)).find(({ status }) => status === "FAIL");
     expect(refused).to.include({ check: "data directory", fix: "set node.id=7, or use another directory" });
     writeFileSync(`${data}/recovery-point-offset-checkpoint`, "nonsense");
-    const damaged = await run(["doctor", "--server", "--data-dir", data, "-o", "ndjson"]);
+    const damaged = await runInProcess(["doctor", "--server", "--data-dir", data, "-o", "ndjson"]);
     expect(damaged.code).to.equal(9);
     expect(linesOf(damaged).find(({ status }) => status === "FAIL")?.detail).to.include(
       "recovery-point-offset-checkpoint",
     );
     writeFileSync(scratch.join("file"), "");
-    const file = await run(["doctor", "--server", "--data-dir", scratch.join("file"), "-o", "ndjson"]);
+    const file = await runInProcess(["doctor", "--server", "--data-dir", scratch.join("file"), "-o", "ndjson"]);
     expect(linesOf(file).at(-1)).to.include({ status: "FAIL", fix: "name a directory in log.dirs" });
-    const wrong = await run(["doctor", "--server", "--set", "node.id=x", "-o", "ndjson"]);
+    const wrong = await runInProcess(["doctor", "--server", "--set", "node.id=x", "-o", "ndjson"]);
     expect(linesOf(wrong).at(-1)).to.include({ check: "configuration", status: "FAIL" });
     // The superuser may write anywhere.
     if (process.getuid?.() === 0) return;
     chmodSync(data, 0o500);
-    const closed = await run(["doctor", "--server", "--data-dir", data, "-o", "ndjson"]);
+    const closed = await runInProcess(["doctor", "--server", "--data-dir", data, "-o", "ndjson"]);
     chmodSync(data, 0o700);
     expect(linesOf(closed).find(({ check }) => check === "writable")?.status).to.equal("FAIL");
   });

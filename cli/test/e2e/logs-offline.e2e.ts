@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DevBroker, type Finished, run, ScratchDirectory } from "../support/tidemark.ts";
+import { runInProcess } from "../support/in-process.ts";
+import { DevBroker, type Finished, ScratchDirectory } from "../support/tidemark.ts";
 
 type Row = Record<string, unknown>;
 
@@ -51,18 +52,18 @@ describe("tidemark logs: a data directory looked at from outside", () => {
   it("verify finds what a clean stop left whole, and writes nothing", async () => {
     const directory = copy();
     const before = stateOf(directory);
-    const { code, stdout, stderr } = await run(["logs", "verify", directory, "--deep", "-v"]);
+    const { code, stdout, stderr } = await runInProcess(["logs", "verify", directory, "--deep", "-v"]);
     expect(stderr).to.equal("");
     expect(code).to.equal(0);
     expect(stdout.toString()).to.match(/^whole {4}.*t-0: offsets 0 to 1000, 1 segment, .* 1,000 records/m);
     expect(stdout.toString()).to.match(/^healthy: 3 partitions, .*; 0 damage, 0 warnings, 0 notes$/m);
-    const summary = rowsOf(await run(["logs", "verify", directory, "-o", "json"])).at(-1);
+    const summary = rowsOf(await runInProcess(["logs", "verify", directory, "-o", "json"])).at(-1);
     expect(summary).to.include({ kind: "summary", isHealthy: true, isClean: true, records: 1001, damage: 0 });
     expect(stateOf(directory)).to.deep.equal(before);
   });
 
   it("verify takes the directory of one partition", async () => {
-    const { code, stdout } = await run(["logs", "verify", join(original, "t-0")]);
+    const { code, stdout } = await runInProcess(["logs", "verify", join(original, "t-0")]);
     expect(code).to.equal(0);
     expect(stdout.toString()).to.match(/^healthy: 1 partition, /);
   });
@@ -72,7 +73,7 @@ describe("tidemark logs: a data directory looked at from outside", () => {
     const bytes = readFileSync(segment(directory));
     bytes.writeUInt8(bytes.readUInt8(80) ^ 1, 80);
     writeFileSync(segment(directory), bytes);
-    const finished = await run(["logs", "verify", directory, "-o", "ndjson"]);
+    const finished = await runInProcess(["logs", "verify", directory, "-o", "ndjson"]);
     expect(finished.code).to.equal(9);
     expect(rowsOf(finished).find((row) => row["kind"] === "finding")).to.include({
       what: "bad-batch",
@@ -88,8 +89,8 @@ describe("tidemark logs: a data directory looked at from outside", () => {
     const directory = copy();
     const broker = await DevBroker.start(["--data-dir", directory]);
     await broker.run(["produce", "t", "-p", "0"], { stdin: "more\n" });
-    const verified = await run(["logs", "verify", directory, "-v"]);
-    const dirs = await run(["logs", "dirs", directory, "-o", "ndjson"]);
+    const verified = await runInProcess(["logs", "verify", directory, "-v"]);
+    const dirs = await runInProcess(["logs", "dirs", directory, "-o", "ndjson"]);
     const asked = await broker.run(["logs", "dirs", "-o", "ndjson"]);
     const after = await broker.run(["consume", "t", "--from", "start", "--until", "end"]);
     await broker.stop();
@@ -111,7 +112,7 @@ describe("tidemark logs: a data directory looked at from outside", () => {
     rmSync(join(directory, ".kafka_cleanshutdown"));
     appendFileSync(segment(directory), "torn");
     const before = stateOf(directory);
-    const finished = await run(["logs", "recover", directory, "--dry-run", "-o", "json"]);
+    const finished = await runInProcess(["logs", "recover", directory, "--dry-run", "-o", "json"]);
     expect(finished.code, finished.stderr).to.equal(0);
     expect(stateOf(directory)).to.deep.equal(before);
     const rows = rowsOf(finished);
@@ -125,7 +126,7 @@ describe("tidemark logs: a data directory looked at from outside", () => {
       isDamaged: false,
     });
     expect(rows.at(-1)).to.include({ kind: "summary", clean: false, bytesCut: 4 });
-    const text = (await run(["logs", "recover", directory, "--dry-run"])).stdout.toString();
+    const text = (await runInProcess(["logs", "recover", directory, "--dry-run"])).stdout.toString();
     expect(text).to.match(new RegExp(`^cut {5}t-0/0{20}\\.log from ${size} to ${size - 4} bytes$`, "m"));
     const broker = await DevBroker.start(["--data-dir", directory]);
     await broker.stop();
@@ -134,9 +135,9 @@ describe("tidemark logs: a data directory looked at from outside", () => {
 
   it("recover wants --dry-run, and refuses what a start refuses", async () => {
     const directory = copy();
-    expect((await run(["logs", "recover", directory])).code).to.equal(2);
+    expect((await runInProcess(["logs", "recover", directory])).code).to.equal(2);
     writeFileSync(join(directory, "log-start-offset-checkpoint"), "nonsense");
-    const refused = await run(["logs", "recover", directory, "--dry-run"]);
+    const refused = await runInProcess(["logs", "recover", directory, "--dry-run"]);
     expect(refused.code).to.equal(1);
     expect(refused.stderr).to.include("MALFORMED_CHECKPOINT");
   });
@@ -144,7 +145,7 @@ describe("tidemark logs: a data directory looked at from outside", () => {
   it("index shows entries and holds them against the segment", async () => {
     const directory = copy();
     const index = join(directory, "t-0/00000000000000000000.index");
-    const whole = await run(["logs", "index", index, join(directory, "t-0/leader-epoch-checkpoint")]);
+    const whole = await runInProcess(["logs", "index", index, join(directory, "t-0/leader-epoch-checkpoint")]);
     expect(whole.code, whole.stderr).to.equal(0);
     expect(whole.stdout.toString()).to.match(/^epoch 0 {2}startOffset 0$/m);
     expect(whole.stderr).to.match(/00\.index: \d+ entr(?:y|ies), all lead to their batches$/m);
@@ -152,15 +153,15 @@ describe("tidemark logs: a data directory looked at from outside", () => {
     entry.writeInt32BE(77, 0);
     entry.writeInt32BE(3, 4);
     writeFileSync(index, entry);
-    const astray = await run(["logs", "index", index]);
+    const astray = await runInProcess(["logs", "index", index]);
     expect(astray.code).to.equal(9);
     expect(astray.stderr).to.include("entry 0 points at byte 3, where no batch begins");
   });
 
   it("says what a directory or file that is none of these is", async () => {
-    expect((await run(["logs", "verify", scratch.path])).stderr).to.include("error: NOT_A_DATA_DIRECTORY");
-    expect((await run(["logs", "verify", scratch.join("missing")])).code).to.equal(3);
-    expect((await run(["logs", "verify", segment(original)])).stderr).to.include("error: ENOTDIR");
-    expect((await run(["logs", "index", segment(original)])).code).to.equal(2);
+    expect((await runInProcess(["logs", "verify", scratch.path])).stderr).to.include("error: NOT_A_DATA_DIRECTORY");
+    expect((await runInProcess(["logs", "verify", scratch.join("missing")])).code).to.equal(3);
+    expect((await runInProcess(["logs", "verify", segment(original)])).stderr).to.include("error: ENOTDIR");
+    expect((await runInProcess(["logs", "index", segment(original)])).code).to.equal(2);
   });
 });

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { DevBroker, type Finished, run, ScratchDirectory } from "../support/tidemark.ts";
+import { runInProcess } from "../support/in-process.ts";
+import { DevBroker, type Finished, ScratchDirectory } from "../support/tidemark.ts";
 
 const golden = new URL("../../../test/golden/dump-segment.json", import.meta.url);
 
@@ -29,7 +30,9 @@ describe("tidemark logs dump-segment", () => {
       .map((line) => JSON.parse(line));
 
   it("shows batches with the keys of the golden file, and the records in them", async () => {
-    const [batch, ...records] = linesOf(await run(["logs", "dump-segment", segment, "--records", "-o", "json"]));
+    const [batch, ...records] = linesOf(
+      await runInProcess(["logs", "dump-segment", segment, "--records", "-o", "json"]),
+    );
     const shape: object = JSON.parse(readFileSync(golden, "utf8"));
     expect(Object.keys(batch ?? {})).to.deep.equal(Object.keys(shape));
     expect(batch).to.include({
@@ -54,13 +57,13 @@ describe("tidemark logs dump-segment", () => {
   });
 
   it("begins at the batch with an offset", async () => {
-    const batches = linesOf(await run(["logs", "dump-segment", segment, "--offset", "3", "-o", "ndjson"]));
+    const batches = linesOf(await runInProcess(["logs", "dump-segment", segment, "--offset", "3", "-o", "ndjson"]));
     expect(batches).to.have.lengthOf(1);
     expect(batches[0]).to.include({ baseOffset: 3, recordsCount: 50, codec: "gzip" });
   });
 
   it("finds every file of the log whole", async () => {
-    const { code, stdout } = await run(["logs", "dump-segment", ...files, "--verify", "--deep"]);
+    const { code, stdout } = await runInProcess(["logs", "dump-segment", ...files, "--verify", "--deep"]);
     expect(code).to.equal(0);
     const lines = stdout.toString().trim().split("\n");
     expect(lines).to.have.lengthOf(files.length);
@@ -74,18 +77,18 @@ describe("tidemark logs dump-segment", () => {
     const second = bytes.readInt32BE(8) + 12;
     bytes.writeUInt8(bytes.readUInt8(second + 70) ^ 1, second + 70);
     writeFileSync(damaged, bytes);
-    const verified = await run(["logs", "dump-segment", damaged, "--verify", "-o", "json"]);
+    const verified = await runInProcess(["logs", "dump-segment", damaged, "--verify", "-o", "json"]);
     expect(verified.code).to.equal(9);
     expect(linesOf(verified)[0])
       .to.deep.include({ batches: 1, records: 3 })
       .and.have.nested.property("damage.position", second);
     expect(JSON.parse(verified.stderr)).to.include({ code: "CORRUPT_SEGMENT", exitCode: 9 });
-    const shown = await run(["logs", "dump-segment", damaged]);
+    const shown = await runInProcess(["logs", "dump-segment", damaged]);
     expect(shown.stdout.toString()).to.match(new RegExp(`\nposition ${second}  DAMAGED: crc, \\d+ bytes`));
   });
 
   it("ends with 3 for a file that is not there, before it shows anything", async () => {
-    const { code, stdout } = await run(["logs", "dump-segment", segment, scratch.join("missing.log")]);
+    const { code, stdout } = await runInProcess(["logs", "dump-segment", segment, scratch.join("missing.log")]);
     expect(code).to.equal(3);
     expect(stdout.length).to.equal(0);
   });

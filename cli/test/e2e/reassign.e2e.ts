@@ -2,8 +2,8 @@
 import { Client } from "@tidemark/client";
 import { expect } from "chai";
 import { readFileSync, writeFileSync } from "node:fs";
-import { runInProcess } from "../support/in-process.ts";
-import { DevBroker, type Finished, type RunOptions, ScratchDirectory } from "../support/tidemark.ts";
+import { type InProcessOptions, runInProcess } from "../support/in-process.ts";
+import { DevBroker, type Finished, ScratchDirectory } from "../support/tidemark.ts";
 
 interface Failure {
   readonly code: string;
@@ -34,7 +34,7 @@ describe("tidemark moving partitions", function () {
     scratch.remove();
   });
 
-  const tidemark = (args: readonly string[], options: RunOptions = {}): Promise<Finished> =>
+  const tidemark = (args: readonly string[], options: InProcessOptions = {}): Promise<Finished> =>
     runInProcess([...args, "-b", dev.address], { ...options, env: { XDG_CONFIG_HOME: scratch.path } });
   async function done(...args: string[]): Promise<Finished> {
     const finished = await tidemark(args);

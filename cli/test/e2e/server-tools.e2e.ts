@@ -2,7 +2,8 @@ import { expect } from "chai";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { configTable } from "@tidemark/broker/config";
-import { run, ScratchDirectory, start } from "../support/tidemark.ts";
+import { runInProcess } from "../support/in-process.ts";
+import { ScratchDirectory, start } from "../support/tidemark.ts";
 
 const CLUSTER = "AAAAAAAAAAAAAAAAAAAAAQ";
 
@@ -20,7 +21,7 @@ describe("tidemark server, without a broker", () => {
 
   it("check-config shows every value in force and where it comes from, with units as people write them", async () => {
     const config = file("server.properties", "node.id=3\nlog.retention.ms=3d\nlog.segment.bytes=1GiB\n");
-    const { code, stdout } = await run(
+    const { code, stdout } = await runInProcess(
       ["server", "check-config", "--config", config, "--set", "log.retention.ms=36h", "-o", "ndjson"],
       { env: { TIDEMARK_LOG_SEGMENT_BYTES: "64MiB" } },
     );
@@ -43,32 +44,41 @@ describe("tidemark server, without a broker", () => {
 
   it("check-config names every problem at once with the nearest key, warns of what has no effect, and ends with 2", async () => {
     const config = file("server.properties", "node.id=3\nlog.segment.byts=5\nlog.roll.ms=10 bananas\n");
-    const refused = await run(["server", "check-config", "--config", config]);
+    const refused = await runInProcess(["server", "check-config", "--config", config]);
     expect(refused.code).to.equal(2);
     expect(refused.stderr).to.include("log.segment.byts=5: there is no such key; the nearest is log.segment.bytes");
     expect(refused.stderr).to.include("log.roll.ms=10 bananas: expected a whole number");
     const ineffective = configTable.find((entry) => entry.withoutEffect === true && entry.default !== null);
     if (ineffective === undefined) throw new Error("every key has an effect: this test says nothing any more");
     const setting = `${ineffective.brokerKey}=${ineffective.default}`;
-    const warned = await run(["server", "check-config", "--set", "node.id=1", "--set", setting]);
+    const warned = await runInProcess(["server", "check-config", "--set", "node.id=1", "--set", setting]);
     expect(warned.code).to.equal(0);
     expect(warned.stderr).to.equal(`warning: ${ineffective.brokerKey} is accepted and has no effect yet\n`);
   });
 
   it("print-defaults writes a file that changes nothing, and that is taken when all of it is uncommented", async () => {
-    const { code, stdout } = await run(["server", "print-defaults"]);
+    const { code, stdout } = await runInProcess(["server", "print-defaults"]);
     expect(code).to.equal(0);
     const text = stdout.toString();
     for (const { brokerKey, withoutEffect } of configTable)
       expect(text.includes(`\n#${brokerKey}=`), brokerKey).to.equal(withoutEffect !== true);
     const commented = file("commented.properties", text);
-    const same = await run(["server", "check-config", "--config", commented, "--set", "node.id=1", "-o", "csv"]);
+    const same = await runInProcess([
+      "server",
+      "check-config",
+      "--config",
+      commented,
+      "--set",
+      "node.id=1",
+      "-o",
+      "csv",
+    ]);
     expect(same.code).to.equal(0);
     expect(same.stdout.toString()).to.not.include(",file\n");
     const set = file("set.properties", text.replace(/^#([a-z][a-z.]*=.+)$/gm, "$1"));
-    const taken = await run(["server", "check-config", "--config", set]);
+    const taken = await runInProcess(["server", "check-config", "--config", set]);
     expect(taken.code, taken.stderr).to.equal(0);
-    const rows = (await run(["server", "print-defaults", "--all", "-o", "ndjson"])).stdout
+    const rows = (await runInProcess(["server", "print-defaults", "--all", "-o", "ndjson"])).stdout
       .toString()
       .trim()
       .split("\n");
@@ -78,14 +88,14 @@ describe("tidemark server, without a broker", () => {
   it("format gives a directory its identity once, and the cluster that is born there its name", async () => {
     const data = scratch.join("data");
     const set = ["--set", "node.id=4", "--set", `log.dirs=${data}`];
-    const made = await run(["server", "format", ...set, "--cluster-id", CLUSTER, "-o", "ndjson"]);
+    const made = await runInProcess(["server", "format", ...set, "--cluster-id", CLUSTER, "-o", "ndjson"]);
     expect(made.code, made.stderr).to.equal(0);
     expect(JSON.parse(made.stdout.toString())).to.include({ nodeId: 4, clusterId: CLUSTER, isBorn: false });
     const before = readFileSync(`${data}/meta.properties`, "utf8");
-    const again = await run(["server", "format", ...set]);
+    const again = await runInProcess(["server", "format", ...set]);
     expect(again.code).to.equal(4);
     expect(again.stderr).to.include("error: ALREADY_FORMATTED");
-    expect((await run(["server", "format", ...set, "--ignore-formatted"])).code).to.equal(0);
+    expect((await runInProcess(["server", "format", ...set, "--ignore-formatted"])).code).to.equal(0);
     expect(readFileSync(`${data}/meta.properties`, "utf8")).to.equal(before);
 
     const child = start(
@@ -99,7 +109,7 @@ describe("tidemark server, without a broker", () => {
     expect(readFileSync(`${data}/meta.properties`, "utf8")).to.include(`\ncluster.id=${CLUSTER}\n`);
     expect(readFileSync(`${data}/meta.properties`, "utf8")).to.not.include("new.cluster.id");
     const other = ["--cluster-id", "BBBBBBBBBBBBBBBBBBBBBA"];
-    expect((await run(["server", "format", ...set, ...other, "--ignore-formatted"])).code).to.equal(4);
+    expect((await runInProcess(["server", "format", ...set, ...other, "--ignore-formatted"])).code).to.equal(4);
   });
 
   it("format touches nothing that is not empty, and no id that is none", async () => {
@@ -107,10 +117,10 @@ describe("tidemark server, without a broker", () => {
     mkdirSync(data);
     writeFileSync(`${data}/letters.txt`, "dear");
     const set = ["--set", "node.id=4", "--set", `log.dirs=${data}`];
-    const refused = await run(["server", "format", ...set]);
+    const refused = await runInProcess(["server", "format", ...set]);
     expect(refused.code).to.equal(4);
     expect(refused.stderr).to.include("error: DIRECTORY_NOT_EMPTY");
     expect(existsSync(`${data}/meta.properties`)).to.equal(false);
-    expect((await run(["server", "format", ...set, "--cluster-id", "short"])).code).to.equal(2);
+    expect((await runInProcess(["server", "format", ...set, "--cluster-id", "short"])).code).to.equal(2);
   });
 });

@@ -2,7 +2,8 @@
 import { Client } from "@tidemark/client";
 import { expect } from "chai";
 import { ServerProcess } from "../support/server-process.ts";
-import { DevBroker, run, ScratchDirectory, steadyPort } from "../support/tidemark.ts";
+import { runInProcess } from "../support/in-process.ts";
+import { DevBroker, ScratchDirectory, steadyPort } from "../support/tidemark.ts";
 
 describe("tidemark server start, three times", function () {
   this.timeout(120_000);
@@ -79,7 +80,7 @@ describe("tidemark server start, three times", function () {
     await isrIs(client, [1, 2, 3]);
 
     const args = ["consume", "orders", "--from", "start", "--until", "end", "-b", addresses().join(",")];
-    const { stdout } = await run(args);
+    const { stdout } = await runInProcess(args);
     expect(stdout.toString().trim().split("\n").toSorted()).to.deep.equal(sent.toSorted());
   });
 
@@ -93,7 +94,7 @@ describe("tidemark server start, three times", function () {
     };
     const elect = async (...more: string[]): Promise<Record<string, unknown>[]> => {
       const args = ["partitions", "elect-leader", "preferred", ...more, "-o", "ndjson", "-b", addresses().join(",")];
-      const { code, stdout, stderr } = await run(args);
+      const { code, stdout, stderr } = await runInProcess(args);
       expect(code, stderr).to.equal(0);
       const lines = stdout
         .toString()

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { resolve } from "node:path";
+import { runInProcess } from "../support/in-process.ts";
 import { type Finished, run, ScratchDirectory } from "../support/tidemark.ts";
 
 const hook = resolve(import.meta.dirname, "../../../test/support/loaded-modules.cjs");
@@ -40,20 +41,20 @@ describe("tidemark without a broker", () => {
   });
 
   it("suggests the command and the flag that were meant", async () => {
-    const command = await run(["prodce", "orders"]);
+    const command = await runInProcess(["prodce", "orders"]);
     expect(command).to.include({
       code: 2,
       stderr: "error: USAGE: unknown command 'prodce'\nhint: did you mean produce?\nsee: tidemark explain USAGE\n",
     });
-    const bare = await run(["ctx"]);
+    const bare = await runInProcess(["ctx"]);
     expect(bare.code).to.equal(2);
     expect(bare.stderr).to.match(/^error: USAGE: profile needs a sub-command\nhint: it has list, use, /);
-    const nested = await run(["topics", "lst"]);
+    const nested = await runInProcess(["topics", "lst"]);
     expect(nested).to.include({
       code: 2,
       stderr: "error: USAGE: unknown command 'lst'\nhint: did you mean list?\nsee: tidemark explain USAGE\n",
     });
-    const flag = await run(["consume", "orders", "--form", "start"]);
+    const flag = await runInProcess(["consume", "orders", "--form", "start"]);
     expect(flag).to.include({
       code: 2,
       stderr: "error: USAGE: unknown option '--form'\nhint: did you mean --from?\nsee: tidemark explain USAGE\n",
@@ -61,7 +62,7 @@ describe("tidemark without a broker", () => {
   });
 
   it("names the flag whose value is wrong, and says it as JSON with -o json", async () => {
-    const { code, stderr, stdout } = await run(["consume", "orders", "--from", "yesterday", "-o", "json"]);
+    const { code, stderr, stdout } = await runInProcess(["consume", "orders", "--from", "yesterday", "-o", "json"]);
     expect(code).to.equal(2);
     expect(stdout.length).to.equal(0);
     expect(JSON.parse(stderr))
@@ -72,14 +73,21 @@ describe("tidemark without a broker", () => {
 
   it("refuses an illegal topic name before it looks for a broker", async () => {
     for (const name of ["..", "a/b", "", "x".repeat(250)]) {
-      const { code, stderr } = await run(["produce", "-b", "127.0.0.1:1", "--", name]);
+      const { code, stderr } = await runInProcess(["produce", "-b", "127.0.0.1:1", "--", name]);
       expect(code, name).to.equal(2);
       expect(stderr, name).to.include("error: USAGE: topic name");
     }
   });
 
   it("sends nothing when one of the files does not exist", async () => {
-    const { code, stderr } = await run(["produce", "orders", "-b", "127.0.0.1:1", "--file", "/nonexistent/input.txt"]);
+    const { code, stderr } = await runInProcess([
+      "produce",
+      "orders",
+      "-b",
+      "127.0.0.1:1",
+      "--file",
+      "/nonexistent/input.txt",
+    ]);
     expect(code).to.equal(3);
     expect(stderr).to.include("error: FILE_NOT_FOUND: /nonexistent/input.txt");
   });
@@ -88,10 +96,10 @@ describe("tidemark without a broker", () => {
     const scratch = new ScratchDirectory();
     const binary = scratch.join("binary.properties");
     writeFileSync(binary, Buffer.from("node.id=1\n\u0000\u001b[31m"));
-    const refused = await run(["server", "start", "--config", binary]);
+    const refused = await runInProcess(["server", "start", "--config", binary]);
     expect(refused.code).to.equal(2);
     expect(refused.stderr).to.include(`error: INVALID_CONFIG: ${binary} is not a text file\n`);
-    const directory = await run(["server", "start", "--config", scratch.path]);
+    const directory = await runInProcess(["server", "start", "--config", scratch.path]);
     expect(directory.stderr).to.include(`error: EISDIR: ${scratch.path} is a directory`);
     scratch.remove();
   });
@@ -102,7 +110,7 @@ describe("tidemark without a broker", () => {
       ["consume", "orders", "--from", "start"],
       ["topics", "list"],
     ]) {
-      const { code, stderr, stdout } = await run([...args, "-b", "127.0.0.1:1", "--timeout", "1s"]);
+      const { code, stderr, stdout } = await runInProcess([...args, "-b", "127.0.0.1:1", "--timeout", "1s"]);
       expect(code, args.join(" ")).to.equal(6);
       expect(stderr).to.match(/^error: CONNECTION_LOST: .*127\.0\.0\.1:1/);
       expect(stdout.length).to.equal(0);
@@ -115,7 +123,7 @@ describe("tidemark without a broker", () => {
     const { port } = silent.address() as AddressInfo;
     const order: string[] = [];
     const list = (address: string): Promise<Finished> =>
-      run(["topics", "list", "-b", address]).finally(() => order.push(address));
+      runInProcess(["topics", "list", "-b", address]).finally(() => order.push(address));
     const [waited, refused] = await Promise.all([list(`127.0.0.1:${port}`), list("127.0.0.1:1")]);
     silent.close();
     expect([waited.code, refused.code]).to.deep.equal([6, 6]);
@@ -124,7 +132,7 @@ describe("tidemark without a broker", () => {
   });
 
   it("needs --yes to delete where nobody can be asked", async () => {
-    const { code, stderr } = await run(["topics", "delete", "orders", "-b", "127.0.0.1:1"]);
+    const { code, stderr } = await runInProcess(["topics", "delete", "orders", "-b", "127.0.0.1:1"]);
     expect(code).to.equal(2);
     expect(stderr).to.include("error: NEEDS_CONFIRMATION: deleting orders needs --yes");
   });
@@ -138,23 +146,25 @@ describe("tidemark without a broker", () => {
   });
 
   it("explains codes by name, by number and by the SDK's name, and ends with 3 for others", async () => {
-    const byNumber = await run(["explain", "6"]);
+    const byNumber = await runInProcess(["explain", "6"]);
     expect(byNumber.stdout.toString()).to.include("NOT_LEADER_OR_FOLLOWER (6)");
-    const bySdkName = await run(["explain", "record_too_large", "-o", "ndjson"]);
+    const bySdkName = await runInProcess(["explain", "record_too_large", "-o", "ndjson"]);
     const codes = bySdkName.stdout
       .toString()
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line).code);
     expect(codes).to.deep.equal(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
-    expect(await run(["explain", "NONSENSE"])).to.include({ code: 3 });
+    expect(await runInProcess(["explain", "NONSENSE"])).to.include({ code: 3 });
     for (const meant of ["unknown_topic", "UNKOWN_TOPIC_OR_PARTITION"])
-      expect((await run(["explain", meant])).stderr).to.include("hint: did you mean UNKNOWN_TOPIC_OR_PARTITION?\n");
+      expect((await runInProcess(["explain", meant])).stderr).to.include(
+        "hint: did you mean UNKNOWN_TOPIC_OR_PARTITION?\n",
+      );
   });
 
   it("refuses an address that is none where it is named, also for a profile", async () => {
     for (const address of ["x y", "http://h:9192", "h:99999", "h:"]) {
-      const refused = await run(["profile", "add", "bad", "-b", address]);
+      const refused = await runInProcess(["profile", "add", "bad", "-b", address]);
       expect(refused).to.include({ code: 2 });
       expect(refused.stderr).to.include(`brokers=${address}: expected host:port,...`);
     }
@@ -162,7 +172,7 @@ describe("tidemark without a broker", () => {
 
   it("prints its version as JSON", async () => {
     for (const args of [["version"], ["--version"]]) {
-      const { stdout } = await run([...args, "-o", "json"]);
+      const { stdout } = await runInProcess([...args, "-o", "json"]);
       expect(JSON.parse(stdout.toString())).to.have.all.keys("tidemark", "node", "platform");
     }
   });

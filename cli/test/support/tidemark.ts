@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { type InProcessOptions, NO_PROFILES, runInProcess } from "./in-process.ts";
 
 export const launcher = resolve(import.meta.dirname, "../../../bin/tidemark.js");
 /** The same, never linked: what it loads can be seen module by module. */
@@ -37,9 +38,6 @@ const running = new Set<TidemarkProcess>();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
-
-/** Nobody's profiles: whoever runs the tests may have some. */
-const NO_PROFILES = join(tmpdir(), "tidemark-no-profiles");
 
 /** Starts a command; its environment names no brokers but those given. */
 export function start(args: readonly string[], options: RunOptions = {}): TidemarkProcess {
@@ -122,9 +120,9 @@ export class DevBroker {
     return Number(this.address.split(":").at(-1));
   }
 
-  /** Runs a command against this broker. */
-  run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-    return run([...args, "-b", this.address], options);
+  /** Runs a command against this broker, in the process of the test: `start` is for what a process does. */
+  run(args: readonly string[], options: InProcessOptions = {}): Promise<Finished> {
+    return runInProcess([...args, "-b", this.address], options);
   }
 
   /** Ends it if it still runs; resolves when it is gone. */
