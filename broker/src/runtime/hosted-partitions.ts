@@ -1,25 +1,27 @@
 /** Partitions of one role on this broker, by topic and number. */
 export class HostedPartitions<P> {
-  readonly #byTopic = new Map<string, (P | undefined)[]>();
+  readonly #byTopic = new Map<string, OfTopic<P>>();
 
   find(topic: string, partition: number): P | undefined {
-    return this.#byTopic.get(topic)?.[partition];
+    return this.#byTopic.get(topic)?.partitions[partition];
   }
 
   set(topic: string, number: number, partition: P): void {
-    let partitions = this.#byTopic.get(topic);
-    if (partitions === undefined) {
-      partitions = [];
-      this.#byTopic.set(topic, partitions);
+    let ofTopic = this.#byTopic.get(topic);
+    if (ofTopic === undefined) {
+      ofTopic = { partitions: [], count: 0 };
+      this.#byTopic.set(topic, ofTopic);
     }
-    partitions[number] = partition;
+    if (ofTopic.partitions[number] === undefined) ofTopic.count += 1;
+    ofTopic.partitions[number] = partition;
   }
 
   remove(topic: string, number: number): void {
-    const partitions = this.#byTopic.get(topic);
-    if (partitions === undefined) return;
-    partitions[number] = undefined;
-    if (partitions.every((other) => other === undefined)) this.#byTopic.delete(topic);
+    const ofTopic = this.#byTopic.get(topic);
+    if (ofTopic?.partitions[number] === undefined) return;
+    ofTopic.partitions[number] = undefined;
+    ofTopic.count -= 1;
+    if (ofTopic.count === 0) this.#byTopic.delete(topic);
   }
 
   clear(): void {
@@ -27,10 +29,17 @@ export class HostedPartitions<P> {
   }
 
   *of(topic: string): Iterable<P> {
-    for (const partition of this.#byTopic.get(topic) ?? []) if (partition !== undefined) yield partition;
+    for (const partition of this.#byTopic.get(topic)?.partitions ?? []) if (partition !== undefined) yield partition;
   }
 
   *all(): Iterable<P> {
     for (const topic of this.#byTopic.keys()) yield* this.of(topic);
   }
+}
+
+interface OfTopic<P> {
+  /** By number; undefined: it has another role, or none. */
+  readonly partitions: (P | undefined)[];
+  /** That are there: all of a topic change their role in one stretch, and none of them looks through the others for that. */
+  count: number;
 }
