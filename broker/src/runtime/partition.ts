@@ -319,7 +319,9 @@ export class Partition implements LogEvents, AppendsOwner {
   }
 
   watchAsReplica(watcher: ReplicaWatcher): void {
-    this.#followersOf().add(watcher);
+    const followers = this.#followersOf();
+    followers.add(watcher);
+    this.#log.onFollowersAt(followers.leastSentTo);
   }
 
   unwatchAsReplica(watcher: ReplicaWatcher): void {

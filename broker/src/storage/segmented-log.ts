@@ -99,6 +99,8 @@ export class SegmentedLog implements PartitionLog {
   #lazyRoll: LogRoll | null = null;
   #lazyCuts: LogCuts | null = null;
   #lazyTrim: LogTrim | null = null;
+  /** As the writer was told, or will be when it is made. */
+  #followersAt: Offset | null = null;
 
   /** The files are closed and may be renamed. */
   #isReleased = false;
@@ -150,7 +152,10 @@ export class SegmentedLog implements PartitionLog {
   }
 
   get #writer(): LogWriter {
-    this.#lazyWriter ??= new LogWriter({ ...this.#parts, onWritten: (fault) => this.#onWritten(fault) });
+    if (this.#lazyWriter === null) {
+      this.#lazyWriter = new LogWriter({ ...this.#parts, onWritten: (fault) => this.#onWritten(fault) });
+      this.#lazyWriter.onFollowersAt(this.#followersAt);
+    }
     return this.#lazyWriter;
   }
 
@@ -530,6 +535,7 @@ export class SegmentedLog implements PartitionLog {
 
   /** A log that nothing was written to yet has nothing to keep, and goes without the means. */
   onFollowersAt(offset: Offset | null): void {
+    this.#followersAt = offset;
     this.#lazyWriter?.onFollowersAt(offset);
   }
 

@@ -4,8 +4,9 @@
  * really held; the log that was appended to least recently goes first, then the oldest batches of the one that grows. What
  * nobody appends to goes after a while, so that an idle broker holds nothing.
  *
- * Small batches are not kept: one read of many from the page cache costs less than sending them piece by piece. Nor is a
- * batch kept where it lies when that would hold more than twice its bytes; it is copied out.
+ * Small batches are not kept, but for one alone that followers have not been sent: one read of many from the page cache costs
+ * less than sending them piece by piece. Nor is a batch kept where it lies when that would hold more than twice its bytes; it is
+ * copied out.
  *
  * Where nothing is kept for readers, a log that is followed keeps what its followers were not sent yet (performance 4.7): they
  * come for it in a moment, so it stays where it lies and goes with the last of them.
@@ -128,11 +129,16 @@ export class LogTail {
   /** A batch was written. `memory` null: its bytes belong to somebody else from here on. */
   add(bytes: Buffer, baseOffset: Offset, nextOffset: Offset, memory: SharedMemory | null): void {
     if (this.#batches.at(-1)?.nextOffset !== baseOffset) this.clear();
-    if (memory === null || bytes.length < PIECE_BYTES_MIN) return this.clear();
+    if (memory === null || (bytes.length < PIECE_BYTES_MIN && !this.#keepsAlone)) return this.clear();
     const pinnedRatioMax = this.#cache.keepsForReaders ? PINNED_RATIO_MAX : Number.POSITIVE_INFINITY;
     const batch = keep(bytes, baseOffset, nextOffset, memory, pinnedRatioMax);
     this.#batches.push(batch);
     this.#cache.grew(this, batch.heldBytes);
+  }
+
+  /** Followers come for each batch, and as soon as it is written: one alone is sent as it lies, without a read. */
+  get #keepsAlone(): boolean {
+    return !this.#cache.keepsForReaders && this.#batches.length === this.#head;
   }
 
   /** Whole batches from the one that contains `offset` on, below `limit`, at most `maxBytes` but for the first; null: not here. */

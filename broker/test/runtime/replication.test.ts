@@ -605,7 +605,8 @@ describe("replication: settings and deletions", () => {
       .node(1)
       .led()
       .deleteRecordsBefore(asOffset(4), asMs(bench.world.nowMs + 1_000));
-    await bench.until("it holds in memory", () => log.logStartOffset === 4 && fault.firedCount > 0);
+    const isRaised = (nodeId: number): boolean => bench.node(nodeId).log().logStartOffset === 4;
+    await bench.until("it holds in memory", () => isRaised(2) && isRaised(3) && fault.firedCount > 0);
     bench.change({ leaderId: 2, isr: [2, 1] });
     await bench.drive(deleted.catch(() => undefined));
     await bench.world.runFor(5_000);

@@ -130,6 +130,18 @@ describe("TailCache that keeps nothing for readers", () => {
     expect([bench.freed, bench.cache.heldBytes]).to.deep.equal([4, 0]);
   });
 
+  it("holds a small batch that is alone, and of several none", () => {
+    const bench = new Bench(0);
+    const tail = new LogTail(bench.cache);
+    bench.add(tail, 0, { bytes: 100 });
+    expect(offsets(tail, 0)).to.deep.equal([0]);
+    tail.dropBelow(asOffset(1));
+    bench.add(tail, 1, { bytes: 100 });
+    expect(offsets(tail, 1)).to.deep.equal([1]);
+    bench.add(tail, 2, { bytes: 100 });
+    expect([offsets(tail, 1), bench.freed, bench.cache.heldBytes]).to.deep.equal([null, 3, 0]);
+  });
+
   it("holds no more for one that lags than for all", () => {
     const bench = new Bench(0);
     const tail = new LogTail(bench.cache);
@@ -182,7 +194,6 @@ describe("log: its cached tail", () => {
     const { log } = await machine.fresh(WIDE);
     const at = (offset: number): number | null =>
       log.readCached(asOffset(offset), 1e9, log.logEndOffset)?.nextOffset ?? null;
-    log.onFollowersAt(asOffset(0));
     appendShared(log);
     expect(at(0)).to.equal(null);
     log.onFollowersAt(asOffset(1));
@@ -194,6 +205,15 @@ describe("log: its cached tail", () => {
     log.onFollowersAt(null);
     appendShared(log);
     expect([at(2), at(3)]).to.deep.equal([null, null]);
+    await machine.letPass(1);
+  });
+
+  it("is there from the first batch of a log, where followers were there before it", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh(WIDE);
+    log.onFollowersAt(asOffset(0));
+    appendShared(log);
+    expect(log.readCached(asOffset(0), 1e9, log.logEndOffset)?.nextOffset).to.equal(1);
     await machine.letPass(1);
   });
 
