@@ -119,6 +119,12 @@ export class Leader {
     return { ok: true, term: this.#state.term, ticket: this.#reads.ask() };
   }
 
+  /** A voter that has just started asks whether it could win: it learns at once who leads, and not with the next heartbeat. */
+  greet(replica: ReplicaId): void {
+    const peer = this.#peers.get(replicaKey(replica));
+    if (peer !== undefined) this.#sendHeartbeat(peer);
+  }
+
   /** A replica outside the voters wants the log. */
   adopt(replica: ReplicaId): void {
     if (isSameReplica(replica, this.#state.replica)) return;
@@ -267,18 +273,20 @@ export class Leader {
   }
 
   #sendHeartbeats(): void {
+    this.#heartbeatCommitIndex = this.#state.log.commitIndex;
+    for (const peer of this.#peers.values()) this.#sendHeartbeat(peer);
+  }
+
+  #sendHeartbeat(peer: Progress): void {
     const { log, replica, term } = this.#state;
-    this.#heartbeatCommitIndex = log.commitIndex;
-    for (const peer of this.#peers.values()) {
-      this.#state.sendAsLeader({
-        kind: "heartbeatRequest",
-        from: replica,
-        to: peer.replica,
-        term,
-        commitIndex: Math.min(log.commitIndex, peer.matchIndex),
-        readRound: this.#reads.round,
-      });
-    }
+    this.#state.sendAsLeader({
+      kind: "heartbeatRequest",
+      from: replica,
+      to: peer.replica,
+      term,
+      commitIndex: Math.min(log.commitIndex, peer.matchIndex),
+      readRound: this.#reads.round,
+    });
   }
 
   #askToCampaign(to: ReplicaId): void {

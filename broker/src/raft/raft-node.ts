@@ -325,6 +325,7 @@ export class RaftNode {
     if (isLed && !request.isTransfer) {
       // It missed its removal, or is in a newer list: either way the log says so.
       if (!includesReplica(this.voters, request.from)) this.#bringUp(request.from);
+      else if (role instanceof Leader && request.isPreVote && request.term <= this.term + 1) role.greet(request.from);
       if (request.isPreVote || request.term <= this.term) this.#answerVote(request, false);
       return;
     }

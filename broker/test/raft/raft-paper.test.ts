@@ -229,6 +229,17 @@ describe("Raft, claim by claim", () => {
       expect(calm.soft(2).role).to.equal("follower");
     });
 
+    it("tells a voter that has started anew, and asks whether it could win, at once who leads", () => {
+      const group = led();
+      group.crash(3);
+      group.restart(3);
+      expect(group.soft(3).leader).to.equal(null);
+      group.host(3).run((node) => node.onLeaderGone(1));
+      group.tick(3);
+      group.deliver();
+      expect(group.soft(3)).to.deep.equal({ role: "follower", term: 1, leader: replica(1) });
+    });
+
     it("gives the candidate that has its vote the time of a campaign, told again that nobody leads or not", () => {
       const group = new Group(5);
       for (const nodeId of [2, 3, 4, 5]) group.holdDisk(nodeId);
