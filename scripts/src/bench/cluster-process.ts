@@ -118,11 +118,12 @@ export class ClusterProcess {
   }
 }
 
+/** A broker that still waits for others counts as ready where they may wait for it: here it is one that serves clients. */
 async function isReady(httpPort: number): Promise<boolean> {
   try {
-    const response = await fetch(`http://${HOST}:${httpPort}/readyz`);
-    await response.arrayBuffer();
-    return response.ok;
+    const response = await fetch(`http://${HOST}:${httpPort}/readyz?verbose`);
+    const { ready, waitingFor } = (await response.json()) as { ready: boolean; waitingFor: readonly string[] };
+    return ready && waitingFor.length === 0;
   } catch {
     return false;
   }

@@ -15,10 +15,10 @@ import { atMost, count, type CurveOptions } from "./law.ts";
 const NODES = [1, 2, 3] as const;
 const LAST = 3;
 /**
- * What memory and starts are compared with: brokers that have a partition, and have been asked about it, run the same code as those
- * with many. With none they lack two megabytes of it.
+ * What memory and starts are compared with: brokers that have gone through the same with fewer partitions. With none, or one, they lack
+ * two to four megabytes of compiled code that a thousand, and ten thousand, need once.
  */
-const BASE = 1;
+const BASE_MOST = 100;
 const TOPIC = "bench";
 const KIB = 1024;
 /** A thousand partitions are what the bounds are given for. */
@@ -40,10 +40,11 @@ interface Found {
 
 export async function* replicas(options: CurveOptions): AsyncGenerator<Row> {
   const points = options.points ?? (options.isTiny ? [20] : [BOUND_AT]);
-  const base = await atPoint(BASE, options);
+  const baseCount = Math.max(1, Math.min(BASE_MOST, Math.floor(Math.min(...points) / 10)));
+  const base = await atPoint(baseCount, options);
   // Of all three: who decides, and who leads, is another one in each cluster.
   const baseBytes = base.insides.reduce((sum, inside) => sum + grown(inside), 0) / base.insides.length;
-  yield figure("1 partition, RF 3: restart of one broker after a clean stop", "ms", base.restartsMs);
+  yield figure(`${count(baseCount)} partitions, RF 3: restart of one broker after a clean stop`, "ms", base.restartsMs);
   for (const n of points) {
     const found = await atPoint(n, options);
     const name = `${count(n)} partitions, RF 3`;
@@ -51,8 +52,8 @@ export async function* replicas(options: CurveOptions): AsyncGenerator<Row> {
       n === BOUND_AT ? atMost(row, unit, Math.max(...values), most) : figure(row, unit, values);
     yield figure(`${name}: created in one request, all in sync`, "ms", [found.createMs]);
     yield bound(`${name}: idle, share of a core of a broker`, "%", found.idlePercents, IDLE_MOST_PERCENT);
-    const kibEach = found.insides.map((inside) => (grown(inside) - baseBytes) / (n - BASE) / KIB);
-    yield bound(`${name}: memory of each on a broker`, "KiB", kibEach, MEMORY_MOST_KIB);
+    const kibEach = found.insides.map((inside) => (grown(inside) - baseBytes) / (n - baseCount) / KIB);
+    yield bound(`${name}: memory of each further one on a broker`, "KiB", kibEach, MEMORY_MOST_KIB);
     yield bound(`${name}: restart of one broker after a clean stop`, "ms", found.restartsMs, START_MOST_MS);
     yield figure(`${name}: start of all three after a clean stop`, "ms", [found.startMs]);
   }
