@@ -4,6 +4,7 @@
  *
  * Offsets, sizes and milliseconds are plain numbers; an offset is a safe integer (below 2^53).
  */
+import type { ShownEvent } from "@tidemark/proto";
 import type { Duration } from "./duration.ts";
 import type { BrokerError } from "./errors.ts";
 
@@ -581,66 +582,27 @@ export type ClusterEvent = {
   at: number | null;
 } & ClusterChange;
 
+export type {
+  ArrivalReason,
+  BrokerConcerned,
+  ClusterEventFields,
+  DepartureReason,
+  IsrChange,
+  LeaderChange,
+  LeaderChangeReason,
+  PartitionConcerned,
+  PartitionEventFields,
+  ReassignmentChange,
+  RegistrationReason,
+  ShownEvent,
+  TopicConcerned,
+} from "@tidemark/proto";
+
 /** A type that a newer broker tells of comes with an empty detail. */
 export type ClusterChange =
-  | { type: "controller-changed"; detail: { broker: number } }
-  /** A start of the broker's process. `unclean`: it did not stop in good order; `emptied`: its directory is another one. */
-  | { type: "broker-registered"; detail: { broker: number; reason: "new" | "clean" | "unclean" | "emptied" } }
-  /** It may lead and be in sync. */
-  | { type: "broker-up"; detail: { broker: number } }
-  /** Fenced. `silent`: it was not heard of for its session. */
-  | { type: "broker-down"; detail: { broker: number; reason: "silent" | "shutdown" | "directory-failed" } }
-  | { type: "broker-shutting-down" | "directory-failed" | "broker-unregistered"; detail: { broker: number } }
-  /** An operator takes it out of service; and back into it. */
-  | { type: "broker-draining" | "broker-undrained"; detail: { broker: number } }
-  /** No room but the reserve; and room again. */
-  | { type: "disk-full" | "disk-freed"; detail: { broker: number } }
-  | { type: "topic-created" | "partitions-added"; detail: { topic: string; partitions: number } }
-  | { type: "topic-deleted"; detail: { topic: string } }
-  /** `resource`: topic/NAME, broker/ID or cluster. Names of keys alone: values may be secrets. */
-  | { type: "config-changed"; detail: { resource: string; set: string[]; unset: string[] } }
-  | {
-      /** An unclean election: what the new leader lacks is lost. */
-      type: "leader-changed" | "unclean-election";
-      detail: TopicPartition & {
-        leader: number | null;
-        leaderBefore: number | null;
-        leaderEpoch: number;
-        reason: LeaderChangeReason;
-      };
-    }
-  /** The reason is that of the first replica that left, or came. */
-  | { type: "isr-shrunk"; detail: IsrChange & { reason: DepartureReason } }
-  | { type: "isr-expanded"; detail: IsrChange & { reason: "caught-up" | "elected" } }
-  | { type: "replica-damaged" | "replica-repaired"; detail: TopicPartition & { broker: number } }
-  /** `replicas`: the target; of a cancelled one what the partition is left with. */
-  | {
-      type: "reassignment-started" | "reassignment-done" | "reassignment-cancelled";
-      detail: TopicPartition & { replicas: number[]; adding: number[]; removing: number[] };
-    }
+  | ShownEvent
   /** Events of these offsets, both included, are not known any more where they were asked for. */
   | { type: "gap"; detail: { fromOffset: Offset; toOffset: Offset } };
-
-export type IsrChange = TopicPartition & { isr: number[]; isrBefore: number[] };
-
-/** Why a replica is not in sync, or leads, any more. */
-export type DepartureReason =
-  | "fenced"
-  | "shutting-down"
-  | "restarted"
-  | "directory-failed"
-  | "damaged"
-  | "full"
-  | "reassigned"
-  /** An operator takes its broker out of service. */
-  | "drained"
-  /** Too far behind its leader for replica.lag.time.max.ms. */
-  | "lagging"
-  /** Another one was chosen to lead, and counts from there on. */
-  | "longest-log"
-  | "unclean";
-
-export type LeaderChangeReason = DepartureReason | "returned" | "preferred" | "elected";
 
 /** One replica in a data directory. */
 export interface LogDir extends TopicPartition {

@@ -10,6 +10,7 @@
  */
 export * from "./admin-messages.ts";
 export { readInt16, readInt32, readInt64, readUint32, writeInt64 } from "./big-endian.ts";
+export type * from "./cluster-events.ts";
 export * from "./compression/index.ts";
 export { crc32c, crc32cJs, registerCrc32c } from "./crc32c.ts";
 export { GrpcStatus } from "./error-table.ts";

@@ -9,100 +9,20 @@
  *
  * Not here: keeping them (runtime/event-timeline).
  */
+import type {
+  ClusterEventFields,
+  DepartureReason,
+  EventOf,
+  LeaderChangeReason,
+  PartitionEventFields,
+  RegistrationReason,
+} from "@tidemark/proto";
 import type { BrokerImage, ClusterImage, MetadataDelta, PartitionImage, TopicImage } from "./image.ts";
 import { isReassigning, isSameList, targetOf } from "./partition-rules.ts";
 import type { LeaderChoice, MetadataRecord } from "./records.ts";
 
-/** Why a replica left an ISR, or a leader its partition. */
-export type DepartureReason =
-  /** The broker's session is over: it was not heard of. */
-  | "fenced"
-  | "shutting-down"
-  /** The broker has registered anew: what its former process promised counts no longer. */
-  | "restarted"
-  | "directory-failed"
-  | "damaged"
-  /** Its broker has no room but the reserve, and the others are enough. */
-  | "full"
-  | "reassigned"
-  /** An operator takes its broker out of service, and others may lead. */
-  | "drained"
-  /** The leader took it out: it was too far behind for `replica.lag.time.max.ms`. */
-  | "lagging"
-  /** Another one was chosen to lead, and counts from there on. */
-  | "longest-log"
-  | "unclean";
-
-export type ArrivalReason = "caught-up" | "elected";
-
-export type LeaderReason =
-  | DepartureReason
-  /** Nobody led, and somebody who may has come back. */
-  | "returned"
-  /** Leadership was given back to the first replica of the assignment. */
-  | "preferred"
-  | "elected";
-
-export type RegistrationReason = "new" | "clean" | "unclean" | "emptied";
-
-interface OfPartition {
-  readonly topic: string;
-  readonly partition: number;
-}
-
-interface LeaderChange extends OfPartition {
-  /** -1: nobody. */
-  readonly leaderId: number;
-  readonly leaderBefore: number;
-  readonly leaderEpoch: number;
-  readonly reason: LeaderReason;
-}
-
-export type PartitionEvent =
-  | ({ readonly type: "leader-changed" | "unclean-election" } & LeaderChange)
-  | ({
-      readonly type: "isr-shrunk" | "isr-expanded";
-      readonly isr: readonly number[];
-      readonly isrBefore: readonly number[];
-      /** Of the first member that left, or came. */
-      readonly reason: DepartureReason | ArrivalReason;
-    } & OfPartition)
-  | ({ readonly type: "replica-damaged" | "replica-repaired"; readonly brokerId: number } & OfPartition)
-  | ({
-      /** Done: the target alone is left. Cancelled: what was before is left. */
-      readonly type: "reassignment-started" | "reassignment-done" | "reassignment-cancelled";
-      /** The target; of a cancelled one what it is left with. */
-      readonly replicas: readonly number[];
-      readonly adding: readonly number[];
-      readonly removing: readonly number[];
-    } & OfPartition);
-
-export type ClusterEvent =
-  | PartitionEvent
-  | { readonly type: "controller-changed"; readonly brokerId: number }
-  | { readonly type: "broker-registered"; readonly brokerId: number; readonly reason: RegistrationReason }
-  /** Not fenced any more: it may lead and be in sync. */
-  | { readonly type: "broker-up"; readonly brokerId: number }
-  | {
-      readonly type: "broker-down";
-      readonly brokerId: number;
-      readonly reason: "silent" | "shutdown" | "directory-failed";
-    }
-  | { readonly type: "broker-shutting-down" | "directory-failed" | "broker-unregistered"; readonly brokerId: number }
-  /** An operator takes it out of service; and back into it. */
-  | { readonly type: "broker-draining" | "broker-undrained"; readonly brokerId: number }
-  /** No room but the reserve; and room again. */
-  | { readonly type: "disk-full" | "disk-freed"; readonly brokerId: number }
-  | { readonly type: "topic-created" | "partitions-added"; readonly topic: string; readonly partitions: number }
-  | { readonly type: "topic-deleted"; readonly topic: string }
-  | {
-      readonly type: "config-changed";
-      /** `topic/NAME`, `broker/ID`, `cluster`. */
-      readonly resource: string;
-      /** Names alone: values may be secrets. */
-      readonly set: readonly string[];
-      readonly unset: readonly string[];
-    };
+export type PartitionEvent = EventOf<PartitionEventFields>;
+export type ClusterEvent = EventOf<ClusterEventFields>;
 
 /** In the order: what became of the cluster and its brokers, then of topics, then of partitions. */
 export function clusterEvents(
@@ -251,9 +171,9 @@ function addEvents(events: ClusterEvent[], was: PartitionImage, now: PartitionIm
   const topic = around.topic.name;
   const { partition, leaderId, leaderEpoch, isr } = now;
   if (choice === "unclean" || leaderId !== was.leaderId) {
-    const type = choice === "unclean" ? "unclean-election" : "leader-changed";
-    const reason = choice === "unclean" ? "unclean" : whyLed(was, now, around);
-    events.push({ type, topic, partition, leaderId, leaderBefore: was.leaderId, leaderEpoch, reason });
+    const change = { topic, partition, leaderId, leaderBefore: was.leaderId, leaderEpoch };
+    if (choice === "unclean") events.push({ type: "unclean-election", ...change, reason: "unclean" });
+    else events.push({ type: "leader-changed", ...change, reason: whyLed(was, now, around) });
   }
   const reassignment = reassignmentOf(was, now);
   if (reassignment !== null) events.push({ ...reassignment, topic, partition });
@@ -300,7 +220,7 @@ function isSameMembers(left: readonly number[], right: readonly number[]): boole
   return left.length === right.length && left.every((id) => right.includes(id));
 }
 
-function whyLed(was: PartitionImage, now: PartitionImage, around: Around): LeaderReason {
+function whyLed(was: PartitionImage, now: PartitionImage, around: Around): LeaderChangeReason {
   if (now.leaderId < 0) return whyGone(was.leaderId, now, around);
   if (around.choice === "lastIsr") return "longest-log";
   if (around.choice === "inSync") return now.leaderId === now.replicas[0] ? "preferred" : "elected";

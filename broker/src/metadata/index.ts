@@ -23,14 +23,7 @@ export { applyEntry, Replay } from "./apply.ts";
 export type { MetadataSnapshot } from "./image-codec.ts";
 export { decodeImage, encodeImage } from "./image-codec.ts";
 export { diffImages } from "./diff-images.ts";
-export type {
-  ArrivalReason,
-  ClusterEvent,
-  DepartureReason,
-  LeaderReason,
-  PartitionEvent,
-  RegistrationReason,
-} from "./cluster-events.ts";
+export type { ClusterEvent, PartitionEvent } from "./cluster-events.ts";
 export { clusterEvents } from "./cluster-events.ts";
 export type { Decision } from "./decision.ts";
 export type { CreateTopicResult, CreateTopicSpec } from "./create-topics.ts";

@@ -140,7 +140,7 @@ function tellingOf(event: ClusterEvent): { readonly what: string; readonly text:
       const which = fromOffset === toOffset ? `offset ${fromOffset}` : `offsets ${fromOffset} to ${toOffset}`;
       return {
         what: "-",
-        text: `${which}: this broker does not know them (any more); -b names one that has run for longer`,
+        text: `${which}: no broker that answers knows them (any more)`,
       };
     }
     // Of a newer broker.

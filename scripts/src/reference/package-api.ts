@@ -1,9 +1,10 @@
 /**
  * What a package exports, from its compiled declarations: each name with its docstring and its declaration as the compiler
- * wrote it. Re-exports are followed within the package.
+ * wrote it. Re-exports are followed, within the package and to the other packages of the repository.
  */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parse } from "@babel/parser";
 import type { Comment, Statement } from "@babel/types";
 
@@ -79,7 +80,10 @@ function joinOverloads(entries: readonly ApiEntry[]): readonly ApiEntry[] {
   return [...byName.values()];
 }
 
-const targetOf = (path: string, source: string): string => join(dirname(path), source.replace(/\.(ts|js)$/, ".d.ts"));
+function targetOf(path: string, source: string): string {
+  const target = source.startsWith(".") ? join(dirname(path), source) : fileURLToPath(import.meta.resolve(source));
+  return target.replace(/\.(ts|js)$/, ".d.ts");
+}
 
 function nameOf(declaration: Statement): string | null {
   if (declaration.type === "VariableDeclaration") {
