@@ -10,10 +10,8 @@ import { hostname } from "node:os";
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
 import type { ConnectionLimitsOptions } from "./api/index.ts";
 import type { BrokerConfig, Listener } from "./config/index.ts";
-import { PeerDoor } from "./listeners/grpc/peer/index.ts";
 import type { ReplicaEndsAnswer, ReplicaEndsRequest } from "./metadata/index.ts";
-import { GrpcPeerTransport } from "./platform/grpc-peer/index.ts";
-import type { Logger, PeerAddress, PeerIdentity, PeerService } from "./ports/index.ts";
+import type { Entrance, Logger, PeerAddress, PeerIdentity, PeerService, PeerTransport } from "./ports/index.ts";
 import { includesReplica, type Message, type SoftState } from "./raft/index.ts";
 import {
   type Controller,
@@ -25,7 +23,6 @@ import {
   NotController,
   type RaftDriver,
   type ReplicaManager,
-  SlabPool,
 } from "./runtime/index.ts";
 import {
   askMembership,
@@ -43,6 +40,7 @@ import {
 import { Replication, type ReplicationHost } from "./runtime/replication.ts";
 import type { ClusterIdentity } from "./storage/index.ts";
 import type { BrokerWorld } from "./broker-world.ts";
+import { grpcPeers } from "./grpc-peers.ts";
 
 export interface BrokerClusterOptions {
   readonly config: BrokerConfig;
@@ -73,9 +71,8 @@ const HAND_OVER_MS = 1_000;
 export class BrokerCluster {
   readonly #options: BrokerClusterOptions;
   readonly #calls: PeerCalls;
-  readonly #transport: GrpcPeerTransport;
-  readonly #slabs = new SlabPool();
-  readonly #door: PeerDoor;
+  readonly #transport: PeerTransport;
+  readonly #door: Entrance;
   readonly #leaderWatch: LeaderWatch;
   /** Where nodes say that their doors are; for those that are neither listed nor registered. */
   readonly #heardAt = new Map<number, PeerAddress>();
@@ -94,20 +91,21 @@ export class BrokerCluster {
     this.#options = options;
     const { logger, world, config } = options;
     this.#calls = new PeerCalls(logger);
-    const identity = (): PeerIdentity => this.#identity();
-    this.#transport = new GrpcPeerTransport({ identity, slabs: this.#slabs, logger });
     const { host, port } = this.#listener;
-    this.#door = new PeerDoor(
-      { host, port, limits: options.limits, bound: options.bound },
-      {
-        service: this.#service(),
-        identity,
-        onHeard: (peer, door) => this.#onHeard(peer, door),
-        slabs: this.#slabs,
-        clock: world.clock,
-        logger,
-      },
-    );
+    const { limits, bound } = options;
+    const peers = (world.peers ?? grpcPeers)({
+      host,
+      port,
+      limits,
+      bound,
+      service: this.#service(),
+      identity: () => this.#identity(),
+      onHeard: (peer, door) => this.#onHeard(peer, door),
+      clock: world.clock,
+      logger,
+    });
+    this.#transport = peers.transport;
+    this.#door = peers.door;
     this.#leaderWatch = new LeaderWatch({
       transport: this.#transport,
       timers: world.timers,
@@ -146,7 +144,7 @@ export class BrokerCluster {
     return this.#door.address;
   }
 
-  get door(): PeerDoor {
+  get door(): Entrance {
     return this.#door;
   }
 

@@ -6,13 +6,13 @@
  */
 import type { BrokerContext, ClientContext, ConnectionLimitsOptions, Endpoint } from "./api/index.ts";
 import type { BrokerConfig, Listener, LiveConfig } from "./config/index.ts";
-import { BusyAddressError, GrpcDoor } from "./listeners/grpc/index.ts";
+import { BusyAddressError } from "./listeners/grpc/index.ts";
 import { openHttpDoor } from "./listeners/http/index.ts";
 import type { BrokerView, HttpDoor } from "./listeners/http/index.ts";
 import type { ClusterImage } from "./metadata/index.ts";
-import type { Logger } from "./ports/index.ts";
+import type { ClientEntrance, CountedDoor, Logger } from "./ports/index.ts";
 import type { BrokerCluster } from "./broker-cluster.ts";
-import type { CountedDoor } from "./broker-metrics.ts";
+import type { BrokerWorld } from "./broker-world.ts";
 import { endpointOfOther } from "./endpoints.ts";
 import { BrokerStartError, codeOf } from "./start-error.ts";
 
@@ -23,6 +23,7 @@ export interface BrokerDoorsOptions {
   readonly config: BrokerConfig;
   readonly liveConfig: LiveConfig;
   readonly logger: Logger;
+  readonly world: Pick<BrokerWorld, "clientDoor">;
   /** How many connections each kind of door may have, of the process's descriptors. */
   readonly descriptors: { readonly grpc: number; readonly http: number };
 }
@@ -31,27 +32,29 @@ export class BrokerDoors {
   readonly #config: BrokerConfig;
   readonly #liveConfig: LiveConfig;
   readonly #logger: Logger;
+  readonly #world: BrokerDoorsOptions["world"];
   readonly #descriptors: BrokerDoorsOptions["descriptors"];
-  #grpc: GrpcDoor | null = null;
+  #grpc: ClientEntrance | null = null;
   #http: HttpDoor | null = null;
   #peers: PeerDoorView | null = null;
 
-  constructor({ config, liveConfig, logger, descriptors }: BrokerDoorsOptions) {
+  constructor({ config, liveConfig, logger, world, descriptors }: BrokerDoorsOptions) {
     this.#config = config;
     this.#liveConfig = liveConfig;
     this.#logger = logger;
+    this.#world = world;
     this.#descriptors = descriptors;
   }
 
   // ---- opening ----
 
   /** Binds the address; clients are served from the door's own `open` on. Rejects with BusyAddressError. */
-  async listenGrpc(context: BrokerContext): Promise<GrpcDoor> {
+  async listenGrpc(context: BrokerContext): Promise<ClientEntrance> {
     const listener = this.#listener("GRPC");
     if (listener === undefined) throw new BrokerStartError("INVALID_CONFIG", "listeners names no GRPC door", undefined);
     const { host, port } = listener;
     const limits = (): ConnectionLimitsOptions => this.#limits(this.#descriptors.grpc);
-    const grpc = new GrpcDoor({ host, port, limits }, { ...context, logger: this.#logger.child("grpc") });
+    const grpc = this.#world.clientDoor({ host, port, limits }, { ...context, logger: this.#logger.child("grpc") });
     await grpc.listen();
     this.#grpc = grpc;
     return grpc;

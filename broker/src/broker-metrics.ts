@@ -3,18 +3,8 @@ import { type ClusterImage, emptyImage, replicationFactorOf } from "./metadata/i
 import { nodeMetricsText, processNumbers } from "./platform/index.ts";
 import { Metrics } from "./platform/metrics/render.ts";
 import type { BrokerInfo, ClusterNumbers, PartitionNumbers, RaftNumbers, TopicNumbers } from "./platform/index.ts";
-import type { Refusal } from "./ports/index.ts";
+import type { CountedDoor, Refusal } from "./ports/index.ts";
 import type { BrokerCounters, Controller, ReplicaManager, RequestBudget, RequestLog } from "./runtime/index.ts";
-
-/** A door as its metrics see it. */
-export interface CountedDoor {
-  readonly connectionsCount: number;
-  /** Since the start. */
-  readonly delayedConnectionsCount: number;
-  readonly refusals: Iterable<Refusal>;
-  /** Bytes of messages that are not whole. */
-  readonly unfinishedBytes: number;
-}
 
 export interface BrokerMetricsParts {
   readonly version: string;

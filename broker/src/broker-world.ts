@@ -1,7 +1,15 @@
-/** The world that a broker runs in: disk, lock, store, time and chance, real ones or in memory, and what tests put in their place. */
+/**
+ * The world that a broker runs in: disk, lock, store, time, chance, and the doors by which others come. Real ones or in memory, and
+ * what tests and the simulation put in their place. A broker has no other way out.
+ */
+import type { Server } from "node:net";
+import type { BrokerContext, ConnectionLimitsOptions } from "./api/index.ts";
+import { GrpcDoor } from "./listeners/grpc/index.ts";
 import {
+  descriptorsMax,
   FileDirectoryLocks,
   FileDisk,
+  holdProcess,
   LevelStore,
   MemoryDirectoryLocks,
   MemoryDisk,
@@ -9,8 +17,48 @@ import {
   randomBytes,
   SystemClock,
   SystemTimers,
+  watchEventLoop,
 } from "./platform/index.ts";
-import type { Clock, DirectoryLocks, Disk, KeyValueStore, RandomBytes, Timers } from "./ports/index.ts";
+import type {
+  ClientEntrance,
+  Clock,
+  DirectoryLocks,
+  Disk,
+  Entrance,
+  KeyValueStore,
+  Logger,
+  PeerIdentity,
+  PeerService,
+  PeerTransport,
+  RandomBytes,
+  Timers,
+} from "./ports/index.ts";
+
+export interface DoorOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Asked for each connection. */
+  readonly limits: () => ConnectionLimitsOptions;
+}
+
+export interface PeersOptions extends DoorOptions {
+  /** Listens already where the door is to stand. */
+  readonly bound: Server | undefined;
+  readonly service: PeerService;
+  /** Who this node is, by now. */
+  readonly identity: () => PeerIdentity;
+  /** A broker has named itself, and may be dialled. `door`: where its own stands; null: it does not say. */
+  readonly onHeard: (peer: PeerIdentity, door: { readonly host: string; readonly port: number } | null) => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A node among others: its way to them, and the door by which they come. */
+export interface Peers {
+  readonly transport: PeerTransport;
+  readonly door: Entrance;
+}
 
 export interface BrokerWorld {
   readonly disk: Disk;
@@ -19,6 +67,15 @@ export interface BrokerWorld {
   readonly timers: Timers;
   readonly random: RandomBytes;
   openStore(path: string, options: { readonly createIfMissing: boolean }): Promise<KeyValueStore>;
+  clientDoor(options: DoorOptions, context: BrokerContext): ClientEntrance;
+  /** Null: gRPC, which is loaded by who has peers. */
+  readonly peers: ((options: PeersOptions) => Peers) | null;
+  /** Descriptors that the process may have. */
+  descriptorsMax(): number;
+  /** Tells of stalls of the event loop until the returned function is called. */
+  watchEventLoop(logger: Logger, warnMs: number): () => void;
+  /** The process does not end by itself until the returned function is called; `onLate` is called every `lateMs` until then. */
+  hold(lateMs: number, onLate: () => void): () => void;
 }
 
 /** On files, or in memory; `parts` that are given stand in the place of those. */
@@ -34,6 +91,11 @@ function fileWorld(): BrokerWorld {
     timers: new SystemTimers(),
     random: randomBytes,
     openStore: (path, options) => LevelStore.open(path, options),
+    clientDoor: (options, context) => new GrpcDoor(options, context),
+    peers: null,
+    descriptorsMax,
+    watchEventLoop,
+    hold: holdProcess,
   };
 }
 

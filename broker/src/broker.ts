@@ -21,12 +21,10 @@ import type { BrokerView, HealthCheck } from "./listeners/http/index.ts";
 import type { ClusterImage } from "./metadata/index.ts";
 import {
   createLogger,
-  descriptorsMax,
   LogLevels,
   registerNativeCodecs,
   registerNativeCrc32c,
   shareDescriptors,
-  watchEventLoop,
 } from "./platform/index.ts";
 import type { Metrics } from "./platform/metrics/render.ts";
 import { DiskFault } from "./ports/index.ts";
@@ -47,7 +45,7 @@ import {
 import { claimDirectory, openLogDirectory } from "./storage/index.ts";
 import type { ClusterIdentity, OpenProgress, OpenReport } from "./storage/index.ts";
 import type { BrokerCluster } from "./broker-cluster.ts";
-import { Closers, holdProcess } from "./broker-closers.ts";
+import { Closers, holdWhile } from "./broker-closers.ts";
 import { BrokerDoors } from "./broker-doors.ts";
 import { healthChecks } from "./broker-health.ts";
 import { BrokerJoin, type OpenedReplicas } from "./broker-join.ts";
@@ -114,7 +112,7 @@ export class Broker {
   readonly #world: BrokerWorld;
   readonly #path: string;
   readonly #counters = new BrokerCounters();
-  readonly #descriptors = shareDescriptors(descriptorsMax());
+  readonly #descriptors: ReturnType<typeof shareDescriptors>;
   readonly #doors: BrokerDoors;
   readonly #requests: RequestLog;
   readonly #budget: RequestBudget;
@@ -149,7 +147,6 @@ export class Broker {
     this.#config = config;
     this.logLevels = new LogLevels(config.logLevel, config.logLevels);
     this.#logger = options.logger ?? createLogger({ level: this.logLevels, nodeId: config.nodeId });
-    this.#closers = new Closers(this.#logger);
     this.#requests = new RequestLog({ logger: this.#logger.child("requests"), slowMs: config.slowRequestMs });
     this.#budget = new RequestBudget({ maxBytes: config.queuedMaxRequestBytes, maxRequests: config.queuedMaxRequests });
     this.#liveConfig = new LiveConfig(config);
@@ -160,10 +157,13 @@ export class Broker {
     const isMemory = options.memory === true;
     this.#path = isMemory ? MEMORY_PATH : config.dataDirectory;
     this.#world = createWorld(isMemory, options.world);
+    this.#closers = new Closers(this.#logger, this.#world);
+    this.#descriptors = shareDescriptors(this.#world.descriptorsMax());
     this.#doors = new BrokerDoors({
       config,
       liveConfig: this.#liveConfig,
       logger: this.#logger,
+      world: this.#world,
       descriptors: this.#descriptors,
     });
   }
@@ -240,7 +240,7 @@ export class Broker {
   async #startOnce(): Promise<void> {
     this.#stage = "starting";
     try {
-      await holdProcess(this.#open());
+      await holdWhile(this.#world, this.#open());
     } catch (cause: unknown) {
       this.#stage = "failed";
       await this.#closeAll();
@@ -285,7 +285,7 @@ export class Broker {
     });
     this.#identity = identity;
     this.#closers.add("lock", () => lock.release());
-    const unwatch = watchEventLoop(this.#logger.child("process"), this.#config.eventLoopWarnMs);
+    const unwatch = this.#world.watchEventLoop(this.#logger.child("process"), this.#config.eventLoopWarnMs);
     this.#closers.add("event loop watch", async () => unwatch());
     const http = await this.#doors.openHttp(this.#view());
     if (http !== null) this.#closers.add("http", () => http.close());
@@ -588,8 +588,12 @@ export class Broker {
     this.#logger.error("the broker has failed", { code, reason: message, err: cause });
     const told = { code, message, exitCode: code === "BROKER_SUPERSEDED" ? CONFLICT_EXIT : DISK_FAULT_EXIT, cause };
     this.#fault = told;
-    // A start tells by its rejection.
-    if (isStarting) return;
+    // A start tells by its rejection, also one that waits: what it waits for does not come any more.
+    if (isStarting) {
+      this.#cluster?.giveUp();
+      this.#giveUpJoining();
+      return;
+    }
     // After the stretch that noticed: whoever waits in it is answered first.
     this.#world.timers.endOfTurn(() => {
       if (this.#options.onFatal === undefined) void this.stop().catch(() => undefined);

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { expect } from "chai";
 import { Closers } from "../src/broker-closers.ts";
+import { holdProcess } from "../src/platform/index.ts";
 import type { Logger } from "../src/ports/index.ts";
 
 interface Line {
@@ -17,8 +18,9 @@ function noting(lines: Line[]): Logger {
 
 const SCRIPT = `
   import { Closers } from ${JSON.stringify(new URL("../src/broker-closers.js", import.meta.url).href)};
+  import { holdProcess } from ${JSON.stringify(new URL("../src/platform/hold-process.js", import.meta.url).href)};
   const quiet = { warn() {}, error() {} };
-  const closers = new Closers(quiet);
+  const closers = new Closers(quiet, { hold: holdProcess });
   closers.add("first", async () => console.log("closed"));
   closers.add("slow", () => new Promise((resolve) => setTimeout(resolve, 50).unref()));
   void closers.closeAll();
@@ -27,7 +29,7 @@ const SCRIPT = `
 describe("Closers", () => {
   it("close the last part first, each of them, and tell the first that fails", async () => {
     const lines: Line[] = [];
-    const closers = new Closers(noting(lines));
+    const closers = new Closers(noting(lines), { hold: holdProcess });
     const closed: string[] = [];
     const failures: Record<string, Error> = { b: new Error("b is stuck"), c: new Error("c is stuck") };
     for (const part of ["a", "b", "c", "d"])

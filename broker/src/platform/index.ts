@@ -8,6 +8,7 @@
  * decisions. What a fault means is decided by whoever holds the port.
  */
 export { SystemClock, SystemTimers } from "./clock.ts";
+export { holdProcess } from "./hold-process.ts";
 export { descriptorsMax, openFilesLimit, shareDescriptors } from "./descriptors.ts";
 export { FileDirectoryLocks, LOCK_FILE, MemoryDirectoryLocks } from "./directory-lock.ts";
 export { FileDisk } from "./file-disk.ts";

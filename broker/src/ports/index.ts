@@ -26,5 +26,6 @@ export type {
   PeerStreamHandlers,
   PeerTransport,
 } from "./peer-transport.ts";
-export type { MetricsScope, Refusal } from "./metrics.ts";
+export type { ClientEntrance, Entrance } from "./entrance.ts";
+export type { CountedDoor, MetricsScope, Refusal } from "./metrics.ts";
 export type { RandomBytes } from "./random.ts";

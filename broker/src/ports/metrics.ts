@@ -12,3 +12,13 @@ export interface Refusal {
   readonly reason: string;
   readonly count: number;
 }
+
+/** A door as its metrics see it. */
+export interface CountedDoor {
+  readonly connectionsCount: number;
+  /** Since the start. */
+  readonly delayedConnectionsCount: number;
+  readonly refusals: Iterable<Refusal>;
+  /** Bytes of messages that are not whole. */
+  readonly unfinishedBytes: number;
+}

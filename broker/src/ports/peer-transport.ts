@@ -92,6 +92,12 @@ export interface PeerTransport {
    * reset, silence or a connection prove nothing: false.
    */
   isRefused(to: PeerAddress): Promise<boolean>;
+  /** The node has made itself heard: what waits to dial it does so now. */
+  onPeerHeard(nodeId: number): void;
+  /** Peers that do not answer, or refuse this node, and what was heard of them last. */
+  awayPeers(): { readonly to: PeerAddress; readonly error: PeerError }[];
+  /** This broker stops, and so may the others: what becomes of them is not told any more. */
+  leave(): void;
   /** Ends everything: calls reject, streams close, nothing is dialled any more. */
   close(): Promise<void>;
 }

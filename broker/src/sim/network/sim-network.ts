@@ -35,6 +35,8 @@ export interface SimNode {
   readonly address: PeerAddress;
   readonly service: PeerService;
   identity(): PeerIdentity;
+  /** Somebody has dialled it, and is no stranger. */
+  onHeard?(peer: PeerIdentity, door: PeerIdentity["door"] | null): void;
 }
 
 /** As long as the real transport takes to find out that nobody answers. */

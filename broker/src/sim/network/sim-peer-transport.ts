@@ -29,6 +29,10 @@ interface ControlLink {
   readonly calls: Set<(error: PeerError) => void>;
   connection: SimConnection | null;
   isDialling: boolean;
+  /** Ends the rest before the next dial; null: there is none. */
+  hurry: (() => void) | null;
+  /** Why the last dial failed; null: it did not. */
+  trouble: PeerError | null;
 }
 
 export class SimPeerTransport implements PeerTransport {
@@ -132,6 +136,18 @@ export class SimPeerTransport implements PeerTransport {
     });
   }
 
+  onPeerHeard(nodeId: number): void {
+    this.#control.get(nodeId)?.hurry?.();
+  }
+
+  awayPeers(): { readonly to: PeerAddress; readonly error: PeerError }[] {
+    return [...this.#control.values()].flatMap(({ to, trouble }) => (trouble === null ? [] : [{ to, error: trouble }]));
+  }
+
+  leave(): void {
+    // Nothing is told here.
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -159,6 +175,8 @@ export class SimPeerTransport implements PeerTransport {
         calls: new Set(),
         connection: null,
         isDialling: false,
+        hurry: null,
+        trouble: null,
       };
       this.#control.set(to.nodeId, link);
     }
@@ -183,10 +201,12 @@ export class SimPeerTransport implements PeerTransport {
       const waiting = link.waiting.splice(0);
       if (!(outcome instanceof PeerError)) {
         link.connection = outcome;
+        link.trouble = null;
         link.backOff.reset();
         for (const then of waiting) then(outcome);
         return;
       }
+      link.trouble = outcome;
       for (const then of waiting) then(outcome);
       this.#afterLoss(link, link.backOff.onFailure(this.#network.chance()));
     });
@@ -196,11 +216,17 @@ export class SimPeerTransport implements PeerTransport {
     if (this.#isClosed) return;
     // Until the rest is over it counts as dialling: who comes meanwhile waits for the next attempt.
     link.isDialling = true;
-    this.#node.process.after(restMs, () => {
+    const goOn = (): void => {
       link.isDialling = false;
+      link.hurry = null;
       if (this.#isClosed || this.#control.get(link.to.nodeId) !== link) return;
       if (link.waiting.length > 0 || link.watchers.size > 0) this.#connect(link);
-    });
+    };
+    const timer = this.#node.process.after(restMs, goOn);
+    link.hurry = () => {
+      timer.cancel();
+      goOn();
+    };
     for (const watcher of link.watchers) watcher();
   }
 
@@ -241,6 +267,8 @@ export class SimPeerTransport implements PeerTransport {
       if (dialled === undefined) return then(new PeerError("unreachable", `node ${to.nodeId}: ECONNREFUSED`));
       const refusal = this.#refusalBy(dialled, to);
       if (refusal !== null) return then(refusal);
+      const ours = this.#node.identity();
+      dialled.onHeard?.(ours, ours.door ?? null);
       then(new SimConnection(this.#network, { dialler: this.#node, dialled }, onClosed));
     });
   }
