@@ -4,7 +4,7 @@
  *
  * Inputs: a seed, options drawn from it. Outputs: verdicts, traces, counters. Invariants: one seed gives one run; no clock,
  * chance or thread of the real world is used (but one `setImmediate` per event, to let promise reactions finish).
- * Not here: the cluster workload; it comes with the rooms it exercises.
+ * Not here: brokers and clients as they ship; whoever runs a cluster hands them in.
  */
 export { SimDisk } from "./sim-disk.ts";
 export type { SimDiskOptions } from "./sim-disk.ts";
@@ -18,6 +18,8 @@ export type { DirectoryMode } from "./sim-tree.ts";
 export { SimProcess, SimWorld } from "./sim-world.ts";
 export { SimulatedCrash } from "./simulated-crash.ts";
 export { Trace } from "./trace.ts";
+export { runCluster } from "./cluster/index.ts";
+export type * from "./cluster/index.ts";
 export { checkHistory, History } from "./history/index.ts";
 export type { Anomaly, ReaderCall, SendHandle, SendOutcome, Verdict } from "./history/index.ts";
 export { MUTATIONS, runLogCrash } from "./log-crash/index.ts";

@@ -33,10 +33,17 @@ export function verdictOf<Options>(seed: number, run: SeedRun<Options>): SeedRes
   try {
     run.run();
   } catch (error: unknown) {
-    const { name, message, stack = "" } = error instanceof Error ? error : new Error(String(error));
-    const kind = name === "AssertionError" ? "assertion" : "error";
-    const invariant = error instanceof InvariantViolation ? error.invariant : kind;
-    failure = { invariant, message, stack, options: run.options, lastEvents: run.trace.lastLines() };
+    failure = failureOf(error, run);
   }
   return { seed, failure, events: run.trace.count, traceHash: run.trace.hash, counts: run.checks.counts };
+}
+
+export function failureOf<Options>(
+  error: unknown,
+  { options, trace }: { readonly options: Options; readonly trace: Trace },
+): SeedFailure<Options> {
+  const { name, message, stack = "" } = error instanceof Error ? error : new Error(String(error));
+  const kind = name === "AssertionError" ? "assertion" : "error";
+  const invariant = error instanceof InvariantViolation ? error.invariant : kind;
+  return { invariant, message, stack, options, lastEvents: trace.lastLines() };
 }

@@ -26,6 +26,7 @@ export class SimWorld {
   #nowMs = 0;
   #sequence = 0;
   #isTakingInput = false;
+  #stepsCount = 0;
 
   constructor(random: SeededRandom) {
     this.#ties = random.fork("event ties");
@@ -40,12 +41,22 @@ export class SimWorld {
     return this.#events.size;
   }
 
+  /** Events that have run. */
+  get stepsCount(): number {
+    return this.#stepsCount;
+  }
+
   startProcess(): SimProcess {
     return new SimProcess(this);
   }
 
   note(what: string, subject = "", first = 0, second = 0): void {
     this.trace.note(this.#nowMs, what, subject, first, second);
+  }
+
+  /** The same, for what a reader of a failure report wants to know first. */
+  tell(what: string, subject = "", first = 0, second = 0): void {
+    this.trace.tell(this.#nowMs, what, subject, first, second);
   }
 
   /** A call that blocks the loop: time passes, and nothing else happens. */
@@ -74,6 +85,7 @@ export class SimWorld {
       if (!next.isDue()) continue;
       // What was due while the loop was blocked runs late.
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      this.#stepsCount += 1;
       this.#isTakingInput = true;
       this.#run(next.task);
       await promisesSettled();
@@ -119,6 +131,14 @@ export class SimWorld {
 export class SimProcess implements Clock, Timers {
   readonly world: SimWorld;
   #isAlive = true;
+  /** Its clocks run so much faster than the world's. */
+  #rate = 1;
+  /** The monotonic clock showed `#shownMs` at `#shownAtMs` of the world. */
+  #shownMs = 0;
+  #shownAtMs = 0;
+  #wallOffsetMs = 0;
+  /** What came due while it stood still; null: it runs. */
+  #held: (() => void)[] | null = null;
 
   constructor(world: SimWorld) {
     this.world = world;
@@ -128,21 +148,59 @@ export class SimProcess implements Clock, Timers {
     return this.#isAlive;
   }
 
-  kill(): void {
-    this.#isAlive = false;
+  get isPaused(): boolean {
+    return this.#held !== null;
   }
 
+  kill(): void {
+    this.#isAlive = false;
+    this.#held = null;
+  }
+
+  // ---- faults ----
+
+  /** It stands still: what comes due waits. Time goes on for everybody. */
+  pause(): void {
+    this.#held ??= [];
+  }
+
+  /** What waited runs, in the order in which it came due. */
+  resume(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    // Not at the same time: events of one time have no order.
+    for (const [slot, task] of held.entries())
+      this.world.schedule(slot * 1e-6, this.#guarded(task), () => this.#isAlive);
+  }
+
+  /** Both clocks run `rate` times as fast as the world's from now on; timers that are set already keep their time. */
+  drift(rate: number): void {
+    this.#shownMs = this.monotonicNow();
+    this.#shownAtMs = this.world.nowMs;
+    this.#rate = rate;
+  }
+
+  /** The wall clock is set: forward, or back. */
+  jump(byMs: number): void {
+    this.#wallOffsetMs += byMs;
+  }
+
+  // ---- Clock and Timers ----
+
   wallNow(): Ms {
-    return asMs(Math.floor(WALL_START_MS + this.world.nowMs));
+    return asMs(Math.floor(WALL_START_MS + this.#wallOffsetMs + this.monotonicNow()));
   }
 
   monotonicNow(): Ms {
-    return asMs(this.world.nowMs);
+    return asMs(this.#shownMs + (this.world.nowMs - this.#shownAtMs) * this.#rate);
   }
 
   after(delayMs: number, task: () => void): TimerHandle {
     let isWanted = true;
-    this.world.schedule(delayMs, task, () => this.#isAlive && isWanted);
+    const run = (): void => {
+      if (isWanted) task();
+    };
+    this.world.schedule(delayMs / this.#rate, this.#guarded(run), () => this.#isAlive && isWanted);
     return {
       cancel: () => {
         isWanted = false;
@@ -151,8 +209,9 @@ export class SimProcess implements Clock, Timers {
   }
 
   endOfTurn(task: () => void): void {
+    const run = this.#guarded(task);
     this.world.endOfTurn(() => {
-      if (this.#isAlive) task();
+      if (this.#isAlive) run();
     });
   }
 
@@ -165,6 +224,14 @@ export class SimProcess implements Clock, Timers {
     return new Promise((resolve) => {
       this.after(delayMs, resolve);
     });
+  }
+
+  /** `task`, which waits while the process stands still. */
+  #guarded(task: () => void): () => void {
+    return () => {
+      if (this.#held === null) task();
+      else this.#held.push(task);
+    };
   }
 }
 

@@ -3,6 +3,7 @@
  * words, for the report of a failure.
  */
 const REMEMBERED_EVENTS = 50;
+const REMEMBERED_TALE = 120;
 
 interface TracedEvent {
   readonly atMs: number;
@@ -14,6 +15,7 @@ interface TracedEvent {
 
 export class Trace {
   readonly #last: TracedEvent[] = [];
+  readonly #tale: { readonly number: number; readonly event: TracedEvent }[] = [];
   #count = 0;
   #low = 0x811c9dc5;
   #high = 0x01000193;
@@ -39,18 +41,35 @@ export class Trace {
     this.#count += 1;
   }
 
+  /** As `note`; it is remembered for longer. */
+  tell(atMs: number, what: string, subject: string, first: number, second: number): void {
+    this.note(atMs, what, subject, first, second);
+    this.#tale.push({ number: this.#count - 1, event: { atMs, what, subject, first, second } });
+    if (this.#tale.length > REMEMBERED_TALE) this.#tale.shift();
+  }
+
+  /** Takes part in the hash, and is not remembered. */
+  fold(atMs: number, first: number): void {
+    this.#fold(Math.floor(atMs * 1000));
+    this.#fold(first);
+  }
+
   /** The last events, oldest first, one line each. */
   lastLines(): string[] {
     const from = Math.max(0, this.#count - REMEMBERED_EVENTS);
     const lines: string[] = [];
     for (let number = from; number < this.#count; number++) {
       const event = this.#last[number % REMEMBERED_EVENTS];
-      if (event === undefined) continue;
-      lines.push(
-        `#${number} ${event.atMs.toFixed(3)} ms ${event.what} ${event.subject} ${event.first} ${event.second}`,
-      );
+      if (event !== undefined) lines.push(lineOf(number, event));
     }
     return lines;
+  }
+
+  /** The last of what was told, and all of the last events among and behind them. */
+  tellLines(): string[] {
+    const from = Math.max(0, this.#count - REMEMBERED_EVENTS);
+    const tale = this.#tale.filter(({ number }) => number < from).map(({ number, event }) => lineOf(number, event));
+    return [...tale, ...this.lastLines()];
   }
 
   #foldText(text: string): void {
@@ -65,6 +84,10 @@ export class Trace {
     this.#high = Math.imul(this.#high ^ Math.floor(value / 2 ** 32) ^ (this.#low >>> 7), 0x85ebca6b);
     this.#high ^= this.#high >>> 13;
   }
+}
+
+function lineOf(number: number, { atMs, what, subject, first, second }: TracedEvent): string {
+  return `#${number} ${atMs.toFixed(3)} ms ${what} ${subject} ${first} ${second}`;
 }
 
 function hex(value: number): string {

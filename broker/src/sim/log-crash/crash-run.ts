@@ -10,7 +10,7 @@ import type { OpenLogDirectory } from "../../storage/index.ts";
 import { SimDisk } from "../sim-disk.ts";
 import { SimWorld } from "../sim-world.ts";
 import { LIFE_END, Life } from "./life.ts";
-import { guardRejections } from "./rejection-guard.ts";
+import { guardRejections } from "../rejection-guard.ts";
 import type { Mutation } from "./mutations.ts";
 import { drawOptions } from "./run-options.ts";
 import type { CrashRunOptions } from "./run-options.ts";

@@ -5,7 +5,7 @@
  * While a run is on, it is the one listener of the process: a test runner's own would report what is no failure.
  */
 import process from "node:process";
-import { SimulatedCrash } from "../simulated-crash.ts";
+import { SimulatedCrash } from "./simulated-crash.ts";
 
 /** Returns the function that ends the guard. */
 export function guardRejections(onUnhandled: (error: unknown) => void): () => void {

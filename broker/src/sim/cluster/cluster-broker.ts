@@ -1,0 +1,328 @@
+/**
+ * One broker of a simulated cluster over all its lives: its disk, which stays; and for each life a process, a mount, a place in the
+ * network, and the shipping broker made for it.
+ */
+import type { SeededRandom } from "../../base/index.ts";
+import type { BrokerContext } from "../../api/index.ts";
+import type { DirectoryLocks, Entrance, LogFields, Logger, PeerAddress } from "../../ports/index.ts";
+import type { SimNetwork } from "../network/index.ts";
+import { SimDisk } from "../sim-disk.ts";
+import { SimStore } from "../sim-store.ts";
+import type { DirectoryMode } from "../sim-tree.ts";
+import type { SimProcess, SimWorld } from "../sim-world.ts";
+import { SimulatedCrash } from "../simulated-crash.ts";
+import type { MakeNode, Node, NodePeersOptions, NodeWorld } from "./node.ts";
+import { SimDoor } from "./sim-door.ts";
+
+/** Of every broker, on its own disk. */
+export const DATA = "/data";
+/** Like a usual limit; it decides how many files of the log stay open. */
+const DESCRIPTORS_MAX = 4_096;
+
+export interface ClusterBrokerParts {
+  readonly world: SimWorld;
+  readonly network: SimNetwork;
+  readonly random: SeededRandom;
+  readonly makeNode: MakeNode;
+  readonly keys: Readonly<Record<string, string>>;
+  readonly directoryMode: DirectoryMode;
+  /** What no simulated fault explains: the run fails. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export type BrokerState = "down" | "starting" | "ready" | "stopping";
+
+interface Life {
+  readonly number: number;
+  readonly process: SimProcess;
+  readonly node: Node;
+  door: SimDoor | null;
+  state: BrokerState;
+  /** Why it went by itself. */
+  fatal: string | null;
+}
+
+export class ClusterBroker {
+  readonly address: PeerAddress;
+  readonly #parts: ClusterBrokerParts;
+  readonly #random: SeededRandom;
+  #disk: SimDisk;
+  #life: Life | null = null;
+  #livesCount = 0;
+  #disksCount = 0;
+
+  constructor(address: PeerAddress, parts: ClusterBrokerParts) {
+    this.address = address;
+    this.#parts = parts;
+    this.#random = parts.random.fork(`broker ${address.nodeId}`);
+    this.#disk = this.#newDisk();
+  }
+
+  get nodeId(): number {
+    return this.address.nodeId;
+  }
+
+  get name(): string {
+    return `broker ${this.nodeId}`;
+  }
+
+  /** Its process runs, and has not crashed by itself. */
+  get isUp(): boolean {
+    return this.#life?.process.isAlive === true;
+  }
+
+  get state(): BrokerState {
+    return this.isUp ? (this.#life?.state ?? "down") : "down";
+  }
+
+  get isPaused(): boolean {
+    return this.#life?.process.isPaused === true;
+  }
+
+  get process(): SimProcess | null {
+    return this.isUp ? (this.#life?.process ?? null) : null;
+  }
+
+  /** Of its lives; 0: it never ran. */
+  get lifeNumber(): number {
+    return this.#livesCount;
+  }
+
+  /** Disks that it has had: another one knows nothing of the one before. */
+  get diskNumber(): number {
+    return this.#disksCount;
+  }
+
+  get disk(): SimDisk {
+    return this.#disk;
+  }
+
+  get door(): SimDoor | null {
+    return this.isUp ? (this.#life?.door ?? null) : null;
+  }
+
+  /** Null while its logs are not open. */
+  get context(): BrokerContext | null {
+    return this.door?.context ?? null;
+  }
+
+  // ---- life cycle ----
+
+  start(): void {
+    const { world, makeNode, keys, onFailure } = this.#parts;
+    const process = world.startProcess();
+    const number = ++this.#livesCount;
+    this.#note("start", number);
+    const node = makeNode({
+      keys,
+      world: this.#world(process, number),
+      logger: new SimLogger(world, process, this.name),
+      onFatal: ({ code, message }) => this.#onFatal(life, `${code}: ${message}`),
+    });
+    const life: Life = { number, process, node, door: null, state: "starting", fatal: null };
+    this.#life = life;
+    node.start().then(
+      () => {
+        if (life.state !== "starting") return;
+        life.state = "ready";
+        this.#note("ready", number);
+      },
+      (cause: unknown) => {
+        if (cause instanceof SimulatedCrash || !process.isAlive) return;
+        if (isProgrammingError(cause)) return onFailure(cause);
+        this.#onFatal(life, cause instanceof Error ? cause.message : String(cause));
+      },
+    );
+  }
+
+  /** Kill, or loss of power; the disk is as that leaves it. Also for a process that has died by itself. */
+  crash(kind: "process" | "power"): void {
+    this.#note(`crash ${kind}`, this.#livesCount);
+    this.#leave(kind);
+  }
+
+  /** A clean stop begins. */
+  stop(): Promise<void> {
+    const life = this.#life;
+    if (life === null || !this.isUp) return Promise.resolve();
+    life.state = "stopping";
+    this.#note("stop", life.number);
+    return life.node.stop().then(
+      () => {
+        this.#note("stopped", life.number);
+        if (this.#life === life) this.#leave("process");
+      },
+      (cause: unknown) => {
+        if (cause instanceof SimulatedCrash || !life.process.isAlive) return;
+        if (isProgrammingError(cause)) return this.#parts.onFailure(cause);
+        this.#onFatal(life, cause instanceof Error ? cause.message : String(cause));
+      },
+    );
+  }
+
+  /** It may have died inside one of its operations. */
+  noticeDeath(): void {
+    if (this.#life !== null && !this.#life.process.isAlive) this.crash(this.#random.pick(["process", "power"]));
+  }
+
+  pause(): void {
+    this.#note("pause", this.#livesCount);
+    this.process?.pause();
+    this.#parts.network.stall(this.nodeId);
+  }
+
+  resume(): void {
+    this.#note("resume", this.#livesCount);
+    this.#parts.network.resume(this.nodeId);
+    this.process?.resume();
+  }
+
+  /** Its disk is lost; a new one stands in its place. Only while it is down. */
+  wipe(): void {
+    this.#note("wipe", this.#livesCount);
+    this.#disk = this.#newDisk();
+  }
+
+  // ---- within ----
+
+  #leave(kind: "process" | "power"): void {
+    this.#disk.crash();
+    this.#parts.network.resume(this.nodeId);
+    this.#parts.network.leave(this.address);
+    this.#disk.restart(kind);
+    this.#life = null;
+  }
+
+  /** A process that cannot go on ends: what is nothing but a broker exits. */
+  #onFatal(life: Life, message: string): void {
+    if (this.#life !== life || !life.process.isAlive) return;
+    life.fatal = message;
+    this.#parts.world.tell("gave up", `${this.name}: ${message}`, life.number);
+    // In an event of its own: whoever noticed is still at work.
+    life.process.after(0, () => {
+      if (this.#life === life) this.crash("process");
+    });
+  }
+
+  #newDisk(): SimDisk {
+    const number = ++this.#disksCount;
+    return new SimDisk({ random: this.#random.fork(`disk ${number}`), mode: this.#parts.directoryMode });
+  }
+
+  #note(what: string, number: number): void {
+    this.#parts.world.tell(what, this.name, number);
+  }
+
+  #world(process: SimProcess, number: number): NodeWorld {
+    const disk = this.#disk.mount(process);
+    const random = this.#random.fork(`chance ${number}`);
+    return {
+      disk,
+      locks: new FreeLocks(),
+      clock: process,
+      timers: process,
+      random: (count) => random.bytes(new Uint8Array(count)),
+      openStore: (path, options) => SimStore.open(disk, path, options),
+      clientDoor: (_options, context) => {
+        const door = new SimDoor(process, { host: this.address.host, port: this.nodeId }, context);
+        if (this.#life !== null) this.#life.door = door;
+        return door;
+      },
+      peers: (options) => this.#peers(process, options),
+      descriptorsMax: () => DESCRIPTORS_MAX,
+      watchEventLoop: () => () => undefined,
+      hold: (lateMs, onLate) => every(process, lateMs, onLate),
+    };
+  }
+
+  #peers(process: SimProcess, { service, identity, onHeard }: NodePeersOptions): ReturnType<NodeWorld["peers"]> {
+    const { network } = this.#parts;
+    const transport = network.join({
+      process,
+      address: this.address,
+      service,
+      identity,
+      onHeard: (peer, door) => onHeard(peer, door ?? null),
+    });
+    const door: Entrance = {
+      address: this.address,
+      connectionsCount: 0,
+      delayedConnectionsCount: 0,
+      refusals: [],
+      unfinishedBytes: 0,
+      listen: async () => undefined,
+      close: async () => network.leave(this.address),
+    };
+    return { transport, door };
+  }
+}
+
+/** What an assertion of the product throws, and what nobody meant to throw. */
+function isProgrammingError(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return true;
+  return cause.name === "AssertionError" || cause instanceof TypeError || cause instanceof RangeError;
+}
+
+/** Whoever has the disk has the only one there is. */
+class FreeLocks implements DirectoryLocks {
+  async acquire(): ReturnType<DirectoryLocks["acquire"]> {
+    return { ok: true, lock: { release: async () => undefined } };
+  }
+}
+
+function every(process: SimProcess, ms: number, act: () => void): () => void {
+  let timer = process.after(ms, again);
+  function again(): void {
+    timer = process.after(ms, again);
+    act();
+  }
+  return () => timer.cancel();
+}
+
+/** Lines of a broker as events of the run: they take part in its hash, and the last of them are in the report of a failure. */
+class SimLogger implements Logger {
+  readonly #world: SimWorld;
+  readonly #process: SimProcess;
+  readonly #name: string;
+
+  constructor(world: SimWorld, process: SimProcess, name: string) {
+    this.#world = world;
+    this.#process = process;
+    this.#name = name;
+  }
+
+  debug(): void {}
+
+  info(message: string, fields?: LogFields): void {
+    this.#note("info", message, fields);
+  }
+
+  warn(message: string, fields?: LogFields): void {
+    this.#note("warn", message, fields);
+  }
+
+  error(message: string, fields?: LogFields): void {
+    this.#note("error", message, fields);
+  }
+
+  child(component: string): Logger {
+    return new SimLogger(this.#world, this.#process, `${this.#name.split("/")[0]}/${component}`);
+  }
+
+  #note(level: string, message: string, fields: LogFields = {}): void {
+    // The dead do not write.
+    if (!this.#process.isAlive) return;
+    const parts = Object.entries(fields).flatMap(([key, value]) => {
+      const text = textOf(value);
+      return text === null ? [] : [`${key}=${text}`];
+    });
+    this.#world.tell(level, `${this.#name}: ${message} ${parts.join(" ")}`);
+  }
+}
+
+/** Null: no plain value. */
+function textOf(value: unknown): string | null {
+  if (value instanceof Error) return value.message;
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return String(value);
+  return Array.isArray(value) ? value.map((each) => textOf(each) ?? "?").join(",") : null;
+}

@@ -1,0 +1,184 @@
+/**
+ * The invariants of testing.md section 4 that can be read off living brokers: who leads, how far the high watermarks are, who is
+ * controller in which term. Looked at after each event; what is acknowledged is looked at when it is.
+ */
+import type { ProduceResult } from "../../api/index.ts";
+import type { ClusterBroker } from "./cluster-broker.ts";
+import { ensure } from "../violation.ts";
+
+/** Between two looks at the consensus, which cost more than the others. */
+const EVENTS_PER_LOOK = 8;
+
+interface SeenMark {
+  readonly life: number;
+  highWatermark: number;
+}
+
+interface SeenTerm {
+  readonly disk: number;
+  readonly life: number;
+  term: number;
+  commitIndex: number;
+}
+
+export class ClusterChecks {
+  readonly counts = new Map<string, number>();
+  readonly #brokers: readonly ClusterBroker[];
+  /** By topic id, partition and leader epoch: who leads. */
+  readonly #leaders = new Map<string, number>();
+  /** By broker, topic id, partition and leader epoch. */
+  readonly #marks = new Map<string, SeenMark>();
+  /** By term. */
+  readonly #controllers = new Map<number, number>();
+  readonly #terms = new Map<number, SeenTerm>();
+
+  #eventsCount = 0;
+
+  constructor(brokers: readonly ClusterBroker[]) {
+    this.#brokers = brokers;
+  }
+
+  count(what: string, by = 1): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + by);
+  }
+
+  afterEvent(): void {
+    // Nothing of a term is lost between two looks: roles last for many events.
+    const looksAtQuorum = this.#eventsCount++ % EVENTS_PER_LOOK === 0;
+    for (const broker of this.#brokers) {
+      const context = broker.context;
+      if (context === null) continue;
+      if (looksAtQuorum) this.#checkQuorum(broker);
+      for (const partition of context.replicas.partitions()) {
+        const { topicId, leaderEpoch, highWatermark } = partition;
+        const place = `${topicId}/${partition.partition}/${leaderEpoch}`;
+        const leader = this.#leaders.get(place);
+        if (leader === undefined) {
+          this.#leaders.set(place, broker.nodeId);
+          this.count("leaderships");
+        }
+        ensure(
+          leader === undefined || leader === broker.nodeId,
+          "RE1",
+          () =>
+            `${broker.name} and broker ${leader} lead ${partition.topic}-${partition.partition} in epoch ${leaderEpoch}`,
+        );
+        ensure(
+          highWatermark <= partition.logEndOffset,
+          "RE2",
+          () => `${broker.name}: the high watermark of ${partition.topic}-${partition.partition} is beyond its log`,
+        );
+        this.#checkMark(broker, `${broker.nodeId}/${place}`, highWatermark);
+      }
+    }
+  }
+
+  /** RE2: within a leader epoch and a process life it never falls. */
+  #checkMark(broker: ClusterBroker, key: string, highWatermark: number): void {
+    const seen = this.#marks.get(key);
+    if (seen === undefined || seen.life !== broker.lifeNumber) {
+      this.#marks.set(key, { life: broker.lifeNumber, highWatermark });
+      return;
+    }
+    ensure(
+      highWatermark >= seen.highWatermark,
+      "RE2",
+      () => `the high watermark of ${key} fell from ${seen.highWatermark} to ${highWatermark}`,
+    );
+    seen.highWatermark = highWatermark;
+  }
+
+  /** RA1, RA2. */
+  #checkQuorum(broker: ClusterBroker): void {
+    const quorum = broker.context?.quorum() ?? null;
+    if (quorum === null) return;
+    const { role, term, commitIndex } = quorum;
+    const { nodeId, lifeNumber: life, diskNumber: disk } = broker;
+    if (role === "leader") {
+      const leader = this.#controllers.get(term);
+      if (leader === undefined) {
+        this.#controllers.set(term, nodeId);
+        this.count("controllers");
+      }
+      ensure(
+        leader === undefined || leader === nodeId,
+        "RA1",
+        () => `${broker.name} and broker ${leader} lead the metadata in term ${term}`,
+      );
+    }
+    const seen = this.#terms.get(nodeId);
+    if (seen === undefined || seen.disk !== disk || seen.life !== life) {
+      ensure(
+        seen === undefined || seen.disk !== disk || term >= seen.term,
+        "RA2",
+        () => `the term of ${broker.name} fell from ${seen?.term} to ${term}`,
+      );
+      this.#terms.set(nodeId, { disk, life, term, commitIndex });
+      return;
+    }
+    ensure(term >= seen.term, "RA2", () => `the term of ${broker.name} fell from ${seen.term} to ${term}`);
+    ensure(
+      commitIndex >= seen.commitIndex,
+      "RA2",
+      () => `the commit index of ${broker.name} fell from ${seen.commitIndex} to ${commitIndex}`,
+    );
+    seen.term = term;
+    seen.commitIndex = commitIndex;
+  }
+
+  /** RE7 and RE13, when `brokerId` says that a batch is acknowledged by all. */
+  onAcked(
+    brokerId: number,
+    { topic, partition }: { readonly topic: string; readonly partition: number },
+    { baseOffset }: ProduceResult,
+    recordsCount: number,
+  ): void {
+    this.count("acknowledged");
+    const leader = this.#brokers.find(({ nodeId }) => nodeId === brokerId);
+    const led = leader?.context?.replicas.find(topic, partition);
+    if (leader === undefined || led === undefined) return;
+    const end = baseOffset + recordsCount;
+    const name = `${topic}-${partition}`;
+    ensure(
+      end <= led.logEndOffset,
+      "RE13",
+      () => `${name}: ${end - 1} was acknowledged, the log ends at ${led.logEndOffset}`,
+    );
+    ensure(
+      end <= led.highWatermark,
+      "RE7",
+      () => `${name}: ${end - 1} was acknowledged, the high watermark is ${led.highWatermark}`,
+    );
+    ensure(led.isr.includes(leader.nodeId as never), "RE7", () => `${name}: the leader is not in its ISR`);
+    const counts = led.durability === "page-cache" || led.durability === "none" ? "written" : "synced";
+    let holders = 0;
+    for (const brokerId of led.isr) {
+      const member = this.#brokers.find(({ nodeId }) => nodeId === brokerId);
+      const log = member?.context?.replicas.log(topic, partition);
+      // What a dead member held was looked at when it was alive; another life of it has left the ISR, and the leader will hear.
+      if (member === undefined || log === undefined || !isKnownTo(leader, member)) {
+        holders += 1;
+        continue;
+      }
+      const held = counts === "synced" ? Math.min(log.writtenEndOffset, log.syncedEndOffset) : log.writtenEndOffset;
+      ensure(
+        end <= held || end <= log.logStartOffset,
+        "RE7",
+        () => `${name}: ${end - 1} was acknowledged, and ISR member ${member.name} has ${counts} up to ${held}`,
+      );
+      holders += 1;
+    }
+    ensure(
+      holders >= Math.min(led.effectiveMinIsr, led.isr.length),
+      "RE7",
+      () => `${name}: ${end - 1} was acknowledged by ${holders}`,
+    );
+  }
+}
+
+/** The life that `member` lives now is the one that `broker` has heard of. */
+function isKnownTo(broker: ClusterBroker, member: ClusterBroker): boolean {
+  const epochAt = (at: ClusterBroker): number | undefined =>
+    at.context?.image().brokers.get(member.nodeId)?.brokerEpoch;
+  return member.state === "ready" && epochAt(broker) === epochAt(member);
+}

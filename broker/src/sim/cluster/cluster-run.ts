@@ -1,0 +1,386 @@
+/**
+ * One seed of the profile "cluster": brokers made of the shipping code, as their composition root composes them, on a virtual clock,
+ * network, disk and store; producers and readers at `api/`; and what testing.md 3.3 asks of them in its phases.
+ *
+ * One step of the world at a time: an event, its promise reactions, the end of the turn, and the invariants. The event takes part in the
+ * hash of the run.
+ */
+import { createTopicsReady } from "../../api/index.ts";
+import { SeededRandom } from "../../base/index.ts";
+import { testTiny } from "../../config/index.ts";
+import type { PeerAddress } from "../../ports/index.ts";
+import { checkHistory, History } from "../history/index.ts";
+import { SimNetwork } from "../network/index.ts";
+import { SimWorld } from "../sim-world.ts";
+import { ensure, InvariantViolation } from "../violation.ts";
+import { ClientLinks } from "./client-links.ts";
+import { ClusterBroker, DATA } from "./cluster-broker.ts";
+import { ClusterChecks } from "./cluster-checks.ts";
+import { ClusterView } from "./cluster-view.ts";
+import type { MakeNode } from "./node.ts";
+import type { MakeProducerCore } from "./producer-core.ts";
+import { Faults } from "./fault-plan.ts";
+import { batchesOf, firstDifference } from "./replica-files.ts";
+import { type ClusterOptions, type ClusterTopic, drawClusterOptions } from "./run-options.ts";
+import { SimProducer } from "./sim-producer.ts";
+import { SimReader } from "./sim-reader.ts";
+
+/** The shipping code that a run is made of. */
+export interface ClusterParts {
+  readonly makeNode: MakeNode;
+  readonly makeProducerCore: MakeProducerCore;
+}
+
+/** Virtual time in which what must happen has to have happened, beside ten times the longest delay (3.3). */
+const BOUND_MS = 60_000;
+const PEER_PORT = 9_392;
+/** Of clients: unlike those of brokers. */
+const FIRST_CLIENT_ID = 100;
+const CALL_TIMEOUT_MS = 10_000;
+const CALL_AGAIN_MS = 200;
+
+export class ClusterRun {
+  readonly options: ClusterOptions;
+  readonly world: SimWorld;
+  readonly checks: ClusterChecks;
+  readonly history = new History();
+  readonly #parts: ClusterParts;
+  readonly #random: SeededRandom;
+  readonly #network: SimNetwork;
+  readonly brokers: readonly ClusterBroker[];
+  readonly #producers: SimProducer[] = [];
+  readonly #readers: SimReader[] = [];
+  #clientsCount = 0;
+  #nextValue = 0;
+  /** What no simulated fault explains; the run ends with the first. */
+  #failure: unknown = null;
+
+  constructor(seed: number, parts: ClusterParts) {
+    this.#random = new SeededRandom(seed);
+    this.#parts = parts;
+    this.options = drawClusterOptions(this.#random.fork("options"));
+    const { brokersCount, delayMs, directoryMode } = this.options;
+    this.world = new SimWorld(this.#random.fork("world"));
+    this.#network = new SimNetwork(this.world, this.#random, {
+      delayMs,
+      raftLoss: 0,
+      raftDuplication: 0,
+      raftReordering: 0,
+    });
+    const addresses = Array.from({ length: brokersCount }, (_, slot): PeerAddress => {
+      return { nodeId: slot + 1, host: "127.0.0.1", port: PEER_PORT + slot };
+    });
+    this.brokers = addresses.map(
+      (address) =>
+        new ClusterBroker(address, {
+          world: this.world,
+          network: this.#network,
+          random: this.#random,
+          makeNode: parts.makeNode,
+          keys: keysOf(address, addresses, this.options),
+          directoryMode,
+          onFailure: (error) => this.fail(error),
+        }),
+    );
+    this.checks = new ClusterChecks(this.brokers);
+  }
+
+  /** The run ends with this, unless it has failed already. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+  }
+
+  async run(): Promise<void> {
+    await this.#warmUp();
+    await this.#bear();
+    await this.#heal();
+    await this.#drain();
+    this.#compareReplicas();
+    this.#checkHistory();
+    await this.#stopAll();
+    this.#compareReplicas();
+  }
+
+  // ---- phases ----
+
+  async #warmUp(): Promise<void> {
+    for (const broker of this.brokers) broker.start();
+    await this.#until("every broker is ready", () => this.brokers.every(({ state }) => state === "ready"));
+    const admin = this.#newLinks();
+    const { topics } = this.options;
+    let made = 0;
+    for (const topic of topics) this.#createTopic(admin, topic, () => (made += 1));
+    await this.#until("topics are made", () => made === topics.length);
+    for (let number = 0; number < this.options.producersCount; number++) this.#startProducer(number);
+    for (const topic of topics)
+      for (let partition = 0; partition < topic.partitions; partition++)
+        this.#startReader(topic.name, partition, "assigned");
+    await this.#until("a record is acknowledged", () => (this.checks.counts.get("acknowledged") ?? 0) > 0);
+  }
+
+  /** Whatever happens, the invariants hold. */
+  async #bear(): Promise<void> {
+    const faults = new Faults(this.options.faults, {
+      world: this.world,
+      network: this.#network,
+      random: this.#random.fork("fault plan"),
+      brokers: this.brokers,
+      clientIds: () => Array.from({ length: this.#clientsCount }, (_, slot) => FIRST_CLIENT_ID + slot),
+      isPageCache: this.options.topics.some(({ durability }) => durability === "page-cache"),
+      mayDamage: () => this.#mayDamage(),
+      count: (what) => this.checks.count(what),
+    });
+    faults.start();
+    await this.#runFor(this.options.chaosMs);
+    faults.end();
+  }
+
+  /** All that was broken works again, and all that was promised comes about. */
+  async #heal(): Promise<void> {
+    const rising = new Set<ClusterBroker>();
+    await this.#until("every broker is ready", () => {
+      // Whoever was on the way down when the faults ended, or meets the last of them, comes again too.
+      for (const broker of this.brokers) {
+        if (broker.isPaused) broker.resume();
+        if (broker.isUp) rising.delete(broker);
+        else if (!rising.has(broker)) {
+          rising.add(broker);
+          this.world.schedule(
+            100,
+            () => broker.start(),
+            () => !broker.isUp,
+          );
+        }
+      }
+      return this.brokers.every(({ state }) => state === "ready");
+    });
+  }
+
+  /** 3.2: what one disk loses now stands on as many others as min ISR asks for, and on a majority of the voters. */
+  #mayDamage(): boolean {
+    if (this.options.topics.some(({ minIsr }) => minIsr < 2)) return false;
+    if (!this.brokers.every(({ state }) => state === "ready") || !this.#areInSync()) return false;
+    const leader = this.brokers.map(({ context }) => context?.quorum()).find((quorum) => quorum?.role === "leader");
+    const voters = leader?.nodes.filter(({ isVoter }) => isVoter) ?? [];
+    return voters.length === this.brokers.length && voters.every(({ matchIndex }) => matchIndex === leader?.lastIndex);
+  }
+
+  /** Nothing new is sent; what was sent ends; everything is read from the first record to the last. */
+  async #drain(): Promise<void> {
+    for (const producer of this.#producers) producer.finish();
+    const bound = this.options.deliveryTimeoutMs;
+    await this.#until(
+      "every send has an end",
+      () => this.#producers.every(({ unsettledCount }) => unsettledCount === 0),
+      bound,
+    );
+    await this.#until("replicas are in sync", () => this.#areInSync());
+    const drains = this.options.topics.flatMap(({ name, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => this.#startReader(name, partition, "drain")),
+    );
+    const isRead = (reader: SimReader): boolean => reader.position >= this.#endOf(reader.topic, reader.partition);
+    await this.#until("everything is read", () => [...drains, ...this.#readers].every(isRead));
+    for (const reader of this.#readers) reader.end();
+  }
+
+  async #stopAll(): Promise<void> {
+    for (const broker of this.brokers) void broker.stop();
+    await this.#until("every broker has stopped", () => this.brokers.every(({ state }) => state === "down"));
+  }
+
+  // ---- clients ----
+
+  #newLinks(): ClientLinks {
+    const nodeId = FIRST_CLIENT_ID + this.#clientsCount++;
+    const parts = {
+      network: this.#network,
+      brokers: {
+        addresses: this.brokers.map(({ address }) => address),
+        doorOf: (brokerId: number) => {
+          const broker = this.brokers.find((each) => each.nodeId === brokerId);
+          const [door, process] = [broker?.door ?? null, broker?.process ?? null];
+          return door === null || process === null ? null : { door, process };
+        },
+      },
+      process: this.world.startProcess(),
+      random: this.#random.fork(`client ${nodeId}`),
+    };
+    return new ClientLinks(parts, nodeId);
+  }
+
+  #createTopic(links: ClientLinks, topic: ClusterTopic, onMade: () => void): void {
+    const { name, partitions, replicationFactor, minIsr, durability } = topic;
+    const config = { "min.insync.replicas": String(minIsr), "tidemark.durability": durability };
+    const spec = { name, partitions, replicationFactor, assignment: [], config };
+    const again = (): void => void links.process.after(CALL_AGAIN_MS, () => this.#createTopic(links, topic, onMade));
+    links
+      .call(this.#random.pick(links.brokerIds), CALL_TIMEOUT_MS, ({ door }) =>
+        createTopicsReady(door.context, [spec], { timeoutMs: 0, isValidateOnly: false }),
+      )
+      .then(([outcome]) => {
+        const isMade = outcome?.code === "NONE" || outcome?.code === "TOPIC_ALREADY_EXISTS";
+        this.world.tell("create topic", `${name}: ${outcome?.code} ${outcome?.message}`);
+        if (isMade) onMade();
+        else again();
+      }, again);
+  }
+
+  #startProducer(number: number): void {
+    const { topics, recordIntervalMs, valueBytesMax, maxInFlight, deliveryTimeoutMs } = this.options;
+    const links = this.#newLinks();
+    const random = this.#random.fork(`producer ${number}`);
+    const producer = new SimProducer(
+      {
+        number,
+        topics,
+        intervalMs: recordIntervalMs,
+        valueBytesMax,
+        maxInFlight,
+        deliveryTimeoutMs,
+        requestTimeoutMs: 10_000,
+      },
+      {
+        links,
+        view: this.#viewOf(links),
+        random,
+        history: this.history,
+        nextValue: () => this.#nextValue++,
+        makeCore: this.#parts.makeProducerCore,
+        count: (what) => this.checks.count(what),
+        onAcked: (brokerId, place, result, records) => this.checks.onAcked(brokerId, place, result, records),
+      },
+    );
+    this.#producers.push(producer);
+    producer.start();
+  }
+
+  #startReader(topic: string, partition: number, kind: "assigned" | "drain"): SimReader {
+    const links = this.#newLinks();
+    const reader = new SimReader(
+      { topic, partition, kind, creditBytes: 64 * 1024 },
+      { links, view: this.#viewOf(links), history: this.history, count: (what) => this.checks.count(what) },
+    );
+    this.#readers.push(reader);
+    reader.start();
+    return reader;
+  }
+
+  #viewOf(links: ClientLinks): ClusterView {
+    return new ClusterView(
+      links,
+      this.#random.fork(`view ${this.#clientsCount}`),
+      this.options.topics.map(({ name }) => name),
+    );
+  }
+
+  // ---- what is looked at ----
+
+  /** -1: nobody leads it. */
+  #endOf(topic: string, partition: number): number {
+    for (const broker of this.brokers) {
+      const led = broker.context?.replicas.find(topic, partition);
+      if (led !== undefined) return led.logEndOffset;
+    }
+    return -1;
+  }
+
+  /** Every replica of every partition is in the ISR and ends where its leader does, and all of it is committed. */
+  #areInSync(): boolean {
+    return this.options.topics.every(({ name, partitions, replicationFactor }) => {
+      for (let partition = 0; partition < partitions; partition++) {
+        const leader = this.brokers.find(({ context }) => context?.replicas.find(name, partition) !== undefined);
+        const led = leader?.context?.replicas.find(name, partition);
+        if (led === undefined || led.isr.length !== replicationFactor || led.highWatermark !== led.logEndOffset)
+          return false;
+        for (const { context } of this.brokers) {
+          const log = context?.replicas.log(name, partition);
+          if (log !== undefined && (log.logEndOffset !== led.logEndOffset || log.highWatermark !== led.highWatermark))
+            return false;
+        }
+      }
+      return true;
+    });
+  }
+
+  /** RE4: byte by byte, as the files hold them. */
+  #compareReplicas(): void {
+    for (const { name, partitions, replicationFactor } of this.options.topics) {
+      for (let partition = 0; partition < partitions; partition++) {
+        const directory = `${DATA}/${name}-${partition}`;
+        const replicas = this.brokers
+          .filter(({ disk }) => disk.tree.find(directory) !== undefined)
+          .map((broker) => ({ broker, batches: batchesOf(broker.disk, directory) }));
+        ensure(replicas.length === replicationFactor, "RE4", () => `${directory} stands on ${replicas.length} disks`);
+        const [first, ...others] = replicas;
+        if (first === undefined) continue;
+        this.checks.count("batches compared", first.batches.length);
+        for (const { broker, batches } of others) {
+          const from = Math.max(first.batches[0]?.baseOffset ?? 0, batches[0]?.baseOffset ?? 0);
+          const difference = firstDifference(
+            first.batches.filter(({ baseOffset }) => baseOffset >= from),
+            batches.filter(({ baseOffset }) => baseOffset >= from),
+          );
+          ensure(
+            difference === null,
+            "RE4",
+            () => `${directory} of ${first.broker.name} and of ${broker.name} from ${from}: ${difference}`,
+          );
+        }
+      }
+    }
+  }
+
+  #checkHistory(): void {
+    const verdict = checkHistory(this.history, { isIdempotent: true });
+    for (const { anomaly, isFatal, count, examples } of verdict.anomalies) {
+      this.checks.count(`anomaly ${anomaly}`, count);
+      ensure(!isFatal, anomaly, () => examples.join("; "));
+    }
+    for (const [outcome, count] of Object.entries(verdict.sends)) this.checks.count(`sends: ${outcome}`, count);
+  }
+
+  // ---- time ----
+
+  async #runFor(durationMs: number): Promise<void> {
+    const untilMs = this.world.nowMs + durationMs;
+    while (await this.#step(untilMs)) continue;
+  }
+
+  /** Rejects with InvariantViolation RE15 when it does not come about in time. */
+  async #until(what: string, holds: () => boolean, moreMs = 0): Promise<void> {
+    this.world.tell("wait", what);
+    const untilMs = this.world.nowMs + BOUND_MS + 10 * this.options.delayMs.max + moreMs;
+    while (!holds()) {
+      // oxlint-disable-next-line no-await-in-loop
+      if (!(await this.#step(untilMs))) throw new InvariantViolation("RE15", `in time: ${what}`);
+    }
+  }
+
+  async #step(untilMs: number): Promise<boolean> {
+    const hasRun = await this.world.step(untilMs);
+    if (this.#failure !== null) throw (this.#failure as { readonly error: unknown }).error;
+    if (!hasRun) return false;
+    this.world.trace.fold(this.world.nowMs, this.world.stepsCount);
+    for (const broker of this.brokers) broker.noticeDeath();
+    this.checks.afterEvent();
+    return true;
+  }
+}
+
+function keysOf(
+  address: PeerAddress,
+  all: readonly PeerAddress[],
+  { isTiny, sessionTimeoutMs }: ClusterOptions,
+): Readonly<Record<string, string>> {
+  return {
+    ...(isTiny ? testTiny : { "log.segment.bytes": "1048576", "log.index.size.max.bytes": "65536" }),
+    "log.dirs": DATA,
+    "node.id": String(address.nodeId),
+    "controller.quorum.voters": all.map(({ nodeId, host, port }) => `${nodeId}@${host}:${port}`).join(","),
+    listeners: `GRPC://${address.host}:${address.port - 200},PEER://${address.host}:${address.port}`,
+    "tidemark.host": `host-${address.nodeId}`,
+    "broker.session.timeout.ms": String(sessionTimeoutMs),
+    "broker.heartbeat.interval.ms": String(Math.round(sessionTimeoutMs / 4)),
+    "log.level": "info",
+  };
+}

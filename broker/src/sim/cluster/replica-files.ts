@@ -1,0 +1,53 @@
+/** The batches of a replica as its files hold them: for whoever compares replicas without asking the brokers. */
+import { BATCH_PREFIX_BYTES, readBatchHeader } from "@tidemark/proto";
+import { PagedFile } from "../paged-file.ts";
+import type { SimDisk } from "../sim-disk.ts";
+
+export interface FiledBatch {
+  readonly baseOffset: number;
+  readonly nextOffset: number;
+  readonly bytes: Buffer;
+}
+
+/** Ascending; what follows a torn batch in a segment is not there. */
+export function batchesOf(disk: SimDisk, directory: string): FiledBatch[] {
+  const node = disk.tree.find(directory);
+  if (node?.kind !== "directory") return [];
+  const names = [...node.written.keys()].filter((name) => /^\d{20}\.log$/u.test(name)).sort();
+  return names.flatMap((name) => {
+    const file = node.written.get(name);
+    return file instanceof PagedFile ? batchesIn(file) : [];
+  });
+}
+
+function batchesIn(file: PagedFile): FiledBatch[] {
+  const bytes = Buffer.alloc(file.sizeBytes);
+  file.read(bytes, 0);
+  const batches: FiledBatch[] = [];
+  for (let at = 0; at + BATCH_PREFIX_BYTES < bytes.length; ) {
+    const size = BATCH_PREFIX_BYTES + bytes.readInt32BE(at + 8);
+    if (size <= BATCH_PREFIX_BYTES || at + size > bytes.length) break;
+    const header = readBatchHeader(bytes, at);
+    batches.push({
+      baseOffset: header.baseOffset,
+      nextOffset: header.nextOffset,
+      bytes: bytes.subarray(at, at + size),
+    });
+    at += size;
+  }
+  return batches;
+}
+
+/** In words; null: there is none. */
+export function firstDifference(ours: readonly FiledBatch[], theirs: readonly FiledBatch[]): string | null {
+  const name = (batch: FiledBatch | undefined): string =>
+    batch === undefined
+      ? "nothing"
+      : `${batch.baseOffset}..${batch.nextOffset - 1} of epoch ${batch.bytes.readInt32BE(12)}`;
+  for (let slot = 0; slot < Math.max(ours.length, theirs.length); slot++) {
+    const [one, other] = [ours[slot], theirs[slot]];
+    if (one === undefined || other === undefined || !one.bytes.equals(other.bytes))
+      return `${name(one)} against ${name(other)}`;
+  }
+  return null;
+}

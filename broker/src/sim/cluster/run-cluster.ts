@@ -1,0 +1,35 @@
+/** A seed of the profile "cluster", and its verdict. */
+import { guardRejections } from "../rejection-guard.ts";
+import { type SeedFailure, type SeedResult, failureOf } from "../seed-run.ts";
+import { type ClusterParts, ClusterRun } from "./cluster-run.ts";
+import type { ClusterOptions } from "./run-options.ts";
+
+export interface ClusterSeedResult extends SeedResult<ClusterOptions> {
+  readonly options: ClusterOptions;
+  readonly simulatedMs: number;
+}
+
+/** Never rejects for a failure that it finds. One run at a time in a process. */
+export async function runCluster(seed: number, parts: ClusterParts): Promise<ClusterSeedResult> {
+  const run = new ClusterRun(seed, parts);
+  const endGuard = guardRejections((error) => run.fail(error));
+  let failure: SeedFailure<ClusterOptions> | null = null;
+  try {
+    await run.run();
+  } catch (error: unknown) {
+    const { options, world } = run;
+    failure = { ...failureOf(error, { options, trace: world.trace }), lastEvents: world.trace.tellLines() };
+  } finally {
+    endGuard();
+  }
+  const { options, checks, world } = run;
+  return {
+    seed,
+    failure,
+    options,
+    events: world.stepsCount,
+    traceHash: world.trace.hash,
+    counts: checks.counts,
+    simulatedMs: world.nowMs,
+  };
+}

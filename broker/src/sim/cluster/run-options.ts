@@ -1,0 +1,64 @@
+/** What is drawn from the seed before a run (testing.md 3.4). */
+import type { SeededRandom } from "../../base/index.ts";
+import type { DirectoryMode } from "../sim-tree.ts";
+import { drawFaults, type FaultChances } from "./fault-plan.ts";
+
+export interface ClusterOptions {
+  readonly brokersCount: number;
+  readonly topics: readonly ClusterTopic[];
+  readonly producersCount: number;
+  /** Of one producer, between two records. */
+  readonly recordIntervalMs: number;
+  readonly valueBytesMax: number;
+  readonly maxInFlight: number;
+  readonly deliveryTimeoutMs: number;
+  /** Of links, between any two. */
+  readonly delayMs: { readonly min: number; readonly max: number };
+  readonly directoryMode: DirectoryMode;
+  /** Segments, queues and intervals so small that a short run crosses every boundary. */
+  readonly isTiny: boolean;
+  readonly sessionTimeoutMs: number;
+  /** Of the safety phase. */
+  readonly chaosMs: number;
+  /** Per second of the cluster. */
+  readonly faults: FaultChances;
+}
+
+export interface ClusterTopic {
+  readonly name: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly minIsr: number;
+  readonly durability: string;
+}
+
+export function drawClusterOptions(random: SeededRandom): ClusterOptions {
+  const isQuick = random.chance(0.5);
+  const brokersCount = 3;
+  return {
+    brokersCount,
+    topics: Array.from({ length: random.between(1, 2) }, (_, slot) => drawTopic(random, slot, brokersCount)),
+    producersCount: random.between(1, 3),
+    recordIntervalMs: random.pick([20, 50, 150]),
+    valueBytesMax: random.pick([20, 200, 2000]),
+    maxInFlight: random.between(1, 5),
+    deliveryTimeoutMs: random.pick([5_000, 30_000, 120_000]),
+    delayMs: isQuick ? { min: 0.1, max: 1 } : { min: random.between(0, 10), max: random.between(10, 60) },
+    directoryMode: random.pick(["strict", "journal"]),
+    isTiny: random.chance(0.6),
+    sessionTimeoutMs: random.pick([1_500, 3_000, 9_000]),
+    chaosMs: random.between(5, 25) * 1_000,
+    faults: drawFaults(random.fork("faults")),
+  };
+}
+
+function drawTopic(random: SeededRandom, slot: number, brokersCount: number): ClusterTopic {
+  const replicationFactor = random.pick([brokersCount, brokersCount, Math.min(2, brokersCount)]);
+  return {
+    name: `topic-${slot}`,
+    partitions: random.between(1, 4),
+    replicationFactor,
+    minIsr: random.pick([1, 2, Math.min(2, replicationFactor)]),
+    durability: random.pick(["page-cache", "group-commit", "group-commit", "fsync-each"]),
+  };
+}

@@ -1,0 +1,302 @@
+/**
+ * A simulated producer: the SDK's own producer core (accumulator, partition queues, sessions), handed in, in a shell that carries its
+ * batches over the simulated network. The shell does what client/src/produce/batch-sender.ts does: it finds leaders, sends, tells the
+ * core of answers and losses, and looks for new leaders when something is stale.
+ *
+ * Values are numbers, each sent once; the history of the run is told of every send and of its end.
+ */
+import { errorRow } from "@tidemark/proto";
+import { ApiError, handleInitProducerId, handleProduce, type ProduceResult } from "../../api/index.ts";
+import { type SeededRandom, SharedMemory } from "../../base/index.ts";
+import type { History, SendHandle } from "../history/index.ts";
+import type { TimerHandle } from "../../ports/index.ts";
+import { type ClientLink, type ClientLinks, LinkError } from "./client-links.ts";
+import type { ClusterView } from "./cluster-view.ts";
+import type { MakeProducerCore, ProducerBatch, ProducerCore, ProducerQueue } from "./producer-core.ts";
+
+export interface SimProducerOptions {
+  readonly number: number;
+  readonly topics: readonly { readonly name: string; readonly partitions: number }[];
+  /** Mean time between two records. */
+  readonly intervalMs: number;
+  /** Of a record's value, at most. */
+  readonly valueBytesMax: number;
+  readonly maxInFlight: number;
+  readonly deliveryTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+}
+
+export interface SimProducerParts {
+  readonly links: ClientLinks;
+  readonly view: ClusterView;
+  readonly random: SeededRandom;
+  readonly history: History;
+  /** A number that nobody has sent. */
+  readonly nextValue: () => number;
+  readonly makeCore: MakeProducerCore;
+  readonly count: (what: string) => void;
+  /** At the broker, when it answers. */
+  readonly onAcked: (
+    brokerId: number,
+    batch: { topic: string; partition: number },
+    result: ProduceResult,
+    records: number,
+  ) => void;
+}
+
+interface UnderWay {
+  readonly queue: ProducerQueue<SendHandle>;
+  readonly batch: ProducerBatch<SendHandle>;
+  readonly leader: number;
+}
+
+const ASK_AGAIN_MS = 100;
+const ASK_TIMEOUT_MS = 2_000;
+const CLIENT = { clientId: "simulated", dialledHost: null, isLocal: true };
+const LOST = errorRow("NETWORK_EXCEPTION");
+
+export class SimProducer {
+  readonly #options: SimProducerOptions;
+  readonly #parts: SimProducerParts;
+  readonly #core: ProducerCore<SendHandle>;
+  readonly #underWay = new Set<UnderWay>();
+  readonly #links = new Map<number, ClientLink>();
+  #timer: TimerHandle | null = null;
+  #isAskingForId = false;
+  #isSending = false;
+  #isRunAsked = false;
+
+  constructor(options: SimProducerOptions, parts: SimProducerParts) {
+    this.#options = options;
+    this.#parts = parts;
+    const { random } = parts;
+    this.#core = parts.makeCore<SendHandle>({
+      batchBytes: 4_096,
+      lingerMs: "adaptive",
+      maxInFlight: options.maxInFlight,
+      isIdempotent: true,
+      deliveryTimeoutMs: options.deliveryTimeoutMs,
+      random: () => random.float(),
+    });
+    for (const { name, partitions } of options.topics) {
+      // Makes the topic known, so that its partitions can be.
+      this.#core.topic(name);
+      this.#core.onPartitions(name, partitions, errorRow("UNKNOWN_TOPIC_OR_PARTITION"));
+    }
+    parts.view.onChange(() => this.#onLeaders());
+  }
+
+  get #now(): number {
+    return this.#parts.links.process.monotonicNow();
+  }
+
+  /** Records that nobody knows the end of yet. */
+  get unsettledCount(): number {
+    return this.#core.load.records;
+  }
+
+  start(): void {
+    this.#isSending = true;
+    this.#sendLater();
+  }
+
+  /** No new records; those that were taken go on. */
+  finish(): void {
+    this.#isSending = false;
+  }
+
+  #sendLater(): void {
+    const { links, random } = this.#parts;
+    links.process.after(this.#options.intervalMs * 2 * random.float(), () => {
+      if (!this.#isSending) return;
+      this.#send();
+      this.#sendLater();
+    });
+  }
+
+  #send(): void {
+    const { history, random, nextValue, links } = this.#parts;
+    const { topics, number, valueBytesMax } = this.#options;
+    const { name, partitions } = random.pick(topics);
+    const partition = random.below(partitions);
+    const value = nextValue();
+    const handle = history.begin({
+      producer: number,
+      topic: name,
+      partition,
+      value,
+      startedAt: links.process.world.nowMs,
+      isDurable: true,
+    });
+    const padding = "x".repeat(random.below(valueBytesMax));
+    this.#core
+      .topic(name)
+      .append(partition, links.process.wallNow(), null, `${value}:${padding}`, null, handle, this.#now);
+    this.#schedule();
+  }
+
+  // ---- the shell of the core ----
+
+  #schedule(): void {
+    if (this.#isRunAsked) return;
+    this.#isRunAsked = true;
+    this.#parts.links.process.after(0, () => {
+      this.#isRunAsked = false;
+      this.#run();
+    });
+  }
+
+  #run(): void {
+    this.#core.expire(this.#now);
+    while (this.#sendRound()) {
+      // Partitions with more than one batch go round again.
+    }
+    this.#askForId();
+    this.#settle();
+    this.#setTimer();
+  }
+
+  #sendRound(): boolean {
+    let hasSent = false;
+    for (const queue of this.#core.queues()) {
+      const leader = this.#parts.view.leaderOf(queue.topic, queue.partition);
+      if (leader < 0) {
+        this.#parts.view.refresh();
+        continue;
+      }
+      const link = this.#linkTo(leader);
+      if (!link.isUp) {
+        link.want((isUp) => {
+          if (!isUp) this.#parts.view.refresh();
+          this.#schedule();
+        });
+        continue;
+      }
+      const batch = queue.take(this.#now);
+      if (batch === null) continue;
+      this.#sendBatch(link, { queue, batch, leader });
+      hasSent = true;
+    }
+    return hasSent;
+  }
+
+  #linkTo(brokerId: number): ClientLink {
+    let link = this.#links.get(brokerId);
+    if (link === undefined) {
+      link = this.#parts.links.to(brokerId);
+      link.onDown(() => {
+        for (const underWay of this.#underWay) if (underWay.leader === brokerId) this.#lose(underWay);
+        this.#parts.view.refresh();
+        this.#schedule();
+      });
+      this.#links.set(brokerId, link);
+    }
+    return link;
+  }
+
+  #sendBatch(link: ClientLink, underWay: UnderWay): void {
+    this.#underWay.add(underWay);
+    const { queue, batch, leader } = underWay;
+    const { topic, partition } = queue;
+    const bytes = Buffer.from(batch.records);
+    const recordsCount = batch.completions.length;
+    const topicId = this.#parts.view.topicId(topic);
+    link.send((client) => {
+      const { context } = client.door;
+      const answered = client.door.take();
+      const request = {
+        acks: "all" as const,
+        timeoutMs: this.#options.requestTimeoutMs,
+        // Its own from here on.
+        partitions: [{ topic, partition, topicId, records: Buffer.from(bytes) }],
+        memory: new SharedMemory(bytes.length, bytes.length, null),
+      };
+      handleProduce(context, request, CLIENT, ([result]) => {
+        answered();
+        if (result === undefined || result === null) return;
+        if (result.code === "NONE") this.#parts.onAcked(leader, { topic, partition }, result, recordsCount);
+        // As the real door does: with the other answers of the turn.
+        context.turn.flush(() => client.reply(() => this.#onResult(underWay, result)));
+      });
+    });
+  }
+
+  #onResult(underWay: UnderWay, result: ProduceResult): void {
+    // One that was given up is answered elsewhere.
+    if (!this.#underWay.delete(underWay)) return;
+    const { queue, batch } = underWay;
+    if (result.code === "NONE") {
+      this.#parts.count(result.isDuplicate ? "produce: duplicate" : "produce: acked");
+      const { baseOffset, logAppendTime, isDuplicate } = result;
+      queue.onAnswer(batch, { kind: "acked", baseOffset, logAppendTime, isDuplicate }, this.#now);
+    } else {
+      const row = errorRow(result.code);
+      this.#parts.count(`produce: ${result.code}`);
+      if (row.metadataStale) this.#parts.view.refresh();
+      const { message, isUnwritten } = result;
+      queue.onAnswer(batch, { kind: "refused", row, message, isUnwritten }, this.#now);
+    }
+    this.#schedule();
+  }
+
+  #lose(underWay: UnderWay): void {
+    if (!this.#underWay.delete(underWay)) return;
+    this.#parts.count("produce: lost");
+    underWay.queue.onLost(underWay.batch, LOST);
+  }
+
+  /** What is on its way to a leader of the past goes to the new one. */
+  #onLeaders(): void {
+    for (const underWay of this.#underWay) {
+      const { topic, partition } = underWay.queue;
+      const leader = this.#parts.view.leaderOf(topic, partition);
+      if (leader >= 0 && leader !== underWay.leader) this.#lose(underWay);
+    }
+    this.#schedule();
+  }
+
+  #askForId(): void {
+    if (this.#isAskingForId || !this.#core.wantsProducerId) return;
+    this.#isAskingForId = true;
+    const { links, random, count } = this.#parts;
+    const brokerId = random.pick(links.brokerIds);
+    const again = (): void => {
+      this.#isAskingForId = false;
+      this.#schedule();
+    };
+    links
+      .call(brokerId, ASK_TIMEOUT_MS, ({ door }) => handleInitProducerId(door.context))
+      .then(
+        ({ producerId, producerEpoch }) => {
+          this.#core.setProducerId(producerId, producerEpoch);
+          again();
+        },
+        (cause: unknown) => {
+          if (!(cause instanceof LinkError) && !(cause instanceof ApiError)) count("producer id: failed");
+          links.process.after(ASK_AGAIN_MS, again);
+        },
+      );
+  }
+
+  #settle(): void {
+    const { history, links } = this.#parts;
+    for (const { batch, outcome } of this.#core.takeSettled()) {
+      const now = links.process.world.nowMs;
+      for (const [slot, handle] of batch.completions.entries()) {
+        if (outcome.kind === "acked") {
+          const offset = outcome.baseOffset < 0 ? -1 : outcome.baseOffset + batch.slotOf(slot);
+          history.complete(handle, "ok", now, offset);
+        } else history.complete(handle, outcome.mayBeWritten ? "info" : "fail", now);
+      }
+    }
+  }
+
+  #setTimer(): void {
+    this.#timer?.cancel();
+    const at = this.#core.wakeAt(this.#now);
+    this.#timer =
+      at === Number.POSITIVE_INFINITY
+        ? null
+        : this.#parts.links.process.after(Math.max(at - this.#now, 0.01), () => this.#run());
+  }
+}

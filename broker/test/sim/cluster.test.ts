@@ -1,0 +1,64 @@
+/** Whole clusters of the shipping broker on virtual time: seeds that run through, and the proof that a seed is one run. */
+import { spawnSync } from "node:child_process";
+import { createProducerCore } from "@tidemark/client/core";
+import { expect } from "chai";
+import { type ClusterSeedResult, runCluster } from "../../src/sim/index.ts";
+import { ClusterRun } from "../../src/sim/cluster/cluster-run.ts";
+import { makeNode } from "../../src/simulation.ts";
+
+const parts = { makeNode, makeProducerCore: createProducerCore };
+const run = (seed: number): Promise<ClusterSeedResult> => runCluster(seed, parts);
+
+/** The run of a seed in a process that knows another place and another language. */
+function hashElsewhere(seed: number): string {
+  const script = `
+    import { runCluster } from ${JSON.stringify(new URL("../../src/sim/index.js", import.meta.url).href)};
+    import { makeNode } from ${JSON.stringify(new URL("../../src/simulation.js", import.meta.url).href)};
+    import { createProducerCore } from "@tidemark/client/core";
+    const { traceHash } = await runCluster(${seed}, { makeNode, makeProducerCore: createProducerCore });
+    console.log(traceHash);
+  `;
+  const env = { ...process.env, TZ: "Asia/Kathmandu", LANG: "tr_TR.UTF-8" };
+  const ended = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+    encoding: "utf8",
+    env,
+    cwd: new URL("../../..", import.meta.url),
+  });
+  return ended.stdout.trim() || ended.stderr;
+}
+
+describe("a cluster on virtual time (R=3)", () => {
+  it("serves producers and readers through faults, and all replicas end alike", async () => {
+    for (const seed of [2, 3]) {
+      const { failure, counts } = await run(seed);
+      expect(failure, `seed ${seed}`).to.equal(null);
+      expect(counts.get("records read"), `seed ${seed}`).to.be.above(0);
+    }
+  });
+
+  it("is one run for one seed, again and in another process", async () => {
+    const { traceHash } = await run(4);
+    expect((await run(4)).traceHash, "in this process").to.equal(traceHash);
+    expect((await run(5)).traceHash, "another seed").not.to.equal(traceHash);
+    expect(hashElsewhere(4), "in another process").to.equal(traceHash);
+  });
+});
+
+describe("a broker that waits for its cluster", () => {
+  it("ends its start when its metadata can be stored no longer (R=3, two are away)", async () => {
+    const { brokers, world } = new ClusterRun(1, parts);
+    for (const broker of brokers) broker.start();
+    await world.runFor(20_000);
+    expect(brokers.map(({ state }) => state)).to.deep.equal(["ready", "ready", "ready"]);
+    for (const broker of brokers) broker.crash("process");
+    const [waiting, other] = brokers;
+    waiting?.start();
+    await world.runFor(300);
+    expect(waiting?.state).to.equal("starting");
+    waiting?.disk.faults.add({ operation: "syncDirectory", effect: "EIO" });
+    // With two of three there is an election, and whoever votes writes it down.
+    other?.start();
+    await world.runFor(30_000);
+    expect(waiting?.state).to.equal("down");
+  });
+});
