@@ -13,4 +13,6 @@ export interface Entrance extends CountedDoor {
 /** That of clients: it stands before the broker is ready, so that its address can be registered, and refuses them until `open`. */
 export interface ClientEntrance extends Entrance {
   open(): void;
+  /** `drainMs`: how long what was taken in may take; its own bound where nobody says. */
+  close(drainMs?: number): Promise<void>;
 }

@@ -44,11 +44,11 @@ export class SimDoor implements ClientEntrance {
     this.#isOpen = !this.#isClosed;
   }
 
-  async close(): Promise<void> {
+  async close(drainMs = DRAIN_MS): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#isOpen = false;
-    const endsAt = this.#process.monotonicNow() + DRAIN_MS;
+    const endsAt = this.#process.monotonicNow() + drainMs;
     // One look after the other: a request ends with its answer on the way.
     // oxlint-disable-next-line no-await-in-loop
     while (this.#unanswered > 0 && this.#process.monotonicNow() < endsAt) await this.#process.sleep(LOOK_MS);
