@@ -13,9 +13,9 @@ import { runRaftGroup } from "../../src/sim/index.ts";
 import type { GroupRunResult } from "../../src/sim/index.ts";
 import { BREAKS } from "./breaks.ts";
 
-/** Fresh seeds at every run; RAFT_SEED repeats one, RAFT_RUNS says how many; `npm run sim -- --profile raft` runs more of them on all cores. */
+/** Fresh seeds at every run; RAFT_SEED repeats one, RAFT_RUNS says how many; CI runs 1,000 of them on all cores (.ci/run). */
 const FIRST_SEED = Number(process.env["RAFT_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = Number(process.env["RAFT_RUNS"] ?? 1000);
+const RUNS = Number(process.env["RAFT_RUNS"] ?? 200);
 
 /** Seeds that failed once. */
 const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
@@ -69,10 +69,10 @@ describe("A simulated Raft group", function () {
       "partition",
       "voters changed",
     ]) {
-      if (RUNS >= 50) expect(counts.get(what) ?? 0, what).to.be.greaterThan(2);
+      if (RUNS >= 100) expect(counts.get(what) ?? 0, what).to.be.greaterThan(2);
     }
     for (const what of ["entry committed", "read confirmed"]) {
-      if (RUNS >= 50) expect(counts.get(what) ?? 0, what).to.be.greaterThan(500);
+      if (RUNS >= 100) expect(counts.get(what) ?? 0, what).to.be.greaterThan(RUNS / 2);
     }
   });
 

@@ -12,9 +12,9 @@ import { runReplicationCluster } from "../../src/sim/index.ts";
 import type { ClusterRunResult } from "../../src/sim/index.ts";
 import { REPLICATION_BREAKS } from "./replication-breaks.ts";
 
-/** Fresh seeds at every run; REPLICATION_SEED repeats one, REPLICATION_RUNS says how many. */
+/** Fresh seeds at every run; REPLICATION_SEED repeats one, REPLICATION_RUNS says how many. CI runs 45 s of them (.ci/run). */
 const FIRST_SEED = Number(process.env["REPLICATION_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = Number(process.env["REPLICATION_RUNS"] ?? 700);
+const RUNS = Number(process.env["REPLICATION_RUNS"] ?? 200);
 
 /** Seeds that failed once, as they were drawn then: without reassignments. */
 const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
@@ -60,9 +60,13 @@ describe("A simulated replication cluster", function () {
       expect(describeFailure(result)).to.equal("");
       for (const [what, count] of result.counts) counts.set(what, (counts.get(what) ?? 0) + count);
     }
-    if (RUNS < 700) return;
-    // The runs bit.
-    for (const what of ["choice timeout", "choice unclean", "wipe", "refused OFFSET_OUT_OF_RANGE"]) {
+    if (RUNS < 200) return;
+    // The runs bit. The first two are rare.
+    for (const what of [
+      ...(RUNS < 700 ? [] : ["choice timeout", "choice unclean"]),
+      "wipe",
+      "refused OFFSET_OUT_OF_RANGE",
+    ]) {
       expect(counts.get(what) ?? 0, what).to.be.greaterThan(0);
     }
     for (const what of [
@@ -76,10 +80,10 @@ describe("A simulated replication cluster", function () {
       "replica given up",
       "truncation",
     ]) {
-      expect(counts.get(what) ?? 0, what).to.be.greaterThan(100);
+      expect(counts.get(what) ?? 0, what).to.be.greaterThan(RUNS / 10);
     }
     for (const what of ["acked", "clean choice", "committed", "expansion proposed", "shrink proposed"]) {
-      expect(counts.get(what) ?? 0, what).to.be.greaterThan(1000);
+      expect(counts.get(what) ?? 0, what).to.be.greaterThan(RUNS);
     }
   });
 
