@@ -4,7 +4,8 @@
  * credit that they gave back. A partition that has nothing to say costs nothing.
  *
  * The source may send WINDOW_BYTES of records that no log has written yet, one batch beyond. When the stream breaks it is made
- * again, after a rest that doubles up to a second; every partition then asks anew.
+ * again, after a rest that doubles up to a second; every partition then asks anew. While nobody listens at the address none does: a
+ * thousand of them that ask a broker which is gone are what its failover would wait for.
  *
  * A partition that a reassignment adds rests while it has taken more than the throttle allows: its place in the stream is given up,
  * what is on its way is still taken in, and it asks again from its log end. It never rests while it stands at the leader's end, nor
@@ -30,7 +31,7 @@ const RECONNECT = { firstMs: 20, maxMs: 1_000 };
 const TURN_MS = 20;
 
 export interface ReplicaFetcherDeps {
-  readonly transport: Pick<PeerTransport, "openReplication">;
+  readonly transport: Pick<PeerTransport, "openReplication" | "isRefused">;
   readonly timers: Timers;
   readonly turn: Turn;
   readonly logger: Logger;
@@ -60,6 +61,8 @@ export class ReplicaFetcher {
   #stream: PeerStream | null = null;
   #isFlushAsked = false;
   #reconnect: TimerHandle | null = null;
+  /** The dial that finds out whether anybody is there; null: none is under way. */
+  #knock: object | null = null;
   readonly #backOff = new BackOff(RECONNECT);
   /** Records that arrived and that no log has written, of broken streams too. */
   #heldBytes = 0;
@@ -80,7 +83,7 @@ export class ReplicaFetcher {
     const seat = new Seat(partition, this);
     this.#seats.set(partition, seat);
     if (this.#stream !== null) this.#seat(seat);
-    else if (this.#reconnect === null) this.#connectLater(0);
+    else if (this.#reconnect === null && this.#knock === null) this.#connectLater(0, () => this.#connect());
   }
 
   unfollow(partition: FollowedPartition): void {
@@ -98,12 +101,13 @@ export class ReplicaFetcher {
   restart(): void {
     this.#backOff.reset();
     this.#end();
-    if (!this.isIdle) this.#connectLater(0);
+    if (!this.isIdle) this.#connectLater(0, () => this.#connect());
   }
 
   close(): void {
     this.#end();
     this.#reconnect?.cancel();
+    this.#knock = null;
     this.#restTimer?.cancel();
     this.#seats.clear();
   }
@@ -132,12 +136,29 @@ export class ReplicaFetcher {
 
   // ---- the stream ----
 
-  #connectLater(delayMs: number): void {
+  #connectLater(delayMs: number, connect: () => void): void {
     this.#reconnect?.cancel();
+    this.#knock = null;
     this.#reconnect = this.#deps.timers.after(delayMs, () => {
       this.#reconnect = null;
-      if (!this.isIdle) this.#connect();
+      if (!this.isIdle) connect();
     });
+  }
+
+  #connectIfThere(): void {
+    const address = this.#deps.addressOf(this.sourceId);
+    if (address === null) return this.#rest();
+    const knock = {};
+    this.#knock = knock;
+    const then = (isRefused: boolean): void => {
+      if (this.#knock !== knock) return;
+      this.#knock = null;
+      if (this.isIdle) return;
+      if (isRefused) this.#rest();
+      else this.#connect();
+    };
+    // What cannot be found out shows itself when the stream is opened.
+    this.#deps.transport.isRefused(address).then(then, () => then(false));
   }
 
   #connect(): void {
@@ -181,7 +202,7 @@ export class ReplicaFetcher {
   }
 
   #rest(): void {
-    this.#connectLater(this.#backOff.onFailure(0));
+    this.#connectLater(this.#backOff.onFailure(0), () => this.#connectIfThere());
   }
 
   /** What there is of a stream goes, and every partition hears of it. */

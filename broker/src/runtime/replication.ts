@@ -5,15 +5,7 @@
  * Not here: which replica leads or follows (replica-manager.ts), what follows from a report (replication).
  */
 import type { ErrorName } from "@tidemark/proto";
-import type {
-  Clock,
-  Logger,
-  PeerAddress,
-  PeerStream,
-  PeerStreamHandlers,
-  PeerTransport,
-  Timers,
-} from "../ports/index.ts";
+import type { Clock, Logger, PeerAddress, PeerStream, PeerStreamHandlers, Timers } from "../ports/index.ts";
 import { FollowedPartition } from "./followed-partition.ts";
 import type { FollowedPartitionDeps, FollowedPartitionOptions } from "./followed-partition.ts";
 import type { Partition } from "./partition.ts";
@@ -35,7 +27,7 @@ export type Led =
 
 /** The other brokers. */
 export interface ReplicationPeers {
-  readonly transport: Pick<PeerTransport, "openReplication">;
+  readonly transport: ReplicaFetcherDeps["transport"];
   /** Null while the metadata does not say where that broker is. */
   addressOf(brokerId: number): PeerAddress | null;
   /** Of this broker, as registered; -1 = not yet. */

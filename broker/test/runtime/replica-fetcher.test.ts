@@ -53,11 +53,21 @@ class Bench {
   readonly fetcher: ReplicaFetcher;
   /** On the newest stream. */
   grantedBytes = 0;
+  /** Nobody listens at the leader's address. */
+  isGone = false;
+  dialsCount = 0;
 
   constructor() {
     const process = this.world.startProcess();
     this.fetcher = new ReplicaFetcher(1, {
-      transport: { openReplication: (_, handlers) => this.#open(handlers) },
+      transport: {
+        openReplication: (_, handlers) => this.#open(handlers),
+        isRefused: async () => {
+          this.dialsCount += 1;
+          await process.sleep(1);
+          return this.isGone;
+        },
+      },
       timers: process,
       turn: new Turn(process),
       logger: quietLogger,
@@ -107,6 +117,32 @@ describe("ReplicaFetcher", () => {
     }
     // Ten seconds: of 20 ms each they would be hundreds.
     expect(bench.streams.length).to.be.within(5, 20);
+  });
+
+  it("opens no stream while nobody listens at its leader's address, and one when somebody does", async () => {
+    const bench = new Bench();
+    await bench.world.runFor(10);
+    bench.isGone = true;
+    bench.stream.onClosed(null);
+    await bench.world.runFor(10_000);
+    expect(bench.streams).to.have.length(1);
+    expect(bench.dialsCount).to.be.within(5, 20);
+    bench.isGone = false;
+    await bench.world.runFor(2_000);
+    expect(bench.streams).to.have.length(2);
+  });
+
+  it("opens one stream when its leader moves, or it is closed, while it finds out", async () => {
+    for (const isClosed of [false, true]) {
+      const bench = new Bench();
+      await bench.world.runFor(10);
+      bench.stream.onClosed(null);
+      while (bench.dialsCount === 0) await bench.world.runFor(0.5);
+      if (isClosed) bench.fetcher.close();
+      else bench.fetcher.restart();
+      await bench.world.runFor(1_000);
+      expect(bench.streams, String(isClosed)).to.have.length(isClosed ? 1 : 2);
+    }
   });
 
   it("grants a window in all, over streams that broke with more than a window on their way", async () => {
