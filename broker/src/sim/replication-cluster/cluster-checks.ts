@@ -25,6 +25,15 @@ interface Committed {
 export interface LogBefore {
   readonly batches: readonly ModelBatch[];
   readonly logStartOffset: number;
+  /** What lies beyond was acknowledged to nobody. */
+  readonly writtenEnd: number;
+}
+
+/** What a fault took. */
+interface DestroyedCopy {
+  /** Of the life that had it, as the controller knows it. */
+  readonly brokerEpoch: number | undefined;
+  readonly isWipe: boolean;
 }
 
 interface SeenMark {
@@ -42,6 +51,8 @@ export class ClusterChecks {
   /** Ascending by base offset. */
   #committed: Committed[] = [];
   readonly #committedAt = new Map<number, Committed>();
+  /** By broker, of batches that had not been below a high watermark by then. */
+  readonly #destroyedBefore = new Map<ModelBatch, Map<number, DestroyedCopy>>();
   /** Whoever has one of them below its high watermark has not heard of the loss yet. */
   readonly #lost = new Set<ModelBatch>();
   #uncleanEpoch = -1;
@@ -156,12 +167,30 @@ export class ClusterChecks {
         committed.batch.lastOffset < log.highWatermark && log.at(committed.batch.baseOffset) === committed.batch;
       if (!isShown) continue;
       // What was shown while written ends counted is not made durable by a mode that is raised later (15.1(5)).
-      if (committed.seenEpoch === Number.POSITIVE_INFINITY) committed.isDurable = host.countsSynced;
+      if (committed.seenEpoch === Number.POSITIVE_INFINITY) {
+        committed.isDurable = host.countsSynced;
+        this.#onFirstShown(committed);
+      }
       committed.seenEpoch = Math.min(committed.seenEpoch, epoch);
       // A leader that has not heard of an unclean choice goes on for nobody.
       if (epoch < this.#uncleanEpoch) this.#lose(committed);
     }
     this.#checkIsr(host, epoch);
+  }
+
+  /**
+   * A leader goes by what a member of the ISR told it. If a fault has destroyed that copy since, the batch begins its life with so many
+   * copies less; but only while nobody has heard of it: the next life of a member that had an unclean end is none before it has caught up.
+   */
+  #onFirstShown(committed: Committed): void {
+    const { batch, isDurable } = committed;
+    const { pool, brokers } = this.#controller();
+    for (const [brokerId, { brokerEpoch, isWipe }] of this.#destroyedBefore.get(batch) ?? []) {
+      const isCountedOn = pool.includes(brokerId) && brokers.get(brokerId)?.brokerEpoch === brokerEpoch;
+      const isGone = !isKept(this.#logOf(brokerId), batch) && (isWipe || !isDurable);
+      if (isCountedOn && isGone) this.#onCopyDestroyed(committed);
+    }
+    this.#destroyedBefore.delete(batch);
   }
 
   #checkIsr(host: ReplicaHost, epoch: number): void {
@@ -206,7 +235,7 @@ export class ClusterChecks {
     if (how !== "unclean" && how !== "timeout") return;
     if (how === "unclean") this.#uncleanEpoch = this.#controller().leaderEpoch;
     const isAllowed = how === "unclean" || !this.#controller().isSynced;
-    const { log } = this.#hosts()[leaderId - 1] as ReplicaHost;
+    const log = this.#logOf(leaderId);
     for (const committed of this.#committed) {
       const { batch } = committed;
       if (!isKept(log, batch) && isAllowed && !(how === "timeout" && committed.isDurable)) this.#lose(committed);
@@ -235,10 +264,7 @@ export class ClusterChecks {
     if (leader !== undefined && leader.leadEpoch !== -1) this.#checkIsr(leader, leader.leadEpoch);
     if (pool.length === 0) return;
     const must = this.#committed.filter(({ isLost, seenEpoch }) => !isLost && seenEpoch !== Number.POSITIVE_INFINITY);
-    const hasAll = pool.some((brokerId) => {
-      const { log } = this.#hosts()[brokerId - 1] as ReplicaHost;
-      return must.every(({ batch }) => isKept(log, batch));
-    });
+    const hasAll = pool.some((brokerId) => must.every(({ batch }) => isKept(this.#logOf(brokerId), batch)));
     ensure(hasAll, "RE6", () => `none of {${pool.join()}} has all that was committed`);
   }
 
@@ -271,20 +297,34 @@ export class ClusterChecks {
    */
   onDestroyed(host: ReplicaHost, before: LogBefore, isWipe: boolean): void {
     const had = new Set(before.batches);
-    const { pool } = this.#controller();
+    for (const batch of before.batches) {
+      const isCommitted = this.#committedAt.get(batch.baseOffset)?.batch === batch;
+      const wasWritten = batch.lastOffset < before.writtenEnd;
+      if (wasWritten && !isCommitted && !isKept(host.log, batch)) this.#noteDestroyed(batch, host.brokerId, isWipe);
+    }
     for (const committed of this.#committed) {
       const { batch, isDurable } = committed;
       const wasKept = had.has(batch) || batch.lastOffset < before.logStartOffset;
       if (!wasKept || isKept(host.log, batch)) continue;
-      if (!isWipe && isDurable) continue;
-      this.count("committed batch destroyed");
-      committed.destroyed += 1;
-      const isHeld = pool.some((brokerId) => {
-        const { log } = this.#hosts()[brokerId - 1] as ReplicaHost;
-        return isKept(log, batch);
-      });
-      if (!isHeld || committed.destroyed >= this.#minIsrLeast) this.#lose(committed);
+      if (isWipe || !isDurable) this.#onCopyDestroyed(committed);
     }
+  }
+
+  #noteDestroyed(batch: ModelBatch, brokerId: number, isWipe: boolean): void {
+    const known = this.#destroyedBefore.get(batch) ?? new Map<number, DestroyedCopy>();
+    const brokerEpoch = this.#controller().brokers.get(brokerId)?.brokerEpoch;
+    this.#destroyedBefore.set(batch, known.set(brokerId, { brokerEpoch, isWipe }));
+  }
+
+  #onCopyDestroyed(committed: Committed): void {
+    this.count("committed batch destroyed");
+    committed.destroyed += 1;
+    const isHeld = this.#controller().pool.some((brokerId) => isKept(this.#logOf(brokerId), committed.batch));
+    if (!isHeld || committed.destroyed >= this.#minIsrLeast) this.#lose(committed);
+  }
+
+  #logOf(brokerId: number): ModelLog {
+    return (this.#hosts()[brokerId - 1] as ReplicaHost).log;
   }
 
   #lose(committed: Committed): void {

@@ -287,19 +287,19 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
   }
 
   #crash(host: ReplicaHost): void {
-    const { batches, logStartOffset } = host.log;
+    const { batches, logStartOffset, writtenEnd } = host.log;
     this.#end(host, "crash");
     host.marker = -1;
     host.log.afterCrash(this.disks);
-    this.checks.onDestroyed(host, { batches, logStartOffset }, false);
+    this.checks.onDestroyed(host, { batches, logStartOffset, writtenEnd }, false);
   }
 
   #losePower(host: ReplicaHost): void {
-    const { batches, logStartOffset } = host.log;
+    const { batches, logStartOffset, writtenEnd } = host.log;
     if (host.isUp) this.#end(host, "power failure");
     host.marker = -1;
     host.log.afterPowerFailure(this.disks);
-    this.checks.onDestroyed(host, { batches, logStartOffset }, false);
+    this.checks.onDestroyed(host, { batches, logStartOffset, writtenEnd }, false);
   }
 
   /** Everything that was handed over is written, then synced, then the marker. */
@@ -313,13 +313,13 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
   }
 
   #wipe(host: ReplicaHost): void {
-    const { batches, logStartOffset } = host.log;
+    const { batches, logStartOffset, writtenEnd } = host.log;
     this.checks.count("wipe");
     this.trace.note(this.#time.nowMs, "wiped", `${host.brokerId}`);
     host.directoryId += 1;
     host.marker = -1;
     host.log.wipe();
-    this.checks.onDestroyed(host, { batches, logStartOffset }, true);
+    this.checks.onDestroyed(host, { batches, logStartOffset, writtenEnd }, true);
   }
 
   #start(host: ReplicaHost): void {
