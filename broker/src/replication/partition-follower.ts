@@ -236,8 +236,9 @@ export class PartitionFollower<Records> {
       return [{ kind: "stop", reason }];
     }
     this.#state = "cutting";
-    // Nothing is left of a log that begins later; what was deleted here, the leader may have.
-    return to < logStartOffset ? [{ kind: "restart", at: to }] : [{ kind: "truncate", to }];
+    // Nothing is left of a log that begins there or later. What was deleted here, the leader may have; and its file may hold it still, in
+    // later epochs than what comes now, which would be taken for damage at a start (4.2(5)).
+    return to <= logStartOffset ? [{ kind: "restart", at: to }] : [{ kind: "truncate", to }];
   }
 
   #waitFor(cause: ReplicaRefusal | "CORRUPT_MESSAGE"): readonly FollowerEffect<Records>[] {

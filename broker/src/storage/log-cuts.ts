@@ -97,7 +97,11 @@ export class LogCuts {
   async #restartAt(offset: Offset, promisedLogStart: Offset): Promise<void> {
     const { logStartOffset, logEndOffset, segments } = this.#state;
     const isThere = offset === logStartOffset && offset === logEndOffset && segments[0]?.baseOffset === offset;
-    if (isThere && promisedLogStart === offset) return;
+    if (isThere && promisedLogStart === offset) {
+      // One in which nobody wrote.
+      this.#deps.epochs.clear();
+      return;
+    }
     await this.#deps.truncation.restart(offset, promisedLogStart);
     // Nothing is left of what there was, on either side.
     this.#deps.onCut(0);

@@ -690,6 +690,15 @@ describe("Rules of the follower", () => {
     expect(kinds(short.refused("OFFSET_OUT_OF_RANGE", 0, 30)), "the leader has less than that").to.deep.equal(["stop"]);
   });
 
+  it("5.3(3): a cut to its log start begins the log anew there: what lies below may be of later epochs than what comes", () => {
+    const bench = new FollowerBench({ epochs: [[4, 40]], logStart: 40, logEnd: 40, highWatermark: 40 });
+    bench.open();
+    expect(bench.diverging(3, 50)).to.deep.equal([
+      { kind: "restart", at: 40 },
+      { kind: "ask", generation: 2, readFrom: 40, epochBefore: -1 },
+    ]);
+  });
+
   it("5.3(6): an unclean cut below its log start begins the log anew there", () => {
     const bench = new FollowerBench({ epochs: [[5, 40]], logStart: 40, logEnd: 60, uncleanEpoch: 6 });
     bench.open();

@@ -44,6 +44,11 @@ const FAILURES_OF_MOVES: readonly (readonly [seed: number, what: string, wanted?
     "a copy was destroyed between its acknowledgement and the commit that went by it: the check counted it as there",
     { ...HARSH, minIsr: 1 },
   ],
+  [
+    84000704,
+    "a follower whose only batch was deleted, of a later epoch than all of its leader's, cut its log at its start for ever",
+    { ...HARSH, minIsr: 1 },
+  ],
 ];
 
 function describeFailure({ seed, failure }: ClusterRunResult): string {

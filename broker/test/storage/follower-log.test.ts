@@ -199,6 +199,30 @@ describe("log: begun anew (5.3(5), 5.3(8))", () => {
     });
   }
 
+  it("at its start, which is its end: what was deleted in a later epoch is no reason to cut what comes, at the next start", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    follow(log, fetched(0, 4));
+    log.highWatermark = asOffset(1);
+    await machine.run(log.raiseLogStart(asOffset(1)));
+    await machine.run(log.restartAt(asOffset(1)));
+    follow(log, fetched(1, 2));
+    await machine.synced(log);
+    machine.restart("power");
+    const { log: again } = await machine.again();
+    const seen = [again.logStartOffset, again.logEndOffset, again.latestEpoch, again.isDamaged];
+    expect(seen).to.deep.equal([1, 2, 2, false]);
+  });
+
+  it("where it is empty: an epoch in which nobody wrote goes too", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    await machine.run(log.restartAt(asOffset(100)));
+    log.startEpoch(4 as never);
+    await machine.run(log.restartAt(asOffset(100)));
+    expect([log.logStartOffset, log.logEndOffset, log.latestEpoch]).to.deep.equal([100, 100, -1]);
+  });
+
   it("is what a cut inside the batch leaves in which the log starts, and the log start stays", async () => {
     const machine = new StorageMachine();
     const { log } = await machine.fresh();
