@@ -112,7 +112,7 @@ async function main(): Promise<void> {
   const profile = values.profile ?? "";
   if (!Object.hasOwn(PROFILES, profile)) refuse(`--profile wants one of ${Object.keys(PROFILES).join(", ")}`);
   const { from: seed, count: runs } = seedsOf(values);
-  const minutes = values.minutes === undefined ? null : wholeNumber("--minutes", values.minutes, 1);
+  const minutes = values.minutes === undefined ? null : positive("--minutes", values.minutes);
   const workers = Math.min(
     runs ?? Number.POSITIVE_INFINITY,
     wholeNumber("--workers", values.workers ?? String(Math.min(2, availableParallelism())), 1),
@@ -238,6 +238,13 @@ function merge(tally: Tally, part: Tally): void {
 
 function addAll(sums: Map<string, number>, more: Iterable<readonly [string, number]>): void {
   for (const [what, count] of more) sums.set(what, (sums.get(what) ?? 0) + count);
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text);
+  return value > 0 && value < Number.POSITIVE_INFINITY
+    ? value
+    : refuse(`${option} wants a number above 0, not ${JSON.stringify(text)}`);
 }
 
 function wholeNumber(option: string, text: string, least: number): number {
