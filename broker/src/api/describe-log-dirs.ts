@@ -9,8 +9,8 @@ export interface LogDirDescription {
   /** Of the file system; -1: it does not say. */
   readonly totalBytes: number;
   readonly freeBytes: number;
-  /** By topic and partition. */
-  readonly replicas: readonly LogDirReplica[];
+  /** By topic and partition; each told of when it is asked for: there may be thousands. */
+  readonly replicas: Iterable<LogDirReplica>;
 }
 
 export interface LogDirReplica {
@@ -28,8 +28,6 @@ export function handleDescribeLogDirs(context: BrokerContext): LogDirDescription
     const message = `the data directory ${path} is offline`;
     return [{ path, code: "KAFKA_STORAGE_ERROR", message, totalBytes: -1, freeBytes: -1, replicas: [] }];
   }
-  const hosted: LogDirReplica[] = [...replicas.hosted()];
-  hosted.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition));
   return [
     {
       path,
@@ -37,9 +35,25 @@ export function handleDescribeLogDirs(context: BrokerContext): LogDirDescription
       message: "",
       totalBytes: orUnknown(() => disk.totalBytes(path)),
       freeBytes: orUnknown(() => disk.freeBytes(path)),
-      replicas: hosted,
+      replicas: inOrder(replicas.hosted()),
     },
   ];
+}
+
+/** Of one moment. */
+function inOrder(hosted: Iterable<LogDirReplica>): Iterable<LogDirReplica> {
+  const byTopic = new Map<string, LogDirReplica[]>();
+  for (const replica of hosted) {
+    const others = byTopic.get(replica.topic);
+    if (others === undefined) byTopic.set(replica.topic, [replica]);
+    else others.push(replica);
+  }
+  return ordered(byTopic);
+}
+
+function* ordered(byTopic: ReadonlyMap<string, LogDirReplica[]>): Generator<LogDirReplica> {
+  for (const topic of [...byTopic.keys()].sort())
+    yield* byTopic.get(topic)?.sort((a, b) => a.partition - b.partition) ?? [];
 }
 
 function orUnknown(ask: () => number): number {

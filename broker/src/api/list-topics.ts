@@ -1,5 +1,6 @@
 /** The topics of the cluster as applied here, by name. Bytes are those of the partitions that this broker leads. */
 import { targetOf } from "../metadata/index.ts";
+import type { TopicImage } from "../metadata/index.ts";
 import type { BrokerContext } from "./broker-context.ts";
 
 export interface TopicSummary {
@@ -11,7 +12,8 @@ export interface TopicSummary {
 }
 
 export interface TopicList {
-  readonly topics: readonly TopicSummary[];
+  /** Each made when it is asked for: there may be thousands. */
+  readonly topics: Iterable<TopicSummary>;
   readonly metadataOffset: number;
   /** For so long this broker has known no controller; 0: it knows one. */
   readonly withoutControllerMs: number;
@@ -21,26 +23,36 @@ export interface TopicList {
 
 export function handleListTopics(context: BrokerContext, request: { includeInternal: boolean }): TopicList {
   const { topics, metadataOffset } = context.image();
-  const summaries: TopicSummary[] = [];
+  const names: string[] = [];
   const leaders = new Set<number>();
   for (const { name, internal, partitions } of topics.values()) {
     if (internal && !request.includeInternal) continue;
     for (const { leaderId } of partitions) leaders.add(leaderId);
-    const [first] = partitions;
-    const replicas = first === undefined ? 0 : targetOf(first).length;
-    summaries.push({
-      name,
-      partitions: partitions.length,
-      replicas,
-      internal,
-      bytes: context.replicas.sizeBytesOf(name),
-    });
+    names.push(name);
   }
   const own = context.config.current.nodeId;
   return {
-    topics: summaries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
+    topics: summaries(context, topics, names.sort()),
     metadataOffset,
     withoutControllerMs: context.quorum()?.leaderlessMs ?? 0,
     otherLeaders: [...leaders].filter((id) => id >= 0 && id !== own).sort((a, b) => a - b),
   };
+}
+
+function* summaries(
+  { replicas }: BrokerContext,
+  topics: ReadonlyMap<string, TopicImage>,
+  names: readonly string[],
+): Generator<TopicSummary> {
+  for (const name of names) {
+    const { internal = false, partitions = [] } = topics.get(name) ?? {};
+    const [first] = partitions;
+    yield {
+      name,
+      partitions: partitions.length,
+      replicas: first === undefined ? 0 : targetOf(first).length,
+      internal,
+      bytes: replicas.sizeBytesOf(name),
+    };
+  }
 }

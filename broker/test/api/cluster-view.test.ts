@@ -151,7 +151,7 @@ describe("the view of one broker on its cluster", () => {
       const bench = cluster();
       const context = contextOf(bench, { led: [0] });
       const { topics, otherLeaders } = admin.handleListTopics(context, { includeInternal: false });
-      expect(topics).to.deep.equal([{ name: "t", partitions: 3, replicas: 3, internal: false, bytes: 700 }]);
+      expect([...topics]).to.deep.equal([{ name: "t", partitions: 3, replicas: 3, internal: false, bytes: 700 }]);
       expect(otherLeaders).to.deep.equal([2, 3]);
       bench.fence(2);
       const [described] = admin.handleDescribeTopics(context, ["t"]);

@@ -26,6 +26,7 @@ import type {
 } from "../../api/index.ts";
 import type { ConfigChange, ConfigDescription } from "../../config/index.ts";
 import type { DoorContext } from "./door-context.ts";
+import { logDirPieces } from "./log-dir-pieces.ts";
 import type { BytesCall } from "./unary.ts";
 
 type UseCase<Method extends AdminMethod> = (
@@ -71,9 +72,10 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
       const cluster = handleDescribeCluster(context, client);
       return { ...cluster, brokers: cluster.brokers.map((broker) => ({ ...broker })) };
     }),
-    listTopics: bytesCall("listTopics", (request) => {
+    listTopics: slicedCall("listTopics", context, (request, encode) => {
       const { topics, otherLeaders, ...list } = handleListTopics(context, request);
-      return { ...list, topics: topics.map((topic) => ({ ...topic })), otherLeaders: [...otherLeaders] };
+      const head = encode({ ...list, otherLeaders: [...otherLeaders] });
+      return [head, mapped(topics, (topic) => encode({ topics: [{ ...topic }] }))];
     }),
     describeTopics: resultsCall("describeTopics", context, ({ names }) =>
       mapped(handleDescribeTopics(context, names), ({ name, code, message, topic }) => ({
@@ -133,17 +135,10 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
       const outcomes = await handleAlterConfigs(context, alterations, { isValidateOnly: validateOnly });
       return { results: outcomes.map(toWireConfigs), metadataOffset: context.image().metadataOffset };
     }),
-    describeLogDirs: bytesCall("describeLogDirs", () => ({
-      brokerId: context.config.current.nodeId,
-      dirs: handleDescribeLogDirs(context).map(({ path, code, message, totalBytes, freeBytes, replicas }) => ({
-        path,
-        errorCode: errorCode(code),
-        errorMessage: message,
-        totalBytes,
-        freeBytes,
-        replicas: replicas.map((replica) => ({ ...replica, lag: 0 })),
-      })),
-    })),
+    describeLogDirs: slicedCall("describeLogDirs", context, (_request, encode) => {
+      const dirs = handleDescribeLogDirs(context);
+      return [encode({ brokerId: context.config.current.nodeId }), logDirPieces(dirs, encode)];
+    }),
     describeHealth: bytesCall("describeHealth", () => {
       const report = handleDescribeHealth(context);
       return {
@@ -399,29 +394,42 @@ function bytesCall<Method extends AdminMethod>(method: Method, useCase: UseCase<
 type ResultsMethod = "describeTopics" | "createTopics" | "createPartitions" | "describeConfigs";
 type ResultOf<Method extends ResultsMethod> = AdminCalls[Method]["response"]["results"][number];
 
-/**
- * A call whose answer is a list of thousands of things, perhaps: made and encoded one by one, slice by slice. On the wire a
- * list may come in any number of pieces.
- */
+/** A call whose answer is a list of results, which are made and encoded one by one. */
 function resultsCall<Method extends ResultsMethod>(
   method: Method,
-  { pace, image, quorum }: Pick<DoorContext, "pace" | "image" | "quorum">,
+  context: Pick<DoorContext, "pace" | "image">,
   useCase: (request: AdminCalls[Method]["request"]) => Iterable<ResultOf<Method>> | Promise<Iterable<ResultOf<Method>>>,
 ): BytesCall {
-  return async (bytes) => {
-    const request: AdminCalls[Method]["request"] = adminRequests[method].decode(bytes);
-    const encode = (await loadEncoder(method)) as (response: {
-      results: ResultOf<Method>[];
-      metadataOffset?: number;
-      withoutControllerMs?: number;
-    }) => Buffer;
+  type Piece = Partial<AdminCalls[Method]["response"]>;
+  return slicedCall(method, context, async (request, encode) => {
     const outcome = useCase(request);
     const results = outcome instanceof Promise ? await outcome : outcome;
     // In the stretch that took the image that is told of.
-    const { metadataOffset } = image();
-    const pieces = [encode({ results: [], metadataOffset, withoutControllerMs: quorum()?.leaderlessMs ?? 0 })];
-    for (const result of results) {
-      pieces.push(encode({ results: [result] }));
+    const head = encode({ metadataOffset: context.image().metadataOffset } as Piece);
+    return [head, mapped(results, (result) => encode({ results: [result] } as Piece))];
+  });
+}
+
+type Encoder<Method extends AdminMethod> = (piece: Partial<AdminCalls[Method]["response"]>) => Buffer;
+type Pieces = readonly [head: Buffer, rest: Iterable<Buffer>];
+
+/**
+ * A call whose answer may tell of thousands of things: its pieces are made slice by slice. On the wire a message may come in any number of
+ * pieces, whose lists add up.
+ */
+function slicedCall<Method extends AdminMethod>(
+  method: Method,
+  { pace }: Pick<DoorContext, "pace">,
+  useCase: (request: AdminCalls[Method]["request"], encode: Encoder<Method>) => Pieces | Promise<Pieces>,
+): BytesCall {
+  return async (bytes) => {
+    const request: AdminCalls[Method]["request"] = adminRequests[method].decode(bytes);
+    const encode = await loadEncoder(method);
+    const outcome = useCase(request, encode);
+    const [head, rest] = outcome instanceof Promise ? await outcome : outcome;
+    const pieces = [head];
+    for (const piece of rest) {
+      pieces.push(piece);
       if (pace.isOver) await pace.rest();
     }
     return Buffer.concat(pieces);
@@ -432,9 +440,7 @@ function* mapped<Item, Result>(items: Iterable<Item>, map: (item: Item) => Resul
   for (const item of items) yield map(item);
 }
 
-async function loadEncoder<Method extends AdminMethod>(
-  method: Method,
-): Promise<(response: AdminCalls[Method]["response"]) => Buffer> {
+async function loadEncoder<Method extends AdminMethod>(method: Method): Promise<Encoder<Method>> {
   const { loadAdminService } = await import("@tidemark/proto/control");
   const definition = Object.values(loadAdminService()).find(({ path }) => path === ADMIN_METHODS[method]);
   if (definition === undefined) throw new Error(`the admin service defines no ${ADMIN_METHODS[method]}`);
