@@ -10,24 +10,17 @@ import type {
   ConfigEntry as WireEntry,
   ConfigsResult,
   ErrorName,
-  ExplainPartitionResponse as WireExplanation,
   NewTopic,
   TopicDescription as WireTopic,
   TopicResult,
 } from "@tidemark/proto";
 import { ApiError } from "../../api/index.ts";
-import type {
-  AdminUseCases,
-  ClientContext,
-  ConfigOutcome,
-  PartitionExplanation,
-  TopicDescription,
-  TopicOutcome,
-} from "../../api/index.ts";
+import type { AdminUseCases, ClientContext, ConfigOutcome, TopicDescription, TopicOutcome } from "../../api/index.ts";
 import type { ConfigChange, ConfigDescription } from "../../config/index.ts";
 import type { DoorContext } from "./door-context.ts";
 import { logDirPieces } from "./log-dir-pieces.ts";
 import type { BytesCall } from "./unary.ts";
+import { toWireExplanation, UNEXPLAINED } from "./wire-explanation.ts";
 
 type UseCase<Method extends AdminMethod> = (
   request: AdminCalls[Method]["request"],
@@ -284,102 +277,6 @@ function toError({ code, message }: { readonly code: ErrorName; readonly message
   errorMessage: string;
 } {
   return { errorCode: errorCode(code), errorMessage: message };
-}
-
-/** Of a partition that there is not. */
-const UNEXPLAINED: Omit<WireExplanation, "brokerId" | "metadataOffset"> = {
-  controllerId: -1,
-  topicId: "",
-  leaderId: -1,
-  leaderEpoch: 0,
-  replicas: [],
-  isr: [],
-  elr: [],
-  lastIsr: [],
-  recovering: false,
-  minInsyncReplicas: 0,
-  countsSynced: false,
-  brokers: [],
-  candidates: [],
-  replica: null,
-  full: false,
-  syncRunningMs: 0,
-  syncMeanMs: 0,
-  inquiry: null,
-  changes: [],
-  nowMs: 0,
-  errorCode: 0,
-  errorMessage: "",
-};
-
-function toWireExplanation(explained: PartitionExplanation): WireExplanation {
-  const { image, replica, inquiry, changes, brokers, candidates, isFull, ...rest } = explained;
-  return {
-    ...UNEXPLAINED,
-    ...rest,
-    full: isFull,
-    leaderId: image.leaderId,
-    leaderEpoch: image.leaderEpoch,
-    replicas: [...image.replicas],
-    isr: [...image.isr],
-    elr: [...image.elr],
-    lastIsr: image.lastIsr.map((member) => ({ ...member })),
-    recovering: image.isRecovering,
-    candidates: [...candidates],
-    brokers: brokers.map((broker) => ({ ...broker })),
-    replica: replica === null ? null : toWireReplica(replica),
-    inquiry:
-      inquiry === null
-        ? null
-        : {
-            unclean: inquiry.isUnclean,
-            waitedMs: inquiry.waitedMs,
-            answers: inquiry.answers.map(({ isDamaged, ...answer }) => ({ ...answer, damaged: isDamaged })),
-          },
-    changes: changes.map(({ at, metadataOffset, event }) => ({
-      atMs: at ?? -1,
-      metadataOffset,
-      type: event.type,
-      reason: "reason" in event ? event.reason : "",
-      isr: "isr" in event ? [...event.isr] : [],
-      isrBefore: "isr" in event ? [...event.isrBefore] : [],
-      leaderId: "leaderId" in event ? event.leaderId : -1,
-      leaderBefore: "leaderId" in event ? event.leaderBefore : -1,
-      leaderEpoch: "leaderId" in event ? event.leaderEpoch : -1,
-      brokerId: "brokerId" in event ? event.brokerId : -1,
-    })),
-  };
-}
-
-function toWireReplica(replica: NonNullable<PartitionExplanation["replica"]>): NonNullable<WireExplanation["replica"]> {
-  const { damage, isRepairing, isStopped, led, ...rest } = replica;
-  return {
-    ...rest,
-    damagedFrom: damage?.offset ?? -1,
-    damage: damage === null ? "" : `${damage.path}: ${damage.reason}`,
-    repairing: isRepairing,
-    stopped: isStopped,
-    led:
-      led === null
-        ? null
-        : {
-            endOffset: led.endOffset,
-            logEndOffset: led.logEndOffset,
-            epochStartOffset: led.epochStartOffset,
-            configuredMinIsr: led.minInsyncReplicas,
-            lagTimeMaxMs: led.lagTimeMaxMs,
-            proposed: led.proposedIsr !== null,
-            proposedIsr: [...(led.proposedIsr ?? [])],
-            lingering: led.isLingering,
-            followers: led.followers.map(({ isInIsr, isProposed, isLive, isWaitedFor, ...follower }) => ({
-              ...follower,
-              inIsr: isInIsr,
-              proposed: isProposed,
-              live: isLive,
-              waitedFor: isWaitedFor,
-            })),
-          },
-  };
 }
 
 /** The codecs of answers are loaded here, at the first call, and once for all. */
