@@ -49,6 +49,15 @@ const FAILURES_OF_MOVES: readonly (readonly [seed: number, what: string, wanted?
     "a follower whose only batch was deleted, of a later epoch than all of its leader's, cut its log at its start for ever",
     { ...HARSH, minIsr: 1 },
   ],
+  [
+    84003063,
+    "a replica was moved away right after an unclean choice had passed it over: the check still counted on it",
+    { ...HARSH, minIsr: 2, isSynced: false, powerChance: 0.05 },
+  ],
+  [
+    91000747,
+    "chosen late from lastIsr without what was written before the mode was raised: the check asked for it all the same",
+  ],
 ];
 
 function describeFailure({ seed, failure }: ClusterRunResult): string {

@@ -229,7 +229,7 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
     const { options } = this;
     const faults = this.#faults;
     const controller = this.#controller;
-    const before = controller.offset;
+    let before = controller.offset;
     if (faults.chance(options.moveChance)) controller.moveLeader(faults.pick(controller.replicas));
     if (faults.chance(options.minIsrChance)) {
       const minIsr = faults.between(1, Math.min(3, controller.replicas.length));
@@ -241,6 +241,9 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
       const live = this.hosts.filter((host) => this.#plane.isReachable(host) && !host.isStopped);
       controller.chooseUnclean(new Map(live.map((host) => [host.brokerId, endOf(host)])));
     }
+    // What is moved next is judged by whom this left to count on.
+    if (controller.offset !== before) this.#plane.afterCommand();
+    before = controller.offset;
     if (this.#moves.chance(options.reassignChance)) this.#reassign();
     if (controller.offset !== before) this.#plane.afterCommand();
   }
