@@ -12,7 +12,6 @@
 import { createRequire } from "node:module";
 import type { Server } from "node:net";
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
-import { UnknownErrors } from "./api/index.ts";
 import type { BrokerContext } from "./api/index.ts";
 import { assert } from "./base/index.ts";
 import { LiveConfig, validate } from "./config/index.ts";
@@ -33,16 +32,11 @@ import {
   BrokerCounters,
   type Controller,
   type ControllerPeers,
-  FetchMemory,
-  ProducerIds,
-  Purgatory,
-  ReplicaManager,
+  type ReplicaManager,
   RequestBudget,
   RequestLog,
-  SlabPool,
-  Turn,
 } from "./runtime/index.ts";
-import { claimDirectory, openLogDirectory } from "./storage/index.ts";
+import { claimDirectory } from "./storage/index.ts";
 import type { ClusterIdentity, OpenProgress, OpenReport } from "./storage/index.ts";
 import type { BrokerCluster } from "./broker-cluster.ts";
 import { Closers, holdWhile } from "./broker-closers.ts";
@@ -50,6 +44,7 @@ import { BrokerDoors } from "./broker-doors.ts";
 import { healthChecks } from "./broker-health.ts";
 import { BrokerJoin, type OpenedReplicas } from "./broker-join.ts";
 import { assertVotesAlone, type NewSeat, openMetadata, openSeat } from "./broker-metadata.ts";
+import { createRuntime } from "./broker-runtime.ts";
 import { type BrokerWorld, createWorld } from "./broker-world.ts";
 import { createReadyTopic } from "./ready-topic.ts";
 import { BrokerStartError, describeFault, messageOf, startErrorOf } from "./start-error.ts";
@@ -295,7 +290,9 @@ export class Broker {
     const controller = await this.#openController();
     this.#followConfigs(controller.image);
     this.#waitingFor = ["recovery"];
-    const { replicas, context } = this.#createRuntime(controller);
+    const context = this.#createRuntime(controller);
+    const { replicas } = context;
+    this.#replicas = replicas;
     const { onRecovery } = this.#options;
     const openedWith = controller.image;
     this.#report = await replicas.open(openedWith, {
@@ -506,65 +503,27 @@ export class Broker {
       this.#logger.warn("settings contradict each other", { key, value, reason: message });
   }
 
-  #createRuntime(controller: Controller): { replicas: ReplicaManager; context: BrokerContext } {
-    const cluster = this.#cluster;
-    const commands = cluster?.commands ?? controller;
-    const { clock, timers, disk } = this.#world;
-    const turn = new Turn(timers);
-    const purgatory = new Purgatory({ clock, timers });
-    const replicas = new ReplicaManager(
-      {
-        config: this.#liveConfig,
-        path: this.#path,
-        medium: this.#options.memory === true ? "memory" : "disk",
-        openFilesMax: this.#descriptors.files,
-      },
-      {
-        disk,
-        clock,
-        timers,
-        turn,
-        purgatory,
-        openLogDirectory,
-        commands,
-        logger: this.#logger.child("replicas"),
-        onOffline: (fault) => this.#fail("DISK_FAULT", this.#whatFailed(fault), fault),
-        ...(cluster === null ? {} : { createReplication: (host) => cluster.createReplication(host) }),
-      },
-    );
-    this.#replicas = replicas;
-    const context: BrokerContext = {
+  #createRuntime(controller: Controller): BrokerContext {
+    return createRuntime({
       config: this.#liveConfig,
-      version: brokerVersion(),
-      clock,
-      disk,
+      path: this.#path,
+      medium: this.#options.memory === true ? "memory" : "disk",
+      openFilesMax: this.#descriptors.files,
+      world: this.#world,
       logger: this.#logger,
-      turn,
-      purgatory,
-      replicas,
-      commands,
+      version: brokerVersion(),
       controller,
+      cluster: this.#cluster,
       counters: this.#counters,
       requests: this.#requests,
-      producerIds: new ProducerIds(async () => {
-        const { firstId, count } = await commands.allocateProducerIds({ brokerId: this.#config.nodeId });
-        return { first: firstId, count };
-      }),
       budget: this.#budget,
-      slabs: new SlabPool(),
-      fetchMemory: new FetchMemory({ timers, maxBytes: () => this.#liveConfig.current.fetchMemoryBytes }),
-      errors: new UnknownErrors(this.#logger.child("api")),
-      image: () => controller.image,
       onMetadata: (listener) => {
         this.#metadataListeners.add(listener);
         return () => this.#metadataListeners.delete(listener);
       },
-      timeline: () => controller.timeline,
-      machine: async () => (await import("./broker-machine.ts")).machine(),
-      quorum: () => controller.quorum,
       grpcEndpointOf: (brokerId, client) => this.#doors.endpointOf(controller.image, brokerId, client),
-    };
-    return { replicas, context };
+      onOffline: (fault) => this.#fail("DISK_FAULT", this.#whatFailed(fault), fault),
+    });
   }
 
   async #closeAll(): Promise<void> {
