@@ -5,7 +5,6 @@ import { BrokerError, Client } from "../src/index.ts";
 import { FakeAdminCluster } from "./support/fake-admin.ts";
 
 /** Longer than the patience with a broker that is gone. */
-const TIMEOUT_MS = 20_000;
 
 function row(partition: number, leaderId: number, over: Partial<PartitionDescription> = {}): PartitionDescription {
   return {
@@ -42,8 +41,7 @@ const led = (partition: number, leaderId: number, offset: number, over: Partial<
 
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
-describe("the admin surface on several brokers", function () {
-  this.timeout(TIMEOUT_MS);
+describe("the admin surface on several brokers", () => {
   let cluster: FakeAdminCluster;
   let client: Client;
 
@@ -170,10 +168,10 @@ describe("the admin surface on several brokers", function () {
         const result = { name: "t", errorCode: [41, 13, 0][given.length - 1] ?? 0, errorMessage: "" };
         return { results: [result], metadataOffset: 1 };
       };
-    await client.admin.topics.addPartitions("t", 3, { timeout: "5s" });
+    await client.admin.topics.addPartitions("t", 3, { timeout: "60s" });
     expect(given).to.have.length(3);
     const [first = 0, second = 0] = given;
-    expect(first).to.be.at.most(5_000);
+    expect(first).to.be.at.most(60_000);
     expect(second, "what the first attempt and the pause took is gone").to.be.lessThan(first);
   });
 

@@ -5,9 +5,7 @@ import { expect } from "chai";
 
 const scripts = resolve(import.meta.dirname, "../src");
 
-describe("the command lines of npm run", function () {
-  this.timeout(30_000);
-
+describe("the command lines of npm run", () => {
   for (const name of ["bench", "sim", "story", "packages"]) {
     const run = (...args: string[]) =>
       spawnSync(process.execPath, [join(scripts, `${name}.js`), ...args], { encoding: "utf8" });

@@ -21,7 +21,7 @@ const FIRST_SEED = Number(process.env["ROT_SEED"] ?? 1);
 /** Seeds that failed once. 1168: two places, of which the later one was found and repaired first. */
 const FORMER = [1168];
 const RECORDS = 120;
-const WITHIN_MS = 30_000;
+const WITHIN_MS = 300_000;
 
 interface Flip {
   readonly file: string;
@@ -29,8 +29,7 @@ interface Flip {
   readonly bit: number;
 }
 
-describe("bits that flip in the segments of a stopped broker (15.7)", function () {
-  this.timeout((RUNS + FORMER.length) * 60_000);
+describe("bits that flip in the segments of a stopped broker (15.7)", () => {
   let directory: string;
   let group: BrokerGroup;
   const flags = new Map<number, Record<string, string>>();

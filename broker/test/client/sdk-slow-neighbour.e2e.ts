@@ -8,9 +8,7 @@ import { freshDirectory, removeDirectory, startBroker } from "../e2e/support/tes
 const slow = topic("slow");
 const quick = topic("quick");
 
-describe("a producer with a partition whose write hangs", function () {
-  this.timeout(30_000);
-
+describe("a producer with a partition whose write hangs", () => {
   it("goes on with the others, whatever requests they shared", async () => {
     const directory = freshDirectory();
     const syncs = new HeldSyncs(new FileDisk(), (path) => path.includes("/slow-0/"));

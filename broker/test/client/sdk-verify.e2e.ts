@@ -10,9 +10,7 @@ const words = topic("words");
 const PLACE = { topic: "words", partition: 0 };
 const RECORDS = 60;
 
-describe("replicas that are compared", function () {
-  this.timeout(60_000);
-
+describe("replicas that are compared", () => {
   it("are the same, until a bit flips in one of them, and again when that is repaired", async () => {
     const directory = freshDirectory();
     const cluster = await startTestCluster({

@@ -6,11 +6,8 @@ import { createBroker, createBrokerGroup, startTestCluster } from "../../src/ind
 import { freshDirectory, removeDirectory } from "./support/test-broker.ts";
 
 /** What hangs here would hang for ever. */
-const HANG_MS = 60_000;
 
-describe("brokers of one process", function () {
-  this.timeout(HANG_MS);
-
+describe("brokers of one process", () => {
   it("all end when the ports of a majority are taken, and say which", async () => {
     const strangers = await Promise.all(
       [0, 1].map(async () => {
@@ -67,9 +64,7 @@ describe("brokers of one process", function () {
   });
 });
 
-describe("startTestCluster", function () {
-  this.timeout(HANG_MS);
-
+describe("startTestCluster", () => {
   const quiet = { "log.level": "silent" };
 
   it("is one cluster of brokers 1 to 3 that serve, and can be stopped twice", async () => {

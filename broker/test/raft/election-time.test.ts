@@ -40,9 +40,7 @@ function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
-describe("The time without a leader", function () {
-  this.timeout(60_000);
-
+describe("The time without a leader", () => {
   for (const { what, options, medianMsMost, p99MsMost } of CASES) {
     it(`${what}: half of them within ${medianMsMost} ms, 99 % within ${p99MsMost} ms, hardly ever a split vote`, () => {
       const times = Array.from({ length: SEEDS }, (_, slot) => electionTime(slot + 1, options));

@@ -49,9 +49,7 @@ function describeFailure({ seed, failure }: GroupRunResult): string {
   ].join("\n");
 }
 
-describe("A simulated Raft group", function () {
-  this.timeout(600_000);
-
+describe("A simulated Raft group", () => {
   it(`keeps every invariant and comes to rest (seeds ${FIRST_SEED} to ${FIRST_SEED + RUNS - 1})`, () => {
     const counts = new Map<string, number>();
     for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {

@@ -94,9 +94,7 @@ function settle(leaderLog: Epochs, leaderEpoch: number, followerLog: Epochs): Se
   throw new Error("it asks for ever");
 }
 
-describe("The truncation decision", function () {
-  this.timeout(60_000);
-
+describe("The truncation decision", () => {
   it("leaves exactly what a follower shares with its leader, over all small logs (P01, P02)", () => {
     let pairs = 0;
     let truncations = 0;

@@ -262,8 +262,7 @@ describe("RaftDriver, final faults", () => {
 });
 
 describe("RaftDriver, whatever fails when", () => {
-  it("loses nothing that was answered, applies each entry once, and all come to one state (property)", async function () {
-    this.timeout(300_000);
+  it("loses nothing that was answered, applies each entry once, and all come to one state (property)", async () => {
     const event = fc.oneof(
       {
         weight: 8,

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { launcher } from "../support/tidemark.ts";
 
 const POLL_MS = 50;
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 300_000;
 
 export interface BrokerProcessOptions {
   readonly nodeId: number;

@@ -31,12 +31,13 @@ const TOPIC = "chaos";
 const PROBE_TOPIC = `${TOPIC}-probe`;
 const BROKERS = 3;
 const PARTITIONS = 6;
-const SESSION_TIMEOUT_MS = 9_000;
-/** After a fault all must be as before within this time: a session, a recovery and the way back into the ISR. */
-const HEAL_LIMIT_MS = 120_000;
+/** Of a session there are so many heartbeats, by default and here. */
+const HEARTBEATS = 4.5;
+/** After a fault all must be as before: a session, a recovery and the way back into the ISR. On a busy machine minutes; later it hangs. */
+const HEAL_LIMIT_MS = 300_000;
 const PLAN_MAX = 2_000;
 const USAGE = `usage: npm run chaos -- [--minutes N | --faults-count N] [--seed S] [--faults a,b] [--plan FILE]
-                           [--network auto|namespaces|proxies] [--json] [--keep]
+                           [--network auto|namespaces|proxies] [--session-timeout MS] [--records-per-second N] [--json] [--keep]
 
 Three real brokers under faults, with clients that never stop. At the end nothing acknowledged may be lost, doubled or reordered, and
 all replicas are the same. Exit code 0: so it was; 1: not so, and the folder with data, logs and history stays.
@@ -47,6 +48,8 @@ all replicas are the same. Exit code 0: so it was; 1: not so, and the folder wit
   --faults a,b       these alone, of: ${FAULTS.map(({ name }) => name).join(", ")}
   --plan FILE        the plan that a run before has printed
   --network KIND     namespaces (root, Linux), proxies (everywhere), or auto
+  --session-timeout MS      after which the controller fences a silent broker (9000)
+  --records-per-second N    of all producers together (300)
   --json             one JSON object a line
   --keep             keep the folder in any case`;
 /** Set to the kind of network once the run is wrapped. */
@@ -59,6 +62,8 @@ interface Options {
   readonly faults: readonly string[];
   readonly plan: string | null;
   readonly network: NetworkKind;
+  readonly sessionTimeoutMs: number;
+  readonly recordsPerSecond: number;
   readonly isJson: boolean;
   readonly isKept: boolean;
 }
@@ -88,7 +93,7 @@ async function run(): Promise<number> {
   const noDisks = whyNot("ext4");
   if (noDisks !== null) absent.set("disks", noDisks);
   const plan = options.plan === null ? drawPlan(absent) : readPlan(options.plan);
-  const { seed, minutes, network } = options;
+  const { seed, minutes, network, sessionTimeoutMs, recordsPerSecond } = options;
   print({ event: "plan", seed, minutes, network, plan: plan.slice(0, shownOf(plan)) });
 
   const folder = mkdtempSync(join(tmpdir(), "tidemark-chaos-"));
@@ -99,7 +104,11 @@ async function run(): Promise<number> {
     brokersCount: BROKERS,
     network: makeNetwork(network, ids),
     hasOwnDisks: !absent.has("disks"),
-    settings: { "log.segment.bytes": String(4 * 1024 * 1024), "broker.session.timeout.ms": String(SESSION_TIMEOUT_MS) },
+    settings: {
+      "log.segment.bytes": String(4 * 1024 * 1024),
+      "broker.session.timeout.ms": String(sessionTimeoutMs),
+      "broker.heartbeat.interval.ms": String(Math.floor(sessionTimeoutMs / HEARTBEATS)),
+    },
     onUnexpectedEnd: onTrouble,
   });
   await using _stopped = cluster;
@@ -114,7 +123,7 @@ async function run(): Promise<number> {
     partitionsCount: PARTITIONS,
     producersCount: 3,
     readersCount: 2,
-    recordsPerSecond: 300,
+    recordsPerSecond,
     onTrouble,
   });
   workload.start();
@@ -135,7 +144,7 @@ async function run(): Promise<number> {
         partitionsCount: PARTITIONS,
         probeTopic: PROBE_TOPIC,
         random: new SeededRandom(planned.seed),
-        sessionTimeoutMs: SESSION_TIMEOUT_MS,
+        sessionTimeoutMs,
         onTrouble,
         say,
       });
@@ -266,6 +275,8 @@ function parsedArguments() {
       faults: { type: "string", default: "" },
       plan: { type: "string" },
       network: { type: "string", default: "auto" },
+      "session-timeout": { type: "string", default: "9000" },
+      "records-per-second": { type: "string", default: "300" },
       json: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
@@ -294,12 +305,27 @@ function optionsOf(values: ReturnType<typeof parsedArguments>): Options {
   process.env["CHAOS_SEED"] = String(seed);
   const minutes = Number(values.minutes);
   const faultsMax = values["faults-count"] === undefined ? Number.POSITIVE_INFINITY : Number(values["faults-count"]);
+  const sessionTimeoutMs = Number(values["session-timeout"]);
+  const recordsPerSecond = Number(values["records-per-second"]);
+  if (!(sessionTimeoutMs >= 1_000) || !(recordsPerSecond > 0))
+    throw new RangeError("--session-timeout is 1000 at least, --records-per-second above 0");
   if (!(minutes > 0) || !(faultsMax >= 1) || !Number.isSafeInteger(seed))
     throw new RangeError("--minutes, --faults-count and --seed are numbers; the first two are above 0");
   // Wrapped, the question has been answered.
   const network = (process.env[INNER] as NetworkKind | undefined) ?? networkOf(values.network);
   const plan = values.plan ?? null;
-  return { minutes, faultsMax, seed, faults, plan, network, isJson: values.json, isKept: values.keep };
+  return {
+    minutes,
+    faultsMax,
+    seed,
+    faults,
+    plan,
+    network,
+    sessionTimeoutMs,
+    recordsPerSecond,
+    isJson: values.json,
+    isKept: values.keep,
+  };
 }
 
 function networkOf(asked: string): NetworkKind {

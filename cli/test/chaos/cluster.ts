@@ -9,7 +9,7 @@ import { BrokerProcess } from "./broker-process.ts";
 import type { Network } from "./network.ts";
 
 const POLL_MS = 100;
-const JOIN_LIMIT_MS = 60_000;
+const JOIN_LIMIT_MS = 300_000;
 const DISK_MEBIBYTES = 2_048;
 
 export interface ClusterOptions {
@@ -113,14 +113,14 @@ export class ChaosCluster implements AsyncDisposable {
     await Promise.all(starting.map((broker) => broker.untilReady()));
     // Ready means that a broker serves; that the controller counts on it as well is another matter.
     await this.until(`brokers ${nodeIds.join(", ")} to be alive`, JOIN_LIMIT_MS, async () => {
-      const { brokers } = await this.client.admin.cluster({ timeout: 30_000 });
+      const { brokers } = await this.client.admin.cluster({ timeout: 120_000 });
       const missing = nodeIds.filter((id) => !brokers.some((broker) => broker.id === id && broker.alive));
       return missing.length === 0 ? null : `${missing.join(", ")} are not`;
     });
   }
 
   async describe(topic: string): Promise<TopicDescription> {
-    return this.client.admin.topics.describe(topic, { timeout: 30_000 });
+    return this.client.admin.topics.describe(topic, { timeout: 120_000 });
   }
 
   /** -1 while there is none. */
@@ -130,7 +130,7 @@ export class ChaosCluster implements AsyncDisposable {
   }
 
   async controller(): Promise<number> {
-    return (await this.client.admin.cluster({ timeout: 30_000 })).controllerId;
+    return (await this.client.admin.cluster({ timeout: 120_000 })).controllerId;
   }
 
   /**
@@ -140,7 +140,7 @@ export class ChaosCluster implements AsyncDisposable {
   async untilWhole(topics: readonly string[], limitMs: number): Promise<void> {
     await this.until("the cluster to be whole", limitMs, async () => {
       for (const broker of this.brokers) if (!(await broker.isReady())) return `broker ${broker.nodeId} is not ready`;
-      const { nodes } = await this.client.admin.raft.status({ timeout: 30_000 });
+      const { nodes } = await this.client.admin.raft.status({ timeout: 120_000 });
       const seated = nodes.filter(({ voter, lag }) => voter && lag === 0);
       if (seated.length < this.brokers.length) return `only ${seated.length} voters have the whole metadata log`;
       return this.#outOfSync(topics);

@@ -39,9 +39,9 @@ const DISK_FAULT_EXIT = 74;
 const SHORT_MS = [100, 3_000] as const;
 /** The probe's word for it. */
 const ACKNOWLEDGED = "NONE";
-const ISR_CHANGE_LIMIT_MS = 60_000;
-const END_LIMIT_MS = 60_000;
-const PROBE_LIMIT_MS = 20_000;
+const ISR_CHANGE_LIMIT_MS = 300_000;
+const END_LIMIT_MS = 300_000;
+const PROBE_LIMIT_MS = 300_000;
 const probe = join(import.meta.dirname, "probe.js");
 
 const fault = (name: string, run: Fault["run"], needs: Capability | null = null): Fault => ({ name, needs, run });
@@ -212,7 +212,7 @@ async function cutOff(context: FaultContext, victim: number, direction: "both" |
   const { cluster, probeTopic, random, sessionTimeoutMs, onTrouble, say } = context;
   const others = cluster.brokers.map(({ nodeId }) => nodeId).filter((id) => id !== victim);
   const probed = cluster.brokers.map((_, partition) => ({ topic: probeTopic, partition }));
-  await cluster.client.admin.partitions.electLeader(probed, "preferred", { timeout: 30_000 });
+  await cluster.client.admin.partitions.electLeader(probed, "preferred", { timeout: 120_000 });
   for (const other of others) {
     if (direction !== "in") cluster.network.cut(victim, other);
     if (direction !== "out") cluster.network.cut(other, victim);

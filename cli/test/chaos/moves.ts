@@ -216,13 +216,13 @@ async function remove(cluster: ChaosCluster): Promise<object> {
   const code = await cluster.broker(REMOVED).terminate();
   requireSame(code, 143, "the exit code of SIGTERM");
   await cluster.until(`broker ${REMOVED} to be fenced`, LIMIT_MS, async () => {
-    const { brokers } = await cluster.client.admin.cluster({ timeout: 30_000 });
+    const { brokers } = await cluster.client.admin.cluster({ timeout: 120_000 });
     return brokers.some(({ id, alive }) => id === REMOVED && alive) ? "it counts as alive" : null;
   });
   await tidemark(cluster, ["cluster", "remove", String(REMOVED), "--yes"]);
-  const { brokers } = await cluster.client.admin.cluster({ timeout: 30_000 });
+  const { brokers } = await cluster.client.admin.cluster({ timeout: 120_000 });
   requireSame(sorted(brokers.map(({ id }) => id)), "2,3,4", "the brokers that are left");
-  const { nodes } = await cluster.client.admin.raft.status({ timeout: 30_000 });
+  const { nodes } = await cluster.client.admin.raft.status({ timeout: 120_000 });
   requireSame(sorted(nodes.filter(({ voter }) => voter).map(({ id }) => id)), "2,3,4", "the voters");
   return {};
 }
@@ -279,14 +279,14 @@ async function placement(cluster: ChaosCluster): Promise<Placed[]> {
 
 async function running(cluster: ChaosCluster): Promise<{ readonly partition: number }[]> {
   const rows: { partition: number }[] = [];
-  for await (const { partition } of cluster.client.admin.partitions.reassignments({ timeout: 30_000 }))
+  for await (const { partition } of cluster.client.admin.partitions.reassignments({ timeout: 120_000 }))
     rows.push({ partition });
   return rows;
 }
 
 async function bytesOn(cluster: ChaosCluster, broker: number): Promise<number> {
   let sum = 0;
-  for await (const { topic, bytes } of cluster.client.admin.logs.dirs({ broker, timeout: 30_000 }))
+  for await (const { topic, bytes } of cluster.client.admin.logs.dirs({ broker, timeout: 120_000 }))
     if (topic === TOPIC) sum += bytes;
   return sum;
 }
@@ -294,7 +294,7 @@ async function bytesOn(cluster: ChaosCluster, broker: number): Promise<number> {
 async function requireNoThrottle(cluster: ChaosCluster): Promise<void> {
   for (const { nodeId, isRunning } of cluster.brokers) {
     if (!isRunning) continue;
-    const entries = await cluster.client.admin.configs.get({ type: "broker", id: nodeId }, { timeout: 30_000 });
+    const entries = await cluster.client.admin.configs.get({ type: "broker", id: nodeId }, { timeout: 120_000 });
     const left = entries.filter(({ name, source }) => name.includes("throttled") && source !== "default");
     requireSame(left.length, 0, `throttles of broker ${nodeId}`);
   }

@@ -60,6 +60,8 @@ describe("three brokers under faults", () => {
     const plan = [...makePlan(seed, FAULTS, 3), ...makePlan(seed, CUTS, 1)];
     writeFileSync(join(folder, "plan.json"), JSON.stringify(plan));
     const flags = ["--seed", `${seed}`, "--plan", join(folder, "plan.json"), "--faults-count", `${plan.length}`];
+    // A cut lasts up to two sessions.
+    flags.push("--session-timeout", "3000", "--records-per-second", "60");
     const { code, lines, told } = await run(flags);
     expect(code, `seed ${seed}\n${told}`).to.equal(0);
     expect(lines.filter(({ event }) => event === "fault")).to.have.length(plan.length);

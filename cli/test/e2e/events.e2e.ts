@@ -7,7 +7,7 @@ import { runInProcess } from "../support/in-process.ts";
 type Cluster = Awaited<ReturnType<typeof startTestCluster>>;
 
 /** What hangs here would hang for ever. */
-const HANG_MS = 60_000;
+const HANG_MS = 600_000;
 const SHORT = { "broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "200", "log.level": "silent" };
 
 /** Everything up to the first event that is looked for. */
@@ -32,8 +32,7 @@ function expectInOrder(events: readonly ClusterEvent[]): void {
     expect(metadataOffset).to.be.at.least(events[slot - 1]?.metadataOffset ?? 0);
 }
 
-describe("the events of a cluster", function () {
-  this.timeout(HANG_MS);
+describe("the events of a cluster", () => {
   let cluster: Cluster;
   let client: Client;
 

@@ -4,8 +4,7 @@ import { ServerProcess } from "../support/server-process.ts";
 import { runInProcess } from "../support/in-process.ts";
 import { DevBroker, type Finished, ScratchDirectory, steadyPort } from "../support/tidemark.ts";
 
-describe("tidemark explain", function () {
-  this.timeout(60_000);
+describe("tidemark explain", () => {
   let dev: DevBroker;
   before(async () => {
     dev = await DevBroker.start(["--memory", "--topic", "orders:2:1"]);

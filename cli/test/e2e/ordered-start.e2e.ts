@@ -6,8 +6,7 @@ import { expect } from "chai";
 import { ServerProcess } from "../support/server-process.ts";
 import { ScratchDirectory, steadyPort } from "../support/tidemark.ts";
 
-describe("brokers that are started in order", function () {
-  this.timeout(120_000);
+describe("brokers that are started in order", () => {
   const scratch = new ScratchDirectory();
   const ports: { readonly grpc: number; readonly peer: number; readonly http: number }[] = [];
   const running = new Map<number, ServerProcess>();

@@ -4,8 +4,7 @@ import { expect } from "chai";
 import { runInProcess } from "../support/in-process.ts";
 import { DevBroker, type Finished, ScratchDirectory } from "../support/tidemark.ts";
 
-describe("tidemark raft", function () {
-  this.timeout(120_000);
+describe("tidemark raft", () => {
   let brokers: DevBroker;
   let scratch: ScratchDirectory;
 

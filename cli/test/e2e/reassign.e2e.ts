@@ -16,8 +16,7 @@ interface PlanFile {
   readonly partitions: readonly { readonly topic: string; readonly partition: number; readonly replicas: number[] }[];
 }
 
-describe("tidemark moving partitions", function () {
-  this.timeout(120_000);
+describe("tidemark moving partitions", () => {
   let dev: DevBroker;
   let client: Client;
   let scratch: ScratchDirectory;

@@ -112,7 +112,7 @@ type TroubleName = keyof typeof TROUBLES;
 const page = resolve(import.meta.dirname, "../../../../docs/operations.md");
 const BEGIN = "<!-- ten troubles: begin -->";
 const END = "<!-- ten troubles: end -->";
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 300_000;
 
 const transcripts = new Map<TroubleName, string>();
 
@@ -166,9 +166,7 @@ async function write(client: Client, count: number): Promise<number> {
   return offset + 1;
 }
 
-describe("ten troubles and what the tools say", function () {
-  this.timeout(120_000);
-
+describe("ten troubles and what the tools say", () => {
   describe("of brokers in memory", () => {
     it("a disk is full", async () => {
       const disk = new MemoryDisk({ capacityBytes: 24 * 2 ** 20 });

@@ -5,8 +5,7 @@ import { ServerProcess } from "../support/server-process.ts";
 import { runInProcess } from "../support/in-process.ts";
 import { DevBroker, ScratchDirectory, steadyPort } from "../support/tidemark.ts";
 
-describe("tidemark server start, three times", function () {
-  this.timeout(120_000);
+describe("tidemark server start, three times", () => {
   const scratch = new ScratchDirectory();
   const ports: { readonly grpc: number; readonly peer: number }[] = [];
   const running = new Map<number, ServerProcess>();

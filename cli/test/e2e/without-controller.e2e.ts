@@ -6,8 +6,7 @@ import { MemoryCluster } from "../support/memory-cluster.ts";
 
 const WAITING = /no controller: 1 of 3 voters answers; waiting for brokers \d, \d/u;
 
-describe("a cluster without a controller", function () {
-  this.timeout(60_000);
+describe("a cluster without a controller", () => {
   let cluster: MemoryCluster;
 
   before(async () => {

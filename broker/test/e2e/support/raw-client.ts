@@ -15,7 +15,7 @@ type FetchedPartition = ReturnType<typeof wire.fetchedPartition.decode>;
 
 const identity = (bytes: Buffer): Buffer => bytes;
 /** Nothing in these tests takes this long; only a failure waits for it. */
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 300_000;
 
 /** How a call ended: gRPC status and the coded error of its trailer. */
 export interface Ended {

@@ -280,9 +280,7 @@ async function prove(village: Village, houses: readonly House[], command: string
   await village.until(`${command} is everywhere`, () => houses.every(({ commands }) => commands.includes(command)));
 }
 
-describe("A cluster of simulated nodes", function () {
-  this.timeout(300_000);
-
+describe("A cluster of simulated nodes", () => {
   async function born(seed = 1): Promise<{ village: Village; houses: House[] }> {
     const village = new Village(seed);
     const houses = VOTER_IDS.map((nodeId) => village.house(nodeId));

@@ -320,9 +320,7 @@ async function failureOf(seed: number, counts: Map<string, number>): Promise<str
   return "";
 }
 
-describe("Raft's store through crashes", function () {
-  this.timeout(600_000);
-
+describe("Raft's store through crashes", () => {
   for (const [seed, what] of FORMER_FAILURES) {
     it(`seed ${seed}: ${what}`, async () => {
       expect(await failureOf(seed, new Map())).to.equal("");

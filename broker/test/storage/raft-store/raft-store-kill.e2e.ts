@@ -10,9 +10,7 @@ import { makeTempDirectory, removeDirectory } from "../../platform/temp-director
 
 const WRITER = fileURLToPath(new URL("./store-writer.js", import.meta.url));
 
-describe("Raft's store under kill -9", function () {
-  this.timeout(60_000);
-
+describe("Raft's store under kill -9", () => {
   it("has everything that was announced, opens, and goes on, life after life", async () => {
     const directory = makeTempDirectory();
     const options: RaftStoreOptions = {
