@@ -1,6 +1,6 @@
 /**
- * The page of `top`: of one broker a head of rates and gauges, of several a line each; then the hottest partitions. Pure; cut to
- * the width of the terminal.
+ * The page of `top`: of one broker a head of rates and gauges, of several a line each; then the hottest partitions. Pure; columns that
+ * the terminal has no room for are left out, those that are missed least first, and what is still too wide is cut.
  */
 import { type BrokerLoad, hottestOfAll, type PartitionLoad, type SourceLoad } from "../records/broker-load.ts";
 import { type Column, renderTable } from "./rows.ts";
@@ -66,12 +66,23 @@ export function renderCluster(
   loads: readonly SourceLoad[],
   { rows, columns }: { readonly rows: number; readonly columns: number },
 ): string {
-  const table = renderTable(
+  const table = brokerTable(
     loads.map((source): BrokerRow => ({ ...source, lag: lagOf(source.id, loads) })),
-    BROKER_COLUMNS,
-    true,
+    columns,
   );
   return cut(`${headOf(loads)}\n\n${table}\n${renderTable(hottestOfAll(loads, rows), COLUMNS, true)}`, columns);
+}
+
+/** How many partitions are under-replicated stands in the head, too. */
+const MISSED_LEAST = ["http", "under-replicated", "log", "memory", "busy", "leads"];
+
+function brokerTable(rows: readonly BrokerRow[], width: number): string {
+  for (let leftOut = 0; ; leftOut += 1) {
+    const without = new Set(MISSED_LEAST.slice(0, leftOut));
+    const shownColumns = BROKER_COLUMNS.filter(({ title }) => !without.has(title));
+    const table = renderTable(rows, shownColumns, true);
+    if (leftOut === MISSED_LEAST.length || table.split("\n").every((line) => line.length <= width)) return table;
+  }
 }
 
 function headOf(loads: readonly SourceLoad[]): string {

@@ -152,6 +152,15 @@ not a sample
     };
     const cluster = [of(1, load), of(2, loadBetween(first, first, 10)), of(3, null)];
     expectGolden("views/top-cluster.table", renderCluster(cluster, { rows: 10, columns: 200 }));
+    // Of what a narrow terminal has no room for the columns that are missed least are left out, and none is cut.
+    const titlesAt = (columns: number): string[] | undefined =>
+      renderCluster(cluster, { rows: 10, columns })
+        .split("\n")
+        .find((line) => line.startsWith("BROKER"))
+        ?.split(/ {2,}/u);
+    const at80 = ["BROKER", "IN/S", "BYTES IN/S", "BYTES OUT/S", "LEADS", "LAG", "LOG", "CPU", "MEMORY", "BUSY"];
+    expect(titlesAt(80)).to.deep.equal(at80);
+    expect(titlesAt(60)).to.deep.equal(["BROKER", "IN/S", "BYTES IN/S", "BYTES OUT/S", "LEADS", "LAG", "CPU"]);
   });
 });
 
