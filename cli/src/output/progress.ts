@@ -64,6 +64,8 @@ export class Progress {
       barIncompleteChar: "░",
       clearOnComplete: true,
       hideCursor: true,
+      // It cuts itself to the width; what is written beside it must not be cut.
+      linewrap: true,
     });
     this.#bar.start(totalOf(state) ?? 0, doneOf(state), this.#payload(state));
     this.#redraw = setInterval(() => this.#update(), 1_000 / REDRAWS_PER_SECOND);

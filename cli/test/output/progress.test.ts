@@ -21,6 +21,7 @@ describe("Progress", () => {
     expect(saved, JSON.stringify(afterwards)).to.be.greaterThan(-1);
     expect(afterwards.lastIndexOf("\u001b8"), JSON.stringify(afterwards)).to.be.greaterThan(saved);
     expect(afterwards).not.to.include("\n");
+    expect(written, "a long warning is wrapped, not cut").not.to.include("\u001b[?7l");
   });
 
   it("draws nothing over what is typed, off a terminal, or with -q", async () => {
