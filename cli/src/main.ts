@@ -15,7 +15,12 @@ void main();
 /** The command line of this process, to its end. */
 async function main(): Promise<never> {
   const { env, stdin, stdout, stderr } = process;
-  const stop = watchStopSignals(process, () => performance.now());
+  const stop = watchStopSignals(
+    process,
+    () => performance.now(),
+    // The terminal has written ^C where the cursor stood; what is said next, a prompt above all, begins a line.
+    () => void (stdin.isTTY && stderr.isTTY && stderr.write("\n")),
+  );
   const args = process.argv.slice(2);
   // With nothing left to wait for, Node ends without getting to the end.
   process.exitCode = ExitCode.FAILED;

@@ -21,8 +21,12 @@ export interface SignalTarget {
 
 const SAME_WISH_MS = 1000;
 
-/** `now`: milliseconds of a clock that never goes back. */
-export function watchStopSignals(target: SignalTarget, now: () => number): StopSignals {
+/** `now`: milliseconds of a clock that never goes back. `onInterrupt`: told of the first signal, if it is a SIGINT. */
+export function watchStopSignals(
+  target: SignalTarget,
+  now: () => number,
+  onInterrupt: () => void = () => undefined,
+): StopSignals {
   const controller = new AbortController();
   let first: { readonly code: ExitCode; readonly at: number } | null = null;
   const onSignal = (name: NodeJS.Signals): void => {
@@ -32,6 +36,7 @@ export function watchStopSignals(target: SignalTarget, now: () => number): StopS
       return;
     }
     first = { code, at: now() };
+    if (name === "SIGINT") onInterrupt();
     controller.abort(new Error(`stopped by ${name}`));
   };
   target.on("SIGINT", onSignal);

@@ -26,6 +26,28 @@ describe("watchStopSignals", () => {
     expect(target.exits).to.deep.equal([]);
   });
 
+  it("tells of a Ctrl-C once, and of no other signal", () => {
+    let interrupts = 0;
+    watchStopSignals(
+      target,
+      () => now,
+      () => void (interrupts += 1),
+    );
+    target.emit("SIGINT", "SIGINT");
+    now += 300;
+    target.emit("SIGINT", "SIGINT");
+    expect(interrupts).to.equal(1);
+    const other = new FakeProcess();
+    watchStopSignals(
+      other,
+      () => now,
+      () => void (interrupts += 1),
+    );
+    other.emit("SIGTERM", "SIGTERM");
+    other.emit("SIGINT", "SIGINT");
+    expect(interrupts).to.equal(1);
+  });
+
   it("takes the copy that npm hands on as the same Ctrl-C", () => {
     const stop = watchStopSignals(target, () => now);
     target.emit("SIGINT", "SIGINT");
