@@ -83,8 +83,11 @@ async function firstAnswer(client: Client, timeoutMs: number | null, signal: Abo
 
 /** For whoever waits for the first contact, a time-out and a refused connection are the same. */
 function unreachable(brokers: readonly string[], cause: Error): CliFailure {
+  const isOtherDoor = /protocol error/i.test(cause.message);
   return new CliFailure("CONNECTION_LOST", `no broker answers at ${brokers.join(", ")}: ${cause.message}`, {
-    hint: "start one with `tidemark dev`, or name yours with -b host:port",
+    hint: isOtherDoor
+      ? "is it the gRPC port of a broker (9192), and not its HTTP port (9292)?"
+      : "start one with `tidemark dev`, or name yours with -b host:port",
     cause,
   });
 }

@@ -176,6 +176,6 @@ function fileSentence(error: Error): string {
 /** Why a file could not be used, by what Node threw: `permission denied`. */
 export function fileReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (stringField(error, "code") === "EISDIR") return "it is a directory";
+  if (stringField(error, "code") === "EISDIR") return "is a directory";
   return /^[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] ?? error.message;
 }

@@ -56,7 +56,7 @@ describe("failures", () => {
     const directory = toFailure(
       Object.assign(new Error("EISDIR: illegal operation on a directory, open 'x'"), { code: "EISDIR", path: "x" }),
     );
-    expect(directory).to.include({ code: "EISDIR", message: "x: it is a directory" });
+    expect(directory).to.include({ code: "EISDIR", message: "x: is a directory" });
   });
 
   it("call what nobody foresaw INTERNAL and show its stack when asked", () => {

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { resolve } from "node:path";
 import { runInProcess } from "../support/in-process.ts";
@@ -115,6 +116,16 @@ describe("tidemark without a broker", () => {
       expect(stderr).to.match(/^error: CONNECTION_LOST: .*127\.0\.0\.1:1/);
       expect(stdout.length).to.equal(0);
     }
+  });
+
+  it("asks whether it is the gRPC port where something else answers", async () => {
+    const web = createHttpServer((_, response) => void response.end("hello")).listen(0, "127.0.0.1");
+    await once(web, "listening");
+    const { port } = web.address() as AddressInfo;
+    const { code, stderr } = await runInProcess(["topics", "list", "-b", `127.0.0.1:${port}`]);
+    web.close();
+    expect(code, stderr).to.equal(6);
+    expect(stderr).to.include("\nhint: is it the gRPC port of a broker (9192), and not its HTTP port (9292)?\n");
   });
 
   it("says of an address that refuses what the system says of it, and sooner than of one that is silent", async () => {
