@@ -22,6 +22,7 @@ import type {
 import type { UnknownErrors } from "./api-error.ts";
 import type { ClientContext } from "./client.ts";
 import type { Machine } from "./diagnose-broker.ts";
+import type { RequestFaults } from "./request-faults.ts";
 
 export type { SlabPool };
 
@@ -46,6 +47,8 @@ export interface BrokerContext {
   readonly counters: BrokerCounters;
   readonly requests: RequestLog;
   readonly errors: UnknownErrors;
+  /** Of a test. */
+  readonly faults?: RequestFaults;
   /** Applied metadata, as of now. */
   image(): ClusterImage;
   /** Calls `listener` for every entry when it is applied, after this broker has followed it; returns how to end that. */

@@ -95,6 +95,8 @@ export class FetchStream {
     const { partition } = found;
     const epoch = epochRefusal(request.currentLeaderEpoch, partition);
     if (epoch !== null) return this.#refuse(request, partition, epoch.code, epoch.message);
+    const fault = this.#context.faults?.refusalOf("Fetch", request) ?? null;
+    if (fault !== null) return this.#refuse(request, partition, fault.code, fault.message);
     if (request.isSuspect) partition.suspect(asOffset(request.offset));
     const maxBytes = request.maxBytes === 0 ? FETCH_MAX_BYTES_DEFAULT : request.maxBytes;
     this.#session.subscribe({

@@ -41,6 +41,7 @@ export type {
   RequestTimes,
 } from "./produce.ts";
 export { handleProduce } from "./produce.ts";
+export type { FaultRefusal, PartitionName, RequestFaults } from "./request-faults.ts";
 
 export type * from "./admin.ts";
 /** The use cases of the admin service. */

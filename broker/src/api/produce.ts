@@ -188,7 +188,9 @@ class ProduceCall implements AppendOwner, RequestTimes, Waiter {
     const refusal = this.#refusalOfContent(partition.settings, header, part.records);
     if (refusal !== null) return this.#refuse(slot, refusal.code, refusal.message);
     const memory = this.#memory;
-    partition.append(new AppendTask({ owner: this, slot, acks, deadline, bytes: part.records, memory, header }));
+    const task = new AppendTask({ owner: this, slot, acks, deadline, bytes: part.records, memory, header });
+    const { faults } = this.#context;
+    if (faults?.divertAppend(part, task, partition) !== true) partition.append(task);
   }
 
   /** Times, by the header where that says enough (11.5), and the records where their topic wants them looked at. */

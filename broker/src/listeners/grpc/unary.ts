@@ -45,7 +45,8 @@ async function answer(
       // Nobody waits for it any more.
       if (call.cancelled) return;
     }
-    response = await handle(call.request, client);
+    const handled = (): Promise<Buffer> => handle(call.request, client);
+    response = await (context.faults?.call(name, handled) ?? handled());
   } catch (thrown: unknown) {
     callback(statusOf(errorOf(thrown, name, context)));
     return;
