@@ -14,7 +14,7 @@ export { PAGE_BYTES, PagedFile, SECTOR_BYTES } from "./paged-file.ts";
 export { CALM_NETWORK, SimNetwork, SimPeerTransport } from "./network/index.ts";
 export type { SimNetworkOptions, SimNode } from "./network/index.ts";
 export { SimStore } from "./sim-store.ts";
-export type { DirectoryMode } from "./sim-tree.ts";
+export type { DirectoryMode, SimTree } from "./sim-tree.ts";
 export { SimProcess, SimWorld } from "./sim-world.ts";
 export { SimulatedCrash } from "./simulated-crash.ts";
 export { Trace } from "./trace.ts";

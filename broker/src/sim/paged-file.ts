@@ -66,6 +66,17 @@ export class PagedFile {
     return readImage(this.#synced, this.#syncedBytes, into, at);
   }
 
+  /** Another file with the bytes that readers see, all of them synced. Pages are shared until either side writes to them. */
+  copy(): PagedFile {
+    const copy = new PagedFile();
+    this.#owned = [];
+    copy.#written = [...this.#written];
+    copy.#synced = [...this.#written];
+    copy.#writtenBytes = this.#writtenBytes;
+    copy.#syncedBytes = this.#writtenBytes;
+    return copy;
+  }
+
   /** True when a power failure leaves the bytes [from, to) as readers see them now, whatever else it does. */
   isSynced(from: number, to: number): boolean {
     if (to > this.#syncedBytes || to > this.#writtenBytes) return false;

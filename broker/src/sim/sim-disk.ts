@@ -33,6 +33,8 @@ export interface SimDiskOptions {
   readonly random: SeededRandom;
   readonly mode: DirectoryMode;
   readonly openFilesMax?: number;
+  /** What is on it; default: nothing. It is the disk's from here on. */
+  readonly tree?: SimTree;
 }
 
 /** A write handed to the thread pool: at a crash of the process the kernel may have done any part of it. */
@@ -70,7 +72,7 @@ export class SimDisk {
   #pendingCount = 0;
 
   constructor(options: SimDiskOptions) {
-    this.tree = new SimTree(options.mode);
+    this.tree = options.tree ?? new SimTree(options.mode);
     this.faults = new SimFaults(options.random.fork("disk faults"));
     this.openFilesMax = options.openFilesMax ?? Number.POSITIVE_INFINITY;
     this.#chance = options.random.fork("disk crash");

@@ -58,6 +58,21 @@ export class SimTree {
     this.mode = mode;
   }
 
+  /** Another tree with the names and bytes that readers see, all of them synced. */
+  copy(): SimTree {
+    const tree = new SimTree(this.mode);
+    const fill = (target: Directory, source: Directory): void => {
+      for (const [name, node] of source.written) {
+        const copy = node.kind === "file" ? node.copy() : tree.newDirectory();
+        target.written.set(name, copy);
+        target.synced.set(name, copy);
+        if (node.kind === "directory" && copy.kind === "directory") fill(copy, node);
+      }
+    };
+    fill(tree.root, this.root);
+    return tree;
+  }
+
   /** Number of the newest entry operation: what a sync that begins now covers. */
   get order(): number {
     return this.#order;

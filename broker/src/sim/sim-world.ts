@@ -20,6 +20,8 @@ const WALL_START_MS = 1_700_000_000_000;
 
 export class SimWorld {
   readonly trace = new Trace();
+  /** Called when something is queued: for who lets the world run beside the real one. */
+  onScheduled: (() => void) | null = null;
   readonly #events = new EventHeap();
   readonly #ties: SeededRandom;
   readonly #endOfTurn: (() => void)[] = [];
@@ -46,6 +48,11 @@ export class SimWorld {
     return this.#stepsCount;
   }
 
+  /** When the next event is due, that of a dead process or a cancelled timer included; Infinity: none waits. */
+  get nextAtMs(): number {
+    return this.#events.peek()?.atMs ?? Number.POSITIVE_INFINITY;
+  }
+
   startProcess(): SimProcess {
     return new SimProcess(this);
   }
@@ -68,6 +75,7 @@ export class SimWorld {
   schedule(delayMs: number, task: () => void, isDue: () => boolean): void {
     const atMs = this.#nowMs + Math.max(0, delayMs);
     this.#events.push({ atMs, tieKey: this.#ties.uint32(), sequence: this.#sequence++, task, isDue });
+    this.onScheduled?.();
   }
 
   endOfTurn(task: () => void): void {
