@@ -32,6 +32,11 @@ const EMBEDDED_DEFAULTS: ConfigKeys = {
  * about.
  */
 export async function createBroker(options: CreateBrokerOptions = {}): Promise<Broker> {
+  return makeBroker(options);
+}
+
+/** As createBroker. */
+export function makeBroker(options: CreateBrokerOptions): Broker {
   return new Broker({ ...options, config: configOf(options) });
 }
 

@@ -49,6 +49,9 @@ const packageEntries: Readonly<Record<string, readonly string[]>> = {
   console: [],
 };
 
+/** A folder on level 7: it composes brokers. */
+const KIT = "testing";
+
 const pureRooms = new Set([
   "base",
   "ports",
@@ -121,11 +124,11 @@ function scan(text: string): { imports: ImportEntry[]; tokens: Token[] } {
   return { imports, tokens };
 }
 
-/** The room a file lies in: `broker/src/listeners/grpc/x.ts` → `listeners/grpc`; files beside the rooms have none. */
+/** The room a file lies in: `broker/src/listeners/grpc/x.ts` → `listeners/grpc`; files beside the rooms, and of the test kit, have none. */
 function roomOf(file: string): { pkg: string; room: string | null; isIndex: boolean } {
   const [pkg = "", , ...rest] = file.split("/");
   const isIndex = rest.at(-1) === "index.ts";
-  if (rest.length < 2) return { pkg, room: null, isIndex };
+  if (rest.length < 2 || rest[0] === KIT) return { pkg, room: null, isIndex };
   return { pkg, room: rest[0] === "listeners" ? `listeners/${rest[1]}` : (rest[0] ?? null), isIndex };
 }
 

@@ -1,0 +1,474 @@
+/**
+ * A cluster for tests, in the process of the test: the shipping brokers on a simulated network and disk, whose time walks with the real
+ * clock or is in the test's hands, behind real gRPC doors on free ports.
+ *
+ * What makes it worth its name: a broker that is killed has really died, a disk that loses power has lost what was not synced, a cut
+ * connection says nothing; and nothing of that takes longer than it must, or depends on how busy the machine is.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { SeededRandom } from "../base/index.ts";
+import type { ConfigKeys } from "../create-broker.ts";
+import type { ClusterImage, PartitionImage } from "../metadata/index.ts";
+import type { PeerAddress } from "../ports/index.ts";
+import { SimNetwork, SimWorld } from "../sim/index.ts";
+import { DirectoryStorage } from "./directory-storage.ts";
+import { TestClusterError } from "./errors.ts";
+import { FaultRules, type InjectedFault, type RequestFault } from "./fault-rules.ts";
+import { FrontDoor } from "./front-door.ts";
+import { RealWork } from "./real-work.ts";
+import { type BrokerStorage, MemoryStorage, type StorageImage } from "./storage.ts";
+import { TestBroker } from "./test-broker.ts";
+import { WorldPump } from "./world-pump.ts";
+
+export interface TestClusterOptions {
+  /** Default 3; 1 is a broker alone. */
+  readonly brokers?: number;
+  /** Default "memory". A directory gets one for each broker, and keeps them. */
+  readonly storage?: "memory" | { readonly dir: string };
+  /**
+   * "real" (default): the brokers' time walks with that of the machine. "virtual": it does so too, runs while a broker starts and while
+   * the cluster is waited for (`settled`, `leaderOf`), and jumps by `advance`.
+   */
+  readonly clock?: "real" | "virtual";
+  /** Keys of docs/configuration.md for all of them, beside what makes them a cluster. */
+  readonly config?: ConfigKeys;
+  /** Of what chance decides: delays, ids, what a loss of power leaves. Default: any; `seed` tells it. */
+  readonly seed?: number;
+}
+
+/** How long something is waited for, in real time. */
+export interface WaitOptions {
+  /** Default 10,000. */
+  readonly timeoutMs?: number;
+}
+
+/** What a cluster had on its disks. It may be restored as often as wanted, also into another cluster of the same shape. */
+export class ClusterSnapshot {
+  /** @internal */
+  readonly images: readonly StorageImage[];
+
+  /** @internal */
+  constructor(images: readonly StorageImage[]) {
+    this.images = images;
+  }
+}
+
+const BROKERS_MAX = 15;
+const WAIT_MS = 10_000;
+/** Nothing stands there: names on a simulated network, of which the configuration wants that they are this machine's own. */
+const PEER_HOST = "127.0.0.1";
+const FIRST_PEER_PORT = 1;
+/** As quick as on one machine; what is slower hides no fault. */
+const NETWORK = { delayMs: { min: 0.02, max: 0.1 }, raftLoss: 0, raftDuplication: 0, raftReordering: 0 };
+const QUIET: ConfigKeys = {
+  "log.level": "silent",
+  "controller.quorum.election.timeout.ms": 500,
+  "controller.quorum.election.backoff.max.ms": 200,
+};
+/**
+ * How soon a broker that says nothing is given up. In real time sooner than in production, since the test waits for it. Where the test
+ * makes the clock jump, later: what happens in the span costs time, and how long it is does not.
+ */
+const PATIENCE: Readonly<Record<Shape["clock"], ConfigKeys>> = {
+  real: {
+    "broker.heartbeat.interval.ms": 500,
+    "broker.session.timeout.ms": 2_000,
+    "controller.quorum.fetch.timeout.ms": 1_000,
+  },
+  virtual: {
+    "broker.heartbeat.interval.ms": 6_000,
+    "broker.session.timeout.ms": 30_000,
+    "controller.quorum.fetch.timeout.ms": 10_000,
+  },
+};
+
+/**
+ * Starts a cluster; it is up and ready when this resolves. `stop`, or `await using`, ends it.
+ *
+ * @example
+ * await using cluster = await startTestCluster({ brokers: 3 });
+ * const client = new Client(cluster.bootstrap);
+ */
+export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+  const shape = shapeOf(options);
+  const fronts: FrontDoor[] = [];
+  const random = new SeededRandom(shape.seed);
+  const world = new SimWorld(random);
+  const work = new RealWork();
+  const pump = new WorldPump(world, work);
+  try {
+    for (let id = 1; id <= shape.brokers; id++) fronts.push(await FrontDoor.open(() => pump.nudge()));
+  } catch (error: unknown) {
+    await Promise.all(fronts.map((front) => front.close()));
+    await pump.close();
+    throw error;
+  }
+  const cluster = new TestCluster({ shape, fronts, random, world, work, pump });
+  try {
+    await Promise.all(cluster.brokers.map((broker) => broker.start()));
+    await cluster.settled();
+  } catch (error: unknown) {
+    await cluster.stop();
+    throw error;
+  }
+  return cluster;
+}
+
+type Shape = Required<TestClusterOptions>;
+
+interface TestClusterParts {
+  readonly shape: Shape;
+  readonly fronts: readonly FrontDoor[];
+  readonly random: SeededRandom;
+  readonly world: SimWorld;
+  readonly work: RealWork;
+  readonly pump: WorldPump;
+}
+
+export class TestCluster implements AsyncDisposable {
+  /** By id, from 1 on. */
+  readonly brokers: readonly TestBroker[];
+  /** What a client is given: "host:port" of every broker, with commas. It stays the same as long as the cluster lives. */
+  readonly bootstrap: string;
+  /** Of what chance decided. */
+  readonly seed: number;
+  readonly #shape: Shape;
+  readonly #world: SimWorld;
+  readonly #pump: WorldPump;
+  readonly #network: SimNetwork;
+  readonly #faults = new FaultRules();
+  readonly #wallStartMs = Date.now();
+  /** Called when a broker came, went, or learned something. */
+  readonly #watchers = new Set<() => void>();
+  #stopping: Promise<void> | null = null;
+
+  /** @internal */
+  constructor({ shape, fronts, random, world, work, pump }: TestClusterParts) {
+    this.seed = shape.seed;
+    this.#shape = shape;
+    this.#world = world;
+    this.#pump = pump;
+    this.#network = new SimNetwork(world, random, NETWORK);
+    const addresses = fronts.map((_, slot) => ({ nodeId: slot + 1, host: PEER_HOST, port: FIRST_PEER_PORT + slot }));
+    const isAlone = addresses.length === 1;
+    const voters = addresses.map(({ nodeId, host, port }) => `${nodeId}@${host}:${port}`).join(",");
+    this.brokers = fronts.map((front, slot) => {
+      const peerAddress = isAlone ? null : (addresses[slot] as PeerAddress);
+      const own = random.fork(`broker ${slot + 1}`);
+      return new TestBroker(slot + 1, {
+        world,
+        network: this.#network,
+        faults: this.#faults,
+        front,
+        storage: storageOf(shape, slot + 1, own, work),
+        random: own,
+        peerAddress,
+        keys: {
+          ...QUIET,
+          ...PATIENCE[shape.clock],
+          ...shape.config,
+          "node.id": slot + 1,
+          ...(peerAddress === null ? {} : { "controller.quorum.voters": voters }),
+          listeners: `GRPC://127.0.0.1:0${peerAddress === null ? "" : `,PEER://${peerAddress.host}:${peerAddress.port}`}`,
+        },
+        wallStartMs: this.#wallStartMs - world.nowMs,
+        hurry: (work) => this.#hurry(work),
+        onChange: () => this.#onChange(),
+      });
+    });
+    this.bootstrap = this.brokers.map(({ address }) => address).join(",");
+  }
+
+  /** Throws TestClusterError UNKNOWN_BROKER. */
+  broker(id: number): TestBroker {
+    const found = this.brokers[id - 1];
+    if (found !== undefined) return found;
+    const known = this.brokers.map((broker) => broker.id).join(", ");
+    throw new TestClusterError("UNKNOWN_BROKER", `there is no broker ${id}; there are ${known}`);
+  }
+
+  // ---- what goes wrong ----
+
+  /**
+   * Cuts the brokers into groups that do not hear of each other; those that are not named form one more. It takes the place of the
+   * partition before. Clients still reach them all. Throws TestClusterError UNKNOWN_BROKER, INVALID_OPTION.
+   */
+  partition(groups: readonly (readonly number[])[]): void {
+    this.#assertRunning();
+    const named = groups.flat();
+    for (const id of named) this.broker(id);
+    const twice = named.find((id, slot) => named.indexOf(id) !== slot);
+    if (twice !== undefined) throw invalid(`partition: broker ${twice} is named twice`);
+    const rest = this.brokers.map(({ id }) => id).filter((id) => !named.includes(id));
+    const sides = [...groups, rest];
+    this.#network.healAll();
+    for (const [slot, side] of sides.entries())
+      for (const other of sides.slice(slot + 1)) this.#network.partition(side, other);
+  }
+
+  /** The brokers hear of each other again. Those that are down or paused stay so, and injected faults too. */
+  heal(): void {
+    this.#assertRunning();
+    this.#network.healAll();
+  }
+
+  /**
+   * The next requests of clients that fit meet an error, a delay or a loss, instead of what they ask for.
+   *
+   * @example
+   * cluster.inject({ api: "Produce", topic: "orders", times: 3, error: "NOT_ENOUGH_REPLICAS" });
+   * @throws TestClusterError INVALID_OPTION, UNKNOWN_BROKER
+   */
+  inject(fault: RequestFault): InjectedFault {
+    this.#assertRunning();
+    if (fault.broker !== undefined) this.broker(fault.broker);
+    return this.#faults.add(fault);
+  }
+
+  /** Injected faults strike no more. */
+  clearFaults(): void {
+    this.#faults.removeAll();
+  }
+
+  // ---- time ----
+
+  /** Unix ms, as the brokers' clocks show it. */
+  now(): number {
+    return Math.floor(this.#wallStartMs + this.#world.nowMs);
+  }
+
+  /**
+   * Lets time pass for the brokers: all that would happen in it happens, in its order and as fast as it can. Clients live in real time.
+   * Throws TestClusterError REAL_CLOCK, INVALID_OPTION.
+   */
+  async advance(ms: number): Promise<void> {
+    this.#assertRunning();
+    if (this.#shape.clock !== "virtual")
+      throw new TestClusterError(
+        "REAL_CLOCK",
+        `advance: the clock of this cluster is real; start it with clock: "virtual"`,
+      );
+    if (!(ms >= 0 && Number.isFinite(ms))) throw invalid(`advance: ms is a number from 0 on, not ${ms}`);
+    await this.#pump.jump(ms);
+  }
+
+  // ---- what it is like ----
+
+  /** The broker that leads the partition, once there is one that is up. Throws TestClusterError TIMEOUT. */
+  leaderOf(topic: string, partition = 0, options: WaitOptions = {}): Promise<number> {
+    const what = `a leader of ${topic}-${partition}`;
+    return this.#until(what, options, (image) => {
+      const found = image.topics.get(topic);
+      if (found === undefined) return { missing: `there is no topic "${topic}"` };
+      const { leaderId = -1 } = found.partitions[partition] ?? {};
+      if (found.partitions[partition] === undefined)
+        return { missing: `topic "${topic}" has partitions 0 to ${found.partitions.length - 1}` };
+      return this.#isServing(leaderId) ? { value: leaderId } : { missing: this.#said(found.partitions[partition]) };
+    });
+  }
+
+  /** The broker that decides on the metadata. Throws TestClusterError TIMEOUT. */
+  controller(options: WaitOptions = {}): Promise<number> {
+    return this.#until("a controller", options, ({ controllerId }) =>
+      this.#isServing(controllerId) ? { value: controllerId } : { missing: `the last one was ${controllerId}` },
+    );
+  }
+
+  /**
+   * Resolves when the brokers that are up know each other, and every partition has a leader and all its replicas on them in sync. Throws
+   * TestClusterError TIMEOUT, which names what is missing.
+   */
+  async settled(options: WaitOptions = {}): Promise<void> {
+    await this.#until("the cluster to settle", options, (image) => {
+      const missing = this.#unsettled(image);
+      return missing === null ? { value: null } : { missing };
+    });
+  }
+
+  // ---- between tests ----
+
+  /**
+   * What the brokers have on their disks, after a clean stop of all of them, from which they come back. Throws TestClusterError
+   * BROKER_DOWN, BROKER_PAUSED: all have to be up.
+   */
+  async snapshot(): Promise<ClusterSnapshot> {
+    this.#assertRunning();
+    for (const broker of this.brokers) {
+      if (broker.state === "up") continue;
+      const code = broker.state === "paused" ? "BROKER_PAUSED" : "BROKER_DOWN";
+      throw new TestClusterError(code, `snapshot: broker ${broker.id} is ${broker.state}, and all have to be up`);
+    }
+    await Promise.all(this.brokers.map((broker) => broker.stop()));
+    const images = await Promise.all(this.brokers.map((broker) => broker.save()));
+    await this.#startAll();
+    return new ClusterSnapshot(images);
+  }
+
+  /**
+   * Puts the brokers back to a snapshot: they are killed, whatever they are about, and start from it; what was cut is healed, and what
+   * was injected is cleared. Producers of before know sequences that the brokers do not: make new ones. Throws TestClusterError
+   * WRONG_SNAPSHOT.
+   */
+  async restore({ images }: ClusterSnapshot): Promise<void> {
+    this.#assertRunning();
+    const kind = this.#shape.storage === "memory" ? "memory" : "directory";
+    if (images.length !== this.brokers.length || images.some((image) => image.kind !== kind)) {
+      const theirs = `${images.length} brokers in ${images[0]?.kind === "memory" ? "memory" : "directories"}`;
+      const ours = `${this.brokers.length} in ${kind === "memory" ? "memory" : "directories"}`;
+      throw new TestClusterError(
+        "WRONG_SNAPSHOT",
+        `restore: the snapshot is one of ${theirs}, and this cluster has ${ours}`,
+      );
+    }
+    await Promise.all(this.brokers.filter(({ state }) => state !== "down").map((broker) => broker.kill()));
+    this.#faults.removeAll();
+    this.#network.healAll();
+    await Promise.all(this.brokers.map((broker, slot) => broker.load(images[slot] as StorageImage)));
+    await this.#startAll();
+  }
+
+  // ---- its end ----
+
+  /** Ends it: in memory at once, in directories with a clean stop. Any number of calls. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.#onChange();
+    this.#network.healAll();
+    try {
+      if (this.#shape.storage !== "memory")
+        await Promise.all(this.brokers.filter(({ state }) => state === "up").map((broker) => broker.stop()));
+    } finally {
+      await Promise.all(this.brokers.map((broker) => broker.close()));
+      await this.#pump.close();
+    }
+  }
+
+  async #startAll(): Promise<void> {
+    await Promise.all(this.brokers.map((broker) => broker.start()));
+    await this.settled();
+  }
+
+  #assertRunning(): void {
+    if (this.#stopping !== null) throw new TestClusterError("CLUSTER_STOPPED", "this cluster was stopped");
+  }
+
+  // ---- looking ----
+
+  /** What the broker that has seen most knows; null: none is up. */
+  #image(): ClusterImage | null {
+    let newest: ClusterImage | null = null;
+    for (const { context } of this.brokers) {
+      const image = context?.image() ?? null;
+      if (image !== null && image.metadataOffset > (newest?.metadataOffset ?? -1)) newest = image;
+    }
+    return newest;
+  }
+
+  #isServing(id: number): boolean {
+    return this.brokers[id - 1]?.state === "up";
+  }
+
+  /** In words; null: nothing is missing. */
+  #unsettled(image: ClusterImage): string | null {
+    const up = this.brokers.filter(({ state }) => state === "up").map(({ id }) => id);
+    const away = up.filter((id) => image.brokers.get(id)?.isFenced !== false);
+    if (away.length > 0) return `the cluster does not know that broker ${away.join(", ")} is up`;
+    for (const { name, partitions } of image.topics.values()) {
+      for (const partition of partitions) {
+        const { leaderId, isr, replicas } = partition;
+        const isInSync = replicas.every((id) => isr.includes(id) || !up.includes(id));
+        if (!up.includes(leaderId) || !isInSync) return `${name}-${partition.partition}: ${this.#said(partition)}`;
+      }
+    }
+    return null;
+  }
+
+  #said(partition: PartitionImage | undefined): string {
+    if (partition === undefined) return "it does not exist";
+    const { leaderId, isr, replicas } = partition;
+    const leader =
+      leaderId < 0 ? "no leader" : `leader ${leaderId} (${this.brokers[leaderId - 1]?.state ?? "unknown"})`;
+    const states = this.brokers.map(({ id, state }) => `${id} ${state}`).join(", ");
+    return `${leader}, in sync ${isr.join(", ")} of ${replicas.join(", ")}; brokers: ${states}`;
+  }
+
+  #onChange(): void {
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  /** Resolves as soon as `look` finds a value; it looks again whenever something changes. */
+  #until<T>(
+    what: string,
+    { timeoutMs = WAIT_MS }: WaitOptions,
+    look: (image: ClusterImage) => { readonly value: T } | { readonly missing: string },
+  ): Promise<T> {
+    const found = new Promise<T>((resolve, reject) => {
+      let missing = "no broker is up";
+      const end = (settle: () => void): void => {
+        this.#watchers.delete(watcher);
+        clearTimeout(timer);
+        settle();
+      };
+      const watcher = (): void => {
+        if (this.#stopping !== null)
+          return end(() =>
+            reject(new TestClusterError("CLUSTER_STOPPED", `the cluster was stopped while ${what} was waited for`)),
+          );
+        const image = this.#image();
+        const seen = image === null ? { missing: "no broker is up" } : look(image);
+        if ("missing" in seen) missing = seen.missing;
+        else end(() => resolve(seen.value));
+      };
+      const timer = setTimeout(
+        () => end(() => reject(new TestClusterError("TIMEOUT", `waited ${timeoutMs} ms for ${what}: ${missing}`))),
+        timeoutMs,
+      );
+      this.#watchers.add(watcher);
+      watcher();
+    });
+    return this.#hurry(found);
+  }
+
+  #hurry<T>(work: Promise<T>): Promise<T> {
+    return this.#shape.clock === "virtual" ? this.#pump.hurry(work) : work;
+  }
+}
+
+function storageOf({ storage }: Shape, id: number, random: SeededRandom, work: RealWork): BrokerStorage {
+  if (storage === "memory") return new MemoryStorage(random);
+  const path = join(storage.dir, `broker-${id}`);
+  mkdirSync(path, { recursive: true });
+  return new DirectoryStorage(path, work);
+}
+
+function shapeOf(options: TestClusterOptions): Shape {
+  const { brokers = 3, storage = "memory", clock = "real", config = {}, seed = randomSeed() } = options;
+  const known = ["brokers", "storage", "clock", "config", "seed"];
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw invalid(`there is no option ${unknown}; there are ${known.join(", ")}`);
+  if (!Number.isInteger(brokers) || brokers < 1 || brokers > BROKERS_MAX)
+    throw invalid(`brokers is a number from 1 to ${BROKERS_MAX}, not ${brokers}`);
+  if (storage !== "memory" && (typeof storage !== "object" || typeof storage.dir !== "string" || storage.dir === ""))
+    throw invalid(`storage is "memory" or { dir: "…" }, not ${JSON.stringify(storage)}`);
+  if (clock !== "real" && clock !== "virtual")
+    throw invalid(`clock is "real" or "virtual", not ${JSON.stringify(clock)}`);
+  if (!Number.isSafeInteger(seed) || seed < 0) throw invalid(`seed is a whole number from 0 on, not ${seed}`);
+  return { brokers, storage, clock, config, seed };
+}
+
+function randomSeed(): number {
+  return Math.floor(Math.random() * 2 ** 32);
+}
+
+function invalid(message: string): TestClusterError {
+  return new TestClusterError("INVALID_OPTION", message);
+}

@@ -1,0 +1,423 @@
+/** The test kit as a test uses it: brokers that really die, stand still, are cut off and lied to, and a clock that jumps. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client, codecs, type Producer, topic } from "@tidemark/client";
+import { expect } from "chai";
+import { startTestCluster, type TestCluster, TestClusterError } from "../../src/testing/index.ts";
+
+/** For hangs only. */
+const HANG_MS = 60_000;
+const LONG_MS = 900_000;
+/** In the brokers' time: longer than any session of theirs. */
+const SILENCE_MS = 40_000;
+
+const orders = topic("orders", { key: codecs.string, value: codecs.string });
+
+async function valuesOf(client: Client, name = "orders"): Promise<string[]> {
+  const definition = topic(name, { key: codecs.string, value: codecs.string });
+  const values: string[] = [];
+  for await (const { value } of client.reader(definition, { to: "end" })) values.push(value);
+  return values;
+}
+
+async function failure(work: () => unknown): Promise<TestClusterError> {
+  try {
+    await work();
+  } catch (error: unknown) {
+    if (error instanceof TestClusterError) return error;
+    throw error;
+  }
+  throw new Error("it was to fail");
+}
+
+const send = (producer: Producer, value: string): Promise<unknown> => producer.send(orders, { key: "k", value });
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+describe("the test kit (3 brokers, memory, virtual clock)", function () {
+  this.timeout(HANG_MS);
+
+  let cluster: TestCluster;
+  let client: Client;
+  let producer: Producer;
+
+  before(async () => {
+    cluster = await startTestCluster({ clock: "virtual", seed: 7 });
+    client = new Client({ brokers: cluster.bootstrap, retry: { initialDelay: 5, maxDelay: 50 } });
+  });
+
+  after(async () => {
+    await client.close({ timeout: 0 });
+    await cluster.stop();
+  });
+
+  beforeEach(async () => {
+    cluster.clearFaults();
+    await client.admin.topics.delete("orders", { ifExists: true });
+    await client.admin.topics.create({ name: "orders", partitions: 1, replicas: 3 });
+    await cluster.settled();
+    producer = client.producer();
+  });
+
+  afterEach(() => producer.close({ timeout: 0 }));
+
+  it("kills a leader: what was acknowledged is at the next one, and the killed one comes back at its address", async () => {
+    await send(producer, "before");
+    const leader = await cluster.leaderOf("orders");
+    const broker = cluster.broker(leader);
+    const { address } = broker;
+    await broker.kill();
+    expect(broker.state).to.equal("down");
+    await send(producer, "without it");
+    const next = await cluster.leaderOf("orders");
+    expect(next).to.not.equal(leader);
+    await broker.start();
+    await cluster.settled();
+    expect(broker.address).to.equal(address);
+    // Of itself it knows by now that it leads nothing.
+    expect(await cluster.leaderOf("orders")).to.equal(next);
+    expect(await valuesOf(client)).to.deep.equal(["before", "without it"]);
+  });
+
+  it("loses the power of all brokers at once: what was acknowledged with acks=all is there", async () => {
+    for (const value of ["a", "b", "c"]) await send(producer, value);
+    await Promise.all(cluster.brokers.map((broker) => broker.kill({ powerFailure: true })));
+    await Promise.all(cluster.brokers.map((broker) => broker.start()));
+    await cluster.settled();
+    await send(producer, "d");
+    expect(await valuesOf(client)).to.deep.equal(["a", "b", "c", "d"]);
+  });
+
+  it("stops a broker cleanly: it hands its partitions over before it goes", async () => {
+    await send(producer, "before");
+    const leader = await cluster.leaderOf("orders");
+    await cluster.broker(leader).restart();
+    await cluster.settled();
+    expect(await cluster.leaderOf("orders")).to.not.equal(leader);
+    expect(await valuesOf(client)).to.deep.equal(["before"]);
+  });
+
+  it("pauses a leader: others find out by their time-outs, and it goes on as a follower", async () => {
+    const leader = await cluster.leaderOf("orders");
+    cluster.broker(leader).pause();
+    expect(cluster.broker(leader).state).to.equal("paused");
+    await cluster.advance(SILENCE_MS);
+    const next = await cluster.leaderOf("orders");
+    expect(next).to.not.equal(leader);
+    await send(producer, "meanwhile");
+    cluster.broker(leader).resume();
+    await cluster.settled();
+    expect(await cluster.leaderOf("orders")).to.equal(next);
+    expect(await valuesOf(client)).to.deep.equal(["meanwhile"]);
+  });
+
+  it("cuts a leader off: it acknowledges nothing more, the others go on, and it catches up when that heals", async () => {
+    const leader = await cluster.leaderOf("orders");
+    cluster.partition([[leader]]);
+    const lonely = new Client({ brokers: cluster.broker(leader).address });
+    try {
+      await cluster.advance(SILENCE_MS);
+      const next = await cluster.leaderOf("orders");
+      expect(next).to.not.equal(leader);
+      await send(producer, "of the majority");
+      cluster.heal();
+      await cluster.settled();
+      expect(await valuesOf(lonely)).to.deep.equal(["of the majority"]);
+    } finally {
+      await lonely.close({ timeout: 0 });
+    }
+  });
+
+  it("advances: retention has run, and the clock of new records is the brokers' own", async () => {
+    await client.admin.topics.delete("orders");
+    const config = { "retention.ms": "1m", "segment.ms": "1m", "message.timestamp.type": "LogAppendTime" };
+    await client.admin.topics.create({ name: "orders", partitions: 1, replicas: 3, config });
+    await send(producer, "old");
+    const before = cluster.now();
+    await cluster.advance(LONG_MS);
+    expect(cluster.now() - before).to.be.at.least(LONG_MS);
+    await send(producer, "new");
+    const [record, ...rest] = await client.reader(orders, { to: "end" }).toArray();
+    expect(rest).to.deep.equal([]);
+    expect(record).to.include({ value: "new", offset: 1 });
+    expect(record?.timestamp).to.be.at.least(before + LONG_MS);
+  });
+
+  describe("injects", () => {
+    it("an error of a partition's produce requests, as often as was said: the SDK tries again", async () => {
+      const fault = cluster.inject({
+        api: "Produce",
+        topic: "orders",
+        partition: 0,
+        times: 3,
+        error: "NOT_ENOUGH_REPLICAS",
+      });
+      await send(producer, "at the fourth try");
+      expect(fault.struck).to.equal(3);
+      await send(producer, "next");
+      expect(fault.struck).to.equal(3);
+      expect(await valuesOf(client)).to.deep.equal(["at the fourth try", "next"]);
+    });
+
+    it("an error that is final: it reaches the caller, and nothing is written", async () => {
+      cluster.inject({ api: "Produce", topic: "orders", error: "MESSAGE_TOO_LARGE", message: "as the test wants it" });
+      const refused = await send(producer, "never").catch((error: unknown) => error);
+      expect(refused)
+        .to.include({ code: "RECORD_TOO_LARGE" })
+        .and.have.property("message")
+        .that.contains("as the test wants it");
+      expect(await valuesOf(client)).to.deep.equal([]);
+    });
+
+    it("a lost answer: the record is written, the sender cannot know, and what it tries again is no second record", async () => {
+      const fault = cluster.inject({ api: "Produce", topic: "orders", lose: "answer" });
+      const hasty = new Client({ brokers: cluster.bootstrap, timeouts: { request: "200ms" } });
+      try {
+        expect(await send(hasty.producer(), "once")).to.include({ offset: 0, duplicate: true });
+        expect(fault.struck).to.equal(1);
+      } finally {
+        await hasty.close({ timeout: 0 });
+      }
+      expect(await valuesOf(client)).to.deep.equal(["once"]);
+    });
+
+    it("a lost request: nothing is written, and its sender cannot know", async () => {
+      const fault = cluster.inject({ api: "Produce", topic: "orders", lose: "request" });
+      const other = new Client({ brokers: cluster.bootstrap });
+      const sent = send(other.producer(), "never").catch((error: unknown) => error);
+      while (fault.struck === 0) await nextTurn();
+      expect(await valuesOf(client)).to.deep.equal([]);
+      await other.close({ timeout: 0 }).catch(() => undefined);
+      expect(await sent).to.be.instanceOf(Error);
+    });
+
+    it("a delay, in the brokers' time", async () => {
+      const delayMs = 60_000;
+      const fault = cluster.inject({ api: "Produce", topic: "orders", delayMs });
+      const sent = send(producer, "late").then(() => cluster.now());
+      while (fault.struck === 0) await nextTurn();
+      const before = cluster.now();
+      await cluster.advance(delayMs);
+      expect(await sent).to.be.at.least(before + delayMs);
+    });
+
+    it("an error of fetches, list-offsets and single calls", async () => {
+      await send(producer, "there");
+      const faults = [
+        cluster.inject({ api: "Fetch", topic: "orders", error: "NOT_LEADER_OR_FOLLOWER" }),
+        cluster.inject({ api: "ListOffsets", topic: "orders", error: "NOT_LEADER_OR_FOLLOWER" }),
+        cluster.inject({ api: "DescribeTopics", error: "REQUEST_TIMED_OUT" }),
+      ];
+      expect(await valuesOf(client)).to.deep.equal(["there"]);
+      await client.admin.topics.describe("orders");
+      expect(faults.map(({ struck }) => struck)).to.deep.equal([1, 1, 1]);
+      const never = cluster.inject({
+        api: "CreateTopics",
+        error: "POLICY_VIOLATION",
+        times: Infinity,
+        message: "not today",
+      });
+      const refused = await client.admin.topics.create({ name: "other" }).catch((error: unknown) => error);
+      expect(refused).to.have.property("message").that.contains("not today");
+      never.remove();
+      await client.admin.topics.create({ name: "other" });
+      await client.admin.topics.delete("other");
+    });
+
+    it("only at the broker that is named", async () => {
+      const leader = await cluster.leaderOf("orders");
+      const other = (leader % 3) + 1;
+      const fault = cluster.inject({ api: "Produce", topic: "orders", broker: other, error: "MESSAGE_TOO_LARGE" });
+      await send(producer, "through");
+      expect(fault.struck).to.equal(0);
+    });
+
+    for (const [fault, why] of [
+      [{ api: "Prodcue", error: "UNKNOWN_SERVER_ERROR" }, 'there is no api "Prodcue"'],
+      [{ api: "Produce", error: "OOPS" }, 'there is no error "OOPS"'],
+      [{ api: "Produce" }, "exactly one of error, delayMs and lose"],
+      [{ api: "Fetch", delayMs: 5 }, "Fetch takes error alone"],
+      [{ api: "GetMetadata", topic: "orders", delayMs: 5 }, "not a request of one topic"],
+      [{ api: "Produce", partition: 0, delayMs: 5 }, "a partition is one of a topic"],
+      [{ api: "Produce", times: 0, delayMs: 5 }, "times is a number from 1 on"],
+    ] as const) {
+      it(`nothing that makes no sense: ${JSON.stringify(fault)}`, async () => {
+        const error = await failure(() => cluster.inject(fault as never));
+        expect(error).to.include({ code: "INVALID_OPTION" });
+        expect(error.message).to.contain(why);
+      });
+    }
+  });
+
+  it("goes back to a snapshot, as often as wanted", async () => {
+    await send(producer, "kept");
+    const snapshot = await cluster.snapshot();
+    for (let round = 0; round < 2; round++) {
+      // A producer of the time before knows sequences that the brokers do not.
+      const fresh = client.producer();
+      await send(fresh, "forgotten");
+      await fresh.close();
+      await cluster.restore(snapshot);
+      expect(await valuesOf(client)).to.deep.equal(["kept"]);
+    }
+    const other = await startTestCluster({ brokers: 1 });
+    try {
+      expect(await failure(() => other.restore(snapshot))).to.include({ code: "WRONG_SNAPSHOT" });
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it("survives kills under load without a word to the process that runs it, and loses nothing", async () => {
+    const outcomes: Promise<unknown>[] = [];
+    for (let round = 0; round < 4; round++) {
+      for (let number = 0; number < 50; number++) outcomes.push(send(producer, `${round}-${number}`));
+      const broker = cluster.broker(await cluster.leaderOf("orders"));
+      await broker.kill({ powerFailure: round % 2 === 1 });
+      await broker.start();
+      await cluster.settled();
+    }
+    await Promise.all(outcomes);
+    const expected = [0, 1, 2, 3].flatMap((round) => Array.from({ length: 50 }, (_, number) => `${round}-${number}`));
+    expect(await valuesOf(client)).to.deep.equal(expected);
+  });
+
+  describe("says what was done wrong", () => {
+    it("a broker that does not exist, and one in another state", async () => {
+      expect(await failure(() => cluster.broker(9))).to.include({
+        code: "UNKNOWN_BROKER",
+        message: "there is no broker 9; there are 1, 2, 3",
+      });
+      const broker = cluster.broker(2);
+      expect(await failure(() => broker.start())).to.include({ code: "BROKER_UP" });
+      expect(await failure(() => broker.resume())).to.include({ code: "BROKER_NOT_PAUSED" });
+      broker.pause();
+      expect(await failure(() => broker.pause())).to.include({ code: "BROKER_PAUSED" });
+      expect(await failure(() => broker.stop())).to.include({ code: "BROKER_PAUSED" });
+      expect(await failure(() => cluster.snapshot())).to.include({ code: "BROKER_PAUSED" });
+      await broker.kill();
+      expect(await failure(() => broker.kill())).to.include({
+        code: "BROKER_DOWN",
+        message: "kill: broker 2 is down; start() it before",
+      });
+      expect(await failure(() => broker.pause())).to.include({ code: "BROKER_DOWN" });
+      await broker.start();
+      await cluster.settled();
+    });
+
+    it("a partition of brokers that do not exist, or are named twice", async () => {
+      expect(await failure(() => cluster.partition([[1, 4]]))).to.include({ code: "UNKNOWN_BROKER" });
+      expect(await failure(() => cluster.partition([[1], [1, 2]]))).to.include({ code: "INVALID_OPTION" });
+    });
+
+    it("what was waited for in vain, and how it stood instead", async () => {
+      const error = await failure(() => cluster.leaderOf("nowhere", 0, { timeoutMs: 1 }));
+      expect(error).to.include({
+        code: "TIMEOUT",
+        message: 'waited 1 ms for a leader of nowhere-0: there is no topic "nowhere"',
+      });
+    });
+
+    it("a start that cannot end, with whom it waits for", async () => {
+      await Promise.all(cluster.brokers.map((broker) => broker.kill()));
+      const error = await failure(() => cluster.broker(1).start({ timeoutMs: 50 }));
+      expect(error).to.include({ code: "TIMEOUT" });
+      expect(error.message).to.contain("A majority of the brokers has to run");
+      expect(cluster.broker(1).state).to.equal("down");
+      // And one that is killed while it waits.
+      const started = failure(() => cluster.broker(1).start());
+      await cluster.broker(1).kill();
+      expect(await started).to.include({ code: "BROKER_KILLED" });
+      await Promise.all(cluster.brokers.map((broker) => broker.start()));
+      await cluster.settled();
+    });
+  });
+});
+
+describe("the test kit (other shapes)", function () {
+  this.timeout(HANG_MS);
+
+  it("has options that are checked, and configuration that is", async () => {
+    const refusal = async (options: object): Promise<string> =>
+      (await failure(() => startTestCluster(options))).message;
+    expect(await refusal({ brokers: 0 })).to.contain("brokers is a number from 1 to 15");
+    expect(await refusal({ clock: "fake" })).to.contain('clock is "real" or "virtual"');
+    expect(await refusal({ storage: "disk" })).to.contain('storage is "memory" or { dir');
+    expect(await refusal({ broker: 3 })).to.contain("there is no option broker; there are brokers");
+    const error = await startTestCluster({ config: { "num.partitons": 3 } }).catch((cause: unknown) => cause);
+    expect(error).to.include({ code: "INVALID_CONFIG" });
+  });
+
+  it("of one broker: a loss of power takes what was not synced, and no clock jumps that is real", async () => {
+    await using cluster = await startTestCluster({ brokers: 1, config: { "tidemark.durability": "page-cache" } });
+    expect(await failure(() => cluster.advance(1))).to.include({ code: "REAL_CLOCK" });
+    let hasLost = false;
+    // Chance decides what is left of an unsynced page; it may be all of it.
+    for (let round = 0; round < 20 && !hasLost; round++) {
+      const client = new Client({ brokers: cluster.bootstrap, retry: { initialDelay: 5, maxDelay: 50 } });
+      try {
+        await client.producer().send(orders, { key: "k", value: "unsynced" });
+        await cluster.broker(1).kill({ powerFailure: true });
+        await cluster.broker(1).start();
+        hasLost = (await valuesOf(client).catch(() => [])).length <= round;
+      } finally {
+        await client.close({ timeout: 0 });
+      }
+    }
+    expect(hasLost).to.equal(true);
+  });
+
+  it("on directories: a killed broker leaves what it wrote, and another cluster finds it all", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "tidemark-kit-"));
+    try {
+      const first = await startTestCluster({ storage: { dir }, clock: "virtual" });
+      const client = new Client(first.bootstrap);
+      await client.admin.topics.create({ name: "orders", partitions: 1, replicas: 3 });
+      await client.producer().send(orders, { key: "k", value: "one" });
+      const leader = await first.leaderOf("orders");
+      expect(await failure(() => first.broker(leader).kill({ powerFailure: true }))).to.include({
+        code: "WRONG_STORAGE",
+      });
+      await first.broker(leader).kill();
+      await client.producer().send(orders, { key: "k", value: "two" });
+      await first.broker(leader).start();
+      await first.settled();
+      await first.advance(60_000);
+      const snapshot = await first.snapshot();
+      await client.producer().send(orders, { key: "k", value: "three" });
+      await first.restore(snapshot);
+      await client.close({ timeout: 0 });
+      await first.stop();
+      expect(existsSync(join(dir, `broker-${leader}`, "meta.properties"))).to.equal(true);
+
+      await using second = await startTestCluster({ storage: { dir } });
+      const reader = new Client(second.bootstrap);
+      expect(await valuesOf(reader)).to.deep.equal(["one", "two"]);
+      await reader.close();
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+
+  it("leaves nothing behind: neither after its stop, nor by brokers that were killed", async () => {
+    const open = (): number =>
+      process.getActiveResourcesInfo().filter((kind) => /TCPServer|TCPSocket/u.test(kind)).length;
+    const before = open();
+    const cluster = await startTestCluster();
+    const client = new Client(cluster.bootstrap);
+    await client.ready();
+    cluster.broker(1).pause();
+    await cluster.broker(2).kill();
+    await cluster.stop();
+    await cluster.stop();
+    expect(await failure(() => cluster.heal())).to.include({ code: "CLUSTER_STOPPED" });
+    await client.close({ timeout: 0 });
+    // Sockets say that they are closed in a later turn.
+    while (open() > before) await nextTurn();
+  });
+});
