@@ -45,7 +45,7 @@ describe("the examples", () => {
 
   it("are all here", () => {
     const programs = readdirSync(folder).filter((name) => name.endsWith(".mjs"));
-    expect(programs.sort()).to.deep.equal(["balances.mjs", "embedded.mjs", "tail.mjs"]);
+    expect(programs.sort()).to.deep.equal(["balances.mjs", "embedded.mjs", "kill-a-leader.test.mjs", "tail.mjs"]);
   });
 
   it("embedded: runs a broker in its own process", async () => {
@@ -98,5 +98,12 @@ describe("the examples", () => {
     const { code, stderr } = await example(["tail.mjs", "sideways"], env);
     expect(code).to.equal(2);
     expect(stderr).to.contain("usage:");
+  });
+
+  it("kill-a-leader: is a test that passes", async () => {
+    const { code, stdout } = await example(["kill-a-leader.test.mjs"], {});
+    expect(code, stdout).to.equal(0);
+    // Either form of report: that of a terminal, and that of a pipe.
+    expect(stdout).to.match(/pass 2\b/u);
   });
 });

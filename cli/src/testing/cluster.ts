@@ -1,0 +1,244 @@
+/** A cluster for tests and its clients. */
+import {
+  type ClusterSnapshot,
+  type InjectedFault,
+  type RequestFault,
+  startTestCluster,
+  type TestBroker,
+  type TestCluster,
+  type TestClusterOptions,
+  type WaitOptions,
+} from "@tidemark/broker/testing";
+import { Client, type ClientOptions, type TopicDef, type TopicSpec } from "@tidemark/client";
+import {
+  compareRecords,
+  type ExpectedRecord,
+  type ExpectOptions,
+  readRecords,
+  type RecordsOptions,
+  type TestRecord,
+  textTopic,
+} from "./records.ts";
+
+export interface ClusterOptions extends TestClusterOptions {
+  /** Made at the start, and by `reset` again. */
+  readonly topics?: readonly (TopicSpec | string)[];
+}
+
+/**
+ * Brokers of a cluster in this process, and a client of it.
+ *
+ * @example
+ * await using cluster = await Cluster.start({ topics: ["orders"] });
+ * await cluster.client().producer().send("orders", { key: "a", value: "1" });
+ * await cluster.broker(await cluster.leaderOf("orders")).kill();
+ * await cluster.expectRecords("orders", [{ key: "a", value: "1" }]);
+ */
+export class Cluster implements AsyncDisposable {
+  readonly #brokers: TestCluster;
+  readonly #topics: readonly TopicSpec[];
+  readonly #clients = new Set<Client>();
+  /** The one that is shared; null: it was not asked for since the last restore. */
+  #client: Client | null = null;
+
+  private constructor(brokers: TestCluster, topics: readonly TopicSpec[]) {
+    this.#brokers = brokers;
+    this.#topics = topics;
+  }
+
+  /**
+   * Resolves when all brokers are up, the topics are there and in sync, and the client is connected. Throws TestClusterError
+   * INVALID_OPTION, and what a broker refuses in its configuration.
+   */
+  static async start({ topics = [], ...options }: ClusterOptions = {}): Promise<Cluster> {
+    const brokers = await startTestCluster(options);
+    const cluster = new Cluster(
+      brokers,
+      topics.map((spec) => (typeof spec === "string" ? { name: spec } : spec)),
+    );
+    try {
+      await cluster.client().ready();
+      await cluster.#createTopics();
+    } catch (error: unknown) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  // ---- clients ----
+
+  /** What a client is given: "host:port" of every broker, with commas. It stays the same as long as the cluster lives. */
+  get bootstrap(): string {
+    return this.#brokers.bootstrap;
+  }
+
+  /** Of what chance decided. */
+  get seed(): number {
+    return this.#brokers.seed;
+  }
+
+  /**
+   * The client of this cluster; with options one of its own, as for an application under test. They are closed with the cluster, and by
+   * `restore`. Short time-outs (`timeouts`) find lost answers sooner.
+   */
+  client(options?: Partial<ClientOptions>): Client {
+    if (options === undefined) return (this.#client ??= this.client({}));
+    const client = new Client({ brokers: this.bootstrap, ...options });
+    this.#clients.add(client);
+    return client;
+  }
+
+  // ---- brokers: as in @tidemark/broker/testing ----
+
+  /** By id, from 1 on. */
+  get brokers(): readonly TestBroker[] {
+    return this.#brokers.brokers;
+  }
+
+  /** To be killed, stopped, started, paused. Throws TestClusterError UNKNOWN_BROKER. */
+  broker(id: number): TestBroker {
+    return this.#brokers.broker(id);
+  }
+
+  /** The broker that leads the partition, once there is one that is up. Throws TestClusterError TIMEOUT. */
+  leaderOf(topic: string | TopicDef<unknown, unknown>, partition = 0, options: WaitOptions = {}): Promise<number> {
+    return this.#brokers.leaderOf(typeof topic === "string" ? topic : topic.name, partition, options);
+  }
+
+  /** The broker that decides on the metadata. Throws TestClusterError TIMEOUT. */
+  controller(options: WaitOptions = {}): Promise<number> {
+    return this.#brokers.controller(options);
+  }
+
+  /**
+   * Resolves when the brokers that are up know each other, and every partition has a leader and all its replicas on them in sync. Throws
+   * TestClusterError TIMEOUT, which names what is missing.
+   */
+  settled(options: WaitOptions = {}): Promise<void> {
+    return this.#brokers.settled(options);
+  }
+
+  /**
+   * Cuts the brokers into groups that do not hear of each other; those that are not named form one more. Clients still reach them all.
+   * Throws TestClusterError UNKNOWN_BROKER, INVALID_OPTION.
+   */
+  partition(groups: readonly (readonly number[])[]): void {
+    this.#brokers.partition(groups);
+  }
+
+  /** The brokers hear of each other again. */
+  heal(): void {
+    this.#brokers.heal();
+  }
+
+  /** The next requests that fit meet an error, a delay or a loss. Throws TestClusterError INVALID_OPTION, UNKNOWN_BROKER. */
+  inject(fault: RequestFault): InjectedFault {
+    return this.#brokers.inject(fault);
+  }
+
+  /** Injected faults strike no more. */
+  clearFaults(): void {
+    this.#brokers.clearFaults();
+  }
+
+  /** Unix ms, as the brokers' clocks show it. */
+  now(): number {
+    return this.#brokers.now();
+  }
+
+  /** Lets time pass for the brokers, as fast as it can. Throws TestClusterError REAL_CLOCK, INVALID_OPTION. */
+  advance(ms: number): Promise<void> {
+    return this.#brokers.advance(ms);
+  }
+
+  // ---- records ----
+
+  /**
+   * All records of a topic that are committed, by partition and offset, as soon as there are `count`: one that came twice shows. By its
+   * name alone, keys and values are text. Throws TestClusterError TIMEOUT, which shows what arrived instead.
+   */
+  records(topic: string, options?: RecordsOptions): Promise<TestRecord[]>;
+  records<K, V>(topic: TopicDef<K, V>, options?: RecordsOptions<K, V>): Promise<TestRecord<K, V>[]>;
+  records<K, V>(topic: string | TopicDef<K, V>, options: RecordsOptions<K, V> = {}): Promise<TestRecord<K, V>[]> {
+    return readRecords(this.client(), definitionOf(topic), options);
+  }
+
+  /**
+   * The topic holds these records and no others, or will in time; of each, what is named is compared. Resolves with the records. Throws
+   * AssertionError of `node:assert`, with `actual` and `expected`.
+   */
+  expectRecords(topic: string, expected: readonly ExpectedRecord[], options?: ExpectOptions): Promise<TestRecord[]>;
+  expectRecords<K, V>(
+    topic: TopicDef<K, V>,
+    expected: readonly ExpectedRecord<K, V>[],
+    options?: ExpectOptions<K, V>,
+  ): Promise<TestRecord<K, V>[]>;
+  expectRecords<K, V>(
+    topic: string | TopicDef<K, V>,
+    expected: readonly ExpectedRecord<K, V>[],
+    options: ExpectOptions<K, V> = {},
+  ): Promise<TestRecord<K, V>[]> {
+    return compareRecords(this.client(), definitionOf(topic), expected, options);
+  }
+
+  // ---- between tests ----
+
+  /**
+   * As after `start`, without the time that takes: faults are cleared, cuts healed, brokers that are down or paused come back, all topics
+   * are deleted, and those of the options made again.
+   */
+  async reset(): Promise<void> {
+    this.clearFaults();
+    this.heal();
+    for (const broker of this.brokers) if (broker.state === "paused") broker.resume();
+    await Promise.all(this.brokers.filter(({ state }) => state === "down").map((broker) => broker.start()));
+    await this.settled();
+    const { admin } = this.client();
+    const names: string[] = [];
+    for await (const { name } of admin.topics.list()) names.push(name);
+    if (names.length > 0) await admin.topics.delete(names, { ifExists: true });
+    await this.#createTopics();
+  }
+
+  /** What the brokers have on their disks. It takes a restart of all of them, and may be restored often. */
+  snapshot(): Promise<ClusterSnapshot> {
+    return this.#brokers.snapshot();
+  }
+
+  /** Puts the brokers back to a snapshot. Clients are closed with it: what they know is of another time. Throws TestClusterError WRONG_SNAPSHOT. */
+  async restore(snapshot: ClusterSnapshot): Promise<void> {
+    await this.#brokers.restore(snapshot);
+    await this.#closeClients();
+    await this.client().ready();
+  }
+
+  /** Ends clients and brokers. Any number of calls. */
+  async stop(): Promise<void> {
+    await this.#closeClients();
+    await this.#brokers.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #closeClients(): Promise<void> {
+    const clients = [...this.#clients];
+    this.#clients.clear();
+    this.#client = null;
+    // What they could not deliver was the test's affair.
+    await Promise.allSettled(clients.map((client) => client.close({ timeout: 0 })));
+  }
+
+  async #createTopics(): Promise<void> {
+    if (this.#topics.length === 0) return;
+    await this.client().admin.topics.create([...this.#topics]);
+    await this.settled();
+  }
+}
+
+function definitionOf<K, V>(topic: string | TopicDef<K, V>): TopicDef<K, V> {
+  // The overloads see to it that K and V are those of text where a name is given.
+  return typeof topic === "string" ? (textTopic(topic) as unknown as TopicDef<K, V>) : topic;
+}
