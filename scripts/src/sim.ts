@@ -129,7 +129,7 @@ async function main(): Promise<void> {
     return { profile, seeds, untilMs, keepsGoing: values["keep-going"], isTold: runs === 1 };
   });
   await Promise.all(jobs.map((job) => runWorker(job, tally, startedMs)));
-  report(profile, tally, seed, (performance.now() - startedMs) / 1000);
+  report(tally, seed, (performance.now() - startedMs) / 1000);
   process.exit(tally.failures.length === 0 ? 0 : 1);
 }
 
@@ -139,6 +139,9 @@ function runWorker(job: Job, tally: Tally, startedMs: number): Promise<void> {
     let toldMs = startedMs;
     worker.on("message", (part: Tally) => {
       merge(tally, part);
+      // At once: a long series may be given up for it.
+      for (const { seed, failure } of part.failures)
+        process.stdout.write(`${describe(job.profile, seed, failure)}\n\n`);
       const nowMs = performance.now();
       if (nowMs - toldMs < 5000) return;
       toldMs = nowMs;
@@ -168,16 +171,14 @@ async function work({ profile, seeds, untilMs, keepsGoing, isTold }: Job): Promi
     addAll(tally.counts, counts);
     if (failure !== null) tally.failures.push({ seed, failure });
     if (failure !== null && !keepsGoing) break;
-    if (tally.runs < RUNS_PER_MESSAGE) continue;
+    if (tally.runs < RUNS_PER_MESSAGE && failure === null) continue;
     parentPort?.postMessage(tally);
     tally = newTally();
   }
   parentPort?.postMessage(tally);
 }
 
-function report(profile: string, tally: Tally, seed: number, seconds: number): void {
-  for (const { seed: failed, failure } of tally.failures)
-    process.stdout.write(`${describe(profile, failed, failure)}\n\n`);
+function report(tally: Tally, seed: number, seconds: number): void {
   const { user, system } = process.cpuUsage();
   const cpuSeconds = (user + system) / 1e6;
   const simulatedMs = tally.totals.get(SIMULATED_MS);

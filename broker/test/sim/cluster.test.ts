@@ -29,7 +29,7 @@ function hashElsewhere(seed: number): string {
 
 describe("a cluster on virtual time (R=3)", () => {
   it("serves producers and readers through faults, and all replicas end alike", async () => {
-    for (const seed of [2, 3]) {
+    for (const seed of [17, 19, 23]) {
       const { failure, counts } = await run(seed);
       expect(failure, `seed ${seed}`).to.equal(null);
       expect(counts.get("records read"), `seed ${seed}`).to.be.above(0);
@@ -37,10 +37,10 @@ describe("a cluster on virtual time (R=3)", () => {
   });
 
   it("is one run for one seed, again and in another process", async () => {
-    const { traceHash } = await run(4);
-    expect((await run(4)).traceHash, "in this process").to.equal(traceHash);
-    expect((await run(5)).traceHash, "another seed").not.to.equal(traceHash);
-    expect(hashElsewhere(4), "in another process").to.equal(traceHash);
+    const { traceHash } = await run(18);
+    expect((await run(18)).traceHash, "in this process").to.equal(traceHash);
+    expect((await run(14)).traceHash, "another seed").not.to.equal(traceHash);
+    expect(hashElsewhere(18), "in another process").to.equal(traceHash);
   });
 });
 

@@ -259,11 +259,11 @@ class BrokerSide implements ServedClient {
   }
 }
 
-/** Nobody dials a client. */
-const NOBODY: PeerService = {
+/** Of who is no broker among others: nobody dials him. */
+export const NOBODY: PeerService = {
   onRaft: () => undefined,
-  onCall: () => Promise.reject(new Error("a client answers nothing")),
+  onCall: () => Promise.reject(new Error("nobody answers here")),
   onReplication: () => {
-    throw new Error("a client replicates nothing");
+    throw new Error("nobody replicates here");
   },
 };

@@ -4,13 +4,14 @@
  */
 import type { SeededRandom } from "../../base/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
-import type { DirectoryLocks, Entrance, LogFields, Logger, PeerAddress } from "../../ports/index.ts";
+import type { DirectoryLocks, Entrance, LogFields, Logger, PeerAddress, PeerIdentity } from "../../ports/index.ts";
 import type { SimNetwork } from "../network/index.ts";
 import { SimDisk } from "../sim-disk.ts";
 import { SimStore } from "../sim-store.ts";
 import type { DirectoryMode } from "../sim-tree.ts";
 import type { SimProcess, SimWorld } from "../sim-world.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
+import { NOBODY } from "./client-links.ts";
 import type { MakeNode, Node, NodePeersOptions, NodeWorld } from "./node.ts";
 import { SimDoor } from "./sim-door.ts";
 
@@ -86,11 +87,6 @@ export class ClusterBroker {
   /** Of its lives; 0: it never ran. */
   get lifeNumber(): number {
     return this.#livesCount;
-  }
-
-  /** Disks that it has had: another one knows nothing of the one before. */
-  get diskNumber(): number {
-    return this.#disksCount;
   }
 
   get disk(): SimDisk {
@@ -226,6 +222,7 @@ export class ClusterBroker {
       clientDoor: (_options, context) => {
         const door = new SimDoor(process, { host: this.address.host, port: this.nodeId }, context);
         if (this.#life !== null) this.#life.door = door;
+        this.#joinAlone(process);
         return door;
       },
       peers: (options) => this.#peers(process, options),
@@ -233,6 +230,14 @@ export class ClusterBroker {
       watchEventLoop: () => () => undefined,
       hold: (lateMs, onLate) => every(process, lateMs, onLate),
     };
+  }
+
+  /** A broker that has no peers has its place in the network for clients. */
+  #joinAlone(process: SimProcess): void {
+    const { network } = this.#parts;
+    if (network.nodeAt(this.address)?.process === process) return;
+    const identity = (): PeerIdentity => ({ clusterId: "", nodeId: this.nodeId, directoryId: "" });
+    network.join({ process, address: this.address, service: NOBODY, identity });
   }
 
   #peers(process: SimProcess, { service, identity, onHeard }: NodePeersOptions): ReturnType<NodeWorld["peers"]> {

@@ -3,19 +3,14 @@
  * controller in which term. Looked at after each event; what is acknowledged is looked at when it is.
  */
 import type { ProduceResult } from "../../api/index.ts";
+import type { Partition } from "../../runtime/index.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
 import { ensure } from "../violation.ts";
 
 /** Between two looks at the consensus, which cost more than the others. */
 const EVENTS_PER_LOOK = 8;
 
-interface SeenMark {
-  readonly life: number;
-  highWatermark: number;
-}
-
 interface SeenTerm {
-  readonly disk: number;
   readonly life: number;
   term: number;
   commitIndex: number;
@@ -26,11 +21,13 @@ export class ClusterChecks {
   readonly #brokers: readonly ClusterBroker[];
   /** By topic id, partition and leader epoch: who leads. */
   readonly #leaders = new Map<string, number>();
-  /** By broker, topic id, partition and leader epoch. */
-  readonly #marks = new Map<string, SeenMark>();
+  /** High watermarks, as seen last: one object is one leadership in one life. */
+  readonly #marks = new WeakMap<Partition, number>();
   /** By term. */
   readonly #controllers = new Map<number, number>();
   readonly #terms = new Map<number, SeenTerm>();
+  /** Batches that were, by "topic-partition". */
+  readonly #acknowledged = new Map<string, number>();
 
   #eventsCount = 0;
 
@@ -42,6 +39,11 @@ export class ClusterChecks {
     this.counts.set(what, (this.counts.get(what) ?? 0) + by);
   }
 
+  /** Batches of "topic-partition" that were acknowledged. */
+  acknowledgedBy(place: string): number {
+    return this.#acknowledged.get(place) ?? 0;
+  }
+
   afterEvent(): void {
     // Nothing of a term is lost between two looks: roles last for many events.
     const looksAtQuorum = this.#eventsCount++ % EVENTS_PER_LOOK === 0;
@@ -49,51 +51,45 @@ export class ClusterChecks {
       const context = broker.context;
       if (context === null) continue;
       if (looksAtQuorum) this.#checkQuorum(broker);
-      for (const partition of context.replicas.partitions()) {
-        const { topicId, leaderEpoch, highWatermark } = partition;
-        const place = `${topicId}/${partition.partition}/${leaderEpoch}`;
-        const leader = this.#leaders.get(place);
-        if (leader === undefined) {
-          this.#leaders.set(place, broker.nodeId);
-          this.count("leaderships");
-        }
-        ensure(
-          leader === undefined || leader === broker.nodeId,
-          "RE1",
-          () =>
-            `${broker.name} and broker ${leader} lead ${partition.topic}-${partition.partition} in epoch ${leaderEpoch}`,
-        );
-        ensure(
-          highWatermark <= partition.logEndOffset,
-          "RE2",
-          () => `${broker.name}: the high watermark of ${partition.topic}-${partition.partition} is beyond its log`,
-        );
-        this.#checkMark(broker, `${broker.nodeId}/${place}`, highWatermark);
-      }
+      for (const partition of context.replicas.partitions()) this.#checkLed(broker, partition);
     }
   }
 
-  /** RE2: within a leader epoch and a process life it never falls. */
-  #checkMark(broker: ClusterBroker, key: string, highWatermark: number): void {
-    const seen = this.#marks.get(key);
-    if (seen === undefined || seen.life !== broker.lifeNumber) {
-      this.#marks.set(key, { life: broker.lifeNumber, highWatermark });
-      return;
-    }
+  /** RE1 where it is first seen, and RE2: within a leader epoch and a process life the high watermark never falls. */
+  #checkLed(broker: ClusterBroker, partition: Partition): void {
+    const { highWatermark } = partition;
+    const name = (): string => `${partition.topic}-${partition.partition} at ${broker.name}`;
+    const seen = this.#marks.get(partition);
+    if (seen === undefined) this.#onLeads(broker, partition);
     ensure(
-      highWatermark >= seen.highWatermark,
+      seen === undefined || highWatermark >= seen,
       "RE2",
-      () => `the high watermark of ${key} fell from ${seen.highWatermark} to ${highWatermark}`,
+      () => `${name()}: the high watermark fell from ${seen} to ${highWatermark}`,
     );
-    seen.highWatermark = highWatermark;
+    if (seen === highWatermark) return;
+    const { logEndOffset } = partition;
+    ensure(highWatermark <= logEndOffset, "RE2", () => `${name()}: the high watermark is beyond ${logEndOffset}`);
+    this.#marks.set(partition, highWatermark);
   }
 
-  /** RA1, RA2. */
+  #onLeads(broker: ClusterBroker, { topicId, topic, partition, leaderEpoch }: Partition): void {
+    this.count("leaderships");
+    const place = `${topicId}/${partition}/${leaderEpoch}`;
+    const leader = this.#leaders.get(place) ?? broker.nodeId;
+    this.#leaders.set(place, leader);
+    ensure(
+      leader === broker.nodeId,
+      "RE1",
+      () => `${broker.name} and broker ${leader} lead ${topic}-${partition} in epoch ${leaderEpoch}`,
+    );
+  }
+
+  /** RA1; and RA2 within a life: a term that was not written down before a crash was told to nobody. */
   #checkQuorum(broker: ClusterBroker): void {
     const quorum = broker.context?.quorum() ?? null;
     if (quorum === null) return;
     const { role, term, commitIndex } = quorum;
-    const { nodeId, lifeNumber: life, diskNumber: disk } = broker;
+    const { nodeId, lifeNumber: life } = broker;
     if (role === "leader") {
       const leader = this.#controllers.get(term);
       if (leader === undefined) {
@@ -107,13 +103,8 @@ export class ClusterChecks {
       );
     }
     const seen = this.#terms.get(nodeId);
-    if (seen === undefined || seen.disk !== disk || seen.life !== life) {
-      ensure(
-        seen === undefined || seen.disk !== disk || term >= seen.term,
-        "RA2",
-        () => `the term of ${broker.name} fell from ${seen?.term} to ${term}`,
-      );
-      this.#terms.set(nodeId, { disk, life, term, commitIndex });
+    if (seen?.life !== life) {
+      this.#terms.set(nodeId, { life, term, commitIndex });
       return;
     }
     ensure(term >= seen.term, "RA2", () => `the term of ${broker.name} fell from ${seen.term} to ${term}`);
@@ -134,6 +125,8 @@ export class ClusterChecks {
     recordsCount: number,
   ): void {
     this.count("acknowledged");
+    const place = `${topic}-${partition}`;
+    this.#acknowledged.set(place, this.acknowledgedBy(place) + 1);
     const leader = this.#brokers.find(({ nodeId }) => nodeId === brokerId);
     const led = leader?.context?.replicas.find(topic, partition);
     if (leader === undefined || led === undefined) return;

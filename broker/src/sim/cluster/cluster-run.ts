@@ -8,9 +8,11 @@
 import { createTopicsReady } from "../../api/index.ts";
 import { SeededRandom } from "../../base/index.ts";
 import { testTiny } from "../../config/index.ts";
+import type { ClusterImage, PartitionImage } from "../../metadata/index.ts";
 import type { PeerAddress } from "../../ports/index.ts";
+import type { Partition } from "../../runtime/index.ts";
 import { checkHistory, History } from "../history/index.ts";
-import { SimNetwork } from "../network/index.ts";
+import { CALM_NETWORK, SimNetwork } from "../network/index.ts";
 import { SimWorld } from "../sim-world.ts";
 import { ensure, InvariantViolation } from "../violation.ts";
 import { ClientLinks } from "./client-links.ts";
@@ -59,14 +61,9 @@ export class ClusterRun {
     this.#random = new SeededRandom(seed);
     this.#parts = parts;
     this.options = drawClusterOptions(this.#random.fork("options"));
-    const { brokersCount, delayMs, directoryMode } = this.options;
+    const { brokersCount, network, directoryMode } = this.options;
     this.world = new SimWorld(this.#random.fork("world"));
-    this.#network = new SimNetwork(this.world, this.#random, {
-      delayMs,
-      raftLoss: 0,
-      raftDuplication: 0,
-      raftReordering: 0,
-    });
+    this.#network = new SimNetwork(this.world, this.#random, { ...CALM_NETWORK, delayMs: network.delayMs });
     const addresses = Array.from({ length: brokersCount }, (_, slot): PeerAddress => {
       return { nodeId: slot + 1, host: "127.0.0.1", port: PEER_PORT + slot };
     });
@@ -93,7 +90,8 @@ export class ClusterRun {
   async run(): Promise<void> {
     await this.#warmUp();
     await this.#bear();
-    await this.#heal();
+    if (this.options.healsCoreFirst && this.brokers.length >= 3) await this.#healCore();
+    await this.#heal(this.brokers);
     await this.#drain();
     this.#compareReplicas();
     this.#checkHistory();
@@ -130,17 +128,64 @@ export class ClusterRun {
       mayDamage: () => this.#mayDamage(),
       count: (what) => this.checks.count(what),
     });
+    const { network, chaosMs } = this.options;
+    this.#network.options = network;
     faults.start();
-    await this.#runFor(this.options.chaosMs);
+    await this.#runFor(chaosMs);
     faults.end();
+    this.#network.options = { ...CALM_NETWORK, delayMs: network.delayMs };
   }
 
-  /** All that was broken works again, and all that was promised comes about. */
-  async #heal(): Promise<void> {
+  /**
+   * A majority lives and the others stay dead: whatever the living hold between them is led, and is written to where there are enough of
+   * them. What the dead alone may lead is nobody's fault.
+   */
+  async #healCore(): Promise<void> {
+    const random = this.#random.fork("core");
+    const most = (this.brokers.length - 1) / 2;
+    const dead = new Set<ClusterBroker>();
+    for (let count = random.between(1, most); count > 0; count--) dead.add(random.pick(this.brokers));
+    for (const broker of dead) if (broker.isUp) broker.crash("process");
+    const core = this.brokers.filter((broker) => !dead.has(broker));
+    const isIn = (brokerId: number): boolean => core.some(({ nodeId }) => nodeId === brokerId);
+    await this.#heal(core);
+    const places = this.options.topics.flatMap((topic) =>
+      Array.from({ length: topic.partitions }, (_, partition) => ({ topic, partition })),
+    );
+    const ledIn = (topic: string, partition: number): Partition | undefined =>
+      core.map(({ context }) => context?.replicas.find(topic, partition)).find((led) => led !== undefined);
+    const imageOf = ({ topic, partition }: (typeof places)[number]): PartitionImage | undefined =>
+      newestImage(core)?.topics.get(topic.name)?.partitions[partition];
+    const isLost = (place: (typeof places)[number]): boolean => {
+      const { topic } = place;
+      const image = imageOf(place);
+      const able = [...(image?.isr ?? []), ...(image?.elr ?? [])];
+      return topic.durability === "page-cache" ? !able.every(isIn) : !able.some(isIn);
+    };
+    const find = ({ topic, partition }: (typeof places)[number]): Partition | undefined => ledIn(topic.name, partition);
+    await this.#until("what the core holds is led", () =>
+      places.every((place) => find(place) !== undefined || isLost(place)),
+    );
+    const writable = places.filter((place) => {
+      const led = find(place);
+      const living = imageOf(place)?.replicas.filter(isIn) ?? [];
+      return led !== undefined && !led.isDamaged && living.length >= led.effectiveMinIsr;
+    });
+    this.checks.count("core: partitions", places.length);
+    this.checks.count("core: written to", writable.length);
+    const nameOf = ({ topic, partition }: (typeof places)[number]): string => `${topic.name}-${partition}`;
+    const before = new Map(writable.map((place) => [nameOf(place), this.checks.acknowledgedBy(nameOf(place))]));
+    await this.#until(`writes go on at ${[...before.keys()].join()}`, () =>
+      [...before].every(([name, count]) => this.checks.acknowledgedBy(name) > count),
+    );
+  }
+
+  /** All that was broken works again. */
+  async #heal(brokers: readonly ClusterBroker[]): Promise<void> {
     const rising = new Set<ClusterBroker>();
     await this.#until("every broker is ready", () => {
       // Whoever was on the way down when the faults ended, or meets the last of them, comes again too.
-      for (const broker of this.brokers) {
+      for (const broker of brokers) {
         if (broker.isPaused) broker.resume();
         if (broker.isUp) rising.delete(broker);
         else if (!rising.has(broker)) {
@@ -152,7 +197,7 @@ export class ClusterRun {
           );
         }
       }
-      return this.brokers.every(({ state }) => state === "ready");
+      return brokers.every(({ state }) => state === "ready");
     });
   }
 
@@ -349,7 +394,7 @@ export class ClusterRun {
   /** Rejects with InvariantViolation RE15 when it does not come about in time. */
   async #until(what: string, holds: () => boolean, moreMs = 0): Promise<void> {
     this.world.tell("wait", what);
-    const untilMs = this.world.nowMs + BOUND_MS + 10 * this.options.delayMs.max + moreMs;
+    const untilMs = this.world.nowMs + BOUND_MS + 10 * this.options.network.delayMs.max + moreMs;
     while (!holds()) {
       // oxlint-disable-next-line no-await-in-loop
       if (!(await this.#step(untilMs))) throw new InvariantViolation("RE15", `in time: ${what}`);
@@ -367,6 +412,15 @@ export class ClusterRun {
   }
 }
 
+function newestImage(brokers: readonly ClusterBroker[]): ClusterImage | null {
+  let newest: ClusterImage | null = null;
+  for (const { context } of brokers) {
+    const image = context?.image() ?? null;
+    if (image !== null && image.metadataOffset > (newest?.metadataOffset ?? -1)) newest = image;
+  }
+  return newest;
+}
+
 function keysOf(
   address: PeerAddress,
   all: readonly PeerAddress[],
@@ -376,8 +430,13 @@ function keysOf(
     ...(isTiny ? testTiny : { "log.segment.bytes": "1048576", "log.index.size.max.bytes": "65536" }),
     "log.dirs": DATA,
     "node.id": String(address.nodeId),
-    "controller.quorum.voters": all.map(({ nodeId, host, port }) => `${nodeId}@${host}:${port}`).join(","),
-    listeners: `GRPC://${address.host}:${address.port - 200},PEER://${address.host}:${address.port}`,
+    listeners: `GRPC://${address.host}:${address.port - 200}`,
+    ...(all.length === 1
+      ? {}
+      : {
+          "controller.quorum.voters": all.map(({ nodeId, host, port }) => `${nodeId}@${host}:${port}`).join(","),
+          listeners: `GRPC://${address.host}:${address.port - 200},PEER://${address.host}:${address.port}`,
+        }),
     "tidemark.host": `host-${address.nodeId}`,
     "broker.session.timeout.ms": String(sessionTimeoutMs),
     "broker.heartbeat.interval.ms": String(Math.round(sessionTimeoutMs / 4)),

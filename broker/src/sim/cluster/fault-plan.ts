@@ -169,6 +169,7 @@ export class Faults {
 
   isolate(): boolean {
     const { random, brokers, network, clientIds, world } = this.#deps;
+    if (brokers.length < 2) return false;
     const { nodeId } = random.pick(brokers);
     const others = brokers.map((each) => each.nodeId).filter((other) => other !== nodeId);
     const cut = random.chance(0.5) ? others : [random.pick(others)];
@@ -186,6 +187,7 @@ export class Faults {
 
   oneWay(): boolean {
     const { random, brokers, network, world } = this.#deps;
+    if (brokers.length < 2) return false;
     const from = random.pick(brokers).nodeId;
     const to = random.pick(brokers.filter(({ nodeId }) => nodeId !== from)).nodeId;
     world.tell("cut", `${from} to ${to}`);

@@ -1,5 +1,6 @@
 /** What is drawn from the seed before a run (testing.md 3.4). */
 import type { SeededRandom } from "../../base/index.ts";
+import type { SimNetworkOptions } from "../network/index.ts";
 import type { DirectoryMode } from "../sim-tree.ts";
 import { drawFaults, type FaultChances } from "./fault-plan.ts";
 
@@ -12,14 +13,16 @@ export interface ClusterOptions {
   readonly valueBytesMax: number;
   readonly maxInFlight: number;
   readonly deliveryTimeoutMs: number;
-  /** Of links, between any two. */
-  readonly delayMs: { readonly min: number; readonly max: number };
+  /** Of links, between any two, while faults strike. */
+  readonly network: SimNetworkOptions;
   readonly directoryMode: DirectoryMode;
   /** Segments, queues and intervals so small that a short run crosses every boundary. */
   readonly isTiny: boolean;
   readonly sessionTimeoutMs: number;
   /** Of the safety phase. */
   readonly chaosMs: number;
+  /** Behind the faults all but one are healed first, and have to do without it (3.3). */
+  readonly healsCoreFirst: boolean;
   /** Per second of the cluster. */
   readonly faults: FaultChances;
 }
@@ -33,8 +36,7 @@ export interface ClusterTopic {
 }
 
 export function drawClusterOptions(random: SeededRandom): ClusterOptions {
-  const isQuick = random.chance(0.5);
-  const brokersCount = 3;
+  const brokersCount = random.pick([1, 3, 3, 3, 3, 3, 3, 5]);
   return {
     brokersCount,
     topics: Array.from({ length: random.between(1, 2) }, (_, slot) => drawTopic(random, slot, brokersCount)),
@@ -43,12 +45,24 @@ export function drawClusterOptions(random: SeededRandom): ClusterOptions {
     valueBytesMax: random.pick([20, 200, 2000]),
     maxInFlight: random.between(1, 5),
     deliveryTimeoutMs: random.pick([5_000, 30_000, 120_000]),
-    delayMs: isQuick ? { min: 0.1, max: 1 } : { min: random.between(0, 10), max: random.between(10, 60) },
+    network: drawNetwork(random),
     directoryMode: random.pick(["strict", "journal"]),
     isTiny: random.chance(0.6),
     sessionTimeoutMs: random.pick([1_500, 3_000, 9_000]),
     chaosMs: random.between(5, 25) * 1_000,
+    healsCoreFirst: random.chance(0.6),
     faults: drawFaults(random.fork("faults")),
+  };
+}
+
+function drawNetwork(random: SeededRandom): SimNetworkOptions {
+  const isQuick = random.chance(0.5);
+  const isOn = (chance: number, most: number): number => (random.chance(chance) ? random.float() * most : 0);
+  return {
+    delayMs: isQuick ? { min: 0.1, max: 1 } : { min: random.between(0, 10), max: random.between(10, 60) },
+    raftLoss: isOn(0.4, 0.3),
+    raftDuplication: isOn(0.4, 0.5),
+    raftReordering: isOn(0.4, 0.3),
   };
 }
 
@@ -58,7 +72,7 @@ function drawTopic(random: SeededRandom, slot: number, brokersCount: number): Cl
     name: `topic-${slot}`,
     partitions: random.between(1, 4),
     replicationFactor,
-    minIsr: random.pick([1, 2, Math.min(2, replicationFactor)]),
+    minIsr: Math.min(random.pick([1, 2, 2, 3]), replicationFactor),
     durability: random.pick(["page-cache", "group-commit", "group-commit", "fsync-each"]),
   };
 }
