@@ -10,7 +10,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 
-const FILES_PER_BATCH = 6;
+/** Each batch loads what it tests anew: as few as there can be, and small ones at the end, so that all jobs end together. */
+const FILES_PER_BATCH = 12;
+const FILES_PER_BATCH_MIN = 3;
 /** One more than there are cores: many files wait for brokers and clients of theirs most of the time. */
 const JOBS_MAX = 4;
 const SLOWEST_SHOWN = 10;
@@ -26,8 +28,7 @@ const BATCH_LIMIT_MS = 2_400_000;
 export async function runTests({ root, files, command, filesPerBatch = FILES_PER_BATCH, slowMs = SLOW_MS }) {
   const wantedJobs = Number(process.env.TEST_JOBS ?? Math.min(JOBS_MAX, availableParallelism() + 1));
   const scratch = mkdtempSync(join(tmpdir(), "tidemark-tests-"));
-  const batches = [];
-  for (let at = 0; at < files.length; at += filesPerBatch) batches.push(files.slice(at, at + filesPerBatch));
+  const batches = batchesOf(files, wantedJobs, filesPerBatch);
   const total = { passed: 0, failures: [], skipped: [], files: [] };
   let next = 0;
 
@@ -45,6 +46,15 @@ export async function runTests({ root, files, command, filesPerBatch = FILES_PER
   rmSync(scratch, { recursive: true, force: true });
   report(total, root, slowMs);
   return total.failures.length === 0 ? 0 : 1;
+}
+
+function batchesOf(files, jobs, filesMax) {
+  const batches = [];
+  for (let at = 0; at < files.length; at += batches.at(-1).length) {
+    const size = Math.min(filesMax, Math.max(FILES_PER_BATCH_MIN, Math.ceil((files.length - at) / (2 * jobs))));
+    batches.push(files.slice(at, at + size));
+  }
+  return batches;
 }
 
 function runBatch({ root, command, files, summaryPath }) {

@@ -15,6 +15,7 @@ describe(`${TOPICS} topics that come and go while another is produced to and rea
       const { before, after, leftovers, metadataBytesEach, loadRecords } = await churnTopics(join(folder, "data"), {
         topics: TOPICS,
         warmUp: TOPICS / 2,
+        loadPauseMs: 100,
       });
       expect(leftovers).to.deep.equal([]);
       expect(after.openFiles).to.be.at.most(before.openFiles);

@@ -17,6 +17,7 @@ const TOPICS = 2000;
 const TINY_TOPICS = 40;
 const AT_A_TIME = 8;
 const DELETE_DELAY_MS = 200;
+const LOAD_PAUSE_MS = 5;
 const GONE_WITHIN_MS = 120_000;
 const PREFIX = "churn-";
 /** A partition and its topic take four times that. Compiled code is heap too, and still grows a little. */
@@ -57,16 +58,22 @@ export async function* churn({ pairs, points }: Scale): AsyncGenerator<Row> {
   yield atMost(`${name}: metadata store, each`, "KiB", result.metadataBytesEach / KIB, METADATA_KIB_MOST);
 }
 
-/** Lets topics come and go in a broker of its own with its data at `path`; `warmUp` of them before anything is measured. */
-export async function churnTopics(path: string, work: { topics: number; warmUp: number }): Promise<ChurnResult> {
-  const { topics, warmUp } = work;
+/**
+ * Lets topics come and go in a broker of its own with its data at `path`; `warmUp` of them before anything is measured. `loadPauseMs`
+ * lies between twenty records of the other topic and the next.
+ */
+export async function churnTopics(
+  path: string,
+  work: { topics: number; warmUp: number; loadPauseMs?: number },
+): Promise<ChurnResult> {
+  const { topics, warmUp, loadPauseMs = LOAD_PAUSE_MS } = work;
   const broker = await BrokerProcess.start(["--data-dir", path], {
     isObserved: true,
     env: { TIDEMARK_METADATA_LOG_MAX_RECORD_BYTES_BETWEEN_SNAPSHOTS: String(SNAPSHOT_BYTES) },
   });
   try {
     await using client = new Client({ brokers: broker.grpc });
-    const load = await Load.start(client);
+    const load = await Load.start(client, loadPauseMs);
     // Once before: code is compiled, pools are filled, connections are open.
     await comeAndGo(client, "warm-", warmUp);
     await untilGone(path);
@@ -133,16 +140,16 @@ class Load {
   #ended: Promise<unknown> = Promise.resolve();
   #failure: unknown = null;
 
-  static async start(client: Client): Promise<Load> {
+  static async start(client: Client, pauseMs: number): Promise<Load> {
     const load = new Load();
     await client.admin.topics.create({ name: "load", partitions: 2 });
-    load.#ended = Promise.all([load.#produce(client), load.#consume(client)]).catch((error: unknown) => {
+    load.#ended = Promise.all([load.#produce(client, pauseMs), load.#consume(client)]).catch((error: unknown) => {
       load.#failure = error;
     });
     return load;
   }
 
-  async #produce(client: Client): Promise<void> {
+  async #produce(client: Client, pauseMs: number): Promise<void> {
     const bytes = topic("load", { key: codecs.bytes, value: codecs.bytes });
     await using producer = client.producer();
     const value = Buffer.alloc(100);
@@ -150,7 +157,7 @@ class Load {
       await Promise.all(Array.from({ length: 20 }, () => producer.send(bytes, { value })));
       this.#sent += 20;
       if (this.#isPaused) await new Promise<void>((resolve) => (this.#wake = resolve));
-      else await pause(5);
+      else await pause(pauseMs);
     }
   }
 
