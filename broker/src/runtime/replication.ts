@@ -65,12 +65,12 @@ export class Replication {
   /** By follower. */
   readonly #sources = new Map<number, ReplicationSource>();
   readonly #leaderThrottle: ReplicationThrottle;
-  #brokerEpoch: number;
+  /** That the streams to leaders were opened with. */
+  #brokerEpoch = -1;
 
   constructor(host: ReplicationHost, peers: ReplicationPeers) {
     this.#host = host;
     this.#peers = peers;
-    this.#brokerEpoch = peers.brokerEpoch();
     this.#leaderThrottle = new ReplicationThrottle(host.clock, () => host.leaderRate());
     this.#deps = {
       ...host,
@@ -87,6 +87,8 @@ export class Replication {
     const { leaderId } = options;
     const followed = new FollowedPartition(options, this.#host);
     let fetcher = this.#fetchers.get(leaderId);
+    // A start registers first: its streams would else begin anew with the next word of any broker, each with all of its partitions.
+    if (this.#fetchers.size === 0) this.#brokerEpoch = this.#peers.brokerEpoch();
     if (fetcher === undefined) {
       fetcher = new ReplicaFetcher(leaderId, this.#deps);
       this.#fetchers.set(leaderId, fetcher);

@@ -1,14 +1,16 @@
-/** The follower's end of a stream, alone: how often it dials, and what it grants. */
+/** The follower's end of streams, alone: how often it dials, and what it grants. */
 import { expect } from "chai";
 import { decodeReportFrame, encodeDataFrame } from "@tidemark/proto/replication";
 import { SeededRandom } from "../../src/base/index.ts";
-import type { SharedMemory } from "../../src/base/index.ts";
+import { asLeaderEpoch, type SharedMemory } from "../../src/base/index.ts";
 import type { PeerStream, PeerStreamHandlers } from "../../src/ports/index.ts";
 import type { FollowedPartition, FollowerSeat } from "../../src/runtime/followed-partition.ts";
 import { ReplicaFetcher, WINDOW_BYTES } from "../../src/runtime/replica-fetcher.ts";
+import { Replication } from "../../src/runtime/replication.ts";
 import { ReplicationThrottle } from "../../src/runtime/replication-throttle.ts";
 import { Turn } from "../../src/runtime/turn.ts";
 import { SimWorld } from "../../src/sim/index.ts";
+import type { PartitionLog } from "../../src/storage/index.ts";
 import { quietLogger } from "./support/partition-bench.ts";
 
 /** Keeps whatever comes. */
@@ -159,3 +161,73 @@ describe("ReplicaFetcher", () => {
     expect(bench.grantedBytes).to.equal(WINDOW_BYTES);
   });
 });
+
+describe("Replication, following", () => {
+  it("opens a stream once at a start, which registers first, and anew when the broker registers again", async () => {
+    const world = new SimWorld(new SeededRandom(1));
+    const process = world.startProcess();
+    let brokerEpoch = -1;
+    let opened = 0;
+    const stream = { send: () => true, bufferedBytes: 0, close: () => undefined };
+    const replication = new Replication(
+      {
+        brokerId: 2,
+        clock: process,
+        timers: process,
+        turn: new Turn(process),
+        logger: quietLogger,
+        reserve: { hasRoom: () => true },
+        onDiskFault: () => undefined,
+        backoffMs: () => 1_000,
+        maxBytes: () => 1e6,
+        messageBytes: () => 1e6,
+        findLed: () => ({ partition: null, code: "UNKNOWN_TOPIC_ID", mayCome: false }),
+        isFilling: () => false,
+        followerRate: () => null,
+        leaderRate: () => null,
+      },
+      {
+        transport: {
+          openReplication: () => {
+            opened += 1;
+            return stream;
+          },
+          isRefused: async () => false,
+        },
+        addressOf: (nodeId) => ({ nodeId, host: "sim", port: 1 }),
+        brokerEpoch: () => brokerEpoch,
+      },
+    );
+    brokerEpoch = 7;
+    const log = emptyLog() as unknown as PartitionLog;
+    replication.follow({ log, leaderId: 1, leaderEpoch: asLeaderEpoch(0), uncleanEpoch: -1, generation: 0 });
+    await world.runFor(10);
+    replication.onApplied(true);
+    await world.runFor(10);
+    expect(opened).to.equal(1);
+    brokerEpoch = 9;
+    replication.onApplied(true);
+    await world.runFor(10);
+    expect(opened).to.equal(2);
+  });
+});
+
+function emptyLog(): object {
+  const ends = {
+    logStartOffset: 0,
+    durableLogStartOffset: 0,
+    logEndOffset: 0,
+    writtenEndOffset: 0,
+    syncedEndOffset: 0,
+  };
+  const config = { durability: "page-cache" };
+  return {
+    topic: "t",
+    partition: 0,
+    topicId: "AAAAAAAAAAAAAAAAAAAAAQ",
+    config,
+    ...ends,
+    highWatermark: 0,
+    latestEpoch: -1,
+  };
+}
