@@ -40,7 +40,7 @@ import {
 import { Replication, type ReplicationHost } from "./runtime/replication.ts";
 import type { ClusterIdentity } from "./storage/index.ts";
 import type { BrokerWorld } from "./broker-world.ts";
-import { grpcPeers } from "./grpc-peers.ts";
+import { tcpPeers } from "./tcp-peers.ts";
 
 export interface BrokerClusterOptions {
   readonly config: BrokerConfig;
@@ -93,7 +93,7 @@ export class BrokerCluster {
     this.#calls = new PeerCalls(logger);
     const { host, port } = this.#listener;
     const { limits, bound } = options;
-    const peers = (world.peers ?? grpcPeers)({
+    const peers = (world.peers ?? tcpPeers)({
       host,
       port,
       limits,

@@ -68,7 +68,7 @@ export interface BrokerWorld {
   readonly random: RandomBytes;
   openStore(path: string, options: { readonly createIfMissing: boolean }): Promise<KeyValueStore>;
   clientDoor(options: DoorOptions, context: BrokerContext): ClientEntrance;
-  /** Null: gRPC, which is loaded by who has peers. */
+  /** Null: TCP, which is loaded by who has peers. */
   readonly peers: ((options: PeersOptions) => Peers) | null;
   /** Descriptors that the process may have. */
   descriptorsMax(): number;

@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { BrokerCluster } from "../src/broker-cluster.ts";
 import { createWorld } from "../src/broker-world.ts";
 import type { PeerAddress } from "../src/ports/index.ts";
-import { GrpcPeerTransport } from "../src/platform/grpc-peer/index.ts";
+import { TcpPeerTransport } from "../src/listeners/peer/index.ts";
 import { askPeer, peerInTrouble } from "../src/runtime/cluster/index.ts";
 import { SlabPool } from "../src/runtime/index.ts";
 import type { ClusterIdentity } from "../src/storage/index.ts";
@@ -41,7 +41,7 @@ describe("BrokerCluster", () => {
       brokerEpoch: () => -1,
       refusedFenceMs: () => 50,
     });
-    const transport = new GrpcPeerTransport({ identity: () => other, slabs: new SlabPool(), logger });
+    const transport = new TcpPeerTransport({ identity: () => other, slabs: new SlabPool(), logger });
     closers.push(
       () => transport.close(),
       () => cluster.close(),

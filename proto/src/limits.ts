@@ -23,7 +23,7 @@ export const FETCH_MAX_BYTES_DEFAULT = 1024 * 1024;
 export const GRPC_MAX_RECEIVE_BYTES = 40 * 1024 * 1024;
 /** Largest gRPC message out of the broker's client door. */
 export const GRPC_MAX_SEND_BYTES = 64 * 1024 * 1024;
-/** Largest gRPC message between brokers, either way. */
+/** Largest frame between brokers, either way. */
 export const PEER_MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 /** Trailer that carries the ErrorDetail of a failed call. */
 export const ERROR_DETAIL_TRAILER = "tidemark-error-bin";

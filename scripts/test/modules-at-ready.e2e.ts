@@ -20,7 +20,7 @@ const notForStart =
   /^client\/|\/storage\/(?:verify|dump|rehearsal|tools)|\/overlay-disk|\/metric|\/debug\.js|\/tools\.js|\/admin-calls|\/api\/admin|\/where/;
 /** And these to brokers that have others beside them. */
 const notForOneBroker =
-  /\/broker-cluster|\/runtime\/(?:cluster\/|replication\.|replica-fetcher|replication-source|followed-partition|controller-duties|leader-inquiry)|\/grpc-peer\/|\/grpc\/peer\//;
+  /\/broker-cluster|\/runtime\/(?:cluster\/|replication\.|replica-fetcher|replication-source|followed-partition|controller-duties|leader-inquiry)|\/listeners\/peer\//;
 /**
  * Linked, a module costs no file of its own, but still its compiling: 0.1 ms, or 0.6 where nothing is linked. A file that was
  * split in two counts twice and costs next to nothing more; one that nobody needed at the start costs all of it.

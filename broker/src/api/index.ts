@@ -14,6 +14,7 @@ export { ApiError, toApiError, UnknownErrors } from "./api-error.ts";
 export type { BrokerContext, Endpoint, SlabPool } from "./broker-context.ts";
 export type { Admission, ConnectionLimitsOptions } from "./connection-limits.ts";
 export { ConnectionLimits, isLoopback } from "./connection-limits.ts";
+export { BusyAddressError } from "./busy-address-error.ts";
 export type { ClientContext } from "./client.ts";
 export type { Machine } from "./diagnose-broker.ts";
 export { createTopicsReady } from "./create-topics.ts";
@@ -31,6 +32,7 @@ export type { ListedOffset, ListOffsetsPartition } from "./list-offsets.ts";
 export { handleListOffsets } from "./list-offsets.ts";
 export type { RefusalsOptions } from "./refusals.ts";
 export { Refusals } from "./refusals.ts";
+export { type UnfinishedMessage, UnfinishedMessages } from "./unfinished-messages.ts";
 export type {
   ProduceDone,
   ProducePartition,

@@ -1,6 +1,6 @@
 /**
  * How brokers reach one another: Raft messages, control calls and the bytes of replication, each on a connection of its own, so
- * that a heartbeat never waits behind records (performance 3.3(4)). Two adapters pass one suite: gRPC, and the simulated network.
+ * that a heartbeat never waits behind records (performance 3.3(4)). Two adapters pass one suite: TCP, and the simulated network.
  *
  * The side that dials says who it is (`PeerIdentity`), and the other side answers with the same. A peer of another cluster, or one
  * that is not the node that was dialled, is refused on either side. Nothing here is kept for a peer that is away but what the

@@ -10,14 +10,18 @@ export type { DeferredMessage, MessageCodec } from "./codec.ts";
 export type * from "./messages.ts";
 export { Acks, Durability, Isolation, OffsetAt } from "./messages.ts";
 export { CHUNK_OBJECT_BYTES, MessageReader, type MessageSlabs, type OnMessage } from "./message-reader.ts";
+export { FrameReader, type OnFrame } from "./frame-reader.ts";
 export {
+  decodePeerHello,
+  encodePeerHello,
   mayPeersMeet,
-  PEER_METHODS,
+  PEER_HEAD_BYTES,
+  PEER_HELLO_BYTES_MAX,
+  type PeerFailure,
+  PeerFrameKind,
   type PeerNames,
+  PeerPurpose,
   peerFrameHead,
-  peerHeaders,
-  peerMeantBy,
-  peerNamesFrom,
   peerWire,
 } from "./peer.ts";
 export { adminRequests } from "./admin-requests.ts";

@@ -1,51 +1,90 @@
 /**
- * The messages of tidemark/v1/peer.proto, and the metadata by which brokers name themselves to each other. Payloads are opaque
- * here, and copied neither on the way in (views) nor on the way out (`frameHead` goes before them).
+ * What brokers say to each other (tidemark/v1/peer.proto): the kinds of frames, the messages in them, and who may meet whom. The
+ * bytes of a frame are taken apart by `FrameReader`; `peerFrameHead` stands before its payload, which is never copied.
  */
-import { unsignedVarintBytes, writeUnsignedVarint } from "../varint.ts";
 import { message } from "./codec.ts";
-import { bytes, string } from "./scalars.ts";
+import { bytes, string, uint32 } from "./scalars.ts";
 
-export interface PeerFrame {
-  payload: Buffer;
+/** First byte of what a frame is about; numbers are never used again. */
+export const PeerFrameKind = {
+  HELLO: 1,
+  REFUSED: 2,
+  DATA: 3,
+  CALL: 4,
+  ANSWER: 5,
+  FAILURE: 6,
+  END: 7,
+  ALIVE: 8,
+} as const;
+
+/** What a connection is for. */
+export const PeerPurpose = { NONE: 0, RAFT: 1, CALLS: 2, REPLICATION: 3 } as const;
+export type PeerPurpose = (typeof PeerPurpose)[keyof typeof PeerPurpose];
+
+export interface PeerHello {
+  magic: string;
+  version: number;
+  clusterId: string;
+  nodeId: number;
+  directoryId: string;
+  doorHost: string;
+  doorPort: number;
+  to: number;
+  purpose: number;
 }
 
-export interface PeerCallRequest {
+export interface PeerCall {
+  id: number;
   method: string;
   body: Buffer;
 }
 
-export interface PeerCallResponse {
+export interface PeerAnswer {
+  id: number;
   body: Buffer;
 }
 
+export interface PeerFailure {
+  id: number;
+  code: string;
+  message: string;
+}
+
 export const peerWire = {
-  frame: message<PeerFrame>({ payload: bytes(1) }),
-  callRequest: message<PeerCallRequest>({ method: string(1), body: bytes(2) }),
-  callResponse: message<PeerCallResponse>({ body: bytes(1) }),
+  hello: message<PeerHello>({
+    magic: string(1),
+    version: uint32(2),
+    clusterId: string(3),
+    nodeId: uint32(4),
+    directoryId: string(5),
+    doorHost: string(6),
+    doorPort: uint32(7),
+    to: uint32(8),
+    purpose: uint32(9),
+  }),
+  call: message<PeerCall>({ id: uint32(1), method: string(2), body: bytes(3) }),
+  answer: message<PeerAnswer>({ id: uint32(1), body: bytes(2) }),
+  failure: message<PeerFailure>({ id: uint32(1), code: string(2), message: string(3) }),
 };
 
-/** HTTP/2 paths of the peer service. */
-export const PEER_METHODS = {
-  raft: "/tidemark.v1.Peer/Raft",
-  call: "/tidemark.v1.Peer/Call",
-  replicate: "/tidemark.v1.Peer/Replicate",
-} as const;
+/** Payload of a first frame, at most. */
+export const PEER_HELLO_BYTES_MAX = 4096;
+/** u32 length of what follows, u8 kind. */
+export const PEER_HEAD_BYTES = 5;
 
-const LENGTH_OF_FIELD_1 = 0x0a;
-
-/** What stands before `payloadBytes` of payload in a Frame. */
-export function peerFrameHead(payloadBytes: number): Buffer {
-  const head = Buffer.allocUnsafe(1 + unsignedVarintBytes(payloadBytes));
-  head.writeUInt8(LENGTH_OF_FIELD_1, 0);
-  writeUnsignedVarint(head, 1, payloadBytes);
+/** What stands before `payloadBytes` of payload. */
+export function peerFrameHead(kind: number, payloadBytes: number): Buffer {
+  const head = Buffer.allocUnsafe(PEER_HEAD_BYTES);
+  head.writeUInt32BE(1 + payloadBytes, 0);
+  head.writeUInt8(kind, 4);
   return head;
 }
 
 // ---- who is there ----
 
-/** Another one is refused: brokers of different versions of this service do not understand each other. */
-const PEER_VERSION = "1";
+const MAGIC = "tidemark peer";
+/** Another one is refused: brokers of different versions do not understand each other. */
+const VERSION = 1;
 
 /** Who a broker says that it is; `clusterId` empty: it belongs to none yet. */
 export interface PeerNames {
@@ -56,35 +95,35 @@ export interface PeerNames {
   readonly door?: { readonly host: string; readonly port: number };
 }
 
-type Headers = Readonly<Record<string, string | string[] | undefined>>;
-
-/** `to`: the node that a request is meant for. */
-export function peerHeaders({ clusterId, nodeId, directoryId, door }: PeerNames, to?: number): Record<string, string> {
-  return {
-    "tidemark-peer-version": PEER_VERSION,
-    "tidemark-cluster-id": clusterId,
-    "tidemark-node-id": String(nodeId),
-    "tidemark-directory-id": directoryId,
-    ...(door === undefined ? {} : { "tidemark-peer-door": `${door.host}:${door.port}` }),
-    ...(to === undefined ? {} : { "tidemark-peer-to": String(to) }),
-  };
+/** What a broker says first. `dialled`: to whom, and what for, where it is the one who dials. */
+export function encodePeerHello(
+  { clusterId, nodeId, directoryId, door }: PeerNames,
+  dialled: { readonly to: number; readonly purpose: PeerPurpose } = { to: 0, purpose: PeerPurpose.NONE },
+): Buffer {
+  const [doorHost, doorPort] = door === undefined ? ["", 0] : [door.host, door.port];
+  return peerWire.hello.encode({
+    magic: MAGIC,
+    version: VERSION,
+    clusterId,
+    nodeId,
+    directoryId,
+    doorHost,
+    doorPort,
+    ...dialled,
+  });
 }
 
-/** Whose headers these are; null: nobody who speaks this version of the service. */
-export function peerNamesFrom(headers: Headers): PeerNames | null {
-  const nodeId = nodeIdOf(headers["tidemark-node-id"]);
-  const clusterId = headers["tidemark-cluster-id"];
-  const directoryId = headers["tidemark-directory-id"];
-  if (headers["tidemark-peer-version"] !== PEER_VERSION || nodeId === null) return null;
-  if (typeof clusterId !== "string" || clusterId.length > ID_CHARACTERS_MAX) return null;
-  if (typeof directoryId !== "string" || directoryId.length > ID_CHARACTERS_MAX) return null;
-  const door = doorOf(headers["tidemark-peer-door"]);
-  return { clusterId, nodeId, directoryId, ...(door === null ? {} : { door }) };
-}
-
-/** The node that a request is meant for; null: it names none. */
-export function peerMeantBy(headers: Headers): number | null {
-  return nodeIdOf(headers["tidemark-peer-to"]);
+/** Who said so, and what he dialled for; null: nobody who speaks this version. Throws ProtoError INVALID_REQUEST. */
+export function decodePeerHello(
+  payload: Buffer,
+): { readonly names: PeerNames; readonly to: number; readonly purpose: number } | null {
+  const { magic, version, clusterId, nodeId, directoryId, doorHost, doorPort, to, purpose } =
+    peerWire.hello.decode(payload);
+  if (magic !== MAGIC || version !== VERSION || nodeId > NODE_ID_MAX) return null;
+  if (clusterId.length > ID_CHARACTERS_MAX || directoryId.length > ID_CHARACTERS_MAX) return null;
+  const isDoor = doorPort >= 1 && doorPort <= 65_535 && doorHost.length <= HOST_CHARACTERS_MAX;
+  const door = isDoor ? { door: { host: doorHost, port: doorPort } } : {};
+  return { names: { clusterId, nodeId, directoryId, ...door }, to, purpose };
 }
 
 /** Whether two brokers may meet: of one cluster, or one of them of none yet. */
@@ -92,20 +131,6 @@ export function mayPeersMeet(one: PeerNames, other: PeerNames): boolean {
   return one.clusterId === other.clusterId || one.clusterId === "" || other.clusterId === "";
 }
 
+const NODE_ID_MAX = 2 ** 31 - 1;
 const ID_CHARACTERS_MAX = 64;
-const DOOR_CHARACTERS_MAX = 300;
-
-/** The port stands behind the last colon: hosts may be IPv6 addresses. */
-function doorOf(text: string | string[] | undefined): { host: string; port: number } | null {
-  if (typeof text !== "string" || text.length > DOOR_CHARACTERS_MAX) return null;
-  const colon = text.lastIndexOf(":");
-  const port = Number(text.slice(colon + 1));
-  if (colon < 0 || !Number.isInteger(port) || port < 1 || port > 65_535) return null;
-  return { host: text.slice(0, colon), port };
-}
-
-function nodeIdOf(text: string | string[] | undefined): number | null {
-  if (typeof text !== "string" || !/^\d{1,10}$/u.test(text)) return null;
-  const nodeId = Number(text);
-  return nodeId < 2 ** 31 ? nodeId : null;
-}
+const HOST_CHARACTERS_MAX = 300;

@@ -1,31 +1,45 @@
-/** The peer service's messages are those of peer.proto, and who does not name himself well is nobody. */
+/** The messages between brokers are those of peer.proto, and who does not name himself well is nobody. */
 import { loadSync } from "@grpc/proto-loader";
 import { expect } from "chai";
 import fc from "fast-check";
-import { PEER_METHODS, peerFrameHead, peerHeaders, peerMeantBy, peerNamesFrom, peerWire } from "../../src/index.ts";
+import { decodePeerHello, encodePeerHello, ProtoError, PeerPurpose, peerWire } from "../../src/index.ts";
 import type { MessageCodec } from "../../src/index.ts";
 import type { LoadedMessage } from "./descriptors.ts";
 
 const loaded = loadSync("tidemark/v1/peer.proto", {
   keepCase: false,
   defaults: true,
+  enums: Number,
   includeDirs: [new URL("../../..", import.meta.url).pathname],
 });
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array));
+const number = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const shapes = {
-  Frame: fc.record({ payload: bytes }),
-  CallRequest: fc.record({ method: fc.string(), body: bytes }),
-  CallResponse: fc.record({ body: bytes }),
+  Hello: fc.record({
+    magic: fc.string(),
+    version: number,
+    clusterId: fc.string(),
+    nodeId: number,
+    directoryId: fc.string(),
+    doorHost: fc.string(),
+    doorPort: number,
+    to: number,
+    purpose: fc.integer({ min: 0, max: 3 }),
+  }),
+  Call: fc.record({ id: number, method: fc.string(), body: bytes }),
+  Answer: fc.record({ id: number, body: bytes }),
+  Failure: fc.record({ id: number, code: fc.string(), message: fc.string() }),
 };
 const codecs: Record<keyof typeof shapes, MessageCodec<object>> = {
-  Frame: peerWire.frame,
-  CallRequest: peerWire.callRequest,
-  CallResponse: peerWire.callResponse,
+  Hello: peerWire.hello,
+  Call: peerWire.call,
+  Answer: peerWire.answer,
+  Failure: peerWire.failure,
 };
 
-describe("the peer service's codec against proto-loader", () => {
-  for (const name of ["Frame", "CallRequest", "CallResponse"] as const) {
+describe("the codec of what brokers say against proto-loader", () => {
+  for (const name of ["Hello", "Call", "Answer", "Failure"] as const) {
     it(`reads and writes ${name} as proto-loader does`, () => {
       const theirs = loaded[`tidemark.v1.${name}`] as unknown as LoadedMessage;
       const ours = codecs[name];
@@ -38,28 +52,27 @@ describe("the peer service's codec against proto-loader", () => {
     });
   }
 
-  it("writes before a payload what makes it a frame", () => {
-    for (const length of [0, 1, 127, 128, 16_383, 16_384, 3_000_000]) {
-      const payload = Buffer.alloc(length, 7);
-      const frame = Buffer.concat([peerFrameHead(length), payload]);
-      expect(peerWire.frame.decode(frame).payload.equals(payload)).to.equal(true);
-    }
-  });
-
-  it("names the methods as the .proto file does", () => {
-    const service = loaded["tidemark.v1.Peer"] as unknown as Record<string, { path: string }>;
-    expect(Object.values(PEER_METHODS)).to.deep.equal(Object.values(service).map(({ path }) => path));
+  it("numbers the purposes as the .proto file does", () => {
+    const { type } = loaded["tidemark.v1.Purpose"] as unknown as {
+      type: { value: { name: string; number: number }[] };
+    };
+    expect(type.value.map(({ name, number: value }) => [name, value])).to.deep.equal(
+      Object.entries(PeerPurpose).map(([name, value]) => [`PURPOSE_${name}`, value]),
+    );
   });
 });
 
 describe("the names of a peer", () => {
   const names = { clusterId: "Ys1-aQ", nodeId: 3, directoryId: "d-3" };
+  const dialled = { to: 2, purpose: PeerPurpose.RAFT };
 
-  it("come out of the headers that they were put into, and so does whom they mean", () => {
-    expect(peerNamesFrom(peerHeaders(names, 2))).to.deep.equal(names);
-    expect(peerMeantBy(peerHeaders(names, 2))).to.equal(2);
-    expect(peerNamesFrom(peerHeaders({ ...names, clusterId: "" }))).to.deep.equal({ ...names, clusterId: "" });
-    expect(peerMeantBy(peerHeaders(names))).to.equal(null);
+  it("come out of the hello that they were put into, and so does whom they mean", () => {
+    expect(decodePeerHello(encodePeerHello(names, dialled))).to.deep.equal({ names, ...dialled });
+    expect(decodePeerHello(encodePeerHello({ ...names, clusterId: "" }))?.names).to.deep.equal({
+      ...names,
+      clusterId: "",
+    });
+    expect(decodePeerHello(encodePeerHello(names))).to.deep.equal({ names, to: 0, purpose: PeerPurpose.NONE });
   });
 
   it("say where the door of their node stands, if they do", () => {
@@ -68,24 +81,39 @@ describe("the names of a peer", () => {
       { host: "", port: 1 },
       { host: "::1", port: 65_535 },
     ])
-      expect(peerNamesFrom(peerHeaders({ ...names, door }))).to.deep.equal({ ...names, door });
-    for (const text of ["", "9392", "a:0", "a:70000", "a:b", `${"x".repeat(400)}:1`])
-      expect(peerNamesFrom({ ...peerHeaders(names), "tidemark-peer-door": text }), text).to.deep.equal(names);
+      expect(decodePeerHello(encodePeerHello({ ...names, door }))?.names).to.deep.equal({ ...names, door });
+    for (const door of [
+      { host: "a", port: 0 },
+      { host: "a", port: 70_000 },
+      { host: "x".repeat(400), port: 1 },
+    ])
+      expect(decodePeerHello(encodePeerHello({ ...names, door }))?.names).to.deep.equal(names);
   });
 
-  it("are nobody's where one of them is missing, doubled, too long, or of another version", () => {
-    const headers: Record<string, string | string[] | undefined> = peerHeaders(names, 2);
-    for (const [key, value] of [
-      ["tidemark-peer-version", "2"],
-      ["tidemark-peer-version", undefined],
-      ["tidemark-node-id", "-1"],
-      ["tidemark-node-id", "99999999999"],
-      ["tidemark-node-id", "4294967295"],
-      ["tidemark-cluster-id", undefined],
-      ["tidemark-cluster-id", "x".repeat(65)],
-      ["tidemark-directory-id", ["a", "b"]],
-    ] as const) {
-      expect(peerNamesFrom({ ...headers, [key]: value as string }), `${key}: ${String(value)}`).to.equal(null);
-    }
+  it("are nobody's where one of them is too long or too large, or of another version", () => {
+    const hello = peerWire.hello.decode(encodePeerHello(names, dialled));
+    expect(decodePeerHello(peerWire.hello.encode(hello))).not.to.equal(null);
+    for (const change of [
+      { magic: "" },
+      { magic: "tidemark peers" },
+      { version: 2 },
+      { version: 0 },
+      { nodeId: 2 ** 31 },
+      { clusterId: "x".repeat(65) },
+      { directoryId: "x".repeat(65) },
+    ])
+      expect(decodePeerHello(peerWire.hello.encode({ ...hello, ...change })), JSON.stringify(change)).to.equal(null);
+  });
+
+  it("are not found in garbage, which does no harm", () => {
+    fc.assert(
+      fc.property(bytes, (garbage) => {
+        try {
+          expect(decodePeerHello(garbage)).to.equal(null);
+        } catch (error: unknown) {
+          expect(error).to.be.instanceOf(ProtoError);
+        }
+      }),
+    );
   });
 });

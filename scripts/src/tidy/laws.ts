@@ -34,6 +34,7 @@ const brokerRooms: Readonly<Record<string, readonly string[]>> = (() => {
     "listeners/grpc": ["api", "ports", "base", "config"],
     "listeners/kafka": ["api", "ports", "base", "config"],
     "listeners/http": ["api", "ports", "base", "config"],
+    "listeners/peer": ["api", "ports", "base", "config"],
     platform: ["ports", "base", "config"],
     sim: [...cores, "runtime", "api"],
   };

@@ -3,9 +3,8 @@ import type { Metadata } from "@grpc/grpc-js";
 import type { IncomingHttpHeaders } from "node:http2";
 import { toApiError } from "../../api/index.ts";
 import { isLoopback } from "../../config/index.ts";
-import type { ApiError, BrokerContext, ClientContext, Refusals } from "../../api/index.ts";
+import type { ApiError, BrokerContext, ClientContext, Refusals, UnfinishedMessages } from "../../api/index.ts";
 import type { Pace } from "./pace.ts";
-import type { UnfinishedMessages } from "./unfinished-messages.ts";
 
 /** What every call of this door may lean on. */
 export interface DoorContext extends BrokerContext {

@@ -23,15 +23,16 @@ import {
 } from "@tidemark/proto";
 import {
   ApiError,
+  BusyAddressError,
   ConnectionLimits,
   type ConnectionLimitsOptions,
   isLoopback,
   loadAdmin,
   Refusals,
+  UnfinishedMessages,
 } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
 import { Admin } from "./admin.ts";
-import { BusyAddressError } from "./busy-address-error.ts";
 import { asBytes, errorOf } from "./door-context.ts";
 import type { DoorContext } from "./door-context.ts";
 import { FetchStream } from "./fetch-stream.ts";
@@ -47,7 +48,6 @@ import { isGrpc, SLOW_MESSAGE_MS, StreamCall } from "./stream-call.ts";
 import type { StreamCallDeps } from "./stream-call.ts";
 import { getMetadata, initProducerId, listOffsets, unary } from "./unary.ts";
 import type { BytesCall, UnaryHandler } from "./unary.ts";
-import { UnfinishedMessages } from "./unfinished-messages.ts";
 import { WindowPool } from "./window-pool.ts";
 
 export interface GrpcDoorOptions {

@@ -5,8 +5,7 @@
  * messages, statuses and coded errors. Invariants: whatever arrives ends in an answer, a status or a closed connection, never
  * in a fault of the process; what clients have not read, and what they may still send, is bounded in bytes.
  *
- * Not here: what a request means (api); TLS and logins; the peer door (peer/), which is loaded where there are peers.
+ * Not here: what a request means (api); TLS and logins; what brokers speak among themselves (listeners/peer).
  */
 export type { GrpcDoorOptions } from "./grpc-door.ts";
-export { BusyAddressError } from "./busy-address-error.ts";
 export { GrpcDoor } from "./grpc-door.ts";

@@ -13,10 +13,9 @@ import http2 from "node:http2";
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { ERROR_DETAIL_TRAILER, GRPC_MAX_RECEIVE_BYTES, MessageReader, ProtoError } from "@tidemark/proto";
 import { ApiError } from "../../api/index.ts";
-import type { ClientContext, Refusals, SlabPool } from "../../api/index.ts";
+import type { ClientContext, Refusals, SlabPool, UnfinishedMessage, UnfinishedMessages } from "../../api/index.ts";
 import { clientFrom } from "./door-context.ts";
 import { statusOf } from "./status.ts";
-import type { UnfinishedMessage, UnfinishedMessages } from "./unfinished-messages.ts";
 
 export interface StreamListener {
   /** `slab`, if any, goes back to the pool when nobody looks at `message` any more. */
@@ -32,10 +31,6 @@ export interface StreamCallDeps {
   readonly slabs: SlabPool;
   readonly unfinished: UnfinishedMessages;
   readonly refusals: Refusals;
-  /** Of one message; without it the client door's bound. */
-  readonly messageBytesMax?: number | undefined;
-  /** More headers of the answer. */
-  readonly headers?: OutgoingHttpHeaders | undefined;
   /** For tests. */
   readonly slowMessageMs?: number | undefined;
 }
@@ -87,7 +82,6 @@ export class StreamCall {
   #onData: ((chunk: Buffer) => void) | null = null;
   #reader: MessageReader | null = null;
   readonly #slowMessageMs: number;
-  readonly #messageBytesMax: number;
   #aheadBytes = 0;
   #isOver = false;
   /** How often reading was stopped: a message is not slow while it was we who did not read. */
@@ -107,8 +101,7 @@ export class StreamCall {
     // An error comes with a close, which says all there is to say.
     stream.on("error", () => undefined);
     stream.once("close", () => this.#close());
-    this.#messageBytesMax = deps.messageBytesMax ?? GRPC_MAX_RECEIVE_BYTES;
-    stream.respond({ ...RESPONSE_HEADERS, ...deps.headers }, { waitForTrailers: true });
+    stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
   }
 
   /** Bytes written and not yet taken by the socket. */
@@ -124,7 +117,7 @@ export class StreamCall {
   listen(listener: StreamListener): void {
     this.#listener = listener;
     const reader = new MessageReader({
-      maxBytes: this.#messageBytesMax,
+      maxBytes: GRPC_MAX_RECEIVE_BYTES,
       slabs: this.#slabs,
       onMessage: (message, slab) => {
         if (this.#isOver) return;

@@ -5,8 +5,7 @@ import type { ClientHttp2Session, ClientHttp2Stream, Http2Server } from "node:ht
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { isGrpc, StreamCall } from "../../../src/listeners/grpc/stream-call.ts";
-import { Refusals } from "../../../src/api/index.ts";
-import { UnfinishedMessages } from "../../../src/listeners/grpc/unfinished-messages.ts";
+import { Refusals, UnfinishedMessages } from "../../../src/api/index.ts";
 import { LogBook } from "../http/fixtures.ts";
 import { SlabPool } from "../../../src/runtime/index.ts";
 

@@ -1,5 +1,5 @@
 /**
- * PeerTransport over gRPC: the dialling side. To each peer one connection for Raft, one for control calls, and one for each stream of
+ * PeerTransport over TCP: the dialling side. To each peer one connection for Raft, one for control calls, and one for each stream of
  * replication; all of them made when they are needed, and again when they break.
  *
  * What it says of peers in the log is one line per change: away, back, refused and why. Who is back within a moment was never away; who
@@ -7,8 +7,8 @@
  */
 import { lookup } from "node:dns/promises";
 import net from "node:net";
-import type { IncomingHttpHeaders } from "node:http2";
-import { mayPeersMeet, type MessageSlabs, peerHeaders, peerNamesFrom } from "@tidemark/proto";
+import { mayPeersMeet, type PeerNames } from "@tidemark/proto";
+import type { SlabPool } from "../../api/index.ts";
 import {
   type Logger,
   type PeerAddress,
@@ -18,16 +18,16 @@ import {
   type PeerStreamHandlers,
   type PeerTransport,
 } from "../../ports/index.ts";
+import { CallLink } from "./call-link.ts";
 import { nameOf } from "./connection.ts";
-import { ControlLink } from "./control-link.ts";
 import type { LinkDeps } from "./link-deps.ts";
 import { RaftLink } from "./raft-link.ts";
 import { ReplicationLink } from "./replication-link.ts";
 
-export interface GrpcPeerTransportOptions {
+export interface TcpPeerTransportOptions {
   /** Who this node is, by now. */
   identity(): PeerIdentity;
-  readonly slabs: MessageSlabs & { give(slab: Buffer): void };
+  readonly slabs: SlabPool;
   readonly logger: Logger;
   /** How long a peer is missed before the log says so; for tests. */
   readonly missedAfterMs?: number;
@@ -38,7 +38,7 @@ const MISSED_AFTER_MS = 1_000;
 /** Of one address in `isRefused`: a host that answers at all does it sooner. */
 const PLAIN_DIAL_TIMEOUT_MS = 1_000;
 
-type Link = RaftLink | ControlLink;
+type Link = RaftLink | CallLink;
 
 interface Trouble {
   readonly to: PeerAddress;
@@ -49,11 +49,11 @@ interface Trouble {
   isTold: boolean;
 }
 
-export class GrpcPeerTransport implements PeerTransport {
-  readonly #options: GrpcPeerTransportOptions;
+export class TcpPeerTransport implements PeerTransport {
+  readonly #options: TcpPeerTransportOptions;
   readonly #deps: LinkDeps;
   readonly #raft = new Map<number, RaftLink>();
-  readonly #control = new Map<number, ControlLink>();
+  readonly #control = new Map<number, CallLink>();
   readonly #replication = new Set<ReplicationLink>();
   /** By node: what is wrong with it; a peer that answers is not in it. */
   readonly #troubles = new Map<number, Trouble>();
@@ -62,12 +62,12 @@ export class GrpcPeerTransport implements PeerTransport {
   #isLeaving = false;
   #isClosed = false;
 
-  constructor(options: GrpcPeerTransportOptions) {
+  constructor(options: TcpPeerTransportOptions) {
     this.#options = options;
     this.#deps = {
       slabs: options.slabs,
-      callOptions: (path, to) => ({ path, headers: peerHeaders(options.identity(), to.nodeId), slabs: options.slabs }),
-      meet: (to, headers) => this.#meet(to, headers),
+      identity: () => options.identity(),
+      meet: (to, names) => this.#meet(to, names),
       note: (to, error) => this.#note(to, error),
     };
   }
@@ -78,7 +78,7 @@ export class GrpcPeerTransport implements PeerTransport {
 
   call(to: PeerAddress, method: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     if (this.#isClosed) return Promise.reject(closedError());
-    return this.#link(this.#control, ControlLink, to).call(method, body, timeoutMs);
+    return this.#link(this.#control, CallLink, to).call(method, body, timeoutMs);
   }
 
   openReplication(to: PeerAddress, handlers: PeerStreamHandlers): PeerStream {
@@ -90,7 +90,7 @@ export class GrpcPeerTransport implements PeerTransport {
 
   watchControl(to: PeerAddress, onLost: () => void): () => void {
     if (this.#isClosed) return () => undefined;
-    return this.#link(this.#control, ControlLink, to).watch(onLost);
+    return this.#link(this.#control, CallLink, to).watch(onLost);
   }
 
   async isRefused({ host, port }: PeerAddress): Promise<boolean> {
@@ -143,8 +143,7 @@ export class GrpcPeerTransport implements PeerTransport {
     return made;
   }
 
-  #meet(to: PeerAddress, headers: IncomingHttpHeaders): void {
-    const theirs = peerNamesFrom(headers);
+  #meet(to: PeerAddress, theirs: PeerNames | null): void {
     const ours = this.#options.identity();
     if (theirs === null) throw new PeerError("refused", `no peer of this version stands at ${to.host}:${to.port}`);
     if (!mayPeersMeet(ours, theirs))

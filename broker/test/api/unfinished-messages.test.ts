@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { UnfinishedMessages } from "../../../src/listeners/grpc/unfinished-messages.ts";
-import { WindowPool } from "../../../src/listeners/grpc/window-pool.ts";
+import { UnfinishedMessages } from "../../src/api/index.ts";
+import { WindowPool } from "../../src/listeners/grpc/window-pool.ts";
 
 describe("UnfinishedMessages", () => {
   it("refuses the oldest first, and only as many as it takes", () => {

@@ -5,17 +5,21 @@
  *     idle → dialling → open → idle          closed while open
  *            dialling → resting → idle       could not be made; with `want` the rest is waited for
  */
-import type { ClientHttp2Session } from "node:http2";
+import type { PeerPurpose } from "@tidemark/proto";
 import { BackOff } from "../../base/index.ts";
-import type { PeerAddress, PeerError } from "../../ports/index.ts";
-import { PeerConnection } from "./connection.ts";
+import { type PeerAddress, PeerError } from "../../ports/index.ts";
+import { nameOf, PeerConnection } from "./connection.ts";
+import type { LinkDeps } from "./link-deps.ts";
 
 export interface ChannelUser {
   /** Whether the connection is to be made again when it broke. */
   readonly isWanted: boolean;
-  onOpen(session: ClientHttp2Session): void;
+  onOpen(): void;
+  onFrame(kind: number, payload: Buffer): void;
   /** It broke, or could not be made. */
   onLost(error: PeerError): void;
+  /** This node names itself anew, on a connection that is made when it is wanted: what is under way on this one is not answered. */
+  onRenewed(error: PeerError): void;
 }
 
 const BACK_OFF = { firstMs: 50, maxMs: 1_000 };
@@ -24,20 +28,31 @@ const PROVEN_MS = 1_000;
 
 export class PeerChannel {
   readonly to: PeerAddress;
+  readonly #purpose: PeerPurpose;
+  readonly #deps: LinkDeps;
   readonly #user: ChannelUser;
   readonly #backOff = new BackOff(BACK_OFF);
   #connection: PeerConnection | null = null;
   #rest: NodeJS.Timeout | null = null;
   #isClosed = false;
 
-  constructor(to: PeerAddress, user: ChannelUser) {
+  constructor(to: PeerAddress, purpose: PeerPurpose, deps: LinkDeps, user: ChannelUser) {
     this.to = to;
+    this.#purpose = purpose;
+    this.#deps = deps;
     this.#user = user;
   }
 
-  /** Null unless it is open. */
-  get session(): ClientHttp2Session | null {
-    return this.#connection?.session ?? null;
+  /** What frames are sent on now; null while it is not open. */
+  current(): PeerConnection | null {
+    const connection = this.#connection;
+    if (connection === null || !connection.isOpen) return null;
+    if (!connection.isOutdated) return connection;
+    const renewed = new PeerError("closed", `this node names itself anew to ${nameOf(this.to)}`);
+    this.#connection = null;
+    connection.close(renewed);
+    this.#user.onRenewed(renewed);
+    return null;
   }
 
   get isResting(): boolean {
@@ -47,8 +62,13 @@ export class PeerChannel {
   /** Dials, if that is not under way, done, or due after a rest. */
   want(): void {
     if (this.#isClosed || this.#connection !== null || this.#rest !== null) return;
-    const connection = new PeerConnection(this.to, {
-      onOpen: (session) => this.#user.onOpen(session),
+    const user = this.#user;
+    const connection = new PeerConnection(this.to, this.#purpose, this.#deps, {
+      onOpen: () => user.onOpen(),
+      onFrame: (kind, payload) => {
+        if (this.#connection === connection) user.onFrame(kind, payload);
+      },
+      onWritten: () => undefined,
       onClosed: (error) => this.#onClosed(connection, error),
     });
     this.#connection = connection;
@@ -62,11 +82,6 @@ export class PeerChannel {
     this.#onRested();
   }
 
-  /** Breaks the connection off. */
-  drop(error: PeerError): void {
-    this.#connection?.close(error);
-  }
-
   /** For good. */
   close(error: PeerError): void {
     this.#isClosed = true;
@@ -77,6 +92,7 @@ export class PeerChannel {
   }
 
   #onClosed(connection: PeerConnection, error: PeerError): void {
+    if (this.#connection !== connection) return;
     this.#connection = null;
     const hasWorked = connection.provenMs >= PROVEN_MS && error.kind !== "refused";
     if (hasWorked) this.#backOff.reset();
