@@ -56,12 +56,6 @@ export function isGrpc(stream: ServerHttp2Stream, headers: IncomingHttpHeaders):
   return false;
 }
 
-/** Refuses a call before it is taken: its headers are its trailers as well. */
-export function refuseCall(stream: ServerHttp2Stream, error: ApiError): void {
-  stream.on("error", () => undefined);
-  stream.respond({ ...RESPONSE_HEADERS, ...trailersOf(error) }, { endStream: true });
-}
-
 function trailersOf(error: ApiError): OutgoingHttpHeaders {
   const { code, details, metadata } = statusOf(error);
   const [detail] = metadata.get(ERROR_DETAIL_TRAILER);
