@@ -15,7 +15,6 @@ export {
   decodePeerHello,
   encodePeerHello,
   mayPeersMeet,
-  PEER_HEAD_BYTES,
   PEER_HELLO_BYTES_MAX,
   type PeerFailure,
   PeerFrameKind,
