@@ -4,12 +4,12 @@
  * Ports are known when a door stands, so every address here is asked for anew and never kept. Who closes the doors, and when, is the
  * broker's order of stopping.
  */
-import { BusyAddressError } from "./api/index.ts";
 import type { BrokerContext, ClientContext, ConnectionLimitsOptions, Endpoint } from "./api/index.ts";
 import type { BrokerConfig, Listener, LiveConfig } from "./config/index.ts";
 import { openHttpDoor } from "./listeners/http/index.ts";
 import type { BrokerView, HttpDoor } from "./listeners/http/index.ts";
 import type { ClusterImage } from "./metadata/index.ts";
+import { BusyAddressError } from "./ports/index.ts";
 import type { ClientEntrance, CountedDoor, Logger } from "./ports/index.ts";
 import type { BrokerCluster } from "./broker-cluster.ts";
 import type { BrokerWorld } from "./broker-world.ts";

@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import net from "node:net";
 import type { AddressInfo, Server } from "node:net";
-import { BusyAddressError } from "./api/index.ts";
+import { BusyAddressError } from "./ports/index.ts";
 import type { Broker } from "./broker.ts";
 import { codeOf } from "./start-error.ts";
 

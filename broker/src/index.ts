@@ -16,6 +16,6 @@ export type { ConfigKeys, CreateBrokerOptions } from "./create-broker.ts";
 export { createBroker } from "./create-broker.ts";
 export { BrokerStartError } from "./start-error.ts";
 export { tuneProcess } from "./process-tuning.ts";
-export { BusyAddressError } from "./api/index.ts";
+export { BusyAddressError } from "./ports/index.ts";
 export type { BrokerConfig } from "./config/index.ts";
 export type { OpenProgress, OpenReport } from "./storage/index.ts";

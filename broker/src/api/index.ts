@@ -14,7 +14,6 @@ export { ApiError, toApiError, UnknownErrors } from "./api-error.ts";
 export type { BrokerContext, Endpoint, SlabPool } from "./broker-context.ts";
 export type { Admission, ConnectionLimitsOptions } from "./connection-limits.ts";
 export { ConnectionLimits, isLoopback } from "./connection-limits.ts";
-export { BusyAddressError } from "./busy-address-error.ts";
 export type { ClientContext } from "./client.ts";
 export type { Machine } from "./diagnose-broker.ts";
 export { createTopicsReady } from "./create-topics.ts";

@@ -4,7 +4,7 @@ import type { CountedDoor } from "./metrics.ts";
 export interface Entrance extends CountedDoor {
   /** Where it stands, the port as bound. Only between `listen` and `close`. */
   readonly address: { readonly host: string; readonly port: number };
-  /** Rejects when the address is taken. */
+  /** Rejects with BusyAddressError when the address is taken, or not ours to take. */
   listen(): Promise<void>;
   /** What was taken in is finished, as far as that does not take long. Any number of calls. */
   close(): Promise<void>;

@@ -26,6 +26,7 @@ export type {
   PeerStreamHandlers,
   PeerTransport,
 } from "./peer-transport.ts";
+export { BusyAddressError } from "./busy-address-error.ts";
 export type { ClientEntrance, Entrance } from "./entrance.ts";
 export type { CountedDoor, MetricsScope, Refusal } from "./metrics.ts";
 export type { RandomBytes } from "./random.ts";

@@ -23,7 +23,6 @@ import {
 } from "@tidemark/proto";
 import {
   ApiError,
-  BusyAddressError,
   ConnectionLimits,
   type ConnectionLimitsOptions,
   isLoopback,
@@ -32,6 +31,7 @@ import {
   UnfinishedMessages,
 } from "../../api/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
+import { BusyAddressError } from "../../ports/index.ts";
 import { Admin } from "./admin.ts";
 import { asBytes, errorOf } from "./door-context.ts";
 import type { DoorContext } from "./door-context.ts";

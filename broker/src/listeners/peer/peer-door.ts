@@ -22,7 +22,6 @@ import {
 } from "@tidemark/proto";
 import {
   ApiError,
-  BusyAddressError,
   ConnectionLimits,
   type ConnectionLimitsOptions,
   Refusals,
@@ -31,6 +30,7 @@ import {
   UnknownErrors,
 } from "../../api/index.ts";
 import type { SlabPool } from "../../api/index.ts";
+import { BusyAddressError } from "../../ports/index.ts";
 import type { Clock, Logger, PeerIdentity, PeerService } from "../../ports/index.ts";
 import { FramedSocket } from "./framed-socket.ts";
 import { CallDesk, type PeerEnd, RaftInbox, ReplicationEnd } from "./peer-ends.ts";
