@@ -5,14 +5,14 @@
  *
  * Packs proto, broker, client and the executable, checks the archives with publint and attw, and installs them into empty
  * folders without install scripts: the SDK alone, which must hold no native code, and all four. There the SDK is loaded by
- * `import` and by `require`, the types are compiled from an ES module and from a CommonJS one, a broker is embedded, and the
- * executable is run.
+ * `import` and by `require`, the types are compiled from an ES module and from a CommonJS one, a broker is embedded, the test kit
+ * kills one, and the executable is run.
  *
  * publint and attw lie beside the linters (`.ci/lint`); where they are not installed the run says so aloud, and with
  * `--require-linters` it fails. Third-party packages come from npm or its cache. Exit code 1 when a check fails.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { readCommandLine } from "./command-line.ts";
@@ -51,6 +51,14 @@ const EMBED_CHECK = `
   }
   await client.close();
   await broker.stop();
+`;
+
+const KIT_EXAMPLE = "kill-a-leader.test.mjs";
+const KIT_CHECK = `
+  const cluster = await Cluster.start({ brokers: 1, topics: ["orders"] });
+  await cluster.client().producer().send("orders", { key: "a", value: "1" });
+  console.log((await cluster.records("orders", { count: 1 })).length);
+  await cluster.stop();
 `;
 
 const { values } = readCommandLine("usage: npm run packages -- [--require-linters]", {
@@ -133,9 +141,31 @@ function checkAll(archives: readonly string[]): void {
   const use = `import { createBroker } from "@tidemark/broker";
     export const address: Promise<string> = createBroker({ memory: true }).then((broker) => broker.grpcAddress);`;
   types(folder, { "embed.mts": use, "embed.cts": use });
+  checkKit(folder);
   const version = run(join(folder, "node_modules/.bin/tidemark"), ["version"], folder);
   expect(/\b\d+\.\d+\.\d+\b/.test(version), `tidemark version says ${version}`);
-  say("all four: a broker embeds from import and require, its types work, tidemark runs");
+  say("all four: a broker embeds and a test kit runs from import and require, their types work, tidemark runs");
+}
+
+/** As somebody who writes a first test: the example as it is, from each kind of module, with its types. */
+function checkKit(folder: string): void {
+  cpSync(join(root, "examples", KIT_EXAMPLE), join(folder, KIT_EXAMPLE));
+  const report = run(process.execPath, ["--test", "--test-reporter=tap", KIT_EXAMPLE], folder);
+  const durations = [...report.matchAll(/^ok \d+ - (.+)\n {2}---\n {2}duration_ms: (\d+)/gmu)];
+  expect(durations.length === 2, `${KIT_EXAMPLE} did not run its two tests:\n${report}`);
+  for (const [, title = "", ms = ""] of durations) say(`test kit: ${title}: ${ms} ms`);
+  script(folder, "kit.cjs", `const { Cluster } = require("tidemark/testing");(async () => {${KIT_CHECK}})();`, "1");
+  const use = `import { Cluster, type TestRecord } from "tidemark/testing";
+    import { startTestCluster } from "@tidemark/broker/testing";
+    export async function use(): Promise<TestRecord[]> {
+      const { bootstrap } = await startTestCluster({ brokers: 1 });
+      await using cluster = await Cluster.start({ brokers: 1, topics: ["orders"], clock: "virtual" });
+      cluster.inject({ api: "Produce", error: "NOT_ENOUGH_REPLICAS" });
+      // @ts-expect-error there is no such error
+      cluster.inject({ api: "Produce", error: "OOPS" });
+      return cluster.records(bootstrap, { count: 1 });
+    }`;
+  types(folder, { "kit.mts": use, "kit.cts": use });
 }
 
 /** An empty folder into which `archives`, and what they depend on, are installed. */
