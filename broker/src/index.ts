@@ -11,7 +11,7 @@ export type { BrokerOptions, FatalFault } from "./broker.ts";
 export type { BrokerWorld } from "./broker-world.ts";
 export { Broker } from "./broker.ts";
 export type { BrokerGroup, BrokerGroupOptions, GroupMember } from "./broker-group.ts";
-export { createBrokerGroup, startTestCluster, type TestClusterOptions } from "./test-cluster.ts";
+export { createBrokerGroup, startBrokerGroup, type StartBrokerGroupOptions } from "./create-broker-group.ts";
 export type { ConfigKeys, CreateBrokerOptions } from "./create-broker.ts";
 export { createBroker } from "./create-broker.ts";
 export { BrokerStartError } from "./start-error.ts";

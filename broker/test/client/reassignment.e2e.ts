@@ -1,7 +1,7 @@
 /** Replicas move between real brokers while the SDK produces with acks=all: a broker is added, one is drained and leaves for good. */
 import { Client, codecs, topic } from "@tidemark/client";
 import { expect } from "chai";
-import { type Broker, createBroker, startTestCluster } from "../../src/index.ts";
+import { type Broker, createBroker, startBrokerGroup } from "../../src/index.ts";
 import { RawClient } from "../e2e/support/raw-client.ts";
 import { steadyPort } from "../e2e/support/steady-port.ts";
 
@@ -69,7 +69,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 describe("a reassignment under load", () => {
   it("fills a broker that is added, empties one that is drained, goes back half-way: nothing lost, doubled or held up", async () => {
-    await using cluster = await startTestCluster({ config: CONFIG });
+    await using cluster = await startBrokerGroup({ config: CONFIG });
     const voters = cluster.brokers.map(({ nodeId, peerAddress }) => `${nodeId}@${peerAddress}`).join(",");
     await using client = new Client({ brokers: [...cluster.bootstrap] });
     await client.admin.topics.create({ name: "waves", partitions: PARTITIONS, replicas: 3 });
@@ -142,7 +142,7 @@ describe("a reassignment under load", () => {
   });
 
   it("goes on under the next controller when the one that began it stops", async () => {
-    await using cluster = await startTestCluster({ config: CONFIG });
+    await using cluster = await startBrokerGroup({ config: CONFIG });
     await using client = new Client({ brokers: [...cluster.bootstrap] });
     const raw = new RawClient(cluster.brokers[0]?.grpcAddress ?? "");
     const { controllerId } = await raw.admin("describeCluster", {});

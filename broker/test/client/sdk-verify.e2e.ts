@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { Client, topic } from "@tidemark/client";
 import { expect } from "chai";
-import { startTestCluster } from "../../src/index.ts";
+import { startBrokerGroup } from "../../src/index.ts";
 import { freshDirectory, removeDirectory } from "../e2e/support/test-broker.ts";
 
 const words = topic("words");
@@ -13,7 +13,7 @@ const RECORDS = 60;
 describe("replicas that are compared", () => {
   it("are the same, until a bit flips in one of them, and again when that is repaired", async () => {
     const directory = freshDirectory();
-    const cluster = await startTestCluster({
+    const cluster = await startBrokerGroup({
       dataDirectory: directory,
       config: { "tidemark.tail.cache.bytes": "0" },
     });

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import net from "node:net";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
-import { createBroker, createBrokerGroup, startTestCluster } from "../../src/index.ts";
+import { createBroker, createBrokerGroup, startBrokerGroup } from "../../src/index.ts";
 import { freshDirectory, removeDirectory } from "./support/test-broker.ts";
 
 /** What hangs here would hang for ever. */
@@ -64,11 +64,11 @@ describe("brokers of one process", () => {
   });
 });
 
-describe("startTestCluster", () => {
+describe("startBrokerGroup", () => {
   const quiet = { "log.level": "silent" };
 
   it("is one cluster of brokers 1 to 3 that serve, and can be stopped twice", async () => {
-    const cluster = await startTestCluster({ config: quiet });
+    const cluster = await startBrokerGroup({ config: quiet });
     expect(cluster.brokers.map(({ nodeId, isReady }) => [nodeId, isReady])).to.deep.equal([
       [1, true],
       [2, true],
@@ -82,7 +82,7 @@ describe("startTestCluster", () => {
   });
 
   it("of one broker is a broker alone, without a peer door", async () => {
-    await using cluster = await startTestCluster({ brokers: 1, config: quiet });
+    await using cluster = await startBrokerGroup({ brokers: 1, config: quiet });
     expect(cluster.brokers.map(({ isReady, peerAddress }) => [isReady, peerAddress])).to.deep.equal([[true, ""]]);
   });
 
@@ -91,7 +91,7 @@ describe("startTestCluster", () => {
     try {
       const ids: string[] = [];
       for (let life = 0; life < 2; life += 1) {
-        await using cluster = await startTestCluster({ dataDirectory, config: quiet });
+        await using cluster = await startBrokerGroup({ dataDirectory, config: quiet });
         ids.push(...cluster.brokers.map(({ clusterId }) => clusterId));
       }
       expect(ids.length).to.equal(6);
@@ -110,8 +110,8 @@ describe("startTestCluster", () => {
   it("leaves nothing running where one of its brokers cannot start", async () => {
     const dataDirectory = freshDirectory();
     try {
-      const held = await startTestCluster({ brokers: 1, dataDirectory, config: quiet });
-      const failure = await startTestCluster({ dataDirectory, config: quiet }).catch((error: unknown) => error);
+      const held = await startBrokerGroup({ brokers: 1, dataDirectory, config: quiet });
+      const failure = await startBrokerGroup({ dataDirectory, config: quiet }).catch((error: unknown) => error);
       expect(failure).to.be.instanceOf(Error);
       await held.stop();
       // The directories of the others are free again.

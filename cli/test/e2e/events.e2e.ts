@@ -1,10 +1,10 @@
 /** The timeline of a cluster's events: through the SDK across the end of the broker that is followed, and on the command line. */
 import { Client, type ClusterEvent } from "@tidemark/client";
-import { startTestCluster } from "@tidemark/broker";
+import { startBrokerGroup } from "@tidemark/broker";
 import { expect } from "chai";
 import { runInProcess } from "../support/in-process.ts";
 
-type Cluster = Awaited<ReturnType<typeof startTestCluster>>;
+type Cluster = Awaited<ReturnType<typeof startBrokerGroup>>;
 
 /** What hangs here would hang for ever. */
 const HANG_MS = 600_000;
@@ -37,7 +37,7 @@ describe("the events of a cluster", () => {
   let client: Client;
 
   beforeEach(async () => {
-    cluster = await startTestCluster({ brokers: 3, config: SHORT });
+    cluster = await startBrokerGroup({ brokers: 3, config: SHORT });
     client = new Client({ brokers: cluster.bootstrap });
   });
 

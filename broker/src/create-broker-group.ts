@@ -8,7 +8,7 @@ export async function createBrokerGroup(options: BrokerGroupOptions): Promise<Br
   return makeBrokerGroup(options);
 }
 
-export interface TestClusterOptions {
+export interface StartBrokerGroupOptions {
   /** Default 3. */
   readonly brokers?: number;
   /** One directory for each broker is made in it; without one everything is in memory. */
@@ -18,13 +18,14 @@ export interface TestClusterOptions {
 }
 
 /**
- * A cluster on free ports of this machine, up and ready; `stop` (or `await using`) ends it.
+ * A cluster on free ports of this machine, up and ready; `stop` (or `await using`) ends it. The brokers of
+ * `@tidemark/broker/testing` can be killed and cut off, too.
  *
  * @example
- * await using cluster = await startTestCluster({ brokers: 3 });
+ * await using cluster = await startBrokerGroup({ brokers: 3 });
  * const client = new Client({ brokers: cluster.bootstrap });
  */
-export async function startTestCluster(options: TestClusterOptions = {}): Promise<BrokerGroup> {
+export async function startBrokerGroup(options: StartBrokerGroupOptions = {}): Promise<BrokerGroup> {
   const { brokers: count = 3, dataDirectory, config = {} } = options;
   const group = await createBrokerGroup({
     count,
