@@ -8,10 +8,13 @@ const MADE = "Made by `npm run reference`; a test fails when it is out of date."
 /** Text by path below `root`. */
 export function apiPages(root: string): readonly (readonly [string, string])[] {
   const declarations = (name: string): string => join(root, name, "dist/src/index.d.ts");
+  const ofKit = (name: string): string => declarations(name).replace("index.d.ts", "testing/index.d.ts");
   const protobuf = (name: string): string => readFileSync(join(root, "proto/tidemark/v1", `${name}.proto`), "utf8");
   return [
     ["docs/api/client.md", packagePage("@tidemark/client", declarations("client"))],
     ["docs/api/broker.md", packagePage("@tidemark/broker", declarations("broker"))],
+    ["docs/api/testing.md", packagePage("tidemark/testing", ofKit("cli"))],
+    ["docs/api/broker-testing.md", packagePage("@tidemark/broker/testing", ofKit("broker"))],
     ["docs/api/grpc.md", protobufPage(["data", "admin"].map((name) => [`${name}.proto`, protobuf(name)] as const))],
   ];
 }
