@@ -9,8 +9,8 @@
  * A failed write ends the core (semantics 10.1(1)): a new one starts from the disk, which alone knows what was stored. What
  * the state machine has applied by then stays applied: it was on this disk, and the new core hands it out again.
  *
- * Ticks run while there is somebody to wait for: a sole voter leads at once, and then nothing here is periodic. A snapshot
- * follows after so many bytes of entries, or so long after the first entry behind the one before (10.2).
+ * Ticks run while there is somebody to wait for: a sole voter leads at once, and then nothing here is periodic. Snapshots are
+ * raft-snapshots.ts's.
  */
 import { ProtoError } from "@tidemark/proto";
 import { Histogram, SECONDS_BOUNDS } from "../base/index.ts";
@@ -24,7 +24,6 @@ import type {
   ReadyWrite,
   ReplicaId,
   Snapshot,
-  SnapshotRead,
   SoftState,
   Term,
 } from "../raft/index.ts";
@@ -33,6 +32,7 @@ import type { OpenedRaftStore, RaftStore } from "../storage/index.ts";
 import type { Consensus, LogPage, ProposeResult, QuorumProgress, RaftEvents, TransferResult } from "./consensus.ts";
 import { raftPace, type RaftPace, type RaftTimes } from "./raft-pace.ts";
 import { MetadataReopener, type MetadataReopenerOptions } from "./metadata-reopener.ts";
+import { type Life, RaftSnapshots } from "./raft-snapshots.ts";
 import { ReadBarriers } from "./read-barriers.ts";
 
 export interface RaftDriverOptions extends RaftTimes {
@@ -62,12 +62,6 @@ const CORE_OPTIONS = {
   inflightBytesMax: 8 * 1024 * 1024,
   uncommittedBytesMax: 16 * 1024 * 1024,
 } as const;
-const PIECE_BYTES = 256 * 1024;
-/** Entries kept behind a snapshot, for followers that are a little behind. */
-const KEPT_ENTRIES = 1000;
-/** A snapshot that a follower is fetching is not replaced, unless twice the bytes have come together. */
-const FETCH_QUIET_MS = 10_000;
-const SNAPSHOT_RETRY_MS = 60_000;
 /** Bytes of entries applied in one go: a long replay must not hold the loop. */
 const APPLY_BYTES_MAX = 1024 * 1024;
 
@@ -79,24 +73,17 @@ const LEADERS_MESSAGES: ReadonlySet<Message["kind"]> = new Set([
   "snapshotChunk",
 ]);
 
-/** One core on one opening of the store. */
-interface Life {
-  readonly node: RaftNode;
-  readonly store: RaftStore;
-}
-
 export class RaftDriver implements Consensus {
   readonly replica: ReplicaId;
   readonly appendDurations = new Histogram(SECONDS_BOUNDS);
   entriesAppended = 0;
   leaderChanges = 0;
-  snapshotBytes = 0;
-  readonly #options: RaftDriverOptions;
   readonly #pace: RaftPace;
   readonly #deps: RaftDriverDeps;
   readonly #logger: Logger;
   readonly #reopener: MetadataReopener<OpenedRaftStore>;
   readonly #reads = new ReadBarriers();
+  readonly #snapshots: RaftSnapshots;
   /** Null while suspended, and when stopped. Whatever was awaited compares its own with it before it goes on. */
   #life: Life | null = null;
   /** To be closed at the end; null while the reopener has it. */
@@ -111,22 +98,13 @@ export class RaftDriver implements Consensus {
   /** Ends when the write that is out has ended. */
   #writing: Promise<void> | null = null;
   #resuming: Promise<void> | null = null;
-  #snapshotting: Promise<void> | null = null;
-  readonly #pieces = new Set<Promise<void>>();
-  #pieceSentAtMs = Number.NEGATIVE_INFINITY;
-  #bytesSinceSnapshot = 0;
-  #isSnapshotDue = false;
-  /** Somebody waits for one. */
-  #isSnapshotWanted = false;
   #tickTimer: TimerHandle | null = null;
   /** That pass when it fires. */
   #ticksDue = 0;
-  #snapshotTimer: TimerHandle | null = null;
   #applyTimer: TimerHandle | null = null;
 
   private constructor(options: RaftDriverOptions, deps: RaftDriverDeps) {
     this.replica = options.replica;
-    this.#options = options;
     this.#pace = raftPace(options);
     this.#deps = deps;
     this.#logger = deps.logger.child("raft");
@@ -135,7 +113,22 @@ export class RaftDriver implements Consensus {
     this.#told = { role: "follower", term: hardState.term, leader: null };
     this.#voters = snapshot.voters;
     this.#appliedIndex = snapshot.index;
-    this.snapshotBytes = options.opened.snapshotBytes.byteLength;
+    const { snapshotBytes, snapshotMs, opened } = options;
+    const { clock, timers, events } = deps;
+    this.#snapshots = new RaftSnapshots(
+      { snapshotBytes, snapshotMs, storedBytes: opened.snapshotBytes.byteLength },
+      {
+        clock,
+        timers,
+        logger: this.#logger,
+        isCurrent: (life) => life === this.#life,
+        encode: () => events.encodeSnapshot(),
+        send: (message) => deps.send(message),
+        look: () => void this.#input(() => null),
+        onWriteFailed: (life, fault) => this.#onWriteFailed(life, fault),
+        onFault: (fault) => this.#fail(fault),
+      },
+    );
   }
 
   /** Hands the stored snapshot to `events` before it returns; everything else follows in later turns. */
@@ -145,6 +138,10 @@ export class RaftDriver implements Consensus {
     deps.events.onSnapshot(stored.snapshot.index, stored.snapshot.term, snapshotBytes);
     driver.#begin(options.opened);
     return driver;
+  }
+
+  get snapshotBytes(): number {
+    return this.#snapshots.bytes;
   }
 
   get softState(): SoftState {
@@ -216,12 +213,12 @@ export class RaftDriver implements Consensus {
   async takeSnapshot(): Promise<Snapshot> {
     const index = this.#appliedIndex;
     // One that is under way may be of less.
-    await this.#snapshotting;
+    await this.#snapshots.written();
     const life = this.#life;
     if (life !== null && life.node.snapshot.index < index) {
-      this.#isSnapshotWanted = true;
+      this.#snapshots.want();
       this.#input(() => null);
-      await this.#snapshotting;
+      await this.#snapshots.written();
     }
     const newest = this.#life?.node.snapshot;
     if (newest !== undefined && newest.index >= index) return newest;
@@ -270,8 +267,7 @@ export class RaftDriver implements Consensus {
     this.#reopener.stop();
     await this.#resuming;
     await this.#writing;
-    await this.#snapshotting;
-    await Promise.all(this.#pieces);
+    await this.#snapshots.settled();
     const store = this.#store;
     this.#store = null;
     await store?.close();
@@ -318,7 +314,7 @@ export class RaftDriver implements Consensus {
     this.#reads.onApplied(this.#appliedIndex);
     if (bytes >= APPLY_BYTES_MAX) this.#goOnLater();
     this.#tickAsNeeded(life);
-    this.#maybeWriteSnapshot(life);
+    this.#snapshots.maybeWrite(life, this.#appliedIndex);
   }
 
   #goOnLater(): void {
@@ -335,7 +331,7 @@ export class RaftDriver implements Consensus {
     if (ready.softState !== null) this.#tellRole(ready.softState);
     const bytes = this.#apply(ready.committed);
     if (ready.readConfirmed !== null) this.#reads.onConfirmed(ready.readConfirmed);
-    for (const read of ready.snapshotReads) this.#sendPiece(life, read);
+    for (const read of ready.snapshotReads) this.#snapshots.sendPiece(life, read);
     return bytes;
   }
 
@@ -366,7 +362,7 @@ export class RaftDriver implements Consensus {
     const last = entries.at(-1);
     if (last === undefined) return 0;
     this.#appliedIndex = last.index;
-    this.#bytesSinceSnapshot += bytes;
+    this.#snapshots.onApplied(bytes);
     this.#deps.events.onCommitted(entries);
     return bytes;
   }
@@ -393,8 +389,7 @@ export class RaftDriver implements Consensus {
   #restart({ index, term }: { readonly index: LogIndex; readonly term: Term }, bytes: Uint8Array): void {
     if (index <= this.#appliedIndex) return;
     this.#appliedIndex = index;
-    this.#bytesSinceSnapshot = 0;
-    this.snapshotBytes = bytes.byteLength;
+    this.#snapshots.onInstalled(bytes.byteLength);
     this.#deps.events.onSnapshot(index, term, bytes);
   }
 
@@ -420,92 +415,6 @@ export class RaftDriver implements Consensus {
     });
   }
 
-  // ---- snapshots ----
-
-  #maybeWriteSnapshot(life: Life): void {
-    const { node, store } = life;
-    const isBehind = node.snapshotPoint.index !== this.#appliedIndex;
-    if (this.#snapshotting !== null || isBehind || this.#appliedIndex <= store.snapshot.index) return;
-    const { snapshotBytes, snapshotMs } = this.#options;
-    this.#snapshotTimer ??= this.#snapshotAfter(snapshotMs);
-    const isDue = this.#isSnapshotDue || this.#bytesSinceSnapshot >= snapshotBytes;
-    const isFetched = this.#deps.clock.monotonicNow() - this.#pieceSentAtMs < FETCH_QUIET_MS;
-    const isHeldBack = isFetched && this.#bytesSinceSnapshot < 2 * snapshotBytes;
-    if (!this.#isSnapshotWanted && (!isDue || isHeldBack)) return;
-    this.#snapshotting = this.#writeSnapshot(life).finally(() => {
-      this.#snapshotting = null;
-    });
-  }
-
-  #snapshotAfter(delayMs: number): TimerHandle {
-    return this.#deps.timers.after(delayMs, () => {
-      this.#snapshotTimer = null;
-      this.#isSnapshotDue = true;
-      this.#input(() => null);
-    });
-  }
-
-  /** Never rejects. */
-  async #writeSnapshot(life: Life): Promise<void> {
-    const { node, store } = life;
-    try {
-      const point = node.snapshotPoint;
-      const bytes = this.#deps.events.encodeSnapshot();
-      this.#isSnapshotDue = false;
-      this.#isSnapshotWanted = false;
-      this.#bytesSinceSnapshot = 0;
-      this.#snapshotTimer?.cancel();
-      this.#snapshotTimer = null;
-      const snapshot = await store.writeSnapshot(point, bytes);
-      // A newer one may be on its way in meanwhile.
-      if (snapshot === null || this.#life !== life || snapshot.index <= node.snapshot.index) return;
-      node.onSnapshotWritten(snapshot);
-      this.snapshotBytes = bytes.byteLength;
-      this.#logger.info("a snapshot of the metadata is written", {
-        metadataOffset: point.index,
-        bytes: bytes.byteLength,
-      });
-    } catch (error: unknown) {
-      if (this.#life !== life) return;
-      if (!isPassingFault(error)) {
-        this.#fail(error);
-        return;
-      }
-      this.#logger.warn("no room for a snapshot of the metadata", { err: error });
-      this.#snapshotTimer ??= this.#snapshotAfter(SNAPSHOT_RETRY_MS);
-      return;
-    }
-    await this.#cutLog(life);
-  }
-
-  async #cutLog(life: Life): Promise<void> {
-    const index = life.store.snapshot.index - KEPT_ENTRIES;
-    if (index <= 0) return;
-    try {
-      life.node.cutLogTo(index);
-      await life.store.cutTo(index);
-    } catch (error: unknown) {
-      this.#onWriteFailed(life, error);
-    }
-  }
-
-  #sendPiece(life: Life, read: SnapshotRead): void {
-    this.#pieceSentAtMs = this.#deps.clock.monotonicNow();
-    const sent = this.#readPiece(life, read).finally(() => this.#pieces.delete(sent));
-    this.#pieces.add(sent);
-  }
-
-  async #readPiece(life: Life, { from, to, term, snapshot, position }: SnapshotRead): Promise<void> {
-    try {
-      const bytes = await life.store.readSnapshotPiece(snapshot, position, PIECE_BYTES);
-      if (bytes === null || this.#life !== life) return;
-      this.#deps.send({ kind: "snapshotChunk", from, to, term, snapshot, position, bytes });
-    } catch (error: unknown) {
-      // Without a descriptor for now: the follower asks again.
-      if (this.#life === life && !isPassingFault(error)) this.#fail(error);
-    }
-  }
-
   // ---- lives, and their ends ----
 
   #begin(opened: OpenedRaftStore): void {
@@ -516,10 +425,7 @@ export class RaftDriver implements Consensus {
     this.#store = store;
     this.#deps.timers.endOfTurn(() => {
       if (this.#life !== life) return;
-      // A crash came between a snapshot and the cut behind it (10.2).
-      this.#snapshotting ??= this.#cutLog(life).finally(() => {
-        this.#snapshotting = null;
-      });
+      this.#snapshots.begin(life);
       // With its first tick a sole voter campaigns.
       this.#input((node) => {
         node.tick();
@@ -566,8 +472,7 @@ export class RaftDriver implements Consensus {
     try {
       // What the failed life has begun lands before its successor reads: a vote too, where it was the cut that failed.
       await this.#writing;
-      await this.#snapshotting;
-      await Promise.all(this.#pieces);
+      await this.#snapshots.settled();
       this.#store = null;
       const opened = await this.#reopener.reopen(failed);
       if (opened === null) return;
@@ -609,8 +514,9 @@ export class RaftDriver implements Consensus {
     // Another one leads on, whatever happens here.
     this.#told = { role: "follower", term, leader: isSameReplica(leader, this.replica) ? null : leader };
     this.#life = null;
-    for (const timer of [this.#tickTimer, this.#snapshotTimer, this.#applyTimer]) timer?.cancel();
-    this.#tickTimer = this.#snapshotTimer = this.#applyTimer = null;
+    for (const timer of [this.#tickTimer, this.#applyTimer]) timer?.cancel();
+    this.#tickTimer = this.#applyTimer = null;
+    this.#snapshots.rest();
   }
 }
 
