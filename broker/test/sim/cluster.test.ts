@@ -2,9 +2,12 @@
 import { spawnSync } from "node:child_process";
 import { createProducerCore } from "@tidemark/client/core";
 import { expect } from "chai";
+import { createTopicsReady, handleProduce } from "../../src/api/index.ts";
+import { SharedMemory } from "../../src/base/index.ts";
 import { type ClusterSeedResult, runCluster } from "../../src/sim/index.ts";
 import { ClusterRun } from "../../src/sim/cluster/cluster-run.ts";
 import { makeNode } from "../../src/simulation.ts";
+import { makeBatch } from "../runtime/support/partition-bench.ts";
 
 const parts = { makeNode, makeProducerCore: createProducerCore };
 const run = (seed: number): Promise<ClusterSeedResult> => runCluster(seed, parts);
@@ -60,5 +63,47 @@ describe("a broker that waits for its cluster", () => {
     other?.start();
     await world.runFor(30_000);
     expect(waiting?.state).to.equal("down");
+  });
+});
+
+describe("a broker that stops without a controller (R=3, two are gone)", () => {
+  it("ends cleanly within three seconds and a half, though a producer waits for the others (10.5)", async () => {
+    const { brokers, world } = new ClusterRun(1, parts);
+    const [first, ...others] = brokers;
+    for (const broker of brokers) broker.start();
+    await world.runFor(20_000);
+    const { context, door } = first ?? {};
+    if (first === undefined || context === undefined || context === null || door === null || door === undefined)
+      throw new Error("it does not serve");
+    const topic = { name: "t", partitions: -1, replicationFactor: -1, assignment: [[1, 2, 3]], config: {} };
+    const made = createTopicsReady(context, [topic], { timeoutMs: 0, isValidateOnly: false });
+    await world.runFor(10_000);
+    expect((await made).map(({ code }) => code)).to.deep.equal(["NONE"]);
+    for (const other of others) other.crash("process");
+    const codes: (string | undefined)[] = [];
+    const answered = door.take();
+    handleProduce(
+      context,
+      {
+        acks: "all",
+        timeoutMs: 60_000,
+        partitions: [{ topic: "t", partition: 0, topicId: new Uint8Array(), records: makeBatch({}) }],
+        memory: new SharedMemory(1_000, 1_000, null),
+      },
+      { clientId: "", dialledHost: null, isLocal: true },
+      ([result]) => {
+        codes.push(result?.code);
+        answered();
+      },
+    );
+    await world.runFor(1_000);
+    expect(codes, "it waits for the others").to.deep.equal([]);
+    const startedAt = world.nowMs;
+    let stoppedAt = Number.POSITIVE_INFINITY;
+    void first.stop().then(() => (stoppedAt = world.nowMs));
+    await world.runFor(20_000);
+    expect(stoppedAt - startedAt).to.be.within(2_000, 3_500);
+    expect(codes).to.deep.equal(["NOT_LEADER_OR_FOLLOWER"]);
+    expect(first.disk.fileAt("/data/.kafka_cleanshutdown"), "its stop was a clean one").to.not.equal(undefined);
   });
 });
