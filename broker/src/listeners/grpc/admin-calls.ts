@@ -294,7 +294,7 @@ type ResultOf<Method extends ResultsMethod> = AdminCalls[Method]["response"]["re
 /** A call whose answer is a list of results, which are made and encoded one by one. */
 function resultsCall<Method extends ResultsMethod>(
   method: Method,
-  context: Pick<DoorContext, "pace" | "image">,
+  context: Pick<DoorContext, "pace" | "image" | "quorum">,
   useCase: (request: AdminCalls[Method]["request"]) => Iterable<ResultOf<Method>> | Promise<Iterable<ResultOf<Method>>>,
 ): BytesCall {
   type Piece = Partial<AdminCalls[Method]["response"]>;
@@ -302,7 +302,11 @@ function resultsCall<Method extends ResultsMethod>(
     const outcome = useCase(request);
     const results = outcome instanceof Promise ? await outcome : outcome;
     // In the stretch that took the image that is told of.
-    const head = encode({ metadataOffset: context.image().metadataOffset } as Piece);
+    const { metadataOffset } = context.image();
+    const withoutControllerMs = context.quorum()?.leaderlessMs ?? 0;
+    // A message that has no such field goes without it.
+    const told: object = { metadataOffset, withoutControllerMs };
+    const head = encode(told as Piece);
     return [head, mapped(results, (result) => encode({ results: [result] } as Piece))];
   });
 }
