@@ -193,6 +193,11 @@ export class SimProcess implements Clock, Timers {
     this.#wallOffsetMs += byMs;
   }
 
+  /** The wall clock is set, to so much beside the world's: it jumps forward, or back. */
+  setWall(offsetMs: number): void {
+    this.#wallOffsetMs = offsetMs;
+  }
+
   // ---- Clock and Timers ----
 
   wallNow(): Ms {

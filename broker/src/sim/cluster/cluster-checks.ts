@@ -6,6 +6,7 @@ import type { ProduceResult } from "../../api/index.ts";
 import type { Partition } from "../../runtime/index.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
 import { ensure } from "../violation.ts";
+import { CommittedPrefix } from "./committed-prefix.ts";
 
 /** Between two looks at the consensus, which cost more than the others. */
 const EVENTS_PER_LOOK = 8;
@@ -29,6 +30,7 @@ export class ClusterChecks {
   /** Batches that were, by "topic-partition". */
   readonly #acknowledged = new Map<string, number>();
 
+  readonly #committed = new CommittedPrefix((what, by) => this.count(what, by));
   #eventsCount = 0;
 
   constructor(brokers: readonly ClusterBroker[]) {
@@ -70,10 +72,20 @@ export class ClusterChecks {
     const { logEndOffset } = partition;
     ensure(highWatermark <= logEndOffset, "RE2", () => `${name()}: the high watermark is beyond ${logEndOffset}`);
     this.#marks.set(partition, highWatermark);
+    this.#committed.onShown(partition);
   }
 
-  #onLeads(broker: ClusterBroker, { topicId, topic, partition, leaderEpoch }: Partition): void {
+  /** What the disks hold, of every replica. */
+  compareDisks(topics: readonly { readonly name: string; readonly partitions: number }[]): void {
+    for (const broker of this.#brokers)
+      for (const { name, partitions } of topics)
+        for (let partition = 0; partition < partitions; partition++) this.#committed.compare(broker, name, partition);
+  }
+
+  #onLeads(broker: ClusterBroker, led: Partition): void {
+    const { topicId, topic, partition, leaderEpoch } = led;
     this.count("leaderships");
+    this.#committed.onLeads(broker, led);
     const place = `${topicId}/${partition}/${leaderEpoch}`;
     const leader = this.#leaders.get(place) ?? broker.nodeId;
     this.#leaders.set(place, leader);
@@ -88,7 +100,7 @@ export class ClusterChecks {
   #checkQuorum(broker: ClusterBroker): void {
     const quorum = broker.context?.quorum() ?? null;
     if (quorum === null) return;
-    const { role, term, commitIndex } = quorum;
+    const { role, term, commitIndex, isSuspended } = quorum;
     const { nodeId, lifeNumber: life } = broker;
     if (role === "leader") {
       const leader = this.#controllers.get(term);
@@ -102,6 +114,8 @@ export class ClusterChecks {
         () => `${broker.name} and broker ${leader} lead the metadata in term ${term}`,
       );
     }
+    // A store that is opened anew knows what was written down; so does who has left.
+    if (isSuspended || broker.state === "stopping") return void this.#terms.delete(nodeId);
     const seen = this.#terms.get(nodeId);
     if (seen?.life !== life) {
       this.#terms.set(nodeId, { life, term, commitIndex });

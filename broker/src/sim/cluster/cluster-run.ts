@@ -35,6 +35,8 @@ export interface ClusterParts {
 
 /** Virtual time in which what must happen has to have happened, beside ten times the longest delay (3.3). */
 const BOUND_MS = 60_000;
+/** Between two looks at all disks. */
+const COMPARE_MS = 500;
 const PEER_PORT = 9_392;
 /** Of clients: unlike those of brokers. */
 const FIRST_CLIENT_ID = 100;
@@ -54,6 +56,7 @@ export class ClusterRun {
   readonly #readers: SimReader[] = [];
   #clientsCount = 0;
   #nextValue = 0;
+  #comparedAtMs = 0;
   /** What no simulated fault explains; the run ends with the first. */
   #failure: unknown = null;
 
@@ -90,7 +93,7 @@ export class ClusterRun {
   async run(): Promise<void> {
     await this.#warmUp();
     await this.#bear();
-    if (this.options.healsCoreFirst && this.brokers.length >= 3) await this.#healCore();
+    if (this.options.healsCoreFirst && this.#hasCore()) await this.#healCore();
     await this.#heal(this.brokers);
     await this.#drain();
     this.#compareReplicas();
@@ -134,6 +137,12 @@ export class ClusterRun {
     await this.#runFor(chaosMs);
     faults.end();
     this.#network.options = { ...CALM_NETWORK, delayMs: network.delayMs };
+  }
+
+  /** Whoever lost a disk has no vote until it is taken in again: what is a majority then is not for us to say. */
+  #hasCore(): boolean {
+    const hasWiped = this.checks.counts.has("fault wipe");
+    return this.brokers.length >= 3 && (!hasWiped || this.#mayDamage());
   }
 
   /**
@@ -408,6 +417,10 @@ export class ClusterRun {
     this.world.trace.fold(this.world.nowMs, this.world.stepsCount);
     for (const broker of this.brokers) broker.noticeDeath();
     this.checks.afterEvent();
+    if (this.world.nowMs >= this.#comparedAtMs + COMPARE_MS) {
+      this.#comparedAtMs = this.world.nowMs;
+      this.checks.compareDisks(this.options.topics);
+    }
     return true;
   }
 }

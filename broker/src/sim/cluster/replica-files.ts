@@ -9,12 +9,14 @@ export interface FiledBatch {
   readonly bytes: Buffer;
 }
 
-/** Ascending; what follows a torn batch in a segment is not there. */
-export function batchesOf(disk: SimDisk, directory: string): FiledBatch[] {
+/** Ascending; what follows a torn batch in a segment is not there. `from`: segments that end at or below it are left out. */
+export function batchesOf(disk: SimDisk, directory: string, from = 0): FiledBatch[] {
   const node = disk.tree.find(directory);
   if (node?.kind !== "directory") return [];
   const names = [...node.written.keys()].filter((name) => /^\d{20}\.log$/u.test(name)).sort();
-  return names.flatMap((name) => {
+  return names.flatMap((name, slot) => {
+    const next = names[slot + 1];
+    if (next !== undefined && Number.parseInt(next, 10) <= from) return [];
     const file = node.written.get(name);
     return file instanceof PagedFile ? batchesIn(file) : [];
   });

@@ -1,0 +1,96 @@
+/**
+ * RE3, RE4 and RE6 with the eyes of one who sees every disk: what was once below a high watermark is the same for ever, on every replica
+ * that has it below its own, and whoever leads has it. Files are read, not brokers asked; batches are known by epoch and sum.
+ *
+ * Not exempt: loss that faults were allowed to cause. None is, as long as faults keep to 3.2 and nobody allows an unclean choice.
+ */
+import { BatchField } from "@tidemark/proto";
+import type { Partition } from "../../runtime/index.ts";
+import { ensure } from "../violation.ts";
+import { type ClusterBroker, DATA } from "./cluster-broker.ts";
+import { batchesOf } from "./replica-files.ts";
+
+/** One partition's committed batches. */
+interface Prefix {
+  /** By base offset: the one batch that may be there. */
+  readonly batches: Map<number, { readonly print: string; readonly nextOffset: number }>;
+  /** By leader epoch: how far a leader of it let readers read. */
+  readonly shown: Map<number, number>;
+}
+
+interface Compared {
+  readonly life: number;
+  /** Below it all was compared in this life. */
+  readonly to: number;
+  readonly end: number;
+}
+
+export class CommittedPrefix {
+  readonly #prefixes = new Map<string, Prefix>();
+  /** By broker and partition. */
+  readonly #compared = new Map<string, Compared>();
+  readonly #count: (what: string, by: number) => void;
+
+  constructor(count: (what: string, by: number) => void) {
+    this.#count = count;
+  }
+
+  /** A leader's high watermark has moved. */
+  onShown({ topic, partition, leaderEpoch, highWatermark }: Partition): void {
+    const { shown } = this.#of(`${topic}-${partition}`);
+    shown.set(leaderEpoch, Math.max(shown.get(leaderEpoch) ?? 0, highWatermark));
+  }
+
+  /** RE6: it holds what was shown in its epoch or an earlier one. */
+  onLeads(broker: ClusterBroker, { topic, partition, leaderEpoch, logEndOffset }: Partition): void {
+    for (const [epoch, end] of this.#of(`${topic}-${partition}`).shown) {
+      ensure(
+        epoch > leaderEpoch || logEndOffset >= end,
+        "RE6",
+        () =>
+          `${broker.name} leads ${topic}-${partition} in epoch ${leaderEpoch} up to ${logEndOffset}, and ${end} was shown in epoch ${epoch}`,
+      );
+    }
+  }
+
+  /** RE3: compares what the files of the replica hold below its own high watermark with what they held anywhere before. */
+  compare(broker: ClusterBroker, topic: string, partition: number): void {
+    const log = broker.context?.replicas.log(topic, partition);
+    if (log === undefined || log.isTruncating) return;
+    const name = `${topic}-${partition}`;
+    const key = `${broker.nodeId}/${name}`;
+    const before = this.#compared.get(key);
+    const { highWatermark, logEndOffset } = log;
+    // What was cut off and written anew is looked at anew.
+    const isSame = before?.life === broker.lifeNumber && logEndOffset >= before.end;
+    const from = isSame ? before.to : 0;
+    if (isSame && highWatermark <= from) return;
+    const { batches } = this.#of(name);
+    let to = from;
+    for (const { baseOffset, nextOffset, bytes } of batchesOf(broker.disk, `${DATA}/${name}`, from)) {
+      if (baseOffset < from) continue;
+      if (nextOffset > highWatermark) break;
+      const print = `${bytes.readInt32BE(BatchField.LEADER_EPOCH)}/${bytes.readUInt32BE(BatchField.CRC)}/${nextOffset}`;
+      const known = batches.get(baseOffset);
+      if (known === undefined) batches.set(baseOffset, { print, nextOffset });
+      ensure(
+        known === undefined || known.print === print,
+        "RE3",
+        () =>
+          `${name} at ${broker.name}: ${baseOffset} is ${print} (epoch/sum/next), and was ${known?.print} below a high watermark`,
+      );
+      to = nextOffset;
+      this.#count("committed batches compared", 1);
+    }
+    this.#compared.set(key, { life: broker.lifeNumber, to, end: logEndOffset });
+  }
+
+  #of(name: string): Prefix {
+    let prefix = this.#prefixes.get(name);
+    if (prefix === undefined) {
+      prefix = { batches: new Map(), shown: new Map() };
+      this.#prefixes.set(name, prefix);
+    }
+    return prefix;
+  }
+}
