@@ -50,8 +50,7 @@ function entriesOf(path: string, text: string, statement: Statement): readonly A
     return name === null ? [] : [entryOf(name, text, statement)];
   }
   const { source } = statement;
-  // What comes from another package is on that one's page.
-  if (source === null || source === undefined || !source.value.startsWith(".")) return [];
+  if (source === null || source === undefined) return [];
   const wanted = statement.specifiers.flatMap((one) =>
     one.type === "ExportSpecifier" && one.exported.type === "Identifier"
       ? [{ local: one.local.name, name: one.exported.name }]
