@@ -21,6 +21,11 @@ export class MortalDisk implements Disk {
     this.#work = work;
   }
 
+  /** Files that are open for real. */
+  get openFilesCount(): number {
+    return this.#files.size;
+  }
+
   /** The process is dead: resolves when nothing of it is under way, and all is closed. */
   async bury(): Promise<void> {
     await Promise.all([...this.#files].map((file) => file.bury()));
@@ -61,9 +66,9 @@ export class MortalDisk implements Disk {
   }
 
   syncDirectory(path: string, done: (fault: DiskFault | null) => void): void {
-    const disk = this.#alive("syncDirectory");
-    const finish = this.begin();
-    disk.syncDirectory(path, (fault) => finish(() => done(fault)));
+    let finish: (tell: () => void) => void = () => undefined;
+    this.#alive("syncDirectory").syncDirectory(path, (fault) => finish(() => done(fault)));
+    finish = this.begin();
   }
 
   freeBytes(path: string): number {
@@ -78,7 +83,7 @@ export class MortalDisk implements Disk {
     if (!this.#process.isAlive) throw new SimulatedCrash(during);
   }
 
-  /** An operation off the loop begins; what it answers with reaches the living alone, as an event of theirs. */
+  /** An operation off the loop has begun; what it answers with reaches the living alone, as an event of theirs. */
   begin(): (tell: () => void) => void {
     this.#work.begin();
     return (tell) => {
@@ -136,7 +141,7 @@ class MortalFile implements File {
 
   read(into: Uint8Array, at: number, done: (fault: DiskFault | null, bytesRead: number) => void): void {
     this.#disk.assertAlive("read");
-    this.#file.read(into, at, this.#later(done));
+    this.#begin((told) => this.#file.read(into, at, told), done);
   }
 
   writevSync(buffers: readonly Uint8Array[], at: number): number {
@@ -150,12 +155,12 @@ class MortalFile implements File {
     done: (fault: DiskFault | null, bytesWritten: number) => void,
   ): void {
     this.#disk.assertAlive("write");
-    this.#file.writev(buffers, at, this.#later(done));
+    this.#begin((told) => this.#file.writev(buffers, at, told), done);
   }
 
   datasync(done: (fault: DiskFault | null) => void): void {
     this.#disk.assertAlive("datasync");
-    this.#file.datasync(this.#later(done));
+    this.#begin((told) => this.#file.datasync(told), done);
   }
 
   truncateSync(size: number): void {
@@ -169,15 +174,20 @@ class MortalFile implements File {
     this.#onClosed();
   }
 
-  #later<T extends readonly unknown[]>(done: (...answer: T) => void): (...answer: T) => void {
-    this.#untoldCount += 1;
-    const finish = this.#disk.begin();
-    return (...answer) => {
+  /** Not counted where `start` refuses it. */
+  #begin<T extends readonly unknown[]>(
+    start: (told: (...answer: T) => void) => void,
+    done: (...answer: T) => void,
+  ): void {
+    let finish: (tell: () => void) => void = () => undefined;
+    start((...answer) => {
       finish(() => {
         this.#untoldCount -= 1;
         done(...answer);
       });
       if (this.#file.pendingCount === 0) this.#onIdle?.();
-    };
+    });
+    this.#untoldCount += 1;
+    finish = this.#disk.begin();
   }
 }

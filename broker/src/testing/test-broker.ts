@@ -45,6 +45,8 @@ export interface TestBrokerParts {
   readonly wallStartMs: number;
   /** Time may run until `work` has ended. */
   readonly hurry: <T>(work: Promise<T>) => Promise<T>;
+  /** Brings the world's clock up to date: something comes from outside. */
+  readonly nudge: () => void;
   /** It came, went, or learned something of the cluster. */
   readonly onChange: () => void;
 }
@@ -104,6 +106,7 @@ export class TestBroker {
    */
   async start({ timeoutMs = START_TIMEOUT_MS }: StartOptions = {}): Promise<void> {
     if (this.#life !== null) throw this.#refuse("start", "BROKER_UP", "kill() or stop() it before, or use restart()");
+    this.#parts.nudge();
     const life = this.#beginLife();
     this.#life = life;
     this.#fault = null;
@@ -174,6 +177,7 @@ export class TestBroker {
     const life = this.#life;
     if (life?.process.isPaused !== true)
       throw this.#refuse("resume", "BROKER_NOT_PAUSED", "only what was paused is resumed");
+    this.#parts.nudge();
     this.#parts.network.resume(this.id);
     life.process.resume();
     this.#parts.front.letGo();
@@ -283,7 +287,8 @@ export class TestBroker {
 
   /** Sync up to the point where nothing of it can happen any more. */
   async #end(life: Life, kind: DeathKind): Promise<void> {
-    const { network, front, peerAddress, storage } = this.#parts;
+    const { network, front, peerAddress, storage, nudge } = this.#parts;
+    nudge();
     this.#life = null;
     front.cut();
     life.process.kill();

@@ -56,6 +56,8 @@ export class ClusterSnapshot {
 
 const BROKERS_MAX = 15;
 const WAIT_MS = 10_000;
+/** Of what is not a test's expectation; for hangs only. */
+const START_MS = 60_000;
 /** Nothing stands there: names on a simulated network, of which the configuration wants that they are this machine's own. */
 const PEER_HOST = "127.0.0.1";
 const FIRST_PEER_PORT = 1;
@@ -107,7 +109,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   const cluster = new TestCluster({ shape, fronts, random, world, work, pump });
   try {
     await Promise.all(cluster.brokers.map((broker) => broker.start()));
-    await cluster.settled();
+    await cluster.settled({ timeoutMs: START_MS });
   } catch (error: unknown) {
     await cluster.stop();
     throw error;
@@ -173,6 +175,7 @@ export class TestCluster implements AsyncDisposable {
           listeners: `GRPC://127.0.0.1:0${peerAddress === null ? "" : `,PEER://${peerAddress.host}:${peerAddress.port}`}`,
         },
         wallStartMs: this.#wallStartMs - world.nowMs,
+        nudge: () => this.#pump.nudge(),
         hurry: (work) => this.#hurry(work),
         onChange: () => this.#onChange(),
       });
@@ -202,6 +205,7 @@ export class TestCluster implements AsyncDisposable {
     if (twice !== undefined) throw invalid(`partition: broker ${twice} is named twice`);
     const rest = this.brokers.map(({ id }) => id).filter((id) => !named.includes(id));
     const sides = [...groups, rest];
+    this.#pump.nudge();
     this.#network.healAll();
     for (const [slot, side] of sides.entries())
       for (const other of sides.slice(slot + 1)) this.#network.partition(side, other);
@@ -210,6 +214,7 @@ export class TestCluster implements AsyncDisposable {
   /** The brokers hear of each other again. Those that are down or paused stay so, and injected faults too. */
   heal(): void {
     this.#assertRunning();
+    this.#pump.nudge();
     this.#network.healAll();
   }
 
@@ -354,7 +359,7 @@ export class TestCluster implements AsyncDisposable {
 
   async #startAll(): Promise<void> {
     await Promise.all(this.brokers.map((broker) => broker.start()));
-    await this.settled();
+    await this.settled({ timeoutMs: START_MS });
   }
 
   #assertRunning(): void {

@@ -55,12 +55,16 @@ export class WorldPump {
 
   /** Time runs until `work` has ended. */
   async hurry<T>(work: Promise<T>): Promise<T> {
-    this.#setClock(this.#dueMs, ++this.#hurriesCount > 0 ? HURRY : 1);
+    this.nudge();
+    this.#hurriesCount += 1;
+    this.#setClock(this.#world.nowMs, HURRY);
     this.#wake?.();
     try {
       return await work;
     } finally {
-      this.#setClock(this.#dueMs, --this.#hurriesCount > 0 ? HURRY : 1);
+      this.#hurriesCount -= 1;
+      // What the clock should show by now, and does not yet, passes at leisure.
+      if (this.#hurriesCount === 0) this.#setClock(this.#world.nowMs, 1);
     }
   }
 

@@ -20,6 +20,9 @@ import {
   textTopic,
 } from "./records.ts";
 
+/** Of what is not a test's expectation; for hangs only. */
+const START_MS = 60_000;
+
 export interface ClusterOptions extends TestClusterOptions {
   /** Made at the start, and by `reset` again. */
   readonly topics?: readonly (TopicSpec | string)[];
@@ -193,7 +196,7 @@ export class Cluster implements AsyncDisposable {
     this.heal();
     for (const broker of this.brokers) if (broker.state === "paused") broker.resume();
     await Promise.all(this.brokers.filter(({ state }) => state === "down").map((broker) => broker.start()));
-    await this.settled();
+    await this.settled({ timeoutMs: START_MS });
     const { admin } = this.client();
     const names: string[] = [];
     for await (const { name } of admin.topics.list()) names.push(name);
@@ -234,7 +237,7 @@ export class Cluster implements AsyncDisposable {
   async #createTopics(): Promise<void> {
     if (this.#topics.length === 0) return;
     await this.client().admin.topics.create([...this.#topics]);
-    await this.settled();
+    await this.settled({ timeoutMs: START_MS });
   }
 }
 
