@@ -76,15 +76,16 @@ export class Purgatory {
     this.#timers.after(TICK_MS, this.#onTick);
   }
 
+  /** Who parks meanwhile is met by the next: this one goes by the time at which it began. */
   #tick(): void {
-    this.#isTicking = false;
     const now = this.#clock.monotonicNow();
     const tick = tickOf(now);
     // After a long pause of the process one round visits every slot; more would visit them again.
     const from = Math.max(this.#lastTick + 1, tick - SLOTS_COUNT + 1);
     this.#lastTick = Math.max(tick, this.#lastTick);
     for (let due = from; due <= tick; due++) this.#expire(this.#slots[due % SLOTS_COUNT], now);
-    if (this.#count > 0 && !this.#isTicking) this.#arm();
+    this.#isTicking = false;
+    if (this.#count > 0) this.#arm();
   }
 
   #expire(waiters: Set<Waiter> | undefined, now: Ms): void {

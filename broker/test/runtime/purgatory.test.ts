@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { SeededRandom } from "../../src/base/index.ts";
+import { asMs, SeededRandom } from "../../src/base/index.ts";
 import type { Ms } from "../../src/base/index.ts";
 import { deadlineAfter, Purgatory } from "../../src/runtime/index.ts";
 import type { Waiter } from "../../src/runtime/index.ts";
@@ -96,5 +96,27 @@ describe("Purgatory", () => {
     purgatory.park(waiter);
     await world.runFor(1_000);
     expect(calls).to.equal(2);
+  });
+
+  it("misses nobody where one is parked by another's deadline, in a tick that takes a while", async () => {
+    const { world, process } = setup();
+    let workedMs = 0;
+    const clock = { wallNow: () => process.wallNow(), monotonicNow: () => asMs(process.monotonicNow() + workedMs) };
+    const purgatory = new Purgatory({ clock, timers: process });
+    // The first tick that has something to do begins just before the time of the next.
+    await world.runFor(TICK_MS - 1);
+    const called: string[] = [];
+    const next = new Sleeper(asMs(2.5 * TICK_MS), () => called.push("next"));
+    const first = new Sleeper(asMs(1.5 * TICK_MS), () => {
+      called.push("first");
+      workedMs = 2;
+      // As a produce request does that is answered in parts.
+      purgatory.park(new Sleeper(asMs(2.5 * TICK_MS), () => called.push("again")));
+    });
+    purgatory.park(first);
+    purgatory.park(next);
+    await world.runFor(4 * TICK_MS);
+    expect(called).to.have.members(["first", "next", "again"]);
+    expect(purgatory.count).to.equal(0);
   });
 });
