@@ -179,8 +179,9 @@ export class BrokerLifecycle {
         logger.info("leadership is handed over", { durationMs: Math.round(now - startedAt) });
         break;
       }
-      if (now - startedAt >= SHUT_DOWN_MS || now - answeredAt >= SHUT_DOWN_ALONE_MS) {
-        isHeard = answer !== null;
+      // The last one may be on its way.
+      isHeard = now - answeredAt < SHUT_DOWN_ALONE_MS;
+      if (now - startedAt >= SHUT_DOWN_MS || !isHeard) {
         const reason = isHeard ? "other brokers did not take over" : "no controller answered";
         logger.warn("leadership could not be handed over in time", { reason });
         break;

@@ -236,4 +236,22 @@ describe("BrokerLifecycle", () => {
       ["leadership could not be handed over in time", { reason: "no controller answered" }],
     ]);
   });
+
+  it("was heard where others do not take over in time, though an answer is on its way at the end", async () => {
+    const bench = await LifecycleBench.open();
+    const lines: unknown[] = [];
+    const logger = { ...quietLogger, warn: (line: string, fields?: object) => lines.push([line, fields]) };
+    const lifecycle = await bench.alive({ logger });
+    const { process } = bench.cluster.node();
+    const ask = bench.commands.heartbeat.bind(bench.commands);
+    bench.commands.heartbeat = async (request) => {
+      const answer = await ask(request);
+      await process.sleep(40);
+      return { ...answer, mayShutDown: false };
+    };
+    expect(await bench.cluster.done(lifecycle.shutDown())).to.equal(true);
+    expect(lines).to.deep.equal([
+      ["leadership could not be handed over in time", { reason: "other brokers did not take over" }],
+    ]);
+  });
 });
