@@ -85,7 +85,7 @@ export class DirectoryFaults {
   onUnreadable(fault: DiskFault): void {
     this.#unreadable.add(fault.path);
     const { logger, path } = this.#options;
-    logger.error("a closed segment cannot be read", { path, segments: this.#unreadable.size, err: fault });
+    logger.error("a closed segment cannot be read", { path, count: this.#unreadable.size, err: fault });
     if (this.#unreadable.size > UNREADABLE_MAX) this.goOffline(fault);
   }
 
