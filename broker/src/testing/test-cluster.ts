@@ -79,9 +79,9 @@ const PATIENCE: Readonly<Record<Shape["clock"], ConfigKeys>> = {
     "controller.quorum.fetch.timeout.ms": 1_000,
   },
   virtual: {
-    "broker.heartbeat.interval.ms": 6_000,
+    "broker.heartbeat.interval.ms": 10_000,
     "broker.session.timeout.ms": 30_000,
-    "controller.quorum.fetch.timeout.ms": 10_000,
+    "controller.quorum.fetch.timeout.ms": 20_000,
   },
 };
 

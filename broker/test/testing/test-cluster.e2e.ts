@@ -10,7 +10,7 @@ import { startTestCluster, type TestCluster, TestClusterError } from "../../src/
 const HANG_MS = 60_000;
 const LONG_MS = 900_000;
 /** In the brokers' time: longer than any session of theirs. */
-const SILENCE_MS = 40_000;
+const SILENCE_MS = 120_000;
 
 const orders = topic("orders", { key: codecs.string, value: codecs.string });
 
