@@ -106,8 +106,14 @@ export const CAUSES: Readonly<Record<string, string>> = {
   USAGE: "A flag is misspelt, has a value that makes no sense, or does not go with another.",
 
   // What a data directory or a disk can have.
+  BROKER_DOWN: "The test has killed or stopped it before.",
+  BROKER_KILLED: "Another part of the test has killed it.",
+  BROKER_NOT_PAUSED: "The test has resumed it before, or never paused it.",
+  BROKER_PAUSED: "The test has paused it before.",
   BROKER_STOPPED: "A program that embeds a broker called start() after stop().",
   BROKER_SUPERSEDED: "Two brokers were started with one node.id.",
+  BROKER_UP: "The test has started it before, or never stopped it.",
+  CLUSTER_STOPPED: "The test has stopped it, or left the block that owned it.",
   CORRUPT_SEGMENT: "The machine lost power while the bytes were being written, or the disk lost or changed them.",
   DATA_DAMAGED: "The disk lost or changed bytes, files were copied while a broker ran, or somebody edited them.",
   DIRECTORY_LOCKED: "A broker with this data directory runs already.",
@@ -116,6 +122,7 @@ export const CAUSES: Readonly<Record<string, string>> = {
   DISK_FULL: "Something else filled the disk, or retention keeps more than fits.",
   FOREIGN_DIRECTORY: "Something else than a broker made a directory there, such as a backup.",
   INCONSISTENT_NODE_ID: "node.id was changed, or disks of two brokers were swapped.",
+  INVALID_OPTION: "A call in a test, such as a fault for an API that does not exist.",
   LOG_UNAVAILABLE: "The topic was deleted, the broker is stopping, or its disk failed.",
   MALFORMED_CHECKPOINT: "The file was edited, or the disk lost a part of it.",
   MALFORMED_META_PROPERTIES: "The file was edited, or the disk lost a part of it.",
@@ -126,8 +133,12 @@ export const CAUSES: Readonly<Record<string, string>> = {
   PATH_TOO_LONG: "log.dirs names a very deep directory.",
   PERMISSION_DENIED: "The broker ran as another user before, or a volume belongs to root.",
   READ_ONLY_DISK: "A volume was mounted read-only, or the kernel made it so after a fault of the disk.",
+  REAL_CLOCK: "The cluster was started without a clock of its own.",
   STOP_FAILED: "The disk refused the last writes, or a part of the broker was broken before.",
   TOO_MANY_OPEN_FILES: "Many partitions and connections, under the small limit that shells and containers give.",
+  UNKNOWN_BROKER: "The brokers of a test cluster are numbered from 1 on.",
+  WRONG_SNAPSHOT: "It has other brokers, or another storage.",
+  WRONG_STORAGE: "A directory of this machine loses nothing when the simulated power fails.",
 
   // What is so with a partition or a replica.
   ACKED: "It was written with a minimum of replicas in sync, and they have it.",

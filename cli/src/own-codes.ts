@@ -370,4 +370,60 @@ export const OWN_CODES: readonly OwnCode[] = [
     text: "The controller waits for the broker to tell how far its log goes.",
     hint: "Start the others that are named: all logs are compared before one leads.",
   },
+  // Of the test kit.
+  {
+    code: "INVALID_OPTION",
+    text: "The test kit was given a value that no option takes.",
+    hint: "Look at the message: it names the option and what it takes.",
+  },
+  {
+    code: "UNKNOWN_BROKER",
+    text: "A test cluster has no broker with this id.",
+    hint: "Take one of the ids that the message names.",
+  },
+  {
+    code: "BROKER_DOWN",
+    text: "The broker of a test cluster does not run.",
+    hint: "Start it first.",
+  },
+  {
+    code: "BROKER_UP",
+    text: "The broker of a test cluster runs already.",
+    hint: "Kill or stop it first.",
+  },
+  {
+    code: "BROKER_PAUSED",
+    text: "The broker of a test cluster is paused.",
+    hint: "Resume it first.",
+  },
+  {
+    code: "BROKER_NOT_PAUSED",
+    text: "The broker of a test cluster is not paused.",
+    hint: "Pause it first.",
+  },
+  {
+    code: "BROKER_KILLED",
+    text: "The broker of a test cluster was killed while the test waited for it.",
+    hint: "Wait for it before it is killed, or start it again.",
+  },
+  {
+    code: "REAL_CLOCK",
+    text: "The clock of this test cluster walks with the real one.",
+    hint: "Start it with the virtual clock to let time pass by a call.",
+  },
+  {
+    code: "WRONG_STORAGE",
+    text: "The storage of this test cluster cannot do that.",
+    hint: "Start the cluster with its storage in memory.",
+  },
+  {
+    code: "WRONG_SNAPSHOT",
+    text: "The snapshot is of another test cluster.",
+    hint: "Restore it where the number of brokers and the storage are the same.",
+  },
+  {
+    code: "CLUSTER_STOPPED",
+    text: "The test cluster was stopped.",
+    hint: "Do it before the stop.",
+  },
 ];

