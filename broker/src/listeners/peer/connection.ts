@@ -107,8 +107,9 @@ export class PeerConnection implements FramedSocketListener {
 
   onFrame(kind: number, payload: Buffer, slab: Buffer | null): void {
     if (this.#reason !== null) return;
+    // Behind a meeting it answers nothing that was asked: that may have been done.
     if (kind === PeerFrameKind.REFUSED)
-      return this.close(failureOf(peerWire.failure.decode(payload), this.#hasMet ? "remote" : "refused"));
+      return this.close(failureOf(peerWire.failure.decode(payload), this.#hasMet ? "closed" : "refused"));
     if (this.#hasMet) return this.#listener.onFrame(kind, payload, slab);
     try {
       this.#deps.meet(this.#to, kind === PeerFrameKind.HELLO ? (decodePeerHello(payload)?.names ?? null) : null);
@@ -146,7 +147,7 @@ export class PeerConnection implements FramedSocketListener {
 }
 
 /** What the other side says went wrong. */
-export function failureOf({ code, message }: PeerFailure, kind: "refused" | "remote"): PeerError {
+export function failureOf({ code, message }: PeerFailure, kind: "refused" | "closed" | "remote"): PeerError {
   return new PeerError(kind, message, { code: isErrorName(code) ? code : "UNKNOWN_SERVER_ERROR" });
 }
 

@@ -262,6 +262,24 @@ describe("TcpPeerTransport", () => {
     socket.destroy();
   });
 
+  it("does not say of a call that it was answered when the connection is refused behind it", async () => {
+    const server = net.createServer((socket) => {
+      const reader = readerOf((kind) => {
+        if (kind === PeerFrameKind.HELLO) socket.write(frame(PeerFrameKind.HELLO, encodePeerHello(identityOf(5))));
+        if (kind !== PeerFrameKind.CALL) return;
+        const failure = { id: 0, code: "REQUEST_TIMED_OUT", message: "another frame was not whole" };
+        socket.end(frame(PeerFrameKind.REFUSED, peerWire.failure.encode(failure)));
+      });
+      socket.on("data", (chunk: Buffer) => reader.push(chunk));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const to = { nodeId: 5, host: "127.0.0.1", port: (server.address() as AddressInfo).port };
+    const error = await peers.outcome(one.transport.call(to, "ask", Buffer.alloc(0), 60_000).catch((e: unknown) => e));
+    expect(error).to.include({ kind: "closed", code: "REQUEST_TIMED_OUT", message: "another frame was not whole" });
+    server.close();
+  });
+
   it("names itself anew when it is another one by now, and is taken for that", async () => {
     const identity = { ...identityOf(4), clusterId: "" };
     const born = await peers.start(identity, new NotingService());
@@ -386,6 +404,15 @@ describe("TcpPeerTransport", () => {
   });
 });
 
+function frame(kind: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
+  return Buffer.concat([peerFrameHead(kind, payload.length), payload]);
+}
+
+/** For the bytes of the other end. */
+function readerOf(onFrame: (kind: number, payload: Buffer) => void): FrameReader {
+  return new FrameReader({ maxBytes: 100_000, slabs: new SlabPool(), onFrame });
+}
+
 /** For a FramedSocket; what is not given is not expected. */
 function listenerOf(listener: Partial<FramedSocketListener>): FramedSocketListener {
   const unexpected = (): void => expect.fail("it was not expected");
@@ -405,8 +432,6 @@ describe("PeerDoor", () => {
   afterEach(() => peers.cleanUp());
 
   const hello = encodePeerHello(identityOf(2), { to: 1, purpose: PeerPurpose.CALLS });
-  const frame = (kind: number, payload: Uint8Array = Buffer.alloc(0)): Buffer =>
-    Buffer.concat([peerFrameHead(kind, payload.length), payload]);
   const named = (purpose: PeerPurpose, identity = identityOf(2), to = 1): Buffer =>
     frame(PeerFrameKind.HELLO, encodePeerHello(identity, { to, purpose }));
 
@@ -416,13 +441,9 @@ describe("PeerDoor", () => {
     socket.on("error", () => undefined);
     const kinds: number[] = [];
     let last = { code: "", message: "" };
-    const reader = new FrameReader({
-      maxBytes: 100_000,
-      slabs: new SlabPool(),
-      onFrame: (kind, payload) => {
-        kinds.push(kind);
-        if (kind === PeerFrameKind.REFUSED) last = peerWire.failure.decode(payload);
-      },
+    const reader = readerOf((kind, payload) => {
+      kinds.push(kind);
+      if (kind === PeerFrameKind.REFUSED) last = peerWire.failure.decode(payload);
     });
     socket.on("data", (chunk: Buffer) => reader.push(chunk));
     socket.write(sent);
@@ -499,12 +520,8 @@ describe("PeerDoor", () => {
     const patient = await peers.start(identityOf(3), service, undefined, { aliveMs: 30 });
     const socket = net.connect(patient.address.port, "127.0.0.1");
     const refused = new Happenings<string>();
-    const reader = new FrameReader({
-      maxBytes: 100_000,
-      slabs: new SlabPool(),
-      onFrame: (kind, payload) => {
-        if (kind === PeerFrameKind.REFUSED) refused.add(peerWire.failure.decode(payload).code);
-      },
+    const reader = readerOf((kind, payload) => {
+      if (kind === PeerFrameKind.REFUSED) refused.add(peerWire.failure.decode(payload).code);
     });
     socket.on("data", (chunk: Buffer) => reader.push(chunk));
     socket.write(named(PeerPurpose.RAFT, identityOf(2), 3));
