@@ -1,6 +1,6 @@
 /**
  * One TCP connection between two brokers, as both ends have it: frames out in pieces, without a copy; frames in, read to where they
- * stay (FrameReader). It says that it is alive where it has nothing else to say, and notices by itself when the other side does not.
+ * stay (FrameReader). It says again and again that it is alive, and notices by itself when the other side does not.
  *
  * It owns no queue but that of its socket: how much waits there is told, and bounded by who sends. Reading is never stopped: what
  * waits for replication must not stop the reports that it waits for (semantics 11.4).
@@ -59,9 +59,8 @@ export class FramedSocket {
   readonly #aliveMs: number;
   #timer: NodeJS.Timeout | null = null;
   #aheadBytes = 0;
-  /** Whether anything was sent at all; and since the last check. */
+  /** Whether anything was sent at all. */
   #hasSpoken = false;
-  #isSilent = true;
   /** Of frames that were whole, at the last check; and for how many checks one has been under way since. */
   #framesCount = 0;
   #slowChecks = 0;
@@ -146,7 +145,6 @@ export class FramedSocket {
   send(kind: number, pieces: readonly Uint8Array[], onWritten?: () => void): void {
     if (this.isOver) return;
     this.#hasSpoken = true;
-    this.#isSilent = false;
     let payloadBytes = 0;
     for (const piece of pieces) payloadBytes += piece.length;
     const head = peerFrameHead(kind, payloadBytes);
@@ -217,8 +215,8 @@ export class FramedSocket {
       this.#cause ??= new Error(`nothing was heard for ${2 * this.#aliveMs} ms`);
       return this.destroy();
     }
-    if (this.#isSilent && this.#hasSpoken) this.send(PeerFrameKind.ALIVE, NOTHING);
-    this.#isSilent = true;
+    // Whatever was said since the last check: without this word the silence behind it could last for two checks, as long as is borne with.
+    if (this.#hasSpoken) this.send(PeerFrameKind.ALIVE, NOTHING);
     const { framesCount, isInside } = this.#reader;
     this.#slowChecks = isInside && framesCount === this.#framesCount ? this.#slowChecks + 1 : 0;
     this.#framesCount = framesCount;

@@ -262,6 +262,38 @@ describe("TcpPeerTransport", () => {
     socket.destroy();
   });
 
+  it("says that it is alive no less often where it has something else to say between", async () => {
+    const aliveMs = 20;
+    let ticks = 0;
+    const spoken = new Happenings<number>();
+    const alive = frame(PeerFrameKind.ALIVE);
+    const server = net.createServer((accepted) => {
+      const timer = setInterval(() => (ticks += 1), aliveMs);
+      const speaker = FramedSocket.of(
+        accepted,
+        { slabs: new SlabPool(), aliveMs },
+        listenerOf({ onClosed: () => clearInterval(timer) }),
+      );
+      speaker.send(PeerFrameKind.DATA, []);
+      const reader = readerOf((kind) => {
+        listening.write(alive);
+        if (kind !== PeerFrameKind.ALIVE) return;
+        spoken.add(ticks);
+        // Long past when the next one is due.
+        speaker.send(PeerFrameKind.DATA, []);
+      });
+      listening.on("data", (chunk: Buffer) => reader.push(chunk));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const listening = net.connect((server.address() as AddressInfo).port, "127.0.0.1");
+    listening.on("error", () => undefined);
+    await peers.outcome(spoken.reached(10));
+    expect(ticks, "one each time").to.be.below(15);
+    listening.destroy();
+    server.close();
+  });
+
   it("does not say of a call that it was answered when the connection is refused behind it", async () => {
     const server = net.createServer((socket) => {
       const reader = readerOf((kind) => {
