@@ -176,7 +176,10 @@ export class PartitionFollower<Records> {
     if (logStartOffset === logEndOffset) {
       return [{ kind: "append", answer, restartAt: answer.firstBaseOffset, startAt: null }];
     }
-    return this.#waitFor("CORRUPT_MESSAGE");
+    // All that is here is deleted there: it is the same with a log that is not empty yet, and would be asked for ever.
+    return answer.logStartOffset < logEndOffset
+      ? this.#waitFor("CORRUPT_MESSAGE")
+      : this.#restartAt(answer.logStartOffset);
   }
 
   /**
@@ -209,17 +212,19 @@ export class PartitionFollower<Records> {
   }): readonly FollowerEffect<Records>[] {
     const own = this.#log.logEndOffset;
     if (answer.logEndOffset < own) return this.#truncate(answer.logEndOffset);
-    if (answer.logStartOffset <= own) return this.#waitFor("OFFSET_OUT_OF_RANGE");
+    return answer.logStartOffset <= own ? this.#waitFor("OFFSET_OUT_OF_RANGE") : this.#restartAt(answer.logStartOffset);
+  }
+
+  #restartAt(offset: Offset): readonly FollowerEffect<Records>[] {
     this.#state = "cutting";
-    return [{ kind: "restart", at: answer.logStartOffset }];
+    return [{ kind: "restart", at: offset }];
   }
 
   /** 5.3(3). A log of which everything that may be read would go begins anew at its start: that keeps what was deleted deleted. */
   #part(to: Offset): readonly FollowerEffect<Records>[] {
     const { highWatermark, logStartOffset } = this.#log;
     if (to >= logStartOffset || highWatermark > logStartOffset || this.#isUncleanlyLed) return this.#truncate(to);
-    this.#state = "cutting";
-    return [{ kind: "restart", at: logStartOffset }];
+    return this.#restartAt(logStartOffset);
   }
 
   /** The leader was chosen uncleanly, or from lastIsr, after the newest that this log has (9(3)). */

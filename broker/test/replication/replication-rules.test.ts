@@ -739,6 +739,17 @@ describe("Rules of the follower", () => {
     expect(bench.records(60, { base: 40 })).to.deep.equal([{ kind: "retryLater", cause: "CORRUPT_MESSAGE" }]);
   });
 
+  it("5.3(8): nor one whose end the leader's log starts at, inside of that batch: nothing of it is left, and it begins anew there", () => {
+    const bench = new FollowerBench({ epochs: [[7, 0]], logStart: 30, logEnd: 45, highWatermark: 40 });
+    bench.open();
+    expect(bench.records(60, { base: 40, highWatermark: 60, logStart: 45 })).to.deep.equal([
+      { kind: "restart", at: 45 },
+      { kind: "ask", generation: 2, readFrom: 45, epochBefore: -1 },
+    ]);
+    bench.records(60, { base: 40, highWatermark: 60, logStart: 45 });
+    expect([bench.log.logStartOffset, bench.log.logEndOffset]).to.deep.equal([45, 60]);
+  });
+
   it("5.4: the generation rises with every ask, over epochs and streams too", () => {
     const bench = new FollowerBench({ generation: 3 });
     bench.open();

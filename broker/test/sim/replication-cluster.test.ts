@@ -58,6 +58,22 @@ const FAILURES_OF_MOVES: readonly (readonly [seed: number, what: string, wanted?
     91000747,
     "chosen late from lastIsr without what was written before the mode was raised: the check asked for it all the same",
   ],
+  [
+    550006495,
+    "a follower ended where its leader's log starts, inside of a batch, and refused that batch for ever",
+    {
+      minIsr: 1,
+      uncleanChance: 0.05,
+      deleteChance: 0.15,
+      crashChance: 0.05,
+      resetChance: 0.1,
+      delayMinMs: 5,
+      delayMeanMs: 20,
+      produceChance: 0.3,
+      batchOffsetsMax: 3,
+      writeFaultChance: 0.05,
+    },
+  ],
 ];
 
 function describeFailure({ seed, failure }: ClusterRunResult): string {
