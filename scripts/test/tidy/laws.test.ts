@@ -10,6 +10,14 @@ describe("tidy: the layer table", () => {
     expect(rulesOf("broker/src/broker.ts", 'import { x } from "./platform/index.ts";')).to.deep.equal([]);
   });
 
+  it("has the test kit stand beside the composition root", () => {
+    expect(rulesOf("broker/src/testing/x.ts", 'import { Broker } from "../broker.ts";')).to.deep.equal([]);
+    expect(rulesOf("broker/src/testing/x.ts", 'import { SimWorld } from "../sim/index.ts";')).to.deep.equal([]);
+    expect(rulesOf("broker/src/sim/x.ts", 'import { TestCluster } from "../testing/index.ts";')).to.deep.equal([
+      "1: sim enters broker/src/testing/index.ts",
+    ]);
+  });
+
   it("refuses an arrow that points up, a type import and a dynamic one among them", () => {
     expect(rulesOf("broker/src/base/x.ts", 'import type { Disk } from "../ports/index.ts";')).to.deep.equal([
       "1: base enters ports",
