@@ -2,6 +2,7 @@
  * The shipping broker for the simulation: composed as ever, in a world of ports that is handed in. What a start loads late is loaded
  * here, since loading takes turns of the real event loop, and the simulation knows none.
  */
+import "./api/admin.ts";
 import "./broker-cluster.ts";
 import "./runtime/quorum-operations.ts";
 import { Broker } from "./broker.ts";

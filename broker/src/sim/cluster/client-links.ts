@@ -37,6 +37,8 @@ export interface ServedClient {
 /** The brokers as their clients find them. */
 export interface Brokers {
   readonly addresses: readonly PeerAddress[];
+  /** What no refusal is: the run fails. */
+  onFailure(error: unknown): void;
   /** Of the living process at that address. */
   doorOf(nodeId: number): { readonly door: SimDoor; readonly process: SimProcess } | null;
 }
@@ -113,7 +115,10 @@ export class ClientLinks {
         link.send((client) => {
           ask(client).then(
             (answer) => client.reply(() => settle(() => resolve(answer))),
-            (cause: unknown) => client.reply(() => fail(cause)),
+            (cause: unknown) => {
+              if (isProgrammingError(cause)) this.#brokers.onFailure(cause);
+              client.reply(() => fail(cause));
+            },
           );
         });
       });
@@ -216,6 +221,12 @@ export class ClientLink {
     const [own, other] = [node.address.nodeId, address.nodeId];
     return network.isOpen(own, other) && network.isOpen(other, own);
   }
+}
+
+/** What an assertion of the product throws, and what nobody meant to throw. */
+export function isProgrammingError(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return true;
+  return cause.name === "AssertionError" || cause instanceof TypeError || cause instanceof RangeError;
 }
 
 class BrokerSide implements ServedClient {

@@ -11,7 +11,7 @@ import { SimStore } from "../sim-store.ts";
 import type { DirectoryMode } from "../sim-tree.ts";
 import type { SimProcess, SimWorld } from "../sim-world.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
-import { NOBODY } from "./client-links.ts";
+import { isProgrammingError, NOBODY } from "./client-links.ts";
 import type { MakeNode, Node, NodePeersOptions, NodeWorld } from "./node.ts";
 import { SimDoor } from "./sim-door.ts";
 
@@ -50,6 +50,8 @@ export class ClusterBroker {
   #disk: SimDisk;
   #life: Life | null = null;
   #livesCount = 0;
+  /** Of who dies inside an operation. */
+  #deathKind: "process" | "power" = "process";
   #disksCount = 0;
 
   constructor(address: PeerAddress, parts: ClusterBrokerParts) {
@@ -156,9 +158,16 @@ export class ClusterBroker {
     );
   }
 
+  /** It dies inside the `count`-th operation from now on that changes its disk. */
+  dieWithin(count: number, kind: "process" | "power"): void {
+    this.#note(`will die, ${kind}`, count);
+    this.#deathKind = kind;
+    this.#disk.crashAfterOperations(count);
+  }
+
   /** It may have died inside one of its operations. */
   noticeDeath(): void {
-    if (this.#life !== null && !this.#life.process.isAlive) this.crash(this.#random.pick(["process", "power"]));
+    if (this.#life !== null && !this.#life.process.isAlive) this.crash(this.#deathKind);
   }
 
   pause(): void {
@@ -260,12 +269,6 @@ export class ClusterBroker {
     };
     return { transport, door };
   }
-}
-
-/** What an assertion of the product throws, and what nobody meant to throw. */
-function isProgrammingError(cause: unknown): boolean {
-  if (!(cause instanceof Error)) return true;
-  return cause.name === "AssertionError" || cause instanceof TypeError || cause instanceof RangeError;
 }
 
 /** Whoever has the disk has the only one there is. */

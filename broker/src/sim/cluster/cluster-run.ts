@@ -8,13 +8,15 @@
 import { createTopicsReady } from "../../api/index.ts";
 import { SeededRandom } from "../../base/index.ts";
 import { testTiny } from "../../config/index.ts";
-import type { ClusterImage, PartitionImage } from "../../metadata/index.ts";
+import type { PartitionImage } from "../../metadata/index.ts";
 import type { PeerAddress } from "../../ports/index.ts";
 import type { Partition } from "../../runtime/index.ts";
 import { checkHistory, History } from "../history/index.ts";
 import { CALM_NETWORK, SimNetwork } from "../network/index.ts";
 import { SimWorld } from "../sim-world.ts";
 import { ensure, InvariantViolation } from "../violation.ts";
+import { compareReplicas, newestImage, outOfSync } from "./at-rest.ts";
+import { Changes } from "./changes.ts";
 import { ClientLinks } from "./client-links.ts";
 import { ClusterBroker, DATA } from "./cluster-broker.ts";
 import { ClusterChecks } from "./cluster-checks.ts";
@@ -22,7 +24,6 @@ import { ClusterView } from "./cluster-view.ts";
 import type { MakeNode } from "./node.ts";
 import type { MakeProducerCore } from "./producer-core.ts";
 import { Faults } from "./fault-plan.ts";
-import { batchesOf, firstDifference } from "./replica-files.ts";
 import { type ClusterOptions, type ClusterTopic, drawClusterOptions } from "./run-options.ts";
 import { SimProducer } from "./sim-producer.ts";
 import { SimReader } from "./sim-reader.ts";
@@ -35,6 +36,8 @@ export interface ClusterParts {
 
 /** Virtual time in which what must happen has to have happened, beside ten times the longest delay (3.3). */
 const BOUND_MS = 60_000;
+/** How long a change that nobody awaits any more may still be under way: a request, and the command that it became. */
+const CHANGE_MS = 30_000;
 /** Between two looks at all disks. */
 const COMPARE_MS = 500;
 const PEER_PORT = 9_392;
@@ -95,6 +98,8 @@ export class ClusterRun {
     await this.#bear();
     if (this.options.healsCoreFirst && this.#hasCore()) await this.#healCore();
     await this.#heal(this.brokers);
+    // What administrators asked for last may come late, and all at once.
+    if (Object.keys(this.options.changes).length > 0) await this.#runFor(CHANGE_MS);
     await this.#drain();
     this.#compareReplicas();
     this.#checkHistory();
@@ -133,8 +138,16 @@ export class ClusterRun {
     });
     const { network, chaosMs } = this.options;
     this.#network.options = network;
+    const changes = new Changes(this.options.changes, {
+      links: this.#newLinks(),
+      random: this.#random.fork("change plan"),
+      topics: this.options.topics,
+      count: (what) => this.checks.count(what),
+    });
     faults.start();
+    changes.start();
     await this.#runFor(chaosMs);
+    changes.end();
     faults.end();
     this.#network.options = { ...CALM_NETWORK, delayMs: network.delayMs };
   }
@@ -213,7 +226,8 @@ export class ClusterRun {
   /** 3.2: what one disk loses now stands on as many others as min ISR asks for, and on a majority of the voters. */
   #mayDamage(): boolean {
     if (this.options.topics.some(({ minIsr }) => minIsr < 2)) return false;
-    if (!this.brokers.every(({ state }) => state === "ready") || !this.#areInSync()) return false;
+    if (!this.brokers.every(({ state }) => state === "ready") || outOfSync(this.brokers, this.options.topics) !== null)
+      return false;
     const leader = this.brokers.map(({ context }) => context?.quorum()).find((quorum) => quorum?.role === "leader");
     const voters = leader?.nodes.filter(({ isVoter }) => isVoter) ?? [];
     return voters.length === this.brokers.length && voters.every(({ matchIndex }) => matchIndex === leader?.lastIndex);
@@ -228,7 +242,7 @@ export class ClusterRun {
       () => this.#producers.every(({ unsettledCount }) => unsettledCount === 0),
       bound,
     );
-    await this.#until("replicas are in sync", () => this.#areInSync());
+    await this.#until("replicas are in sync", () => outOfSync(this.brokers, this.options.topics));
     const drains = this.options.topics.flatMap(({ name, partitions }) =>
       Array.from({ length: partitions }, (_, partition) => this.#startReader(name, partition, "drain")),
     );
@@ -250,6 +264,7 @@ export class ClusterRun {
       network: this.#network,
       brokers: {
         addresses: this.brokers.map(({ address }) => address),
+        onFailure: (error: unknown) => this.fail(error),
         doorOf: (brokerId: number) => {
           const broker = this.brokers.find((each) => each.nodeId === brokerId);
           const [door, process] = [broker?.door ?? null, broker?.process ?? null];
@@ -338,50 +353,8 @@ export class ClusterRun {
     return -1;
   }
 
-  /** Every replica of every partition is in the ISR and ends where its leader does, and all of it is committed. */
-  #areInSync(): boolean {
-    return this.options.topics.every(({ name, partitions, replicationFactor }) => {
-      for (let partition = 0; partition < partitions; partition++) {
-        const leader = this.brokers.find(({ context }) => context?.replicas.find(name, partition) !== undefined);
-        const led = leader?.context?.replicas.find(name, partition);
-        if (led === undefined || led.isr.length !== replicationFactor || led.highWatermark !== led.logEndOffset)
-          return false;
-        for (const { context } of this.brokers) {
-          const log = context?.replicas.log(name, partition);
-          if (log !== undefined && (log.logEndOffset !== led.logEndOffset || log.highWatermark !== led.highWatermark))
-            return false;
-        }
-      }
-      return true;
-    });
-  }
-
-  /** RE4: byte by byte, as the files hold them. */
   #compareReplicas(): void {
-    for (const { name, partitions, replicationFactor } of this.options.topics) {
-      for (let partition = 0; partition < partitions; partition++) {
-        const directory = `${DATA}/${name}-${partition}`;
-        const replicas = this.brokers
-          .filter(({ disk }) => disk.tree.find(directory) !== undefined)
-          .map((broker) => ({ broker, batches: batchesOf(broker.disk, directory) }));
-        ensure(replicas.length === replicationFactor, "RE4", () => `${directory} stands on ${replicas.length} disks`);
-        const [first, ...others] = replicas;
-        if (first === undefined) continue;
-        this.checks.count("batches compared", first.batches.length);
-        for (const { broker, batches } of others) {
-          const from = Math.max(first.batches[0]?.baseOffset ?? 0, batches[0]?.baseOffset ?? 0);
-          const difference = firstDifference(
-            first.batches.filter(({ baseOffset }) => baseOffset >= from),
-            batches.filter(({ baseOffset }) => baseOffset >= from),
-          );
-          ensure(
-            difference === null,
-            "RE4",
-            () => `${directory} of ${first.broker.name} and of ${broker.name} from ${from}: ${difference}`,
-          );
-        }
-      }
-    }
+    this.checks.count("batches compared", compareReplicas(this.brokers, this.options.topics));
   }
 
   #checkHistory(): void {
@@ -400,13 +373,16 @@ export class ClusterRun {
     while (await this.#step(untilMs)) continue;
   }
 
-  /** Rejects with InvariantViolation RE15 when it does not come about in time. */
-  async #until(what: string, holds: () => boolean, moreMs = 0): Promise<void> {
+  /** Until it holds; `holds` may answer what is missing. Rejects with InvariantViolation RE15 when it does not come about in time. */
+  async #until(what: string, holds: () => boolean | string | null, moreMs = 0): Promise<void> {
     this.world.tell("wait", what);
     const untilMs = this.world.nowMs + BOUND_MS + 10 * this.options.network.delayMs.max + moreMs;
-    while (!holds()) {
+    for (;;) {
+      const missing = holds();
+      if (missing === true || missing === null) return;
       // oxlint-disable-next-line no-await-in-loop
-      if (!(await this.#step(untilMs))) throw new InvariantViolation("RE15", `in time: ${what}`);
+      if (await this.#step(untilMs)) continue;
+      throw new InvariantViolation("RE15", `not in time: ${what}${missing === false ? "" : ` (${missing})`}`);
     }
   }
 
@@ -423,15 +399,6 @@ export class ClusterRun {
     }
     return true;
   }
-}
-
-function newestImage(brokers: readonly ClusterBroker[]): ClusterImage | null {
-  let newest: ClusterImage | null = null;
-  for (const { context } of brokers) {
-    const image = context?.image() ?? null;
-    if (image !== null && image.metadataOffset > (newest?.metadataOffset ?? -1)) newest = image;
-  }
-  return newest;
 }
 
 function keysOf(

@@ -40,6 +40,7 @@ type Strike = (faults: Faults) => boolean;
 const FAULTS = {
   kill: (faults) => faults.onUp((broker) => faults.crash(broker, "process")),
   power: (faults) => faults.onUp((broker) => faults.mayLosePower() && faults.crash(broker, "power")),
+  dieInside: (faults) => faults.onUp((broker) => faults.dieInside(broker)),
   blackout: (faults) => faults.blackout(),
   stop: (faults) => faults.onUp((broker) => faults.stop(broker)),
   wipe: (faults) => faults.onUp((broker) => faults.wipe(broker)),
@@ -114,6 +115,16 @@ export class Faults {
 
   crash(broker: ClusterBroker, kind: "process" | "power"): boolean {
     broker.crash(kind);
+    return true;
+  }
+
+  /** At the next change of its disk, or after some; perhaps while it starts, or stops. */
+  dieInside(broker: ClusterBroker): boolean {
+    const { random, isPageCache } = this.#deps;
+    broker.dieWithin(
+      random.pick([1, random.between(1, 10), random.between(1, 100)]),
+      isPageCache ? "process" : random.pick(["process", "power"]),
+    );
     return true;
   }
 

@@ -2,6 +2,7 @@
 import type { SeededRandom } from "../../base/index.ts";
 import type { SimNetworkOptions } from "../network/index.ts";
 import type { DirectoryMode } from "../sim-tree.ts";
+import { type ChangeChances, drawChanges } from "./changes.ts";
 import { drawFaults, type FaultChances } from "./fault-plan.ts";
 
 export interface ClusterOptions {
@@ -25,6 +26,8 @@ export interface ClusterOptions {
   readonly healsCoreFirst: boolean;
   /** Per second of the cluster. */
   readonly faults: FaultChances;
+  /** The same, of what administrators do. */
+  readonly changes: ChangeChances;
 }
 
 export interface ClusterTopic {
@@ -52,6 +55,7 @@ export function drawClusterOptions(random: SeededRandom): ClusterOptions {
     chaosMs: random.between(5, 25) * 1_000,
     healsCoreFirst: random.chance(0.6),
     faults: drawFaults(random.fork("faults")),
+    changes: drawChanges(random.fork("changes")),
   };
 }
 
