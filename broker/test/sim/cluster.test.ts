@@ -10,7 +10,9 @@ import { makeNode } from "../../src/simulation.ts";
 import { makeBatch } from "../runtime/support/partition-bench.ts";
 
 const parts = { makeNode, makeProducerCore: createProducerCore };
-const run = (seed: number): Promise<ClusterSeedResult> => runCluster(seed, parts);
+/** Short ones, with as many faults in a second as long ones. */
+const CHAOS_MS = 4_000;
+const run = (seed: number): Promise<ClusterSeedResult> => runCluster(seed, parts, { chaosMs: CHAOS_MS });
 
 /** The run of a seed in a process that knows another place and another language. */
 function hashElsewhere(seed: number): string {
@@ -18,7 +20,7 @@ function hashElsewhere(seed: number): string {
     import { runCluster } from ${JSON.stringify(new URL("../../src/sim/index.js", import.meta.url).href)};
     import { makeNode } from ${JSON.stringify(new URL("../../src/simulation.js", import.meta.url).href)};
     import { createProducerCore } from "@tidemark/client/core";
-    const { traceHash } = await runCluster(${seed}, { makeNode, makeProducerCore: createProducerCore });
+    const { traceHash } = await runCluster(${seed}, { makeNode, makeProducerCore: createProducerCore }, { chaosMs: ${CHAOS_MS} });
     console.log(traceHash);
   `;
   const env = { ...process.env, TZ: "Asia/Kathmandu", LANG: "tr_TR.UTF-8" };
@@ -31,25 +33,27 @@ function hashElsewhere(seed: number): string {
 }
 
 describe("a cluster on virtual time (R=3)", () => {
-  it("serves producers and readers through faults, and all replicas end alike", async () => {
-    for (const seed of [17, 19, 23]) {
+  for (const seed of [12, 19, 26])
+    it(`serves producers and readers through faults, and all replicas end alike (seed ${seed})`, async () => {
       const { failure, counts } = await run(seed);
-      expect(failure, `seed ${seed}`).to.equal(null);
-      expect(counts.get("records read"), `seed ${seed}`).to.be.above(0);
-    }
-  });
+      expect(failure).to.equal(null);
+      expect(counts.get("records read")).to.be.above(0);
+    });
 
   it("is one run for one seed, again and in another process", async () => {
-    const { traceHash } = await run(18);
-    expect((await run(18)).traceHash, "in this process").to.equal(traceHash);
-    expect((await run(14)).traceHash, "another seed").not.to.equal(traceHash);
-    expect(hashElsewhere(18), "in another process").to.equal(traceHash);
+    const { traceHash } = await run(26);
+    expect((await run(26)).traceHash, "in this process").to.equal(traceHash);
+    expect((await run(29)).traceHash, "another seed").not.to.equal(traceHash);
+    expect(hashElsewhere(26), "in another process").to.equal(traceHash);
   });
 });
 
+/** For stories: nothing happens by chance. */
+const THREE = { brokersCount: 3, topics: [], faults: {}, changes: {} };
+
 describe("a broker that waits for its cluster", () => {
   it("ends its start when its metadata can be stored no longer (R=3, two are away)", async () => {
-    const { brokers, world } = new ClusterRun(1, parts);
+    const { brokers, world } = new ClusterRun(1, parts, THREE);
     for (const broker of brokers) broker.start();
     await world.runFor(20_000);
     expect(brokers.map(({ state }) => state)).to.deep.equal(["ready", "ready", "ready"]);
@@ -68,7 +72,7 @@ describe("a broker that waits for its cluster", () => {
 
 describe("a broker that stops without a controller (R=3, two are gone)", () => {
   it("ends cleanly within three seconds and a half, though a producer waits for the others (10.5)", async () => {
-    const { brokers, world } = new ClusterRun(1, parts);
+    const { brokers, world } = new ClusterRun(1, parts, THREE);
     const [first, ...others] = brokers;
     for (const broker of brokers) broker.start();
     await world.runFor(20_000);

@@ -63,10 +63,11 @@ export class ClusterRun {
   /** What no simulated fault explains; the run ends with the first. */
   #failure: unknown = null;
 
-  constructor(seed: number, parts: ClusterParts) {
+  /** `given` stands in the place of what is drawn. */
+  constructor(seed: number, parts: ClusterParts, given: Partial<ClusterOptions> = {}) {
     this.#random = new SeededRandom(seed);
     this.#parts = parts;
-    this.options = drawClusterOptions(this.#random.fork("options"));
+    this.options = { ...drawClusterOptions(this.#random.fork("options")), ...given };
     const { brokersCount, network, directoryMode } = this.options;
     this.world = new SimWorld(this.#random.fork("world"));
     this.#network = new SimNetwork(this.world, this.#random, { ...CALM_NETWORK, delayMs: network.delayMs });
@@ -98,6 +99,7 @@ export class ClusterRun {
     await this.#bear();
     if (this.options.healsCoreFirst && this.#hasCore()) await this.#healCore();
     await this.#heal(this.brokers);
+    for (const producer of this.#producers) producer.finish();
     // What administrators asked for last may come late, and all at once.
     if (Object.keys(this.options.changes).length > 0) await this.#runFor(CHANGE_MS);
     await this.#drain();
@@ -233,9 +235,8 @@ export class ClusterRun {
     return voters.length === this.brokers.length && voters.every(({ matchIndex }) => matchIndex === leader?.lastIndex);
   }
 
-  /** Nothing new is sent; what was sent ends; everything is read from the first record to the last. */
+  /** What was sent ends; everything is read from the first record to the last. */
   async #drain(): Promise<void> {
-    for (const producer of this.#producers) producer.finish();
     const bound = this.options.deliveryTimeoutMs;
     await this.#until(
       "every send has an end",

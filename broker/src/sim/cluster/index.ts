@@ -4,6 +4,7 @@
  */
 export { runCluster } from "./run-cluster.ts";
 export type { ClusterSeedResult } from "./run-cluster.ts";
+export type { ClusterOptions, ClusterTopic } from "./run-options.ts";
 export type { ClusterParts } from "./cluster-run.ts";
 export type { MakeNode, Node, NodeOptions, NodePeersOptions, NodeWorld } from "./node.ts";
 export type * from "./producer-core.ts";

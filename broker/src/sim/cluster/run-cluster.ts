@@ -9,9 +9,13 @@ export interface ClusterSeedResult extends SeedResult<ClusterOptions> {
   readonly simulatedMs: number;
 }
 
-/** Never rejects for a failure that it finds. One run at a time in a process. */
-export async function runCluster(seed: number, parts: ClusterParts): Promise<ClusterSeedResult> {
-  const run = new ClusterRun(seed, parts);
+/** `given`: options in the place of those that the seed draws. Never rejects for a failure that it finds. One run at a time in a process. */
+export async function runCluster(
+  seed: number,
+  parts: ClusterParts,
+  given: Partial<ClusterOptions> = {},
+): Promise<ClusterSeedResult> {
+  const run = new ClusterRun(seed, parts, given);
   const endGuard = guardRejections((error) => run.fail(error));
   let failure: SeedFailure<ClusterOptions> | null = null;
   try {
