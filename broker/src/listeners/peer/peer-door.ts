@@ -120,16 +120,20 @@ export class PeerDoor {
   // ---- life cycle ----
 
   /** Binds the address; peers are served from then on. Rejects with BusyAddressError. */
-  listen(): Promise<void> {
+  async listen(): Promise<void> {
+    if (!this.#listener.listening) await this.#bind();
+    // Of a connection that could not be accepted.
+    this.#listener.on("error", (cause) => this.#deps.logger.error("the peer door failed", { err: cause }));
+  }
+
+  #bind(): Promise<void> {
     const { host, port } = this.#options;
-    if (this.#listener.listening) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const onError = (cause: NodeJS.ErrnoException): void =>
         reject(new BusyAddressError({ door: "PEER", host, port, code: cause.code ?? "EUNKNOWN", cause }));
       this.#listener.once("error", onError);
       this.#listener.listen({ host, port, backlog: 511 }, () => {
         this.#listener.off("error", onError);
-        this.#listener.on("error", (cause) => this.#deps.logger.error("the peer door failed", { err: cause }));
         resolve();
       });
     });

@@ -589,6 +589,32 @@ describe("PeerDoor", () => {
     unwatch();
   });
 
+  it("outlives a connection that its server cannot accept, whoever has bound it", async () => {
+    const bound = net.createServer().listen(0, "127.0.0.1");
+    await once(bound, "listening");
+    const { port } = bound.address() as AddressInfo;
+    const logs = new LogBook();
+    const door = new PeerDoor(
+      {
+        host: "127.0.0.1",
+        port,
+        bound,
+        limits: () => ({ maxConnections: 1, maxConnectionsPerIp: 1, maxConnectionCreationRate: 1 }),
+      },
+      {
+        service,
+        identity: () => identityOf(5),
+        slabs: new SlabPool(),
+        clock: new SystemClock(),
+        logger: logs,
+      },
+    );
+    await door.listen();
+    bound.emit("error", Object.assign(new Error("accept ENOBUFS"), { code: "ENOBUFS" }));
+    expect(logs.lines.map(({ message }) => message)).to.deep.equal(["the peer door failed"]);
+    await door.close();
+  });
+
   it("keeps nothing of streams that peers open and leave", async () => {
     const other = await peers.start(identityOf(2), new NotingService());
     for (let i = 0; i < 20; i++) {
