@@ -58,6 +58,10 @@ const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ["UNKNOWN_PROFILE", ExitCode.NOT_FOUND],
   ["NO_REASSIGNMENT_IN_PROGRESS", ExitCode.NOT_FOUND],
   ["FILE_NOT_FOUND", ExitCode.NOT_FOUND],
+  // There is something of that name, and not what was to be found there.
+  ["EISDIR", ExitCode.NOT_FOUND],
+  ["ENOTDIR", ExitCode.NOT_FOUND],
+  ["NOT_A_DATA_DIRECTORY", ExitCode.NOT_FOUND],
   ["INCONSISTENT_VOTER_SET", ExitCode.CONFLICT],
   ["TOPIC_ALREADY_EXISTS", ExitCode.CONFLICT],
   ["PROFILE_EXISTS", ExitCode.CONFLICT],

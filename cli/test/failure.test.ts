@@ -56,7 +56,8 @@ describe("failures", () => {
     const directory = toFailure(
       Object.assign(new Error("EISDIR: illegal operation on a directory, open 'x'"), { code: "EISDIR", path: "x" }),
     );
-    expect(directory).to.include({ code: "EISDIR", message: "x: is a directory" });
+    expect(directory).to.include({ code: "EISDIR", message: "x: is a directory", exitCode: 3 });
+    expect(new CliFailure("ENOTDIR", "x is a file").exitCode, "as what is not there").to.equal(3);
   });
 
   it("call what nobody foresaw INTERNAL and show its stack when asked", () => {
