@@ -9,6 +9,9 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
   ["--topic", "a topic stands without a flag, as in tidemark topics describe orders"],
   ["--from-beginning", "did you mean --from start?"],
   ["--max-messages", "did you mean -n?"],
+  ["consume -f", "it goes on by itself, unless --until end is given"],
+  ["tail -f", "it goes on by itself"],
+  ["--follow", "it goes on by itself, unless --until end is given"],
   ["--offset", "did you mean --from?"],
   ["--timeout-ms", "did you mean --timeout, as in --timeout 10s?"],
   ["--property", "`produce` has --key-separator; `consume` shows keys and headers with -o table or -o ndjson"],
@@ -81,7 +84,7 @@ export function habitOfFlag(program: Command, words: readonly string[], flag: st
   if (children.some((child) => child.name() === name)) return `did you mean ${named} ${name}?`;
   const owner = children.find((child) => child.options.some(({ long, hidden }) => long === flag && !hidden));
   if (owner !== undefined && command !== program) return `did you mean ${named} ${owner.name()} ${flag}?`;
-  return FLAGS.get(flag) ?? null;
+  return FLAGS.get(`${command.name()} ${flag}`) ?? FLAGS.get(flag) ?? null;
 }
 
 /** The same of a word that stands where a command should. */

@@ -17,6 +17,11 @@ describe("what is called otherwise elsewhere", () => {
       "topics create --topic x": "a topic stands without a flag, as in tidemark topics describe orders",
       "consume x --from-beginning": "did you mean --from start?",
       "consume x --max-messages=3": "did you mean -n?",
+      "consume x --from earliest": "did you mean start?",
+      "consume x --until latest": "did you mean end?",
+      "consume x --follow": "it goes on by itself, unless --until end is given",
+      "tail x -f": "it goes on by itself",
+      "topics list -f": "add --help to see what there is",
       "produce x --broker-list a:1": "did you mean -b host:port,...?",
       "topics list --under-replicated-partitions": "did you mean tidemark partitions list --unhealthy?",
     };

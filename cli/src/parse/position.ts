@@ -22,12 +22,28 @@ export type UntilPosition =
   | { readonly kind: "offset"; readonly offset: number }
   | { readonly kind: "time"; readonly at: Moment };
 
+/** What other tools, and the SDK, call these ends. */
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ["beginning", "start"],
+  ["earliest", "start"],
+  ["oldest", "start"],
+  ["latest", "end"],
+  ["newest", "end"],
+  ["now", "end"],
+]);
+
+function hintOf(text: string): string | undefined {
+  const meant = MEANT.get(text);
+  return meant === undefined ? undefined : `did you mean ${meant}?`;
+}
+
 /** @throws CliFailure USAGE */
 export function parseFrom(text: string): FromPosition {
   if (text === "start" || text === "end") return { kind: text };
   if (text.startsWith("@")) return { kind: "time", at: parseMoment(text.slice(1)) };
   const count = safeInteger(/^-?\d+$/.test(text) ? text : "");
-  if (count === null) throw usageFailure("expected start, end, an offset N, the last -N, or a time @TIME");
+  if (count === null)
+    throw usageFailure("expected start, end, an offset N, the last -N, or a time @TIME", hintOf(text));
   return text.startsWith("-") ? { kind: "last", count: -count } : { kind: "offset", offset: count };
 }
 
@@ -43,7 +59,7 @@ export function parseUntil(text: string): UntilPosition {
   if (text === "end") return { kind: "end" };
   if (text.startsWith("@")) return { kind: "time", at: parseMoment(text.slice(1)) };
   const offset = safeInteger(/^\d+$/.test(text) ? text : "");
-  if (offset === null) throw usageFailure("expected end, an offset N, or a time @TIME");
+  if (offset === null) throw usageFailure("expected end, an offset N, or a time @TIME", hintOf(text));
   return { kind: "offset", offset };
 }
 
