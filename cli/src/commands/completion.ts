@@ -55,15 +55,20 @@ async function namesOf(context: CommandContext, { names, prefix }: Completion): 
       const { readProfiles } = await import("../settings/profiles.ts");
       return plain((await readProfiles(context.env)).profiles.keys());
     }
-    case "config-key": {
+    case "topic-key":
+    case "broker-key": {
       const { configTable } = await import("@tidemark/broker/config");
-      return configTable
-        .filter(({ key }) => key.startsWith(prefix))
-        .map(({ key, doc }) => ({ value: key, doc: doc.split(". ")[0] ?? "" }));
+      const rows = names === "broker-key" ? configTable : configTable.filter(({ scope }) => scope === "topic");
+      return rows
+        .map(({ key, brokerKey, doc }) => ({
+          value: names === "broker-key" ? brokerKey : key,
+          doc: doc.split(". ")[0] ?? "",
+        }))
+        .filter(({ value }) => value.startsWith(prefix));
     }
     case "code": {
-      const { ERROR_TABLE } = await import("@tidemark/proto");
-      return plain(ERROR_TABLE.map(({ name }) => name));
+      const { allExplanations } = await import("./explain.ts");
+      return plain(new Set(allExplanations().map(({ code }) => code)));
     }
     case "file":
       return files(prefix);

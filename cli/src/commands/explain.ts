@@ -72,7 +72,7 @@ export function findExplanations(code: string): Explanation[] {
   return exact.concat(all.filter((row) => row.sdkCode === wanted && !exact.includes(row)));
 }
 
-function allExplanations(): Explanation[] {
+export function allExplanations(): Explanation[] {
   const own = OWN_CODES.map((row) => ({
     code: row.code,
     number: null,

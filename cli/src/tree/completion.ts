@@ -4,7 +4,7 @@
  */
 import type { Argument, Command, Option } from "commander";
 import { CLIENT_SETTINGS } from "../settings/client-settings.ts";
-import { type ArgumentKind, isHidden, traitsOf } from "./options.ts";
+import { type ArgumentKind, type ConfigKind, isHidden, traitsOf } from "./options.ts";
 
 export interface Candidate {
   readonly value: string;
@@ -28,12 +28,12 @@ export function complete(program: Command, words: readonly string[]): Completion
   let command = program;
   let waiting: Option | null = null;
   let isOver = false;
-  let places = 0;
+  const args: string[] = [];
   for (const word of before) {
     if (waiting !== null) {
       waiting = null;
     } else if (isOver) {
-      places += 1;
+      args.push(word);
     } else if (word === "--") {
       isOver = true;
     } else if (word.startsWith("-") && word !== "-") {
@@ -41,28 +41,28 @@ export function complete(program: Command, words: readonly string[]): Completion
       if (option !== null && option.required && !word.includes("=") && !isJoined(option, word)) waiting = option;
     } else {
       const child = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
-      if (child === undefined) places += 1;
+      if (child === undefined) args.push(word);
       else command = child;
     }
   }
-  if (waiting !== null) return valuesOf(waiting, typed, "");
+  if (waiting !== null) return valuesOf(waiting, typed, "", args);
   const equals = typed.indexOf("=");
   if (!isOver && typed.startsWith("--") && equals > 0) {
     const option = optionOf(command, typed.slice(0, equals));
     if (option !== null && option.required)
-      return valuesOf(option, typed.slice(equals + 1), typed.slice(0, equals + 1));
+      return valuesOf(option, typed.slice(equals + 1), typed.slice(0, equals + 1), args);
   }
   if (!isOver && typed.startsWith("-"))
     return { candidates: flagsOf(command, typed), names: null, prefix: typed, head: "" };
-  const children = places === 0 ? commandsOf(command, typed) : [];
-  const argument = argumentAt(command, places);
+  const children = args.length === 0 ? commandsOf(command, typed) : [];
+  const argument = argumentAt(command, args.length);
   // Of a command that takes either, as `explain`, both are offered.
   if (command.commands.length > 0 && argument === null)
     return { candidates: commandsOf(command, typed), names: null, prefix: typed, head: "" };
   const values = argument?.argChoices?.filter((value) => value.startsWith(typed)) ?? [];
   return {
     candidates: [...children, ...values.map((value) => ({ value, doc: "" }))],
-    names: argument === null ? null : namesOf(command, argument),
+    names: argument === null ? null : namesOf(command, argument, args),
     prefix: typed,
     head: "",
   };
@@ -121,8 +121,7 @@ const NAMED_VALUES: ReadonlyMap<string, ArgumentKind | "file"> = new Map([
   ["--rollback", "file"],
   ["--topics", "topic"],
   ["--brokers", "broker"],
-  ["--explain", "config-key"],
-  ["--delete-config", "config-key"],
+  ["--delete-config", "topic-key"],
 ]);
 
 /** Values that are not all there are, but what is meant most often. */
@@ -138,14 +137,25 @@ const USUAL_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
   ["--watch", ["1s", "2s", "10s"]],
 ]);
 
-function valuesOf(option: Option, prefix: string, head: string): Completion {
+function valuesOf(option: Option, prefix: string, head: string, args: readonly string[]): Completion {
   const long = option.long ?? "";
   const settings = option.short === "-X" ? CLIENT_SETTINGS.map(({ key }) => `${key}=`) : undefined;
   const values = option.argChoices ?? USUAL_VALUES.get(long) ?? settings ?? [];
   const candidates = values.filter((value) => value.startsWith(prefix)).map((value) => ({ value, doc: "" }));
-  // `topics create -c` and `-c` alike set keys; `server start --config` names a file.
-  const names = option.short === "-c" ? "config-key" : (NAMED_VALUES.get(long) ?? null);
+  const names = configKeysOf(option, args) ?? NAMED_VALUES.get(long) ?? null;
   return { candidates, names, prefix, head };
+}
+
+function configKeysOf({ short, long }: Option, args: readonly string[]): ConfigKind | null {
+  // `topics create -c` and `alter -c` set keys; `server start --config` names a file.
+  if (short === "-c") return "topic-key";
+  if (long === "--set") return "broker-key";
+  return long === "--explain" ? keysOf(args) : null;
+}
+
+/** Of the resource that was named before: `configs get topic/orders KEY`. */
+function keysOf([resource = ""]: readonly string[]): ConfigKind {
+  return resource.startsWith("topic/") ? "topic-key" : "broker-key";
 }
 
 /** The last one takes all that follow, if it is variadic. */
@@ -155,9 +165,9 @@ function argumentAt(command: Command, place: number): Argument | null {
   return argument === undefined || (place >= args.length && !argument.variadic) ? null : argument;
 }
 
-function namesOf(command: Command, argument: Argument): ArgumentKind | "file" | null {
+function namesOf(command: Command, argument: Argument, args: readonly string[]): ArgumentKind | "file" | null {
   const name = argument.name();
-  if (name.startsWith("key")) return "config-key";
+  if (name.startsWith("key")) return keysOf(args);
   if (name === "file") return "file";
   return argument.argChoices === undefined ? traitsOf(command).argument : null;
 }

@@ -25,7 +25,9 @@ export interface Traits {
   readonly argument: ArgumentKind | null;
 }
 
-export type ArgumentKind = "topic" | "partition" | "broker" | "profile" | "resource" | "code" | "config-key";
+export type ArgumentKind = "topic" | "partition" | "broker" | "profile" | "resource" | "code" | ConfigKind;
+/** Settings go by other names where they are not those of one topic: `retention.ms`, `log.retention.ms`. */
+export type ConfigKind = "topic-key" | "broker-key";
 
 const STANDARD: Traits = {
   outputs: ROW_OUTPUTS,

@@ -48,6 +48,14 @@ describe("completion in a shell", () => {
     expect(offered("tidemark consume orders --unt")).to.deep.equal(["--until"]);
   });
 
+  it("offers settings by the names that go with what they are of, and codes of every kind", async () => {
+    const completed = async (line: string): Promise<string> =>
+      (await runInProcess(["__complete", ...line.split(" ")])).stdout.toString();
+    expect(await completed("topics create a -c log.")).to.equal("");
+    expect(await completed("configs set broker/1 log.retention.m")).to.match(/^log\.retention\.ms\t[^\n]+\n$/);
+    expect(await completed("explain FILE_N")).to.equal("FILE_NOT_FOUND\n");
+  });
+
   it("gives back only what stands behind = and :, as readline wants it", () => {
     expect(offered("tidemark topics list --output=y")).to.deep.equal(["yaml"]);
     expect(offered("tidemark -b 127.0.0.1:1 topics list --output=nd")).to.deep.equal(["ndjson"]);

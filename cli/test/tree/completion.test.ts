@@ -41,10 +41,14 @@ describe("completion", () => {
     expect(namesOf("partitions", "describe", "a:0", "")).to.equal("partition");
     expect(namesOf("consume", "orders", "")).to.equal(null);
     expect(namesOf("topics", "delete", "a", "b", "")).to.equal("topic");
-    expect(namesOf("topics", "create", "a", "-c", "ret")).to.equal("config-key");
+    expect(namesOf("topics", "create", "a", "-c", "ret")).to.equal("topic-key");
+    expect(namesOf("topics", "alter", "a", "--delete-config", "")).to.equal("topic-key");
+    expect(namesOf("server", "start", "--set", "")).to.equal("broker-key");
     expect(namesOf("configs", "get", "top")).to.equal("resource");
-    expect(namesOf("configs", "get", "topic/a", "")).to.equal("config-key");
-    expect(namesOf("configs", "get", "topic/a", "--explain", "")).to.equal("config-key");
+    expect(namesOf("configs", "get", "topic/a", "")).to.equal("topic-key");
+    expect(namesOf("configs", "get", "topic/a", "--explain", "")).to.equal("topic-key");
+    expect(namesOf("configs", "set", "broker/1", "")).to.equal("broker-key");
+    expect(namesOf("configs", "get", "cluster", "--explain", "")).to.equal("broker-key");
     expect(namesOf("topics", "list", "--profile", "")).to.equal("profile");
     expect(namesOf("profile", "use", "")).to.equal("profile");
     expect(namesOf("produce", "orders", "--file", "")).to.equal("file");
