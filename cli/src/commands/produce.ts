@@ -6,8 +6,9 @@
  * and the message says up to where everything is safe: exit code 8, or the failure's own code if nothing was written.
  * A signal ends it the same way: what was handed over is awaited for a while and reported.
  */
-import { withClient } from "../client-session.ts";
-import { type CommandContext, isJson, note } from "../command-context.ts";
+import type { Client } from "@tidemark/client";
+import { callOptions, withClient } from "../client-session.ts";
+import { type CommandContext, isJson, note, warn } from "../command-context.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure, toFailure, usageFailure } from "../failure.ts";
 import { useNativeParts } from "../native-parts.ts";
@@ -43,7 +44,7 @@ export async function produce(context: CommandContext, request: ProduceRequest):
       hint: "without it the records are written one by one, each once",
     });
   }
-  const readRecord = createReader(request);
+  const { readRecord, keyless } = createReader(request);
   const isOneTombstone =
     request.tombstone === true && request.key !== undefined && request.file === undefined && request.format === "lines";
   const inputs = isOneTombstone ? [] : findInputs(request.file ?? ["-"], context.stdin);
@@ -79,6 +80,9 @@ export async function produce(context: CommandContext, request: ProduceRequest):
     try {
       const stoppedBy = isOneTombstone ? await run.sendTombstone() : await run.sendAll(inputs);
       progress.stop();
+      if (keyless.records > 0) warnOfKeyless(context, request, keyless.records);
+      const isEmpty = stoppedBy === null && run.delivery.handedOver === 0 && !context.signal.aborted;
+      if (isEmpty) await warnIfUnknown(context, client, topicName);
       return finish(context, request, run, stoppedBy);
     } finally {
       progress.stop();
@@ -86,6 +90,24 @@ export async function produce(context: CommandContext, request: ProduceRequest):
       await producer.close({ timeout: context.signal.aborted ? 0 : STOP_FLUSH_MS });
     }
   });
+}
+
+/** They went where chance, not a key, sent them: better seen now than missed by whoever looks for the key. */
+function warnOfKeyless(context: CommandContext, { keySeparator = "" }: ProduceRequest, records: number): void {
+  const lines = records === 1 ? "its line" : "their lines";
+  const have = records === 1 ? "has" : "have";
+  warn(context, `${plural(records, "record")} ${have} no key: there is no ${JSON.stringify(keySeparator)} in ${lines}`);
+}
+
+/** Where nothing was written nobody asked for the topic, and a misspelt name would go unseen. */
+async function warnIfUnknown(context: CommandContext, client: Client, topic: string): Promise<void> {
+  try {
+    await client.admin.topics.describe(topic, callOptions(context));
+  } catch (error: unknown) {
+    // Whatever else hinders the question hinders no record.
+    if (toFailure(error).code === "UNKNOWN_TOPIC_OR_PARTITION")
+      warn(context, `there is no topic "${topic}", and no record that would make it`);
+  }
 }
 
 function finish(context: CommandContext, request: ProduceRequest, run: ProduceRun, stoppedBy: Error | null): ExitCode {
@@ -154,10 +176,11 @@ function report(context: CommandContext, request: ProduceRequest, run: ProduceRu
   }
 }
 
-function createReader(request: ProduceRequest): RecordReader {
+/** `keyless` counts along: records to which --key-separator gave no key. */
+function createReader(request: ProduceRequest): { readRecord: RecordReader; keyless: { records: number } } {
   const clash = clashOf(request);
   if (clash !== null) throw usageFailure(clash);
-  return createRecordReader(request.format, {
+  const readRecord = createRecordReader(request.format, {
     key: request.key === undefined ? null : Buffer.from(request.key),
     headers: (request.header ?? []).map(([name, value]) => [name, Buffer.from(value)] as const),
     partition: typeof request.partition === "number" ? request.partition : null,
@@ -165,6 +188,14 @@ function createReader(request: ProduceRequest): RecordReader {
     isTombstone: request.tombstone === true,
     keepsPartition: request.partition !== false,
   });
+  const keyless = { records: 0 };
+  if (request.keySeparator === undefined) return { readRecord, keyless };
+  const counted: RecordReader = (line) => {
+    const record = readRecord(line);
+    if (record?.key === null) keyless.records += 1;
+    return record;
+  };
+  return { readRecord: counted, keyless };
 }
 
 /** Flags that make no sense together. */

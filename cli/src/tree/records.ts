@@ -21,7 +21,10 @@ export function buildProduce(command: Command, launch: Launch): void {
     .option("-k, --key <key>", "key of every record")
     .addOption(repeated("-H, --header <name=value>", "header of every record; repeatable", parsePair))
     .addOption(parsed("-p, --partition <n>", "partition of every record (default: chosen by key)", parsePartition))
-    .option("--key-separator <text>", "in a line, the key stands before the first of these")
+    .option(
+      "--key-separator <text>",
+      "in a line, the key stands before the first of these; a line without one has no key, and is told of",
+    )
     .addOption(
       new Option("--acks <acks>", "who must have it before it counts")
         .choices(["all", "leader", "none"])

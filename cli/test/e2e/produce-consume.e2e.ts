@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { runInProcess } from "../support/in-process.ts";
 import { DevBroker, finished, ScratchDirectory, start } from "../support/tidemark.ts";
 
 describe("tidemark produce and consume", () => {
@@ -55,6 +56,14 @@ describe("tidemark produce and consume", () => {
     expect((await broker.run(["produce", "there"], { stdin: "x" })).stderr).to.not.include("created");
   });
 
+  it("says of an empty input that the topic, perhaps misspelt, is not there", async () => {
+    const { code, stderr } = await runInProcess(["produce", "their", "-b", broker.address]);
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.match(
+      /^warning: there is no topic "their", and no record that would make it\nproduced 0 records /,
+    );
+  });
+
   it("reads files in the order given, standard input among them", async () => {
     const one = scratch.join("one");
     const empty = scratch.join("empty");
@@ -73,12 +82,13 @@ describe("tidemark produce and consume", () => {
   it("copies records losslessly: consume -o ndjson | produce -f ndjson", async () => {
     await broker.run(["topics", "create", "source", "-p", "3"]);
     await broker.run(["topics", "create", "copy", "-p", "3"]);
-    await broker.run(
+    const keyed = await broker.run(
       ["produce", "source", "-p", "2", "--key-separator", "=", "-H", "a=1", "-H", "a=2", "-H", "empty="],
       {
         stdin: Buffer.from("k=v\n\x80=\xff\xfe\nno key\n=empty key\nempty value=\n", "latin1"),
       },
     );
+    expect(keyed.stderr).to.match(/^warning: 1 record has no key: there is no "=" in its line\nproduced 5 records /);
     await broker.run(["produce", "source", "-p", "0", "--tombstone", "-k", "gone"]);
     const before = await envelopes("source");
     const copied = await broker.run(["produce", "copy", "-f", "ndjson"], {
