@@ -315,8 +315,11 @@ export class TestCluster implements AsyncDisposable {
    * was injected is cleared. Producers of before know sequences that the brokers do not: make new ones. Throws TestClusterError
    * WRONG_SNAPSHOT.
    */
-  async restore({ images }: ClusterSnapshot): Promise<void> {
+  async restore(snapshot: ClusterSnapshot): Promise<void> {
     this.#assertRunning();
+    if (!(snapshot instanceof ClusterSnapshot))
+      throw new TestClusterError("WRONG_SNAPSHOT", "restore: it takes what snapshot() gave");
+    const { images } = snapshot;
     const kind = this.#shape.storage === "memory" ? "memory" : "directory";
     if (images.length !== this.brokers.length || images.some((image) => image.kind !== kind)) {
       const theirs = `${images.length} brokers in ${images[0]?.kind === "memory" ? "memory" : "directories"}`;

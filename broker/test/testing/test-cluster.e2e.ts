@@ -268,6 +268,7 @@ describe("the test kit (3 brokers, memory, virtual clock)", function () {
     const other = await startTestCluster({ brokers: 1 });
     try {
       expect(await failure(() => other.restore(snapshot))).to.include({ code: "WRONG_SNAPSHOT" });
+      expect(await failure(() => other.restore({} as typeof snapshot))).to.include({ code: "WRONG_SNAPSHOT" });
     } finally {
       await other.stop();
     }

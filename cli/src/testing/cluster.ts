@@ -6,6 +6,7 @@ import {
   startTestCluster,
   type TestBroker,
   type TestCluster,
+  TestClusterError,
   type TestClusterOptions,
   type WaitOptions,
 } from "@tidemark/broker/testing";
@@ -27,6 +28,16 @@ export interface ClusterOptions extends TestClusterOptions {
   /** Made at the start, and by `reset` again. */
   readonly topics?: readonly (TopicSpec | string)[];
 }
+
+/** As a record, so that none can be left out. */
+const OPTIONS: readonly string[] = Object.keys({
+  brokers: true,
+  topics: true,
+  storage: true,
+  clock: true,
+  config: true,
+  seed: true,
+} satisfies Record<keyof ClusterOptions, true>);
 
 /**
  * Brokers of a cluster in this process, and a client of it.
@@ -54,6 +65,9 @@ export class Cluster implements AsyncDisposable {
    * INVALID_OPTION, and what a broker refuses in its configuration.
    */
   static async start({ topics = [], ...options }: ClusterOptions = {}): Promise<Cluster> {
+    const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+    if (unknown !== undefined)
+      throw new TestClusterError("INVALID_OPTION", `there is no option ${unknown}; there are ${OPTIONS.join(", ")}`);
     const brokers = await startTestCluster(options);
     const cluster = new Cluster(
       brokers,

@@ -134,6 +134,14 @@ describe("tidemark/testing", function () {
     });
   });
 
+  it("names the options that there are where one is misspelt, topics among them", async () => {
+    const error = await Cluster.start({ topic: ["orders"] } as object).catch((cause: unknown) => cause);
+    expect(error).to.include({
+      code: "INVALID_OPTION",
+      message: "there is no option topic; there are brokers, topics, storage, clock, config, seed",
+    });
+  });
+
   it("is as new after a reset, whatever was done to it", async () => {
     await cluster.client().producer().send("orders", { key: "a", value: "1" });
     await cluster.client().admin.topics.create({ name: "extra" });
