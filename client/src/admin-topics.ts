@@ -79,7 +79,7 @@ export function createTopicAdmin(cluster: Cluster): TopicAdmin {
   return Object.freeze<TopicAdmin>({
     list: (options) => listTopics(cluster, options),
     describe: (name, options = {}) => describeTopic(cluster, name, limitsOf(options)),
-    create: (spec, options) => createTopics(cluster, "name" in spec ? [spec] : spec, options),
+    create: (spec, options) => createTopics(cluster, spec, options),
     delete: (names, options) => deleteTopics(cluster, typeof names === "string" ? [names] : names, options),
     addPartitions: (name, total, options) => addPartitions(cluster, name, total, options),
     truncate: (partition, options) => truncate(cluster, partition, options),
@@ -119,9 +119,10 @@ async function describeTopic(cluster: Cluster, name: string, limits: Limits): Pr
 
 async function createTopics(
   cluster: Cluster,
-  specs: readonly TopicSpec[],
+  wanted: TopicSpec | readonly TopicSpec[],
   options: Parameters<TopicAdmin["create"]>[1] = {},
 ): Promise<TopicDescription[]> {
+  const specs = specsOf(wanted);
   const { validateOnly = false, ifNotExists = false, wait = true } = options;
   const limits = limitsOf(options);
   const limitsLeft = budgetOf(cluster, { ...limits, timeoutMs: limits.timeoutMs ?? CREATE_TIMEOUT_MS });
@@ -137,6 +138,15 @@ async function createTopics(
   for (const { name } of specs)
     descriptions.push(topics.get(name) ?? (await describeTopic(cluster, name, limitsLeft())));
   return descriptions;
+}
+
+/** Callers without types give names alone. */
+function specsOf(wanted: TopicSpec | readonly TopicSpec[]): readonly TopicSpec[] {
+  const given: readonly unknown[] = Array.isArray(wanted) ? wanted : [wanted];
+  const specs = given.filter((one): one is TopicSpec => typeof one === "object" && one !== null && "name" in one);
+  if (specs.length === given.length) return specs;
+  const other = given.find((one) => !specs.some((spec) => spec === one));
+  throw invalidArgument(`a topic is made from { name: "…" }, not from ${JSON.stringify(other) ?? String(other)}`);
 }
 
 async function deleteTopics(

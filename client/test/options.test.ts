@@ -1,6 +1,6 @@
 /** Durations, addresses and the environment, as people write them. */
 import { expect } from "chai";
-import { BrokerError, Client } from "../src/index.ts";
+import { BrokerError, Client, type TopicSpec } from "../src/index.ts";
 import { type Duration, parseDuration } from "../src/duration.ts";
 import { optionsFromEnv } from "../src/environment.ts";
 import { addressOf, settingsOf } from "../src/transport/settings.ts";
@@ -46,6 +46,15 @@ describe("options", () => {
         const error = await rejection(client.admin.topics.create(spec));
         expect(error, JSON.stringify(spec)).to.include({ code: "INVALID_ARGUMENT" });
       }
+    }
+  });
+
+  it("take topics as objects with a name, and say so to callers without types", async () => {
+    await using client = new Client("127.0.0.1:1");
+    for (const spec of ["words", null, [{ name: "words" }, "more"], {}]) {
+      const error = await rejection(client.admin.topics.create(spec as unknown as TopicSpec));
+      expect(error, JSON.stringify(spec)).to.include({ code: "INVALID_ARGUMENT" });
+      expect((error as Error).message).to.include('a topic is made from { name: "…" }, not from ');
     }
   });
 
