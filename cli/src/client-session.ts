@@ -86,7 +86,7 @@ function unreachable(brokers: readonly string[], cause: Error): CliFailure {
   const isOtherDoor = /protocol error/i.test(cause.message);
   return new CliFailure("CONNECTION_LOST", `no broker answers at ${brokers.join(", ")}: ${cause.message}`, {
     hint: isOtherDoor
-      ? "is it the gRPC port of a broker (9192), and not its HTTP port (9292)?"
+      ? "is it the gRPC port of a broker (9192), and not its HTTP port (9292) or that between brokers (9392)?"
       : "start one with `tidemark dev`, or name yours with -b host:port",
     cause,
   });

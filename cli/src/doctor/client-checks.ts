@@ -141,7 +141,7 @@ async function checkBrokers(
       "FAIL",
       "gRPC",
       reasonOf(error),
-      "is it the gRPC port of a tidemark broker (9192), and not its HTTP port (9292)?",
+      "is it the gRPC port of a tidemark broker (9192), and not its HTTP port (9292) or that between brokers (9392)?",
     );
   } finally {
     await client.close();

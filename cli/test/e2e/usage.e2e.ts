@@ -125,7 +125,9 @@ describe("tidemark without a broker", () => {
     const { code, stderr } = await runInProcess(["topics", "list", "-b", `127.0.0.1:${port}`]);
     web.close();
     expect(code, stderr).to.equal(6);
-    expect(stderr).to.include("\nhint: is it the gRPC port of a broker (9192), and not its HTTP port (9292)?\n");
+    expect(stderr).to.include(
+      "\nhint: is it the gRPC port of a broker (9192), and not its HTTP port (9292) or that between brokers (9392)?\n",
+    );
   });
 
   it("says of an address that refuses what the system says of it, and sooner than of one that is silent", async () => {
