@@ -230,7 +230,10 @@ const jobs = {
     process.exit(run(process.execPath, [...mocha, ...mochaOptions(args), ...files]));
   },
   bench: (args) => become(compiled("bench"), args),
-  sim: (args) => become(compiled("sim"), args),
+  sim: (args) => {
+    const mutations = join(root, "broker/dist/test/mutations/main.js");
+    return become(args.includes("--mutations") ? mutations : compiled("sim"), args);
+  },
   crash: (args) => become(compiled("sim"), ["--profile", "log", ...args]),
   story: (args) => become(compiled("story"), args),
   chaos: (args) => become(join(root, "cli/dist/test/chaos/chaos.js"), args),

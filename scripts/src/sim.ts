@@ -92,7 +92,7 @@ const USAGE = `usage: npm run sim -- --profile ${Object.keys(PROFILES).join("|")
   --workers W     threads
   --keep-going    behind a run that failed, too
 
-npm run crash is the profile "log".`;
+npm run sim -- --mutations [--help] runs the known mistakes, which the simulators must find. npm run crash is the profile "log".`;
 
 if (isMainThread) await main();
 else await work(workerData as Job);

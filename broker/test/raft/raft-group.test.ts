@@ -1,17 +1,8 @@
-/**
- * Seeds of the simulated group, and proof that its checks see what they are for: copies of the room with one line broken,
- * each caught within a stated number of seeds. The break is made in the compiled text, so that the product carries no
- * switch for it; a line that is not found exactly once fails the test.
- */
+/** Seeds of the simulated group, and proof that its checks see what they are for. */
 import { expect } from "chai";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import type * as Raft from "../../src/raft/index.ts";
 import { runRaftGroup } from "../../src/sim/index.ts";
 import type { GroupRunResult } from "../../src/sim/index.ts";
-import { BREAKS } from "./breaks.ts";
+import { describeKnownMistakes } from "../mutations/known-mistakes.ts";
 
 /** Fresh seeds at every run; RAFT_SEED repeats one, RAFT_RUNS says how many; CI runs 1,000 of them on all cores (.ci/run). */
 const FIRST_SEED = Number(process.env["RAFT_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
@@ -89,39 +80,5 @@ describe("A simulated Raft group", () => {
     }
   });
 
-  describe("known mistakes are caught", () => {
-    const compiled = fileURLToPath(new URL("../../src/", import.meta.url));
-    let directory = "";
-
-    before(() => {
-      directory = mkdtempSync(join(tmpdir(), "tidemark-raft-"));
-      writeFileSync(join(directory, "package.json"), '{ "type": "module" }');
-      cpSync(join(compiled, "base"), join(directory, "base"), { recursive: true });
-    });
-
-    after(() => {
-      rmSync(directory, { recursive: true });
-    });
-
-    for (const [number, { name, file, from, to, seedsMax, seed: knownSeed }] of BREAKS.entries()) {
-      it(`${name}, within ${seedsMax} seeds`, async () => {
-        const room = join(directory, `raft-${number}`);
-        cpSync(join(compiled, "raft"), room, { recursive: true });
-        const path = join(room, file);
-        const parts = readFileSync(path, "utf8").split(from);
-        expect(parts.length - 1, `occurrences of ${from} in ${file}`).to.equal(1);
-        writeFileSync(path, parts.join(to));
-        const broken = (await import(pathToFileURL(join(room, "index.js")).href)) as typeof Raft;
-        const runBroken = (seed: number): GroupRunResult =>
-          runRaftGroup(seed, (options, deps) => new broken.RaftNode(options, deps));
-        // A change of the room may move it to another seed: then all are tried.
-        let caughtBy = runBroken(knownSeed);
-        for (let seed = 1; seed <= seedsMax && caughtBy.failure === null; seed++) caughtBy = runBroken(seed);
-        expect(caughtBy.failure, "no seed failed").to.not.equal(null);
-        // Any other exception would prove nothing about the checks.
-        expect(caughtBy.failure?.invariant, caughtBy.failure?.stack).to.not.equal("error");
-        if (caughtBy.seed !== knownSeed) console.log(`      caught by seed ${caughtBy.seed} now, not by ${knownSeed}`);
-      });
-    }
-  });
+  describeKnownMistakes("raft");
 });

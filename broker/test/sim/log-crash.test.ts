@@ -1,7 +1,8 @@
 import { expect } from "chai";
-import { MUTATIONS, runLogCrash } from "../../src/sim/index.ts";
+import { runLogCrash } from "../../src/sim/index.ts";
 import type { CrashRunResult } from "../../src/sim/index.ts";
 import { openLogDirectory } from "../../src/storage/index.ts";
+import { describeKnownMistakes } from "../mutations/known-mistakes.ts";
 
 /** Fresh seeds at every run; CRASH_SEED repeats one. */
 const FIRST_SEED = Number(process.env["CRASH_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
@@ -51,19 +52,5 @@ describe("The log under crashes", () => {
     }
   });
 
-  describe("known mistakes are caught", () => {
-    for (const mutation of MUTATIONS) {
-      it(`${mutation.name} (${mutation.rule}), within ${mutation.seedsMax} seeds`, async () => {
-        let caughtBy: CrashRunResult | null = null;
-        const { firstSeed = 1, seedsMax } = mutation;
-        for (let seed = firstSeed; seed < firstSeed + seedsMax && caughtBy === null; seed++) {
-          const result = await runLogCrash(seed, openLogDirectory, mutation);
-          if (result.failure !== null) caughtBy = result;
-        }
-        expect(caughtBy, "no seed failed").to.not.equal(null);
-        // An exception of the log would prove nothing about the checks.
-        expect(caughtBy?.failure?.invariant).to.not.equal("error");
-      });
-    }
-  });
+  describeKnownMistakes("log");
 });

@@ -1,16 +1,8 @@
-/**
- * Seeds of the simulated replicas of one partition, and proof that the checks see what they are for: copies of the rooms with
- * a rule broken, each caught within a stated number of seeds. The break is made in the compiled text, so that the product
- * carries no switch for it; a line that is not found exactly once fails the test.
- */
+/** Seeds of the simulated replicas of one partition, and proof that the checks see what they are for. */
 import { expect } from "chai";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { runReplicationCluster } from "../../src/sim/index.ts";
 import type { ClusterRunOptions, ClusterRunResult } from "../../src/sim/index.ts";
-import { REPLICATION_BREAKS } from "./replication-breaks.ts";
+import { describeKnownMistakes } from "../mutations/known-mistakes.ts";
 
 /** Fresh seeds at every run; REPLICATION_SEED repeats one, REPLICATION_RUNS says how many. CI runs 45 s of them (.ci/run). */
 const FIRST_SEED = Number(process.env["REPLICATION_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
@@ -145,64 +137,5 @@ describe("A simulated replication cluster", () => {
     }
   });
 
-  describe("known mistakes are caught", () => {
-    const compiled = fileURLToPath(new URL("../../src/", import.meta.url));
-    let directory = "";
-
-    before(() => {
-      directory = mkdtempSync(join(tmpdir(), "tidemark-replication-"));
-    });
-
-    after(() => {
-      rmSync(directory, { recursive: true });
-    });
-
-    /** The rooms that a run is made of, apart from the installed ones. */
-    const copyRooms = (name: string): string => {
-      const copy = join(directory, name);
-      mkdirSync(join(copy, "sim"), { recursive: true });
-      writeFileSync(join(copy, "package.json"), '{ "type": "module" }');
-      const files = ["event-heap", "seed-run", "timeline", "trace", "violation"].map((name) => `sim/${name}.js`);
-      for (const room of ["base", "replication", "sim/replication-cluster", ...files]) {
-        cpSync(join(compiled, room), join(copy, room), { recursive: true });
-      }
-      // The one thing of another package that the room uses; no run comes near it.
-      const check = join(copy, "replication/producer-check.js");
-      writeFileSync(
-        check,
-        readFileSync(check, "utf8").replace(
-          /^import .*@tidemark\/proto.*$/m,
-          "const MAX_SEQUENCE = 0, sequenceAfter = null;",
-        ),
-      );
-      return copy;
-    };
-
-    for (const [number, { name, edits, seedsMax, seed: knownSeed, wanted }] of REPLICATION_BREAKS.entries()) {
-      it(`${name}, within ${seedsMax} seeds`, async () => {
-        const copy = copyRooms(`copy-${number}`);
-        for (const { file, from, to } of edits) {
-          const path = join(copy, file);
-          const parts = readFileSync(path, "utf8").split(from);
-          expect(parts.length - 1, `occurrences of ${from} in ${file}`).to.equal(1);
-          writeFileSync(path, parts.join(to));
-        }
-        const broken = (await import(pathToFileURL(join(copy, "sim/replication-cluster/index.js")).href)) as {
-          readonly runReplicationCluster: typeof runReplicationCluster;
-        };
-        // A change of the rooms may move it to another seed: then all are tried.
-        let caughtBy = broken.runReplicationCluster(knownSeed, wanted);
-        for (let seed = 1; seed <= seedsMax && caughtBy.failure === null; seed++) {
-          caughtBy = broken.runReplicationCluster(seed, wanted);
-        }
-        expect(caughtBy.failure, "no seed failed").to.not.equal(null);
-        // Any other exception would prove nothing about the checks.
-        expect(caughtBy.failure?.invariant, caughtBy.failure?.stack).to.not.equal("error");
-        if (caughtBy.seed !== knownSeed) console.log(`      caught by seed ${caughtBy.seed} now, not by ${knownSeed}`);
-        if (process.env["REPLICATION_SHOW"] !== undefined) {
-          console.log(`      ${caughtBy.seed} ${caughtBy.failure?.invariant} ${caughtBy.failure?.message}`);
-        }
-      });
-    }
-  });
+  describeKnownMistakes("replication");
 });

@@ -11,7 +11,7 @@ import { SimDisk } from "../sim-disk.ts";
 import { SimWorld } from "../sim-world.ts";
 import { LIFE_END, Life } from "./life.ts";
 import { guardRejections } from "../rejection-guard.ts";
-import type { Mutation } from "./mutations.ts";
+import type { MediumMutation } from "./medium-mutation.ts";
 import { drawOptions } from "./run-options.ts";
 import type { CrashRunOptions } from "./run-options.ts";
 import { RunState } from "./run-state.ts";
@@ -43,7 +43,7 @@ export interface CrashFailure {
 export async function runLogCrash(
   seed: number,
   open: OpenLogDirectory,
-  mutation: Mutation | null = null,
+  mutation: MediumMutation | null = null,
 ): Promise<CrashRunResult> {
   const random = new SeededRandom(seed);
   const options = drawOptions(random.fork("options"));

@@ -5,5 +5,4 @@
  */
 export { runLogCrash } from "./crash-run.ts";
 export type { CrashFailure, CrashRunResult } from "./crash-run.ts";
-export { MUTATIONS } from "./mutations.ts";
-export type { Mutation } from "./mutations.ts";
+export type { MediumMutation } from "./medium-mutation.ts";

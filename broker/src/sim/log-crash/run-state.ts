@@ -5,7 +5,7 @@ import { uuidToText } from "@tidemark/proto";
 import type { ReplicaSpec } from "../../storage/index.ts";
 import type { SimDisk } from "../sim-disk.ts";
 import type { SimWorld } from "../sim-world.ts";
-import type { Mutation } from "./mutations.ts";
+import type { MediumMutation } from "./medium-mutation.ts";
 import type { CrashRunOptions } from "./run-options.ts";
 import { ShadowLog } from "./shadow-log.ts";
 
@@ -16,7 +16,7 @@ export interface RunStateOptions {
   readonly options: CrashRunOptions;
   readonly world: SimWorld;
   readonly medium: SimDisk;
-  readonly mutation: Mutation | null;
+  readonly mutation: MediumMutation | null;
 }
 
 export class RunState {
@@ -24,7 +24,7 @@ export class RunState {
   readonly options: CrashRunOptions;
   readonly world: SimWorld;
   readonly medium: SimDisk;
-  readonly mutation: Mutation | null;
+  readonly mutation: MediumMutation | null;
   /** Replicas that metadata places here, by directory name. Metadata itself never forgets. */
   readonly shadows = new Map<string, ShadowLog>();
   readonly counts = new Map<string, number>();

@@ -1,51 +1,46 @@
 /**
- * Known mistakes of replication: lines of the compiled rooms, and what they are replaced with. Those of the formal model by
- * its names, those of semantics 16 by their numbers. A break of `sim` breaks a rule that the model controller, the model log
+ * Known mistakes of replication: lines of the compiled rooms. Those of the formal model by
+ * its names, those of semantics 16 by their numbers. One of `sim` breaks a rule that the model controller, the model log
  * or the model shell keeps in place of the real ones.
  */
 import type { ClusterRunOptions } from "../../src/sim/index.ts";
-
-export interface Edit {
-  /** Below the compiled sources. */
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
-
-export interface ReplicationBreak {
-  readonly name: string;
-  readonly edits: readonly Edit[];
-  /** Caught by one of so many seeds from 1 on; when written, by this one. */
-  readonly seedsMax: number;
-  readonly seed: number;
-  /** Instead of what the seed would draw. */
-  readonly wanted: Partial<ClusterRunOptions>;
-}
+import type { Edit, Mutation } from "./mutation.ts";
 
 const known = (
-  name: string,
+  id: string,
+  what: string,
   edits: readonly Edit[],
   seedsMax: number,
   seed: number,
   wanted: Partial<ClusterRunOptions> = {},
-): ReplicationBreak => ({ name, edits, seedsMax, seed, wanted: { sparesCount: 0, reassignChance: 0, ...wanted } });
+): Mutation => ({
+  id,
+  profile: "replication",
+  what,
+  edits,
+  seedsMax,
+  seed,
+  wanted: { sparesCount: 0, reassignChance: 0, ...wanted },
+});
 
 /** Of the model controller, under many reassignments. */
-const ofMoves = (name: string, seed: number, from: string, to: string): ReplicationBreak =>
-  known(name, [{ file: "sim/replication-cluster/model-controller.js", from, to }], 300, seed, {
+const ofMoves = (id: string, what: string, seed: number, from: string, to: string): Mutation =>
+  known(id, what, [{ file: "sim/replication-cluster/model-controller.js", from, to }], 300, seed, {
     sparesCount: 2,
     reassignChance: 0.08,
   });
 
-export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
+export const REPLICATION_MUTATIONS: readonly Mutation[] = [
   known(
-    "mTruncHw: truncates to the high watermark (P01)",
+    "repl-mTruncHw",
+    "truncates to the high watermark (P01)",
     [{ file: "replication/truncation.js", from: "Math.min(...ends)", to: "Math.min(...ends, log.highWatermark)" }],
     100,
     4,
   ),
   known(
-    "mExpandHw: joins at the high watermark, before the start of the epoch (P03)",
+    "repl-mExpandHw",
+    "joins at the high watermark, before the start of the epoch (P03)",
     [
       {
         file: "replication/partition-leader.js",
@@ -57,7 +52,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     610,
   ),
   known(
-    "mHwDiverge: takes a mark from a diverging answer (P04)",
+    "repl-mHwDiverge",
+    "takes a mark from a diverging answer (P04)",
     [
       {
         file: "replication/partition-follower.js",
@@ -69,7 +65,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     4,
   ),
   known(
-    "mAppended: counts an end that nobody compared (P36)",
+    "repl-mAppended",
+    "counts an end that nobody compared (P36)",
     [
       { file: "replication/follower-progress.js", from: "Math.min(appendedTo, this.#validatedTo)", to: "appendedTo" },
       { file: "replication/follower-progress.js", from: " && this.#validatedTo !== UNKNOWN", to: "" },
@@ -83,7 +80,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     4,
   ),
   known(
-    "mCommitted: moves the leader on a state that has something in flight (P35)",
+    "repl-mCommitted",
+    "moves the leader on a state that has something in flight (P35)",
     [
       {
         file: "sim/replication-cluster/model-controller.js",
@@ -95,13 +93,15 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     1,
   ),
   known(
-    "mAckEpoch: answers a wait of another leadership (P48)",
+    "repl-mAckEpoch",
+    "answers a wait of another leadership (P48)",
     [{ file: "sim/replication-cluster/replica-host.js", from: "if (!isSameLeadership && !leadsOn)", to: "if (false)" }],
     100,
     17,
   ),
   known(
-    "mPendRemoval: a removal counts before it is committed (7(6))",
+    "repl-mPendRemoval",
+    "a removal counts before it is committed (7(6))",
     [
       {
         file: "replication/partition-leader.js",
@@ -113,7 +113,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     4,
   ),
   known(
-    "mWritten: counts written ends in a synced mode (15.1(2))",
+    "repl-mWritten",
+    "counts written ends in a synced mode (15.1(2))",
     [
       {
         file: "sim/replication-cluster/replica-host.js",
@@ -125,13 +126,15 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     1,
   ),
   known(
-    "mNoGate: the high watermark moves below min ISR (6(3))",
+    "repl-mNoGate",
+    "the high watermark moves below min ISR (6(3))",
     [{ file: "replication/partition-leader.js", from: "if (!this.#hasMinIsr())\n            return NOTHING;", to: "" }],
     100,
     11,
   ),
   known(
-    "mLastKeep: lastIsr is not brought up to date (9(5))",
+    "repl-mLastKeep",
+    "lastIsr is not brought up to date (9(5))",
     [
       {
         file: "sim/replication-cluster/model-controller.js",
@@ -143,7 +146,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     1817,
   ),
   known(
-    "mBadRestart: an unclean restart keeps its seats (P19)",
+    "repl-mBadRestart",
+    "an unclean restart keeps its seats (P19)",
     [
       {
         file: "sim/replication-cluster/model-controller.js",
@@ -160,7 +164,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     14,
   ),
   known(
-    "mBadRestartElr: an unclean restart stays in the ELR (9(4))",
+    "repl-mBadRestartElr",
+    "an unclean restart stays in the ELR (9(4))",
     [
       {
         file: "sim/replication-cluster/model-controller.js",
@@ -172,7 +177,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     15,
   ),
   known(
-    "mStreamBe: an earlier life of a follower joins for the present one (P05)",
+    "repl-mStreamBe",
+    "an earlier life of a follower joins for the present one (P05)",
     [
       {
         file: "replication/partition-leader.js",
@@ -189,13 +195,15 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     14,
   ),
   known(
-    "mElrKeep: ELR and lastIsr stay when min ISR is changed (P38)",
+    "repl-mElrKeep",
+    "ELR and lastIsr stay when min ISR is changed (P38)",
     [{ file: "sim/replication-cluster/model-controller.js", from: "this.#setIsr(this.isr, []);", to: "" }],
     10000,
     1731,
   ),
   known(
-    "mDirect: the answer is taken for metadata (P52)",
+    "repl-mDirect",
+    "the answer is taken for metadata (P52)",
     [
       {
         file: "sim/replication-cluster/leader-side.js",
@@ -212,13 +220,15 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     1,
   ),
   known(
-    "mLastLeader: any member of lastIsr leads, not the one with the longest log (P37)",
+    "repl-mLastLeader",
+    "any member of lastIsr leads, not the one with the longest log (P37)",
     [{ file: "sim/replication-cluster/model-controller.js", from: "if (isGreater)", to: "if (greatest === null)" }],
     100,
     15,
   ),
   known(
-    "mLastIsrAny: lastIsr is the last ISR, however small (9(5))",
+    "repl-mLastIsrAny",
+    "lastIsr is the last ISR, however small (9(5))",
     [
       {
         file: "sim/replication-cluster/model-controller.js",
@@ -230,7 +240,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     58,
   ),
   known(
-    "mKeepEnds: members of the ISR are taken to have all when an epoch begins (7(3))",
+    "repl-mKeepEnds",
+    "members of the ISR are taken to have all when an epoch begins (7(3))",
     [
       {
         file: "replication/follower-progress.js",
@@ -242,13 +253,15 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     2,
   ),
   known(
-    "mSticky: a refused proposal with an attempt on its way is forgotten (7(7))",
+    "repl-mSticky",
+    "a refused proposal with an attempt on its way is forgotten (7(7))",
     [{ file: "replication/isr-proposals.js", from: "if (inFlight.attempts > 1)", to: "if (false)" }],
     10000,
     842,
   ),
   known(
-    "mAnsAny: a refusal ends whatever is in flight (P80)",
+    "repl-mAnsAny",
+    "a refusal ends whatever is in flight (P80)",
     [
       {
         file: "replication/isr-proposals.js",
@@ -260,7 +273,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     174,
   ),
   known(
-    "mGen: a sync begun before a cut counts for what came after (P41)",
+    "repl-mGen",
+    "a sync begun before a cut counts for what came after (P41)",
     [
       {
         file: "sim/replication-cluster/model-log.js",
@@ -272,6 +286,7 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     32,
   ),
   known(
+    "repl-cut-at-leader-end",
     "cuts at the leader's end of an epoch that it does not have (P02)",
     [
       {
@@ -284,6 +299,7 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     127,
   ),
   known(
+    "repl-compare-offsets",
     "the leader compares offsets only, not epochs (P02)",
     [
       {
@@ -296,6 +312,7 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     50,
   ),
   known(
+    "repl-raised-mode-written",
     "a written end counts after the mode was raised (P72)",
     [
       {
@@ -309,6 +326,7 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     45,
   ),
   known(
+    "repl-serve-unwritten",
     "serves what is not written yet (P40)",
     [
       {
@@ -321,18 +339,21 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     91,
   ),
   known(
+    "repl-proposal-over-early",
     "a proposal is over before the metadata it was decided on is applied (P39)",
     [{ file: "replication/isr-proposals.js", from: "|| metadataOffset < inFlight.endsAt", to: "" }],
     100,
     18,
   ),
   known(
+    "repl-proposal-once",
     "a proposal without an answer is never sent again (7(7), RE15)",
     [{ file: "replication/isr-proposals.js", from: "inFlight.attempts += 1;", to: "return null;" }],
     100,
     7,
   ),
   known(
+    "repl-out-of-range-waits",
     "a follower out of range waits for ever (P11)",
     [
       {
@@ -345,6 +366,7 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     6,
   ),
   known(
+    "repl-pending-addition",
     "the pending addition does not hold the high watermark (6(2))",
     [
       {
@@ -362,7 +384,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     10,
   ),
   known(
-    "mAlterBe: AlterPartition goes by names, not by process lives (P05)",
+    "repl-mAlterBe",
+    "AlterPartition goes by names, not by process lives (P05)",
     [
       {
         file: "sim/replication-cluster/model-controller.js",
@@ -409,7 +432,8 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     },
   ),
   known(
-    "mDirId: an emptied disk is taken for the one it replaced (9(6))",
+    "repl-mDirId",
+    "an emptied disk is taken for the one it replaced (9(6))",
     [
       {
         file: "sim/replication-cluster/model-controller.js",
@@ -435,24 +459,28 @@ export const REPLICATION_BREAKS: readonly ReplicationBreak[] = [
     },
   ),
   ofMoves(
+    "repl-move-over-early",
     "a reassignment is over before every target is in sync (13(6))",
     1,
     "!target.every((brokerId) => this.isr.includes(brokerId))",
     "!target.some((brokerId) => this.isr.includes(brokerId))",
   ),
   ofMoves(
+    "repl-removed-leads",
     "a removed replica leads on (13(6))",
     1,
     "if (this.isr.includes(this.leaderId) && this.isAcceptable(this.leaderId))",
     "if (this.isAcceptable(this.leaderId))",
   ),
   ofMoves(
+    "repl-move-back-lacking",
     "a reassignment goes back to replicas that lack what was committed (13(6))",
     1,
     "if (!this.#mayBeLeftTo(origin))",
     "if (false)",
   ),
   ofMoves(
+    "repl-move-drops-filled",
     "a new target drops at once what an older one has filled (13(6))",
     3,
     "const isKept = (brokerId) => origin.includes(brokerId) || this.#counts(brokerId);",

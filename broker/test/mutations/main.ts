@@ -1,0 +1,123 @@
+/**
+ * `npm run sim -- --mutations [--profile P] [--only ID] [--json] [--workers W]`: every known mistake, a row each: whether it was caught, after how
+ * many seeds, by which invariant. Exit code 1 when one survived.
+ */
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { MUTATIONS } from "./index.ts";
+import type { Mutation } from "./mutation.ts";
+import { isCaught, searchMutation } from "./search.ts";
+
+interface Row {
+  readonly mutation: string;
+  readonly profile: string;
+  readonly caught: boolean;
+  /** Runs until it was caught, or all of them. */
+  readonly seeds: number;
+  /** As many were allowed. */
+  readonly seedsMax: number;
+  /** The first of them. */
+  readonly from: number;
+  readonly invariant: string | null;
+}
+
+const USAGE = `usage: npm run sim -- --mutations [options]
+
+  --profile P     those of one profile: ${[...new Set(MUTATIONS.map(({ profile }) => profile))].join(", ")}
+  --only ID       this one
+  --workers W     threads
+  --json          a JSON object per line: mutation, profile, caught, seeds, seedsMax, from, invariant
+
+Exit code 1 when one survived its number of seeds.`;
+
+if (isMainThread) process.exitCode = await main();
+else parentPort?.on("message", (slot: number) => void rowOf(MUTATIONS[slot] as Mutation).then(answer));
+
+function answer(row: Row): void {
+  parentPort?.postMessage(row);
+}
+
+async function rowOf(mutation: Mutation): Promise<Row> {
+  const { id, profile, from = 1, seedsMax } = mutation;
+  const row = { mutation: id, profile, seedsMax, from };
+  try {
+    const found = await searchMutation(mutation, { isKnownFirst: false });
+    return { ...row, caught: isCaught(found), seeds: found.seeds, invariant: found.failure?.invariant ?? null };
+  } catch (error: unknown) {
+    // Its line is not there any more.
+    process.stderr.write(`${id}: ${error instanceof Error ? error.message : String(error)}\n`);
+    return { ...row, caught: false, seeds: 0, invariant: null };
+  }
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      mutations: { type: "boolean" },
+      profile: { type: "string" },
+      only: { type: "string" },
+      workers: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
+  const { profile, only, json } = values;
+  const slots = MUTATIONS.flatMap((each, slot) =>
+    (profile === undefined || profile === each.profile) && (only === undefined || only === each.id) ? [slot] : [],
+  );
+  const workers = Number(values.workers ?? Math.min(2, availableParallelism()));
+  if (slots.length === 0 || !(Number.isInteger(workers) && workers > 0)) {
+    process.stderr.write(
+      `error: ${slots.length === 0 ? "there is no such mutation" : "--workers wants a whole number"}\n${USAGE}\n`,
+    );
+    return 2;
+  }
+  const wide = Math.max(...slots.map((slot) => MUTATIONS[slot]?.id.length ?? 0));
+  if (!json)
+    process.stdout.write(`${"mutation".padEnd(wide)}  profile      caught  ${"seeds".padStart(14)}  invariant\n`);
+  const rows = await rowsOf(slots, workers, (row) => {
+    if (json) process.stdout.write(`${JSON.stringify(row)}\n`);
+    else {
+      const seeds = `${row.seeds} of ${row.seedsMax}`.padStart(14);
+      const words = [row.mutation.padEnd(wide), row.profile.padEnd(11), row.caught ? "yes   " : "NO    ", seeds];
+      process.stdout.write(`${words.join("  ")}  ${row.invariant ?? "-"}\n`);
+    }
+  });
+  const survived = rows.filter(({ caught }) => !caught);
+  process.stderr.write(`${rows.length - survived.length} of ${rows.length} caught\n`);
+  for (const { mutation } of survived) process.stderr.write(`survived: ${mutation}\n`);
+  return survived.length === 0 ? 0 : 1;
+}
+
+/** In the order of the table, each told as soon as all before it are known. */
+function rowsOf(slots: readonly number[], workersMax: number, tell: (row: Row) => void): Promise<Row[]> {
+  const rows: (Row | undefined)[] = slots.map(() => undefined);
+  const waiting = [...slots.keys()];
+  let told = 0;
+  return new Promise((resolve, reject) => {
+    const next = (worker: Worker): void => {
+      const at = waiting.shift();
+      if (at === undefined) {
+        void worker.terminate();
+        return;
+      }
+      worker.once("message", (row: Row) => {
+        rows[at] = row;
+        for (let done = rows[told]; done !== undefined; done = rows[++told]) tell(done);
+        if (told === rows.length) resolve(rows.filter((each) => each !== undefined));
+        next(worker);
+      });
+      worker.postMessage(slots[at]);
+    };
+    for (let count = Math.min(workersMax, slots.length); count > 0; count--) {
+      const worker = new Worker(new URL(import.meta.url));
+      worker.on("error", reject);
+      next(worker);
+    }
+  });
+}
