@@ -31,6 +31,6 @@ export interface Mutation {
   readonly from?: number;
   /** Seeds within which a run must fail. */
   readonly seedsMax: number;
-  /** The first that failed when this was written; tests try it first. */
+  /** One that failed when this was written; tests try it first. */
   readonly seed: number;
 }

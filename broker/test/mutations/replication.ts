@@ -486,4 +486,63 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
     "const isKept = (brokerId) => origin.includes(brokerId) || this.#counts(brokerId);",
     "const isKept = (brokerId) => origin.includes(brokerId);",
   ),
+  known(
+    "repl-mStartMem",
+    "a follower reports a log start that is not durable (5.4, P63)",
+    [
+      {
+        file: "sim/replication-cluster/follower-side.js",
+        from: "durableLogStart: log.durableLogStartOffset",
+        to: "durableLogStart: log.logStartOffset",
+      },
+    ],
+    100,
+    8,
+    { deleteChance: 0.05 },
+  ),
+  known(
+    "repl-acks-own-log",
+    "acks=all is answered before followers have it (8.2)",
+    [
+      {
+        file: "sim/replication-cluster/leader-side.js",
+        from: "this.#host.waits = waits.filter(({ batch }) => batch.lastOffset >= log.highWatermark);",
+        to: "this.#host.waits = [];",
+      },
+      {
+        file: "sim/replication-cluster/leader-side.js",
+        from: "if (batch.lastOffset < log.highWatermark && this.core.committed() === null)",
+        to: "",
+      },
+    ],
+    100,
+    2,
+  ),
+  {
+    ...known(
+      "repl-mStart",
+      "a follower joins from before the leader's log start (7(5), decision 0024)",
+      [
+        {
+          file: "replication/partition-leader.js",
+          from: "return follower.durableLogStart(follower.endBrokerEpoch) >= this.#log.logStartOffset;",
+          to: "return true;",
+        },
+      ],
+      1000,
+      71_003_940,
+    ),
+    from: 71_003_900,
+  },
+  {
+    ...known(
+      "repl-restart-cut",
+      "a log that is cut at its start keeps its file (5.3(5))",
+      [{ file: "replication/partition-follower.js", from: "to <= logStartOffset ?", to: "to < logStartOffset ?" }],
+      1000,
+      84_000_704,
+      { wipeChance: 0.15, deleteChance: 0.05, reassignChance: 0.08, sparesCount: 2, crashChance: 0.04, minIsr: 1 },
+    ),
+    from: 84_000_700,
+  },
 ];

@@ -30,7 +30,7 @@ export interface CrashRunResult {
 }
 
 export interface CrashFailure {
-  /** Invariant that broke, or `error` for anything else that was thrown. */
+  /** Invariant that broke, `assertion` for one of the log's own, `error` for anything else that was thrown. */
   readonly invariant: string;
   readonly message: string;
   readonly life: number;
@@ -106,7 +106,7 @@ async function runLives(state: RunState, open: OpenLogDirectory): Promise<void> 
 function toFailure(error: unknown, state: RunState): CrashFailure {
   const known = error instanceof InvariantViolation ? error : null;
   return {
-    invariant: known?.invariant ?? "error",
+    invariant: known?.invariant ?? (error instanceof Error && error.name === "AssertionError" ? "assertion" : "error"),
     message: error instanceof Error ? `${known === null ? `${error.name}: ` : ""}${error.message}` : String(error),
     life: state.life,
     operation: state.medium.operationsCount,
