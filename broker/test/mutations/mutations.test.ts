@@ -4,6 +4,8 @@ import { expect } from "chai";
 import type * as Raft from "../../src/raft/index.ts";
 import { MUTATIONS } from "./index.ts";
 import { Mutants } from "./mutant.ts";
+import type { Mutation } from "./mutation.ts";
+import { isCaught, searchMutation } from "./search.ts";
 
 const edit = (from: string, to: string) => ({ file: "raft/quorum.js", from, to });
 const LINE = "Math.floor(votersCount / 2) + 1";
@@ -28,6 +30,24 @@ describe("the table of known mistakes", () => {
     expect([...told.keys()].toSorted()).to.deep.equal(MUTATIONS.map(({ id }) => id).toSorted());
     for (const { id, profile } of MUTATIONS) expect(told.get(id)?.split(", "), id).to.include(profile);
     expect(section).to.include(`runs ${MUTATIONS.length} known mistakes`);
+  });
+});
+
+describe("a mistake that no seed shows", () => {
+  it("survives, and is not called caught", async () => {
+    const harmless: Mutation = {
+      id: "raft-harmless",
+      profile: "raft",
+      what: "nothing",
+      edits: [{ file: "raft/quorum.js", from: LINE, to: `(${LINE})` }],
+      seedsMax: 2,
+      seed: 1,
+    };
+    const survived = await searchMutation(harmless, { isKnownFirst: false });
+    expect(survived).to.deep.equal({ failure: null, seed: 2, seeds: 2 });
+    expect(isCaught(survived)).to.equal(false);
+    const thrown = { invariant: "error", message: "", stack: "" };
+    expect(isCaught({ ...survived, failure: thrown }), "an exception is no proof").to.equal(false);
   });
 });
 
