@@ -358,8 +358,8 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
     [
       {
         file: "replication/partition-follower.js",
-        from: 'return [{ kind: "restart", at: answer.logStartOffset }];',
-        to: "return [];",
+        from: '? this.#waitFor("OFFSET_OUT_OF_RANGE") : this.#restartAt(answer.logStartOffset)',
+        to: '? this.#waitFor("OFFSET_OUT_OF_RANGE") : []',
       },
     ],
     100,
