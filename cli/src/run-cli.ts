@@ -49,7 +49,7 @@ export async function runCli(given: readonly string[], world: World): Promise<Ex
     return ExitCode.USAGE;
   }
   try {
-    await program.parseAsync(withWatchInterval(args), { from: "user" });
+    await program.parseAsync(withHelpFlag(program, withWatchInterval(args)), { from: "user" });
     return stop.exitCode() ?? exitCode;
   } catch (error: unknown) {
     const signalCode = stop.exitCode();
@@ -74,6 +74,31 @@ function withVersionCommand(args: readonly string[]): readonly string[] {
 function withWatchInterval(args: readonly string[]): string[] {
   const end = args.indexOf("--");
   return args.map((arg, slot) => (arg === "--watch" && (end < 0 || slot < end) ? `--watch=${WATCH_STANDARD}` : arg));
+}
+
+/**
+ * `help topics list` and `topics help list` are `topics list --help`: Commander's own takes one word, and ends with the exit code that the
+ * process has by then. Words that lead nowhere are left to be refused, without any flag: nothing is done where help was asked for.
+ */
+function withHelpFlag(program: Command, args: readonly string[]): readonly string[] {
+  const at = args.indexOf("help");
+  const path = args.slice(0, at);
+  const above = commandAt(program, path);
+  if (at < 0 || above === null || above.commands.length === 0) return args;
+  const words = [...path, ...args.slice(at + 1).filter((word) => word !== "help" && !word.startsWith("-"))];
+  return commandAt(program, words) === null ? words : [...words, "--help"];
+}
+
+/** The command that the words lead to, arguments behind it left aside. Null: they lead nowhere. */
+function commandAt(program: Command, words: readonly string[]): Command | null {
+  let command = program;
+  for (const word of words) {
+    if (command.commands.length === 0) return command;
+    const child = command.commands.find((one) => namesOf(one).includes(word));
+    if (child === undefined) return null;
+    command = child;
+  }
+  return command;
 }
 
 function createContext(command: Command, { env, stdin, stdout, stderr, stop }: World): CommandContext {

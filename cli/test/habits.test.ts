@@ -37,6 +37,9 @@ describe("what is called otherwise elsewhere", () => {
       "server --config x": "did you mean tidemark server start --config?",
       brokers: "did you mean tidemark cluster brokers?",
       "groups list": "consumer groups do not exist in this version",
+      "help topcs": "did you mean topics?",
+      "help topics lst": "did you mean list?",
+      "topics help lst": "did you mean list?",
       "prodce x": "did you mean produce?",
       consume: "tidemark consume <topic>",
     };

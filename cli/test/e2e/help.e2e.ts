@@ -3,6 +3,7 @@ import { Help } from "commander";
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { COMMAND_NAMES, createProgram } from "../../src/program.ts";
+import { runInProcess } from "../support/in-process.ts";
 import { modules as program, run, ScratchDirectory } from "../support/tidemark.ts";
 
 const hook = (name: string): string => resolve(import.meta.dirname, "../../../test/support", name);
@@ -112,5 +113,23 @@ describe("help", () => {
     const { code, stdout } = await run(["topics", "truncate", "--help"]);
     expect(code).to.equal(0);
     expect(stdout.toString()).to.include("--before").and.include("Global Options:");
+  });
+
+  it("is there in front of the command too, and does nothing of what follows", async () => {
+    const { code, stdout, stderr } = await run(["help", "topics", "truncate"]);
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
+    expect(stdout.toString()).to.match(/^Usage: tidemark topics truncate /);
+    for (const [words, usage] of [
+      ["topics help truncate", "tidemark topics truncate"],
+      ["help topics --yes delete orders", "tidemark topics delete"],
+      ["help consume", "tidemark consume"],
+      ["help help", "tidemark [options] [command]"],
+      ["help", "tidemark [options] [command]"],
+    ] as const) {
+      const helped = await runInProcess(words.split(" "));
+      expect(helped.code, words).to.equal(0);
+      expect(helped.stdout.toString().startsWith(`Usage: ${usage}`), words).to.equal(true);
+    }
+    expect((await runInProcess(["consume", "help", "-b", "127.0.0.1:1", "--timeout", "50ms"])).code).to.equal(6);
   });
 });
