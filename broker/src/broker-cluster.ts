@@ -346,7 +346,7 @@ export class BrokerCluster {
   /** The replicas answer peers from now on. */
   serve(replicas: ReplicaManager): void {
     this.#replicas = replicas;
-    this.#calls.handle(REPLICA_ENDS, async (request) => this.#replicaEnds(request as ReplicaEndsRequest));
+    this.#calls.handle(REPLICA_ENDS, (request) => this.#replicaEnds(request as ReplicaEndsRequest));
   }
 
   async close(): Promise<void> {
@@ -427,7 +427,16 @@ export class BrokerCluster {
     return (await askPeer(this.#transport, to, call)) as ReplicaEndsAnswer;
   }
 
-  #replicaEnds(request: ReplicaEndsRequest): ReplicaEndsAnswer {
+  async #replicaEnds(request: ReplicaEndsRequest): Promise<ReplicaEndsAnswer> {
+    const { clock } = this.#options.world;
+    const endsAt = clock.monotonicNow() + ASK_TIMEOUT_MS;
+    while ((this.#metadata?.controller.image.metadataOffset ?? -1) < request.metadataOffset) {
+      const leftMs = endsAt - clock.monotonicNow();
+      if (leftMs <= 0 || this.#isClosed)
+        throw new NotController("this broker has not seen what the controller goes by");
+      // oxlint-disable-next-line no-await-in-loop
+      await this.#roleOrTime(leftMs);
+    }
     if (this.#replicas === null) throw new NotController("this broker has not opened its logs");
     return {
       brokerId: this.#options.config.nodeId,

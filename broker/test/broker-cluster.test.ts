@@ -24,6 +24,8 @@ describe("BrokerCluster", () => {
     other = { clusterId: "", nodeId: 2, directoryId: "d2" },
   ): Promise<{
     ask(): Promise<unknown>;
+    call(method: string, request: object): Promise<unknown>;
+    readonly cluster: BrokerCluster;
     become(next: ClusterIdentity): void;
     readonly logger: LogBook;
     readonly to: PeerAddress;
@@ -47,8 +49,12 @@ describe("BrokerCluster", () => {
       () => cluster.close(),
     );
     const to: PeerAddress = { nodeId: 1, ...cluster.address };
+    const call = (method: string, request: object): Promise<unknown> =>
+      askPeer(transport, to, { method, request, timeoutMs: 5_000 });
     return {
-      ask: () => askPeer(transport, to, { method: "cluster/membership", request: {}, timeoutMs: 5_000 }),
+      ask: () => call("cluster/membership", {}),
+      call,
+      cluster,
       become: (next) => void (identity = next),
       logger,
       to,
@@ -87,6 +93,34 @@ describe("BrokerCluster", () => {
       clusterId: null,
       replica: { nodeId: 1, directoryId: "renewed" },
     });
+  });
+
+  it("says how far its logs go when it has seen what the controller goes by, and not before (9(3))", async () => {
+    const broker = await starting(
+      { ...empty, clusterId: "first" },
+      { clusterId: "first", nodeId: 2, directoryId: "d2" },
+    );
+    const image = { metadataOffset: 5, brokers: new Map(), voterChoices: new Map() };
+    let apply = (_delta: object, _image: object): void => undefined;
+    const controller = { image, onApplied: (listener: typeof apply) => (apply = listener) };
+    broker.cluster.attach({ controller, driver: { voters: [] } } as never);
+    const answeredAt: number[] = [];
+    const replicaEnds = (): object[] => {
+      answeredAt.push(image.metadataOffset);
+      return [];
+    };
+    broker.cluster.serve({ replicaEnds } as never);
+    const late = broker.call("broker/replica-ends", { metadataOffset: 9, partitions: [] });
+    // It came behind the other, on the same connection.
+    await broker.call("broker/replica-ends", { metadataOffset: 5, partitions: [] });
+    expect(answeredAt).to.deep.equal([5]);
+    for (const metadataOffset of [8, 9]) {
+      image.metadataOffset = metadataOffset;
+      apply({ brokersChanged: [] }, image);
+      await broker.call("broker/replica-ends", { metadataOffset: 5, partitions: [] });
+    }
+    expect(await late).to.deep.include({ brokerId: 1, replicas: [] });
+    expect(answeredAt.toSorted((a, b) => a - b)).to.deep.equal([5, 8, 9, 9]);
   });
 
   it("is found by the name of its host where its door stands on every address, and says which key changes that", async () => {

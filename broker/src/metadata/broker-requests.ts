@@ -109,6 +109,8 @@ export interface DamageVerdict {
 
 /** What the controller asks the brokers of a partition without a leader (9(3)), by the call "replica-ends". */
 export interface ReplicaEndsRequest {
+  /** Answered when this is applied: of what it took away from the broker, and has given back since, nothing may be left. */
+  readonly metadataOffset: number;
   readonly partitions: readonly { readonly topicId: string; readonly partition: number }[];
 }
 

@@ -6,7 +6,8 @@
  * - again when a broker registers or comes to life, and ASK_AGAIN_MS after a call that failed;
  * - 10 s after the first answer those that are missing are waited for no more.
  *
- * An answer is kept with the broker epoch that gave it, and dropped with that, or with the partition's next leader.
+ * An answer is kept with the broker epoch that gave it, and dropped with that, or with the partition's next leader epoch: its next leader,
+ * or a replica that a reassignment takes away.
  */
 import { type BrokerConfig, topicConfig } from "../config/index.ts";
 import {
@@ -56,6 +57,8 @@ export interface OpenInquiry {
 interface Inquiry {
   readonly topicId: string;
   readonly partition: number;
+  /** That the answers are of. A replica that was taken away meanwhile begins empty if it is placed there again. */
+  readonly leaderEpoch: number;
   readonly answers: Map<number, LogEnd>;
   /** Of those that count still, the first; null = none does. */
   firstAnswerAt: number | null;
@@ -178,7 +181,7 @@ export class LeaderInquiry {
     }
     // 9(7): when it becomes leaderless; later by the interval.
     const isUnclean = inquiry?.isUnclean ?? this.#allowsUnclean(topic);
-    if (isUnclean || needsInquiry(image, topic.topicId, number))
+    if (inquiry !== undefined || isUnclean || needsInquiry(image, topic.topicId, number))
       this.#openFor(topic.topicId, number).isUnclean = isUnclean;
   }
 
@@ -188,19 +191,21 @@ export class LeaderInquiry {
 
   #openFor(topicId: string, partition: number): Inquiry {
     const key = keyOf(topicId, partition);
-    let inquiry = this.#open.get(key);
-    if (inquiry === undefined) {
-      inquiry = {
-        topicId,
-        partition,
-        answers: new Map(),
-        firstAnswerAt: null,
-        isUnclean: false,
-        onEnd: [],
-        endsAt: 0,
-      };
-      this.#open.set(key, inquiry);
-    }
+    const known = this.#open.get(key);
+    const leaderEpoch = this.#options.image().topicsById.get(topicId)?.partitions[partition]?.leaderEpoch ?? -1;
+    if (known?.leaderEpoch === leaderEpoch) return known;
+    const { isUnclean, onEnd, endsAt } = known ?? { isUnclean: false, onEnd: [], endsAt: 0 };
+    const inquiry = {
+      topicId,
+      partition,
+      leaderEpoch,
+      answers: new Map(),
+      firstAnswerAt: null,
+      isUnclean,
+      onEnd,
+      endsAt,
+    };
+    this.#open.set(key, inquiry);
     return inquiry;
   }
 
@@ -275,8 +280,9 @@ export class LeaderInquiry {
   async #askBroker(brokerId: number, question: Question, inquiries: readonly Inquiry[]): Promise<void> {
     const isOpen = (): boolean => !this.#isStopped && this.#questions.get(brokerId) === question;
     try {
+      const { metadataOffset } = this.#options.image();
       const partitions = inquiries.map(({ topicId, partition }) => ({ topicId, partition }));
-      const answer = await this.#options.peers.replicaEnds(brokerId, { partitions });
+      const answer = await this.#options.peers.replicaEnds(brokerId, { metadataOffset, partitions });
       // Of a life that is over, or that is not registered yet.
       if (!counts(this.#options.image(), brokerId, answer)) throw new Error(`answered as epoch ${answer.brokerEpoch}`);
       if (!isOpen()) return;
@@ -360,9 +366,9 @@ export class LeaderInquiry {
     const chosen = new ChosenLeaders();
     let count = 0;
     for (const inquiry of open) {
-      const { topicId, partition: number, answers } = inquiry;
+      const { topicId, partition: number, leaderEpoch, answers } = inquiry;
       const partition = partitionOf(working, inquiry);
-      if (partition === undefined || partition.leaderId !== -1) continue;
+      if (partition?.leaderId !== -1 || partition.leaderEpoch !== leaderEpoch) continue;
       const choose = (kind: InquiryKind): boolean => {
         const leaderId = longestLog(working, topicId, partition, answers, { kind, isLate: isLateNow(inquiry) });
         if (leaderId === null) return false;

@@ -330,6 +330,32 @@ describe("leaders by the longest log (9(3), P37, P77-P79)", () => {
     await bench.until(() => partitionOf(bench).leaderId === 2);
   });
 
+  it("asks again whose replica was taken away and given back since it answered: it begins empty there (13(6))", async () => {
+    const allowed = { ...synced, "unclean.leader.election.enable": "true" };
+    const bench = await cluster();
+    const topicId = await create(bench, "t", [[3, 4]], allowed);
+    const place = async (replicas: readonly number[] | null) => {
+      const changes = [{ topic: "t", partition: 0, replicas }];
+      const { results } = await bench.done(bench.controller.alterReassignments({ changes, isValidateOnly: false }));
+      expect(results[0]?.error).to.equal("NONE");
+    };
+    await place([3, 4, 2]);
+    bench.broker(2).ends = [{ topicId, partition: 0, latestEpoch: 6, logEndOffset: 99, isDamaged: false }];
+    bench.broker(3).ends = [{ topicId, partition: 0, latestEpoch: 5, logEndOffset: 10, isDamaged: false }];
+    await killInOrder(bench, [2, 3, 4]);
+    const answer = bench.broker(3).holdAnswers();
+    await bench.join(3, "unclean");
+    await bench.join(2, "unclean");
+    await bench.run(20);
+    await place(null);
+    bench.broker(2).ends = [];
+    await place([3, 4, 2]);
+    expect(partitionOf(bench).leaderId, "the other has not answered").to.equal(-1);
+    answer();
+    await bench.until(() => partitionOf(bench).leaderId !== -1);
+    expect(partitionOf(bench).leaderId).to.equal(3);
+  });
+
   it("asks again who did not answer, whatever else comes in between", async () => {
     for (let offsetMs = 0; offsetMs < 500; offsetMs += 60) {
       const bench = await allKilled({ 3: [5, 10], 4: [5, 90] });

@@ -208,7 +208,7 @@ describe("bad bits under a running broker (15.7)", () => {
     bench.controller = null;
     bench.node(1).manager.suspect(TOPIC, 0, log.segments()[1]?.baseOffset ?? asOffset(0));
     await bench.until("found", () => log.rot !== null);
-    const asked = { partitions: [{ topicId: topicIdOf(1), partition: 0 }] };
+    const asked = { metadataOffset: 0, partitions: [{ topicId: topicIdOf(1), partition: 0 }] };
     expect(bench.node(1).manager.replicaEnds(asked)).to.deep.include.members([
       { topicId: topicIdOf(1), partition: 0, latestEpoch: log.latestEpoch, logEndOffset: 60, isDamaged: true },
     ]);

@@ -97,7 +97,7 @@ describe("a reassignment", () => {
       await bench.start(3);
       expect(bench.node(3).manager.find(TOPIC, 0)).to.equal(undefined);
       expect([...bench.node(3).manager.followed()]).to.deep.equal([]);
-      const asked = { partitions: [{ topicId: topicIdOf(1), partition: 0 }] };
+      const asked = { metadataOffset: 0, partitions: [{ topicId: topicIdOf(1), partition: 0 }] };
       expect(bench.node(3).manager.replicaEnds(asked), "it is asked for its log no more").to.deep.equal([]);
       await bench.until("removed", () => directories(bench, 3).length === 0, 5_000);
     });

@@ -51,6 +51,11 @@ const FAILURES_OF_MOVES: readonly (readonly [seed: number, what: string, wanted?
     "chosen late from lastIsr without what was written before the mode was raised: the check asked for it all the same",
   ],
   [
+    550001822,
+    "chosen uncleanly on its old log, a replica learned behind that that it had been taken away in between, and began empty",
+    { ...HARSH, minIsr: 2, uncleanChance: 0.08, deleteChance: 0.1, powerChance: 0.05, wipeChance: 0.1 },
+  ],
+  [
     550006495,
     "a follower ended where its leader's log starts, inside of a batch, and refused that batch for ever",
     {

@@ -238,7 +238,9 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
     }
     if (options.raisesMode && faults.chance(0.01)) controller.raiseMode();
     if (faults.chance(options.uncleanChance)) {
-      const live = this.hosts.filter((host) => this.#plane.isReachable(host) && !host.isStopped);
+      // Who does not know yet that it is leaderless may be about to learn that its replica went before that, and came back empty.
+      const knows = (host: ReplicaHost): boolean => host.state?.leaderEpoch === controller.leaderEpoch;
+      const live = this.hosts.filter((host) => this.#plane.isReachable(host) && !host.isStopped && knows(host));
       controller.chooseUnclean(new Map(live.map((host) => [host.brokerId, endOf(host)])));
     }
     // What is moved next is judged by whom this left to count on.
