@@ -21,7 +21,7 @@ struct Cfg {
   int rec = 2, ep = 4, crash = 1, power = 1, wipe = 0, fence = 1, move = 0, unclean = 0, minch = 0, stop = 0, rpc = 0, raise = 0, async = 0, shrink = 2, q = 3;
   int retry = 0, acks1 = 1, timeout = 1, disk = 1, del = 0, rot = 0;
     // repairs that were proposed (0 = the page as written)
-  int fixElrDead = 0, fixAnsEpoch = 0, fixEpochCut = 0, fixTimeoutSynced = 0, fixTop = 0, fixTruncSync = 0, fixMode = 0, fixHold = 0, fixDmgMode = 0, fixStop = 0, fixDmgRow = 0;
+  int fixElrDead = 0, fixAnsEpoch = 0, fixEpochCut = 0, fixTimeoutSynced = 0, fixTop = 0, fixTruncSync = 0, fixMode = 0, fixHold = 0, fixDmgMode = 0, fixStop = 0, fixDmgRow = 0, fixCutAll = 0;
   // mutations: one known rule broken each
   int mTruncHw = 0, mExpandHw = 0, mHwDiverge = 0, mAppended = 0, mElrKeep = 0, mLastLeader = 0, mCommitted = 0, mBadRestart = 0,
       mBadRestartElr = 0, mAckEpoch = 0, mAlterBe = 0, mDirect = 0, mPendRemoval = 0, mWritten = 0, mKeepEnds = 0, mNoGate = 0,
@@ -37,7 +37,7 @@ void initKeys() {
   K(timeout);K(disk);K(fixElrDead);K(fixAnsEpoch);K(fixEpochCut);K(fixTimeoutSynced);K(fixTop);K(fixTruncSync);K(fixMode);
   K(mTruncHw);K(mExpandHw);K(mHwDiverge);K(mAppended);K(mElrKeep);K(mLastLeader);K(mCommitted);K(mBadRestart);K(mBadRestartElr);
   K(mAckEpoch);K(mAlterBe);K(mDirect);K(mPendRemoval);K(mWritten);K(mKeepEnds);K(mNoGate);K(mLastIsrAny);K(mDirId);K(mSticky);K(mGen);
-  K(mStreamBe);K(mLastKeep);K(mAnsAny);K(del);K(rot);K(fixHold);K(fixStop);K(fixDmgRow);K(fixDmgMode);K(mStart);K(mStartMem);K(mDmgEpoch);K(mDmgFirst);K(mDmgElr);K(mDmgPick);
+  K(mStreamBe);K(mLastKeep);K(mAnsAny);K(del);K(rot);K(fixHold);K(fixStop);K(fixDmgRow);K(fixCutAll);K(fixDmgMode);K(mStart);K(mStartMem);K(mDmgEpoch);K(mDmgFirst);K(mDmgElr);K(mDmgPick);
   K(maxStates);K(secs);K(heal);K(bits);K(walk);K(depth);K(seed);K(stats);K(strict);K(skip);
 }
 
@@ -163,7 +163,7 @@ void raise(S &s, int b) {                                        // the log star
   if (r.rot && r.rot <= r.dls) r.rot = r.found = 0;
 }
 void cut(S &s, int b, int x) {                                   // 5.5
-  if (x < s.b[b].ls) { restart(s, b, x); return; }
+  if (x < s.b[b].ls + C.fixCutAll) { restart(s, b, x); return; }  // at the log start too: below may lie what was deleted, of later epochs
   Br &r = s.b[b]; r.need = 0; if (r.rot > x) r.rot = r.found = 0;
   for (int o = x; o < r.leo; o++) r.log[o] = 0;
   r.leo = x; r.tailE = 0; r.hw = std::min<int>(r.hw, x); r.syn = std::min<int>(r.syn, x); if (!C.mGen) { r.gen++; r.sy = 0; } else if (r.sy) r.sy |= 8;   // a sync begun before counts for nothing
