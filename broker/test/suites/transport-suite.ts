@@ -200,6 +200,20 @@ export function transportSuite(name: string, create: () => Promise<PeersUnderTes
         );
       });
 
+      it("never wait for the answers to others, however many those are", async () => {
+        service.answer = (method) =>
+          method === "wait" ? new Promise(() => undefined) : Promise.resolve(bytes("alive"));
+        const waiting = Array.from({ length: 300 }, () =>
+          errorOf(one.transport.call(two.address, "wait", bytes(""), 600_000)),
+        );
+        const answer = await under.outcome(one.transport.call(two.address, "heartbeat", bytes(""), 60_000));
+        expect(Buffer.from(answer).toString()).to.equal("alive");
+        await under.outcome(one.transport.close());
+        expect(new Set((await under.outcome(Promise.all(waiting))).map(({ kind }) => kind))).to.deep.equal(
+          new Set(["closed"]),
+        );
+      });
+
       it("carry bodies from none to some megabytes", async () => {
         service.answer = async (_, body) => body;
         for (const length of [0, 1, 70_000, 3_000_000]) {

@@ -1,15 +1,13 @@
 /**
- * Control calls to one peer, many at a time on one connection. A call that comes while the peer rests between dials waits for the next
- * dial and fails with it: whoever tries again and again is slowed down by that.
+ * Control calls to one peer, all at a time on one connection: none waits for the answer to another one, for a heartbeat must not wait
+ * behind what clients wait for. A call that comes while the peer rests between dials waits for the next dial and fails with it:
+ * whoever tries again and again is slowed down by that.
  */
 import { PeerFrameKind, PeerPurpose, peerWire, ProtoError } from "@tidemark/proto";
 import { type PeerAddress, PeerError } from "../../ports/index.ts";
 import { PeerChannel } from "./channel.ts";
 import { failureOf, nameOf } from "./connection.ts";
 import type { LinkDeps } from "./link-deps.ts";
-
-/** Below what the peer door takes on one connection: the others wait here, and none is refused for want of a place. */
-const IN_FLIGHT_MAX = 48;
 
 interface Question {
   readonly id: number;
@@ -49,7 +47,6 @@ export class CallLink {
       const timer = setTimeout(() => {
         const late = `${nameOf(this.channel.to)} did not answer ${method} within ${timeoutMs} ms`;
         question.settle(new PeerError("timeout", late));
-        this.#askWaiting();
       }, timeoutMs);
       timer.unref();
       const question: Question = {
@@ -81,7 +78,6 @@ export class CallLink {
     const connection = this.channel.current();
     if (connection === null) return this.channel.want();
     for (const question of this.#waiting) {
-      if (this.#asked.size >= IN_FLIGHT_MAX) return;
       this.#waiting.delete(question);
       this.#asked.set(question.id, question);
       connection.send(PeerFrameKind.CALL, [question.message]);
@@ -92,13 +88,11 @@ export class CallLink {
     switch (kind) {
       case PeerFrameKind.ANSWER: {
         const { id, body } = peerWire.answer.decode(payload);
-        this.#asked.get(id)?.settle(body);
-        return this.#askWaiting();
+        return this.#asked.get(id)?.settle(body);
       }
       case PeerFrameKind.FAILURE: {
         const failure = peerWire.failure.decode(payload);
-        this.#asked.get(failure.id)?.settle(failureOf(failure, "remote"));
-        return this.#askWaiting();
+        return this.#asked.get(failure.id)?.settle(failureOf(failure, "remote"));
       }
       default:
         throw new ProtoError("INVALID_REQUEST", `a frame of kind ${kind} where answers are due`);

@@ -44,8 +44,8 @@ export class RaftInbox implements PeerEnd {
   }
 }
 
-/** Questions of one peer that are under way at a time; its own bound is lower. */
-const CALLS_MAX = 256;
+/** Questions of one peer that are under way at a time: far more than a client creates of topics at once, each of which is waited for. */
+const CALLS_MAX = 16_384;
 
 /** The questions of one peer, and their answers, in the order in which those come. */
 export class CallDesk implements PeerEnd {
