@@ -45,6 +45,8 @@ export class Follower {
     this.#download.tick();
     if (this.#mayCampaign && (this.#isAlone || this.#silentTicks >= this.#campaignsAtTicks)) return true;
     if (this.#state.isVoter) return false;
+    // A voter forgets him with its campaign.
+    if (this.#silentTicks >= this.#electionTimeoutTicks) this.#leader = null;
     const { electionTicks, heartbeatTicks } = this.#state.options;
     if (this.#silentTicks >= electionTicks && (this.#silentTicks - electionTicks) % heartbeatTicks === 0) {
       this.askForTheLog(this.#state.log.voters);

@@ -234,6 +234,21 @@ describe("Raft, operations", () => {
       expect(group.soft(9).role).to.equal("follower");
     });
 
+    it("know nobody for their leader who was not heard for an election time", () => {
+      const group = led();
+      group.add(replica(9));
+      group.tickAll(ELECTION_TICKS + 2);
+      expect(group.soft(9).leader).to.deep.equal(replica(1));
+      group.isolate(9);
+      group.tickAll(ELECTION_TICKS - 1);
+      expect(group.soft(9).leader, "a voter would wait too").to.deep.equal(replica(1));
+      group.tickAll(ELECTION_TICKS + 1);
+      expect(group.soft(9).leader).to.equal(null);
+      group.heal();
+      group.tickAll(ELECTION_TICKS);
+      expect(group.soft(9).leader).to.deep.equal(replica(1));
+    });
+
     it("follow a leader that somebody named, where nobody of their list is left", () => {
       const group = led(2);
       const lost = group.add(replica(2, "b"));
