@@ -61,15 +61,19 @@ export async function read<Method extends AdminMethod>(
     const patienceMs = Math.min(BEHIND_PATIENCE_MS, limits.timeoutMs ?? BEHIND_PATIENCE_MS);
     if (offset >= cluster.seenOffset || performance.now() - startedAt + delay >= patienceMs) {
       cluster.onMetadataOffset(offset);
-      cluster.tellStale(isStale ? { metadataOffset: offset, withoutControllerMs } : null);
+      if ("withoutControllerMs" in response)
+        cluster.tellStale(isStale ? { metadataOffset: offset, withoutControllerMs } : null);
       return response;
     }
     await cluster.pause(delay, limits.signal);
   }
 }
 
-/** A cluster without a controller is waited for so long where the caller set no limit: what is missing may be missing for good. */
-const CONTROLLER_PATIENCE_MS = 5_000;
+/**
+ * Told that there is no controller, a caller who set no limit waits so long for one: what is missing may be missing for good, or be starting
+ * again, on a machine that is slow.
+ */
+const CONTROLLER_PATIENCE_MS = 15_000;
 
 /**
  * One call that changes something: what is read afterwards is at least as new. Asked again where a broker cannot say whether
@@ -83,8 +87,7 @@ export async function change<Method extends AdminMethod>(
   limits: Limits & CallTarget,
 ): Promise<AdminCalls[Method]["response"]> {
   const limitsLeft = budgetOf(cluster, limits);
-  const controllerEndsAt = performance.now() + (limits.controllerMs ?? Number.POSITIVE_INFINITY);
-  let isTold = false;
+  let missedAt: number | null = null;
   for (let attempt = 1; ; attempt += 1) {
     const askedAt = performance.now();
     const left = limitsLeft();
@@ -95,10 +98,12 @@ export async function change<Method extends AdminMethod>(
     const delay = backoffMs(cluster.settings.retry, attempt, Math.random());
     // Another attempt takes as long as this one: cut off by its time limit it could not say what it waits for.
     const isLast = delay + (code === "NOT_CONTROLLER" ? now - askedAt : 0) >= limitsLeft().timeoutMs;
-    if (code === undefined || isLast || (code === "NOT_CONTROLLER" && now >= controllerEndsAt)) return response;
+    if (code === undefined || isLast) return response;
     if (code === "NETWORK_EXCEPTION") limits.onRepeat?.();
-    else if (!isTold) cluster.settings.logger.warn({ code, message }, "nothing can be changed yet");
-    isTold ||= code === "NOT_CONTROLLER";
+    else if (missedAt === null) {
+      missedAt = now;
+      cluster.settings.logger.warn({ code, message }, "nothing can be changed yet");
+    } else if (now - missedAt >= (limits.controllerMs ?? Number.POSITIVE_INFINITY)) return response;
     await cluster.pause(delay, limits.signal);
   }
 }
