@@ -7,7 +7,7 @@
  * it tries to get over, which may take minutes; the rest with -v.
  */
 import type { Client, Logger } from "@tidemark/client";
-import { type CommandContext, isJson, note, warn } from "./command-context.ts";
+import { canRedraw, type CommandContext, isJson, note, warn } from "./command-context.ts";
 import { CliFailure, toFailure } from "./failure.ts";
 import { plural } from "./output/units.ts";
 import { type ResolvedSettings, resolveSettings } from "./settings/resolve.ts";
@@ -107,7 +107,7 @@ export function sdkLogger(context: CommandContext): Logger {
     told.add(kind);
     const reason = String(Reflect.get(fields, "message")).replace(/\.$/, "");
     // A progress bar may stand on the line.
-    if (context.stderr.isTTY === true) context.stderr.write("\r\u001b[K");
+    if (canRedraw(context)) context.stderr.write("\r\u001b[K");
     // Another broker had the answer, or nobody has a better one.
     const isOver = ["silent-broker", "stale-metadata"].includes(String(Reflect.get(fields, "event")));
     warn(context, `${message}: ${reason}${isOver ? "" : "; trying again"}`);

@@ -42,6 +42,11 @@ export function canDraw({ stdout, env }: Pick<CommandContext, "stdout" | "env">)
   return stdout.isTTY === true && env["TERM"] !== "dumb";
 }
 
+/** The same of standard error and a line that is drawn again and again, such as a bar. */
+export function canRedraw({ stderr, env }: Pick<CommandContext, "stderr" | "env">): boolean {
+  return stderr.isTTY === true && env["TERM"] !== "dumb";
+}
+
 export function isJson(flags: GlobalFlags): boolean {
   return flags.output === "json" || flags.output === "ndjson";
 }

@@ -1,9 +1,9 @@
 /**
- * A progress bar on stderr: only on a terminal, only when the work takes longer than half a second, never with -q. The
+ * A progress bar on stderr: only on a terminal that is not a dumb one, only when the work takes longer than half a second, never with -q. The
  * library is loaded at that moment, so that short commands do not pay for it.
  */
 import type { SingleBar } from "cli-progress";
-import type { CommandContext, TerminalStream } from "../command-context.ts";
+import { canRedraw, type CommandContext, type TerminalStream } from "../command-context.ts";
 import { formatBytes, formatCount } from "./units.ts";
 
 const SHOW_AFTER_MS = 500;
@@ -34,7 +34,7 @@ export class Progress {
   constructor(context: CommandContext, read: () => ProgressState, options: { readonly isTyped: boolean }) {
     this.#stream = context.stderr;
     this.#read = read;
-    if (context.stderr.isTTY !== true || context.flags.isQuiet || options.isTyped) return;
+    if (!canRedraw(context) || context.flags.isQuiet || options.isTyped) return;
     this.#timer = setTimeout(() => void this.#show(context), SHOW_AFTER_MS);
   }
 

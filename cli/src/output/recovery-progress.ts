@@ -2,7 +2,7 @@
  * What a start shows that takes its time, because there are many logs or much to recover: on a terminal a line of its own
  * after half a second, elsewhere (a log, a container) a line every few seconds. On stderr; -q silences both.
  */
-import { type CommandContext, isJson, note } from "../command-context.ts";
+import { canRedraw, type CommandContext, isJson, note } from "../command-context.ts";
 import { formatBytes, formatCount } from "./units.ts";
 
 const SHOW_AFTER_MS = 500;
@@ -30,7 +30,7 @@ export class RecoveryProgress {
 
   constructor(context: CommandContext) {
     this.#context = context;
-    this.#isDrawn = context.stderr.isTTY === true;
+    this.#isDrawn = canRedraw(context);
   }
 
   /** For the broker. Logs of a clean start come by the thousand: it keeps the state and no more. */

@@ -24,10 +24,11 @@ describe("Progress", () => {
     expect(written, "a long warning is wrapped, not cut").not.to.include("\u001b[?7l");
   });
 
-  it("draws nothing over what is typed, off a terminal, or with -q", async () => {
+  it("draws nothing over what is typed, off a terminal, on a dumb one, or with -q", async () => {
     const contexts = [
       { context: testContext({ isTerminal: true }), isTyped: true },
       { context: testContext(), isTyped: false },
+      { context: { ...testContext({ isTerminal: true }), env: { TERM: "dumb" } }, isTyped: false },
       { context: testContext({ isTerminal: true, flags: { isQuiet: true } }), isTyped: false },
     ];
     const silent = contexts.map(({ context, isTyped }) => new Progress(context, () => STATE, { isTyped }));
