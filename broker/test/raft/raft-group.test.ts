@@ -8,24 +8,11 @@ import { describeKnownMistakes } from "../mutations/known-mistakes.ts";
 const FIRST_SEED = Number(process.env["RAFT_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const RUNS = Number(process.env["RAFT_RUNS"] ?? 200);
 
-/** Seeds that failed once. */
-const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
-  [140, "a learner whose list names no leader was never sent the log"],
-  [313, "a removed voter asked only followers for votes, and learned nothing"],
-  [1969, "a leader whose own removal nobody else had could not lead again"],
-  [103782, "an emptied replica's list named only itself"],
-  [200688, "votes counted late made a leader of a term long past: the check asked too much of it"],
-  [203737, "an acknowledgement of an earlier term left after its entries were cut: the check took it for one of now"],
-  [208403, "a disk was lost whose seat a change under way needed: the faults asked too much"],
-  [
-    1871901549,
-    "a replica whose addition and removal only it holds did not campaign after a restart: it looked at the oldest list",
-  ],
-  [
-    80011874,
-    "nobody could be elected without a learner that a candidate counts as a voter: its log was better, and it never campaigned",
-  ],
-  [209902, "a late repeat of a snapshot's piece took the place of one that was not on disk yet"],
+/** Seeds at which the checks or the faults asked too much; those that found a bug are in the museum. */
+const ONCE_ASKED_TOO_MUCH: readonly (readonly [seed: number, what: string])[] = [
+  [200688, "votes counted late made a leader of a term long past"],
+  [203737, "an acknowledgement of an earlier term left after its entries were cut: it was taken for one of now"],
+  [208403, "a disk was lost whose seat a change under way needed"],
 ];
 
 function describeFailure({ seed, failure }: GroupRunResult): string {
@@ -65,7 +52,7 @@ describe("A simulated Raft group", () => {
     }
   });
 
-  for (const [seed, what] of FORMER_FAILURES) {
+  for (const [seed, what] of ONCE_ASKED_TOO_MUCH) {
     it(`seed ${seed}: ${what}`, () => {
       expect(describeFailure(runRaftGroup(seed))).to.equal("");
     });

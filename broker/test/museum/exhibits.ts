@@ -1,0 +1,441 @@
+/** Every bug that is kept, by room, oldest first. */
+import type { Exhibit, KeptSeed } from "./exhibit.ts";
+
+/** As seeds were drawn before there were reassignments. */
+const UNMOVED = { sparesCount: 0, reassignChance: 0 };
+
+const raftSeed = (seed: number): KeptSeed => ({ profile: "raft", seed });
+const logSeed = (seed: number): KeptSeed => ({ profile: "log", seed });
+
+export const EXHIBITS: readonly Exhibit[] = [
+  // ---- consensus ----
+  {
+    id: "raft-unnamed-leader",
+    symptom: "a learner whose list names no leader was never sent the log",
+    foundBy: "simulator",
+    fix: "4dc8911",
+    seed: raftSeed(140),
+  },
+  {
+    id: "raft-removed-asks-followers",
+    symptom: "a removed voter asked only followers for votes, and learned nothing",
+    foundBy: "simulator",
+    fix: "4dc8911",
+    seed: raftSeed(313),
+  },
+  {
+    id: "raft-own-removal",
+    symptom: "a leader whose own removal nobody else had could not lead again",
+    foundBy: "simulator",
+    fix: "4dc8911",
+    seed: raftSeed(1969),
+  },
+  {
+    id: "raft-list-of-one",
+    symptom: "an emptied replica whose list named only itself never heard of a leader",
+    foundBy: "simulator",
+    fix: "7ed172d",
+    seed: raftSeed(103782),
+    test: {
+      file: "broker/test/raft/raft-operations.test.ts",
+      title: "follow a leader that somebody named, where nobody of their list is left",
+    },
+    failedBefore:
+      "L1: a healed group does not come to one state: 1:d2 follower of {1:d0} at 0, 2:d2 follower of {3:d0} at 171, 3:d0 \u2026",
+  },
+  {
+    id: "raft-late-piece",
+    symptom: "a late repeat of a snapshot's piece took the place of one that was not on disk yet",
+    cause: "a piece was taken while the one before it was being written",
+    foundBy: "simulator",
+    fix: "a6338ff",
+    seed: raftSeed(209902),
+    failedBefore: "assertion: a piece with a gap before it",
+  },
+  {
+    id: "raft-oldest-list",
+    symptom: "a replica whose addition and removal only it holds did not campaign after a restart",
+    cause: "it looked for its seat in the oldest list of its log, not in any",
+    foundBy: "simulator",
+    fix: "8d2cbfc",
+    seed: raftSeed(1871901549),
+    failedBefore:
+      "L1: a healed group does not come to one state: 1:d0 follower of {2:d0 1:d0} at 0, 2:d0 follower of {1:d0} at 0",
+  },
+  {
+    id: "raft-learner-in-the-way",
+    symptom:
+      "nobody was elected without a learner that a candidate counted as a voter, though only a minority was lost",
+    cause: "the learner's log was better, so that it refused its vote, and it never campaigned itself",
+    foundBy: "simulator",
+    fix: "0f75ad3",
+    seed: raftSeed(80011874),
+    test: {
+      file: "broker/test/raft/called-learner.test.ts",
+      title: "brings a group to a leader that lost a minority, with all that any majority could need",
+    },
+    failedBefore:
+      "L1: a healed group does not come to one state: 1:d2 follower of {1:d0 2:d0 3:d0} at 6, 2:d0 preCandidate of {1:d0 \u2026",
+  },
+
+  // ---- replication ----
+  {
+    id: "replication-sync-into-cut",
+    symptom: "a synced end was never reported, and its record never committed",
+    cause: "a sync that ran into a cut counted for nothing, and nobody asked for another",
+    foundBy: "simulator",
+    fix: "1bec942",
+    seed: { profile: "replication", seed: 1651, wanted: UNMOVED },
+    test: {
+      file: "broker/test/runtime/replication.test.ts",
+      title: "tells that it is synced though its sync ran into the cut, and nothing more is appended (5.5(2), 15.1(2))",
+    },
+  },
+  {
+    id: "replication-cut-below-start",
+    symptom: "a follower was to cut its log below its log start",
+    foundBy: "simulator",
+    fix: "d80a190",
+    seed: { profile: "replication", seed: 3309, wanted: UNMOVED },
+  },
+  {
+    id: "replication-forgotten-deletion",
+    symptom: "a log that began anew inside a batch forgot a deletion that it had reported",
+    cause: "it began at the batch's base, and ended there when the batch found no room",
+    foundBy: "simulator",
+    fix: "1bec942",
+    seed: { profile: "replication", seed: 1889, wanted: UNMOVED },
+    test: {
+      file: "broker/test/storage/follower-log.test.ts",
+      title: "is cut to no less than what it keeps deleted, though it began below",
+    },
+  },
+  {
+    id: "replication-hidden-epoch",
+    symptom: "a follower was held against what lies below the log start, which is nobody's to compare",
+    cause: "the log start hid where an epoch began",
+    foundBy: "simulator",
+    fix: "d80a190",
+    seed: { profile: "replication", seed: 43, wanted: UNMOVED },
+  },
+  {
+    id: "replication-join-below-start",
+    symptom: "committed records were lost: a follower with other batches below the leader's log start was chosen",
+    cause: "it joined the ISR before its log start was durable",
+    foundBy: "simulator",
+    fix: "f936550",
+    seed: { profile: "replication", seed: 71003940, wanted: UNMOVED },
+    test: {
+      file: "broker/test/replication/replication-rules.test.ts",
+      title: "7(5), 5.1(3): not by one that durably begins before the leader: what it has there may have diverged",
+    },
+    failedBefore: "RE6: none of {3} has all that was committed",
+  },
+  {
+    id: "replication-cut-at-start",
+    symptom: "synced records were cut at a start: below them the file had a batch of a later epoch",
+    cause: "a log that was cut to its own log start kept its file",
+    foundBy: "simulator",
+    fix: "71262a3",
+    seed: {
+      profile: "replication",
+      seed: 84000704,
+      wanted: {
+        wipeChance: 0.15,
+        deleteChance: 0.05,
+        reassignChance: 0.08,
+        sparesCount: 2,
+        crashChance: 0.04,
+        minIsr: 1,
+      },
+    },
+    test: {
+      file: "broker/test/replication/replication-rules.test.ts",
+      title:
+        "5.3(3): a cut to its log start begins the log anew there: what lies below may be of later epochs than what comes",
+    },
+    failedBefore: "RE15: healed, but the ISR is {1,2,3}",
+  },
+  {
+    id: "replication-deletion-in-first-read",
+    symptom: "a follower waited for a durable log start that it could never have",
+    cause: "records were deleted while the leader read them for it, so that the log start lay beyond its log end",
+    foundBy: "review",
+    fix: "04f1644",
+    test: {
+      file: "broker/test/runtime/replication.test.ts",
+      title: "begins anew where the leader deletes beyond the log end of a follower whose first read is under way",
+    },
+  },
+  {
+    id: "replication-stands-on-uncompared",
+    symptom: "a crash brought records of another history back, hidden under an epoch that all others have",
+    cause: "a follower appended on top of what nobody compared before its log start was durable",
+    foundBy: "formal model",
+    fix: "ebd5a2d",
+    test: {
+      file: "broker/test/runtime/replication.test.ts",
+      title: "appends nothing on what was not compared before the leader's log start is durable here (decision 0030)",
+    },
+  },
+  {
+    id: "metadata-damaged-chosen",
+    symptom: "a replica was chosen for a log that it then cut",
+    cause: "asked for its log, it had not found again the damage that an earlier life had reported",
+    foundBy: "formal model",
+    fix: "508e225",
+    test: {
+      file: "broker/test/metadata/partition-rules.test.ts",
+      title:
+        "is not that of a replica whose damage an earlier life reported, though this one has not found it again (15.7(3))",
+    },
+  },
+  {
+    id: "metadata-damaged-only-copy",
+    symptom: "records that a damaged replica had all along were lost in page-cache mode",
+    cause: "a member of lastIsr was taken for another copy, and may have lost its tail to a power failure",
+    foundBy: "formal model",
+    fix: "ebae73b",
+    test: {
+      file: "broker/test/metadata/broker-states.test.ts",
+      title: "leaves it in page-cache mode, until the other is in sync: that one may have lost its tail",
+    },
+  },
+
+  {
+    id: "replication-batch-around-the-start",
+    symptom: "a follower refused the same batch for ever",
+    cause: "it ended where its leader's log starts, inside of that batch",
+    foundBy: "simulator",
+    fix: "dd19c8d",
+    seed: {
+      profile: "replication",
+      seed: 550006495,
+      wanted: {
+        minIsr: 1,
+        uncleanChance: 0.05,
+        deleteChance: 0.15,
+        crashChance: 0.05,
+        resetChance: 0.1,
+        delayMinMs: 5,
+        delayMeanMs: 20,
+        produceChance: 0.3,
+        batchOffsetsMax: 3,
+        writeFaultChance: 0.05,
+      },
+    },
+    test: {
+      file: "broker/test/replication/replication-rules.test.ts",
+      title:
+        "5.3(8): nor one whose end the leader's log starts at, inside of that batch: nothing of it is left, and it begins anew there",
+    },
+    failedBefore: "RE15: healed, but the ISR is {2}",
+  },
+  {
+    id: "metadata-chosen-on-a-lost-log",
+    symptom: "all replicas cut their logs to nothing after an unclean choice",
+    cause: "the chosen one answered for a log that had been taken away from it and given back since",
+    foundBy: "simulator",
+    fix: "ba758bf",
+    seed: {
+      profile: "replication",
+      seed: 550001822,
+      wanted: {
+        wipeChance: 0.1,
+        deleteChance: 0.1,
+        reassignChance: 0.08,
+        sparesCount: 2,
+        crashChance: 0.04,
+        minIsr: 2,
+        uncleanChance: 0.08,
+        powerChance: 0.05,
+      },
+    },
+    test: {
+      file: "broker/test/broker-cluster.test.ts",
+      title: "says how far its logs go when it has seen what the controller goes by, and not before (9(3))",
+    },
+    failedBefore: "RE6: none of {2} has all that was committed",
+  },
+
+  // ---- the log ----
+  {
+    id: "log-cut-by-a-kill",
+    symptom: "the old tail of a cut came back under new batches",
+    cause: "a cut that a kill interrupted looked done in the page cache, and the next start did not sync it",
+    foundBy: "crash runner",
+    fix: "eff8245",
+    seed: logSeed(562),
+    test: {
+      file: "broker/test/storage/pitfalls.test.ts",
+      title: "P76: a cut that a kill interrupted is synced by the next start, before it is appended to",
+    },
+  },
+  {
+    id: "log-epochs-of-a-cut",
+    symptom: "after a crash the log lacked epochs below its recovery point",
+    cause:
+      "a recovery point that was being written while the log was cut wrote the epoch file without entries that the one on disk had passed",
+    foundBy: "crash runner",
+    fix: "1a783a0",
+    seed: logSeed(102971),
+    test: {
+      file: "broker/test/storage/crash-findings.test.ts",
+      title: "a truncation lowers the recovery point before the epoch file loses what that has passed",
+    },
+  },
+  {
+    id: "log-torn-marker",
+    symptom: "a start took a wrong broker epoch for that of its last clean stop",
+    cause: "the first digits of a longer one were read as the whole",
+    foundBy: "crash runner",
+    fix: "e1ebb8d",
+    seed: logSeed(200203),
+    test: {
+      file: "broker/test/storage/crash-findings.test.ts",
+      title: "a marker that a power failure cut short names no broker epoch",
+    },
+  },
+  {
+    id: "log-open-behind-damage",
+    symptom: "a start that found damage left a file open",
+    cause: "a start after a clean stop had opened the active segment before it found the damage",
+    foundBy: "crash runner",
+    fix: "355a64f",
+    seed: logSeed(556),
+  },
+  {
+    id: "log-epochs-behind-recovery-point",
+    symptom: "a directory that went offline left recovery points that its epoch files did not reach",
+    cause: "recovery points were written without the epoch files",
+    foundBy: "crash runner",
+    fix: "785fd53",
+    seed: logSeed(40448),
+    failedBefore: "ST4: /data/t-0: below recovery point 128 the file says [[3,37]], the batches [[3,37],[5,42]]",
+  },
+  {
+    id: "log-offline-checkpoint",
+    symptom: "a checkpoint named what a broken truncation had left",
+    cause: "an offline directory went on writing beside its logs",
+    foundBy: "crash runner",
+    fix: "2439171",
+    seed: logSeed(310327),
+  },
+  {
+    id: "log-clean-with-a-tail",
+    symptom: "a stop said clean, and bytes of a failed write lay behind the log's end",
+    cause: "the cut of the failed write had found no descriptor for its mark, and was put off",
+    foundBy: "crash runner",
+    fix: "c975639",
+    seed: logSeed(507218),
+    test: {
+      file: "broker/test/storage/crash-findings.test.ts",
+      title: "a stop does not call a log clean whose failed write is not cut off yet",
+    },
+    failedBefore: "clean stop keeps all: u-0 ends at 18, 18 before the stop",
+  },
+  {
+    id: "log-marker-beside-failed-sync",
+    symptom: "a clean marker beside the mark of a failed sync named a broker epoch",
+    foundBy: "crash runner",
+    fix: "2625db1",
+    seed: logSeed(1013977),
+    failedBefore: "9(4): the marker is null, the report says 605",
+  },
+  {
+    id: "log-flush-of-a-cut-end",
+    symptom: "a flush, and a stop with it, waited for ever",
+    cause: "it waited for an end that a truncation had taken away",
+    foundBy: "crash runner",
+    fix: "d2d2ebc",
+    seed: logSeed(4000146),
+    test: {
+      file: "broker/test/storage/retention.test.ts",
+      title: "does not wait for an end that a truncation takes away, nor does a stop (seed 4000146)",
+    },
+    failedBefore: "RE15: nothing moves after 1285 ms",
+  },
+  {
+    id: "log-look-up-below-start",
+    symptom: "a retry of a batch that is in the log would have been refused with OUT_OF_ORDER_SEQUENCE_NUMBER",
+    cause: "a snapshot that knew of sequences below the log start was taken for a later state",
+    foundBy: "crash runner",
+    fix: "29a0965",
+    seed: logSeed(972387),
+    test: {
+      file: "broker/test/storage/pitfalls.test.ts",
+      title: "P62: the look-up is not misled by what a snapshot knows from below the log start",
+    },
+    failedBefore: "duplicates are recognised: t-0: producer 1000, sequences 0/1-3, stands at 14; looked up: null",
+  },
+  {
+    id: "log-repair-loses-epochs",
+    symptom: "divergence below a repaired place would not have been noticed",
+    cause: "a repair lost leader epochs that no epoch file had yet",
+    foundBy: "review",
+    fix: "dab300a",
+    test: {
+      file: "broker/test/storage/log-repair.test.ts",
+      title: "leaves the leader epochs below it as they were, also those that no file knows yet (5.1(2), (5))",
+    },
+  },
+
+  // ---- brokers and clients ----
+  {
+    id: "broker-second-cluster",
+    symptom: "two emptied brokers could found a second cluster over a third that was starting (P54)",
+    cause: "it passed for empty between the opening of its door and that of its metadata",
+    foundBy: "review",
+    fix: "998d685",
+    test: {
+      file: "broker/test/broker-cluster.test.ts",
+      title: "does not pass for empty while its metadata is not open: nobody may found a second cluster (P54)",
+    },
+  },
+  {
+    id: "broker-start-hangs",
+    symptom: "a start that waited for other brokers hung for ever",
+    cause: "its own metadata store failed meanwhile, and nothing ended the waiting",
+    foundBy: "simulator",
+    fix: "c1bbfc6",
+    test: {
+      file: "broker/test/sim/cluster.test.ts",
+      title: "ends its start when its metadata can be stored no longer (R=3, two are away)",
+    },
+  },
+  {
+    id: "broker-slow-stop",
+    symptom: "a clean stop without a controller took fifteen seconds",
+    cause:
+      "it waited for a hanging sign of life, and for producers and partitions that waited for replicas that were gone",
+    foundBy: "review",
+    fix: "639508b",
+    test: {
+      file: "broker/test/sim/cluster.test.ts",
+      title: "ends cleanly within three seconds and a half, though a producer waits for the others (10.5)",
+    },
+  },
+  {
+    id: "repair-blocks-the-start",
+    symptom: "topics made while a damaged log was read back ran into their timeouts",
+    cause: "the reading was a step of the replica, which the end of the start waited for",
+    foundBy: "review",
+    fix: "906e78f",
+    test: {
+      file: "broker/test/runtime/damaged-replicas.test.ts",
+      title: "keep nobody waiting while a log is read back, and are not cut where it has come to lead meanwhile",
+    },
+  },
+  {
+    id: "producer-doubled-batch",
+    symptom: "a record of an idempotent producer stood in the log twice",
+    cause:
+      "more than five batches behind it were written while its answer was lost; refused with 45, the client sent it again in a new epoch",
+    foundBy: "chaos",
+    fix: "4e7cd0b",
+    test: {
+      file: "client/test/core/partition-queue.test.ts",
+      title: "never doubles a batch that the broker has forgotten because many have passed it",
+    },
+  },
+];
