@@ -40,6 +40,8 @@ const BOUND_MS = 60_000;
 const CHANGE_MS = 30_000;
 /** Between two looks at all disks. */
 const COMPARE_MS = 500;
+/** Before a healed broker that went down comes again. */
+const RISE_MS = 100;
 const PEER_PORT = 9_392;
 /** Of clients: unlike those of brokers. */
 const FIRST_CLIENT_ID = 100;
@@ -60,6 +62,10 @@ export class ClusterRun {
   #clientsCount = 0;
   #nextValue = 0;
   #comparedAtMs = 0;
+  /** Brokers that are healed: none of them stays down. */
+  #kept: readonly ClusterBroker[] = [];
+  /** Of those, who is about to come again. */
+  readonly #rising = new Set<ClusterBroker>();
   /** What no simulated fault explains; the run ends with the first. */
   #failure: unknown = null;
 
@@ -206,23 +212,24 @@ export class ClusterRun {
 
   /** All that was broken works again. */
   async #heal(brokers: readonly ClusterBroker[]): Promise<void> {
-    const rising = new Set<ClusterBroker>();
+    this.#kept = brokers;
     await this.#until("every broker is ready", () => {
-      // Whoever was on the way down when the faults ended, or meets the last of them, comes again too.
-      for (const broker of brokers) {
-        if (broker.isPaused) broker.resume();
-        if (broker.isUp) rising.delete(broker);
-        else if (!rising.has(broker)) {
-          rising.add(broker);
-          this.world.schedule(
-            100,
-            () => broker.start(),
-            () => !broker.isUp,
-          );
-        }
-      }
-      return brokers.every(({ state }) => state === "ready");
+      const missing = brokers.filter(({ state }) => state !== "ready");
+      return missing.length === 0 ? null : missing.map(({ name, state }) => `${name} is ${state}`).join();
     });
+  }
+
+  /** Whoever was on the way down when the faults ended, or meets what is left of them, comes again too. */
+  #keepUp(): void {
+    for (const broker of this.#kept) {
+      if (broker.isPaused) broker.resume();
+      if (broker.isUp) this.#rising.delete(broker);
+      else if (!this.#rising.has(broker)) {
+        this.#rising.add(broker);
+        const isWanted = (): boolean => !broker.isUp && this.#kept.includes(broker);
+        this.world.schedule(RISE_MS, () => broker.start(), isWanted);
+      }
+    }
   }
 
   /** 3.2: what one disk loses now stands on as many others as min ISR asks for, and on a majority of the voters. */
@@ -253,6 +260,7 @@ export class ClusterRun {
   }
 
   async #stopAll(): Promise<void> {
+    this.#kept = [];
     for (const broker of this.brokers) void broker.stop();
     await this.#until("every broker has stopped", () => this.brokers.every(({ state }) => state === "down"));
   }
@@ -393,6 +401,7 @@ export class ClusterRun {
     if (!hasRun) return false;
     this.world.trace.fold(this.world.nowMs, this.world.stepsCount);
     for (const broker of this.brokers) broker.noticeDeath();
+    this.#keepUp();
     this.checks.afterEvent();
     if (this.world.nowMs >= this.#comparedAtMs + COMPARE_MS) {
       this.#comparedAtMs = this.world.nowMs;

@@ -102,6 +102,7 @@ export class Faults {
     network.healAll();
     for (const { disk } of brokers) {
       disk.faults.removeAll();
+      disk.crashAfterOperations(Number.POSITIVE_INFINITY);
       disk.capacityBytes = Number.POSITIVE_INFINITY;
     }
   }
