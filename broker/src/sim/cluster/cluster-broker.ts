@@ -128,6 +128,8 @@ export class ClusterBroker {
       (cause: unknown) => {
         if (cause instanceof SimulatedCrash || !process.isAlive) return;
         if (isProgrammingError(cause)) return onFailure(cause);
+        // A start that is stopped ends so; the stop goes on.
+        if (life.state === "stopping") return;
         this.#onFatal(life, cause instanceof Error ? cause.message : String(cause));
       },
     );

@@ -60,7 +60,7 @@ export function drawFaults(random: SeededRandom): FaultChances {
   // Some runs are quiet, and some have everything.
   const share = random.pick([0, 0.25, 0.5, 0.5, 0.8]);
   for (const name of Object.keys(FAULTS) as FaultName[]) {
-    const chance = random.pick([0.02, 0.08, 0.25]);
+    const chance = random.pick([0.02, 0.08, 0.25, 0.6]);
     if (random.chance(share)) chances[name] = chance;
   }
   return chances;
@@ -140,7 +140,8 @@ export class Faults {
   }
 
   stop(broker: ClusterBroker): boolean {
-    if (broker.state !== "ready" || broker.isPaused) return false;
+    // Also one that starts.
+    if (broker.state === "stopping" || broker.isPaused) return false;
     void broker.stop();
     return true;
   }
