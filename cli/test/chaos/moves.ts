@@ -169,7 +169,7 @@ async function cancelHalfWay(cluster: ChaosCluster, folder: string): Promise<obj
   }));
   const file = join(folder, "plan-cancelled.json");
   writeFileSync(file, planText(plan));
-  // All of it would take half a minute: there is something left when the cancellation comes, on a slow machine too.
+  // All of it would take half a minute; after a sixth it all but stops, so that there is something left when the cancellation comes.
   const rate = Math.max(Math.floor((options.mebibytes * MEBIBYTE) / 64), 65_536);
   await tidemark(cluster, ["partitions", "reassign", "--plan", file, "--throttle", String(rate), "--yes"]);
   const had = await bytesOn(cluster, ADDED);
@@ -178,7 +178,12 @@ async function cancelHalfWay(cluster: ChaosCluster, folder: string): Promise<obj
     const copied = (await bytesOn(cluster, ADDED)) - had;
     return copied > (options.mebibytes * MEBIBYTE) / 12 ? null : `${copied} bytes are`;
   });
+  for (const id of [1, 2, 3, ADDED]) {
+    const set = { "leader.replication.throttled.rate": "1", "follower.replication.throttled.rate": "1" };
+    await cluster.client.admin.configs.alter({ type: "broker", id }, { set }, { timeout: 120_000 });
+  }
   const cancelled = new Set((await running(cluster)).map(({ partition }) => partition));
+  if (cancelled.size === 0) throw new Error("it ended before it could be cancelled");
   await tidemark(cluster, ["partitions", "reassignments", "--cancel", "--yes"]);
   requireSame((await running(cluster)).length, 0, "moves behind the cancellation");
   const now = await placement(cluster);
