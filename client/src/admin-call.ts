@@ -75,6 +75,9 @@ export async function read<Method extends AdminMethod>(
  */
 const CONTROLLER_PATIENCE_MS = 15_000;
 
+/** What a broker takes at most to find out that there is no controller, and to say so: it looks at the voters for a second and a half. */
+const MISSING_PATIENCE_MS = 2_000;
+
 /**
  * One call that changes something: what is read afterwards is at least as new. Asked again where a broker cannot say whether
  * the controller has done it, after `onRepeat`, as with an answer that was lost on its way here; and where there is no controller,
@@ -88,6 +91,7 @@ export async function change<Method extends AdminMethod>(
 ): Promise<AdminCalls[Method]["response"]> {
   const limitsLeft = budgetOf(cluster, limits);
   let missedAt: number | null = null;
+  let longestMs = 0;
   for (let attempt = 1; ; attempt += 1) {
     const askedAt = performance.now();
     const left = limitsLeft();
@@ -96,8 +100,10 @@ export async function change<Method extends AdminMethod>(
     const { code, message } = undecided(response) ?? {};
     if ("metadataOffset" in response) cluster.onMetadataOffset(response.metadataOffset);
     const delay = backoffMs(cluster.settings.retry, attempt, Math.random());
-    // Another attempt takes as long as this one: cut off by its time limit it could not say what it waits for.
-    const isLast = delay + (code === "NOT_CONTROLLER" ? now - askedAt : 0) >= limitsLeft().timeoutMs;
+    // Another attempt may take twice as long as any before: cut off by its time limit it could not say what it waits for.
+    longestMs = Math.max(longestMs, now - askedAt);
+    const nextMs = code === "NOT_CONTROLLER" ? Math.max(2 * longestMs, MISSING_PATIENCE_MS) : 0;
+    const isLast = delay + nextMs >= limitsLeft().timeoutMs;
     if (code === undefined || isLast) return response;
     if (code === "NETWORK_EXCEPTION") limits.onRepeat?.();
     else if (missedAt === null) {

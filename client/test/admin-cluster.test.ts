@@ -139,6 +139,15 @@ describe("the admin surface on several brokers", () => {
       expect(asked).to.equal(1);
     });
 
+    it("does not ask again where the end of its time would cut the answer off", async () => {
+      leaderless(Number.POSITIVE_INFINITY);
+      const error = await patient.admin.topics
+        .create({ name: "t" }, { timeout: "1500ms" })
+        .catch((thrown: unknown) => thrown);
+      expect(error).to.include({ code: "NOT_CONTROLLER", message: NO_CONTROLLER });
+      expect(asked).to.equal(1);
+    });
+
     it("waits for one from when it is told that there is none, however long that took", async () => {
       leaderless(Number.POSITIVE_INFINITY);
       const own = new Cluster(settingsOf({ brokers: cluster.addresses, logger: quiet, retry: { initialDelay: 10 } }));

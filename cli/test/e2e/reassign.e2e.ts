@@ -172,7 +172,7 @@ describe("tidemark moving partitions", () => {
     expect(await failure(2, "partitions", "reassign", "--plan", file)).to.include({ code: "INVALID_PLAN" });
     const missing = scratch.join("missing.json");
     expect(await failure(3, "partitions", "reassign", "--plan", missing)).to.include({ code: "FILE_NOT_FOUND" });
-    const directory = await failure(1, "partitions", "reassign", "--plan", scratch.path);
+    const directory = await failure(3, "partitions", "reassign", "--plan", scratch.path);
     expect(directory).to.include({ code: "EISDIR", message: `${scratch.path} is a directory` });
     expect(await failure(3, "partitions", "reassign", "--topics", name, "--brokers", "9", "--yes")).to.include({
       code: "BROKER_ID_NOT_REGISTERED",
