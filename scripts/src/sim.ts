@@ -9,7 +9,7 @@ import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { runCluster, runLogCrash, runRaftGroup, runReplicationCluster } from "@tidemark/broker/sim";
 import { openLogDirectory } from "@tidemark/broker/storage";
-import { createProducerCore } from "@tidemark/client/core";
+import { createProducerCore, createReaderCore } from "@tidemark/client/core";
 import { readCommandLine } from "./command-line.ts";
 
 interface Failure {
@@ -57,6 +57,7 @@ const PROFILES: Readonly<Record<string, (seed: number) => Promise<Outcome>>> = {
     const { failure, events, counts, simulatedMs, options, traceHash } = await runCluster(seed, {
       makeNode,
       makeProducerCore: createProducerCore,
+      makeReaderCore: createReaderCore,
     });
     return { failure, totals: { events, [SIMULATED_MS]: simulatedMs }, counts, options, traceHash };
   },

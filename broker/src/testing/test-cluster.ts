@@ -11,7 +11,7 @@ import { SeededRandom } from "../base/index.ts";
 import type { ConfigKeys } from "../create-broker.ts";
 import type { ClusterImage, PartitionImage } from "../metadata/index.ts";
 import type { PeerAddress } from "../ports/index.ts";
-import { SimNetwork, SimWorld } from "../sim/index.ts";
+import { CALM_NETWORK, SimNetwork, SimWorld } from "../sim/index.ts";
 import { DirectoryStorage } from "./directory-storage.ts";
 import { TestClusterError } from "./errors.ts";
 import { FaultRules, type InjectedFault, type RequestFault } from "./fault-rules.ts";
@@ -62,7 +62,7 @@ const START_MS = 60_000;
 const PEER_HOST = "127.0.0.1";
 const FIRST_PEER_PORT = 1;
 /** As quick as on one machine; what is slower hides no fault. */
-const NETWORK = { delayMs: { min: 0.02, max: 0.1 }, raftLoss: 0, raftDuplication: 0, raftReordering: 0 };
+const NETWORK = { ...CALM_NETWORK, delayMs: { min: 0.02, max: 0.1 } };
 const QUIET: ConfigKeys = {
   "log.level": "silent",
   "controller.quorum.election.timeout.ms": 500,

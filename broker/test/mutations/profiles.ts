@@ -2,7 +2,7 @@
  * How a mutation is run, by profile: seeds of the simulator over modules that have the mistake. The runs of raft and of the log, which
  * use their rooms for what they check as well, stay whole.
  */
-import { createProducerCore } from "@tidemark/client/core";
+import { createProducerCore, createReaderCore } from "@tidemark/client/core";
 import type * as Raft from "../../src/raft/index.ts";
 import { runCluster, runLogCrash, runRaftGroup } from "../../src/sim/index.ts";
 import type * as Sim from "../../src/sim/index.ts";
@@ -37,6 +37,8 @@ export const PROFILES: Readonly<Record<Profile, (mutation: Mutation, mutants: Mu
   },
   cluster: async ({ edits }, mutants) => {
     const { makeNode } = await mutants.load<typeof Simulation>("simulation.js", edits);
-    return async (seed) => (await runCluster(seed, { makeNode, makeProducerCore: createProducerCore })).failure;
+    return async (seed) =>
+      (await runCluster(seed, { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore }))
+        .failure;
   },
 };

@@ -1,6 +1,6 @@
 /** Whole clusters of the shipping broker on virtual time: seeds that run through, and the proof that a seed is one run. */
 import { spawnSync } from "node:child_process";
-import { createProducerCore } from "@tidemark/client/core";
+import { createProducerCore, createReaderCore } from "@tidemark/client/core";
 import { expect } from "chai";
 import { createTopicsReady, handleProduce } from "../../src/api/index.ts";
 import { SharedMemory } from "../../src/base/index.ts";
@@ -9,7 +9,7 @@ import { ClusterRun } from "../../src/sim/cluster/cluster-run.ts";
 import { makeNode } from "../../src/simulation.ts";
 import { makeBatch } from "../runtime/support/partition-bench.ts";
 
-const parts = { makeNode, makeProducerCore: createProducerCore };
+const parts = { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore };
 /** Short ones, with as many faults in a second as long ones. */
 const CHAOS_MS = 4_000;
 const run = (seed: number): Promise<ClusterSeedResult> => runCluster(seed, parts, { chaosMs: CHAOS_MS });
@@ -19,8 +19,8 @@ function hashElsewhere(seed: number): string {
   const script = `
     import { runCluster } from ${JSON.stringify(new URL("../../src/sim/index.js", import.meta.url).href)};
     import { makeNode } from ${JSON.stringify(new URL("../../src/simulation.js", import.meta.url).href)};
-    import { createProducerCore } from "@tidemark/client/core";
-    const { traceHash } = await runCluster(${seed}, { makeNode, makeProducerCore: createProducerCore }, { chaosMs: ${CHAOS_MS} });
+    import { createProducerCore as makeProducerCore, createReaderCore as makeReaderCore } from "@tidemark/client/core";
+    const { traceHash } = await runCluster(${seed}, { makeNode, makeProducerCore, makeReaderCore }, { chaosMs: ${CHAOS_MS} });
     console.log(traceHash);
   `;
   const env = { ...process.env, TZ: "Asia/Kathmandu", LANG: "tr_TR.UTF-8" };

@@ -309,6 +309,58 @@ describe("The history checker", () => {
     expect(checkHistory(history, { isIdempotent: true }).anomalies).to.deep.equal([]);
   });
 
+  /** Values of one partition, each told its offset, and what was read in the end. */
+  function historyWith(
+    sends: readonly { readonly isDurable?: boolean; readonly isPlain?: boolean; readonly offset: number }[],
+    drained: readonly (readonly [offset: number, value: number])[],
+  ): History {
+    const history = new History();
+    for (const [value, { isDurable = true, isPlain = false, offset }] of sends.entries()) {
+      const call = { producer: value, topic: "t", partition: 0, value, startedAt: 2 * value, isDurable, isPlain };
+      history.complete(history.begin(call), "ok", 2 * value + 1, offset);
+    }
+    const drain = history.openReader({ topic: "t", partition: 0, kind: "drain" });
+    for (const [offset, value] of drained) history.delivered(drain, offset, value);
+    return history;
+  }
+  const fatalOf = (history: History): Anomaly[] =>
+    checkHistory(history, { isIdempotent: true }).anomalies.flatMap(({ anomaly, isFatal }) =>
+      isFatal ? [anomaly] : [],
+    );
+
+  it("lets a plain producer's record stand twice, and no idempotent one's", () => {
+    const twice = (isPlain: boolean): History =>
+      historyWith(
+        [{ isPlain, offset: 0 }],
+        [
+          [0, 0],
+          [1, 0],
+        ],
+      );
+    expect(fatalOf(twice(true))).to.deep.equal([]);
+    expect(fatalOf(twice(false))).to.deep.equal(["duplicate"]);
+  });
+
+  it("lets another take the place of what one replica alone has acknowledged", () => {
+    const taken = (isDurable: boolean): History =>
+      historyWith([{ isDurable, isPlain: true, offset: 0 }, { offset: 0 }], [[0, 1]]);
+    expect(fatalOf(taken(false))).to.deep.equal([]);
+    expect(fatalOf(taken(true))).to.include("inconsistent-offsets");
+  });
+
+  it("lets records be gone, and passed over, below what was deleted, and nowhere else", () => {
+    const sends = [0, 1, 2, 3].map((offset) => ({ offset }));
+    const deleted = historyWith(sends, [
+      [2, 2],
+      [3, 3],
+    ]);
+    deleted.deletedBelow("t", 0, 2);
+    expect(fatalOf(deleted)).to.deep.equal([]);
+    const beyond = historyWith(sends, [[3, 3]]);
+    beyond.deletedBelow("t", 0, 2);
+    expect(fatalOf(beyond)).to.deep.equal(["lost-write", "poll-skip"]);
+  });
+
   it("holds a million records in columns, in seconds", () => {
     const history = new History();
     const drain = history.openReader({ topic: "t", partition: 0, kind: "drain" });

@@ -4,3 +4,4 @@
  * shell. Not for users: it may change with any version.
  */
 export { createProducerCore } from "./producer-core.ts";
+export { createReaderCore } from "./reader-core.ts";

@@ -4,6 +4,6 @@ import type { QueueOptions } from "./partition-queue.ts";
 
 const RETRY = { initialMs: 100, maxMs: 1_000, jitter: 0.2 };
 
-export function createProducerCore<C>(options: Omit<QueueOptions, "codec" | "retry">): Accumulator<C> {
-  return new Accumulator<C>({ ...options, codec: 0, retry: RETRY }, "default");
+export function createProducerCore<C>(options: Omit<QueueOptions, "retry">): Accumulator<C> {
+  return new Accumulator<C>({ ...options, retry: RETRY }, "default");
 }

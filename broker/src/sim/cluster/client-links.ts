@@ -184,7 +184,7 @@ export class ClientLink {
       const found = this.#parts.brokers.doorOf(address.nodeId);
       if (dialled === undefined || found === null || !found.door.isOpen || dialled.process !== found.process)
         return this.#onDialled(false);
-      const connection: SimConnection = new SimConnection(network, { dialler: node, dialled }, [
+      const connection: SimConnection = new SimConnection(network, { dialler: node, dialled, kind: "client" }, [
         () => this.#onBroken(connection),
         () => client.close(),
       ]);

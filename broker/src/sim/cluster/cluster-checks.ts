@@ -7,6 +7,7 @@ import type { Partition } from "../../runtime/index.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
 import { ensure } from "../violation.ts";
 import { CommittedPrefix } from "./committed-prefix.ts";
+import type { FaultAtlas } from "./fault-atlas.ts";
 
 /** Between two looks at the consensus, which cost more than the others. */
 const EVENTS_PER_LOOK = 8;
@@ -30,11 +31,12 @@ export class ClusterChecks {
   /** Batches that were, by "topic-partition". */
   readonly #acknowledged = new Map<string, number>();
 
-  readonly #committed = new CommittedPrefix((what, by) => this.count(what, by));
+  readonly #committed: CommittedPrefix;
   #eventsCount = 0;
 
-  constructor(brokers: readonly ClusterBroker[]) {
+  constructor(brokers: readonly ClusterBroker[], isDamaged: FaultAtlas["isDamaged"]) {
     this.#brokers = brokers;
+    this.#committed = new CommittedPrefix((what, by) => this.count(what, by), isDamaged);
   }
 
   count(what: string, by = 1): void {

@@ -21,17 +21,21 @@ import { ClientLinks } from "./client-links.ts";
 import { ClusterBroker, DATA } from "./cluster-broker.ts";
 import { ClusterChecks } from "./cluster-checks.ts";
 import { ClusterView } from "./cluster-view.ts";
+import { FaultAtlas, isAllInSync } from "./fault-atlas.ts";
 import type { MakeNode } from "./node.ts";
 import type { MakeProducerCore } from "./producer-core.ts";
+import type { MakeReaderCore } from "./reader-core.ts";
 import { Faults } from "./fault-plan.ts";
 import { type ClusterOptions, type ClusterTopic, drawClusterOptions } from "./run-options.ts";
-import { SimProducer } from "./sim-producer.ts";
+import { type ProducerKind, SimProducer } from "./sim-producer.ts";
 import { SimReader } from "./sim-reader.ts";
+import { verifyReplicas } from "./verify-replicas.ts";
 
 /** The shipping code that a run is made of. */
 export interface ClusterParts {
   readonly makeNode: MakeNode;
   readonly makeProducerCore: MakeProducerCore;
+  readonly makeReaderCore: MakeReaderCore;
 }
 
 /** Virtual time in which what must happen has to have happened, beside ten times the longest delay (3.3). */
@@ -47,11 +51,14 @@ const PEER_PORT = 9_392;
 const FIRST_CLIENT_ID = 100;
 const CALL_TIMEOUT_MS = 10_000;
 const CALL_AGAIN_MS = 200;
+/** Between two looks of an operator at all that is stored. */
+const VERIFY_AGAIN_MS = 15_000;
 
 export class ClusterRun {
   readonly options: ClusterOptions;
   readonly world: SimWorld;
   readonly checks: ClusterChecks;
+  readonly #atlas: FaultAtlas;
   readonly history = new History();
   readonly #parts: ClusterParts;
   readonly #random: SeededRandom;
@@ -92,7 +99,10 @@ export class ClusterRun {
           onFailure: (error) => this.fail(error),
         }),
     );
-    this.checks = new ClusterChecks(this.brokers);
+    this.#atlas = new FaultAtlas(this.brokers, this.options.topics, (hurt) =>
+      this.checks.count(`whole again: ${hurt}`),
+    );
+    this.checks = new ClusterChecks(this.brokers, (...replica) => this.#atlas.isDamaged(...replica));
   }
 
   /** The run ends with this, unless it has failed already. */
@@ -125,7 +135,7 @@ export class ClusterRun {
     let made = 0;
     for (const topic of topics) this.#createTopic(admin, topic, () => (made += 1));
     await this.#until("topics are made", () => made === topics.length);
-    for (let number = 0; number < this.options.producersCount; number++) this.#startProducer(number);
+    for (const [number, kind] of this.options.producers.entries()) this.#startProducer(number, kind);
     for (const topic of topics)
       for (let partition = 0; partition < topic.partitions; partition++)
         this.#startReader(topic.name, partition, "assigned");
@@ -141,7 +151,7 @@ export class ClusterRun {
       brokers: this.brokers,
       clientIds: () => Array.from({ length: this.#clientsCount }, (_, slot) => FIRST_CLIENT_ID + slot),
       isPageCache: this.options.topics.some(({ durability }) => durability === "page-cache"),
-      mayDamage: () => this.#mayDamage(),
+      mayDamage: () => this.#atlas.mayLose(),
       count: (what) => this.checks.count(what),
     });
     const { network, chaosMs } = this.options;
@@ -163,7 +173,11 @@ export class ClusterRun {
   /** Whoever lost a disk has no vote until it is taken in again: what is a majority then is not for us to say. */
   #hasCore(): boolean {
     const hasWiped = this.checks.counts.has("fault wipe");
-    return this.brokers.length >= 3 && (!hasWiped || this.#mayDamage());
+    return (
+      this.brokers.length >= 3 &&
+      this.#atlas.hurt === null &&
+      (!hasWiped || isAllInSync(this.brokers, this.options.topics))
+    );
   }
 
   /**
@@ -232,16 +246,6 @@ export class ClusterRun {
     }
   }
 
-  /** 3.2: what one disk loses now stands on as many others as min ISR asks for, and on a majority of the voters. */
-  #mayDamage(): boolean {
-    if (this.options.topics.some(({ minIsr }) => minIsr < 2)) return false;
-    if (!this.brokers.every(({ state }) => state === "ready") || outOfSync(this.brokers, this.options.topics) !== null)
-      return false;
-    const leader = this.brokers.map(({ context }) => context?.quorum()).find((quorum) => quorum?.role === "leader");
-    const voters = leader?.nodes.filter(({ isVoter }) => isVoter) ?? [];
-    return voters.length === this.brokers.length && voters.every(({ matchIndex }) => matchIndex === leader?.lastIndex);
-  }
-
   /** What was sent ends; everything is read from the first record to the last. */
   async #drain(): Promise<void> {
     const bound = this.options.deliveryTimeoutMs;
@@ -250,6 +254,7 @@ export class ClusterRun {
       () => this.#producers.every(({ unsettledCount }) => unsettledCount === 0),
       bound,
     );
+    await this.#mend();
     await this.#until("replicas are in sync", () => outOfSync(this.brokers, this.options.topics));
     const drains = this.options.topics.flatMap(({ name, partitions }) =>
       Array.from({ length: partitions }, (_, partition) => this.#startReader(name, partition, "drain")),
@@ -257,6 +262,27 @@ export class ClusterRun {
     const isRead = (reader: SimReader): boolean => reader.position >= this.#endOf(reader.topic, reader.partition);
     await this.#until("everything is read", () => [...drains, ...this.#readers].every(isRead));
     for (const reader of this.#readers) reader.end();
+  }
+
+  /** 15.7: what is bad is found by who looks for it, and mended from the others. */
+  async #mend(): Promise<void> {
+    if (this.#atlas.damaged === null) return;
+    const links = this.#newLinks();
+    const look = (): void => {
+      verifyReplicas(links, this.options.topics, (replica) => {
+        this.world.tell("bad bytes", replica);
+        this.checks.count("bad bytes found");
+      });
+      links.process.after(VERIFY_AGAIN_MS, () => {
+        if (this.#atlas.hurt !== null) look();
+      });
+    };
+    look();
+    await this.#until("bad bytes are mended", () => {
+      const damaged = this.#atlas.hurt === null ? null : this.#atlas.damaged;
+      const names = damaged?.replicas.map(({ topic, partition }) => `${topic}-${partition}`).join();
+      return damaged === null ? null : `${names} of ${damaged.broker.name}`;
+    });
   }
 
   async #stopAll(): Promise<void> {
@@ -303,13 +329,14 @@ export class ClusterRun {
       }, again);
   }
 
-  #startProducer(number: number): void {
+  #startProducer(number: number, kind: ProducerKind): void {
     const { topics, recordIntervalMs, valueBytesMax, maxInFlight, deliveryTimeoutMs } = this.options;
     const links = this.#newLinks();
     const random = this.#random.fork(`producer ${number}`);
     const producer = new SimProducer(
       {
         number,
+        kind,
         topics,
         intervalMs: recordIntervalMs,
         valueBytesMax,
@@ -336,7 +363,13 @@ export class ClusterRun {
     const links = this.#newLinks();
     const reader = new SimReader(
       { topic, partition, kind, creditBytes: 64 * 1024 },
-      { links, view: this.#viewOf(links), history: this.history, count: (what) => this.checks.count(what) },
+      {
+        links,
+        view: this.#viewOf(links),
+        history: this.history,
+        makeCore: this.#parts.makeReaderCore,
+        count: (what) => this.checks.count(what),
+      },
     );
     this.#readers.push(reader);
     reader.start();

@@ -2,13 +2,15 @@
  * RE3, RE4 and RE6 with the eyes of one who sees every disk: what was once below a high watermark is the same for ever, on every replica
  * that has it below its own, and whoever leads has it. Files are read, not brokers asked; batches are known by epoch and sum.
  *
- * Not exempt: loss that faults were allowed to cause. None is, as long as faults keep to 3.2 and nobody allows an unclean choice.
+ * Not exempt: loss that faults were allowed to cause. None is, as long as faults keep to 3.2 and nobody allows an unclean choice. Of a
+ * replica with bad bytes that nobody has mended yet, what lies before them is compared.
  */
 import { BatchField } from "@tidemark/proto";
 import type { Partition } from "../../runtime/index.ts";
 import { ensure } from "../violation.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
-import { batchesOf } from "./replica-files.ts";
+import type { FaultAtlas } from "./fault-atlas.ts";
+import { batchesOf, goodBatchesOf } from "./replica-files.ts";
 
 /** One partition's committed batches. */
 interface Prefix {
@@ -30,9 +32,11 @@ export class CommittedPrefix {
   /** By broker and partition. */
   readonly #compared = new Map<string, Compared>();
   readonly #count: (what: string, by: number) => void;
+  readonly #isDamaged: FaultAtlas["isDamaged"];
 
-  constructor(count: (what: string, by: number) => void) {
+  constructor(count: (what: string, by: number) => void, isDamaged: FaultAtlas["isDamaged"]) {
     this.#count = count;
+    this.#isDamaged = isDamaged;
   }
 
   /** A leader's high watermark has moved. */
@@ -67,7 +71,8 @@ export class CommittedPrefix {
     if (isSame && highWatermark <= from) return;
     const { batches } = this.#of(name);
     let to = from;
-    for (const { baseOffset, nextOffset, bytes } of batchesOf(broker.disk, `${DATA}/${name}`, from)) {
+    const batchesIn = this.#isDamaged(broker, topic, partition) ? goodBatchesOf : batchesOf;
+    for (const { baseOffset, nextOffset, bytes } of batchesIn(broker.disk, `${DATA}/${name}`, from)) {
       if (baseOffset < from) continue;
       if (nextOffset > highWatermark) break;
       const print = `${bytes.readInt32BE(BatchField.LEADER_EPOCH)}/${bytes.readUInt32BE(BatchField.CRC)}/${nextOffset}`;

@@ -8,3 +8,4 @@ export type { ClusterOptions, ClusterTopic } from "./run-options.ts";
 export type { ClusterParts } from "./cluster-run.ts";
 export type { MakeNode, Node, NodeOptions, NodePeersOptions, NodeWorld } from "./node.ts";
 export type * from "./producer-core.ts";
+export type * from "./reader-core.ts";

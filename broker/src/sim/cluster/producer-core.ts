@@ -2,7 +2,7 @@
  * The SDK's producer between `send` and a broker's answer, as the simulation drives it: shapes of client/src/core, whose code is handed
  * in. `C` is who waits for a record.
  */
-import type { ErrorRow } from "@tidemark/proto";
+import type { CodecId, ErrorRow } from "@tidemark/proto";
 
 export interface ProducerCore<C> {
   readonly load: { readonly records: number };
@@ -67,6 +67,7 @@ export interface ProducerCoreOptions {
   readonly lingerMs: number | "adaptive";
   readonly maxInFlight: number;
   readonly isIdempotent: boolean;
+  readonly codec: CodecId;
   readonly deliveryTimeoutMs: number;
   /** In [0, 1). */
   readonly random: () => number;

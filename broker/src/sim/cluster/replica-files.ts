@@ -1,5 +1,5 @@
 /** The batches of a replica as its files hold them: for whoever compares replicas without asking the brokers. */
-import { BATCH_PREFIX_BYTES, readBatchHeader } from "@tidemark/proto";
+import { BATCH_PREFIX_BYTES, readBatchHeader, validateStoredBatch } from "@tidemark/proto";
 import { PagedFile } from "../paged-file.ts";
 import type { SimDisk } from "../sim-disk.ts";
 
@@ -9,8 +9,16 @@ export interface FiledBatch {
   readonly bytes: Buffer;
 }
 
-/** Ascending; what follows a torn batch in a segment is not there. `from`: segments that end at or below it are left out. */
-export function batchesOf(disk: SimDisk, directory: string, from = 0): FiledBatch[] {
+/** A file of the log, and what readers see in it. */
+export interface FiledSegment {
+  readonly name: string;
+  readonly base: number;
+  readonly file: PagedFile;
+  readonly bytes: Buffer;
+}
+
+/** Ascending. `from`: those that end at or below it are left out. */
+export function segmentsOf(disk: SimDisk, directory: string, from = 0): FiledSegment[] {
   const node = disk.tree.find(directory);
   if (node?.kind !== "directory") return [];
   const names = [...node.written.keys()].filter((name) => /^\d{20}\.log$/u.test(name)).sort();
@@ -18,13 +26,50 @@ export function batchesOf(disk: SimDisk, directory: string, from = 0): FiledBatc
     const next = names[slot + 1];
     if (next !== undefined && Number.parseInt(next, 10) <= from) return [];
     const file = node.written.get(name);
-    return file instanceof PagedFile ? batchesIn(file) : [];
+    if (!(file instanceof PagedFile)) return [];
+    const bytes = Buffer.alloc(file.sizeBytes);
+    file.read(bytes, 0);
+    return { name, base: Number.parseInt(name, 10), file, bytes };
   });
 }
 
-function batchesIn(file: PagedFile): FiledBatch[] {
-  const bytes = Buffer.alloc(file.sizeBytes);
-  file.read(bytes, 0);
+/** Ascending; what follows a torn batch in a segment is not there. `from`: segments that end at or below it are left out. */
+export function batchesOf(disk: SimDisk, directory: string, from = 0): FiledBatch[] {
+  return segmentsOf(disk, directory, from).flatMap(({ bytes }) => batchesIn(bytes));
+}
+
+/** The same of a replica with bad bytes: a segment ends before the first of them. */
+export function goodBatchesOf(disk: SimDisk, directory: string, from = 0): FiledBatch[] {
+  return segmentsOf(disk, directory, from).flatMap((segment) => {
+    const good = goodBatchesIn(segment).at(-1);
+    return batchesIn(segment.bytes.subarray(0, good === undefined ? 0 : good.to));
+  });
+}
+
+/** Bytes `from` to `to` of its segment. */
+export interface GoodBatch {
+  readonly from: number;
+  readonly to: number;
+  readonly baseOffset: number;
+  readonly nextOffset: number;
+}
+
+/** Batch behind batch, as long as each is good and begins where the one before ends. */
+export function goodBatchesIn({ base, bytes }: FiledSegment): GoodBatch[] {
+  const batches: GoodBatch[] = [];
+  let end = base;
+  for (let from = 0; from < bytes.length; ) {
+    const step = validateStoredBatch(bytes, from, bytes.length);
+    if (!step.ok || step.header.baseOffset !== end) break;
+    const { baseOffset, nextOffset, sizeBytes } = step.header;
+    batches.push({ from, to: from + sizeBytes, baseOffset, nextOffset });
+    from += sizeBytes;
+    end = nextOffset;
+  }
+  return batches;
+}
+
+function batchesIn(bytes: Buffer): FiledBatch[] {
   const batches: FiledBatch[] = [];
   for (let at = 0; at + BATCH_PREFIX_BYTES < bytes.length; ) {
     const size = BATCH_PREFIX_BYTES + bytes.readInt32BE(at + 8);

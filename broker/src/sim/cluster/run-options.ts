@@ -1,14 +1,17 @@
 /** What is drawn from the seed before a run (testing.md 3.4). */
+import type { CodecId } from "@tidemark/proto";
 import type { SeededRandom } from "../../base/index.ts";
 import type { SimNetworkOptions } from "../network/index.ts";
 import type { DirectoryMode } from "../sim-tree.ts";
 import { type ChangeChances, drawChanges } from "./changes.ts";
 import { drawFaults, type FaultChances } from "./fault-plan.ts";
+import type { ProducerKind } from "./sim-producer.ts";
 
 export interface ClusterOptions {
   readonly brokersCount: number;
   readonly topics: readonly ClusterTopic[];
-  readonly producersCount: number;
+  /** The first is idempotent: what it has sent shows whether writes go on. */
+  readonly producers: readonly ProducerKind[];
   /** Of one producer, between two records. */
   readonly recordIntervalMs: number;
   readonly valueBytesMax: number;
@@ -43,7 +46,7 @@ export function drawClusterOptions(random: SeededRandom): ClusterOptions {
   return {
     brokersCount,
     topics: Array.from({ length: random.between(1, 2) }, (_, slot) => drawTopic(random, slot, brokersCount)),
-    producersCount: random.between(1, 3),
+    producers: drawProducers(random.fork("producers")),
     recordIntervalMs: random.pick([20, 50, 150]),
     valueBytesMax: random.pick([20, 200, 2000]),
     maxInFlight: random.between(1, 5),
@@ -59,6 +62,15 @@ export function drawClusterOptions(random: SeededRandom): ClusterOptions {
   };
 }
 
+function drawProducers(random: SeededRandom): ProducerKind[] {
+  const codec = (): CodecId => (random.chance(0.5) ? 0 : random.pick([1, 2, 3, 4]));
+  const others = Array.from({ length: random.between(0, 3) }, (): ProducerKind => {
+    const acks = random.pick(["all", "all", "all", "leader", "none"] as const);
+    return { acks, isIdempotent: acks === "all" && random.chance(0.6), codec: codec() };
+  });
+  return [{ acks: "all", isIdempotent: true, codec: codec() }, ...others];
+}
+
 function drawNetwork(random: SeededRandom): SimNetworkOptions {
   const isQuick = random.chance(0.5);
   const isOn = (chance: number, most: number): number => (random.chance(chance) ? random.float() * most : 0);
@@ -67,6 +79,7 @@ function drawNetwork(random: SeededRandom): SimNetworkOptions {
     raftLoss: isOn(0.4, 0.3),
     raftDuplication: isOn(0.4, 0.5),
     raftReordering: isOn(0.4, 0.3),
+    bytesPerMs: random.pick([0, 0, 0, 20, 200]),
   };
 }
 

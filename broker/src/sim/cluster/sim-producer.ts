@@ -5,7 +5,7 @@
  *
  * Values are numbers, each sent once; the history of the run is told of every send and of its end.
  */
-import { errorRow } from "@tidemark/proto";
+import { type CodecId, errorRow } from "@tidemark/proto";
 import { ApiError, handleInitProducerId, handleProduce, type ProduceResult } from "../../api/index.ts";
 import { type SeededRandom, SharedMemory } from "../../base/index.ts";
 import type { History, SendHandle } from "../history/index.ts";
@@ -14,8 +14,18 @@ import { type ClientLink, type ClientLinks, LinkError } from "./client-links.ts"
 import type { ClusterView } from "./cluster-view.ts";
 import type { MakeProducerCore, ProducerBatch, ProducerCore, ProducerQueue } from "./producer-core.ts";
 
+/** What it asks of the cluster, and so what it is promised. */
+export interface ProducerKind {
+  /** `leader`: acknowledged by the leader's own write; `none`: by nobody. Both may lose it. */
+  readonly acks: "all" | "leader" | "none";
+  /** With sequences; only with acks `all`. */
+  readonly isIdempotent: boolean;
+  readonly codec: CodecId;
+}
+
 export interface SimProducerOptions {
   readonly number: number;
+  readonly kind: ProducerKind;
   readonly topics: readonly { readonly name: string; readonly partitions: number }[];
   /** Mean time between two records. */
   readonly intervalMs: number;
@@ -54,6 +64,7 @@ const ASK_AGAIN_MS = 100;
 const ASK_TIMEOUT_MS = 2_000;
 const CLIENT = { clientId: "simulated", dialledHost: null, isLocal: true };
 const LOST = errorRow("NETWORK_EXCEPTION");
+const WRITTEN = { kind: "acked", baseOffset: -1, logAppendTime: -1, isDuplicate: false } as const;
 
 export class SimProducer {
   readonly #options: SimProducerOptions;
@@ -74,7 +85,8 @@ export class SimProducer {
       batchBytes: 4_096,
       lingerMs: "adaptive",
       maxInFlight: options.maxInFlight,
-      isIdempotent: true,
+      isIdempotent: options.kind.isIdempotent,
+      codec: options.kind.codec,
       deliveryTimeoutMs: options.deliveryTimeoutMs,
       random: () => random.float(),
     });
@@ -116,7 +128,7 @@ export class SimProducer {
 
   #send(): void {
     const { history, random, nextValue, links } = this.#parts;
-    const { topics, number, valueBytesMax } = this.#options;
+    const { topics, number, valueBytesMax, kind } = this.#options;
     const { name, partitions } = random.pick(topics);
     const partition = random.below(partitions);
     const value = nextValue();
@@ -126,7 +138,8 @@ export class SimProducer {
       partition,
       value,
       startedAt: links.process.world.nowMs,
-      isDurable: true,
+      isDurable: kind.acks === "all",
+      isPlain: !kind.isIdempotent,
     });
     const padding = "x".repeat(random.below(valueBytesMax));
     this.#core
@@ -201,11 +214,12 @@ export class SimProducer {
     const bytes = Buffer.from(batch.records);
     const recordsCount = batch.completions.length;
     const topicId = this.#parts.view.topicId(topic);
+    const { acks } = this.#options.kind;
     link.send((client) => {
       const { context } = client.door;
       const answered = client.door.take();
       const request = {
-        acks: "all" as const,
+        acks,
         timeoutMs: this.#options.requestTimeoutMs,
         // Its own from here on.
         partitions: [{ topic, partition, topicId, records: Buffer.from(bytes) }],
@@ -214,11 +228,18 @@ export class SimProducer {
       handleProduce(context, request, CLIENT, ([result]) => {
         answered();
         if (result === undefined || result === null) return;
-        if (result.code === "NONE") this.#parts.onAcked(leader, { topic, partition }, result, recordsCount);
+        if (acks === "none") return;
+        if (result.code === "NONE" && acks === "all")
+          this.#parts.onAcked(leader, { topic, partition }, result, recordsCount);
         // As the real door does: with the other answers of the turn.
         context.turn.flush(() => client.reply(() => this.#onResult(underWay, result)));
       });
     });
+    if (acks !== "none") return;
+    // Handed to the connection is all that anybody asks.
+    this.#underWay.delete(underWay);
+    this.#parts.count("produce: not asked");
+    queue.onAnswer(batch, WRITTEN, this.#now);
   }
 
   #onResult(underWay: UnderWay, result: ProduceResult): void {
@@ -226,7 +247,7 @@ export class SimProducer {
     if (!this.#underWay.delete(underWay)) return;
     const { queue, batch } = underWay;
     if (result.code === "NONE") {
-      this.#parts.count(result.isDuplicate ? "produce: duplicate" : "produce: acked");
+      this.#parts.count(result.isDuplicate ? "produce: duplicate" : `produce: acked by ${this.#options.kind.acks}`);
       const { baseOffset, logAppendTime, isDuplicate } = result;
       queue.onAnswer(batch, { kind: "acked", baseOffset, logAppendTime, isDuplicate }, this.#now);
     } else {
@@ -283,7 +304,10 @@ export class SimProducer {
     for (const { batch, outcome } of this.#core.takeSettled()) {
       const now = links.process.world.nowMs;
       for (const [slot, handle] of batch.completions.entries()) {
-        if (outcome.kind === "acked") {
+        if (outcome.kind === "acked" && this.#options.kind.acks === "none") {
+          // Nobody knows.
+          history.complete(handle, "info", now);
+        } else if (outcome.kind === "acked") {
           const offset = outcome.baseOffset < 0 ? -1 : outcome.baseOffset + batch.slotOf(slot);
           history.complete(handle, "ok", now, offset);
         } else history.complete(handle, outcome.mayBeWritten ? "info" : "fail", now);

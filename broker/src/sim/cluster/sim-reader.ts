@@ -1,14 +1,15 @@
 /**
- * A simulated reader of one partition, from an offset on and in order: the fetch use case of `api/` at its leader, over the simulated
- * network, with credit as the SDK's reader grants it. When the stream ends, or is told an error, it looks for the leader and goes on
- * where it was.
+ * A simulated reader of one partition, from the first record on and in order: the SDK's own reader core, handed in, in a shell that
+ * does what client/src/read/read-session.ts does. It enters the fetch use case of `api/` at the leader, over the simulated network,
+ * with credit. When the stream ends, or is told an error, it looks for the leader and goes on where it was; bytes that are bad it asks
+ * for again, with the word that they were; where the log begins behind it, it goes on there.
  */
-import { RecordCursor } from "@tidemark/proto";
 import { type FetchedPart, type FetchMessage, type FetchSink, FetchStream } from "../../api/index.ts";
 import type { History } from "../history/index.ts";
 import { ensure } from "../violation.ts";
 import type { ClientLink, ClientLinks, ServedClient } from "./client-links.ts";
 import type { ClusterView } from "./cluster-view.ts";
+import type { MakeReaderCore, ReaderCore } from "./reader-core.ts";
 
 export interface SimReaderOptions {
   readonly topic: string;
@@ -22,11 +23,13 @@ export interface SimReaderParts {
   readonly links: ClientLinks;
   readonly view: ClusterView;
   readonly history: History;
+  readonly makeCore: MakeReaderCore;
   readonly count: (what: string) => void;
 }
 
 /** What one part says, as it arrives. */
-interface ArrivedPart extends Pick<FetchedPart, "code" | "highWatermark" | "nextOffset" | "logStartOffset"> {
+interface ArrivedPart
+  extends Pick<FetchedPart, "code" | "fetchOffset" | "highWatermark" | "leaderEpoch" | "logStartOffset"> {
   readonly records: Buffer;
 }
 
@@ -39,7 +42,11 @@ export class SimReader {
   readonly #options: SimReaderOptions;
   readonly #parts: SimReaderParts;
   readonly #reader: number;
-  #position = 0;
+  readonly #core: ReaderCore;
+  /** Bad bytes in a row. */
+  #badCount = 0;
+  /** What arrived while it takes nothing in, as a client that is too slow; null: it does. */
+  #held: (() => void)[] | null = null;
   /** Of the stream in use: what comes of another one is late. */
   #session = 0;
   #link: ClientLink | null = null;
@@ -52,6 +59,7 @@ export class SimReader {
     this.#parts = parts;
     const { topic, partition, kind } = options;
     this.#reader = parts.history.openReader({ topic, partition, kind });
+    this.#core = parts.makeCore(partition);
     for (const brokerId of parts.links.brokerIds) {
       const link = parts.links.to(brokerId);
       link.onDown(() => {
@@ -68,8 +76,20 @@ export class SimReader {
     return this.#options.partition;
   }
 
+  /** All below it was handed out. */
   get position(): number {
-    return this.#position;
+    return this.#core.position.readOffset;
+  }
+
+  /** It takes in nothing of what comes, and gives no credit back. */
+  stall(): void {
+    this.#held ??= [];
+  }
+
+  goOn(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const take of held) take();
   }
 
   start(): void {
@@ -90,8 +110,13 @@ export class SimReader {
       let stream: FetchStream | null = null;
       this.#closeStream = () => link.send(() => stream?.close());
       link.send((client) => {
-        stream = this.#serve(client, (parts) => {
-          if (session === this.#session) this.#onParts(parts, (act) => link.send(() => act(stream as FetchStream)));
+        stream = this.#serve(client, (parts, onTaken) => {
+          const take = (): void => {
+            if (session === this.#session) this.#onParts(parts, (act) => link.send(() => act(stream as FetchStream)));
+            onTaken();
+          };
+          if (this.#held === null) take();
+          else this.#held.push(take);
         });
       });
     });
@@ -123,7 +148,7 @@ export class SimReader {
 
   // ---- at the broker ----
 
-  #serve(client: ServedClient, arrive: (parts: readonly ArrivedPart[]) => void): FetchStream {
+  #serve(client: ServedClient, arrive: Arrive): FetchStream {
     const sink = new ClientSink(client, arrive);
     const stream = new FetchStream(client.door.context, sink);
     sink.stream = stream;
@@ -136,10 +161,10 @@ export class SimReader {
           topic,
           partition,
           topicId: this.#parts.view.topicId(topic),
-          offset: this.#position,
+          offset: this.#core.position.fetchOffset,
           maxBytes: 0,
           currentLeaderEpoch: -1,
-          isSuspect: false,
+          isSuspect: this.#badCount > 0,
         },
       ],
       unsubscribe: [],
@@ -151,47 +176,64 @@ export class SimReader {
   // ---- at the client ----
 
   #onParts(parts: readonly ArrivedPart[], atBroker: (act: (stream: FetchStream) => void) => void): void {
+    const { position, buffer } = this.#core;
     for (const part of parts) {
-      if (part.code !== "NONE") {
-        this.#parts.count(`fetch: ${part.code}`);
+      const { code, fetchOffset, highWatermark, leaderEpoch, logStartOffset, records } = part;
+      if (code !== "NONE") {
+        this.#parts.count(`fetch: ${code}`);
+        // What is before the log start was deleted.
+        if (code === "OFFSET_OUT_OF_RANGE" && logStartOffset > position.fetchOffset) position.restartAt(logStartOffset);
         return this.#stale();
       }
-      const { topic, partition } = this.#options;
-      const { highWatermark, nextOffset, records } = part;
       // A new leader's high watermark may be behind where a reader stands.
       if (records.length === 0) continue;
-      ensure(
-        nextOffset <= highWatermark,
-        "RE8",
-        () =>
-          `${topic}-${partition}: a reader was shown records up to ${nextOffset}, the high watermark is ${highWatermark}`,
-      );
-      this.#deliver(records);
-      this.#position = nextOffset;
-      atBroker((stream) => stream.handle({ subscribe: [], unsubscribe: [], creditBytes: records.length }));
+      const taken = position.onFetched({ fetchOffset, visibleEnd: highWatermark, records });
+      const { bytes, recordsCount } = taken ?? { bytes: 0, recordsCount: 0 };
+      if (bytes > 0) {
+        this.#badCount = 0;
+        buffer.push({ source: null, position, records: records.subarray(0, bytes), recordsCount, leaderEpoch });
+      }
+      this.#deliver(highWatermark);
+      const creditBytes = buffer.takeFreed().reduce((sum, freed) => sum + freed.bytes, records.length - bytes);
+      atBroker((stream) => stream.handle({ subscribe: [], unsubscribe: [], creditBytes }));
+      if (taken !== null && bytes < records.length) return this.#onBad();
     }
   }
 
-  #deliver(records: Buffer): void {
+  #deliver(highWatermark: number): void {
     const { history, count } = this.#parts;
-    const cursor = new RecordCursor(records);
-    while (cursor.next()) {
-      // Batches are handed out whole.
-      if (cursor.offset < this.#position) continue;
-      history.delivered(this.#reader, cursor.offset, Number.parseInt(cursor.value?.toString("latin1") ?? "", 10));
+    const { topic, partition } = this.#options;
+    const { buffer } = this.#core;
+    while (buffer.next()) {
+      const { offset, value } = buffer.cursor;
+      ensure(
+        offset < highWatermark,
+        "RE8",
+        () => `${topic}-${partition}: a reader was shown record ${offset}, the high watermark is ${highWatermark}`,
+      );
+      history.delivered(this.#reader, offset, Number.parseInt(value?.toString("latin1") ?? "", 10));
       count("records read");
     }
   }
+
+  /** The broker looks at its bytes when it is told, and another leads while they are repaired. */
+  #onBad(): void {
+    this.#badCount += 1;
+    this.#parts.count("fetch: bad bytes");
+    this.#stale();
+  }
 }
+
+type Arrive = (parts: readonly ArrivedPart[], onTaken: () => void) => void;
 
 /** The writing side of a fetch stream: messages leave as copies, and their memory goes back when they have left. */
 class ClientSink implements FetchSink {
   stream: FetchStream | null = null;
   readonly #client: ServedClient;
-  readonly #arrive: (parts: readonly ArrivedPart[]) => void;
+  readonly #arrive: Arrive;
   #aheadBytes = 0;
 
-  constructor(client: ServedClient, arrive: (parts: readonly ArrivedPart[]) => void) {
+  constructor(client: ServedClient, arrive: Arrive) {
     this.#client = client;
     this.#arrive = arrive;
   }
@@ -201,23 +243,27 @@ class ClientSink implements FetchSink {
   }
 
   send(message: FetchMessage): void {
-    const parts = message.parts.map(({ code, highWatermark, nextOffset, logStartOffset, records }) => ({
-      code,
-      highWatermark,
-      nextOffset,
-      logStartOffset,
-      records: Buffer.concat(records),
-    }));
+    const parts = message.parts.map(
+      ({ code, fetchOffset, highWatermark, leaderEpoch, logStartOffset, records }): ArrivedPart => ({
+        code,
+        fetchOffset,
+        highWatermark,
+        leaderEpoch,
+        logStartOffset,
+        records: Buffer.concat(records),
+      }),
+    );
     const { bytes } = message;
     this.#aheadBytes += bytes;
     this.#client.process.endOfTurn(() => message.release());
     this.#client.reply(() => {
-      this.#arrive(parts);
-      // As soon as the client has them, the socket has room again.
-      this.#client.process.after(0, () => {
-        this.#aheadBytes -= bytes;
-        if (!this.#client.isOver) this.stream?.onWritable();
-      });
+      // As soon as the client has taken them, the socket has room again.
+      this.#arrive(parts, () =>
+        this.#client.process.after(0, () => {
+          this.#aheadBytes -= bytes;
+          if (!this.#client.isOver) this.stream?.onWritable();
+        }),
+      );
     });
   }
 

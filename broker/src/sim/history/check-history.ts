@@ -51,7 +51,7 @@ export interface Verdict {
 }
 
 export interface CheckOptions {
-  /** Producers were idempotent: a record stands once, and in the order of its producer. */
+  /** Producers were idempotent but for those that were plain: a record stands once, and in the order of its producer. */
   readonly isIdempotent: boolean;
 }
 
@@ -86,7 +86,7 @@ class Findings {
     this.#options = options;
   }
 
-  add(anomaly: Anomaly, example: () => string, isFatal = this.#isFatal(anomaly)): void {
+  add(anomaly: Anomaly, example: () => string, isFatal = true): void {
     const key = `${anomaly} ${isFatal}`;
     let report = this.#found.get(key);
     if (report === undefined) {
@@ -101,8 +101,9 @@ class Findings {
     return [...this.#found.values()];
   }
 
-  #isFatal(anomaly: Anomaly): boolean {
-    return this.#options.isIdempotent || (anomaly !== "duplicate" && anomaly !== "nonmonotonic-send");
+  /** Of what a producer without sequences may cause, and that sent a record plainly. */
+  addOrder(anomaly: "duplicate" | "nonmonotonic-send", isPlain: boolean, example: () => string): void {
+    this.add(anomaly, example, this.#options.isIdempotent && !isPlain);
   }
 }
 
@@ -128,6 +129,7 @@ class ObservedLog {
 
   constructor(partition: PartitionHistory, valuesMax: number, findings: Findings) {
     const { sends, reads, name } = partition;
+    const plain = new Set<number>();
     let end = 0;
     for (let row = 0; row < sends.offset.length; row++) end = Math.max(end, sends.offset.at(row) + 1);
     for (let row = 0; row < reads.offset.length; row++) end = Math.max(end, reads.offset.at(row) + 1);
@@ -140,11 +142,18 @@ class ObservedLog {
       this.valueAt[offset] = value;
       const before = this.offsetOf[value] ?? NOWHERE;
       if (before !== NOWHERE && before !== offset)
-        findings.add("duplicate", () => `${name}: value ${value} at offsets ${before} and ${offset}`);
+        findings.addOrder(
+          "duplicate",
+          plain.has(value),
+          () => `${name}: value ${value} at offsets ${before} and ${offset}`,
+        );
       if (before === NOWHERE || offset < before) this.offsetOf[value] = offset;
     };
+    for (let row = 0; row < sends.isPlain.length; row++)
+      if (sends.isPlain.at(row) === 1) plain.add(sends.value.at(row));
     for (let row = 0; row < sends.offset.length; row++) {
-      if (sends.offset.at(row) >= 0) note(sends.offset.at(row), sends.value.at(row));
+      // The place of what may be lost may become another's.
+      if (sends.offset.at(row) >= 0 && sends.isDurable.at(row) === 1) note(sends.offset.at(row), sends.value.at(row));
     }
     for (let row = 0; row < reads.offset.length; row++) note(reads.offset.at(row), reads.value.at(row));
     this.#knownBelow = new Int32Array(end + 1);
@@ -186,7 +195,7 @@ function checkOrigins(
 
 /** Whatever was acknowledged, and whatever anybody was shown, must be there at the end. */
 function checkLosses(
-  { sends, reads, name }: PartitionHistory,
+  { sends, reads, name, startOffset }: PartitionHistory,
   log: ObservedLog,
   readers: readonly ReaderCall[],
   findings: Findings,
@@ -201,7 +210,8 @@ function checkLosses(
   }
   const hasDrain = readers.some((call) => call.kind === "drain" && `${call.topic}-${call.partition}` === name);
   const expect = (value: number, offset: number, why: string): void => {
-    if (drained.has(value)) return;
+    // One that nobody knows the place of may have been among those that were deleted.
+    if (drained.has(value) || (startOffset > 0 && offset < startOffset)) return;
     drained.add(value);
     findings.add(
       offset < drainedEnd ? "lost-write" : "unseen",
@@ -231,8 +241,9 @@ function checkSendOrder({ sends, name }: PartitionHistory, log: ObservedLog, fin
     const producer = sends.producer.at(row);
     const before = newest.get(producer) ?? NOWHERE;
     if (offset < before)
-      findings.add(
+      findings.addOrder(
         "nonmonotonic-send",
+        sends.isPlain.at(row) === 1,
         () => `${name}: producer ${producer}: value ${value} at ${offset}, an earlier send at ${before}`,
       );
     else newest.set(producer, offset);
@@ -264,7 +275,7 @@ function checkRealTime({ sends, name }: PartitionHistory, log: ObservedLog, find
 }
 
 function checkReaders(
-  { reads, name }: PartitionHistory,
+  { reads, name, startOffset }: PartitionHistory,
   log: ObservedLog,
   readers: readonly ReaderCall[],
   findings: Findings,
@@ -277,10 +288,11 @@ function checkReaders(
     const isFatal = readers[reader]?.kind !== "group";
     if (next !== NOWHERE && offset < next)
       findings.add("nonmonotonic-poll", () => `${name}: reader ${reader} was at ${next}, then got ${offset}`, isFatal);
-    // A drain begins at the log start; the others where they were told to.
-    const from = next === NOWHERE && readers[reader]?.kind === "drain" ? 0 : next;
+    // A drain begins at the log start; the others where they were told to. What was deleted may be passed over.
+    const begin = next === NOWHERE && readers[reader]?.kind === "drain" ? 0 : next;
+    const from = begin === NOWHERE ? NOWHERE : Math.max(begin, startOffset);
     if (from !== NOWHERE && offset > from && log.knownBetween(from, offset) > 0)
-      findings.add("poll-skip", () => `${name}: reader ${reader} was at ${from}, then got ${offset}`, isFatal);
+      findings.add("poll-skip", () => `${name}: reader ${reader} was at ${begin}, then got ${offset}`, isFatal);
     positions.set(reader, offset + 1);
   }
 }

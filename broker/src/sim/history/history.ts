@@ -20,8 +20,10 @@ export interface SendCall {
   readonly partition: number;
   readonly value: number;
   readonly startedAt: number;
-  /** Acknowledged only when all in-sync replicas have it; what other levels acknowledge may be lost. */
+  /** Acknowledged only when all in-sync replicas have it; what other levels acknowledge may be lost, and its place another's. */
   readonly isDurable: boolean;
+  /** Sent by a producer without sequences: it may stand twice, and out of order. Default: false. */
+  readonly isPlain?: boolean;
 }
 
 export interface ReaderCall {
@@ -50,8 +52,11 @@ export class PartitionHistory {
     /** -1 = not told. */
     offset: new Column(),
     isDurable: new Column(),
+    isPlain: new Column(),
   };
   readonly reads = { reader: new Column(), offset: new Column(), value: new Column() };
+  /** Records below it were deleted because somebody asked for it, or by retention. */
+  startOffset = 0;
 
   constructor(topic: string, partition: number) {
     this.topic = topic;
@@ -100,6 +105,7 @@ export class History {
     sends.outcome.push(OUTCOMES.indexOf("info"));
     sends.offset.push(-1);
     sends.isDurable.push(call.isDurable ? 1 : 0);
+    sends.isPlain.push(call.isPlain === true ? 1 : 0);
     this.#valuesMax = Math.max(this.#valuesMax, call.value + 1);
     return { partition, row };
   }
@@ -109,6 +115,12 @@ export class History {
     sends.outcome.set(handle.row, OUTCOMES.indexOf(outcome));
     sends.endedAt.set(handle.row, endedAt);
     sends.offset.set(handle.row, offset);
+  }
+
+  /** What lies below `offset` was deleted as it may be: nobody has to see it. */
+  deletedBelow(topic: string, partition: number, offset: number): void {
+    const history = this.#partition(topic, partition);
+    history.startOffset = Math.max(history.startOffset, offset);
   }
 
   /** A reader begins at a place of its own choice; what follows must be in order. */

@@ -5,11 +5,19 @@
 import { PeerError } from "../../ports/index.ts";
 import { KEEPALIVE_MS, type SimNetwork, type SimNode } from "./sim-network.ts";
 
+/** `stream`: of replication. */
+export type ConnectionKind = "control" | "stream" | "client";
+
+interface PipeEvent {
+  readonly arrive: () => void;
+  readonly bytes: number;
+}
+
 interface Pipe {
   readonly from: SimNode;
   readonly to: SimNode;
   /** In order; the first ones are on their way, unless the link is cut. */
-  readonly events: (() => void)[];
+  readonly events: PipeEvent[];
   /** How many of them have a time of arrival. */
   scheduledCount: number;
   lastArrivalMs: number;
@@ -22,14 +30,18 @@ export class SimConnection {
   /** One for each end, in the order (dialler, dialled). */
   readonly #onClosed: readonly [(error: PeerError) => void, (error: PeerError) => void];
   readonly #isTold = [false, false];
+  readonly #kind: ConnectionKind;
   #isBroken = false;
+  /** Events that still arrive before it is reset. */
+  #eventsToReset = Number.POSITIVE_INFINITY;
 
   constructor(
     network: SimNetwork,
-    ends: { readonly dialler: SimNode; readonly dialled: SimNode },
+    ends: { readonly dialler: SimNode; readonly dialled: SimNode; readonly kind: ConnectionKind },
     onClosed: readonly [(error: PeerError) => void, (error: PeerError) => void],
   ) {
     this.#network = network;
+    this.#kind = ends.kind;
     const { dialler, dialled } = ends;
     this.#there = { from: dialler, to: dialled, events: [], scheduledCount: 0, lastArrivalMs: 0 };
     this.#back = { from: dialled, to: dialler, events: [], scheduledCount: 0, lastArrivalMs: 0 };
@@ -51,10 +63,10 @@ export class SimConnection {
   }
 
   /** `arrive` runs at the other end, behind what was sent before in the same direction; never once the connection broke. */
-  send(from: SimNode, arrive: () => void): void {
+  send(from: SimNode, arrive: () => void, bytes = 0): void {
     if (this.#isBroken) return;
     const pipe = from === this.#there.from ? this.#there : this.#back;
-    pipe.events.push(arrive);
+    pipe.events.push({ arrive, bytes });
     this.#schedule(pipe);
   }
 
@@ -76,6 +88,15 @@ export class SimConnection {
     this.#break();
     this.#tellSoon(0, "ECONNRESET");
     this.#tellSoon(1, "ECONNRESET");
+  }
+
+  /** It breaks where the `count`-th event from now on would have arrived: what was sent behind that is lost as well. */
+  resetAfter(count: number): void {
+    this.#eventsToReset = count;
+  }
+
+  isStreamBetween(one: number, other: number): boolean {
+    return this.#kind === "stream" && this.isBetween(one, other);
   }
 
   /** Something was cut: what is still cut when keepalive gives up breaks. */
@@ -107,11 +128,14 @@ export class SimConnection {
 
   #schedule(pipe: Pipe): void {
     const { world } = this.#network;
-    if (!this.#network.isOpen(pipe.from.address.nodeId, pipe.to.address.nodeId)) return;
+    if (!this.#mayPass(pipe)) return;
+    const [from, to] = [pipe.from.address.nodeId, pipe.to.address.nodeId];
     while (pipe.scheduledCount < pipe.events.length) {
+      const bytes = pipe.events[pipe.scheduledCount]?.bytes ?? 0;
       pipe.scheduledCount++;
+      const delayMs = this.#network.delayMs() + this.#network.clogMs(from, to);
       // Not at the same time as the one before: events of one time have no order.
-      pipe.lastArrivalMs = Math.max(pipe.lastArrivalMs + 1e-6, world.nowMs + this.#network.delayMs());
+      pipe.lastArrivalMs = Math.max(pipe.lastArrivalMs + 1e-6, world.nowMs + delayMs) + this.#network.transferMs(bytes);
       world.schedule(
         pipe.lastArrivalMs - world.nowMs,
         () => this.#arrive(pipe),
@@ -124,12 +148,19 @@ export class SimConnection {
     if (this.#isBroken) return;
     pipe.scheduledCount--;
     // Cut on the way: it is sent again, with all behind it, when that heals.
-    if (!this.#network.isOpen(pipe.from.address.nodeId, pipe.to.address.nodeId)) {
+    if (!this.#mayPass(pipe)) {
       pipe.lastArrivalMs = 0;
       return;
     }
-    const arrive = pipe.events.shift();
-    if (pipe.to.process.isAlive) arrive?.();
+    if (--this.#eventsToReset === 0) return this.reset();
+    const event = pipe.events.shift();
+    if (pipe.to.process.isAlive) event?.arrive();
+  }
+
+  #mayPass({ from, to }: Pipe): boolean {
+    const [one, other] = [from.address.nodeId, to.address.nodeId];
+    if (!this.#network.isOpen(one, other)) return false;
+    return this.#kind !== "stream" || !this.#network.isStreamStalled(one, other);
   }
 
   #break(): void {

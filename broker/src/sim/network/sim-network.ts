@@ -20,6 +20,8 @@ export interface SimNetworkOptions {
   readonly raftDuplication: number;
   /** Held back for up to ten times the longest delay. */
   readonly raftReordering: number;
+  /** Of one connection in one direction; 0: as many as come. */
+  readonly bytesPerMs: number;
 }
 
 export const CALM_NETWORK: SimNetworkOptions = {
@@ -27,6 +29,7 @@ export const CALM_NETWORK: SimNetworkOptions = {
   raftLoss: 0,
   raftDuplication: 0,
   raftReordering: 0,
+  bytesPerMs: 0,
 };
 
 /** One process at one address. */
@@ -51,6 +54,9 @@ export class SimNetwork {
   /** Directions "from>to" in which nothing gets through. */
   readonly #cuts = new Set<string>();
   readonly #stalled = new Set<number>();
+  /** Directions in which replication streams stand still, and in which everything is late. */
+  readonly #stalledStreams = new Set<string>();
+  readonly #clogs = new Map<string, number>();
   readonly #connections = new Set<SimConnection>();
   /** Frames of replication that a node was handed and has not let go of, in bytes. */
   readonly #heldBytes = new Map<SimNode, number>();
@@ -104,6 +110,8 @@ export class SimNetwork {
 
   healAll(): void {
     this.#cuts.clear();
+    this.#stalledStreams.clear();
+    this.#clogs.clear();
     this.#flush();
   }
 
@@ -121,6 +129,29 @@ export class SimNetwork {
   /** Breaks all connections between two nodes; new ones may be made at once. */
   reset(one: number, other: number): void {
     for (const connection of this.#connections) if (connection.isBetween(one, other)) connection.reset();
+  }
+
+  /** Who reads replication streams of `from` at `to` takes nothing in; everything else goes on, keepalive too. */
+  stallStreams(from: number, to: number): void {
+    this.#stalledStreams.add(`${from}>${to}`);
+  }
+
+  resumeStreams(from: number, to: number): void {
+    this.#stalledStreams.delete(`${from}>${to}`);
+    this.#flush();
+  }
+
+  /** Replication streams between the two break, each in the middle of what is on its way. */
+  resetStreams(one: number, other: number, afterEvents: number): boolean {
+    const streams = [...this.#connections].filter((connection) => connection.isStreamBetween(one, other));
+    for (const stream of streams) stream.resetAfter(afterEvents);
+    return streams.length > 0;
+  }
+
+  /** All that `from` sends to `to` is later by so much; 0: no more. */
+  clog(from: number, to: number, ms: number): void {
+    if (ms === 0) this.#clogs.delete(`${from}>${to}`);
+    else this.#clogs.set(`${from}>${to}`, ms);
   }
 
   /** Memory of replication frames that the node at this address still holds. */
@@ -150,6 +181,19 @@ export class SimNetwork {
 
   isOpen(from: number, to: number): boolean {
     return !this.#cuts.has(`${from}>${to}`) && !this.#stalled.has(from) && !this.#stalled.has(to);
+  }
+
+  isStreamStalled(from: number, to: number): boolean {
+    return this.#stalledStreams.size > 0 && this.#stalledStreams.has(`${from}>${to}`);
+  }
+
+  clogMs(from: number, to: number): number {
+    return this.#clogs.size === 0 ? 0 : (this.#clogs.get(`${from}>${to}`) ?? 0);
+  }
+
+  transferMs(bytes: number): number {
+    const { bytesPerMs } = this.#options;
+    return bytesPerMs === 0 ? 0 : bytes / bytesPerMs;
   }
 
   delayMs(): number {
@@ -184,7 +228,8 @@ export class SimNetwork {
         // What was sent is theirs who got it.
         node.service.onRaft(Buffer.from(frame), from.identity());
       };
-      this.world.schedule(this.delayMs() + extraMs, deliver, () => true);
+      const clogMs = this.clogMs(from.address.nodeId, to.nodeId);
+      this.world.schedule(this.delayMs() + clogMs + extraMs, deliver, () => true);
     }
   }
 

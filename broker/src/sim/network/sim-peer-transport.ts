@@ -8,7 +8,7 @@ import {
   type PeerStreamHandlers,
   type PeerTransport,
 } from "../../ports/index.ts";
-import { SimConnection } from "./sim-connection.ts";
+import { type ConnectionKind, SimConnection } from "./sim-connection.ts";
 import type { SimNetwork, SimNode } from "./sim-network.ts";
 import { SimStream } from "./sim-stream.ts";
 
@@ -91,7 +91,11 @@ export class SimPeerTransport implements PeerTransport {
       return stream;
     }
     let far: SimStream | null = null;
-    this.#dial(to, [(error) => stream.onBroken(error), (error) => far?.onBroken(error)], (outcome) => {
+    const onBroken = [
+      (error: PeerError) => stream.onBroken(error),
+      (error: PeerError) => far?.onBroken(error),
+    ] as const;
+    this.#dial(to, "stream", onBroken, (outcome) => {
       if (outcome instanceof PeerError) return stream.fail(outcome);
       const dialled = this.#network.nodeAt(to);
       if (dialled === undefined) return outcome.breakOff(this.#node);
@@ -196,7 +200,7 @@ export class SimPeerTransport implements PeerTransport {
       for (const fail of link.calls) fail(error);
       this.#afterLoss(link, 0);
     };
-    this.#dial(link.to, [onLost, () => undefined], (outcome) => {
+    this.#dial(link.to, "control", [onLost, () => undefined], (outcome) => {
       link.isDialling = false;
       const waiting = link.waiting.splice(0);
       if (!(outcome instanceof PeerError)) {
@@ -252,6 +256,7 @@ export class SimPeerTransport implements PeerTransport {
 
   #dial(
     to: PeerAddress,
+    kind: ConnectionKind,
     onClosed: readonly [(error: PeerError) => void, (error: PeerError) => void],
     then: Dialled,
   ): void {
@@ -269,7 +274,7 @@ export class SimPeerTransport implements PeerTransport {
       if (refusal !== null) return then(refusal);
       const ours = this.#node.identity();
       dialled.onHeard?.(ours, ours.door ?? null);
-      then(new SimConnection(this.#network, { dialler: this.#node, dialled }, onClosed));
+      then(new SimConnection(this.#network, { dialler: this.#node, dialled, kind }, onClosed));
     });
   }
 

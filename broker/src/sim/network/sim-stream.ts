@@ -5,7 +5,7 @@ import type { SimConnection } from "./sim-connection.ts";
 import type { SimNetwork, SimNode } from "./sim-network.ts";
 
 /** Runs what is given with the other end, there and then. */
-type Reach = (act: (other: SimStream) => void) => void;
+type Reach = (act: (other: SimStream) => void, bytes: number) => void;
 /** Calls back with the other end, made if this is the first that arrives there. */
 type WithOther = (then: (other: SimStream) => void) => void;
 
@@ -17,7 +17,7 @@ export class SimStream implements PeerStream {
   #connection: SimConnection | null = null;
   #reach: Reach | null = null;
   /** Until the connection stands. */
-  #waiting: ((other: SimStream) => void)[] = [];
+  #waiting: { readonly act: (other: SimStream) => void; readonly bytes: number }[] = [];
   #bufferedBytes = 0;
   #isDrainDue = false;
   #isOver = false;
@@ -34,10 +34,10 @@ export class SimStream implements PeerStream {
   attach(connection: SimConnection, withOther: WithOther): void {
     if (this.#isOver) return connection.breakOff(this.#node);
     this.#connection = connection;
-    this.#reach = (act) => connection.send(this.#node, () => withOther(act));
+    this.#reach = (act, bytes) => connection.send(this.#node, () => withOther(act), bytes);
     // Says that the stream is there, though nothing else is said yet.
-    if (this.#waiting.length === 0) this.#reach(() => undefined);
-    for (const act of this.#waiting.splice(0)) this.#reach(act);
+    if (this.#waiting.length === 0) this.#reach(() => undefined, 0);
+    for (const { act, bytes } of this.#waiting.splice(0)) this.#reach(act, bytes);
   }
 
   get bufferedBytes(): number {
@@ -51,7 +51,7 @@ export class SimStream implements PeerStream {
     this.#act((other) => {
       other.#take(copy);
       this.#onTaken(copy.length, onWritten);
-    });
+    }, copy.length);
     this.#isDrainDue ||= this.#bufferedBytes >= PEER_STREAM_AHEAD_BYTES;
     return !this.#isDrainDue;
   }
@@ -61,7 +61,7 @@ export class SimStream implements PeerStream {
     this.#isClosing = true;
     if (this.#connection === null) return this.#node.process.endOfTurn(() => this.#end(null));
     const told = error === undefined ? null : new PeerError("remote", error.message, { code: error.code });
-    this.#act((other) => other.#onFarewell(told));
+    this.#act((other) => other.#onFarewell(told), 0);
   }
 
   /** Breaks it off here. */
@@ -75,9 +75,9 @@ export class SimStream implements PeerStream {
     this.#end(this.#isClosing ? null : error);
   }
 
-  #act(act: (other: SimStream) => void): void {
-    if (this.#reach === null) this.#waiting.push(act);
-    else this.#reach(act);
+  #act(act: (other: SimStream) => void, bytes: number): void {
+    if (this.#reach === null) this.#waiting.push({ act, bytes });
+    else this.#reach(act, bytes);
   }
 
   #take(frame: Buffer): void {

@@ -1,0 +1,185 @@
+/**
+ * Who holds good copies of what (testing.md 3.2): asked before bytes of a broker are destroyed, so that a good copy of all that was
+ * acknowledged stays with another that acknowledged it. One broker at a time is hurt, and with it one copy of each record; the next is
+ * hurt only when that one has everything back.
+ *
+ * Of the hurt, three kinds. `bytes`: some below its recovery point are bad, and it knows how long its log was. `disk`: all of it is gone, and
+ * it comes as a new one. `tail`: its log may come back shorter, with nothing that tells (a sync that lied, rot that a recovery takes for a torn
+ * tail): if all others were away for the ten seconds of 9(3) it would be chosen, so those are left alone meanwhile.
+ *
+ * Looks at files, never at what brokers say of them.
+ */
+import type { ClusterImage, PartitionImage } from "../../metadata/index.ts";
+import { newestImage, outOfSync } from "./at-rest.ts";
+import { type ClusterBroker, DATA } from "./cluster-broker.ts";
+import { goodBatchesIn, segmentsOf } from "./replica-files.ts";
+import type { ClusterTopic } from "./run-options.ts";
+
+export type Hurt = "bytes" | "disk" | "tail";
+
+/** A replica with bytes that were turned over. */
+interface DamagedReplica {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** A batch in a segment of a replica. */
+export interface BatchPlace {
+  readonly topic: ClusterTopic;
+  readonly partition: number;
+  readonly baseOffset: number;
+  readonly bytes: Buffer;
+}
+
+export class FaultAtlas {
+  readonly #brokers: readonly ClusterBroker[];
+  readonly #topics: readonly ClusterTopic[];
+  readonly #onWhole: (hurt: Hurt) => void;
+  #hurt: { readonly broker: ClusterBroker; kind: Hurt } | null = null;
+  readonly #replicas = new Map<string, DamagedReplica>();
+  #lying: ClusterBroker | null = null;
+
+  constructor(
+    brokers: readonly ClusterBroker[],
+    topics: readonly ClusterTopic[],
+    /** Who was hurt has everything back. */
+    onWhole: (hurt: Hurt) => void,
+  ) {
+    this.#brokers = brokers;
+    this.#topics = topics;
+    this.#onWhole = onWhole;
+  }
+
+  /** For who compares files: some of this replica's may be bad. */
+  isDamaged(broker: ClusterBroker, topic: string, partition: number): boolean {
+    return this.#hurt?.broker === broker && this.#replicas.has(`${topic}-${partition}`);
+  }
+
+  /** Replicas with bad bytes, of the broker that has them; null: nobody has. */
+  get damaged(): { readonly broker: ClusterBroker; readonly replicas: readonly DamagedReplica[] } | null {
+    if (this.#hurt === null || this.#replicas.size === 0) return null;
+    return { broker: this.#hurt.broker, replicas: [...this.#replicas.values()] };
+  }
+
+  get hurt(): Hurt | null {
+    this.#look();
+    return this.#hurt?.kind ?? null;
+  }
+
+  // ---- asked before a fault ----
+
+  /** Whether this broker may be away: always, unless it has what another one may have lost. */
+  mayBeAway(broker: ClusterBroker): boolean {
+    this.#look();
+    return this.#hurt === null || this.#hurt.kind !== "tail" || this.#hurt.broker === broker;
+  }
+
+  /** Whether it may lose power: not while its disk lies, for that is drawn with a time of its own. */
+  mayLosePower(broker: ClusterBroker): boolean {
+    return this.mayBeAway(broker) && this.#lying !== broker;
+  }
+
+  /** What one disk loses now stands on as many others as min ISR asks for, and on a majority of the voters. */
+  mayLose(): boolean {
+    this.#look();
+    return (
+      this.#hurt === null && this.#topics.every(({ minIsr }) => minIsr >= 2) && isAllInSync(this.#brokers, this.#topics)
+    );
+  }
+
+  /** The same, and without that one the rest is enough of an ISR: the last ISR is then without it too (9(5)). */
+  mayLoseTail(): boolean {
+    return this.#topics.every(({ minIsr, replicationFactor }) => minIsr < replicationFactor) && this.mayLose();
+  }
+
+  /** Whether a byte of the batch may go bad at `broker`: its topic is synced, and another of the ISR or last ISR has it, synced. */
+  mayRot(broker: ClusterBroker, place: BatchPlace): boolean {
+    this.#look();
+    if (this.#hurt !== null && (this.#hurt.broker !== broker || this.#hurt.kind !== "bytes")) return false;
+    const { topic, partition } = place;
+    if (topic.durability === "page-cache" || topic.minIsr < 2) return false;
+    const image = newestImage(this.#brokers);
+    const its = image?.topics.get(topic.name)?.partitions[partition];
+    if (image === null || its === undefined || !its.replicas.includes(broker.nodeId)) return false;
+    return this.#brokers.some(
+      (other) => other !== broker && mayStandIn(image, its, other.nodeId) && hasSynced(other, place),
+    );
+  }
+
+  /** The same of a byte that a recovery may cut away: nothing is hurt, and the rest is enough of an ISR. */
+  mayRotTail(broker: ClusterBroker, place: BatchPlace): boolean {
+    return this.mayLoseTail() && this.mayRot(broker, place);
+  }
+
+  // ---- told of a fault ----
+
+  /** Its disk says that it has synced, and has not; null: none does any more. */
+  onLying(broker: ClusterBroker | null): void {
+    this.#lying = broker;
+    if (broker !== null) this.onHurt(broker, "tail");
+  }
+
+  onHurt(broker: ClusterBroker, kind: Hurt): void {
+    if (this.#hurt?.broker === broker && this.#hurt.kind === "tail") return;
+    this.#hurt = { broker, kind };
+    if (kind === "disk") this.#replicas.clear();
+  }
+
+  onRot(broker: ClusterBroker, { topic, partition }: BatchPlace, kind: "bytes" | "tail"): void {
+    this.onHurt(broker, kind);
+    this.#replicas.set(`${topic.name}-${partition}`, { topic: topic.name, partition });
+  }
+
+  // ---- what became of it ----
+
+  #look(): void {
+    if (this.#hurt === null || this.#lying !== null) return;
+    const { broker, kind } = this.#hurt;
+    for (const [name, { topic, partition }] of this.#replicas)
+      if (isWhole(broker, topic, partition, newestImage(this.#brokers))) this.#replicas.delete(name);
+    if (this.#replicas.size > 0) return;
+    if (kind !== "bytes" && !isAllInSync(this.#brokers, this.#topics)) return;
+    this.#hurt = null;
+    this.#onWhole(kind);
+  }
+}
+
+/** Everybody serves, every replica is in sync, every voter has all metadata. */
+export function isAllInSync(brokers: readonly ClusterBroker[], topics: readonly ClusterTopic[]): boolean {
+  if (!brokers.every(({ state }) => state === "ready") || outOfSync(brokers, topics) !== null) return false;
+  const leader = brokers.map(({ context }) => context?.quorum()).find((quorum) => quorum?.role === "leader");
+  const voters = leader?.nodes.filter(({ isVoter }) => isVoter) ?? [];
+  return voters.length === brokers.length && voters.every(({ matchIndex }) => matchIndex === leader?.lastIndex);
+}
+
+/** Of those that the cluster turns to for what another has lost: the same disk that was in sync. */
+function mayStandIn(image: ClusterImage, { isr, elr, lastIsr }: PartitionImage, brokerId: number): boolean {
+  const directoryId = image.brokers.get(brokerId)?.directoryId;
+  const isLast = lastIsr.some((last) => last.brokerId === brokerId && last.directoryId === directoryId);
+  return isr.includes(brokerId) || elr.includes(brokerId) || isLast;
+}
+
+function hasSynced({ disk }: ClusterBroker, { topic, partition, baseOffset, bytes: wanted }: BatchPlace): boolean {
+  return segmentsOf(disk, `${DATA}/${topic.name}-${partition}`, baseOffset).some((segment) => {
+    const found = goodBatchesIn(segment).find((batch) => batch.baseOffset === baseOffset);
+    if (found === undefined) return false;
+    const { from, to } = found;
+    return segment.bytes.subarray(from, to).equals(wanted) && segment.file.isSynced(from, to);
+  });
+}
+
+/** It is no replica any more; or it is in sync, and its files are good from the first batch to the last. */
+function isWhole(broker: ClusterBroker, topic: string, partition: number, image: ClusterImage | null): boolean {
+  const directory = `${DATA}/${topic}-${partition}`;
+  if (broker.disk.tree.find(directory) === undefined) return true;
+  const log = broker.context?.replicas.log(topic, partition);
+  const its = image?.topics.get(topic)?.partitions[partition];
+  if (broker.state !== "ready" || log === undefined || its?.isr.includes(broker.nodeId) !== true) return false;
+  if (log.isDamaged || log.isRepairing || log.isTruncating) return false;
+  let end = log.logStartOffset as number;
+  for (const segment of segmentsOf(broker.disk, directory, end)) {
+    if (segment.base > end) return false;
+    end = Math.max(end, goodBatchesIn(segment).at(-1)?.nextOffset ?? segment.base);
+  }
+  return end >= log.logEndOffset;
+}
