@@ -15,6 +15,7 @@ import type { BrokerCluster } from "./broker-cluster.ts";
 import type { BrokerWorld } from "./broker-world.ts";
 import { endpointOfOther } from "./endpoints.ts";
 import { BrokerStartError, codeOf } from "./start-error.ts";
+import type { ToldAddress } from "./told-addresses.ts";
 
 /** The door to other brokers, opened by whoever speaks with them. */
 export type PeerDoorView = Pick<BrokerCluster, "address" | "advertised" | "door">;
@@ -138,6 +139,14 @@ export class BrokerDoors {
     const isAny = host === "0.0.0.0" || host === "::";
     const known = isAny ? (this.#peers?.advertised.host ?? host) : host;
     return { name: listener.name, host: known, port: port === 0 || advertised === undefined ? bound : port };
+  }
+
+  /** Of these all but those that name a door where it stands: whether they lead to one has to be tried. */
+  told(): ToldAddress[] {
+    return this.registered().flatMap((told) => {
+      const isExplicit = this.#advertised(told.name) !== undefined;
+      return told.host === this.#listener(told.name)?.host && !isExplicit ? [] : [{ ...told, isExplicit }];
+    });
   }
 
   /** 15.4: what is advertised wins; else the host that the client called us by; the port is the registered one. */

@@ -70,6 +70,8 @@ export interface BrokerWorld {
   clientDoor(options: DoorOptions, context: BrokerContext): ClientEntrance;
   /** Null: TCP, which is loaded by who has peers. */
   readonly peers: ((options: PeersOptions) => Peers) | null;
+  /** A plain connection that is let go at once. Rejects with why there is none, or none in time. */
+  dial(to: { readonly host: string; readonly port: number }, timeoutMs: number): Promise<void>;
   /** Descriptors that the process may have. */
   descriptorsMax(): number;
   /** Tells of stalls of the event loop until the returned function is called. */
@@ -93,6 +95,7 @@ function fileWorld(): BrokerWorld {
     openStore: (path, options) => LevelStore.open(path, options),
     clientDoor: (options, context) => new GrpcDoor(options, context),
     peers: null,
+    dial: async (to, timeoutMs) => (await import("./platform/dial.ts")).dial(to, timeoutMs),
     descriptorsMax,
     watchEventLoop,
     hold: holdProcess,

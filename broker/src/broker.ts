@@ -321,6 +321,15 @@ export class Broker {
       bytesScanned: this.#report.bytesScanned,
       durationMs: Math.round(this.#world.clock.monotonicNow() - startedAt),
     });
+    void this.#dialTold();
+  }
+
+  /** Beside the work: nobody waits for it. */
+  async #dialTold(): Promise<void> {
+    const told = this.#doors.told();
+    if (told.length === 0) return;
+    const { dialTold } = await import("./told-addresses.ts");
+    await dialTold(told, this.#world, { logger: this.#logger, isOver: () => this.#stage !== "ready" });
   }
 
   /** What somebody has set, in a line that can be read; every key for those who look for it. */

@@ -226,6 +226,7 @@ export class TestBroker {
         random: (count) => chance.bytes(new Uint8Array(count)),
         clientDoor: (options, context) => this.#openDoor(life, options, context),
         peers: (options) => this.#join(process, options),
+        dial: async () => undefined,
         descriptorsMax: () => DESCRIPTORS_MAX,
         watchEventLoop: () => () => undefined,
         hold: (lateMs, onLate) => every(process, lateMs, onLate),

@@ -56,4 +56,33 @@ describe("the log of a broker", () => {
     expect(spoken, "no line per request").to.deep.equal([]);
     await broker.stop();
   });
+
+  it("says of each address that others are told whether it answers, and which key is wrong (15.4(3))", async () => {
+    const loaded = loadConfig({
+      profile: "server",
+      env: {},
+      flags: {
+        "node.id": "4",
+        listeners: "GRPC://127.0.0.1:0,HTTP://127.0.0.1:0",
+        "advertised.listeners": "GRPC://127.0.0.1:1,HTTP://127.0.0.1:0",
+      },
+    });
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    const told: Line[] = [];
+    let done: () => void = () => undefined;
+    const both = new Promise<void>((resolve) => (done = resolve));
+    const write = (line: string): void => {
+      const parsed = JSON.parse(line) as Line;
+      if (parsed.msg.startsWith("others are told") && told.push(parsed) === 2) done();
+    };
+    const logger = createLogger({ level: new LogLevels("info", []), nodeId: 4, write });
+    const broker = await createBroker({ config: loaded.config, memory: true, logger });
+    await broker.start();
+    await both;
+    const of = (listener: string): Line | undefined => told.find((line) => line["listener"] === listener);
+    expect(of("GRPC")).to.deep.include({ level: "warn", key: "advertised.listeners", address: "127.0.0.1:1" });
+    expect(of("GRPC")?.["reason"]).to.equal("connect ECONNREFUSED 127.0.0.1:1");
+    expect(of("HTTP")).to.deep.include({ level: "info", address: broker.httpAddress, source: "advertised.listeners" });
+    await broker.stop();
+  });
 });

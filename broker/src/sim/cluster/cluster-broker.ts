@@ -237,6 +237,7 @@ export class ClusterBroker {
         return door;
       },
       peers: (options) => this.#peers(process, options),
+      dial: async () => undefined,
       descriptorsMax: () => DESCRIPTORS_MAX,
       watchEventLoop: () => () => undefined,
       hold: (lateMs, onLate) => every(process, lateMs, onLate),

@@ -27,6 +27,7 @@ export interface NodeWorld {
   openStore(path: string, options: { readonly createIfMissing: boolean }): Promise<KeyValueStore>;
   clientDoor(options: { readonly host: string; readonly port: number }, context: BrokerContext): ClientEntrance;
   peers(options: NodePeersOptions): { readonly transport: PeerTransport; readonly door: Entrance };
+  dial(): Promise<void>;
   descriptorsMax(): number;
   watchEventLoop(): () => void;
   hold(lateMs: number, onLate: () => void): () => void;
