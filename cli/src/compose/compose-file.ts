@@ -83,6 +83,8 @@ ${build === null ? "" : `  build: ${scalar(build)}\n`}  restart: unless-stopped
   tmpfs: [/tmp]
   cap_drop: [ALL]
   security_opt: ["no-new-privileges:true"]
+  # Each segment that is in use has its file open, each client its connection.
+  ulimits: { nofile: 65536 }
   healthcheck:
     test: [CMD, node, /app/cli/bin/healthcheck.js]
     interval: 5s
