@@ -57,9 +57,10 @@ export async function moveAll(
     const text = moves.length === 0 ? `${doing}, nothing has to move.` : `${doing}: ${costOf(moves)}.`;
     await confirm(context, doing, [{ name, text, prompt: `Type ${name} to go on`, declined: "nothing was moved" }]);
   }
-  await before?.();
   const back = wayBack(moves);
+  // Refused where the file is there: before anything has changed.
   if (rollback !== undefined) keep(rollback, back);
+  await before?.();
   const throttle =
     rate === undefined || moves.length === 0 ? null : await setThrottle(context, client, brokersOf(moves), rate);
   await partitions.reassign(moves, callOptions(context));

@@ -204,8 +204,11 @@ describe("tidemark moving partitions", () => {
     writeFileSync(back, "mine");
     const flags = ["--topics", name, "--brokers", "3,4", "--rollback", back, "--yes"];
     expect(await failure(4, "partitions", "reassign", ...flags)).to.include({ code: "FILE_EXISTS" });
+    expect(await failure(4, "cluster", "drain", "4", "--rollback", back, "--yes")).to.include({ code: "FILE_EXISTS" });
     expect(readFileSync(back, "utf8")).to.equal("mine");
     expect(await replicasOf(name)).to.deep.equal([[1, 2]]);
+    const { brokers } = await client.admin.cluster();
+    expect(brokers.filter(({ draining }) => draining)).to.deep.equal([]);
   });
 
   it("reads a plan from standard input", async () => {
