@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { DumpSegmentRequest } from "../commands/logs.ts";
 import type { VerifyLogsRequest } from "../commands/logs-verify.ts";
+import { usageFailure } from "../failure.ts";
 import { parseWholeNumber } from "../parse/numbers.ts";
 import { type Launch, parsed, withTraits } from "./options.ts";
 
@@ -12,14 +13,17 @@ export function buildLogs(logs: Command, launch: Launch): void {
     .action((directory: string | undefined, _options: unknown, command: Command) =>
       launch(command, async (context) => (await import("../commands/logs-dirs.ts")).logDirs(context, { directory })),
     );
-  withTraits(logs.command("verify <directory>"), { outputs: ["table", "json", "ndjson"] })
-    .description("whether a data directory, or that of one partition, is whole; exit code 9 if not")
-    .option("--deep", "decompress every batch and check every record")
+  withTraits(logs.command("verify [directory]"), { outputs: ["table", "json", "ndjson"] })
+    .description("whether a directory is whole, or without one the brokers' replicas are alike; 9 if not")
+    .option("--deep", "of a directory: decompress every batch and check every record")
     .addHelpText("after", VERIFY_HELP)
-    .action((directory: string, options: Omit<VerifyLogsRequest, "directory">, command: Command) =>
-      launch(command, async (context) =>
-        (await import("../commands/logs-verify.ts")).verifyLogs(context, { directory, ...options }),
-      ),
+    .action((directory: string | undefined, options: Omit<VerifyLogsRequest, "directory">, command: Command) =>
+      launch(command, async (context) => {
+        if (directory !== undefined)
+          return (await import("../commands/logs-verify.ts")).verifyLogs(context, { directory, ...options });
+        if (options.deep === true) throw usageFailure("--deep is for a directory: name one");
+        return (await import("../commands/partitions-verify.ts")).verifyPartitions(context, { named: [] });
+      }),
     );
   withTraits(logs.command("dump-segment <file...>"), { outputs: ["table", "json", "ndjson"] })
     .description("the batches of segment files, as they lie on disk")
@@ -49,6 +53,8 @@ export function buildLogs(logs: Command, launch: Launch): void {
 }
 
 const VERIFY_HELP = `
-Reads only, takes no lock, and may run beside a broker. A torn tail above the recovery point is a note: the next start cuts
+A directory is only read, without a lock, also beside a broker. A torn tail above the recovery point is a note: the next start cuts
 it. -v also says what each partition holds. Findings: damage (exit code 9), warning, note.
+
+Without one each broker checks its own bytes, and they are held against those of the other replicas, as \`partitions verify\` does.
 `;

@@ -91,6 +91,13 @@ describe("tidemark as an operator", () => {
     expect((await tidemark("partitions", "elect-leader", "random")).code).to.equal(2);
   });
 
+  it("holds the replicas of all brokers against each other, for whoever names no directory to verify", async () => {
+    const { code, stderr } = await tidemark("logs", "verify");
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.match(/^every replica that answered is like its leader: \d+ partitions, /u);
+    expect((await tidemark("logs", "verify", "--deep")).code).to.equal(2);
+  });
+
   it("verifies replicas of topics and partitions, and knows none that is not there", async () => {
     const { code, stdout, stderr } = await tidemark("partitions", "verify", "orders:2", "-o", "ndjson");
     expect([code, JSON.parse(stdout.toString())]).to.deep.equal([
