@@ -63,7 +63,8 @@ const STORE_ROOM_BYTES = 4 * 1024 * 1024;
 const STORE_ROOM_SHARE = 0.025;
 
 function raftStoreOptions({ world, path }: Pick<MetadataOptions, "world" | "path">): RaftStoreOptions {
-  return { directory: path, disk: world.disk, openStore: (at, options) => world.openStore(at, options) };
+  const { disk, failpoint } = world;
+  return { directory: path, disk, failpoint, openStore: (at, options) => world.openStore(at, options) };
 }
 
 /** What is stored; or the store of a seat that is taken now, in an unused directory, and in one whose store is lost (10.1(9)). */

@@ -27,7 +27,7 @@ export interface RuntimeOptions
   extends ReplicaManagerOptions,
     Pick<BrokerContext, "version" | "onMetadata" | "grpcEndpointOf"> {
   readonly config: LiveConfig;
-  readonly world: Pick<BrokerWorld, "clock" | "timers" | "disk">;
+  readonly world: Pick<BrokerWorld, "clock" | "timers" | "disk" | "failpoint">;
   readonly logger: Logger;
   readonly controller: Controller;
   /** Null: this broker is alone. */
@@ -43,7 +43,7 @@ export function createRuntime(options: RuntimeOptions): BrokerContext {
   const { config, path, medium, openFilesMax, world, logger, controller, cluster, counters, requests, budget } =
     options;
   const { version, onMetadata, grpcEndpointOf, onOffline } = options;
-  const { clock, timers, disk } = world;
+  const { clock, timers, disk, failpoint } = world;
   const commands = cluster?.commands ?? controller;
   const turn = new Turn(timers);
   const purgatory = new Purgatory({ clock, timers });
@@ -51,6 +51,7 @@ export function createRuntime(options: RuntimeOptions): BrokerContext {
     { config, path, medium, ...(openFilesMax === undefined ? {} : { openFilesMax }) },
     {
       disk,
+      failpoint,
       clock,
       timers,
       turn,

@@ -25,6 +25,7 @@ import type {
   DirectoryLocks,
   Disk,
   Entrance,
+  Failpoint,
   KeyValueStore,
   Logger,
   PeerIdentity,
@@ -33,6 +34,7 @@ import type {
   RandomBytes,
   Timers,
 } from "./ports/index.ts";
+import { noFailpoint } from "./ports/index.ts";
 
 export interface DoorOptions {
   readonly host: string;
@@ -66,6 +68,7 @@ export interface BrokerWorld {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: RandomBytes;
+  readonly failpoint: Failpoint;
   openStore(path: string, options: { readonly createIfMissing: boolean }): Promise<KeyValueStore>;
   clientDoor(options: DoorOptions, context: BrokerContext): ClientEntrance;
   /** Null: TCP, which is loaded by who has peers. */
@@ -92,6 +95,7 @@ function fileWorld(): BrokerWorld {
     clock: new SystemClock(),
     timers: new SystemTimers(),
     random: randomBytes,
+    failpoint: noFailpoint,
     openStore: (path, options) => LevelStore.open(path, options),
     clientDoor: (options, context) => new GrpcDoor(options, context),
     peers: null,

@@ -485,8 +485,10 @@ export class Broker {
     this.#join = join;
     this.#closers.add("hand-over", async () => {
       if (!this.#isUnheard) await this.#cluster?.handOver();
+      this.#world.failpoint("shutdown.afterHandOver");
     });
     this.#closers.add("registration", async () => {
+      this.#world.failpoint("shutdown.begin");
       // A broker that has failed has nothing to hand over in good order.
       if (this.#stage !== "stopping") return join.close();
       this.#isUnheard = !(await join.shutDown());

@@ -8,6 +8,8 @@
 export type { Clock, TimerHandle, Timers } from "./clock.ts";
 export type { Disk, DiskFaultKind, File, OpenMode } from "./disk.ts";
 export { DiskFault } from "./disk.ts";
+export { FAILPOINTS, FailpointRegistry, isFailpointName, noFailpoint, parseFailpoints } from "./failpoints.ts";
+export type { ArmedFailpoint, Failpoint, FailpointAction, FailpointName, FailpointWorld } from "./failpoints.ts";
 export type { KeyValueStore, StoreOperation } from "./key-value-store.ts";
 export type { DirectoryLock, DirectoryLocks } from "./directory-lock.ts";
 export type { LogFields, Logger } from "./logger.ts";

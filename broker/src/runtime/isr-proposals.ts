@@ -5,7 +5,7 @@
  */
 import type { ErrorName } from "@tidemark/proto";
 import type { IsrProposal as ProposalOnWire } from "../metadata/index.ts";
-import type { Clock, Logger, TimerHandle, Timers } from "../ports/index.ts";
+import type { Clock, Failpoint, Logger, TimerHandle, Timers } from "../ports/index.ts";
 import type { IsrProposal } from "../replication/index.ts";
 import type { ControllerCommands } from "./controller-commands.ts";
 import type { Partition } from "./partition.ts";
@@ -14,9 +14,12 @@ import type { Turn } from "./turn.ts";
 /** Until an attempt without an answer is made again: at first, and at most. */
 const RETRY_MS = 50;
 const RETRY_MS_MAX = 1_000;
+/** Of a request or an answer that a failpoint drops. */
+const LOST = new Error("dropped by a failpoint");
 
 export interface IsrSenderDeps {
   readonly commands: Pick<ControllerCommands, "alterPartitions">;
+  readonly failpoint: Failpoint;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly turn: Turn;
@@ -89,21 +92,26 @@ export class IsrSender {
     this.#isSending = true;
     const { brokerId, commands } = this.#deps;
     const partitions = sent.map(onWire);
-    commands.alterPartitions({ brokerId, brokerEpoch: this.#deps.brokerEpoch(), partitions }).then(
+    const request = { brokerId, brokerEpoch: this.#deps.brokerEpoch(), partitions };
+    const { failpoint } = this.#deps;
+    const onLost = (cause: unknown): void => {
+      this.#isSending = false;
+      this.#deps.logger.warn("changes of in-sync replicas were not answered", { count: sent.length, err: cause });
+      for (const waiting of sent) this.#again(waiting);
+      // They may all be over, and others have come meanwhile.
+      if (this.#queue.length > 0) this.#askForSend();
+    };
+    const answer = failpoint("isr.propose") ? Promise.reject(LOST) : commands.alterPartitions(request);
+    answer.then(
       ({ metadataOffset, results }) => {
+        if (failpoint("isr.confirm")) return onLost(LOST);
         this.#isSending = false;
         this.#retryMs = RETRY_MS;
         for (const [i, waiting] of sent.entries())
           this.#onAnswer(waiting, results[i]?.error ?? "NOT_CONTROLLER", metadataOffset);
         if (this.#queue.length > 0) this.#askForSend();
       },
-      (cause: unknown) => {
-        this.#isSending = false;
-        this.#deps.logger.warn("changes of in-sync replicas were not answered", { count: sent.length, err: cause });
-        for (const waiting of sent) this.#again(waiting);
-        // They may all be over, and others have come meanwhile.
-        if (this.#queue.length > 0) this.#askForSend();
-      },
+      (cause: unknown) => onLost(cause),
     );
   }
 

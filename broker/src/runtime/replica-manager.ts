@@ -24,7 +24,15 @@ import type {
   ReplicaEndsRequest,
   TopicImage,
 } from "../metadata/index.ts";
-import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
+import {
+  type Clock,
+  type Disk,
+  type DiskFault,
+  type Failpoint,
+  type Logger,
+  noFailpoint,
+  type Timers,
+} from "../ports/index.ts";
 import type {
   LogDirectoryOptions,
   OpenLogDirectory,
@@ -71,6 +79,8 @@ export interface ReplicaManagerOptions {
 
 export interface ReplicaManagerDeps {
   readonly disk: Disk;
+  /** For tests and the simulation; nothing is failed without it. */
+  readonly failpoint?: Failpoint;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
@@ -150,6 +160,7 @@ export class ReplicaManager {
     this.#roles = new ReplicaRoles({
       config: options.config,
       topics: this.#topics,
+      failpoint: deps.failpoint ?? noFailpoint,
       clock,
       timers,
       logger,
@@ -200,6 +211,7 @@ export class ReplicaManager {
     const directory = await this.#deps.openLogDirectory({
       path,
       disk: this.#deps.disk,
+      failpoint: this.#deps.failpoint ?? noFailpoint,
       clock: this.#deps.clock,
       timers: this.#deps.timers,
       logger: this.#deps.logger.child("storage"),

@@ -12,7 +12,7 @@ import type { ErrorName } from "@tidemark/proto";
 import { asBrokerId, asLeaderEpoch } from "../base/index.ts";
 import type { LiveConfig } from "../config/index.ts";
 import type { PartitionImage, TopicImage } from "../metadata/index.ts";
-import type { Clock, DiskFault, Logger, TimerHandle, Timers } from "../ports/index.ts";
+import type { Clock, DiskFault, Failpoint, Logger, TimerHandle, Timers } from "../ports/index.ts";
 import type { PartitionLog } from "../storage/index.ts";
 import type { ControllerCommands } from "./controller-commands.ts";
 import { Traffic } from "./counters.ts";
@@ -31,6 +31,7 @@ import type { Turn } from "./turn.ts";
 export interface ReplicaRolesDeps {
   readonly config: LiveConfig;
   readonly topics: HostedTopics;
+  readonly failpoint: Failpoint;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
@@ -91,6 +92,7 @@ export class ReplicaRoles {
     };
     this.#proposals = new IsrSender({
       commands: deps.commands,
+      failpoint: deps.failpoint,
       clock,
       timers,
       turn,

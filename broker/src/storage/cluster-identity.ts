@@ -13,7 +13,14 @@
  */
 import { UUID_BYTES, uuidFromText, uuidToText } from "@tidemark/proto";
 import { formatProperty, parseProperties } from "../config/index.ts";
-import { type DirectoryLock, type DirectoryLocks, type Disk, DiskFault, type RandomBytes } from "../ports/index.ts";
+import {
+  type DirectoryLock,
+  type DirectoryLocks,
+  type Disk,
+  DiskFault,
+  noFailpoint,
+  type RandomBytes,
+} from "../ports/index.ts";
 import { readWholeFile, syncDirectory } from "./file-io.ts";
 import { safeWrite, TEMP_SUFFIX } from "./safe-write.ts";
 import { StorageError } from "./storage-error.ts";
@@ -160,7 +167,12 @@ async function firstIdentity({ path, disk, random, nodeId, newClusterId }: Claim
 
 async function writeIdentity(disk: Disk, path: string, identity: ClusterIdentity): Promise<void> {
   // A failed sync rejects, and with it the start: there is no log yet that it could concern.
-  await safeWrite({ disk, onSyncFailed: () => undefined }, path, META_PROPERTIES, encodeIdentity(identity));
+  await safeWrite(
+    { disk, failpoint: noFailpoint, onSyncFailed: () => undefined },
+    path,
+    META_PROPERTIES,
+    encodeIdentity(identity),
+  );
 }
 
 function encodeIdentity({ clusterId, nodeId, directoryId, newClusterId, otherKeys }: ClusterIdentity): string {

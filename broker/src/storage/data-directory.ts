@@ -9,7 +9,7 @@
  * logs come and go (log-changes.ts), what a fault does (directory-faults.ts).
  */
 import type { Histogram, PartitionId } from "../base/index.ts";
-import { DiskFault } from "../ports/index.ts";
+import { DiskFault, noFailpoint } from "../ports/index.ts";
 import type { Disk, Logger } from "../ports/index.ts";
 import { ACCEPT_DAMAGE } from "./accepted-damage.ts";
 import { logKey } from "./checkpoint-file.ts";
@@ -104,6 +104,7 @@ class DataDirectory implements LogDirectory {
     });
     this.#host = {
       disk: options.disk,
+      failpoint: options.failpoint ?? noFailpoint,
       clock: options.clock,
       timers: options.timers,
       logger: options.logger,
@@ -188,6 +189,8 @@ class DataDirectory implements LogDirectory {
   async open(wanted: Wanted): Promise<void> {
     const marker = takeCleanMarker(this.#disk, this.#path);
     await this.#directories.syncRoot();
+    const { failpoint } = this.#host;
+    failpoint("storage.recover.afterMarker");
     const mustRewrite = hasSyncFailed(this.#disk, this.#path);
     const mustSync = isCutPending(this.#disk, this.#path);
     const checkpoints = readCheckpoints(this.#disk, this.#path, this.#logger);
@@ -207,8 +210,10 @@ class DataDirectory implements LogDirectory {
     });
     await loader.load(replicas, (key) => forgotten.has(key) || deleted.some((name) => name.startsWith(`${key}.`)));
     this.#report = { ...this.#report, ...loader.findings };
+    failpoint("storage.recover.afterLoad");
     await loader.settle();
     await this.#mendCheckpoints(checkpoints, forgotten, mustRewrite);
+    failpoint("storage.recover.afterMend");
     for (const log of this.#logs.all()) await this.#beginFetch(log);
     for (const { directory } of loader.accepted) removeFile(this.#disk, `${directory}/${ACCEPT_DAMAGE}`);
     if (mustRewrite) clearSyncFailed(this.#disk, this.#path);
@@ -300,8 +305,10 @@ class DataDirectory implements LogDirectory {
     const reason = isDurable && !this.#faults.hasSyncFailed ? null : "a log is damaged or could not be synced";
     try {
       await this.#checkpoints.writeAll();
-      if (reason === null) return await leaveCleanMarker(this.#disk, this.#path, brokerEpoch);
-      this.#sayUnclean(reason);
+      if (reason !== null) return this.#sayUnclean(reason);
+      this.#host.failpoint("shutdown.beforeMarker");
+      await leaveCleanMarker(this.#disk, this.#path, brokerEpoch);
+      this.#host.failpoint("shutdown.afterMarker");
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
       // The next start looks at what this one could not write down; nothing that was acknowledged hangs on it.

@@ -42,7 +42,10 @@ export class DeletedSegments {
   discard(segments: readonly Segment[], delayMs: number, onRenamed: () => void): Promise<boolean> {
     for (const segment of segments) this.#segments.add(segment);
     return this.#inOrder(async () => {
-      const isDone = await this.#each(segments, (segment) => segment.moveAside());
+      const isDone = await this.#each(segments, async (segment) => {
+        await segment.moveAside();
+        this.#host.failpoint("storage.retain.afterRename");
+      });
       if (isDone) this.#after(this.#host.removals, delayMs, () => this.#unlink(segments));
       else
         this.#after(

@@ -254,8 +254,12 @@ export class GroupSync {
       const generation = this.#generation;
       flight.isAskedAgain = false;
       this.#start(
-        (done) => segment.log.datasync(done),
+        (done) => {
+          this.#host.failpoint("storage.flush.beforeSync");
+          segment.log.datasync(done);
+        },
         (isSynced) => {
+          this.#host.failpoint("storage.flush.afterSync");
           release();
           this.#flights?.delete(segment);
           if (isSynced && generation === this.#generation) {

@@ -62,8 +62,12 @@ export class LogRoll {
     const segment = this.newSegment(baseOffset);
     // Without room for indexes it goes on: they are written when the segment is finished. So it does without a snapshot.
     attempt(host, () => sealed.finishIndexes());
-    const createFault = attempt(host, () => segment.create());
+    const createFault = attempt(host, () => {
+      host.failpoint("storage.roll.beforeCreate");
+      segment.create();
+    });
     if (createFault !== null) return createFault;
+    host.failpoint("storage.roll.afterCreate");
     attempt(host, () => this.writeSnapshot());
     sealed.isSealed = true;
     segments.push(segment);

@@ -67,6 +67,7 @@ export class LogTrim {
     }
     const raisedTo = state.logStartOffset;
     await host.checkpointLogStarts();
+    host.failpoint("storage.retain.afterLogStart");
     // The log was begun anew, further back.
     if (state.logStartOffset < raisedTo) return;
     state.durableLogStart = asOffset(Math.max(state.durableLogStart, raisedTo));

@@ -82,6 +82,7 @@ export class LogTruncation {
     await this.#removeDoomed(doomed);
     await kept.log.whenIdle();
     await this.#untilThereIsRoom(async () => kept.log.truncateSync(position));
+    host.failpoint("storage.truncate.afterCut");
     // What finds no room is written with the next step of the indexes; until then recovery would make them anew.
     attempt(host, () => kept.flushIndexes());
     snapshots.deleteAbove(end);
@@ -131,6 +132,7 @@ export class LogTruncation {
     await this.#untilThereIsRoom(() => host.checkpointRecoveryPoints());
     // The checkpointed one is a lower bound: above a cut end it would be one no longer, once the log grew again.
     if (isBelowHighWatermark) await this.#untilThereIsRoom(() => host.checkpointHighWatermarks());
+    host.failpoint("storage.truncate.afterCheckpoint");
     await sync.quiesce();
     await writer.cutSettled();
   }
@@ -140,6 +142,7 @@ export class LogTruncation {
     for (let segment = doomed.pop(); segment !== undefined; segment = doomed.pop()) {
       await segment.log.retire();
       segment.remove();
+      this.#deps.host.failpoint("storage.truncate.afterRemove");
     }
   }
 

@@ -192,6 +192,7 @@ export class LogWriter {
       return null;
     }
     const { active } = this.#state;
+    this.#host.failpoint("storage.append.beforeWrite");
     const startedAtMs = clock.monotonicNow();
     const { fault, bytesDone } = this.#queue.write(active.log, active.writtenBytes);
     pace.wroteOnLoop(clock.monotonicNow() - startedAtMs, this.#queue.sizeBytes);
@@ -219,6 +220,7 @@ export class LogWriter {
       this.#other = flight;
       const { clock, pace } = this.#host;
       const { active } = this.#state;
+      this.#host.failpoint("storage.append.beforeWrite");
       const startedAtMs = clock.monotonicNow();
       let hasReturned = false;
       const land = (outcome: WriteOutcome): void => {
@@ -262,6 +264,7 @@ export class LogWriter {
   // ---- what a write leaves ----
 
   #landed(queue: AppendQueue): void {
+    this.#host.failpoint("storage.append.afterWrite");
     const { active } = this.#state;
     const { endOffset } = queue;
     const position = active.writtenBytes + queue.sizeBytes;

@@ -6,11 +6,12 @@
  * (a full disk) leave the old file as it was and may be tried again.
  */
 import { DiskFault } from "../ports/index.ts";
-import type { Disk } from "../ports/index.ts";
+import type { Disk, Failpoint } from "../ports/index.ts";
 import { isNotBegun, removeFile, syncDirectory, syncPath, writeWholeFile } from "./file-io.ts";
 
 export interface SafeWriteHost {
   readonly disk: Disk;
+  readonly failpoint: Failpoint;
   onSyncFailed(fault: DiskFault): void;
 }
 
@@ -18,14 +19,17 @@ export const TEMP_SUFFIX = ".tmp";
 
 /** Replaces `directory`/`name`. Two writes of one file must not overlap: the callers queue them. */
 export async function safeWrite(host: SafeWriteHost, directory: string, name: string, content: string): Promise<void> {
-  const { disk } = host;
+  const { disk, failpoint } = host;
   const path = `${directory}/${name}`;
   const temp = path + TEMP_SUFFIX;
   // Never into the file that a failed write left: after a failed sync its blocks take nothing any more (3.4(3)).
   removeFile(disk, temp);
   writeWholeFile(disk, temp, Buffer.from(content));
+  failpoint("checkpoint.afterTemp");
   await synced(host, syncPath(disk, temp));
+  failpoint("checkpoint.afterFsync");
   disk.rename(temp, path);
+  failpoint("checkpoint.afterRename");
   await synced(host, syncDirectory(disk, directory));
 }
 

@@ -7,7 +7,7 @@
  */
 import type { BatchHeader } from "@tidemark/proto";
 import type { Histogram, LeaderEpoch, Ms, Offset, PartitionId, Position, SharedMemory } from "../base/index.ts";
-import type { Clock, Disk, DiskFault, Logger, Timers } from "../ports/index.ts";
+import type { Clock, Disk, DiskFault, Failpoint, Logger, Timers } from "../ports/index.ts";
 import type { BadBatch } from "./recovery-scan.ts";
 import type { SyncPace } from "./sync-slots.ts";
 import type { CachedRecords } from "./tail-cache.ts";
@@ -333,6 +333,8 @@ export interface LogDirectoryOptions {
   readonly producersMax?: number;
   /** Memory for the newest batches of all logs together; 0 or absent: none are kept. */
   readonly tailCacheBytes?: number;
+  /** For tests and the simulation; nothing is failed without it. */
+  readonly failpoint?: Failpoint;
   onProgress?(progress: OpenProgress): void;
   /** Whether files of what is deleted go at once instead of after `fileDeleteDelayMs`: there is no room (3.8(2)). */
   mustHurryRemovals?(): boolean;

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { noFailpoint } from "../../src/ports/index.ts";
 import { SeededRandom } from "../../src/base/index.ts";
 import { SimulatedCrash } from "../../src/sim/index.ts";
 import { safeWrite } from "../../src/storage/safe-write.ts";
@@ -258,7 +259,7 @@ describe("data directory: checkpoints", () => {
     const random = new SeededRandom(9);
     for (let round = 0; round < 60; round += 1) {
       const machine = new StorageMachine({ seed: round, mode: round % 2 === 0 ? "strict" : "journal" });
-      const host = { disk: machine.disk, onSyncFailed: () => undefined };
+      const host = { disk: machine.disk, failpoint: noFailpoint, onSyncFailed: () => undefined };
       await machine.run(safeWrite(host, DATA, "file", "old content"));
       machine.medium.crashAfterOperations(random.between(1, 7));
       let isDone = false;

@@ -9,8 +9,8 @@
 import type { ClusterIdentity } from "../cluster-identity.ts";
 import { renewDirectoryId } from "../cluster-identity.ts";
 import { hasSyncFailed, markSyncFailed } from "../clean-marker.ts";
-import type { Disk, DiskFaultKind, KeyValueStore, RandomBytes } from "../../ports/index.ts";
-import { DiskFault } from "../../ports/index.ts";
+import type { Disk, DiskFaultKind, Failpoint, KeyValueStore, RandomBytes } from "../../ports/index.ts";
+import { DiskFault, noFailpoint } from "../../ports/index.ts";
 import type { Entry, HardState, StoredState } from "../../raft/index.ts";
 import { survivingEntries } from "../../raft/index.ts";
 import { isPassing, readWholeFile, removeFile, syncDirectory } from "../file-io.ts";
@@ -39,6 +39,8 @@ export interface RaftStoreOptions {
   /** The data directory; its lock is held. */
   readonly directory: string;
   readonly disk: Disk;
+  /** For tests and the simulation; nothing is failed without it. */
+  readonly failpoint?: Failpoint;
   readonly openStore: (path: string, options: { readonly createIfMissing: boolean }) => Promise<KeyValueStore>;
 }
 
@@ -172,9 +174,14 @@ function levelPath({ directory }: RaftStoreOptions): string {
 }
 
 /** What its files are written with. */
-export function hostOf({ disk, directory }: Pick<RaftStoreOptions, "disk" | "directory">): SafeWriteHost {
+export function hostOf({
+  disk,
+  directory,
+  failpoint = noFailpoint,
+}: Pick<RaftStoreOptions, "disk" | "directory" | "failpoint">): SafeWriteHost {
   return {
     disk,
+    failpoint,
     onSyncFailed: () => {
       // Best effort: it tells the next start to write anew what may only look written.
       try {

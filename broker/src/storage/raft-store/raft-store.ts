@@ -80,14 +80,23 @@ export class RaftStore {
     this.#isWriting = true;
     let installed: Uint8Array | null = null;
     try {
+      const { failpoint } = this.#host;
       if (hardState !== null) {
+        failpoint("raft.vote.beforeWrite");
         await safeWrite(this.#host, this.directory, QUORUM_STATE, encodeQuorumState(hardState));
+        failpoint("raft.vote.afterWrite");
       }
       if (chunk !== null) await this.#snapshots.append(chunk.snapshot, chunk.position, chunk.bytes);
       if (snapshot !== null) {
+        failpoint("raft.install.beforeWrite");
         installed = await this.#install(snapshot);
+        failpoint("raft.install.afterWrite");
       }
-      if (entries.length > 0) await this.#append(entries);
+      if (entries.length > 0) {
+        failpoint("raft.append.beforeWrite");
+        await this.#append(entries);
+        failpoint("raft.append.afterWrite");
+      }
     } catch (error: unknown) {
       this.#hasFailed = true;
       throw error;
@@ -101,7 +110,9 @@ export class RaftStore {
    * Rejects with DiskFault, and the one before stays.
    */
   async writeSnapshot(point: SnapshotPoint, bytes: Uint8Array): Promise<Snapshot | null> {
+    this.#host.failpoint("raft.snapshot.beforeWrite");
     const snapshot = await this.#snapshots.write(point, bytes);
+    this.#host.failpoint("raft.snapshot.afterWrite");
     if (snapshot.index <= this.#snapshot.index) {
       this.#snapshots.removeBelow(this.#snapshot.index);
       return null;
