@@ -1,90 +1,20 @@
 /**
- * `npm run sim -- --profile P [--seed S | --seeds A..B | --runs N | --minutes M] [--workers W] [--keep-going]`: simulated runs, one per
- * seed, and what was done in them. Exit code 1 when a run failed; the failure names its invariant and the command that replays it.
- * `npm run crash` is the profile "log".
- *
- * Workers are threads; each takes every W-th seed, so that the outcome does not depend on their number.
+ * `npm run sim -- --profile P [--seed S | --seeds A..B | --runs N | --minutes M] [--workers W] [--keep-going] [--shrink]`: simulated runs,
+ * one per seed, and what was done in them. Exit code 1 when a run failed, or left another trace when it was run again; the failure names
+ * its invariant and the command that replays it, and stands in a file. `npm run crash` is the profile "log".
  */
 import { availableParallelism } from "node:os";
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { runCluster, runLogCrash, runRaftGroup, runReplicationCluster } from "@tidemark/broker/sim";
-import { openLogDirectory } from "@tidemark/broker/storage";
-import { createProducerCore, createReaderCore } from "@tidemark/client/core";
+import { isMainThread } from "node:worker_threads";
+import { STOPPED } from "@tidemark/broker/sim";
 import { readCommandLine } from "./command-line.ts";
-
-interface Failure {
-  readonly invariant: string;
-  readonly message: string;
-  readonly stack: string;
-  readonly options: object;
-  readonly lastEvents: readonly string[];
-}
-
-interface Outcome {
-  readonly failure: Failure | null;
-  /** What is summed up over all runs, beside `counts`. */
-  readonly totals: Readonly<Record<string, number>>;
-  /** What happened, by name: that the runs bit. */
-  readonly counts: ReadonlyMap<string, number>;
-  /** As drawn from the seed; what a single run prints. */
-  readonly options?: object;
-  readonly traceHash?: string;
-}
-
-/** Of the totals: virtual time, where a profile has it. */
-const SIMULATED_MS = "simulated ms";
-
-const PROFILES: Readonly<Record<string, (seed: number) => Promise<Outcome>>> = {
-  log: async (seed) => {
-    const { failure, lives, operations, counts } = await runLogCrash(seed, openLogDirectory);
-    const place = failure === null ? "" : `life ${failure.life}, operation ${failure.operation}: `;
-    return {
-      failure: failure === null ? null : { ...failure, message: place + failure.message },
-      totals: { lives, operations },
-      counts,
-    };
-  },
-  raft: async (seed) => {
-    const { failure, events, counts } = runRaftGroup(seed);
-    return { failure, totals: { events }, counts };
-  },
-  replication: async (seed) => {
-    const { failure, events, counts } = runReplicationCluster(seed);
-    return { failure, totals: { events }, counts };
-  },
-  cluster: async (seed) => {
-    const { makeNode } = await import("@tidemark/broker/simulation");
-    const { failure, events, counts, simulatedMs, options, traceHash } = await runCluster(seed, {
-      makeNode,
-      makeProducerCore: createProducerCore,
-      makeReaderCore: createReaderCore,
-    });
-    return { failure, totals: { events, [SIMULATED_MS]: simulatedMs }, counts, options, traceHash };
-  },
-};
-
-interface Job {
-  readonly profile: string;
-  /** `count` null: until `untilMs`. */
-  readonly seeds: { readonly from: number; readonly step: number; readonly count: number | null };
-  /** Of the wall clock, after which no run begins. */
-  readonly untilMs: number | null;
-  readonly keepsGoing: boolean;
-  /** Each run is told in a line. */
-  readonly isTold: boolean;
-}
-
-interface Tally {
-  runs: number;
-  readonly totals: Map<string, number>;
-  readonly counts: Map<string, number>;
-  readonly failures: { readonly seed: number; readonly failure: Failure }[];
-}
-
-/** Runs between two messages of a worker. */
-const RUNS_PER_MESSAGE = 20;
+import { AGAIN_EVERY, printHashes, runAgain } from "./sim/again.ts";
+import { commitOf, type FailureFile, readFailure, writeFailure } from "./sim/failure.ts";
+import { PROFILES, type RunOptions, SIMULATED_MS } from "./sim/profiles.ts";
+import { shrinkFailure } from "./sim/shrink.ts";
+import { type Job, merge, newTally, runWorker, type Tally, work } from "./sim/swarm.ts";
 
 const USAGE = `usage: npm run sim -- --profile ${Object.keys(PROFILES).join("|")} [options]
+       npm run sim -- --replay FILE [--stop-at EVENT] [--shrink]
 
   --seed S        one run, that of this seed; of several the first, the others follow it
   --seeds A..B    the runs of these seeds, both included
@@ -92,11 +22,28 @@ const USAGE = `usage: npm run sim -- --profile ${Object.keys(PROFILES).join("|")
   --minutes M     runs for so long
   --workers W     threads
   --keep-going    behind a run that failed, too
+  --stop-at EVENT ends a run behind this event of its trace, and shows the last ones before it
+  --replay FILE   the run of a file sim-fail-<seed>.json: its options, and its plan where it has one
+  --shrink        makes the first failure smaller, step by step, while it fails in the same way (profile cluster)
+  --shrink-runs N runs that this may take; 400 unless told otherwise
+
+A run that fails is written to sim-fail-<seed>.json, and smaller to sim-fail-<seed>.shrunk.json. Of several runs one in ${AGAIN_EVERY}, the first
+at any rate, is run again in another process, and has to leave the same trace.
 
 npm run sim -- --mutations [--help] runs the known mistakes, which the simulators must find. npm run crash is the profile "log".`;
 
+/** The one who runs, and what of. */
+interface Wanted {
+  readonly profile: string;
+  readonly from: number;
+  /** Null: as many as there is time for. */
+  readonly count: number | null;
+  readonly given: RunOptions;
+  readonly file: string | null;
+}
+
 if (isMainThread) await main();
-else await work(workerData as Job);
+else await work();
 
 async function main(): Promise<void> {
   const { values } = readCommandLine(USAGE, {
@@ -108,75 +55,100 @@ async function main(): Promise<void> {
       minutes: { type: "string" },
       workers: { type: "string" },
       "keep-going": { type: "boolean", default: false },
+      "stop-at": { type: "string" },
+      replay: { type: "string" },
+      shrink: { type: "boolean", default: false },
+      "shrink-runs": { type: "string" },
+      // For the process that runs seeds again.
+      hashes: { type: "string" },
     },
   });
-  const profile = values.profile ?? "";
-  if (!Object.hasOwn(PROFILES, profile)) refuse(`--profile wants one of ${Object.keys(PROFILES).join(", ")}`);
-  const { from: seed, count: runs } = seedsOf(values);
+  const shrinkRuns = wholeNumber("--shrink-runs", values["shrink-runs"] ?? "400", 1);
+  const stopAt = values["stop-at"] === undefined ? undefined : wholeNumber("--stop-at", values["stop-at"], 0);
+  const { profile, from: seed, count: runs, given, file } = wantedOf(values, stopAt);
+  if (values.hashes !== undefined) return printHashes(profile, values.hashes.split(",").map(Number));
+  if (values.shrink && profile !== "cluster") refuse("--shrink is for the profile cluster: the others have no plan");
   const minutes = values.minutes === undefined ? null : positive("--minutes", values.minutes);
   const workers = Math.min(
     runs ?? Number.POSITIVE_INFINITY,
     wholeNumber("--workers", values.workers ?? String(Math.min(2, availableParallelism())), 1),
   );
-  const tally = newTally();
-  const startedMs = performance.now();
   const extent =
     runs === null ? `${minutes} minutes, seeds from ${seed}` : `${runs} runs, seeds ${seed} to ${seed + runs - 1}`;
   process.stderr.write(`${profile}: ${extent}\n`);
   const untilMs = minutes === null ? null : Date.now() + minutes * 60_000;
+  const commit = commitOf(import.meta.dirname);
   const jobs = Array.from({ length: workers }, (_, slot): Job => {
     const count = runs === null ? null : Math.ceil((runs - slot) / workers);
-    const seeds = { from: seed + slot, step: workers, count };
-    return { profile, seeds, untilMs, keepsGoing: values["keep-going"], isTold: runs === 1 };
+    const seeds = { first: seed, from: seed + slot, step: workers, count };
+    const replay = file === null ? null : `npm run sim -- --replay ${file}`;
+    const isTold = runs === 1;
+    return { profile, commit, seeds, untilMs, keepsGoing: values["keep-going"], isTold, given, replay };
   });
-  await Promise.all(jobs.map((job) => runWorker(job, tally, startedMs)));
+  const tally = newTally();
+  const startedMs = performance.now();
+  await Promise.all(jobs.map((job) => runWorker(import.meta.url, job, tellerOf(profile, tally))));
   report(tally, seed, (performance.now() - startedMs) / 1000);
-  process.exit(tally.failures.length === 0 ? 0 : 1);
+  const [first] = tally.failures;
+  if (values.shrink && first !== undefined && first.path !== null) await shrink(first.file, shrinkRuns);
+  if (stopAt !== undefined && tally.failures.every(({ file }) => file.invariant === STOPPED)) process.exit(0);
+  const isOnce = runs === 1 || stopAt !== undefined || (await isTheSameAgain(profile, tally));
+  process.exit(tally.failures.length === 0 && isOnce ? 0 : 1);
 }
 
-function runWorker(job: Job, tally: Tally, startedMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: job });
-    let toldMs = startedMs;
-    worker.on("message", (part: Tally) => {
-      merge(tally, part);
-      // At once: a long series may be given up for it.
-      for (const { seed, failure } of part.failures)
-        process.stdout.write(`${describe(job.profile, seed, failure)}\n\n`);
-      const nowMs = performance.now();
-      if (nowMs - toldMs < 5000) return;
-      toldMs = nowMs;
-      process.stderr.write(`${job.profile}: ${tally.runs} runs done, ${tally.failures.length} failed\n`);
-    });
-    worker.on("error", reject);
-    worker.on("exit", () => {
-      resolve();
-    });
-  });
-}
-
-async function work({ profile, seeds, untilMs, keepsGoing, isTold }: Job): Promise<void> {
-  const run = PROFILES[profile];
-  if (run === undefined) throw new Error(`no profile ${profile}`);
-  let tally = newTally();
-  for (let i = 0; i < (seeds.count ?? Number.POSITIVE_INFINITY); i++) {
-    if (untilMs !== null && Date.now() >= untilMs) break;
-    const seed = seeds.from + i * seeds.step;
-    // One after the other: a run is a stretch of simulated time.
-    // oxlint-disable-next-line no-await-in-loop
-    const { failure, totals, counts, options, traceHash } = await run(seed);
-    if (isTold && options !== undefined)
-      process.stderr.write(`seed ${seed}: ${JSON.stringify(options)}\ntrace ${traceHash}\n`);
-    tally.runs += 1;
-    addAll(tally.totals, Object.entries(totals));
-    addAll(tally.counts, counts);
-    if (failure !== null) tally.failures.push({ seed, failure });
-    if (failure !== null && !keepsGoing) break;
-    if (tally.runs < RUNS_PER_MESSAGE && failure === null) continue;
-    parentPort?.postMessage(tally);
-    tally = newTally();
+function wantedOf(values: Readonly<Record<string, unknown>>, stopAt: number | undefined): Wanted {
+  const limits: RunOptions = stopAt === undefined ? {} : { stopAt };
+  const { replay } = values;
+  if (typeof replay !== "string") {
+    const profile = typeof values["profile"] === "string" ? values["profile"] : "";
+    if (!Object.hasOwn(PROFILES, profile)) refuse(`--profile wants one of ${Object.keys(PROFILES).join(", ")}`);
+    return { profile, ...seedsOf(values), given: limits, file: null };
   }
-  parentPort?.postMessage(tally);
+  const { profile, seed, options, plan } = read(replay);
+  // Without a plan the seed says everything.
+  const given = plan === null ? limits : { ...limits, options, plan };
+  return { profile, from: seed, count: 1, given, file: replay };
+}
+
+function read(path: string): FailureFile {
+  try {
+    return readFailure(path);
+  } catch (error: unknown) {
+    return refuse(`${path} cannot be replayed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function shrink(file: FailureFile, runsMax: number): Promise<void> {
+  const shrunk = await shrinkFailure(file, runsMax);
+  if (shrunk === null) {
+    process.stdout.write("its plan does not make it fail again: this is a fault of the simulation\n");
+    return;
+  }
+  const path = `sim-fail-${file.seed}.shrunk.json`;
+  writeFailure(path, shrunk);
+  process.stdout.write(`written to ${path}\nreplay: npm run sim -- --replay ${path}\n`);
+}
+
+async function isTheSameAgain(profile: string, { sample }: Tally): Promise<boolean> {
+  if (sample.size === 0) return true;
+  const others = await runAgain(import.meta.filename, profile, sample);
+  process.stdout.write(`again       ${sample.size} of them in another process, ${others.length} left another trace\n`);
+  for (const line of others) process.stdout.write(`SIM FAIL determinism ${line}\n`);
+  return others.length === 0;
+}
+
+function tellerOf(profile: string, tally: Tally): (part: Tally) => void {
+  let toldMs = performance.now();
+  return (part) => {
+    merge(tally, part);
+    // At once: a long series may be given up for it.
+    for (const { text, path } of part.failures)
+      process.stdout.write(`${text}\n${path === null ? "" : `written to ${path}\n`}\n`);
+    const nowMs = performance.now();
+    if (nowMs - toldMs < 5000) return;
+    toldMs = nowMs;
+    process.stderr.write(`${profile}: ${tally.runs} runs done, ${tally.failures.length} failed\n`);
+  };
 }
 
 function report(tally: Tally, seed: number, seconds: number): void {
@@ -200,17 +172,6 @@ function report(tally: Tally, seed: number, seconds: number): void {
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-function describe(profile: string, seed: number, failure: Failure): string {
-  return [
-    `SIM FAIL ${failure.invariant} profile=${profile} seed=${seed}`,
-    failure.message,
-    ...(failure.invariant === "error" ? [failure.stack] : []),
-    `options ${JSON.stringify(failure.options)}`,
-    ...failure.lastEvents,
-    `replay: npm run sim -- --profile ${profile} --seed ${seed} --runs 1`,
-  ].join("\n");
-}
-
 function seedsOf({ seed, seeds, runs, minutes }: Readonly<Record<string, unknown>>): {
   from: number;
   /** Null: as many as there is time for. */
@@ -225,21 +186,6 @@ function seedsOf({ seed, seeds, runs, minutes }: Readonly<Record<string, unknown
   if (typeof runs === "string") return { from, count: wholeNumber("--runs", runs, 1) };
   if (typeof minutes === "string") return { from, count: null };
   return { from, count: typeof seed === "string" ? 1 : 200 };
-}
-
-function newTally(): Tally {
-  return { runs: 0, totals: new Map(), counts: new Map(), failures: [] };
-}
-
-function merge(tally: Tally, part: Tally): void {
-  tally.runs += part.runs;
-  addAll(tally.totals, part.totals);
-  addAll(tally.counts, part.counts);
-  tally.failures.push(...part.failures);
-}
-
-function addAll(sums: Map<string, number>, more: Iterable<readonly [string, number]>): void {
-  for (const [what, count] of more) sums.set(what, (sums.get(what) ?? 0) + count);
 }
 
 function positive(option: string, text: string): number {

@@ -1,6 +1,14 @@
 /** One seed is one run, and a run answers with a verdict: it never throws for a failure that it found. */
 import type { Trace } from "./trace.ts";
-import { InvariantViolation } from "./violation.ts";
+import { ensure, InvariantViolation } from "./violation.ts";
+
+/** What stands for an invariant where a run was only to be followed so far. */
+export const STOPPED = "stopped";
+
+export interface RunLimits {
+  /** The run ends behind this event of its trace; none: at its end. */
+  readonly stopAt?: number | undefined;
+}
 
 export interface SeedFailure<Options> {
   /** A row of testing.md section 4, "assertion" for one of the product's own, "error" for anything else. */
@@ -28,7 +36,16 @@ export interface SeedRun<Options> {
   run(): void;
 }
 
-export function verdictOf<Options>(seed: number, run: SeedRun<Options>): SeedResult<Options> {
+export function ensureGoing(trace: Trace): void {
+  ensure(!trace.isStopped, STOPPED, () => `behind event ${trace.stopAt}`);
+}
+
+export function verdictOf<Options>(
+  seed: number,
+  run: SeedRun<Options>,
+  { stopAt = Number.POSITIVE_INFINITY }: RunLimits,
+): SeedResult<Options> {
+  run.trace.stopAt = stopAt;
   let failure: SeedFailure<Options> | null = null;
   try {
     run.run();

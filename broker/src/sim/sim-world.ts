@@ -106,6 +106,11 @@ export class SimWorld {
     }
   }
 
+  /** It is then, at least: for whoever acts between two events. */
+  advanceTo(ms: number): void {
+    this.#nowMs = Math.max(this.#nowMs, ms);
+  }
+
   /** Lets promise reactions finish that were started outside any event. */
   settle(): Promise<void> {
     return promisesSettled();

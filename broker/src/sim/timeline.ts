@@ -1,15 +1,20 @@
 /** Virtual time of a run of synchronous cores: what is to happen when. Events of one moment run in an order that the seed draws. */
 import type { SeededRandom } from "../base/index.ts";
 import { EventHeap } from "./event-heap.ts";
+import { ensureGoing } from "./seed-run.ts";
+import type { Trace } from "./trace.ts";
 
 export class Timeline {
   readonly #ties: SeededRandom;
+  readonly #trace: Trace;
   readonly #events = new EventHeap();
   #sequence = 0;
   #nowMs = 0;
 
-  constructor(ties: SeededRandom) {
+  /** It runs until `trace` is to end. */
+  constructor(ties: SeededRandom, trace: Trace) {
     this.#ties = ties;
+    this.#trace = trace;
   }
 
   get nowMs(): number {
@@ -30,6 +35,7 @@ export class Timeline {
       this.#events.pop();
       this.#nowMs = next.atMs;
       next.task();
+      ensureGoing(this.#trace);
     }
     this.#nowMs = untilMs;
   }

@@ -16,6 +16,8 @@ interface TracedEvent {
 export class Trace {
   readonly #last: TracedEvent[] = [];
   readonly #tale: { readonly number: number; readonly event: TracedEvent }[] = [];
+  /** Of the event behind which the run ends: it is the last that is remembered. Infinity: it goes on. */
+  stopAt = Number.POSITIVE_INFINITY;
   #count = 0;
   #low = 0x811c9dc5;
   #high = 0x01000193;
@@ -30,7 +32,13 @@ export class Trace {
     return hex(this.#high) + hex(this.#low);
   }
 
+  /** The run is to end here; whoever drives it sees to that. */
+  get isStopped(): boolean {
+    return this.#count > this.stopAt;
+  }
+
   note(atMs: number, what: string, subject = "", first = 0, second = 0): void {
+    if (this.isStopped) return;
     this.#foldText(what);
     this.#foldText(subject);
     // Times have a fraction of a millisecond; microseconds are folded.

@@ -170,7 +170,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
       ],
     },
     seedsMax: 200,
-    seed: 6,
+    seed: 50,
   },
   {
     id: "log-start-unwritten",

@@ -4,7 +4,7 @@ import { createProducerCore, createReaderCore } from "@tidemark/client/core";
 import { expect } from "chai";
 import { createTopicsReady, handleProduce } from "../../src/api/index.ts";
 import { SharedMemory } from "../../src/base/index.ts";
-import { type ClusterSeedResult, runCluster } from "../../src/sim/index.ts";
+import { type ClusterSeedResult, parsePlan, runCluster } from "../../src/sim/index.ts";
 import { ClusterRun } from "../../src/sim/cluster/cluster-run.ts";
 import { makeNode } from "../../src/simulation.ts";
 import { makeBatch } from "../runtime/support/partition-bench.ts";
@@ -40,9 +40,11 @@ describe("a cluster on virtual time (R=3)", () => {
       expect(counts.get("records read")).to.be.above(0);
     });
 
-  it("is one run for one seed, again and in another process", async () => {
-    const { traceHash } = await run(26);
-    expect((await run(26)).traceHash, "in this process").to.equal(traceHash);
+  it("is one run for one seed, drawn in another process, and step by step from its plan", async () => {
+    const { traceHash, plan, options } = await run(26);
+    const written = parsePlan(JSON.parse(JSON.stringify(plan)));
+    expect(written.length).to.be.above(0);
+    expect((await runCluster(26, parts, options, { plan: written })).traceHash, "from its plan").to.equal(traceHash);
     expect((await run(29)).traceHash, "another seed").not.to.equal(traceHash);
     expect(hashElsewhere(26), "in another process").to.equal(traceHash);
   });

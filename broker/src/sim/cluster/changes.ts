@@ -5,34 +5,55 @@
  */
 import { createTopicsReady, loadAdmin } from "../../api/index.ts";
 import type { SeededRandom } from "../../base/index.ts";
+import type { Agenda } from "./agenda.ts";
 import type { ClientLinks, ServedClient } from "./client-links.ts";
+import type { StepValues } from "./plan.ts";
 import type { ClusterTopic } from "./run-options.ts";
 
 export type ChangeName = keyof typeof CHANGES;
 export type ChangeChances = Readonly<Partial<Record<ChangeName, number>>>;
 
 export interface ChangeDeps {
+  readonly agenda: Agenda;
   readonly links: ClientLinks;
   readonly random: SeededRandom;
   readonly topics: readonly ClusterTopic[];
   readonly count: (what: string) => void;
+  readonly onAsked: (name: ChangeName, values: StepValues) => void;
 }
 
 const TICK_MS = 200;
 const TIMEOUT_MS = 10_000;
 
-type Ask = (changes: Changes) => (client: ServedClient) => Promise<unknown>;
+type Ask = (client: ServedClient) => Promise<unknown>;
+
+interface Change {
+  draw(changes: Changes): StepValues;
+  ask(values: StepValues): Ask;
+}
+
+/** Of any kind of value: what `draw` made is what is asked for. */
+function change<Values extends StepValues>(draw: (changes: Changes) => Values, ask: (values: Values) => Ask): Change {
+  return { draw, ask: (values) => ask(values as Values) };
+}
 
 const CHANGES = {
-  lead: (changes) => changes.lead(),
-  move: (changes) => changes.move(),
-  cancel: (changes) => changes.cancel(),
-  create: (changes) => changes.create(),
-  remove: (changes) => changes.remove(),
-  quorum: (changes) => changes.quorum(),
-  snapshot: () => snapshot,
-  drain: (changes) => changes.drain(),
-} as const satisfies Record<string, Ask>;
+  lead: change((changes) => changes.drawTurn(), lead),
+  move: change((changes) => changes.drawMove(), move),
+  cancel: change((changes) => changes.drawPlace(), cancel),
+  create: change((changes) => changes.drawNewTopic(), create),
+  remove: change((changes) => ({ topic: changes.drawOldTopic() }), remove),
+  quorum: change((changes) => ({ to: changes.drawBroker() }), handOnQuorum),
+  snapshot: change(
+    () => ({}),
+    () => writeSnapshot,
+  ),
+  drain: change((changes) => ({ of: changes.drawBroker(), isDraining: changes.drawBit() }), drain),
+} as const satisfies Record<string, Change>;
+
+export function isChangeName(name: string): name is ChangeName {
+  return Object.hasOwn(CHANGES, name);
+}
 
 export function drawChanges(random: SeededRandom): ChangeChances {
   const chances: Partial<Record<ChangeName, number>> = {};
@@ -45,24 +66,26 @@ export function drawChanges(random: SeededRandom): ChangeChances {
 }
 
 export class Changes {
-  readonly #chances: ChangeChances;
   readonly #deps: ChangeDeps;
   #isOver = false;
   /** Topics that were asked for, and nobody produces to. */
   readonly #extra: string[] = [];
 
-  constructor(chances: ChangeChances, deps: ChangeDeps) {
-    this.#chances = chances;
+  constructor(deps: ChangeDeps) {
     this.#deps = deps;
   }
 
-  start(): void {
-    const { links, random } = this.#deps;
-    links.process.after(TICK_MS, () => {
+  /** Asks as chance will have it, until the end. */
+  draw(chances: ChangeChances): void {
+    const { agenda, random } = this.#deps;
+    agenda.after(TICK_MS, () => {
       if (this.#isOver) return;
-      for (const [name, chance] of Object.entries(this.#chances) as [ChangeName, number][])
-        if (random.chance((chance * TICK_MS) / 1000)) this.#ask(name, (CHANGES[name] as Ask)(this));
-      this.start();
+      for (const [name, chance] of Object.entries(chances) as [ChangeName, number][]) {
+        if (!random.chance((chance * TICK_MS) / 1000)) continue;
+        const values = (CHANGES[name] as Change).draw(this);
+        this.ask(name, { broker: this.drawBroker(), ...values });
+      }
+      this.draw(chances);
     });
   }
 
@@ -70,80 +93,59 @@ export class Changes {
     this.#isOver = true;
   }
 
-  #ask(name: ChangeName, ask: (client: ServedClient) => Promise<unknown>): void {
-    const { links, random, count } = this.#deps;
-    const brokerId = random.pick(links.brokerIds);
-    links.process.world.tell("change", `${name} at broker ${brokerId}`);
-    links.call(brokerId, TIMEOUT_MS, ask).then(
+  /** `values`: with the broker that is asked. */
+  ask(name: ChangeName, values: StepValues): void {
+    const { links, count, onAsked } = this.#deps;
+    const { broker } = values;
+    if (typeof broker !== "number" || !links.brokerIds.includes(broker)) return;
+    onAsked(name, values);
+    links.process.world.tell("change", `${name} at broker ${broker}`);
+    links.call(broker, TIMEOUT_MS, (CHANGES[name] as Change).ask(values)).then(
       () => count(`change ${name}`),
       () => count("change unanswered"),
     );
   }
 
-  // ---- partitions ----
+  // ---- chance ----
 
-  /** Another order of the same replicas, and whoever is first then leads. */
-  lead(): (client: ServedClient) => Promise<unknown> {
-    const { name: topic, partition, replicationFactor } = this.#place();
-    const chance = this.#deps.random.uint32();
-    return async ({ door: { context } }) => {
-      const { handleAlterReassignments, handleElectLeaders } = await loadAdmin();
-      const all = context.image().topics.get(topic)?.partitions[partition]?.replicas ?? [];
-      // While it moves, those that are removed at the end stand behind the target.
-      const replicas = all.slice(0, replicationFactor);
-      const turned = replicas.map((_, slot) => replicas[(slot + chance) % replicas.length] ?? -1);
-      await handleAlterReassignments(context, [{ topic, partition, replicas: turned }], false);
-      await handleElectLeaders(context, "preferred", [{ topic, partition }]);
-    };
+  drawBroker(): number {
+    return this.#deps.random.pick(this.#deps.links.brokerIds);
   }
 
-  move(): (client: ServedClient) => Promise<unknown> {
+  drawBit(): boolean {
+    return this.#deps.random.chance(0.5);
+  }
+
+  drawPlace(): { topic: string; partition: number } {
+    const { name, partition } = this.#place();
+    return { topic: name, partition };
+  }
+
+  drawTurn(): { topic: string; partition: number; replicas: number; turn: number } {
+    const { name, partition, replicationFactor } = this.#place();
+    return { topic: name, partition, replicas: replicationFactor, turn: this.#deps.random.below(replicationFactor) };
+  }
+
+  drawMove(): { topic: string; partition: number; replicas: number[] } {
     const { random, links } = this.#deps;
-    const { name: topic, partition, replicationFactor } = this.#place();
+    const { name, partition, replicationFactor } = this.#place();
     const others = [...links.brokerIds];
     const replicas = Array.from(
       { length: replicationFactor },
       () => others.splice(random.below(others.length), 1)[0] ?? -1,
     );
-    return async ({ door: { context } }) =>
-      (await loadAdmin()).handleAlterReassignments(context, [{ topic, partition, replicas }], false);
+    return { topic: name, partition, replicas };
   }
 
-  cancel(): (client: ServedClient) => Promise<unknown> {
-    const { name: topic, partition } = this.#place();
-    return async ({ door: { context } }) =>
-      (await loadAdmin()).handleAlterReassignments(context, [{ topic, partition, replicas: null }], false);
-  }
-
-  // ---- topics ----
-
-  create(): (client: ServedClient) => Promise<unknown> {
-    const { random } = this.#deps;
-    const name = `extra-${this.#extra.length}`;
-    this.#extra.push(name);
-    const spec = { name, partitions: random.between(1, 3), replicationFactor: -1, assignment: [], config: {} };
-    return ({ door: { context } }) => createTopicsReady(context, [spec], { timeoutMs: 2_000, isValidateOnly: false });
+  drawNewTopic(): { topic: string; partitions: number } {
+    const topic = `extra-${this.#extra.length}`;
+    this.#extra.push(topic);
+    return { topic, partitions: this.#deps.random.between(1, 3) };
   }
 
   /** Perhaps for the second time, perhaps while it is made. */
-  remove(): (client: ServedClient) => Promise<unknown> {
-    const name = this.#extra.length === 0 ? "extra-0" : this.#deps.random.pick(this.#extra);
-    return async ({ door: { context } }) =>
-      (await loadAdmin()).handleDeleteTopics(context, [{ name }], { isValidateOnly: false });
-  }
-
-  // ---- brokers ----
-
-  quorum(): (client: ServedClient) => Promise<unknown> {
-    const nodeId = this.#deps.random.pick(this.#deps.links.brokerIds);
-    return async ({ door: { context } }) => (await loadAdmin()).handleTransferQuorumLeader(context, nodeId);
-  }
-
-  drain(): (client: ServedClient) => Promise<unknown> {
-    const { random, links } = this.#deps;
-    const brokerId = random.pick(links.brokerIds);
-    const isDraining = random.chance(0.5);
-    return async ({ door: { context } }) => (await loadAdmin()).handleDrainBrokers(context, [brokerId], isDraining);
+  drawOldTopic(): string {
+    return this.#extra.length === 0 ? "extra-0" : this.#deps.random.pick(this.#extra);
   }
 
   #place(): ClusterTopic & { readonly partition: number } {
@@ -153,6 +155,56 @@ export class Changes {
   }
 }
 
-async function snapshot({ door: { context } }: ServedClient): Promise<unknown> {
+// ---- partitions ----
+
+/** An alias, not an interface: it is one kind of values of a step. */
+type Place = { readonly topic: string; readonly partition: number };
+
+/** Another order of the same replicas, and whoever is first then leads. */
+function lead({ topic, partition, replicas: count, turn }: Place & { replicas: number; turn: number }): Ask {
+  return async ({ door: { context } }) => {
+    const { handleAlterReassignments, handleElectLeaders } = await loadAdmin();
+    const all = context.image().topics.get(topic)?.partitions[partition]?.replicas ?? [];
+    // While it moves, those that are removed at the end stand behind the target.
+    const replicas = all.slice(0, count);
+    const turned = replicas.map((_, slot) => replicas[(slot + turn) % replicas.length] ?? -1);
+    await handleAlterReassignments(context, [{ topic, partition, replicas: turned }], false);
+    await handleElectLeaders(context, "preferred", [{ topic, partition }]);
+  };
+}
+
+function move({ topic, partition, replicas }: Place & { replicas: number[] }): Ask {
+  return async ({ door: { context } }) =>
+    (await loadAdmin()).handleAlterReassignments(context, [{ topic, partition, replicas }], false);
+}
+
+function cancel({ topic, partition }: Place): Ask {
+  return async ({ door: { context } }) =>
+    (await loadAdmin()).handleAlterReassignments(context, [{ topic, partition, replicas: null }], false);
+}
+
+// ---- topics ----
+
+function create({ topic, partitions }: { topic: string; partitions: number }): Ask {
+  const spec = { name: topic, partitions, replicationFactor: -1, assignment: [], config: {} };
+  return ({ door: { context } }) => createTopicsReady(context, [spec], { timeoutMs: 2_000, isValidateOnly: false });
+}
+
+function remove({ topic }: { topic: string }): Ask {
+  return async ({ door: { context } }) =>
+    (await loadAdmin()).handleDeleteTopics(context, [{ name: topic }], { isValidateOnly: false });
+}
+
+// ---- brokers ----
+
+function handOnQuorum({ to }: { to: number }): Ask {
+  return async ({ door: { context } }) => (await loadAdmin()).handleTransferQuorumLeader(context, to);
+}
+
+function drain({ of, isDraining }: { of: number; isDraining: boolean }): Ask {
+  return async ({ door: { context } }) => (await loadAdmin()).handleDrainBrokers(context, [of], isDraining);
+}
+
+async function writeSnapshot({ door: { context } }: ServedClient): Promise<unknown> {
   return (await loadAdmin()).handleWriteQuorumSnapshot(context);
 }

@@ -4,7 +4,16 @@
  */
 import type { SeededRandom } from "../../base/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
-import type { DirectoryLocks, Entrance, LogFields, Logger, PeerAddress, PeerIdentity } from "../../ports/index.ts";
+import {
+  type DirectoryLocks,
+  type Entrance,
+  type FailpointName,
+  FailpointRegistry,
+  type LogFields,
+  type Logger,
+  type PeerAddress,
+  type PeerIdentity,
+} from "../../ports/index.ts";
 import type { SimNetwork } from "../network/index.ts";
 import { SimDisk } from "../sim-disk.ts";
 import { SimStore } from "../sim-store.ts";
@@ -29,6 +38,7 @@ export interface ClusterBrokerParts {
   readonly directoryMode: DirectoryMode;
   /** What no simulated fault explains: the run fails. */
   readonly onFailure: (error: unknown) => void;
+  readonly count: (what: string) => void;
 }
 
 export type BrokerState = "down" | "starting" | "ready" | "stopping";
@@ -53,6 +63,11 @@ export class ClusterBroker {
   /** Of who dies inside an operation. */
   #deathKind: "process" | "power" = "process";
   #disksCount = 0;
+  /** Over all lives: where the next one ends that passes there. */
+  readonly #failpoints = new FailpointRegistry({
+    crash: (name) => this.#dieAt(name),
+    pause: (ms) => this.#parts.world.block(ms),
+  });
 
   constructor(address: PeerAddress, parts: ClusterBrokerParts) {
     this.address = address;
@@ -161,10 +176,30 @@ export class ClusterBroker {
   }
 
   /** It dies inside the `count`-th operation from now on that changes its disk. */
-  dieWithin(count: number, kind: "process" | "power"): void {
+  dieWithin(count: number, kind: "process" | "power"): boolean {
     this.#note(`will die, ${kind}`, count);
     this.#deathKind = kind;
     this.#disk.crashAfterOperations(count);
+    return true;
+  }
+
+  /** The `nth` time that it passes there from now on it dies, or what follows there is left out. */
+  failAt(name: FailpointName, nth: number, what: "process" | "power" | "drop"): boolean {
+    this.#note(`will ${what === "drop" ? "drop" : `die, ${what}`} at ${name}`, nth);
+    if (what !== "drop") this.#deathKind = what;
+    this.#failpoints.arm({ name, nth, action: { kind: what === "drop" ? "drop" : "crash" } });
+    return true;
+  }
+
+  clearFailpoints(): void {
+    this.#failpoints.clear();
+  }
+
+  #dieAt(name: FailpointName): never {
+    this.#note(`dies at ${name}`, this.#livesCount);
+    this.#parts.count(`died at ${name}`);
+    this.#disk.crash();
+    throw new SimulatedCrash(name);
   }
 
   /** It may have died inside one of its operations. */
@@ -229,6 +264,11 @@ export class ClusterBroker {
       clock: process,
       timers: process,
       random: (count) => random.bytes(new Uint8Array(count)),
+      failpoint: (name) => {
+        // What is left of a life does not spend what the next one is to meet.
+        if (!process.isAlive) throw new SimulatedCrash(name);
+        return this.#failpoints.failpoint(name);
+      },
       openStore: (path, options) => SimStore.open(disk, path, options),
       clientDoor: (_options, context) => {
         const door = new SimDoor(process, { host: this.address.host, port: this.nodeId }, context);

@@ -13,8 +13,10 @@ import type { PeerAddress } from "../../ports/index.ts";
 import type { Partition } from "../../runtime/index.ts";
 import { checkHistory, History } from "../history/index.ts";
 import { CALM_NETWORK, SimNetwork } from "../network/index.ts";
+import { ensureGoing } from "../seed-run.ts";
 import { SimWorld } from "../sim-world.ts";
 import { ensure, InvariantViolation } from "../violation.ts";
+import { Agenda } from "./agenda.ts";
 import { compareReplicas, newestImage, outOfSync } from "./at-rest.ts";
 import { Changes } from "./changes.ts";
 import { ClientLinks } from "./client-links.ts";
@@ -26,9 +28,11 @@ import type { MakeNode } from "./node.ts";
 import type { MakeProducerCore } from "./producer-core.ts";
 import type { MakeReaderCore } from "./reader-core.ts";
 import { Faults } from "./fault-plan.ts";
+import { type Deed, type PlanStep, valuesOf } from "./plan.ts";
 import { type ClusterOptions, type ClusterTopic, drawClusterOptions } from "./run-options.ts";
 import { type ProducerKind, SimProducer } from "./sim-producer.ts";
 import { SimReader } from "./sim-reader.ts";
+import { Sends } from "./sends.ts";
 import { verifyReplicas } from "./verify-replicas.ts";
 
 /** The shipping code that a run is made of. */
@@ -60,6 +64,11 @@ export class ClusterRun {
   readonly checks: ClusterChecks;
   readonly #atlas: FaultAtlas;
   readonly history = new History();
+  /** What was done in the safety phase. */
+  readonly plan: PlanStep[] = [];
+  /** What is to be done there; null: as the seed draws. */
+  readonly #given: readonly PlanStep[] | null;
+  readonly #agenda = new Agenda();
   readonly #parts: ClusterParts;
   readonly #random: SeededRandom;
   readonly #network: SimNetwork;
@@ -76,8 +85,14 @@ export class ClusterRun {
   /** What no simulated fault explains; the run ends with the first. */
   #failure: unknown = null;
 
-  /** `given` stands in the place of what is drawn. */
-  constructor(seed: number, parts: ClusterParts, given: Partial<ClusterOptions> = {}) {
+  /** `given` and `plan` stand in the place of what is drawn. */
+  constructor(
+    seed: number,
+    parts: ClusterParts,
+    given: Partial<ClusterOptions> = {},
+    plan: readonly PlanStep[] | null = null,
+  ) {
+    this.#given = plan;
     this.#random = new SeededRandom(seed);
     this.#parts = parts;
     this.options = { ...drawClusterOptions(this.#random.fork("options")), ...given };
@@ -97,6 +112,7 @@ export class ClusterRun {
           keys: keysOf(address, addresses, this.options),
           directoryMode,
           onFailure: (error) => this.fail(error),
+          count: (what) => this.checks.count(what),
         }),
     );
     this.#atlas = new FaultAtlas(this.brokers, this.options.topics, (hurt) =>
@@ -111,13 +127,14 @@ export class ClusterRun {
   }
 
   async run(): Promise<void> {
-    await this.#warmUp();
-    await this.#bear();
+    const sends = await this.#warmUp();
+    await this.#bear(sends);
+    this.#sendUnrecorded(sends, "behind the faults");
     if (this.options.healsCoreFirst && this.#hasCore()) await this.#healCore();
     await this.#heal(this.brokers);
-    for (const producer of this.#producers) producer.finish();
+    sends.stop();
     // What administrators asked for last may come late, and all at once.
-    if (Object.keys(this.options.changes).length > 0) await this.#runFor(CHANGE_MS);
+    if (this.plan.some((step) => "change" in step)) await this.#runFor(CHANGE_MS);
     await this.#drain();
     this.#compareReplicas();
     this.#checkHistory();
@@ -127,7 +144,7 @@ export class ClusterRun {
 
   // ---- phases ----
 
-  async #warmUp(): Promise<void> {
+  async #warmUp(): Promise<Sends> {
     for (const broker of this.brokers) broker.start();
     await this.#until("every broker is ready", () => this.brokers.every(({ state }) => state === "ready"));
     const admin = this.#newLinks();
@@ -139,13 +156,27 @@ export class ClusterRun {
     for (const topic of topics)
       for (let partition = 0; partition < topic.partitions; partition++)
         this.#startReader(topic.name, partition, "assigned");
+    const { recordIntervalMs: intervalMs, valueBytesMax } = this.options;
+    const sends = new Sends({ topics, intervalMs, valueBytesMax }, this.#agenda, this.#producers);
+    this.#sendUnrecorded(sends, "before the faults");
     await this.#until("a record is acknowledged", () => (this.checks.counts.get("acknowledged") ?? 0) > 0);
+    return sends;
+  }
+
+  /** What is sent outside the safety phase is the same whatever happens there. */
+  #sendUnrecorded(sends: Sends, when: string): void {
+    this.#agenda.begin(this.world.nowMs);
+    sends.draw(this.#random.fork(`sends ${when}`), () => undefined);
   }
 
   /** Whatever happens, the invariants hold. */
-  async #bear(): Promise<void> {
-    const faults = new Faults(this.options.faults, {
+  async #bear(sends: Sends): Promise<void> {
+    const agenda = this.#agenda;
+    agenda.begin(this.world.nowMs);
+    const record = (deed: Deed): void => void this.plan.push({ atMs: agenda.nowMs, ...deed });
+    const faults = new Faults({
       world: this.world,
+      agenda,
       network: this.#network,
       random: this.#random.fork("fault plan"),
       brokers: this.brokers,
@@ -153,17 +184,32 @@ export class ClusterRun {
       isPageCache: this.options.topics.some(({ durability }) => durability === "page-cache"),
       mayDamage: () => this.#atlas.mayLose(),
       count: (what) => this.checks.count(what),
+      onStruck: (fault, values) => record({ fault, ...values }),
     });
     const { network, chaosMs } = this.options;
     this.#network.options = network;
-    const changes = new Changes(this.options.changes, {
+    const changes = new Changes({
+      agenda,
       links: this.#newLinks(),
       random: this.#random.fork("change plan"),
       topics: this.options.topics,
       count: (what) => this.checks.count(what),
+      onAsked: (change, values) => record({ change, ...values }),
     });
-    faults.start();
-    changes.start();
+    if (this.#given === null) {
+      faults.draw(this.options.faults);
+      changes.draw(this.options.changes);
+      sends.draw(this.#random.fork("sends"), record);
+    } else {
+      sends.stop();
+      for (const step of this.#given)
+        agenda.at(step.atMs, () => {
+          if ("fault" in step) return faults.strike(step.fault, valuesOf(step));
+          if ("change" in step) return changes.ask(step.change, valuesOf(step));
+          sends.send(step);
+          record(step);
+        });
+    }
     await this.#runFor(chaosMs);
     changes.end();
     faults.end();
@@ -330,20 +376,11 @@ export class ClusterRun {
   }
 
   #startProducer(number: number, kind: ProducerKind): void {
-    const { topics, recordIntervalMs, valueBytesMax, maxInFlight, deliveryTimeoutMs } = this.options;
+    const { topics, maxInFlight, deliveryTimeoutMs } = this.options;
     const links = this.#newLinks();
     const random = this.#random.fork(`producer ${number}`);
     const producer = new SimProducer(
-      {
-        number,
-        kind,
-        topics,
-        intervalMs: recordIntervalMs,
-        valueBytesMax,
-        maxInFlight,
-        deliveryTimeoutMs,
-        requestTimeoutMs: 10_000,
-      },
+      { number, kind, topics, maxInFlight, deliveryTimeoutMs, requestTimeoutMs: 10_000 },
       {
         links,
         view: this.#viewOf(links),
@@ -356,7 +393,6 @@ export class ClusterRun {
       },
     );
     this.#producers.push(producer);
-    producer.start();
   }
 
   #startReader(topic: string, partition: number, kind: "assigned" | "drain"): SimReader {
@@ -413,6 +449,7 @@ export class ClusterRun {
   async #runFor(durationMs: number): Promise<void> {
     const untilMs = this.world.nowMs + durationMs;
     while (await this.#step(untilMs)) continue;
+    this.world.advanceTo(untilMs);
   }
 
   /** Until it holds; `holds` may answer what is missing. Rejects with InvariantViolation RE15 when it does not come about in time. */
@@ -429,9 +466,17 @@ export class ClusterRun {
   }
 
   async #step(untilMs: number): Promise<boolean> {
-    const hasRun = await this.world.step(untilMs);
+    const dueMs = this.#agenda.nextAtMs;
+    const hasRun = await this.world.step(Math.min(untilMs, dueMs));
+    if (!hasRun && dueMs <= untilMs) {
+      this.world.advanceTo(dueMs);
+      this.#agenda.runNext();
+      await this.world.settle();
+    }
     if (this.#failure !== null) throw (this.#failure as { readonly error: unknown }).error;
-    if (!hasRun) return false;
+    ensureGoing(this.world.trace);
+    // Whether somebody acted from outside is no event: the same run, drawn or replayed, has the same events.
+    if (!hasRun) return dueMs <= untilMs;
     this.world.trace.fold(this.world.nowMs, this.world.stepsCount);
     for (const broker of this.brokers) broker.noticeDeath();
     this.#keepUp();

@@ -1,11 +1,19 @@
 /**
- * What goes wrong in the safety phase, drawn from the seed: which faults a run has, how often, for how long. What is damaged stays within
- * testing.md 3.2: a fault that takes data from a disk strikes only while everybody is in sync, and the next one waits until they are again.
+ * What goes wrong in the safety phase: drawn from the seed, which faults a run has, how often, for how long; or step by step from a plan.
+ * What is damaged stays within testing.md 3.2: a fault that takes data from a disk strikes only while everybody is in sync, and the next
+ * one waits until they are again.
+ *
+ * Whatever chance decides of a fault is drawn first, as plain values; what strikes knows only these, and decides by itself whether it
+ * may. So a fault that is taken out of a plan changes none of the others.
  */
 import type { SeededRandom } from "../../base/index.ts";
 import type { SimNetwork } from "../network/index.ts";
+import { FAILPOINTS, type FailpointName } from "../../ports/index.ts";
+import type { DiskOperation } from "../sim-faults.ts";
 import type { SimWorld } from "../sim-world.ts";
+import type { Agenda } from "./agenda.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
+import type { StepValues } from "./plan.ts";
 
 /** Faults by name, each with its chance per second of the cluster. */
 export type FaultChances = Readonly<Partial<Record<FaultName, number>>>;
@@ -14,6 +22,7 @@ export type FaultName = keyof typeof FAULTS;
 
 export interface FaultDeps {
   readonly world: SimWorld;
+  readonly agenda: Agenda;
   readonly network: SimNetwork;
   readonly random: SeededRandom;
   readonly brokers: readonly ClusterBroker[];
@@ -23,6 +32,8 @@ export interface FaultDeps {
   /** Every replica is in sync, every broker serves, and no disk has lost anything that it has not got back. */
   readonly mayDamage: () => boolean;
   readonly count: (what: string) => void;
+  /** It struck. */
+  readonly onStruck: (name: FaultName, values: StepValues) => void;
 }
 
 /** Less than what a topic lets a record's time be ahead of its leader's clock: else the leader refuses every one, and rightly. */
@@ -34,40 +45,116 @@ const DOWN_MS = [50, 300, 2_000, 15_000];
 const PAUSE_MS = [100, 1_000, 5_000, 20_000];
 const CUT_MS = [200, 2_000, 8_000, 25_000];
 
-type Strike = (faults: Faults) => boolean;
+const FAILPOINT_NAMES = Object.keys(FAILPOINTS) as FailpointName[];
 
-/** Each answers whether it struck. */
+interface Fault {
+  /** Null: there is nothing that it could strike. */
+  draw(faults: Faults): StepValues | null;
+  /** Answers whether it struck. */
+  strike(faults: Faults, values: StepValues): boolean;
+}
+
+/** Of any kind of value: what `draw` made is what `strike` gets. */
+function fault<Values extends StepValues>(
+  draw: (faults: Faults) => Values | null,
+  strike: (faults: Faults, values: Values) => boolean,
+): Fault {
+  return { draw, strike: (faults, values) => strike(faults, values as Values) };
+}
+
+/** Of one broker, which is up. */
+function brokerFault<Values extends StepValues>(
+  draw: (faults: Faults) => Values,
+  strike: (faults: Faults, broker: ClusterBroker, values: Values) => boolean,
+): Fault {
+  return fault(
+    (faults) => faults.drawUp((broker) => ({ broker, ...draw(faults) })),
+    (faults, values) => {
+      const broker = faults.broker(values.broker);
+      return broker?.isUp === true && strike(faults, broker, values);
+    },
+  );
+}
+
+const nothing = (): StepValues => ({});
+
+/** By the name under which a run counts it. */
 const FAULTS = {
-  kill: (faults) => faults.onUp((broker) => faults.crash(broker, "process")),
-  power: (faults) => faults.onUp((broker) => faults.mayLosePower() && faults.crash(broker, "power")),
-  dieInside: (faults) => faults.onUp((broker) => faults.dieInside(broker)),
-  blackout: (faults) => faults.blackout(),
-  stop: (faults) => faults.onUp((broker) => faults.stop(broker)),
-  wipe: (faults) => faults.onUp((broker) => faults.wipe(broker)),
-  pause: (faults) => faults.onUp((broker) => faults.pause(broker)),
-  isolate: (faults) => faults.isolate(),
-  oneWay: (faults) => faults.oneWay(),
-  partClient: (faults) => faults.partClient(),
-  reset: (faults) => faults.reset(),
-  stall: (faults) => faults.onUp((broker) => faults.stall(broker)),
-  ioError: (faults) => faults.onUp((broker) => faults.ioError(broker)),
-  full: (faults) => faults.onUp((broker) => faults.fill(broker)),
-  clock: (faults) => faults.onUp((broker) => faults.setClock(broker)),
-} as const satisfies Record<string, Strike>;
+  kill: brokerFault(nothing, (faults, broker) => faults.crash(broker, "process")),
+  power: brokerFault(nothing, (faults, broker) => faults.mayLosePower() && faults.crash(broker, "power")),
+  dieInside: brokerFault(
+    (faults) => faults.drawDeath(),
+    (_faults, broker, { operations, isPower }) => broker.dieWithin(operations, isPower ? "power" : "process"),
+  ),
+  failpoint: brokerFault(
+    (faults) => faults.drawFailpoint(),
+    (_faults, broker, { name, nth, what }) => broker.failAt(name, nth, what),
+  ),
+  blackout: fault(nothing, (faults) => faults.blackout()),
+  stop: brokerFault(nothing, (faults, broker) => faults.stop(broker)),
+  wipe: brokerFault(nothing, (faults, broker) => faults.wipe(broker)),
+  /** One that is down comes again. */
+  start: fault(
+    () => null,
+    (faults, { broker }: { broker: number }) => faults.startAgain(broker),
+  ),
+  pause: brokerFault(
+    (faults) => ({ ms: faults.drawMs(PAUSE_MS) }),
+    (faults, broker, { ms }) => faults.pause(broker, ms),
+  ),
+  clock: brokerFault(
+    (faults) => faults.drawClock(),
+    (faults, broker, clock) => faults.setClock(broker, clock),
+  ),
+  isolate: fault(
+    (faults) => faults.drawIsolation(),
+    (faults, { broker, from, ms }) => faults.isolate(broker, from, ms),
+  ),
+  oneWay: fault(
+    (faults) => faults.drawOneWay(),
+    (faults, { from, to, ms }) => faults.oneWay(from, to, ms),
+  ),
+  partClient: fault(
+    (faults) => faults.drawClientCut(),
+    (faults, { client, broker, ms }) => faults.isolate(client, [broker], ms),
+  ),
+  reset: fault(
+    (faults) => faults.drawReset(),
+    (faults, { one, other }) => faults.reset(one, other),
+  ),
+  stall: brokerFault(
+    (faults) => faults.drawStall(),
+    (faults, broker, stall) => faults.stall(broker, stall),
+  ),
+  ioError: brokerFault(
+    (faults) => faults.drawIoError(),
+    (faults, broker, error) => faults.ioError(broker, error),
+  ),
+  full: brokerFault(
+    (faults) => ({ leftBytes: faults.pick([0, 500, 20_000, 200_000]), ms: faults.drawMs(CUT_MS) }),
+    (faults, broker, { leftBytes, ms }) => faults.fill(broker, leftBytes, ms),
+  ),
+} as const satisfies Record<string, Fault>;
+
+export function isFaultName(name: string): name is FaultName {
+  return Object.hasOwn(FAULTS, name);
+}
 
 export function drawFaults(random: SeededRandom): FaultChances {
   const chances: Partial<Record<FaultName, number>> = {};
   // Some runs are quiet, and some have everything.
   const share = random.pick([0, 0.25, 0.5, 0.5, 0.8]);
   for (const name of Object.keys(FAULTS) as FaultName[]) {
-    const chance = random.pick([0.02, 0.08, 0.25, 0.6]);
-    if (random.chance(share)) chances[name] = chance;
+    // Whoever is down comes again in every run.
+    if (name === "start") continue;
+    // A stream of its own: one fault more changes no other.
+    const own = random.fork(name);
+    if (own.chance(share)) chances[name] = own.pick([0.02, 0.08, 0.25, 0.6]);
   }
   return chances;
 }
 
 export class Faults {
-  readonly #chances: FaultChances;
   readonly #deps: FaultDeps;
   /** The whole network is healed, nobody is hurt any more. */
   #isOver = false;
@@ -76,21 +163,30 @@ export class Faults {
   /** Ends of faults under way that are not those of a process. */
   readonly #heals = new Set<() => void>();
 
-  constructor(chances: FaultChances, deps: FaultDeps) {
-    this.#chances = chances;
+  constructor(deps: FaultDeps) {
     this.#deps = deps;
   }
 
-  start(): void {
-    this.#later(TICK_MS, () => {
+  /** Strikes as chance will have it, until the end. */
+  draw(chances: FaultChances): void {
+    const { agenda, brokers, random } = this.#deps;
+    agenda.after(TICK_MS, () => {
+      if (this.#isOver) return;
       // Those that went by themselves.
-      for (const broker of this.#deps.brokers) if (!broker.isUp) this.#startLater(broker);
-      for (const [name, chance] of Object.entries(this.#chances) as [FaultName, number][]) {
-        if (!this.#deps.random.chance((chance * TICK_MS) / 1000)) continue;
-        if ((FAULTS[name] as Strike)(this)) this.#deps.count(`fault ${name}`);
+      for (const broker of brokers) if (!broker.isUp) this.#startLater(broker);
+      for (const [name, chance] of Object.entries(chances) as [FaultName, number][]) {
+        if (!random.chance((chance * TICK_MS) / 1000)) continue;
+        const values = (FAULTS[name] as Fault).draw(this);
+        if (values !== null) this.strike(name, values);
       }
-      this.start();
+      this.draw(chances);
     });
+  }
+
+  strike(name: FaultName, values: StepValues): void {
+    if (!(FAULTS[name] as Fault).strike(this, values)) return;
+    this.#deps.onStruck(name, values);
+    this.#deps.count(`fault ${name}`);
   }
 
   /** Nothing new goes wrong, and what can be healed without a process is. */
@@ -100,32 +196,106 @@ export class Faults {
     for (const heal of this.#heals) heal();
     this.#heals.clear();
     network.healAll();
-    for (const { disk } of brokers) {
+    for (const broker of brokers) {
+      const { disk } = broker;
+      broker.clearFailpoints();
       disk.faults.removeAll();
       disk.crashAfterOperations(Number.POSITIVE_INFINITY);
       disk.capacityBytes = Number.POSITIVE_INFINITY;
     }
   }
 
+  // ---- chance ----
+
+  drawUp<Values>(then: (nodeId: number) => Values): Values | null {
+    const up = this.#deps.brokers.filter(({ isUp }) => isUp);
+    return up.length > 0 ? then(this.#deps.random.pick(up).nodeId) : null;
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return this.#deps.random.pick(list);
+  }
+
+  drawMs(choices: readonly number[]): number {
+    const { random } = this.#deps;
+    return Math.ceil(random.pick(choices) * (0.5 + random.float()));
+  }
+
+  drawDeath(): { operations: number; isPower: boolean } {
+    const { random, isPageCache } = this.#deps;
+    const operations = random.pick([1, random.between(1, 10), random.between(1, 100)]);
+    return { operations, isPower: !isPageCache && random.chance(0.5) };
+  }
+
+  drawFailpoint(): { name: FailpointName; nth: number; what: "process" | "power" | "drop" } {
+    const { random, isPageCache } = this.#deps;
+    const name = random.pick(FAILPOINT_NAMES);
+    const nth = random.pick([1, random.between(1, 5), random.between(1, 40)]);
+    if (name.startsWith("isr.") && random.chance(0.5)) return { name, nth, what: "drop" };
+    return { name, nth, what: !isPageCache && random.chance(0.5) ? "power" : "process" };
+  }
+
+  drawClock(): { rate: number } | { wallOffsetMs: number } {
+    const { random } = this.#deps;
+    if (random.chance(0.5)) return { wallOffsetMs: random.between(-WALL_OFFSET_MS, WALL_OFFSET_MS) };
+    return { rate: 0.95 + random.below(100) / 1_000 };
+  }
+
+  drawIsolation(): { broker: number; from: number[]; ms: number } | null {
+    const { random, brokers, clientIds } = this.#deps;
+    if (brokers.length < 2) return null;
+    const broker = random.pick(brokers).nodeId;
+    const others = brokers.map(({ nodeId }) => nodeId).filter((other) => other !== broker);
+    const cut = random.chance(0.5) ? others : [random.pick(others)];
+    const from = cut.length > 1 && random.chance(0.3) ? [...cut, ...clientIds()] : cut;
+    return { broker, from, ms: this.drawMs(CUT_MS) };
+  }
+
+  drawOneWay(): { from: number; to: number; ms: number } | null {
+    const { random, brokers } = this.#deps;
+    if (brokers.length < 2) return null;
+    const from = random.pick(brokers).nodeId;
+    const to = random.pick(brokers.filter(({ nodeId }) => nodeId !== from)).nodeId;
+    return { from, to, ms: this.drawMs(CUT_MS) };
+  }
+
+  drawClientCut(): { client: number; broker: number; ms: number } {
+    const { random, brokers, clientIds } = this.#deps;
+    return { client: random.pick(clientIds()), broker: random.pick(brokers).nodeId, ms: this.drawMs(CUT_MS) };
+  }
+
+  drawReset(): { one: number; other: number } {
+    const { random, brokers, clientIds } = this.#deps;
+    const one = random.pick(brokers).nodeId;
+    const others = [...brokers.map(({ nodeId }) => nodeId), ...clientIds()].filter((id) => id !== one);
+    return { one, other: random.pick(others) };
+  }
+
+  drawStall(): { operation: DiskOperation; stallMs: number; times: number } {
+    const { random } = this.#deps;
+    return {
+      operation: random.pick(["datasync", "datasync", "write", "read", "syncDirectory"] as const),
+      stallMs: random.pick([200, 1_500, 8_000]),
+      times: random.between(1, 4),
+    };
+  }
+
+  drawIoError(): { operation: DiskOperation; skipCount: number } {
+    const { random } = this.#deps;
+    return {
+      operation: random.pick(["datasync", "write", "read", "rename", "syncDirectory"] as const),
+      skipCount: random.below(10),
+    };
+  }
+
   // ---- processes ----
 
-  onUp(strike: (broker: ClusterBroker) => boolean): boolean {
-    const up = this.#deps.brokers.filter(({ isUp }) => isUp);
-    return up.length > 0 && strike(this.#deps.random.pick(up));
+  broker(nodeId: number): ClusterBroker | undefined {
+    return this.#deps.brokers.find((each) => each.nodeId === nodeId);
   }
 
   crash(broker: ClusterBroker, kind: "process" | "power"): boolean {
     broker.crash(kind);
-    return true;
-  }
-
-  /** At the next change of its disk, or after some; perhaps while it starts, or stops. */
-  dieInside(broker: ClusterBroker): boolean {
-    const { random, isPageCache } = this.#deps;
-    broker.dieWithin(
-      random.pick([1, random.between(1, 10), random.between(1, 100)]),
-      isPageCache ? "process" : random.pick(["process", "power"]),
-    );
     return true;
   }
 
@@ -135,7 +305,7 @@ export class Faults {
 
   blackout(): boolean {
     if (this.#deps.isPageCache) return false;
-    for (const broker of this.#deps.brokers) if (broker.isUp) this.crash(broker, "power");
+    for (const broker of this.#deps.brokers) if (broker.isUp) broker.crash("power");
     return true;
   }
 
@@ -153,46 +323,47 @@ export class Faults {
     return true;
   }
 
-  pause(broker: ClusterBroker): boolean {
+  pause(broker: ClusterBroker, ms: number): boolean {
     if (broker.isPaused) return false;
     broker.pause();
     const life = broker.lifeNumber;
-    this.#healLater(PAUSE_MS, () => {
+    this.#healAfter(ms, () => {
       if (broker.isUp && broker.lifeNumber === life) broker.resume();
     });
     return true;
   }
 
-  setClock(broker: ClusterBroker): boolean {
-    const { random, world } = this.#deps;
-    world.tell("clock", broker.name);
-    if (random.chance(0.5)) broker.process?.setWall(random.between(-WALL_OFFSET_MS, WALL_OFFSET_MS));
-    else broker.process?.drift(0.95 + 0.1 * random.float());
+  setClock(broker: ClusterBroker, clock: { rate: number } | { wallOffsetMs: number }): boolean {
+    this.#deps.world.tell("clock", broker.name);
+    if ("rate" in clock) broker.process?.drift(clock.rate);
+    else broker.process?.setWall(clock.wallOffsetMs);
     return true;
   }
 
-  #startLater(broker: ClusterBroker): void {
-    if (this.#rising.has(broker.nodeId)) return;
-    this.#rising.add(broker.nodeId);
-    this.#later(this.#deps.random.pick(DOWN_MS) * (0.5 + this.#deps.random.float()), () => {
-      this.#rising.delete(broker.nodeId);
-      if (!broker.isUp) broker.start();
+  startAgain(nodeId: number): boolean {
+    const broker = this.broker(nodeId);
+    if (broker === undefined || broker.isUp) return false;
+    broker.start();
+    return true;
+  }
+
+  #startLater({ nodeId }: ClusterBroker): void {
+    if (this.#rising.has(nodeId)) return;
+    this.#rising.add(nodeId);
+    this.#deps.agenda.after(this.drawMs(DOWN_MS), () => {
+      this.#rising.delete(nodeId);
+      if (!this.#isOver) this.strike("start", { broker: nodeId });
     });
   }
 
   // ---- network ----
 
-  isolate(): boolean {
-    const { random, brokers, network, clientIds, world } = this.#deps;
-    if (brokers.length < 2) return false;
-    const { nodeId } = random.pick(brokers);
-    const others = brokers.map((each) => each.nodeId).filter((other) => other !== nodeId);
-    const cut = random.chance(0.5) ? others : [random.pick(others)];
-    const withClients = cut.length > 1 && random.chance(0.3) ? [...cut, ...clientIds()] : cut;
-    world.tell("isolate", `broker ${nodeId} from ${cut.join()}`, withClients.length);
-    network.partition([nodeId], withClients);
-    this.#healLater(CUT_MS, () => {
-      for (const other of withClients) {
+  isolate(nodeId: number, from: readonly number[], ms: number): boolean {
+    const { network, world } = this.#deps;
+    world.tell("isolate", `${nodeId} from ${from.join()}`, ms);
+    network.partition([nodeId], from);
+    this.#healAfter(ms, () => {
+      for (const other of from) {
         network.heal(nodeId, other);
         network.heal(other, nodeId);
       }
@@ -200,66 +371,48 @@ export class Faults {
     return true;
   }
 
-  oneWay(): boolean {
-    const { random, brokers, network, world } = this.#deps;
-    if (brokers.length < 2) return false;
-    const from = random.pick(brokers).nodeId;
-    const to = random.pick(brokers.filter(({ nodeId }) => nodeId !== from)).nodeId;
-    world.tell("cut", `${from} to ${to}`);
+  oneWay(from: number, to: number, ms: number): boolean {
+    const { network, world } = this.#deps;
+    world.tell("cut", `${from} to ${to}`, ms);
     network.cut(from, to);
-    this.#healLater(CUT_MS, () => network.heal(from, to));
+    this.#healAfter(ms, () => network.heal(from, to));
     return true;
   }
 
-  partClient(): boolean {
-    const { random, brokers, network, clientIds, world } = this.#deps;
-    const client = random.pick(clientIds());
-    const { nodeId } = random.pick(brokers);
-    world.tell("cut", `client ${client} from broker ${nodeId}`);
-    network.partition([client], [nodeId]);
-    this.#healLater(CUT_MS, () => {
-      network.heal(client, nodeId);
-      network.heal(nodeId, client);
-    });
-    return true;
-  }
-
-  reset(): boolean {
-    const { random, brokers, network, clientIds, world } = this.#deps;
-    const one = random.pick(brokers).nodeId;
-    const other = random.pick([...brokers.map(({ nodeId }) => nodeId), ...clientIds()].filter((id) => id !== one));
-    world.tell("reset", `${one} and ${other}`);
-    network.reset(one, other);
+  reset(one: number, other: number): boolean {
+    this.#deps.world.tell("reset", `${one} and ${other}`);
+    this.#deps.network.reset(one, other);
     return true;
   }
 
   // ---- disks ----
 
-  stall({ disk, name }: ClusterBroker): boolean {
-    const { random, world } = this.#deps;
-    const operation = random.pick(["datasync", "datasync", "write", "read", "syncDirectory"] as const);
-    const stallMs = random.pick([200, 1_500, 8_000]);
-    world.tell("stall", `${name} ${operation}`, stallMs);
-    disk.faults.add({ operation, effect: "stall", stallMs, times: random.between(1, 4) });
+  stall(
+    { disk, name }: ClusterBroker,
+    rule: { readonly operation: DiskOperation; readonly stallMs: number; readonly times: number },
+  ): boolean {
+    this.#deps.world.tell("stall", `${name} ${rule.operation}`, rule.stallMs);
+    const { operation, stallMs, times } = rule;
+    disk.faults.add({ operation, effect: "stall", stallMs, times });
     return true;
   }
 
   /** The broker gives up, and comes again. What it had written and not synced is gone where the sync failed. */
-  ioError(broker: ClusterBroker): boolean {
+  ioError(
+    { disk, name }: ClusterBroker,
+    rule: { readonly operation: DiskOperation; readonly skipCount: number },
+  ): boolean {
     if (!this.mayLosePower()) return false;
-    const { random, world } = this.#deps;
-    const operation = random.pick(["datasync", "write", "read", "rename", "syncDirectory"] as const);
-    world.tell("EIO", `${broker.name} ${operation}`);
-    broker.disk.faults.add({ operation, effect: "EIO", skipCount: random.below(10) });
+    this.#deps.world.tell("EIO", `${name} ${rule.operation}`);
+    disk.faults.add({ operation: rule.operation, effect: "EIO", skipCount: rule.skipCount });
     return true;
   }
 
-  fill({ disk, name }: ClusterBroker): boolean {
-    const { random, world } = this.#deps;
+  fill({ disk, name }: ClusterBroker, leftBytes: number, ms: number): boolean {
     if (disk.capacityBytes !== Number.POSITIVE_INFINITY) return false;
-    disk.capacityBytes = disk.usedBytes() + random.pick([0, 500, 20_000, 200_000]);
-    world.tell("full", name, disk.capacityBytes);
-    this.#healLater(CUT_MS, () => {
+    disk.capacityBytes = disk.usedBytes() + leftBytes;
+    this.#deps.world.tell("full", name, disk.capacityBytes);
+    this.#healAfter(ms, () => {
       disk.capacityBytes = Number.POSITIVE_INFINITY;
     });
     return true;
@@ -267,17 +420,11 @@ export class Faults {
 
   // ---- time ----
 
-  #healLater(choices: readonly number[], heal: () => void): void {
-    const { random, world } = this.#deps;
+  #healAfter(ms: number, heal: () => void): void {
     const once = (): void => {
-      if (!this.#heals.delete(once)) return;
-      heal();
+      if (this.#heals.delete(once)) heal();
     };
     this.#heals.add(once);
-    world.schedule(random.pick(choices) * (0.5 + random.float()), once, () => this.#heals.has(once));
-  }
-
-  #later(delayMs: number, act: () => void): void {
-    this.#deps.world.schedule(delayMs, act, () => !this.#isOver);
+    this.#deps.agenda.after(ms, once);
   }
 }

@@ -3,8 +3,12 @@
  * in by whoever runs it.
  */
 export { runCluster } from "./run-cluster.ts";
-export type { ClusterSeedResult } from "./run-cluster.ts";
+export type { ClusterRunLimits, ClusterSeedResult } from "./run-cluster.ts";
+export { kindOfFailure, shrinkCluster } from "./shrink-cluster.ts";
+export type { ClusterCase, ShrunkCase } from "./shrink-cluster.ts";
+export { parsePlan } from "./parse-plan.ts";
 export type { ClusterOptions, ClusterTopic } from "./run-options.ts";
+export type { PlanStep } from "./plan.ts";
 export type { ClusterParts } from "./cluster-run.ts";
 export type { MakeNode, Node, NodeOptions, NodePeersOptions, NodeWorld } from "./node.ts";
 export type * from "./producer-core.ts";

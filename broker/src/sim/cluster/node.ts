@@ -9,6 +9,7 @@ import type {
   DirectoryLocks,
   Disk,
   Entrance,
+  Failpoint,
   KeyValueStore,
   Logger,
   PeerIdentity,
@@ -24,6 +25,7 @@ export interface NodeWorld {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: RandomBytes;
+  readonly failpoint: Failpoint;
   openStore(path: string, options: { readonly createIfMissing: boolean }): Promise<KeyValueStore>;
   clientDoor(options: { readonly host: string; readonly port: number }, context: BrokerContext): ClientEntrance;
   peers(options: NodePeersOptions): { readonly transport: PeerTransport; readonly door: Entrance };

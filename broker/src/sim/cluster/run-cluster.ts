@@ -1,12 +1,22 @@
 /** A seed of the profile "cluster", and its verdict. */
 import { guardRejections } from "../rejection-guard.ts";
-import { type SeedFailure, type SeedResult, failureOf } from "../seed-run.ts";
+import { type RunLimits, type SeedFailure, type SeedResult, failureOf } from "../seed-run.ts";
 import { type ClusterParts, ClusterRun } from "./cluster-run.ts";
+import type { PlanStep } from "./plan.ts";
 import type { ClusterOptions } from "./run-options.ts";
 
 export interface ClusterSeedResult extends SeedResult<ClusterOptions> {
   readonly options: ClusterOptions;
   readonly simulatedMs: number;
+  /** Events of the trace. */
+  readonly tracedCount: number;
+  /** What was done in the safety phase: with the same options it makes the same run again. */
+  readonly plan: readonly PlanStep[];
+}
+
+export interface ClusterRunLimits extends RunLimits {
+  /** In the place of the steps that the seed draws. */
+  readonly plan?: readonly PlanStep[] | null;
 }
 
 /** `given`: options in the place of those that the seed draws. Never rejects for a failure that it finds. One run at a time in a process. */
@@ -14,8 +24,10 @@ export async function runCluster(
   seed: number,
   parts: ClusterParts,
   given: Partial<ClusterOptions> = {},
+  { plan = null, stopAt = Number.POSITIVE_INFINITY }: ClusterRunLimits = {},
 ): Promise<ClusterSeedResult> {
-  const run = new ClusterRun(seed, parts, given);
+  const run = new ClusterRun(seed, parts, given, plan);
+  run.world.trace.stopAt = stopAt;
   const endGuard = guardRejections((error) => run.fail(error));
   let failure: SeedFailure<ClusterOptions> | null = null;
   try {
@@ -32,8 +44,10 @@ export async function runCluster(
     failure,
     options,
     events: world.stepsCount,
+    tracedCount: world.trace.count,
     traceHash: world.trace.hash,
     counts: checks.counts,
     simulatedMs: world.nowMs,
+    plan: run.plan,
   };
 }

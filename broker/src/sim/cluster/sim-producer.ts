@@ -27,10 +27,6 @@ export interface SimProducerOptions {
   readonly number: number;
   readonly kind: ProducerKind;
   readonly topics: readonly { readonly name: string; readonly partitions: number }[];
-  /** Mean time between two records. */
-  readonly intervalMs: number;
-  /** Of a record's value, at most. */
-  readonly valueBytesMax: number;
   readonly maxInFlight: number;
   readonly deliveryTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -74,7 +70,6 @@ export class SimProducer {
   readonly #links = new Map<number, ClientLink>();
   #timer: TimerHandle | null = null;
   #isAskingForId = false;
-  #isSending = false;
   #isRunAsked = false;
 
   constructor(options: SimProducerOptions, parts: SimProducerParts) {
@@ -107,44 +102,22 @@ export class SimProducer {
     return this.#core.load.records;
   }
 
-  start(): void {
-    this.#isSending = true;
-    this.#sendLater();
-  }
-
-  /** No new records; those that were taken go on. */
-  finish(): void {
-    this.#isSending = false;
-  }
-
-  #sendLater(): void {
-    const { links, random } = this.#parts;
-    links.process.after(this.#options.intervalMs * 2 * random.float(), () => {
-      if (!this.#isSending) return;
-      this.#send();
-      this.#sendLater();
-    });
-  }
-
-  #send(): void {
-    const { history, random, nextValue, links } = this.#parts;
-    const { topics, number, valueBytesMax, kind } = this.#options;
-    const { name, partitions } = random.pick(topics);
-    const partition = random.below(partitions);
+  /** One record; `bytes`: of what follows its value. */
+  send(topic: string, partition: number, bytes: number): void {
+    const { history, nextValue, links } = this.#parts;
+    const { kind } = this.#options;
     const value = nextValue();
     const handle = history.begin({
-      producer: number,
-      topic: name,
+      producer: this.#options.number,
+      topic,
       partition,
       value,
       startedAt: links.process.world.nowMs,
       isDurable: kind.acks === "all",
       isPlain: !kind.isIdempotent,
     });
-    const padding = "x".repeat(random.below(valueBytesMax));
-    this.#core
-      .topic(name)
-      .append(partition, links.process.wallNow(), null, `${value}:${padding}`, null, handle, this.#now);
+    const text = `${value}:${"x".repeat(bytes)}`;
+    this.#core.topic(topic).append(partition, links.process.wallNow(), null, text, null, handle, this.#now);
     this.#schedule();
   }
 

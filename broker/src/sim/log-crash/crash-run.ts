@@ -6,7 +6,9 @@
  * The result of a seed is a function of the seed, the code and the mutation only.
  */
 import { SeededRandom } from "../../base/index.ts";
+import type { FailpointName } from "../../ports/index.ts";
 import type { OpenLogDirectory } from "../../storage/index.ts";
+import type { RunLimits } from "../seed-run.ts";
 import { SimDisk } from "../sim-disk.ts";
 import { SimWorld } from "../sim-world.ts";
 import { LIFE_END, Life } from "./life.ts";
@@ -29,6 +31,11 @@ export interface CrashRunResult {
   readonly counts: ReadonlyMap<string, number>;
 }
 
+export interface CrashRunLimits extends RunLimits {
+  /** Every life but the last is to end at this failpoint. */
+  readonly dieAt?: FailpointName | null;
+}
+
 export interface CrashFailure {
   /** Invariant that broke, `assertion` for one of the log's own, `error` for anything else that was thrown. */
   readonly invariant: string;
@@ -44,13 +51,15 @@ export async function runLogCrash(
   seed: number,
   open: OpenLogDirectory,
   mutation: MediumMutation | null = null,
+  { stopAt = Number.POSITIVE_INFINITY, dieAt = null }: CrashRunLimits = {},
 ): Promise<CrashRunResult> {
   const random = new SeededRandom(seed);
   const options = drawOptions(random.fork("options"));
   const world = new SimWorld(random);
+  world.trace.stopAt = stopAt;
   const medium = new SimDisk({ random, mode: options.diskMode, openFilesMax: options.openFilesMax });
   medium.slowWriteMs = options.slowWriteMs;
-  const state = new RunState({ random: random.fork("workload"), options, world, medium, mutation });
+  const state = new RunState({ random: random.fork("workload"), options, world, medium, mutation, dieAt });
   let failure: CrashFailure | null = null;
   const release = guardRejections((error) => {
     state.unhandled ??= error;

@@ -4,9 +4,10 @@
  * fails without a cause, and that what is promised is looked at after every event.
  */
 import { asMs, asOffset } from "../../base/index.ts";
-import { DiskFault } from "../../ports/index.ts";
+import { DiskFault, FAILPOINTS, type FailpointName, FailpointRegistry } from "../../ports/index.ts";
 import type { Disk, Logger } from "../../ports/index.ts";
 import type { LogDirectory, OpenLogDirectory, PartitionLog } from "../../storage/index.ts";
+import { ensureGoing } from "../seed-run.ts";
 import type { SimProcess } from "../sim-world.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
 import { injectFault } from "./fault-menu.ts";
@@ -34,6 +35,11 @@ export const LIFE_END = {
 } as const;
 export type LifeEnd = (typeof LIFE_END)[keyof typeof LIFE_END];
 
+/** Those that a data directory passes by itself. */
+const FAILPOINT_NAMES = (Object.keys(FAILPOINTS) as FailpointName[]).filter((name) =>
+  /^(?:storage|checkpoint)\.|^shutdown\..*Marker$/u.test(name),
+);
+
 /** Virtual time after which a life that has not ended is stuck. */
 const LIFE_MS_MAX = 3_600_000;
 /** Events after which a life is going round in circles. */
@@ -55,6 +61,10 @@ export class Life {
   readonly #isLast: boolean;
   readonly #observer: OrderObserver;
   readonly #faultsBefore: number;
+  readonly #failpoints = new FailpointRegistry({
+    crash: (name) => this.#dieAt(name),
+    pause: (ms) => this.state.world.block(ms),
+  });
   /** First broken promise found inside a callback of the log, where a throw might be caught. */
   #broken: unknown;
 
@@ -94,8 +104,27 @@ export class Life {
       if (when < 0.2) medium.crashAfterOperations(random.between(1, 30));
       else if (when < 0.6) medium.crashAfterOperations(random.between(1, 400));
       if (state.options.hasFaults && random.chance(0.15)) state.world.note("inject", injectFault(random, medium));
+      this.#armFailpoint();
     }
     return this.#drive(this.#program());
+  }
+
+  /** From a stream of its own: seeds that failed before draw what they drew then. */
+  #armFailpoint(): void {
+    const { state } = this;
+    const random = state.random.fork(`failpoint ${state.life}`);
+    const name = state.dieAt ?? (random.chance(0.15) ? random.pick(FAILPOINT_NAMES) : null);
+    if (name === null) return;
+    const nth = random.pick([1, random.between(1, 5), random.between(1, 40)]);
+    state.world.note("will die at", name, nth);
+    this.#failpoints.arm({ name, nth, action: { kind: "crash" } });
+  }
+
+  #dieAt(name: FailpointName): never {
+    this.state.world.note("dies at", name);
+    this.state.count(`died at ${name}`);
+    this.state.medium.crash();
+    throw new SimulatedCrash(name);
   }
 
   async #program(): Promise<LifeEnd> {
@@ -120,6 +149,10 @@ export class Life {
       directory = await this.#open({
         path: DATA_PATH,
         disk: this.disk,
+        failpoint: (name) => {
+          if (!this.process.isAlive) throw new SimulatedCrash(name);
+          return this.#failpoints.failpoint(name);
+        },
         clock: this.process,
         timers: this.process,
         logger: this.#logger(),
@@ -335,6 +368,7 @@ export class Life {
   }
 
   #assertWhole(): void {
+    ensureGoing(this.state.world.trace);
     if (this.#broken !== undefined) throw this.#broken;
     if (this.state.unhandled !== undefined) throw this.state.unhandled;
     if (!this.#observer.haveRecoveryPointsChanged || this.state.medium.isDown) return;

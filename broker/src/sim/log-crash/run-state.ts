@@ -2,6 +2,7 @@
 import type { SeededRandom } from "../../base/index.ts";
 import { asPartitionId } from "../../base/index.ts";
 import { uuidToText } from "@tidemark/proto";
+import type { FailpointName } from "../../ports/index.ts";
 import type { ReplicaSpec } from "../../storage/index.ts";
 import type { SimDisk } from "../sim-disk.ts";
 import type { SimWorld } from "../sim-world.ts";
@@ -17,6 +18,8 @@ export interface RunStateOptions {
   readonly world: SimWorld;
   readonly medium: SimDisk;
   readonly mutation: MediumMutation | null;
+  /** Every life is to end there; null: where the seed says. */
+  readonly dieAt: FailpointName | null;
 }
 
 export class RunState {
@@ -25,6 +28,7 @@ export class RunState {
   readonly world: SimWorld;
   readonly medium: SimDisk;
   readonly mutation: MediumMutation | null;
+  readonly dieAt: FailpointName | null;
   /** Replicas that metadata places here, by directory name. Metadata itself never forgets. */
   readonly shadows = new Map<string, ShadowLog>();
   readonly counts = new Map<string, number>();
@@ -43,6 +47,7 @@ export class RunState {
     this.world = options.world;
     this.medium = options.medium;
     this.mutation = options.mutation;
+    this.dieAt = options.dieAt;
     this.#makeDataDirectory();
     for (let partition = 0; partition < this.options.partitions; partition++) this.newShadow("t", partition);
   }

@@ -8,7 +8,7 @@
 import { SeededRandom } from "../../base/index.ts";
 import { isSameReplica, RaftNode, replicaKey } from "../../raft/index.ts";
 import type { Message, ReplicaId } from "../../raft/index.ts";
-import { type SeedResult, type SeedRun, verdictOf } from "../seed-run.ts";
+import { type RunLimits, type SeedResult, type SeedRun, verdictOf } from "../seed-run.ts";
 import { Timeline } from "../timeline.ts";
 import { Trace } from "../trace.ts";
 import { GroupChecks } from "./group-checks.ts";
@@ -26,8 +26,9 @@ export type GroupRunResult = SeedResult<GroupRunOptions>;
 export function runRaftGroup(
   seed: number,
   createNode: NodeFactory = (options, deps) => new RaftNode(options, deps),
+  limits: RunLimits = {},
 ): GroupRunResult {
-  return verdictOf(seed, new GroupRun(seed, createNode));
+  return verdictOf(seed, new GroupRun(seed, createNode), limits);
 }
 
 class GroupRun implements SeedRun<GroupRunOptions> {
@@ -63,7 +64,7 @@ class GroupRun implements SeedRun<GroupRunOptions> {
     this.#faults = random.fork("faults");
     this.#workload = random.fork("workload");
     this.#timers = random.fork("timers");
-    this.#time = new Timeline(this.#timers);
+    this.#time = new Timeline(this.#timers, this.trace);
     this.checks = new GroupChecks((replica) => this.#everybody.get(replicaKey(replica)));
   }
 

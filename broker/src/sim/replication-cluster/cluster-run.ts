@@ -8,7 +8,7 @@
  */
 import { SeededRandom } from "../../base/index.ts";
 import type { IsrProposal } from "../../replication/index.ts";
-import { type SeedResult, type SeedRun, verdictOf } from "../seed-run.ts";
+import { type RunLimits, type SeedResult, type SeedRun, verdictOf } from "../seed-run.ts";
 import { Timeline } from "../timeline.ts";
 import { Trace } from "../trace.ts";
 import { ClusterChecks } from "./cluster-checks.ts";
@@ -27,8 +27,12 @@ const REDIAL_MS = 10;
 export type ClusterRunResult = SeedResult<ClusterRunOptions>;
 
 /** `wanted` instead of what the seed would draw: for what few seeds do often enough. */
-export function runReplicationCluster(seed: number, wanted: Partial<ClusterRunOptions> = {}): ClusterRunResult {
-  return verdictOf(seed, new ClusterRun(seed, wanted));
+export function runReplicationCluster(
+  seed: number,
+  wanted: Partial<ClusterRunOptions> = {},
+  limits: RunLimits = {},
+): ClusterRunResult {
+  return verdictOf(seed, new ClusterRun(seed, wanted), limits);
 }
 
 class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> {
@@ -62,7 +66,7 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
     this.#faults = random.fork("faults");
     this.#workload = random.fork("workload");
     this.#moves = random.fork("moves");
-    this.#time = new Timeline(random.fork("ties"));
+    this.#time = new Timeline(random.fork("ties"), this.trace);
     this.checks = new ClusterChecks(
       () => this.hosts,
       () => this.#controller,

@@ -1,0 +1,60 @@
+/** What producers are given to send, as chance will have it, or step by step from a plan. */
+import type { SeededRandom } from "../../base/index.ts";
+import type { Agenda } from "./agenda.ts";
+import type { SendStep } from "./plan.ts";
+import type { ClusterTopic } from "./run-options.ts";
+import type { SimProducer } from "./sim-producer.ts";
+
+export interface SendsOptions {
+  readonly topics: readonly ClusterTopic[];
+  /** Mean time between two records of one producer. */
+  readonly intervalMs: number;
+  /** Of a record's value, at most. */
+  readonly valueBytesMax: number;
+}
+
+export class Sends {
+  readonly #options: SendsOptions;
+  readonly #agenda: Agenda;
+  readonly #producers: readonly SimProducer[];
+  /** Counted up: what was drawn for an earlier one is not sent. */
+  #phase = 0;
+
+  constructor(options: SendsOptions, agenda: Agenda, producers: readonly SimProducer[]) {
+    this.#options = options;
+    this.#agenda = agenda;
+    this.#producers = producers;
+  }
+
+  /** Every producer sends as `random` draws, from now on. */
+  draw(random: SeededRandom, onSent: (step: SendStep) => void): void {
+    const phase = ++this.#phase;
+    for (const slot of this.#producers.keys())
+      this.#drawNext(slot, random.fork(`producer ${slot}`), (step) => {
+        if (phase !== this.#phase) return false;
+        this.send(step);
+        onSent(step);
+        return true;
+      });
+  }
+
+  stop(): void {
+    this.#phase += 1;
+  }
+
+  send({ send, topic, partition, bytes }: SendStep): void {
+    const known = this.#options.topics.find(({ name }) => name === topic);
+    if (known !== undefined && partition < known.partitions) this.#producers[send]?.send(topic, partition, bytes);
+  }
+
+  /** `send` answers whether there is a next one. */
+  #drawNext(slot: number, random: SeededRandom, send: (step: SendStep) => boolean): void {
+    const { topics, intervalMs, valueBytesMax } = this.#options;
+    // Thousandths are enough, and can be read.
+    this.#agenda.after(Math.ceil(intervalMs * 2_000 * random.float()) / 1_000, () => {
+      const { name, partitions } = random.pick(topics);
+      const step = { send: slot, topic: name, partition: random.below(partitions), bytes: random.below(valueBytesMax) };
+      if (send(step)) this.#drawNext(slot, random, send);
+    });
+  }
+}

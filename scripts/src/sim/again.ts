@@ -1,0 +1,45 @@
+/**
+ * The proof that a seed is one run (testing.md 3.5): some are run again in a fresh process, in another time zone and language and at
+ * another time of another day, and must leave the same trace.
+ */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { PROFILES } from "./profiles.ts";
+
+/** Of the seeds that are run, one in so many is run again. */
+export const AGAIN_EVERY = 50;
+
+/** Another day, before anything else is loaded. */
+const LATER = `
+const Real = Date;
+const later = 400.3 * 86_400_000;
+globalThis.Date = class Date extends Real {
+  constructor(...args) { if (args.length === 0) super(Real.now() + later); else super(...args); }
+  static now() { return Real.now() + later; }
+};`;
+
+/** Words for each seed that left another trace than in `sample`; empty: none did. */
+export async function runAgain(entry: string, profile: string, sample: ReadonlyMap<number, string>): Promise<string[]> {
+  const seeds = [...sample.keys()].toSorted((a, b) => a - b);
+  const args = ["--import", `data:text/javascript,${encodeURIComponent(LATER)}`, entry];
+  const env = { ...process.env, TZ: "Asia/Kathmandu", LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8" };
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [...args, "--profile", profile, "--hashes", seeds.join()],
+    { env, maxBuffer: 2 ** 26 },
+  );
+  const again = new Map(stdout.split("\n").map((line) => line.split(" ") as [string, string]));
+  return seeds.flatMap((seed) => {
+    const hash = again.get(String(seed));
+    return hash === sample.get(seed) ? [] : [`seed ${seed}: trace ${sample.get(seed)}, and ${hash} in another process`];
+  });
+}
+
+/** In that process: a line for each seed. */
+export async function printHashes(profile: string, seeds: readonly number[]): Promise<void> {
+  for (const seed of seeds) {
+    // oxlint-disable-next-line no-await-in-loop
+    const outcome = await PROFILES[profile]?.(seed, {});
+    process.stdout.write(`${seed} ${outcome?.traceHash}\n`);
+  }
+}

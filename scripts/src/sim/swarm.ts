@@ -1,0 +1,108 @@
+/** Many seeds, in threads: each takes every W-th of them, so that the outcome does not depend on their number. */
+import { parentPort, Worker, workerData } from "node:worker_threads";
+import { STOPPED } from "@tidemark/broker/sim";
+import { AGAIN_EVERY } from "./again.ts";
+import { type FailureFile, describeFailure, failureFile, writeFailure } from "./failure.ts";
+import { PROFILES, type RunOptions } from "./profiles.ts";
+
+export interface Job {
+  readonly profile: string;
+  readonly commit: string;
+  /** `count` null: until `untilMs`. */
+  readonly seeds: {
+    /** Of all threads. */
+    readonly first: number;
+    readonly from: number;
+    readonly step: number;
+    readonly count: number | null;
+  };
+  /** Of the wall clock, after which no run begins. */
+  readonly untilMs: number | null;
+  readonly keepsGoing: boolean;
+  /** Each run is told in a line. */
+  readonly isTold: boolean;
+  /** In the place of what a seed draws. */
+  readonly given: RunOptions;
+  /** How a run is made again, but for its seed; null: as it stands with the failure. */
+  readonly replay: string | null;
+}
+
+export interface Failed {
+  readonly file: FailureFile;
+  /** Where it was written; null: it was only stopped. */
+  readonly path: string | null;
+  readonly text: string;
+}
+
+export interface Tally {
+  runs: number;
+  readonly totals: Map<string, number>;
+  readonly counts: Map<string, number>;
+  readonly failures: Failed[];
+  /** Trace hashes by seed. */
+  readonly sample: Map<number, string>;
+}
+
+/** Runs between two messages of a worker. */
+const RUNS_PER_MESSAGE = 20;
+
+export function newTally(): Tally {
+  return { runs: 0, totals: new Map(), counts: new Map(), failures: [], sample: new Map() };
+}
+
+/** Resolves when the thread has done its seeds; `entry` calls `work()` there. */
+export function runWorker(entry: string, job: Job, onPart: (part: Tally) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL(entry), { workerData: job });
+    worker.on("message", onPart);
+    worker.on("error", reject);
+    worker.on("exit", () => {
+      resolve();
+    });
+  });
+}
+
+export function merge(tally: Tally, part: Tally): void {
+  tally.runs += part.runs;
+  addAll(tally.totals, part.totals);
+  addAll(tally.counts, part.counts);
+  tally.failures.push(...part.failures);
+  for (const [seed, hash] of part.sample) tally.sample.set(seed, hash);
+}
+
+/** In a thread: the job that it was given. */
+export async function work(): Promise<void> {
+  const { profile, commit, seeds, untilMs, keepsGoing, isTold, given, replay } = workerData as Job;
+  const run = PROFILES[profile];
+  if (run === undefined) throw new Error(`no profile ${profile}`);
+  let tally = newTally();
+  for (let i = 0; i < (seeds.count ?? Number.POSITIVE_INFINITY); i++) {
+    if (untilMs !== null && Date.now() >= untilMs) break;
+    const seed = seeds.from + i * seeds.step;
+    // One after the other: a run is a stretch of simulated time.
+    // oxlint-disable-next-line no-await-in-loop
+    const outcome = await run(seed, given);
+    const { totals, counts, options, traceHash } = outcome;
+    if (isTold && options !== undefined)
+      process.stderr.write(`seed ${seed}: ${JSON.stringify(options)}\ntrace ${traceHash}\n`);
+    tally.runs += 1;
+    addAll(tally.totals, Object.entries(totals));
+    addAll(tally.counts, counts);
+    if ((seed - seeds.first) % AGAIN_EVERY === 0) tally.sample.set(seed, traceHash);
+    const file = failureFile(profile, seed, outcome, commit);
+    if (file !== null) {
+      const path = file.invariant === STOPPED ? null : `sim-fail-${seed}.json`;
+      if (path !== null) writeFailure(path, file);
+      const again = replay ?? `npm run sim -- --profile ${profile} --seed ${seed}`;
+      tally.failures.push({ file, path, text: describeFailure(file, outcome, again) });
+      if (!keepsGoing) break;
+    } else if (tally.runs < RUNS_PER_MESSAGE) continue;
+    parentPort?.postMessage(tally);
+    tally = newTally();
+  }
+  parentPort?.postMessage(tally);
+}
+
+function addAll(sums: Map<string, number>, more: Iterable<readonly [string, number]>): void {
+  for (const [what, count] of more) sums.set(what, (sums.get(what) ?? 0) + count);
+}
