@@ -73,8 +73,7 @@ export const PROFILES: Readonly<Record<string, RunSeed>> = {
     const { makeNode } = await import("@tidemark/broker/simulation");
     const result = await runCluster(
       seed,
-      { makeNode, makeProducerCore: createProducerCore,
-        makeReaderCore: createReaderCore },
+      { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore },
       options as Partial<ClusterOptions>,
       {
         ...(plan === undefined ? {} : { plan }),

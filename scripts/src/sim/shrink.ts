@@ -13,8 +13,9 @@ import { describePlan, type FailureFile } from "./failure.ts";
 export async function shrinkFailure(file: FailureFile, runsMax: number): Promise<FailureFile | null> {
   const { makeNode } = await import("@tidemark/broker/simulation");
   const run = ({ seed, options, plan }: ClusterCase): Promise<ClusterSeedResult> =>
-    runCluster(seed, { makeNode, makeProducerCore: createProducerCore,
-        makeReaderCore: createReaderCore }, options, { plan });
+    runCluster(seed, { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore }, options, {
+      plan,
+    });
   const given = { seed: file.seed, options: file.options as ClusterOptions, plan: file.plan ?? [] };
   const shrunk = await shrinkCluster(given, run, {
     runsMax,
