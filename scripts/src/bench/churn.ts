@@ -15,6 +15,8 @@ import { withScratch } from "./scratch.ts";
 const KIB = 1024;
 const TOPICS = 2000;
 const TINY_TOPICS = 40;
+/** A topic that comes and goes is three to five events of the timeline, which keeps the last 8,192: after these it is full. */
+const WARM_UP_TOPICS = 2500;
 const AT_A_TIME = 8;
 const DELETE_DELAY_MS = 200;
 const LOAD_PAUSE_MS = 5;
@@ -39,8 +41,11 @@ export interface ChurnResult {
 }
 
 export async function* churn({ pairs, points }: Scale): AsyncGenerator<Row> {
-  const topics = points?.[0] ?? (pairs === 1 ? TINY_TOPICS : TOPICS);
-  const result = await withScratch((root) => churnTopics(join(root, "data"), { topics, warmUp: topics >> 1 }));
+  const isTiny = pairs === 1;
+  const topics = points?.[0] ?? (isTiny ? TINY_TOPICS : TOPICS);
+  const result = await withScratch((root) =>
+    churnTopics(join(root, "data"), { topics, warmUp: isTiny ? topics >> 1 : WARM_UP_TOPICS }),
+  );
   const name = `${count(topics)} topics made and deleted under load`;
   const { before, after } = result;
   yield figure(`${name}: a second`, "topics/s", [topics / result.seconds]);
@@ -74,7 +79,7 @@ export async function churnTopics(
   try {
     await using client = new Client({ brokers: broker.grpc });
     const load = await Load.start(client, loadPauseMs);
-    // Once before: code is compiled, pools are filled, connections are open.
+    // Once before: code is compiled, pools and what is kept up to a bound are filled, connections are open.
     await comeAndGo(client, "warm-", warmUp);
     await untilGone(path);
     await load.pause();

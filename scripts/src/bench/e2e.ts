@@ -52,6 +52,7 @@ export async function* e2e({ records, pairs, wants }: Scale): AsyncGenerator<Row
         for (let pair = 0; pair < pairs; pair += 1) {
           owns.push(latencyOf(await throughBroker(broker, cell, count, pair)));
           raws.push(latencyOf(await raw.measure(RECORD_BYTES, perSecond, count)));
+          if (!isTiny) process.stderr.write(`${name}: ${pair + 1} of ${pairs}\n`);
         }
         const of = (all: readonly Latency[], key: keyof Latency): number => median(all.map((latency) => latency[key]));
         const p50s = owns.map(({ p50 }) => p50);
