@@ -1,6 +1,6 @@
 /**
- * `explain CODE`: what an error code means and what to do. A code is a name or number of the error table in
- * @tidemark/proto, a short name of the SDK (which may stand for several), or one of the command line's own.
+ * `explain CODE`: what a code means and what to do. A code is a name or number of the error table in @tidemark/proto, a short name of the
+ * SDK (which may stand for several), one of the command line's own, or that of a trouble of the cluster.
  */
 import { getSystemErrorMap } from "node:util";
 import { ERROR_TABLE, type ErrorRow } from "@tidemark/proto";
@@ -11,6 +11,7 @@ import { CliFailure } from "../failure.ts";
 import { outputFormat } from "../global-flags.ts";
 import { type Column, printRows } from "../output/rows.ts";
 import { OWN_CODES } from "../own-codes.ts";
+import { TROUBLE_CODES } from "../trouble-codes.ts";
 
 export interface ExplainRequest {
   readonly code: string | undefined;
@@ -60,13 +61,13 @@ async function nearestCode(code: string): Promise<string | null> {
   const wanted = code.toUpperCase();
   const codes = allExplanations().map((row) => row.code);
   const { nearest } = await import("@tidemark/broker/config");
-  return codes.find((one) => wanted !== "" && one.startsWith(wanted)) ?? nearest(wanted, codes);
+  return codes.find((one) => wanted !== "" && one.toUpperCase().startsWith(wanted)) ?? nearest(wanted, codes);
 }
 
 export function findExplanations(code: string): Explanation[] {
   const wanted = code.toUpperCase();
   const all = allExplanations();
-  const exact = all.filter((row) => row.code === wanted || String(row.number) === wanted);
+  const exact = all.filter((row) => row.code.toUpperCase() === wanted || String(row.number) === wanted);
   const system = fromSystem(wanted);
   if (system !== null) exact.push(system);
   return exact.concat(all.filter((row) => row.sdkCode === wanted && !exact.includes(row)));
@@ -82,7 +83,8 @@ export function allExplanations(): Explanation[] {
     cause: CAUSES[row.code] ?? "",
     hint: row.hint,
   }));
-  return [...own, ...ERROR_TABLE.map(fromTable)];
+  const troubles = TROUBLE_CODES.map((row) => ({ ...row, number: null, sdkCode: null, retriable: null }));
+  return [...own, ...troubles, ...ERROR_TABLE.map(fromTable)];
 }
 
 /** EACCES, ENOSPC and so on: what the operating system says, as Node names it. */

@@ -8,6 +8,7 @@ import type { BrokerDiagnosis, Client } from "@tidemark/client";
 import { type CommandContext } from "../command-context.ts";
 import { formatMs, plural } from "../output/units.ts";
 import { type ResolvedSettings, resolveSettings } from "../settings/resolve.ts";
+import { fixOf } from "../trouble-codes.ts";
 import { readVersion } from "../commands/version.ts";
 import { type CheckResult, collector, type Say, reasonOf } from "./check.ts";
 
@@ -215,27 +216,11 @@ function checkSkew(say: Say, broker: number, { least, most }: { readonly least: 
   else say("OK", check, `within ${formatMs(Math.max(1, Math.abs(least), Math.abs(most)))} of this machine's`);
 }
 
-const TROUBLE_FIXES: ReadonlyMap<string, string> = new Map([
-  ["quorum-lost", "start the brokers that are away: a majority of the voters has to be there"],
-  ["no-controller", "wait a moment; then look whether the brokers reach each other's PEER listeners"],
-  ["broker-down", "start it, or look why the controller does not hear it"],
-  ["broker-unreachable", "set its advertised.listeners, or open the way to that address"],
-  ["broker-silent", "look whether its process stands still (stopped, swapping, no processor)"],
-  ["disk-full", "delete topics, lower retention, or give it a larger disk"],
-  ["directory-offline", "mend the disk, then restart the broker"],
-]);
-
 async function checkHealth(client: Client, say: Say, limits: { timeout: number; signal: AbortSignal }): Promise<void> {
   try {
     const { troubles } = await client.admin.health(limits);
     if (troubles.length === 0) say("OK", "health", "the cluster knows of no problem");
-    for (const { code, text } of troubles)
-      say(
-        "FAIL",
-        code === "other" ? "health" : code,
-        text,
-        TROUBLE_FIXES.get(code) ?? "tidemark explain isr T:P says why",
-      );
+    for (const { code, text } of troubles) say("FAIL", code === "other" ? "health" : code, text, fixOf(code));
   } catch (error: unknown) {
     say("WARN", "health", reasonOf(error), "use a client and a broker of matching versions");
   }

@@ -51,6 +51,24 @@ describe("explain", () => {
     expect(known).to.be.greaterThan(80);
   });
 
+  it("knows every trouble of a cluster and of a partition that brokers and the SDK tell", () => {
+    const told = new Set<string>();
+    for (const [file, pattern] of [
+      ["broker/src/api/describe-health.ts", /^ {4}\| "([a-z-]+)"/gmu],
+      ["client/src/types.ts", /^ {2}\| "([a-z-]+)"/gmu],
+      ["client/src/core/troubles.ts", /^ {2}"([a-z-]+)",/gmu],
+    ] as const)
+      for (const [, code = ""] of readFileSync(join(root, file), "utf8").matchAll(pattern)) told.add(code);
+    // Of a broker of another version.
+    told.delete("other");
+    expect(told.size).to.be.at.least(15);
+    for (const code of told) {
+      const found = findExplanations(code).find((row) => row.code === code);
+      expect(found?.text, code).to.be.a("string").and.not.equal("");
+      expect([found?.cause, found?.hint], code).to.not.include("");
+    }
+  });
+
   it("has no cause for what is no code", () => {
     expect(Object.keys(CAUSES).filter((code) => findExplanations(code).length === 0)).to.deep.equal([]);
   });
