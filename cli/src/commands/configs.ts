@@ -46,10 +46,16 @@ export async function getConfigs(context: CommandContext, request: GetConfigsReq
     return ExitCode.OK;
   }
   const isAll = request.all === true || keys.length > 0;
-  const shown = isAll ? entries : entries.filter(({ source }) => source !== "default");
+  // What the file of the broker that answers says is no setting of the cluster.
+  const isCluster = resource.type === "cluster";
+  const isSet = ({ source }: ConfigEntry): boolean => (isCluster ? source === "cluster" : source !== "default");
+  const shown = isAll ? entries : entries.filter(isSet);
   printRows(context, shown.map(configShape), COLUMNS);
   const hidden = entries.length - shown.length;
-  if (hidden > 0) note(context, `${hidden} more have their default; --all shows them`);
+  const why = isCluster
+    ? "are not set for the cluster; --all shows what the broker asked has"
+    : "have their default; --all shows them";
+  if (hidden > 0) note(context, `${hidden} more ${why}`);
   return ExitCode.OK;
 }
 

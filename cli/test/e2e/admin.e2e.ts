@@ -132,6 +132,15 @@ describe("tidemark as an administrator", () => {
     expect(await failure("topics", "describe", name)).to.include({ code: "UNKNOWN_TOPIC_OR_PARTITION" });
   });
 
+  it("shows of the cluster what was set for it, and nothing that the broker asked has for itself", async () => {
+    const names = async (): Promise<unknown[]> => (await rows("configs", "get", "cluster")).map(({ name }) => name);
+    expect(await names()).to.deep.equal([]);
+    await rows("configs", "set", "cluster", "message.max.bytes=2MiB");
+    expect(await names()).to.deep.equal(["message.max.bytes"]);
+    await rows("configs", "delete", "cluster", "message.max.bytes");
+    expect((await rows("configs", "get", "cluster", "log.dirs"))[0]).to.include({ source: "static" });
+  });
+
   it("gets, sets, deletes, compares and explains settings, each with its source", async () => {
     const name = await newTopic(1);
     const resource = `topic/${name}`;
