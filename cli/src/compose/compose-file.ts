@@ -1,7 +1,8 @@
 /**
  * The Docker Compose file of a cluster, as text: what a person would write, with the comments that its reader needs. Pure.
  *
- * Kept to what Compose 1.29 and 2 both take: no `name`, no `start_interval`.
+ * Kept to what Compose 1.29 and 2 both take: no `name`, no `start_interval`. And no `ulimits`: Node raises its limit of descriptors to the
+ * hard one by itself, and an engine whose own is below what a file asks for (rootless, in a container) would start nothing.
  */
 import { stringify } from "yaml";
 
@@ -83,8 +84,6 @@ ${build === null ? "" : `  build: ${scalar(build)}\n`}  restart: unless-stopped
   tmpfs: [/tmp]
   cap_drop: [ALL]
   security_opt: ["no-new-privileges:true"]
-  # Each segment that is in use has its file open, each client its connection.
-  ulimits: { nofile: 65536 }
   healthcheck:
     test: [CMD, node, /app/cli/bin/healthcheck.js]
     interval: 5s
