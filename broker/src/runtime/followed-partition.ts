@@ -279,6 +279,11 @@ export class FollowedPartition implements LogEvents {
     if (!this.#isClosed && this.#countsSynced) this.#onMoved();
   }
 
+  /** Whatever raised it: the leader lets nobody join who has not said so, and nothing else may move here for long (7(5)). */
+  onLogStart(): void {
+    if (!this.#isClosed) this.#onMoved();
+  }
+
   onSyncFailed(fault: DiskFault): void {
     this.#deps.onDiskFault(fault);
   }
@@ -490,7 +495,6 @@ export class FollowedPartition implements LogEvents {
   #raiseLogStart(offset: Offset): void {
     this.#log.raiseLogStart(offset).then(
       () => {
-        this.#onMoved();
         if (this.#unfinished !== null) this.#goOn();
       },
       (cause: unknown) => {

@@ -446,6 +446,11 @@ export class Partition implements LogEvents, AppendsOwner {
     this.#deps.onDiskFault(fault);
   }
 
+  /** Of the log: what retention deletes here followers need not wait for the next record to hear of. */
+  onLogStart(): void {
+    if (this.#closedCode === "NONE") this.#followers?.onMarks();
+  }
+
   /** Of the log. */
   onSynced(): void {
     if (this.#closedCode !== "NONE") return;

@@ -33,6 +33,8 @@ export interface LogTrimDeps {
   readonly epochs: EpochCache;
   readonly snapshots: SnapshotStore;
   readonly config: () => LogConfig;
+  /** The durable log start has moved. */
+  readonly onRaised: () => void;
   /** Closes the active segment and begins the next one; false: it could not be, or may not be now. */
   readonly roll: () => boolean;
 }
@@ -70,9 +72,11 @@ export class LogTrim {
     host.failpoint("storage.retain.afterLogStart");
     // The log was begun anew, further back.
     if (state.logStartOffset < raisedTo) return;
+    const hasMoved = raisedTo > state.durableLogStart;
     state.durableLogStart = asOffset(Math.max(state.durableLogStart, raisedTo));
     // Not before: a crash may bring the old log start back, and with it offsets whose epochs are asked for.
     epochs.truncateStart(offset);
+    if (hasMoved) this.#deps.onRaised();
     const oldest = state.segments[0];
     const isDue = oldest !== undefined && oldest !== state.active && oldest.endOffset <= state.durableLogStart;
     if (isDue && !this.#isRunning && !this.#isAtRest) host.supervise(this.#begin(() => this.#removeBelowStart()));

@@ -61,7 +61,12 @@ const TAKEN: FetchedResult = Object.freeze({ code: "OK", fault: null });
 const GAP: FetchedResult = Object.freeze({ code: "GAP", fault: null });
 const TOO_LARGE: AppendResult = Object.freeze({ ok: false, code: "RECORD_LIST_TOO_LARGE", fault: null });
 
-const NO_EVENTS: LogEvents = { onWritten: () => undefined, onSynced: () => undefined, onSyncFailed: () => undefined };
+const NO_EVENTS: LogEvents = {
+  onWritten: () => undefined,
+  onSynced: () => undefined,
+  onLogStart: () => undefined,
+  onSyncFailed: () => undefined,
+};
 
 export interface SegmentedLogOptions {
   readonly host: LogHost;
@@ -196,6 +201,7 @@ export class SegmentedLog implements PartitionLog {
       sync: this.#sync,
       snapshots: this.#snapshots,
       config: () => this.#config,
+      onRaised: () => this.events.onLogStart(),
       roll: () => !this.#refusesAppends && this.#isWritten && this.#roll() === null,
     });
     return this.#lazyTrim;

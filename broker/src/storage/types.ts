@@ -104,6 +104,8 @@ export interface LogEvents {
   onWritten(fault: DiskFault | null): void;
   /** The contiguous synced prefix now ends at `end` (15.1(6)). */
   onSynced(end: Offset): void;
+  /** The log starts later, durably: by retention, or as it was asked for. */
+  onLogStart(): void;
   /** A sync failed: final (3.4(3)). The owner takes the directory offline. */
   onSyncFailed(fault: DiskFault): void;
 }

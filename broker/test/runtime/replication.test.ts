@@ -616,6 +616,21 @@ describe("replication: settings and deletions", () => {
     expect(log.durableLogStartOffset).to.equal(4);
   });
 
+  it("joins an idle partition of which retention has raised log starts, its own or the leader's, in any order (7(5))", async () => {
+    for (const raised of [[1], [1, 3], [3, 1]]) {
+      const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+      for (let i = 0; i < 6; i++) await put(bench, 1, `r${i}`);
+      bench.fence(3);
+      bench.change({ isr: [1, 2] });
+      await bench.world.runFor(1_000);
+      for (const id of raised) await bench.drive(bench.node(id).log().raiseLogStart(asOffset(4)));
+      await bench.world.runFor(1_000);
+      bench.commit({ type: "brokerChanged", brokerId: 3, isFenced: false });
+      await bench.until(`in sync (${raised.join()})`, () => bench.isr().includes(3));
+      expect(bench.node(3).log().durableLogStartOffset).to.equal(4);
+    }
+  });
+
   it("appends nothing on what was not compared before the leader's log start is durable here (decision 0030)", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
     for (let i = 0; i < 6; i++) await put(bench, 1, `r${i}`);

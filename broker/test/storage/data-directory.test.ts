@@ -286,7 +286,12 @@ async function healsAfterFailedSync(machine: StorageMachine): Promise<void> {
   for (let i = 0; i < 5; i += 1) append(log);
   machine.medium.faults.add({ operation: "datasync", effect: "EIO", path: /\.log$/, times: 1 });
   let told: unknown = null;
-  log.events = { onWritten: () => undefined, onSynced: () => undefined, onSyncFailed: (fault) => (told = fault) };
+  log.events = {
+    onWritten: () => undefined,
+    onSynced: () => undefined,
+    onLogStart: () => undefined,
+    onSyncFailed: (fault) => (told = fault),
+  };
   log.sync();
   await machine.letPass(100);
   expect(told).to.not.equal(null);

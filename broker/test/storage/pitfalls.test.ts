@@ -32,7 +32,12 @@ describe("pitfalls of storage", () => {
     const machine = new StorageMachine();
     const { log } = await machine.fresh({ durability: "group-commit" });
     const ends: number[] = [];
-    log.events = { onWritten: () => undefined, onSynced: (end) => ends.push(end), onSyncFailed: () => undefined };
+    log.events = {
+      onWritten: () => undefined,
+      onSynced: (end) => ends.push(end),
+      onLogStart: () => undefined,
+      onSyncFailed: () => undefined,
+    };
     machine.medium.faults.add({ operation: "datasync", effect: "stall", stallMs: 300, path: /00000\.log$/, times: 1 });
     while (log.segmentCount < 3) append(log);
     log.sync();
@@ -168,7 +173,12 @@ describe("pitfalls of storage", () => {
           await log.truncateTo(asOffset(7));
           for (let i = 0; i < 20; i += 1) append(log, makeBatch({ valueBytes: 40 }), 2);
           await new Promise<void>((resolve) => {
-            log.events = { onWritten: () => undefined, onSynced: () => resolve(), onSyncFailed: () => resolve() };
+            log.events = {
+              onWritten: () => undefined,
+              onSynced: () => resolve(),
+              onLogStart: () => undefined,
+              onSyncFailed: () => resolve(),
+            };
             log.sync();
           });
         };

@@ -457,7 +457,12 @@ describe("log: epochs and sync", () => {
     const machine = new StorageMachine();
     const { log } = await machine.fresh({ durability: "group-commit", segmentBytes: 100_000 });
     const ends: number[] = [];
-    log.events = { onWritten: () => undefined, onSynced: (end) => ends.push(end), onSyncFailed: () => undefined };
+    log.events = {
+      onWritten: () => undefined,
+      onSynced: (end) => ends.push(end),
+      onLogStart: () => undefined,
+      onSyncFailed: () => undefined,
+    };
     append(log);
     log.sync();
     for (let i = 0; i < 10; i += 1) {

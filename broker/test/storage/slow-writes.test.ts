@@ -21,7 +21,12 @@ const WIDE = { segmentBytes: 1_000_000 };
 /** What the log told of its writes off the loop. */
 function follow(log: PartitionLog): (DiskFault | null)[] {
   const told: (DiskFault | null)[] = [];
-  log.events = { onWritten: (fault) => told.push(fault), onSynced: () => undefined, onSyncFailed: () => undefined };
+  log.events = {
+    onWritten: (fault) => told.push(fault),
+    onSynced: () => undefined,
+    onLogStart: () => undefined,
+    onSyncFailed: () => undefined,
+  };
   return told;
 }
 

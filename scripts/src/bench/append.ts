@@ -82,6 +82,7 @@ function synced(log: PartitionLog): Promise<void> {
     log.events = {
       onWritten: () => undefined,
       onSynced: (syncedEnd) => syncedEnd >= end && resolve(),
+      onLogStart: () => undefined,
       onSyncFailed: reject,
     };
     log.sync();

@@ -321,6 +321,7 @@ export class Life {
           if (!shadow.isBusy) this.noteSynced(shadow, log);
         });
       },
+      onLogStart: () => undefined,
       onSyncFailed: (fault) => {
         this.state.world.note("sync failed", `${shadow.name} ${fault.message}`);
         this.hasSyncFailed = true;
