@@ -9,6 +9,8 @@ import type { Agenda } from "./agenda.ts";
 import type { ClientLinks, ServedClient } from "./client-links.ts";
 import type { StepValues } from "./plan.ts";
 import type { ClusterTopic } from "./run-options.ts";
+import type { Deletions } from "./deletions.ts";
+import { changeVoter, deleteRecords, setOfTopic, verify } from "./topic-changes.ts";
 
 export type ChangeName = keyof typeof CHANGES;
 export type ChangeChances = Readonly<Partial<Record<ChangeName, number>>>;
@@ -18,6 +20,9 @@ export interface ChangeDeps {
   readonly links: ClientLinks;
   readonly random: SeededRandom;
   readonly topics: readonly ClusterTopic[];
+  readonly deletions: Deletions;
+  /** -1: nobody is known to lead it. */
+  readonly leaderOf: (topic: string, partition: number) => number;
   readonly count: (what: string) => void;
   readonly onAsked: (name: ChangeName, values: StepValues) => void;
 }
@@ -29,12 +34,15 @@ type Ask = (client: ServedClient) => Promise<unknown>;
 
 interface Change {
   draw(changes: Changes): StepValues;
-  ask(values: StepValues): Ask;
+  ask(values: StepValues, deps: ChangeDeps): Ask;
 }
 
 /** Of any kind of value: what `draw` made is what is asked for. */
-function change<Values extends StepValues>(draw: (changes: Changes) => Values, ask: (values: Values) => Ask): Change {
-  return { draw, ask: (values) => ask(values as Values) };
+function change<Values extends StepValues>(
+  draw: (changes: Changes) => Values,
+  ask: (values: Values, deps: ChangeDeps) => Ask,
+): Change {
+  return { draw, ask: (values, deps) => ask(values as Values, deps) };
 }
 
 const CHANGES = {
@@ -48,6 +56,20 @@ const CHANGES = {
     () => ({}),
     () => writeSnapshot,
   ),
+  minIsr: change(
+    (changes) => changes.drawMinIsr(),
+    ({ topic, minIsr }) => setOfTopic(topic, "min.insync.replicas", minIsr),
+  ),
+  segment: change(
+    (changes) => ({ topic: changes.drawPlace().topic, bytes: changes.pick([1_024, 4_096, 65_536]) }),
+    ({ topic, bytes }) => setOfTopic(topic, "segment.bytes", bytes),
+  ),
+  delete: change(
+    (changes) => ({ ...changes.drawLed(), share: changes.pick([10, 50, 90, 100]) }),
+    (values, { deletions }) => deleteRecords(values, deletions),
+  ),
+  voter: change((changes) => ({ of: changes.drawBroker(), isVoter: changes.drawBit() }), changeVoter),
+  verify: change((changes) => changes.drawPlace(), verify),
   drain: change((changes) => ({ of: changes.drawBroker(), isDraining: changes.drawBit() }), drain),
 } as const satisfies Record<string, Change>;
 
@@ -100,7 +122,7 @@ export class Changes {
     if (typeof broker !== "number" || !links.brokerIds.includes(broker)) return;
     onAsked(name, values);
     links.process.world.tell("change", `${name} at broker ${broker}`);
-    links.call(broker, TIMEOUT_MS, (CHANGES[name] as Change).ask(values)).then(
+    links.call(broker, TIMEOUT_MS, (CHANGES[name] as Change).ask(values, this.#deps)).then(
       () => count(`change ${name}`),
       () => count("change unanswered"),
     );
@@ -114,6 +136,22 @@ export class Changes {
 
   drawBit(): boolean {
     return this.#deps.random.chance(0.5);
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return this.#deps.random.pick(list);
+  }
+
+  drawMinIsr(): { topic: string; minIsr: number } {
+    const { name, minIsrLeast, replicationFactor } = this.#place();
+    return { topic: name, minIsr: this.#deps.random.between(minIsrLeast, replicationFactor) };
+  }
+
+  /** Asked of who leads it, where that is known. */
+  drawLed(): { topic: string; partition: number; broker: number } {
+    const place = this.drawPlace();
+    const leader = this.#deps.leaderOf(place.topic, place.partition);
+    return { ...place, broker: leader < 0 ? this.drawBroker() : leader };
   }
 
   drawPlace(): { topic: string; partition: number } {

@@ -34,6 +34,8 @@ export interface ClusterBrokerParts {
   readonly network: SimNetwork;
   readonly random: SeededRandom;
   readonly makeNode: MakeNode;
+  /** Brokers of one rack share what powers them. */
+  readonly rack: number;
   readonly keys: Readonly<Record<string, string>>;
   readonly directoryMode: DirectoryMode;
   /** What no simulated fault explains: the run fails. */
@@ -78,6 +80,10 @@ export class ClusterBroker {
 
   get nodeId(): number {
     return this.address.nodeId;
+  }
+
+  get rack(): number {
+    return this.#parts.rack;
   }
 
   get name(): string {

@@ -23,6 +23,7 @@ import { ClientLinks } from "./client-links.ts";
 import { ClusterBroker, DATA } from "./cluster-broker.ts";
 import { ClusterChecks } from "./cluster-checks.ts";
 import { ClusterView } from "./cluster-view.ts";
+import { Deletions } from "./deletions.ts";
 import { FaultAtlas, isAllInSync } from "./fault-atlas.ts";
 import type { MakeNode } from "./node.ts";
 import type { MakeProducerCore } from "./producer-core.ts";
@@ -63,6 +64,7 @@ export class ClusterRun {
   readonly world: SimWorld;
   readonly checks: ClusterChecks;
   readonly #atlas: FaultAtlas;
+  readonly #deletions = new Deletions();
   readonly history = new History();
   /** What was done in the safety phase. */
   readonly plan: PlanStep[] = [];
@@ -109,6 +111,7 @@ export class ClusterRun {
           network: this.#network,
           random: this.#random,
           makeNode: parts.makeNode,
+          rack: rackOf(address, this.options),
           keys: keysOf(address, addresses, this.options),
           directoryMode,
           onFailure: (error) => this.fail(error),
@@ -182,7 +185,9 @@ export class ClusterRun {
       brokers: this.brokers,
       clientIds: () => Array.from({ length: this.#clientsCount }, (_, slot) => FIRST_CLIENT_ID + slot),
       isPageCache: this.options.topics.some(({ durability }) => durability === "page-cache"),
-      mayDamage: () => this.#atlas.mayLose(),
+      topics: this.options.topics,
+      readers: () => this.#readers,
+      atlas: this.#atlas,
       count: (what) => this.checks.count(what),
       onStruck: (fault, values) => record({ fault, ...values }),
     });
@@ -193,6 +198,9 @@ export class ClusterRun {
       links: this.#newLinks(),
       random: this.#random.fork("change plan"),
       topics: this.options.topics,
+      deletions: this.#deletions,
+      leaderOf: (topic, partition) =>
+        newestImage(this.brokers)?.topics.get(topic)?.partitions[partition]?.leaderId ?? -1,
       count: (what) => this.checks.count(what),
       onAsked: (change, values) => record({ change, ...values }),
     });
@@ -359,8 +367,12 @@ export class ClusterRun {
   }
 
   #createTopic(links: ClientLinks, topic: ClusterTopic, onMade: () => void): void {
-    const { name, partitions, replicationFactor, minIsr, durability } = topic;
-    const config = { "min.insync.replicas": String(minIsr), "tidemark.durability": durability };
+    const { name, partitions, replicationFactor, minIsr, durability, retentionBytes } = topic;
+    const config = {
+      "min.insync.replicas": String(minIsr),
+      "tidemark.durability": durability,
+      "retention.bytes": String(retentionBytes),
+    };
     const spec = { name, partitions, replicationFactor, assignment: [], config };
     const again = (): void => void links.process.after(CALL_AGAIN_MS, () => this.#createTopic(links, topic, onMade));
     links
@@ -436,6 +448,7 @@ export class ClusterRun {
   }
 
   #checkHistory(): void {
+    this.#deletions.check(this.brokers, this.options.topics, this.history);
     const verdict = checkHistory(this.history, { isIdempotent: true });
     for (const { anomaly, isFatal, count, examples } of verdict.anomalies) {
       this.checks.count(`anomaly ${anomaly}`, count);
@@ -489,13 +502,22 @@ export class ClusterRun {
   }
 }
 
+function rackOf({ nodeId }: PeerAddress, { racksCount }: ClusterOptions): number {
+  return (nodeId - 1) % racksCount;
+}
+
 function keysOf(
   address: PeerAddress,
   all: readonly PeerAddress[],
-  { isTiny, sessionTimeoutMs }: ClusterOptions,
+  options: ClusterOptions,
 ): Readonly<Record<string, string>> {
+  const { isTiny, sessionTimeoutMs, segmentBytes, scrubIntervalMs } = options;
   return {
-    ...(isTiny ? testTiny : { "log.segment.bytes": "1048576", "log.index.size.max.bytes": "65536" }),
+    ...(isTiny ? testTiny : { "log.index.size.max.bytes": "65536" }),
+    "log.segment.bytes": String(segmentBytes),
+    "log.retention.check.interval.ms": "1000",
+    "tidemark.scrub.interval.ms": String(scrubIntervalMs),
+    "broker.rack": `rack-${rackOf(address, options)}`,
     "log.dirs": DATA,
     "node.id": String(address.nodeId),
     listeners: `GRPC://${address.host}:${address.port - 200}`,

@@ -83,7 +83,9 @@ export class FaultAtlas {
   mayLose(): boolean {
     this.#look();
     return (
-      this.#hurt === null && this.#topics.every(({ minIsr }) => minIsr >= 2) && isAllInSync(this.#brokers, this.#topics)
+      this.#hurt === null &&
+      this.#topics.every(({ minIsrLeast }) => minIsrLeast >= 2) &&
+      isAllInSync(this.#brokers, this.#topics)
     );
   }
 
@@ -97,7 +99,7 @@ export class FaultAtlas {
     this.#look();
     if (this.#hurt !== null && (this.#hurt.broker !== broker || this.#hurt.kind !== "bytes")) return false;
     const { topic, partition } = place;
-    if (topic.durability === "page-cache" || topic.minIsr < 2) return false;
+    if (topic.durability === "page-cache" || topic.minIsrLeast < 2) return false;
     const image = newestImage(this.#brokers);
     const its = image?.topics.get(topic.name)?.partitions[partition];
     if (image === null || its === undefined || !its.replicas.includes(broker.nodeId)) return false;

@@ -13,7 +13,12 @@ import type { DiskOperation } from "../sim-faults.ts";
 import type { SimWorld } from "../sim-world.ts";
 import type { Agenda } from "./agenda.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
+import { drawRot, type RotParams } from "./bit-rot.ts";
+import { DamageFaults } from "./damage-faults.ts";
+import type { FaultAtlas } from "./fault-atlas.ts";
 import type { StepValues } from "./plan.ts";
+import type { ClusterTopic } from "./run-options.ts";
+import type { SimReader } from "./sim-reader.ts";
 
 /** Faults by name, each with its chance per second of the cluster. */
 export type FaultChances = Readonly<Partial<Record<FaultName, number>>>;
@@ -29,8 +34,10 @@ export interface FaultDeps {
   readonly clientIds: () => readonly number[];
   /** A record that was acknowledged may lie on no medium yet. */
   readonly isPageCache: boolean;
-  /** Every replica is in sync, every broker serves, and no disk has lost anything that it has not got back. */
-  readonly mayDamage: () => boolean;
+  readonly topics: readonly ClusterTopic[];
+  readonly readers: () => readonly SimReader[];
+  /** Who holds what, and so what may be destroyed. */
+  readonly atlas: FaultAtlas;
   readonly count: (what: string) => void;
   /** It struck. */
   readonly onStruck: (name: FaultName, values: StepValues) => void;
@@ -44,6 +51,8 @@ const TICK_MS = 100;
 const DOWN_MS = [50, 300, 2_000, 15_000];
 const PAUSE_MS = [100, 1_000, 5_000, 20_000];
 const CUT_MS = [200, 2_000, 8_000, 25_000];
+const LIE_MS = [100, 500, 2_000];
+const LATE_MS = [5, 50, 400];
 
 const FAILPOINT_NAMES = Object.keys(FAILPOINTS) as FailpointName[];
 
@@ -60,6 +69,20 @@ function fault<Values extends StepValues>(
   strike: (faults: Faults, values: Values) => boolean,
 ): Fault {
   return { draw, strike: (faults, values) => strike(faults, values as Values) };
+}
+
+/** Of one broker, which runs or not. */
+function anyBrokerFault<Values extends StepValues>(
+  draw: (faults: Faults) => Values,
+  strike: (faults: Faults, broker: ClusterBroker, values: Values) => boolean,
+): Fault {
+  return fault(
+    (faults) => ({ broker: faults.drawBroker(), ...draw(faults) }),
+    (faults, values) => {
+      const broker = faults.broker(values.broker);
+      return broker !== undefined && strike(faults, broker, values);
+    },
+  );
 }
 
 /** Of one broker, which is up. */
@@ -81,10 +104,10 @@ const nothing = (): StepValues => ({});
 /** By the name under which a run counts it. */
 const FAULTS = {
   kill: brokerFault(nothing, (faults, broker) => faults.crash(broker, "process")),
-  power: brokerFault(nothing, (faults, broker) => faults.mayLosePower() && faults.crash(broker, "power")),
+  power: brokerFault(nothing, (faults, broker) => faults.losePower(broker)),
   dieInside: brokerFault(
     (faults) => faults.drawDeath(),
-    (_faults, broker, { operations, isPower }) => broker.dieWithin(operations, isPower ? "power" : "process"),
+    (faults, broker, death) => faults.dieInside(broker, death),
   ),
   failpoint: brokerFault(
     (faults) => faults.drawFailpoint(),
@@ -130,6 +153,38 @@ const FAULTS = {
     (faults) => faults.drawIoError(),
     (faults, broker, error) => faults.ioError(broker, error),
   ),
+  rackOut: fault(
+    (faults) => ({ rack: faults.drawRack() }),
+    (faults, { rack }) => faults.rackOut(rack),
+  ),
+  clog: fault(
+    (faults) => faults.drawClog(),
+    (faults, { from, to, lateMs, ms }) => faults.clog({ from, to, lateMs, ms }),
+  ),
+  streamStall: fault(
+    (faults) => faults.drawOneWay(),
+    (faults, { from, to, ms }) => faults.stallStreams(from, to, ms),
+  ),
+  streamReset: fault(
+    (faults) => faults.drawStreamReset(),
+    (faults, { from, to, events }) => faults.resetStreams(from, to, events),
+  ),
+  slowReader: fault(
+    (faults) => ({ reader: faults.below(1_000), ms: faults.drawMs(PAUSE_MS) }),
+    (faults, { reader, ms }) => faults.stallReader(reader, ms),
+  ),
+  rot: anyBrokerFault(
+    (faults) => faults.drawRot(),
+    (faults, broker, params) => faults.damage.rot(broker, params),
+  ),
+  lie: brokerFault(
+    (faults) => ({ ms: faults.drawMs(LIE_MS) }),
+    (faults, broker, { ms }) => faults.damage.lie(broker, ms),
+  ),
+  domino: brokerFault(
+    (faults) => ({ backMs: faults.drawMs([100, 300]), othersMs: faults.drawMs([2_000, 3_000]) }),
+    (faults, broker, { backMs, othersMs }) => faults.damage.domino(broker, backMs, othersMs),
+  ),
   full: brokerFault(
     (faults) => ({ leftBytes: faults.pick([0, 500, 20_000, 200_000]), ms: faults.drawMs(CUT_MS) }),
     (faults, broker, { leftBytes, ms }) => faults.fill(broker, leftBytes, ms),
@@ -163,8 +218,16 @@ export class Faults {
   /** Ends of faults under way that are not those of a process. */
   readonly #heals = new Set<() => void>();
 
+  readonly damage: DamageFaults;
+
   constructor(deps: FaultDeps) {
     this.#deps = deps;
+    this.damage = new DamageFaults({
+      ...deps,
+      calm: () => this.#calm(),
+      endAfter: (ms, end) => this.#healAfter(ms, end),
+      onDown: ({ nodeId }) => this.#rising.add(nodeId),
+    });
   }
 
   /** Strikes as chance will have it, until the end. */
@@ -192,6 +255,11 @@ export class Faults {
   /** Nothing new goes wrong, and what can be healed without a process is. */
   end(): void {
     this.#isOver = true;
+    this.#calm();
+  }
+
+  /** What is under way ends. */
+  #calm(): void {
     const { network, brokers } = this.#deps;
     for (const heal of this.#heals) heal();
     this.#heals.clear();
@@ -210,6 +278,32 @@ export class Faults {
   drawUp<Values>(then: (nodeId: number) => Values): Values | null {
     const up = this.#deps.brokers.filter(({ isUp }) => isUp);
     return up.length > 0 ? then(this.#deps.random.pick(up).nodeId) : null;
+  }
+
+  drawBroker(): number {
+    return this.#deps.random.pick(this.#deps.brokers).nodeId;
+  }
+
+  drawRack(): number {
+    return this.#deps.random.pick(this.#deps.brokers).rack;
+  }
+
+  drawRot(): RotParams {
+    return drawRot(this.#deps.random, this.#deps.topics);
+  }
+
+  drawClog(): { from: number; to: number; lateMs: number; ms: number } | null {
+    const way = this.drawOneWay();
+    return way === null ? null : { ...way, lateMs: this.drawMs(LATE_MS) };
+  }
+
+  drawStreamReset(): { from: number; to: number; events: number } | null {
+    const way = this.drawOneWay();
+    return way === null ? null : { from: way.from, to: way.to, events: this.#deps.random.between(1, 8) };
+  }
+
+  below(count: number): number {
+    return this.#deps.random.below(count);
   }
 
   pick<T>(list: readonly T[]): T {
@@ -295,36 +389,70 @@ export class Faults {
   }
 
   crash(broker: ClusterBroker, kind: "process" | "power"): boolean {
+    if (!this.#deps.atlas.mayBeAway(broker)) return false;
     broker.crash(kind);
     return true;
   }
 
-  mayLosePower(): boolean {
-    return !this.#deps.isPageCache || this.#deps.mayDamage();
+  losePower(broker: ClusterBroker): boolean {
+    if (!this.#mayLosePower(broker)) return false;
+    this.#onPageCacheLost(broker);
+    broker.crash("power");
+    return true;
+  }
+
+  dieInside(broker: ClusterBroker, { operations, isPower }: { operations: number; isPower: boolean }): boolean {
+    const { atlas } = this.#deps;
+    if (isPower ? !atlas.mayLosePower(broker) : !atlas.mayBeAway(broker)) return false;
+    broker.dieWithin(operations, isPower ? "power" : "process");
+    return true;
+  }
+
+  #mayLosePower(broker: ClusterBroker): boolean {
+    const { atlas, isPageCache } = this.#deps;
+    return isPageCache ? atlas.mayLoseTail() : atlas.mayLosePower(broker);
+  }
+
+  /** What it had acknowledged may be gone with its page cache. */
+  #onPageCacheLost(broker: ClusterBroker): void {
+    if (!this.#deps.isPageCache) return;
+    this.#calm();
+    this.#deps.atlas.onHurt(broker, "tail");
   }
 
   blackout(): boolean {
-    if (this.#deps.isPageCache) return false;
-    for (const broker of this.#deps.brokers) if (broker.isUp) broker.crash("power");
+    return this.#blackOut(this.#deps.brokers);
+  }
+
+  rackOut(rack: number): boolean {
+    return this.#blackOut(this.#deps.brokers.filter((broker) => broker.rack === rack));
+  }
+
+  #blackOut(brokers: readonly ClusterBroker[]): boolean {
+    const { atlas, isPageCache } = this.#deps;
+    if (isPageCache || !brokers.every((broker) => atlas.mayLosePower(broker))) return false;
+    for (const broker of brokers) if (broker.isUp) broker.crash("power");
     return true;
   }
 
   stop(broker: ClusterBroker): boolean {
     // Also one that starts.
-    if (broker.state === "stopping" || broker.isPaused) return false;
+    if (broker.state === "stopping" || broker.isPaused || !this.#deps.atlas.mayBeAway(broker)) return false;
     void broker.stop();
     return true;
   }
 
   wipe(broker: ClusterBroker): boolean {
-    if (!this.#deps.mayDamage()) return false;
+    const { atlas } = this.#deps;
+    if (!atlas.mayLose()) return false;
     broker.crash("process");
     broker.wipe();
+    atlas.onHurt(broker, "disk");
     return true;
   }
 
   pause(broker: ClusterBroker, ms: number): boolean {
-    if (broker.isPaused) return false;
+    if (broker.isPaused || !this.#deps.atlas.mayBeAway(broker)) return false;
     broker.pause();
     const life = broker.lifeNumber;
     this.#healAfter(ms, () => {
@@ -385,6 +513,39 @@ export class Faults {
     return true;
   }
 
+  clog({ from, to, lateMs, ms }: { from: number; to: number; lateMs: number; ms: number }): boolean {
+    const { network, world } = this.#deps;
+    world.tell("clog", `${from} to ${to}`, lateMs, ms);
+    network.clog(from, to, lateMs);
+    this.#healAfter(ms, () => network.clog(from, to, 0));
+    return true;
+  }
+
+  /** Only who reads replication is too slow, and nothing else can be seen of it. */
+  stallStreams(from: number, to: number, ms: number): boolean {
+    const { network, world, atlas } = this.#deps;
+    if (atlas.hurt === "tail") return false;
+    world.tell("streams stall", `${from} to ${to}`, ms);
+    network.stallStreams(from, to);
+    this.#healAfter(ms, () => network.resumeStreams(from, to));
+    return true;
+  }
+
+  resetStreams(from: number, to: number, events: number): boolean {
+    this.#deps.world.tell("streams reset", `${from} and ${to}`, events);
+    return this.#deps.network.resetStreams(from, to, events);
+  }
+
+  stallReader(number: number, ms: number): boolean {
+    const readers = this.#deps.readers();
+    const reader = readers[number % readers.length];
+    if (reader === undefined) return false;
+    this.#deps.world.tell("reader stalls", `${reader.topic}-${reader.partition}`, ms);
+    reader.stall();
+    this.#healAfter(ms, () => reader.goOn());
+    return true;
+  }
+
   // ---- disks ----
 
   stall(
@@ -398,11 +559,10 @@ export class Faults {
   }
 
   /** The broker gives up, and comes again. What it had written and not synced is gone where the sync failed. */
-  ioError(
-    { disk, name }: ClusterBroker,
-    rule: { readonly operation: DiskOperation; readonly skipCount: number },
-  ): boolean {
-    if (!this.mayLosePower()) return false;
+  ioError(broker: ClusterBroker, rule: { readonly operation: DiskOperation; readonly skipCount: number }): boolean {
+    const { atlas, isPageCache } = this.#deps;
+    if (isPageCache ? !atlas.mayLose() : !atlas.mayLosePower(broker)) return false;
+    const { disk, name } = broker;
     this.#deps.world.tell("EIO", `${name} ${rule.operation}`);
     disk.faults.add({ operation: rule.operation, effect: "EIO", skipCount: rule.skipCount });
     return true;

@@ -22,6 +22,10 @@ export interface ClusterOptions {
   readonly directoryMode: DirectoryMode;
   /** Segments, queues and intervals so small that a short run crosses every boundary. */
   readonly isTiny: boolean;
+  readonly segmentBytes: number;
+  /** Between two looks at closed segments; 0: none. */
+  readonly scrubIntervalMs: number;
+  readonly racksCount: number;
   readonly sessionTimeoutMs: number;
   /** Of the safety phase. */
   readonly chaosMs: number;
@@ -38,7 +42,11 @@ export interface ClusterTopic {
   readonly partitions: number;
   readonly replicationFactor: number;
   readonly minIsr: number;
+  /** What administrators lower it to at most: below 2 there is nobody to mend a replica from. */
+  readonly minIsrLeast: number;
   readonly durability: string;
+  /** -1: nothing is deleted for its size. */
+  readonly retentionBytes: number;
 }
 
 export function drawClusterOptions(random: SeededRandom): ClusterOptions {
@@ -53,13 +61,20 @@ export function drawClusterOptions(random: SeededRandom): ClusterOptions {
     deliveryTimeoutMs: random.pick([5_000, 30_000, 120_000]),
     network: drawNetwork(random),
     directoryMode: random.pick(["strict", "journal"]),
-    isTiny: random.chance(0.6),
+    ...drawSegments(random.fork("segments")),
+    scrubIntervalMs: random.pick([0, 3_000, 10_000]),
+    racksCount: Math.min(random.between(1, 3), brokersCount),
     sessionTimeoutMs: random.pick([1_500, 3_000, 9_000]),
     chaosMs: random.between(5, 25) * 1_000,
     healsCoreFirst: random.chance(0.6),
     faults: drawFaults(random.fork("faults")),
     changes: drawChanges(random.fork("changes")),
   };
+}
+
+function drawSegments(random: SeededRandom): Pick<ClusterOptions, "isTiny" | "segmentBytes"> {
+  const isTiny = random.chance(0.6);
+  return { isTiny, segmentBytes: random.pick(isTiny ? [1_024, 4_096, 4_096, 16_384] : [16_384, 131_072, 1_048_576]) };
 }
 
 function drawProducers(random: SeededRandom): ProducerKind[] {
@@ -85,11 +100,14 @@ function drawNetwork(random: SeededRandom): SimNetworkOptions {
 
 function drawTopic(random: SeededRandom, slot: number, brokersCount: number): ClusterTopic {
   const replicationFactor = random.pick([brokersCount, brokersCount, Math.min(2, brokersCount)]);
+  const minIsr = Math.min(random.pick([1, 2, 2, 2, 3]), replicationFactor);
   return {
     name: `topic-${slot}`,
     partitions: random.between(1, 4),
     replicationFactor,
-    minIsr: Math.min(random.pick([1, 2, 2, 3]), replicationFactor),
+    minIsr,
+    minIsrLeast: random.chance(0.3) ? 1 : Math.min(minIsr, 2),
     durability: random.pick(["page-cache", "group-commit", "group-commit", "fsync-each"]),
+    retentionBytes: random.pick([-1, -1, -1, 8_000, 60_000]),
   };
 }

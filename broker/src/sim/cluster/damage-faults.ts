@@ -1,0 +1,80 @@
+/**
+ * Faults that take data from a disk without a word, or from all page caches but in an order that hurts: bits that turn over, a sync that
+ * lies until the power fails, a whole cluster that dies of which the one with the least comes back first. Each stays within 3.2, as the
+ * atlas knows it, and leaves the others alone until what it took is there again.
+ */
+import type { SimWorld } from "../sim-world.ts";
+import { type RotParams, rot } from "./bit-rot.ts";
+import { type ClusterBroker, DATA } from "./cluster-broker.ts";
+import { type FaultAtlas, isAllInSync } from "./fault-atlas.ts";
+import type { ClusterTopic } from "./run-options.ts";
+
+export interface DamageDeps {
+  readonly world: SimWorld;
+  readonly brokers: readonly ClusterBroker[];
+  readonly topics: readonly ClusterTopic[];
+  readonly atlas: FaultAtlas;
+  readonly count: (what: string) => void;
+  /** All other faults that are under way end. */
+  readonly calm: () => void;
+  /** `end` comes after so long, and at the latest when all is healed. */
+  readonly endAfter: (ms: number, end: () => void) => void;
+  /** Nobody but the caller brings it up again. */
+  readonly onDown: (broker: ClusterBroker) => void;
+}
+
+export class DamageFaults {
+  readonly #deps: DamageDeps;
+
+  constructor(deps: DamageDeps) {
+    this.#deps = deps;
+  }
+
+  rot(broker: ClusterBroker, params: RotParams): boolean {
+    const { atlas, topics, world, calm, count } = this.#deps;
+    const hit = rot(broker, params, { atlas, topics, onTail: calm });
+    if (hit === null) return false;
+    world.tell("rot", `${broker.name}: ${hit}`);
+    count(`rot of ${params.isActive ? "an active" : "a closed"} segment, ${broker.isUp ? "running" : "at rest"}`);
+    return true;
+  }
+
+  /** Syncs of logs at one broker do nothing for `ms`, and then its power fails. What decides elections is not touched: who forgets a vote is no minority's affair. */
+  lie(broker: ClusterBroker, ms: number): boolean {
+    const { atlas, world, brokers, topics, calm, endAfter, count } = this.#deps;
+    if (!atlas.mayLoseTail()) return false;
+    calm();
+    world.tell("disk lies", broker.name, ms);
+    atlas.onLying(broker);
+    const { disk } = broker;
+    const path = new RegExp(`^${DATA}/(?:${topics.map(({ name }) => name).join("|")})-\\d+/`, "u");
+    const rule = disk.faults.add({ operation: "datasync", effect: "lie", path, times: Number.POSITIVE_INFINITY });
+    endAfter(ms, () => {
+      rule.remove();
+      const isLost = broker.disk === disk && isAllInSync(brokers, topics);
+      world.tell(isLost ? "and loses power" : "and has caught up", broker.name, rule.firedCount);
+      if (isLost) {
+        if (rule.firedCount > 0) count("power lost behind a sync that lied");
+        broker.crash("power");
+      } else for (const file of disk.tree.files()) file.finishSync(file.beginSync());
+      atlas.onLying(null);
+    });
+    return true;
+  }
+
+  /** All die at once, one of them with its power; that one is back first. */
+  domino(broker: ClusterBroker, backMs: number, othersMs: number): boolean {
+    const { atlas, brokers, calm, endAfter, onDown } = this.#deps;
+    if (brokers.length < 2 || !atlas.mayLose()) return false;
+    calm();
+    atlas.onHurt(broker, "tail");
+    for (const each of brokers) {
+      each.crash(each === broker ? "power" : "process");
+      onDown(each);
+      endAfter(each === broker ? backMs : othersMs, () => {
+        if (!each.isUp) each.start();
+      });
+    }
+    return true;
+  }
+}
