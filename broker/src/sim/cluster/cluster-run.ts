@@ -224,14 +224,11 @@ export class ClusterRun {
     this.#network.options = { ...CALM_NETWORK, delayMs: network.delayMs };
   }
 
-  /** Whoever lost a disk has no vote until it is taken in again: what is a majority then is not for us to say. */
+  /** Whoever lost a disk has no vote until it is taken in again, and seats may be on the way: what is a majority then is not for us to say. */
   #hasCore(): boolean {
-    const hasWiped = this.checks.counts.has("fault wipe");
-    return (
-      this.brokers.length >= 3 &&
-      this.#atlas.hurt === null &&
-      (!hasWiped || isAllInSync(this.brokers, this.options.topics))
-    );
+    if (this.brokers.length < 3 || this.#atlas.hurt !== null) return false;
+    if (this.plan.some((step) => "change" in step && step.change === "voter")) return false;
+    return !this.checks.counts.has("fault wipe") || isAllInSync(this.brokers, this.options.topics);
   }
 
   /**

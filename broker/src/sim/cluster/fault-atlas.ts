@@ -9,8 +9,8 @@
  *
  * Looks at files, never at what brokers say of them.
  */
-import type { ClusterImage, PartitionImage } from "../../metadata/index.ts";
-import { newestImage, outOfSync } from "./at-rest.ts";
+import { type ClusterImage, isReassigning, type PartitionImage } from "../../metadata/index.ts";
+import { newestImage } from "./at-rest.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
 import { goodBatchesIn, segmentsOf } from "./replica-files.ts";
 import type { ClusterTopic } from "./run-options.ts";
@@ -146,12 +146,30 @@ export class FaultAtlas {
   }
 }
 
-/** Everybody serves, every replica is in sync, every voter has all metadata. */
+/** Everybody serves, every replica is in its ISR and so has all that was acknowledged, every voter has all metadata. */
 export function isAllInSync(brokers: readonly ClusterBroker[], topics: readonly ClusterTopic[]): boolean {
-  if (!brokers.every(({ state }) => state === "ready") || outOfSync(brokers, topics) !== null) return false;
+  if (!brokers.every(({ state }) => state === "ready") || !areIsrsFull(brokers, topics)) return false;
   const leader = brokers.map(({ context }) => context?.quorum()).find((quorum) => quorum?.role === "leader");
   const voters = leader?.nodes.filter(({ isVoter }) => isVoter) ?? [];
-  return voters.length === brokers.length && voters.every(({ matchIndex }) => matchIndex === leader?.lastIndex);
+  // Of fewer than three one more is a majority of those that are left.
+  const isEnough = voters.length >= Math.min(3, brokers.length);
+  return isEnough && voters.every(({ matchIndex }) => matchIndex === leader?.lastIndex);
+}
+
+function areIsrsFull(brokers: readonly ClusterBroker[], topics: readonly ClusterTopic[]): boolean {
+  const image = newestImage(brokers);
+  return topics.every(({ name, partitions, replicationFactor }) => {
+    const its = image?.topics.get(name)?.partitions ?? [];
+    return (
+      its.length === partitions &&
+      its.every((partition) => {
+        const leader = brokers.find(({ nodeId }) => nodeId === partition.leaderId);
+        const led = leader?.context?.replicas.find(name, partition.partition);
+        const isFull = partition.isr.length === replicationFactor && led?.isr.length === replicationFactor;
+        return isFull && !partition.isRecovering && !isReassigning(partition);
+      })
+    );
+  });
 }
 
 /** Of those that the cluster turns to for what another has lost: the same disk that was in sync. */

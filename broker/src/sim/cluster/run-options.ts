@@ -53,7 +53,7 @@ export function drawClusterOptions(random: SeededRandom): ClusterOptions {
   const brokersCount = random.pick([1, 3, 3, 3, 3, 3, 3, 5]);
   return {
     brokersCount,
-    topics: Array.from({ length: random.between(1, 2) }, (_, slot) => drawTopic(random, slot, brokersCount)),
+    topics: drawTopics(random.fork("topics"), brokersCount),
     producers: drawProducers(random.fork("producers")),
     recordIntervalMs: random.pick([20, 50, 150]),
     valueBytesMax: random.pick([20, 200, 2000]),
@@ -98,16 +98,27 @@ function drawNetwork(random: SeededRandom): SimNetworkOptions {
   };
 }
 
-function drawTopic(random: SeededRandom, slot: number, brokersCount: number): ClusterTopic {
-  const replicationFactor = random.pick([brokersCount, brokersCount, Math.min(2, brokersCount)]);
-  const minIsr = Math.min(random.pick([1, 2, 2, 2, 3]), replicationFactor);
+/** In most runs of several brokers all can be mended from others, so that what is damaged may be. */
+function drawTopics(random: SeededRandom, brokersCount: number): ClusterTopic[] {
+  const isMendable = random.chance(0.65);
+  return Array.from({ length: random.between(1, 2) }, (_, slot) =>
+    drawTopic(random, { slot, brokersCount, isMendable }),
+  );
+}
+
+function drawTopic(
+  random: SeededRandom,
+  { slot, brokersCount, isMendable }: { slot: number; brokersCount: number; isMendable: boolean },
+): ClusterTopic {
+  const replicationFactor = random.pick([brokersCount, brokersCount, brokersCount, Math.min(2, brokersCount)]);
+  const minIsr = Math.min(isMendable ? random.pick([2, 2, 2, 3]) : random.pick([1, 2, 3]), replicationFactor);
   return {
     name: `topic-${slot}`,
     partitions: random.between(1, 4),
     replicationFactor,
     minIsr,
-    minIsrLeast: random.chance(0.3) ? 1 : Math.min(minIsr, 2),
-    durability: random.pick(["page-cache", "group-commit", "group-commit", "fsync-each"]),
+    minIsrLeast: isMendable ? Math.min(minIsr, 2) : 1,
+    durability: random.pick(["page-cache", "group-commit", "group-commit", "group-commit", "fsync-each"]),
     retentionBytes: random.pick([-1, -1, -1, 8_000, 60_000]),
   };
 }
