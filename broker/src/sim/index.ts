@@ -8,6 +8,7 @@
  */
 export { SimDisk } from "./sim-disk.ts";
 export type { SimDiskOptions } from "./sim-disk.ts";
+export { SimFailpoints } from "./sim-failpoints.ts";
 export type { DiskOperation, FaultEffect, FaultHandle, FaultRule } from "./sim-faults.ts";
 export { SimFaults } from "./sim-faults.ts";
 export { PAGE_BYTES, PagedFile, SECTOR_BYTES } from "./paged-file.ts";

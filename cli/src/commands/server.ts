@@ -3,6 +3,7 @@
  * order of precedence from weak to strong. It stays in the foreground until SIGTERM or SIGINT stops it cleanly.
  */
 import { existsSync } from "node:fs";
+import type { BrokerOptions } from "@tidemark/broker";
 import { type LoadedConfig, loadBrokerConfig } from "../broker-config.ts";
 import { runBrokers } from "../broker-run.ts";
 import type { CommandContext } from "../command-context.ts";
@@ -13,6 +14,11 @@ import { readTextFile } from "../platform/text-file.ts";
 export interface ServerStartRequest {
   readonly config?: string;
   readonly set?: readonly (readonly [string, string])[];
+}
+
+export interface ServerRunRequest extends ServerStartRequest {
+  /** What tests ask of the process in TIDEMARK_FAILPOINTS is done. */
+  readonly testHooks?: boolean;
 }
 
 /** Read when --config names no other; it may be absent. */
@@ -37,15 +43,38 @@ export function loadServerConfig(context: CommandContext, request: ServerStartRe
   });
 }
 
-export async function startServer(context: CommandContext, request: ServerStartRequest): Promise<ExitCode> {
+/** Throws CliFailure INVALID_CONFIG: nobody's server dies of what was left in an environment. */
+async function testWorld(context: CommandContext, hasHooks: boolean): Promise<Pick<BrokerOptions, "world">> {
+  const text = context.env["TIDEMARK_FAILPOINTS"];
+  if (text === undefined || text === "") return {};
+  if (!hasHooks) {
+    const message = "TIDEMARK_FAILPOINTS is set, and this server was not started with --test-hooks";
+    throw new CliFailure("INVALID_CONFIG", message, {
+      hint: "unset TIDEMARK_FAILPOINTS: it makes a server fail on purpose",
+    });
+  }
+  const { failpointsOf } = await import("@tidemark/broker/test-hooks");
+  try {
+    return { world: { failpoint: failpointsOf(text) } };
+  } catch (cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CliFailure("INVALID_CONFIG", `TIDEMARK_FAILPOINTS: ${reason}`, {
+      hint: "name=action[:nth], several between commas",
+      cause,
+    });
+  }
+}
+
+export async function startServer(context: CommandContext, request: ServerRunRequest): Promise<ExitCode> {
   const { config } = await loadServerConfig(context, request);
+  const world = await testWorld(context, request.testHooks === true);
   return runBrokers(context, {
     topics: [],
     isDev: config.profile === "dev",
     portHint: () => "stop that process, or choose another port in `listeners`",
     create: async (hooks) => {
       const { createBroker } = await import("@tidemark/broker");
-      const broker = await createBroker({ config, ...hooks });
+      const broker = await createBroker({ config, ...world, ...hooks });
       return { brokers: [broker], start: () => broker.start(), stop: () => broker.stop() };
     },
   });

@@ -1,7 +1,7 @@
 /** `dev` and `server`: commands that run a broker in this process. */
 import { type Command, Option } from "commander";
 import type { DevRequest } from "../commands/dev.ts";
-import type { ServerStartRequest } from "../commands/server.ts";
+import type { ServerRunRequest, ServerStartRequest } from "../commands/server.ts";
 import type { FormatRequest, PrintDefaultsRequest } from "../commands/server-tools.ts";
 import { parsePort, parseWholeNumber } from "../parse/numbers.ts";
 import { parsePair, parseTopicSpec } from "../parse/pairs.ts";
@@ -44,7 +44,8 @@ export function buildDev(command: Command, launch: Launch): void {
 export function buildServer(server: Command, launch: Launch): void {
   withSettings(withTraits(server.command("start"), { outputs: ["table", "json", "ndjson"] }))
     .description("one broker from a configuration file, KAFKA_* and TIDEMARK_* environment, and --set")
-    .action((options: ServerStartRequest, command: Command) =>
+    .addOption(new Option("--test-hooks", "does what tests ask for in TIDEMARK_FAILPOINTS").hideHelp())
+    .action((options: ServerRunRequest, command: Command) =>
       launch(command, async (context) => (await import("../commands/server.ts")).startServer(context, options)),
     );
   withSettings(server.command("check-config"))

@@ -33,8 +33,9 @@ export class Agenda {
     this.#acts.splice(slot, 0, { atMs, act });
   }
 
+  /** To the thousandth, so that a plan can be read. */
   after(delayMs: number, act: () => void): void {
-    this.at(this.#nowMs + delayMs, act);
+    this.at(Math.round(1_000 * (this.#nowMs + delayMs)) / 1_000, act);
   }
 
   runNext(): void {

@@ -8,7 +8,6 @@ import {
   type DirectoryLocks,
   type Entrance,
   type FailpointName,
-  FailpointRegistry,
   type LogFields,
   type Logger,
   type PeerAddress,
@@ -16,6 +15,7 @@ import {
 } from "../../ports/index.ts";
 import type { SimNetwork } from "../network/index.ts";
 import { SimDisk } from "../sim-disk.ts";
+import { SimFailpoints } from "../sim-failpoints.ts";
 import { SimStore } from "../sim-store.ts";
 import type { DirectoryMode } from "../sim-tree.ts";
 import type { SimProcess, SimWorld } from "../sim-world.ts";
@@ -66,16 +66,18 @@ export class ClusterBroker {
   #deathKind: "process" | "power" = "process";
   #disksCount = 0;
   /** Over all lives: where the next one ends that passes there. */
-  readonly #failpoints = new FailpointRegistry({
-    crash: (name) => this.#dieAt(name),
-    pause: (ms) => this.#parts.world.block(ms),
-  });
+  readonly #failpoints: SimFailpoints;
 
   constructor(address: PeerAddress, parts: ClusterBrokerParts) {
     this.address = address;
     this.#parts = parts;
     this.#random = parts.random.fork(`broker ${address.nodeId}`);
     this.#disk = this.#newDisk();
+    this.#failpoints = new SimFailpoints(parts.world, (name) => {
+      this.#note(`dies at ${name}`, this.#livesCount);
+      parts.count(`died at ${name}`);
+      this.#disk.crash();
+    });
   }
 
   get nodeId(): number {
@@ -201,13 +203,6 @@ export class ClusterBroker {
     this.#failpoints.clear();
   }
 
-  #dieAt(name: FailpointName): never {
-    this.#note(`dies at ${name}`, this.#livesCount);
-    this.#parts.count(`died at ${name}`);
-    this.#disk.crash();
-    throw new SimulatedCrash(name);
-  }
-
   /** It may have died inside one of its operations. */
   noticeDeath(): void {
     if (this.#life !== null && !this.#life.process.isAlive) this.crash(this.#deathKind);
@@ -270,11 +265,7 @@ export class ClusterBroker {
       clock: process,
       timers: process,
       random: (count) => random.bytes(new Uint8Array(count)),
-      failpoint: (name) => {
-        // What is left of a life does not spend what the next one is to meet.
-        if (!process.isAlive) throw new SimulatedCrash(name);
-        return this.#failpoints.failpoint(name);
-      },
+      failpoint: this.#failpoints.of(process),
       openStore: (path, options) => SimStore.open(disk, path, options),
       clientDoor: (_options, context) => {
         const door = new SimDoor(process, { host: this.address.host, port: this.nodeId }, context);

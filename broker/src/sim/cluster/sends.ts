@@ -50,8 +50,7 @@ export class Sends {
   /** `send` answers whether there is a next one. */
   #drawNext(slot: number, random: SeededRandom, send: (step: SendStep) => boolean): void {
     const { topics, intervalMs, valueBytesMax } = this.#options;
-    // Thousandths are enough, and can be read.
-    this.#agenda.after(Math.ceil(intervalMs * 2_000 * random.float()) / 1_000, () => {
+    this.#agenda.after(intervalMs * 2 * random.float(), () => {
       const { name, partitions } = random.pick(topics);
       const step = { send: slot, topic: name, partition: random.below(partitions), bytes: random.below(valueBytesMax) };
       if (send(step)) this.#drawNext(slot, random, send);

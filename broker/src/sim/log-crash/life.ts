@@ -4,10 +4,11 @@
  * fails without a cause, and that what is promised is looked at after every event.
  */
 import { asMs, asOffset } from "../../base/index.ts";
-import { DiskFault, FAILPOINTS, type FailpointName, FailpointRegistry } from "../../ports/index.ts";
+import { DiskFault, FAILPOINTS, type FailpointName } from "../../ports/index.ts";
 import type { Disk, Logger } from "../../ports/index.ts";
 import type { LogDirectory, OpenLogDirectory, PartitionLog } from "../../storage/index.ts";
 import { ensureGoing } from "../seed-run.ts";
+import { SimFailpoints } from "../sim-failpoints.ts";
 import type { SimProcess } from "../sim-world.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
 import { injectFault } from "./fault-menu.ts";
@@ -36,7 +37,7 @@ export const LIFE_END = {
 export type LifeEnd = (typeof LIFE_END)[keyof typeof LIFE_END];
 
 /** Those that a data directory passes by itself. */
-const FAILPOINT_NAMES = (Object.keys(FAILPOINTS) as FailpointName[]).filter((name) =>
+export const DIRECTORY_FAILPOINTS = (Object.keys(FAILPOINTS) as FailpointName[]).filter((name) =>
   /^(?:storage|checkpoint)\.|^shutdown\..*Marker$/u.test(name),
 );
 
@@ -61,10 +62,7 @@ export class Life {
   readonly #isLast: boolean;
   readonly #observer: OrderObserver;
   readonly #faultsBefore: number;
-  readonly #failpoints = new FailpointRegistry({
-    crash: (name) => this.#dieAt(name),
-    pause: (ms) => this.state.world.block(ms),
-  });
+  readonly #failpoints: SimFailpoints;
   /** First broken promise found inside a callback of the log, where a throw might be caught. */
   #broken: unknown;
 
@@ -76,6 +74,11 @@ export class Life {
     this.disk = state.medium.mount(this.process);
     this.batches = new BatchMaker(state.random, state.options.producers);
     this.#faultsBefore = state.medium.faults.failuresCount;
+    this.#failpoints = new SimFailpoints(state.world, (name) => {
+      state.world.note("dies at", name);
+      state.count(`died at ${name}`);
+      state.medium.crash();
+    });
     this.#observer = new OrderObserver(state, (check) => {
       this.#guarded(check);
     });
@@ -113,18 +116,12 @@ export class Life {
   #armFailpoint(): void {
     const { state } = this;
     const random = state.random.fork(`failpoint ${state.life}`);
-    const name = state.dieAt ?? (random.chance(0.15) ? random.pick(FAILPOINT_NAMES) : null);
+    const name = state.dieAt ?? (random.chance(0.15) ? random.pick(DIRECTORY_FAILPOINTS) : null);
     if (name === null) return;
-    const nth = random.pick([1, random.between(1, 5), random.between(1, 40)]);
+    const most = state.dieAt === null ? random.pick([1, 5, 40]) : 2;
+    const nth = random.between(1, most);
     state.world.note("will die at", name, nth);
     this.#failpoints.arm({ name, nth, action: { kind: "crash" } });
-  }
-
-  #dieAt(name: FailpointName): never {
-    this.state.world.note("dies at", name);
-    this.state.count(`died at ${name}`);
-    this.state.medium.crash();
-    throw new SimulatedCrash(name);
   }
 
   async #program(): Promise<LifeEnd> {
@@ -149,10 +146,7 @@ export class Life {
       directory = await this.#open({
         path: DATA_PATH,
         disk: this.disk,
-        failpoint: (name) => {
-          if (!this.process.isAlive) throw new SimulatedCrash(name);
-          return this.#failpoints.failpoint(name);
-        },
+        failpoint: this.#failpoints.of(this.process),
         clock: this.process,
         timers: this.process,
         logger: this.#logger(),

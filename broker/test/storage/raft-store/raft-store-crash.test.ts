@@ -5,9 +5,9 @@
  */
 import { expect } from "chai";
 import { SeededRandom } from "../../../src/base/index.ts";
-import type { Disk } from "../../../src/ports/index.ts";
+import { type Disk, FAILPOINTS, type FailpointName } from "../../../src/ports/index.ts";
 import type { Entry, EntryBody, HardState, ReadyWrite, ReplicaId, Snapshot } from "../../../src/raft/index.ts";
-import { SimDisk, type SimProcess, SimStore, SimWorld } from "../../../src/sim/index.ts";
+import { SimDisk, SimFailpoints, type SimProcess, SimStore, SimWorld } from "../../../src/sim/index.ts";
 import { SimulatedCrash } from "../../../src/sim/index.ts";
 import {
   createRaftStore,
@@ -29,6 +29,9 @@ const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
   ],
 ];
 const VOTERS: readonly ReplicaId[] = [1, 2, 3].map((nodeId) => ({ nodeId, directoryId: `d${nodeId}` }));
+
+/** The failpoints of the store. */
+const NAMES = (Object.keys(FAILPOINTS) as FailpointName[]).filter((name) => name.startsWith("raft."));
 
 /** What a start must find. */
 interface Image {
@@ -60,6 +63,7 @@ class StoreRun {
   readonly world: SimWorld;
   readonly medium: SimDisk;
   readonly counts = new Map<string, number>();
+  readonly #failpoints: SimFailpoints;
   #process: SimProcess;
   #disk: Disk;
   #isBorn = false;
@@ -71,6 +75,10 @@ class StoreRun {
     this.random = new SeededRandom(seed);
     this.world = new SimWorld(this.random);
     this.medium = new SimDisk({ random: this.random, mode: this.random.pick(["strict", "journal"]) });
+    this.#failpoints = new SimFailpoints(this.world, (name) => {
+      this.count(`died at ${name}`);
+      this.medium.crash();
+    });
     this.#process = this.world.startProcess();
     this.#disk = this.medium.mount(this.#process);
     this.#disk.mkdir(DATA);
@@ -88,6 +96,8 @@ class StoreRun {
       const isCalm = life === lives - 1;
       if (!isCalm && this.random.chance(0.8)) this.medium.crashAfterOperations(this.random.between(1, 60));
       if (!isCalm && this.random.chance(0.3)) this.#addFault();
+      this.#failpoints.clear();
+      if (!isCalm) this.#armFailpoint(this.random.fork(`failpoint ${life}`));
       const outcome = await this.#live(isCalm);
       this.count(outcome);
       if (isCalm) expect(outcome, "the last life").to.equal("closed");
@@ -100,8 +110,15 @@ class StoreRun {
     return {
       directory: DATA,
       disk,
+      failpoint: this.#failpoints.of(this.#process),
       openStore: (path: string, options: { readonly createIfMissing: boolean }) => SimStore.open(disk, path, options),
     };
+  }
+
+  /** Drawn from a stream of its own: seeds that failed before draw what they drew then. */
+  #armFailpoint(random: SeededRandom): void {
+    if (random.chance(0.5))
+      this.#failpoints.arm({ name: random.pick(NAMES), nth: random.between(1, 2), action: { kind: "crash" } });
   }
 
   #addFault(): void {
@@ -334,5 +351,6 @@ describe("Raft's store through crashes", () => {
     for (const what of ["crashed", "failed", "closed", "process", "power", "truncation", "own snapshot", "install"]) {
       expect(counts.get(what) ?? 0, what).to.be.greaterThan(5);
     }
+    for (const name of NAMES) expect(counts.get(`died at ${name}`) ?? 0, name).to.be.greaterThan(0);
   });
 });
