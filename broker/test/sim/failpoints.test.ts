@@ -55,7 +55,17 @@ describe("a failpoint", () => {
     ];
     const options = {
       brokersCount: 3,
-      topics: [{ name: "t", partitions: 3, replicationFactor: 3, minIsr: 2, durability: "group-commit" }],
+      topics: [
+        {
+          name: "t",
+          partitions: 3,
+          replicationFactor: 3,
+          minIsr: 2,
+          minIsrLeast: 2,
+          durability: "group-commit",
+          retentionBytes: -1,
+        },
+      ],
       healsCoreFirst: false,
       chaosMs: 20_000,
     };

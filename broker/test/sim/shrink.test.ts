@@ -94,7 +94,17 @@ const SMALL = {
   healsCoreFirst: false,
   faults: { reset: 4, oneWay: 1 },
   changes: {},
-  topics: [{ name: "t", partitions: 1, replicationFactor: 3, minIsr: 1, durability: "group-commit" }],
+  topics: [
+    {
+      name: "t",
+      partitions: 1,
+      replicationFactor: 3,
+      minIsr: 1,
+      minIsrLeast: 1,
+      durability: "group-commit",
+      retentionBytes: -1,
+    },
+  ],
   brokersCount: 3,
 };
 
