@@ -4,6 +4,7 @@
  */
 import "./api/admin.ts";
 import "./broker-cluster.ts";
+import "./runtime/controller-duties.ts";
 import "./runtime/quorum-operations.ts";
 import { Broker } from "./broker.ts";
 import { loadConfig } from "./config/index.ts";
