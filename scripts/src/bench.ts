@@ -35,6 +35,7 @@ const shapes: Readonly<Record<string, () => Promise<Shape>>> = {
   replicate: async () => (await import("./bench/replicate.ts")).replicate,
   failover: async () => (await import("./bench/failover.ts")).failover,
   footprint: async () => (await import("./bench/footprint.ts")).footprint,
+  simulation: async () => (await import("./bench/simulation.ts")).simulation,
 };
 
 const USAGE = `usage: npm run bench -- ${Object.keys(shapes).join("|")} [options]

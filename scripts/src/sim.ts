@@ -155,15 +155,19 @@ function report(tally: Tally, seed: number, seconds: number): void {
   const { user, system } = process.cpuUsage();
   const cpuSeconds = (user + system) / 1e6;
   const simulatedMs = tally.totals.get(SIMULATED_MS);
+  // Of the profile "log" these are the operations of its disks.
+  const events = tally.totals.get("events") ?? tally.totals.get("operations") ?? 0;
+  const speed = [`${(events / cpuSeconds).toFixed(0)} events per CPU second`];
+  if (simulatedMs !== undefined)
+    speed.push(
+      `${(simulatedMs / 3_600_000).toFixed(2)} simulated hours`,
+      `${(simulatedMs / 1000 / cpuSeconds).toFixed(1)} per CPU hour`,
+    );
   const lines = [
     `runs        ${tally.runs} (seeds from ${seed}), ${tally.failures.length} failed`,
     ...[...tally.totals].map(([what, total]) => `${what.padEnd(11)} ${total}`),
     `time        ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s CPU, ${(tally.runs / seconds).toFixed(0)} runs/s, ${((1000 * cpuSeconds) / Math.max(1, tally.runs)).toFixed(2)} ms CPU per run`,
-    ...(simulatedMs === undefined
-      ? []
-      : [
-          `speed       ${(simulatedMs / 3_600_000).toFixed(2)} simulated hours, ${(simulatedMs / 1000 / cpuSeconds).toFixed(1)} per CPU hour`,
-        ]),
+    `speed       ${speed.join(", ")}`,
     "what fired:",
     ...[...tally.counts]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))

@@ -193,6 +193,7 @@ export class SimReader {
         this.#badCount = 0;
         buffer.push({ source: null, position, records: records.subarray(0, bytes), recordsCount, leaderEpoch });
       }
+      this.#parts.count("fetch: answered");
       this.#deliver(highWatermark);
       const creditBytes = buffer.takeFreed().reduce((sum, freed) => sum + freed.bytes, records.length - bytes);
       atBroker((stream) => stream.handle({ subscribe: [], unsubscribe: [], creditBytes }));
