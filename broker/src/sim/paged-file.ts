@@ -46,6 +46,7 @@ export class PagedFile {
   #sizesSinceSync: number[] = [];
   #syncOrder = 0;
   #lastSyncDone = 0;
+  #rewritesCount = 0;
 
   /** Size that readers see. */
   get sizeBytes(): number {
@@ -55,6 +56,11 @@ export class PagedFile {
   /** Size that a power failure leaves at least as one of the possible ones. */
   get syncedBytes(): number {
     return this.#syncedBytes;
+  }
+
+  /** Changes of bytes that readers could see already: while it is the same, the file has only grown. */
+  get rewritesCount(): number {
+    return this.#rewritesCount;
   }
 
   read(into: Uint8Array, at: number): number {
@@ -101,6 +107,7 @@ export class PagedFile {
   }
 
   write(bytes: Uint8Array, at: number): void {
+    if (at < this.#writtenBytes) this.#rewritesCount += 1;
     let done = 0;
     while (done < bytes.length) {
       const number = Math.floor((at + done) / PAGE_BYTES);
@@ -114,6 +121,7 @@ export class PagedFile {
 
   truncate(sizeBytes: number): void {
     if (sizeBytes < this.#writtenBytes) {
+      this.#rewritesCount += 1;
       const pageCount = Math.ceil(sizeBytes / PAGE_BYTES);
       this.#written.length = Math.min(this.#written.length, pageCount);
       this.#owned.length = this.#written.length;
@@ -175,6 +183,7 @@ export class PagedFile {
    */
   losePower(random: SeededRandom): void {
     if (this.#isUntouched) return;
+    this.#rewritesCount += 1;
     const keep = random.pick([0, 0.1, 0.5, 0.9, 1]);
     const sizeBytes = random.pick([this.#syncedBytes, ...this.#sizesSinceSync]);
     const pageCount = Math.max(this.#written.length, this.#synced.length);
@@ -193,6 +202,7 @@ export class PagedFile {
   /** Turns one bit over, in the page cache and on the medium: rot at rest. */
   flipBit(at: number, bit: number): void {
     assert(at < this.#writtenBytes, `no byte at ${at}`);
+    this.#rewritesCount += 1;
     const number = Math.floor(at / PAGE_BYTES);
     const isShared = this.#written[number] === this.#synced[number];
     this.#ownPage(number);

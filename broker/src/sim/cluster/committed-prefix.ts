@@ -10,7 +10,7 @@ import type { Partition } from "../../runtime/index.ts";
 import { ensure } from "../violation.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
 import type { FaultAtlas } from "./fault-atlas.ts";
-import { batchesOf, goodBatchesOf } from "./replica-files.ts";
+import { batchesOf, goodBatchesOf, type ParsedSegments } from "./replica-files.ts";
 
 /** One partition's committed batches. */
 interface Prefix {
@@ -31,6 +31,7 @@ export class CommittedPrefix {
   readonly #prefixes = new Map<string, Prefix>();
   /** By broker and partition. */
   readonly #compared = new Map<string, Compared>();
+  readonly #files: ParsedSegments = new WeakMap();
   readonly #count: (what: string, by: number) => void;
   readonly #isDamaged: FaultAtlas["isDamaged"];
 
@@ -71,8 +72,11 @@ export class CommittedPrefix {
     if (isSame && highWatermark <= from) return;
     const { batches } = this.#of(name);
     let to = from;
-    const batchesIn = this.#isDamaged(broker, topic, partition) ? goodBatchesOf : batchesOf;
-    for (const { baseOffset, nextOffset, bytes } of batchesIn(broker.disk, `${DATA}/${name}`, from)) {
+    const directory = `${DATA}/${name}`;
+    const filed = this.#isDamaged(broker, topic, partition)
+      ? goodBatchesOf(broker.disk, directory, from)
+      : batchesOf(broker.disk, directory, from, this.#files);
+    for (const { baseOffset, nextOffset, bytes } of filed) {
       if (baseOffset < from) continue;
       if (nextOffset > highWatermark) break;
       const print = `${bytes.readInt32BE(BatchField.LEADER_EPOCH)}/${bytes.readUInt32BE(BatchField.CRC)}/${nextOffset}`;

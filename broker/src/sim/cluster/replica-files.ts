@@ -9,33 +9,86 @@ export interface FiledBatch {
   readonly bytes: Buffer;
 }
 
-/** A file of the log, and what readers see in it. */
-export interface FiledSegment {
+/** A file of the log. */
+export class FiledSegment {
   readonly name: string;
   readonly base: number;
   readonly file: PagedFile;
-  readonly bytes: Buffer;
+
+  constructor(name: string, file: PagedFile) {
+    this.name = name;
+    this.base = Number.parseInt(name, 10);
+    this.file = file;
+  }
+
+  /** What readers see in it, read for whoever asks. */
+  get bytes(): Buffer {
+    return this.bytesFrom(0);
+  }
+
+  bytesFrom(at: number): Buffer {
+    const bytes = Buffer.alloc(this.file.sizeBytes - at);
+    this.file.read(bytes, at);
+    return bytes;
+  }
 }
+
+const NAME_LENGTH = "00000000000000000000.log".length;
 
 /** Ascending. `from`: those that end at or below it are left out. */
 export function segmentsOf(disk: SimDisk, directory: string, from = 0): FiledSegment[] {
   const node = disk.tree.find(directory);
   if (node?.kind !== "directory") return [];
-  const names = [...node.written.keys()].filter((name) => /^\d{20}\.log$/u.test(name)).sort();
+  const names = [...node.written.keys()].filter((name) => name.length === NAME_LENGTH && name.endsWith(".log")).sort();
   return names.flatMap((name, slot) => {
     const next = names[slot + 1];
     if (next !== undefined && Number.parseInt(next, 10) <= from) return [];
     const file = node.written.get(name);
-    if (!(file instanceof PagedFile)) return [];
-    const bytes = Buffer.alloc(file.sizeBytes);
-    file.read(bytes, 0);
-    return { name, base: Number.parseInt(name, 10), file, bytes };
+    return file instanceof PagedFile ? new FiledSegment(name, file) : [];
   });
 }
 
-/** Ascending; what follows a torn batch in a segment is not there. `from`: segments that end at or below it are left out. */
-export function batchesOf(disk: SimDisk, directory: string, from = 0): FiledBatch[] {
-  return segmentsOf(disk, directory, from).flatMap(({ bytes }) => batchesIn(bytes));
+/** What was read of a segment; more of it is read when it has grown. */
+interface Parsed {
+  readonly rewritesCount: number;
+  /** Byte behind the last batch. */
+  end: number;
+  readonly batches: FiledBatch[];
+}
+
+/** Segments that were read before. Whoever looks at the same files again and again keeps one, and reads what is new. */
+export type ParsedSegments = WeakMap<PagedFile, Parsed>;
+
+/** Ascending; what follows a torn batch in a segment is not there. `from`: what ends at or below it is left out. */
+export function batchesOf(
+  disk: SimDisk,
+  directory: string,
+  from = 0,
+  parsed: ParsedSegments = new WeakMap(),
+): FiledBatch[] {
+  return segmentsOf(disk, directory, from).flatMap((segment) => batchesFrom(parse(segment, parsed), from));
+}
+
+function parse(segment: FiledSegment, segments: ParsedSegments): readonly FiledBatch[] {
+  const { file } = segment;
+  const { rewritesCount } = file;
+  let parsed = segments.get(file);
+  if (parsed?.rewritesCount !== rewritesCount) {
+    parsed = { rewritesCount, end: 0, batches: [] };
+    segments.set(file, parsed);
+  }
+  for (const batch of batchesIn(segment.bytesFrom(parsed.end))) {
+    parsed.batches.push(batch);
+    parsed.end += batch.bytes.length;
+  }
+  return parsed.batches;
+}
+
+/** From the end: most who ask want the last few. */
+function batchesFrom(batches: readonly FiledBatch[], from: number): readonly FiledBatch[] {
+  let slot = batches.length;
+  while (slot > 0 && (batches[slot - 1]?.nextOffset ?? 0) > from) slot -= 1;
+  return batches.slice(slot);
 }
 
 /** The same of a replica with bad bytes: a segment ends before the first of them. */
