@@ -33,7 +33,8 @@ export class HostedPartitions<P> {
   }
 
   *all(): Iterable<P> {
-    for (const topic of this.#byTopic.keys()) yield* this.of(topic);
+    for (const { partitions } of this.#byTopic.values())
+      for (const partition of partitions) if (partition !== undefined) yield partition;
   }
 }
 

@@ -3,7 +3,7 @@
  * crashes, and the runner that crashes logs on it from a seed.
  *
  * Inputs: a seed, options drawn from it. Outputs: verdicts, traces, counters. Invariants: one seed gives one run; no clock,
- * chance or thread of the real world is used (but one `setImmediate` per event, to let promise reactions finish).
+ * chance or thread of the real world is used (but `setImmediate`, to let promise reactions finish).
  * Not here: brokers and clients as they ship; whoever runs a cluster hands them in.
  */
 export { SimDisk } from "./sim-disk.ts";

@@ -6,8 +6,10 @@
  * the turn, let those finish too. Code under simulation therefore never sees two events without its own continuations in
  * between, and the same seed gives the same order everywhere.
  *
- * The one contact with the real world is `setImmediate`, the only way to know that no promise reaction is left.
+ * The one contact with the real world is how one knows that no promise reaction is left: `setImmediate`, or for long runs what Node
+ * does at the end of each of its own callbacks, and which needs no turn of the loop.
  */
+import process from "node:process";
 import { asMs, SeededRandom } from "../base/index.ts";
 import type { Ms } from "../base/index.ts";
 import type { Clock, TimerHandle, Timers } from "../ports/index.ts";
@@ -17,6 +19,8 @@ import { Trace } from "./trace.ts";
 
 /** Where the virtual wall clock starts: a round date, so that timestamps in a failure report are easy to read. */
 const WALL_START_MS = 1_700_000_000_000;
+/** Between two turns of the real loop, in which a worker hears of its main thread. */
+const STEPS_PER_TURN = 1_000;
 
 export class SimWorld {
   readonly trace = new Trace();
@@ -86,6 +90,45 @@ export class SimWorld {
 
   /** Runs the next event. False when nothing is left, or nothing that is due by `untilMs`. */
   async step(untilMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    if (!this.#begin(untilMs)) return false;
+    await promisesSettled();
+    if (this.#endTurn()) await promisesSettled();
+    return true;
+  }
+
+  /**
+   * Runs event after event, and `isOver` behind each, until that holds: true; false when nothing is left that is due by `untilMs`,
+   * which may move. The same steps as those of `step`, without a turn of the real loop for each. Rejects with what `isOver` throws.
+   */
+  async run(untilMs: () => number, isOver: () => boolean): Promise<boolean> {
+    for (;;) {
+      const outcome = await new Promise<boolean | null>((resolve, reject) => {
+        // Promise reactions can be made to run where none is running.
+        setImmediate(() => {
+          try {
+            resolve(this.#runSome(untilMs, isOver));
+          } catch (error: unknown) {
+            reject(error as Error);
+          }
+        });
+      });
+      if (outcome !== null) return outcome;
+    }
+  }
+
+  /** Null: there is more to do. */
+  #runSome(untilMs: () => number, isOver: () => boolean): boolean | null {
+    for (let count = 0; count < STEPS_PER_TURN; count++) {
+      if (!this.#begin(untilMs())) return false;
+      settlePromises();
+      if (this.#endTurn()) settlePromises();
+      if (isOver()) return true;
+    }
+    return null;
+  }
+
+  /** The input part of a step; false: there is no event. */
+  #begin(untilMs: number): boolean {
     for (;;) {
       const next = this.#events.peek();
       if (next === undefined || next.atMs > untilMs) return false;
@@ -96,12 +139,6 @@ export class SimWorld {
       this.#stepsCount += 1;
       this.#isTakingInput = true;
       this.#run(next.task);
-      await promisesSettled();
-      this.#isTakingInput = false;
-      if (this.#endOfTurn.length > 0) {
-        for (const task of this.#endOfTurn.splice(0)) this.#run(task);
-        await promisesSettled();
-      }
       return true;
     }
   }
@@ -109,6 +146,14 @@ export class SimWorld {
   /** It is then, at least: for whoever acts between two events. */
   advanceTo(ms: number): void {
     this.#nowMs = Math.max(this.#nowMs, ms);
+  }
+
+  /** The end of a turn; false: nobody asked for it. */
+  #endTurn(): boolean {
+    this.#isTakingInput = false;
+    if (this.#endOfTurn.length === 0) return false;
+    for (const task of this.#endOfTurn.splice(0)) this.#run(task);
+    return true;
   }
 
   /** Lets promise reactions finish that were started outside any event. */
@@ -259,6 +304,9 @@ function promisesSettled(): Promise<void> {
     setImmediate(resolve);
   });
 }
+
+/** The same there and then, of rejections that nobody handles too; only outside of any reaction. */
+const settlePromises = Reflect.get(process, "_tickCallback") as () => void;
 
 function doNothing(): void {}
 

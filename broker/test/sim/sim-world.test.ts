@@ -43,6 +43,70 @@ describe("SimWorld", () => {
     expect(seen).to.deep.equal(["chain", "next"]);
   });
 
+  it("takes the same steps without a turn of the real loop for each, and looks behind each", async () => {
+    const stepsOf = async (goesOn: (world: SimWorld, look: () => void) => Promise<unknown>): Promise<string[]> => {
+      const world = new SimWorld(new SeededRandom(7));
+      const process = world.startProcess();
+      const random = new SeededRandom(8);
+      const seen: string[] = [];
+      const act = async (depth: number, name: string): Promise<void> => {
+        seen.push(name);
+        for (let hop = random.below(5); hop > 0; hop--) await Promise.resolve();
+        seen.push(`${name} later`);
+        if (random.chance(0.5))
+          process.endOfTurn(() => void Promise.resolve().then(() => seen.push(`${name} at the end`)));
+        if (depth === 0) return;
+        for (const part of "ab") process.after(random.below(4), () => void act(depth - 1, name + part));
+      };
+      process.after(1, () => void act(5, "."));
+      await goesOn(world, () => seen.push(`looked at ${world.nowMs}`));
+      return seen;
+    };
+    const one = await stepsOf(async (world, look) => {
+      while (await world.step(8)) look();
+    });
+    const other = await stepsOf((world, look) =>
+      world.run(
+        () => 8,
+        () => {
+          look();
+          return false;
+        },
+      ),
+    );
+    expect(other).to.deep.equal(one);
+    expect(one.length).to.be.above(100);
+  });
+
+  it("ends such a run when it is told to, when nothing is due, and with what the look throws", async () => {
+    const world = new SimWorld(new SeededRandom(9));
+    const process = world.startProcess();
+    for (const delayMs of [1, 2, 3, 4]) process.after(delayMs, () => undefined);
+    expect(
+      await world.run(
+        () => 10,
+        () => world.nowMs === 2,
+      ),
+    ).to.equal(true);
+    expect(world.nowMs).to.equal(2);
+    expect(
+      await world.run(
+        () => 3,
+        () => false,
+      ),
+    ).to.equal(false);
+    expect(world.nowMs).to.equal(3);
+    const thrown = await world
+      .run(
+        () => 10,
+        () => {
+          throw new Error("seen");
+        },
+      )
+      .catch((error: unknown) => (error as Error).message);
+    expect(thrown).to.equal("seen");
+  });
+
   it("runs the end of a turn after the event's reactions and before the next event", async () => {
     const world = new SimWorld(new SeededRandom(3));
     const process = world.startProcess();

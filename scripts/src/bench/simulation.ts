@@ -2,9 +2,9 @@
  * `simulation`: how much simulated time fits into a CPU second. A cluster of the profile "cluster" with all of its invariants and none of
  * its faults: three brokers, and every simulated second 20 batches that all three acknowledge and 20 fetches (testing.md 3.5).
  */
-import { type ClusterOptions, runCluster } from "@tidemark/broker/sim";
+import { CALM_NETWORK, type ClusterOptions, runCluster } from "@tidemark/broker/sim";
 import { makeNode } from "@tidemark/broker/simulation";
-import { createProducerCore } from "@tidemark/client/core";
+import { createProducerCore, createReaderCore } from "@tidemark/client/core";
 import type { Scale } from "../bench.ts";
 import { figure, type Row } from "./measure.ts";
 
@@ -16,17 +16,16 @@ const TINY_SIMULATED_MS = 2_000;
 /** A little more than the load: before the first record and behind the last one there is none. */
 const BATCH_INTERVAL_MS = 46;
 
-const CALM = { delayMs: { min: 0.2, max: 1 }, raftLoss: 0, raftDuplication: 0, raftReordering: 0 };
 const SHAPE: Partial<ClusterOptions> = {
   brokersCount: 3,
   topics: [{ name: "load", partitions: 4, replicationFactor: 3, minIsr: 2, durability: "group-commit" }],
   // As soon as a record is there it leaves, so each is a batch.
-  producersCount: 1,
+  producers: [{ acks: "all", isIdempotent: true, codec: 0 }],
   recordIntervalMs: BATCH_INTERVAL_MS,
   valueBytesMax: 1_000,
   maxInFlight: 5,
   deliveryTimeoutMs: 120_000,
-  network: CALM,
+  network: CALM_NETWORK,
   isTiny: false,
   sessionTimeoutMs: 9_000,
   healsCoreFirst: false,
@@ -60,7 +59,7 @@ export async function* simulation({ pairs }: Scale): AsyncGenerator<Row> {
 }
 
 async function simulate(seed: number, chaosMs: number): Promise<Simulated> {
-  const parts = { makeNode, makeProducerCore: createProducerCore };
+  const parts = { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore };
   const before = process.cpuUsage();
   const { failure, events, counts, simulatedMs } = await runCluster(seed, parts, { ...SHAPE, chaosMs });
   const { user, system } = process.cpuUsage(before);

@@ -458,7 +458,7 @@ export class ClusterRun {
 
   async #runFor(durationMs: number): Promise<void> {
     const untilMs = this.world.nowMs + durationMs;
-    while (await this.#step(untilMs)) continue;
+    await this.#run(untilMs, () => false);
     this.world.advanceTo(untilMs);
   }
 
@@ -466,27 +466,36 @@ export class ClusterRun {
   async #until(what: string, holds: () => boolean | string | null, moreMs = 0): Promise<void> {
     this.world.tell("wait", what);
     const untilMs = this.world.nowMs + BOUND_MS + 10 * this.options.network.delayMs.max + moreMs;
-    for (;;) {
-      const missing = holds();
-      if (missing === true || missing === null) return;
-      // oxlint-disable-next-line no-await-in-loop
-      if (await this.#step(untilMs)) continue;
-      throw new InvariantViolation("RE15", `not in time: ${what}${missing === false ? "" : ` (${missing})`}`);
-    }
+    let missing: boolean | string | null = null;
+    const isOver = (): boolean => {
+      missing = holds();
+      return missing === true || missing === null;
+    };
+    if (isOver() || (await this.#run(untilMs, isOver))) return;
+    throw new InvariantViolation("RE15", `not in time: ${what}${missing === false ? "" : ` (${missing})`}`);
   }
 
-  async #step(untilMs: number): Promise<boolean> {
-    const dueMs = this.#agenda.nextAtMs;
-    const hasRun = await this.world.step(Math.min(untilMs, dueMs));
-    if (!hasRun && dueMs <= untilMs) {
-      this.world.advanceTo(dueMs);
+  /** As SimWorld.run, with the invariants behind each event; what is on the agenda is done in its time, between two of them. */
+  async #run(untilMs: number, isOver: () => boolean): Promise<boolean> {
+    const dueMs = (): number => Math.min(untilMs, this.#agenda.nextAtMs);
+    const isOverBehind = (): boolean => {
+      this.#afterEvent();
+      return isOver();
+    };
+    while (!(await this.world.run(dueMs, isOverBehind))) {
+      if (this.#agenda.nextAtMs > untilMs) return false;
+      // Whether somebody acted from outside is no event: the same run, drawn or replayed, has the same events.
+      this.world.advanceTo(this.#agenda.nextAtMs);
       this.#agenda.runNext();
       await this.world.settle();
+      this.#ensureGoing();
+      if (isOver()) return true;
     }
-    if (this.#failure !== null) throw (this.#failure as { readonly error: unknown }).error;
-    ensureGoing(this.world.trace);
-    // Whether somebody acted from outside is no event: the same run, drawn or replayed, has the same events.
-    if (!hasRun) return dueMs <= untilMs;
+    return true;
+  }
+
+  #afterEvent(): void {
+    this.#ensureGoing();
     this.world.trace.fold(this.world.nowMs, this.world.stepsCount);
     for (const broker of this.brokers) broker.noticeDeath();
     this.#keepUp();
@@ -495,7 +504,11 @@ export class ClusterRun {
       this.#comparedAtMs = this.world.nowMs;
       this.checks.compareDisks(this.options.topics);
     }
-    return true;
+  }
+
+  #ensureGoing(): void {
+    if (this.#failure !== null) throw (this.#failure as { readonly error: unknown }).error;
+    ensureGoing(this.world.trace);
   }
 }
 
