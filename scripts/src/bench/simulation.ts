@@ -18,7 +18,17 @@ const BATCH_INTERVAL_MS = 46;
 
 const SHAPE: Partial<ClusterOptions> = {
   brokersCount: 3,
-  topics: [{ name: "load", partitions: 4, replicationFactor: 3, minIsr: 2, durability: "group-commit" }],
+  topics: [
+    {
+      name: "load",
+      partitions: 4,
+      replicationFactor: 3,
+      minIsr: 2,
+      minIsrLeast: 2,
+      durability: "group-commit",
+      retentionBytes: -1,
+    },
+  ],
   // As soon as a record is there it leaves, so each is a batch.
   producers: [{ acks: "all", isIdempotent: true, codec: 0 }],
   recordIntervalMs: BATCH_INTERVAL_MS,
