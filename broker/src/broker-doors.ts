@@ -6,13 +6,12 @@
  */
 import type { BrokerContext, ClientContext, ConnectionLimitsOptions, Endpoint } from "./api/index.ts";
 import type { BrokerConfig, Listener, LiveConfig } from "./config/index.ts";
-import { openHttpDoor } from "./listeners/http/index.ts";
-import type { BrokerView, HttpDoor } from "./listeners/http/index.ts";
+import type { BrokerView } from "./listeners/http/index.ts";
 import type { ClusterImage } from "./metadata/index.ts";
 import { BusyAddressError } from "./ports/index.ts";
 import type { ClientEntrance, CountedDoor, Logger } from "./ports/index.ts";
 import type { BrokerCluster } from "./broker-cluster.ts";
-import type { BrokerWorld } from "./broker-world.ts";
+import type { BrokerWorld, HttpEntrance } from "./broker-world.ts";
 import { endpointOfOther } from "./endpoints.ts";
 import { BrokerStartError, codeOf } from "./start-error.ts";
 import type { ToldAddress } from "./told-addresses.ts";
@@ -24,7 +23,7 @@ export interface BrokerDoorsOptions {
   readonly config: BrokerConfig;
   readonly liveConfig: LiveConfig;
   readonly logger: Logger;
-  readonly world: Pick<BrokerWorld, "clientDoor">;
+  readonly world: Pick<BrokerWorld, "clientDoor" | "openHttp">;
   /** How many connections each kind of door may have, of the process's descriptors. */
   readonly descriptors: { readonly grpc: number; readonly http: number };
 }
@@ -36,7 +35,7 @@ export class BrokerDoors {
   readonly #world: BrokerDoorsOptions["world"];
   readonly #descriptors: BrokerDoorsOptions["descriptors"];
   #grpc: ClientEntrance | null = null;
-  #http: HttpDoor | null = null;
+  #http: HttpEntrance | null = null;
   #peers: PeerDoorView | null = null;
 
   constructor({ config, liveConfig, logger, world, descriptors }: BrokerDoorsOptions) {
@@ -62,12 +61,12 @@ export class BrokerDoors {
   }
 
   /** Null: the configuration names none. Rejects with BusyAddressError. */
-  async openHttp(view: BrokerView): Promise<HttpDoor | null> {
+  async openHttp(view: BrokerView): Promise<HttpEntrance | null> {
     const listener = this.#listener("HTTP");
     if (listener === undefined) return null;
     const { host, port } = listener;
     try {
-      this.#http = await openHttpDoor(
+      this.#http = await this.#world.openHttp(
         {
           host,
           port,

@@ -5,6 +5,7 @@
 import type { Server } from "node:net";
 import type { BrokerContext, ConnectionLimitsOptions } from "./api/index.ts";
 import { GrpcDoor } from "./listeners/grpc/index.ts";
+import { type BrokerView, type HttpDoorOptions, openHttpDoor } from "./listeners/http/index.ts";
 import {
   descriptorsMax,
   FileDirectoryLocks,
@@ -62,6 +63,9 @@ export interface Peers {
   readonly door: Entrance;
 }
 
+/** It stands when it is handed out. */
+export type HttpEntrance = Omit<Entrance, "listen">;
+
 export interface BrokerWorld {
   readonly disk: Disk;
   readonly locks: DirectoryLocks;
@@ -71,6 +75,8 @@ export interface BrokerWorld {
   readonly failpoint: Failpoint;
   openStore(path: string, options: { readonly createIfMissing: boolean }): Promise<KeyValueStore>;
   clientDoor(options: DoorOptions, context: BrokerContext): ClientEntrance;
+  /** Rejects with Node's error when the address cannot be had. */
+  openHttp(options: HttpDoorOptions, view: BrokerView, logger: Logger): Promise<HttpEntrance>;
   /** Null: TCP, which is loaded by who has peers. */
   readonly peers: ((options: PeersOptions) => Peers) | null;
   /** A plain connection that is let go at once. Rejects with why there is none, or none in time. */
@@ -98,6 +104,7 @@ function fileWorld(): BrokerWorld {
     failpoint: noFailpoint,
     openStore: (path, options) => LevelStore.open(path, options),
     clientDoor: (options, context) => new GrpcDoor(options, context),
+    openHttp: openHttpDoor,
     peers: null,
     dial: async (to, timeoutMs) => (await import("./platform/dial.ts")).dial(to, timeoutMs),
     descriptorsMax,
