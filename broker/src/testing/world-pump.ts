@@ -12,10 +12,12 @@ import type { RealWork } from "./real-work.ts";
 
 /** Events may run this much before the real clock shows their time: timers of Node's are no finer. */
 const AHEAD_MS = 1;
-/** How far the world may be behind before its time stands still. */
+/** How late the next event may be before the world's time stands still. */
 const BEHIND_MAX_MS = 200;
 /** How much faster than the real clock it runs in a hurry: slow enough for what comes by sockets to keep up. */
 const HURRY = 20;
+/** The same while nothing is waited for but what brokers say to each other. */
+export const RUSH = 300;
 const DELAY_MAX_MS = 2 ** 31 - 1;
 
 interface Jump {
@@ -31,7 +33,8 @@ export class WorldPump {
   #atMs: number;
   #sinceMs = performance.now();
   #rate = 1;
-  #hurriesCount = 0;
+  /** Of those who are in a hurry. */
+  readonly #rates: number[] = [];
   #jumps: Jump[] = [];
   #wake: (() => void) | null = null;
   #isClosed = false;
@@ -53,18 +56,17 @@ export class WorldPump {
     if (toMs > this.#world.nowMs) this.#world.block(toMs - this.#world.nowMs);
   }
 
-  /** Time runs until `work` has ended. */
-  async hurry<T>(work: Promise<T>): Promise<T> {
+  /** Time runs until `work` has ended, `rate` times as fast as the real one. */
+  async hurry<T>(work: Promise<T>, rate = HURRY): Promise<T> {
     this.nudge();
-    this.#hurriesCount += 1;
-    this.#setClock(this.#world.nowMs, HURRY);
+    this.#rates.push(rate);
+    this.#keepPace();
     this.#wake?.();
     try {
       return await work;
     } finally {
-      this.#hurriesCount -= 1;
-      // What the clock should show by now, and does not yet, passes at leisure.
-      if (this.#hurriesCount === 0) this.#setClock(this.#world.nowMs, 1);
+      this.#rates.splice(this.#rates.indexOf(rate), 1);
+      this.#keepPace();
     }
   }
 
@@ -86,6 +88,12 @@ export class WorldPump {
   /** What the world's clock is to show now. */
   get #dueMs(): number {
     return this.#atMs + (performance.now() - this.#sinceMs) * this.#rate;
+  }
+
+  /** As fast as somebody wants it, and no faster than the machine that works for it. What should have passed by now and has not, does not. */
+  #keepPace(): void {
+    const rate = this.#work.isIdle ? Math.max(1, ...this.#rates) : 1;
+    if (rate !== this.#rate) this.#setClock(this.#world.nowMs, rate);
   }
 
   #setClock(atMs: number, rate: number): void {
@@ -111,10 +119,9 @@ export class WorldPump {
   }
 
   async #walk(): Promise<void> {
-    const behindMs = this.#dueMs - this.#world.nowMs;
-    const nextAtMs = this.#world.nextAtMs;
-    if (behindMs > BEHIND_MAX_MS && nextAtMs < this.#dueMs - BEHIND_MAX_MS)
-      this.#setClock(this.#world.nowMs + BEHIND_MAX_MS, this.#rate);
+    this.#keepPace();
+    const latestMs = this.#world.nextAtMs + BEHIND_MAX_MS;
+    if (this.#dueMs > latestMs) this.#setClock(latestMs, this.#rate);
     if (await this.#world.step(this.#dueMs + AHEAD_MS)) return;
     await this.#sleep();
     this.nudge();

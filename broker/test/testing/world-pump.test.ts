@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { SeededRandom } from "../../src/base/index.ts";
 import { SimWorld } from "../../src/sim/index.ts";
 import { RealWork } from "../../src/testing/real-work.ts";
-import { WorldPump } from "../../src/testing/world-pump.ts";
+import { RUSH, WorldPump } from "../../src/testing/world-pump.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -54,6 +54,29 @@ describe("WorldPump", () => {
     const walkedAt = performance.now();
     await at(20);
     expect(performance.now() - walkedAt).to.be.at.least(18);
+  });
+
+  it("comes to the next event also where every timer of the machine is late", async () => {
+    let isOver = false;
+    const busy = (): void => {
+      const untilMs = performance.now() + 3;
+      while (performance.now() < untilMs);
+      if (!isOver) setImmediate(busy);
+    };
+    busy();
+    expect(await pump.hurry(at(20_000), RUSH)).to.equal(20_000);
+    isOver = true;
+  });
+
+  it("is in no hurry while the machine works for the world", async () => {
+    work.begin();
+    const ended = pump.hurry(at(20_000));
+    // At twenty times the pace of the real clock this would have come.
+    const untilMs = performance.now() + 60;
+    while (performance.now() < untilMs) await new Promise((resolve) => setImmediate(resolve));
+    expect(world.nowMs).to.be.below(1_000);
+    work.end();
+    await Promise.all([pump.jump(20_000), ended]);
   });
 
   it("runs nothing late where the machine stood still: time stands still with it", async () => {
