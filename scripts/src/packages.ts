@@ -150,10 +150,13 @@ function checkAll(archives: readonly string[]): void {
 /** As somebody who writes a first test: the example as it is, from each kind of module, with its types. */
 function checkKit(folder: string): void {
   cpSync(join(root, "examples", KIT_EXAMPLE), join(folder, KIT_EXAMPLE));
+  const startedAt = performance.now();
   const report = run(process.execPath, ["--test", "--test-reporter=tap", KIT_EXAMPLE], folder);
+  const wholeMs = Math.round(performance.now() - startedAt);
   const durations = [...report.matchAll(/^ok \d+ - (.+)\n {2}---\n {2}duration_ms: (\d+)/gmu)];
   expect(durations.length === 2, `${KIT_EXAMPLE} did not run its two tests:\n${report}`);
   for (const [, title = "", ms = ""] of durations) say(`test kit: ${title}: ${ms} ms`);
+  say(`test kit: the whole file, from the start of node to its end: ${wholeMs} ms`);
   script(folder, "kit.cjs", `const { Cluster } = require("tidemark/testing");(async () => {${KIT_CHECK}})();`, "1");
   const use = `import { Cluster, type TestRecord } from "tidemark/testing";
     import { startTestCluster } from "@tidemark/broker/testing";

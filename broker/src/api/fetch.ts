@@ -12,6 +12,7 @@ import type { FetchedPart, FetchMessage, FetchSink, Partition } from "../runtime
 import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import { findPartition } from "./find-partition.ts";
+import type { RequestFaults } from "./request-faults.ts";
 
 export type { FetchedPart, FetchMessage, FetchSink };
 
@@ -45,6 +46,8 @@ export class FetchStream {
   readonly #session: FetchSession;
   /** Ids are never used twice on one stream; ascending ones, as clients choose them, cost one number. */
   readonly #usedIds = new UsedIds();
+  /** Of subscriptions that a test makes come later, or never. */
+  readonly #lateIds = new Set<number>();
 
   constructor(context: BrokerContext, sink: FetchSink) {
     this.#context = context;
@@ -60,7 +63,10 @@ export class FetchStream {
         `a message makes at most ${MAX_PARTITIONS_PER_REQUEST} subscriptions, not ${request.subscribe.length}`,
       );
     }
-    for (const id of request.unsubscribe) this.#session.unsubscribe(id);
+    for (const id of request.unsubscribe) {
+      this.#lateIds.delete(id);
+      this.#session.unsubscribe(id);
+    }
     for (const subscribe of request.subscribe) this.#subscribe(subscribe);
     if (request.creditBytes > 0) this.#session.grant(request.creditBytes);
   }
@@ -71,10 +77,12 @@ export class FetchStream {
 
   /** Nothing more is said; what was sent is still being taken. */
   finish(): void {
+    this.#lateIds.clear();
     this.#session.finish();
   }
 
   close(): void {
+    this.#lateIds.clear();
     this.#session.close();
   }
 
@@ -90,12 +98,17 @@ export class FetchStream {
     if (this.#session.subscriptionsCount >= maxPartitionsPerBroker) {
       throw new ApiError("INVALID_REQUEST", `a stream holds at most ${maxPartitionsPerBroker} subscriptions`);
     }
+    this.#admit(request, this.#context.faults);
+  }
+
+  #admit(request: FetchSubscribe, faults: RequestFaults | undefined): void {
     const found = findPartition(this.#context, request.topic, request.partition, request.topicId);
     if (!found.ok) return this.#refuse(request, null, found.code, found.message);
     const { partition } = found;
     const epoch = epochRefusal(request.currentLeaderEpoch, partition);
     if (epoch !== null) return this.#refuse(request, partition, epoch.code, epoch.message);
-    const fault = this.#context.faults?.refusalOf("Fetch", request) ?? null;
+    const fault = faults?.divertFetch(request, () => this.#admitLate(request)) ?? null;
+    if (fault === "later") return void this.#lateIds.add(request.subscriptionId);
     if (fault !== null) return this.#refuse(request, partition, fault.code, fault.message);
     if (request.isSuspect) partition.suspect(asOffset(request.offset));
     const maxBytes = request.maxBytes === 0 ? FETCH_MAX_BYTES_DEFAULT : request.maxBytes;
@@ -105,6 +118,10 @@ export class FetchStream {
       offset: asOffset(request.offset),
       maxBytes: Math.min(maxBytes, this.#context.config.current.fetchMaxBytes),
     });
+  }
+
+  #admitLate(request: FetchSubscribe): void {
+    if (this.#lateIds.delete(request.subscriptionId)) this.#admit(request, undefined);
   }
 
   #refuse(request: FetchSubscribe, partition: Partition | null, code: ErrorName, message: string): void {

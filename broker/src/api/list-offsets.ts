@@ -56,8 +56,10 @@ async function listOffset(context: BrokerContext, request: ListOffsetsPartition)
   if (!Number.isSafeInteger(request.timestamp) || request.timestamp < LATEST_TIERED) {
     return refuse("INVALID_REQUEST", `${request.timestamp} is neither a time nor the name of one`);
   }
-  const fault = context.faults?.refusalOf("ListOffsets", request) ?? null;
-  if (fault !== null) return refuse(fault.code, fault.message);
+  if (context.faults !== undefined) {
+    const fault = await context.faults.beforeListing(request);
+    if (fault !== null) return refuse(fault.code, fault.message);
+  }
   const { partition } = found;
   // The end that is known is not the end that was: nobody shall take the records before the damage for all there are.
   if (partition.isDamaged && request.timestamp !== OffsetAt.EARLIEST && request.timestamp !== EARLIEST_LOCAL) {

@@ -11,8 +11,13 @@ export interface RequestFaults {
    * the partition; either in a later turn.
    */
   divertAppend(at: PartitionName, task: AppendTask, partition: Pick<Partition, "append">): boolean;
-  /** A partition that is led here is asked for: what is answered in its place, or null. */
-  refusalOf(api: "Fetch" | "ListOffsets", at: PartitionName): FaultRefusal | null;
+  /**
+   * Records of a partition that is led here are asked for: what is answered in their place; "later": `subscribe` is called in a later turn,
+   * or never; null: nothing goes wrong.
+   */
+  divertFetch(at: PartitionName, subscribe: () => void): FaultRefusal | "later" | null;
+  /** Offsets of a partition that is led here are asked for: it goes on when this resolves, null, or is answered so. */
+  beforeListing(at: PartitionName): Promise<FaultRefusal | null>;
   /** A call with one answer, by the name of its method. Rejects with ApiError, or as `handle` does. */
   call(method: string, handle: () => Promise<Buffer>): Promise<Buffer>;
 }

@@ -4,6 +4,10 @@ export type TestClusterErrorCode =
   /** A value that no option takes. */
   | "INVALID_OPTION"
   | "UNKNOWN_BROKER"
+  /** By `records`: there is none of this name. */
+  | "UNKNOWN_TOPIC"
+  /** A port that was asked for cannot be had. */
+  | "PORT_IN_USE"
   /** The broker is in a state in which this cannot be done; the message says in which, and what to do. */
   | "BROKER_DOWN"
   | "BROKER_UP"

@@ -13,8 +13,9 @@ import { TestClusterError } from "./errors.ts";
 /** Which requests a fault meets. */
 export interface FaultTarget {
   /**
-   * A method of the gRPC services: "Produce", "Fetch", "ListOffsets", "GetMetadata", "InitProducerId", "CreateTopics" and so on. Produce and Fetch strike single
-   * partitions: a batch that is written, a partition that is asked for.
+   * A method of the gRPC services: "Produce", "Fetch", "ListOffsets", "GetMetadata", "InitProducerId", "CreateTopics" and so on. The first
+   * three strike single partitions: a batch that is written, a reader that asks for what comes from an offset on, an offset that is
+   * looked for.
    */
   readonly api: string;
   /** Of this topic only. For Produce, Fetch and ListOffsets. */
@@ -33,8 +34,6 @@ export interface FaultTarget {
  * - `delayMs`: it is done that much later.
  * - `lose: "request"`: it is not done, and not answered: the client runs into its time-out.
  * - `lose: "answer"`: it is done, and not answered: the client runs into its time-out and cannot know. What it tries again is a duplicate.
- *
- * Fetch and ListOffsets of single partitions take `error` alone.
  */
 export type FaultEffect =
   | { readonly error: ErrorName; readonly message?: string }
@@ -128,9 +127,21 @@ class LifeFaults implements RequestFaults {
     return true;
   }
 
-  refusalOf(api: "Fetch" | "ListOffsets", at: PartitionName): FaultRefusal | null {
-    const fault = this.#strike(api, at);
-    return fault !== null && "error" in fault ? refusalBy(fault) : null;
+  divertFetch(at: PartitionName, subscribe: () => void): FaultRefusal | "later" | null {
+    const fault = this.#strike("Fetch", at);
+    if (fault === null) return null;
+    if ("error" in fault) return refusalBy(fault);
+    if ("delayMs" in fault) this.#timers.after(fault.delayMs, subscribe);
+    return "later";
+  }
+
+  async beforeListing(at: PartitionName): Promise<FaultRefusal | null> {
+    const fault = this.#strike("ListOffsets", at);
+    if (fault === null) return null;
+    if ("error" in fault) return refusalBy(fault);
+    if ("delayMs" in fault) await this.#delay(fault.delayMs);
+    else await never();
+    return null;
   }
 
   async call(method: string, handle: () => Promise<Buffer>): Promise<Buffer> {
@@ -141,14 +152,22 @@ class LifeFaults implements RequestFaults {
       throw new ApiError(code, message);
     }
     if ("delayMs" in fault) {
-      await new Promise<void>((resolve) => {
-        this.#timers.after(fault.delayMs, resolve);
-      });
+      await this.#delay(fault.delayMs);
       return handle();
     }
     if (fault.lose === "answer") await handle();
-    return new Promise<Buffer>(() => undefined);
+    return never();
   }
+
+  #delay(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#timers.after(ms, resolve);
+    });
+  }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => undefined);
 }
 
 function refusalBy(fault: Extract<FaultEffect, { readonly error: ErrorName }>): FaultRefusal {
@@ -198,7 +217,6 @@ function validate(fault: RequestFault): void {
   if ("delayMs" in fault && !(fault.delayMs >= 0)) throw wrong(`delayMs is a number from 0 on, not ${fault.delayMs}`);
   if ("lose" in fault && fault.lose !== "request" && fault.lose !== "answer")
     throw wrong(`lose is "request" or "answer", not ${JSON.stringify(fault.lose)}`);
-  if (api !== "Produce" && BY_PARTITION.has(api) && !("error" in fault)) throw wrong(`${api} takes error alone`);
   if (topic !== undefined && !BY_PARTITION.has(api)) throw wrong(`${api} is not a request of one topic`);
   if (partition !== undefined && topic === undefined) throw wrong("a partition is one of a topic");
   if (times !== undefined && !(times >= 1)) throw wrong(`times is a number from 1 on, not ${times}`);

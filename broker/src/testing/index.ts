@@ -6,13 +6,9 @@
  * every port is a free one; nothing outlives `stop`; what is decided by chance is decided by the seed.
  * Not here: clients (`tidemark/testing` adds one), and assertions on records.
  */
+export type { Cut, Party } from "./cuts.ts";
 export { TestClusterError, type TestClusterErrorCode } from "./errors.ts";
 export type { FaultEffect, FaultTarget, InjectedFault, RequestFault } from "./fault-rules.ts";
 export type { BrokerState, KillOptions, StartOptions, TestBroker } from "./test-broker.ts";
-export {
-  type ClusterSnapshot,
-  startTestCluster,
-  type TestCluster,
-  type TestClusterOptions,
-  type WaitOptions,
-} from "./test-cluster.ts";
+export type { TestClusterOptions } from "./options.ts";
+export { type ClusterSnapshot, startTestCluster, type TestCluster, type WaitOptions } from "./test-cluster.ts";

@@ -1,5 +1,5 @@
 /**
- * One broker of a test cluster over all its lives: its port and its disk, which stay; and for each life a process of the simulated world
+ * One broker of a test cluster over all its lives: its ports and its disk, which stay; and for each life a process of the simulated world
  * and the shipping broker made for it.
  *
  *     down → starting → up ⇄ paused
@@ -8,15 +8,18 @@
 import type { BrokerContext } from "../api/index.ts";
 import type { SeededRandom } from "../base/index.ts";
 import type { Broker, FatalFault } from "../broker.ts";
-import type { DoorOptions, Peers, PeersOptions } from "../broker-world.ts";
+import type { BrokerWorld, DoorOptions, HttpEntrance, Peers, PeersOptions } from "../broker-world.ts";
 import { type ConfigKeys, makeBroker } from "../create-broker.ts";
 import { GrpcDoor } from "../listeners/grpc/index.ts";
+import { HttpDoor } from "../listeners/http/index.ts";
 import type { ClientEntrance, Entrance, PeerAddress } from "../ports/index.ts";
 import type { SimNetwork, SimProcess, SimWorld } from "../sim/index.ts";
 import { TestClusterError, type TestClusterErrorCode } from "./errors.ts";
 import type { FaultRules } from "./fault-rules.ts";
-import type { FrontDoor } from "./front-door.ts";
+import { type FrontDoor, FrontedDoor, type Shut } from "./front-door.ts";
+import type { RealWork } from "./real-work.ts";
 import type { BrokerStorage, DeathKind, StorageImage } from "./storage.ts";
+import { RUSH } from "./world-pump.ts";
 
 export type BrokerState = "down" | "starting" | "up" | "paused" | "stopping";
 
@@ -34,7 +37,10 @@ export interface TestBrokerParts {
   readonly world: SimWorld;
   readonly network: SimNetwork;
   readonly faults: FaultRules;
-  readonly front: FrontDoor;
+  /** Of its clients; of its HTTP door. */
+  readonly fronts: Readonly<Record<"grpc" | "http", FrontDoor>>;
+  /** Of the machine, which time waits for. */
+  readonly work: RealWork;
   readonly storage: BrokerStorage;
   readonly random: SeededRandom;
   /** Of docs/configuration.md; what makes it a member of its cluster included. */
@@ -43,12 +49,14 @@ export interface TestBrokerParts {
   readonly peerAddress: PeerAddress | null;
   /** Unix ms when the world's clock showed 0. */
   readonly wallStartMs: number;
-  /** Time may run until `work` has ended. */
-  readonly hurry: <T>(work: Promise<T>) => Promise<T>;
+  /** Time may run until `work` has ended; much faster where clients have no part in it. */
+  readonly hurry: <T>(work: Promise<T>, rate?: number) => Promise<T>;
   /** Brings the world's clock up to date: something comes from outside. */
   readonly nudge: () => void;
   /** It came, went, or learned something of the cluster. */
   readonly onChange: () => void;
+  /** Throws TestClusterError CLUSTER_STOPPED. */
+  readonly assertRunning: (verb: string) => void;
 }
 
 interface Life {
@@ -57,7 +65,8 @@ interface Life {
   /** Rejects when it ends before its time. */
   readonly ended: Promise<never>;
   readonly end: (why: TestClusterError) => void;
-  door: GrpcDoor | null;
+  /** To be closed. */
+  readonly doors: { close(): Promise<void> }[];
   context: BrokerContext | null;
   state: Exclude<BrokerState, "down" | "paused">;
   waitingFor: readonly string[];
@@ -65,6 +74,8 @@ interface Life {
 
 const START_TIMEOUT_MS = 60_000;
 const DESCRIPTORS_MAX = 4_096;
+const OPEN: Shut = { in: false, out: false };
+const BOTH_WAYS: Shut = { in: true, out: true };
 
 export class TestBroker {
   readonly id: number;
@@ -73,6 +84,10 @@ export class TestBroker {
   #livesCount = 0;
   /** Why it went by itself, the last time. */
   #fault: string | null = null;
+  /** It was told to end, and has not yet; null: it was not. */
+  #ending: Promise<void> | null = null;
+  /** Where it is cut off from clients. */
+  #cut: Shut = OPEN;
   /** Doors of former lives that close. */
   readonly #closing = new Set<Promise<void>>();
 
@@ -84,8 +99,14 @@ export class TestBroker {
 
   /** "host:port" where clients find it: the same in every life. */
   get address(): string {
-    const { host, port } = this.#parts.front.address;
+    const { host, port } = this.#parts.fronts.grpc.address;
     return `${host}:${port}`;
+  }
+
+  /** Of its HTTP door, with health and metrics (docs/operations.md): "http://host:port", the same in every life. */
+  get adminUrl(): string {
+    const { host, port } = this.#parts.fronts.http.address;
+    return `http://${host}:${port}`;
   }
 
   get state(): BrokerState {
@@ -105,6 +126,8 @@ export class TestBroker {
    * that are all down are started together. Throws TestClusterError BROKER_UP, BROKER_KILLED, TIMEOUT.
    */
   async start({ timeoutMs = START_TIMEOUT_MS }: StartOptions = {}): Promise<void> {
+    this.#parts.assertRunning("start");
+    if (this.#ending !== null) await this.#ending;
     if (this.#life !== null) throw this.#refuse("start", "BROKER_UP", "kill() or stop() it before, or use restart()");
     this.#parts.nudge();
     const life = this.#beginLife();
@@ -115,7 +138,7 @@ export class TestBroker {
       timer = setTimeout(() => reject(this.#tooLate(life, timeoutMs)), timeoutMs);
     });
     try {
-      await this.#parts.hurry(Promise.race([life.broker.start(), life.ended, late]));
+      await this.#parts.hurry(Promise.race([life.broker.start(), life.ended, late]), RUSH);
     } catch (error: unknown) {
       if (this.#life === life) await this.#end(life, "process");
       throw error;
@@ -132,12 +155,7 @@ export class TestBroker {
   async stop(): Promise<void> {
     const life = this.#living("stop");
     if (life.process.isPaused) throw this.#refuse("stop", "BROKER_PAUSED", "resume() it before, or kill() it");
-    life.state = "stopping";
-    try {
-      await this.#parts.hurry(Promise.race([life.broker.stop(), life.ended]));
-    } finally {
-      if (this.#life === life) await this.#end(life, "process");
-    }
+    await this.#untilEnded(this.#parts.hurry(this.#stop(life)));
   }
 
   /**
@@ -150,14 +168,12 @@ export class TestBroker {
       const why = "a directory of this machine cannot lose what was not synced; storage: 'memory' can";
       throw new TestClusterError("WRONG_STORAGE", `kill({ powerFailure: true }): ${why}`);
     }
-    await betweenTurns();
-    if (this.#life !== life) return;
-    life.end(new TestClusterError("BROKER_KILLED", `broker ${this.id} was killed`));
-    await this.#end(life, powerFailure ? "power" : "process");
+    await this.#untilEnded(this.#parts.hurry(this.#die(life, powerFailure ? "power" : "process")));
   }
 
   /** Clean stop, if it is up, and a start. */
   async restart(options?: StartOptions): Promise<void> {
+    this.#parts.assertRunning("restart");
     if (this.#life !== null) await this.stop();
     await this.start(options);
   }
@@ -166,25 +182,33 @@ export class TestBroker {
   pause(): void {
     const life = this.#living("pause");
     if (life.process.isPaused) throw this.#refuse("pause", "BROKER_PAUSED", "resume() it before");
-    this.#parts.front.hold();
     life.process.pause();
+    this.#shutFronts();
     this.#parts.network.stall(this.id);
     this.#parts.onChange();
   }
 
   /** It goes on, with the work that came meanwhile. Throws BROKER_NOT_PAUSED. */
   resume(): void {
+    this.#parts.assertRunning("resume");
     const life = this.#life;
     if (life?.process.isPaused !== true)
       throw this.#refuse("resume", "BROKER_NOT_PAUSED", "only what was paused is resumed");
     this.#parts.nudge();
     this.#parts.network.resume(this.id);
     life.process.resume();
-    this.#parts.front.letGo();
+    this.#shutFronts();
     this.#parts.onChange();
   }
 
   // ---- for the cluster ----
+
+  /** In every life from now on. @internal */
+  cutOff(cut: Shut): void {
+    this.#parts.nudge();
+    this.#cut = cut;
+    this.#shutFronts();
+  }
 
   /** What it has on its disk. Only while it is down. @internal */
   save(): Promise<StorageImage> {
@@ -196,10 +220,15 @@ export class TestBroker {
     return this.#parts.storage.load(image);
   }
 
-  /** It is gone, with its port. @internal */
+  /** A clean stop for the end of the cluster. @internal */
+  async stopIfUp(): Promise<void> {
+    if (this.#life !== null && this.state === "up") await this.#parts.hurry(this.#stop(this.#life));
+  }
+
+  /** It is gone, with its ports. @internal */
   async close(): Promise<void> {
-    if (this.#life !== null) await this.kill();
-    await this.#parts.front.close();
+    if (this.#life !== null) await this.#die(this.#life, "process");
+    await Promise.all([this.#parts.fronts.grpc.close(), this.#parts.fronts.http.close()]);
     await Promise.all(this.#closing);
     await this.#parts.storage.dispose();
   }
@@ -225,6 +254,7 @@ export class TestBroker {
         timers: process,
         random: (count) => chance.bytes(new Uint8Array(count)),
         clientDoor: (options, context) => this.#openDoor(life, options, context),
+        openHttp: (...options) => this.#openHttp(life, options),
         peers: (options) => this.#join(process, options),
         dial: async () => undefined,
         descriptorsMax: () => DESCRIPTORS_MAX,
@@ -236,38 +266,25 @@ export class TestBroker {
         life.waitingFor = whom;
       },
     });
-    const life: Life = { process, broker, ended, end, door: null, context: null, state: "starting", waitingFor: [] };
+    const life: Life = { process, broker, ended, end, doors: [], context: null, state: "starting", waitingFor: [] };
     return life;
   }
 
   #openDoor(life: Life, options: DoorOptions, context: BrokerContext): ClientEntrance {
-    const { front, faults } = this.#parts;
+    const { fronts, faults, work } = this.#parts;
     const door = new GrpcDoor(options, { ...context, faults: faults.of(this.id, life.process) });
-    life.door = door;
+    life.doors.push(door);
     life.context = context;
-    return {
-      get address() {
-        return front.address;
-      },
-      get connectionsCount() {
-        return door.connectionsCount;
-      },
-      get delayedConnectionsCount() {
-        return door.delayedConnectionsCount;
-      },
-      get refusals() {
-        return door.refusals;
-      },
-      get unfinishedBytes() {
-        return door.unfinishedBytes;
-      },
-      listen: async () => {
-        await door.listen();
-        if (life.process.isAlive) front.connectTo(door.address.port);
-      },
-      open: () => door.open(),
-      close: () => door.close(),
-    };
+    return new FrontedDoor(fronts.grpc, door, { work, isWanted: () => life.process.isAlive });
+  }
+
+  async #openHttp(life: Life, options: Parameters<BrokerWorld["openHttp"]>): Promise<HttpEntrance> {
+    const { fronts, work } = this.#parts;
+    const door = new HttpDoor(...options);
+    life.doors.push(door);
+    const fronted = new FrontedDoor(fronts.http, door, { work, isWanted: () => life.process.isAlive });
+    await fronted.listen();
+    return fronted;
   }
 
   #join(process: SimProcess, { service, identity, onHeard }: PeersOptions): Peers {
@@ -286,19 +303,59 @@ export class TestBroker {
     return { transport: network.join({ ...node, onHeard: (peer, at) => onHeard(peer, at ?? null) }), door };
   }
 
+  async #stop(life: Life): Promise<void> {
+    life.state = "stopping";
+    try {
+      await Promise.race([life.broker.stop(), life.ended]);
+    } finally {
+      if (this.#life === life) await this.#end(life, "process");
+    }
+  }
+
+  async #die(life: Life, kind: DeathKind): Promise<void> {
+    await betweenTurns();
+    if (this.#life !== life) return;
+    life.end(new TestClusterError("BROKER_KILLED", `broker ${this.id} was killed`));
+    await this.#end(life, kind);
+  }
+
+  /** Whoever starts it meanwhile waits too: a test may have forgotten to. */
+  async #untilEnded(ending: Promise<void>): Promise<void> {
+    const ended = ending.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#ending = ended;
+    try {
+      await ending;
+    } finally {
+      if (this.#ending === ended) this.#ending = null;
+    }
+  }
+
   /** Sync up to the point where nothing of it can happen any more. */
   async #end(life: Life, kind: DeathKind): Promise<void> {
-    const { network, front, peerAddress, storage, nudge } = this.#parts;
+    const { network, fronts, peerAddress, storage, nudge } = this.#parts;
     nudge();
     this.#life = null;
-    front.cut();
+    fronts.grpc.disconnect();
+    fronts.http.disconnect();
     life.process.kill();
+    this.#shutFronts();
     network.resume(this.id);
     if (peerAddress !== null) network.leave(peerAddress);
-    const closing = life.door?.close().finally(() => this.#closing.delete(closing)) ?? Promise.resolve();
-    if (life.door !== null) this.#closing.add(closing);
+    for (const door of life.doors) {
+      const closing = door.close().finally(() => this.#closing.delete(closing));
+      this.#closing.add(closing);
+    }
     this.#parts.onChange();
     await storage.settle(kind);
+  }
+
+  #shutFronts(): void {
+    const shut = this.state === "paused" ? BOTH_WAYS : this.#cut;
+    this.#parts.fronts.grpc.shut(shut);
+    this.#parts.fronts.http.shut(shut);
   }
 
   /** A process that is nothing but a broker would end. */
@@ -313,6 +370,7 @@ export class TestBroker {
   }
 
   #living(verb: string): Life {
+    this.#parts.assertRunning(verb);
     const life = this.#life;
     if (life !== null) return life;
     const why = this.#fault === null ? "start() it before" : `it had failed with ${this.#fault}`;

@@ -12,30 +12,17 @@ import type { ConfigKeys } from "../create-broker.ts";
 import type { ClusterImage, PartitionImage } from "../metadata/index.ts";
 import type { PeerAddress } from "../ports/index.ts";
 import { CALM_NETWORK, SimNetwork, SimWorld } from "../sim/index.ts";
+import { type Cut, type Direction, directionsBetween, directionsOf, type Party, shutBy } from "./cuts.ts";
 import { DirectoryStorage } from "./directory-storage.ts";
 import { TestClusterError } from "./errors.ts";
 import { FaultRules, type InjectedFault, type RequestFault } from "./fault-rules.ts";
 import { FrontDoor } from "./front-door.ts";
+import { IdleNote } from "./idle-note.ts";
+import { invalid, type Shape, shapeOf, type TestClusterOptions } from "./options.ts";
 import { RealWork } from "./real-work.ts";
 import { type BrokerStorage, MemoryStorage, type StorageImage } from "./storage.ts";
 import { TestBroker } from "./test-broker.ts";
-import { WorldPump } from "./world-pump.ts";
-
-export interface TestClusterOptions {
-  /** Default 3; 1 is a broker alone. */
-  readonly brokers?: number;
-  /** Default "memory". A directory gets one for each broker, and keeps them. */
-  readonly storage?: "memory" | { readonly dir: string };
-  /**
-   * "real" (default): the brokers' time walks with that of the machine. "virtual": it does so too, runs while a broker starts and while
-   * the cluster is waited for (`settled`, `leaderOf`), and jumps by `advance`.
-   */
-  readonly clock?: "real" | "virtual";
-  /** Keys of docs/configuration.md for all of them, beside what makes them a cluster. */
-  readonly config?: ConfigKeys;
-  /** Of what chance decides: delays, ids, what a loss of power leaves. Default: any; `seed` tells it. */
-  readonly seed?: number;
-}
+import { RUSH, WorldPump } from "./world-pump.ts";
 
 /** How long something is waited for, in real time. */
 export interface WaitOptions {
@@ -54,7 +41,6 @@ export class ClusterSnapshot {
   }
 }
 
-const BROKERS_MAX = 15;
 const WAIT_MS = 10_000;
 /** Of what is not a test's expectation; for hangs only. */
 const START_MS = 60_000;
@@ -64,7 +50,6 @@ const FIRST_PEER_PORT = 1;
 /** As quick as on one machine; what is slower hides no fault. */
 const NETWORK = { ...CALM_NETWORK, delayMs: { min: 0.02, max: 0.1 } };
 const QUIET: ConfigKeys = {
-  "log.level": "silent",
   "controller.quorum.election.timeout.ms": 500,
   "controller.quorum.election.backoff.max.ms": 200,
 };
@@ -79,9 +64,9 @@ const PATIENCE: Readonly<Record<Shape["clock"], ConfigKeys>> = {
     "controller.quorum.fetch.timeout.ms": 1_000,
   },
   virtual: {
-    "broker.heartbeat.interval.ms": 10_000,
-    "broker.session.timeout.ms": 30_000,
-    "controller.quorum.fetch.timeout.ms": 20_000,
+    "broker.heartbeat.interval.ms": 20_000,
+    "broker.session.timeout.ms": 60_000,
+    "controller.quorum.fetch.timeout.ms": 60_000,
   },
 };
 
@@ -94,19 +79,25 @@ const PATIENCE: Readonly<Record<Shape["clock"], ConfigKeys>> = {
  */
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const shape = shapeOf(options);
-  const fronts: FrontDoor[] = [];
+  const note = new IdleNote(new Error("started"));
   const random = new SeededRandom(shape.seed);
   const world = new SimWorld(random);
   const work = new RealWork();
   const pump = new WorldPump(world, work);
-  try {
-    for (let id = 1; id <= shape.brokers; id++) fronts.push(await FrontDoor.open(() => pump.nudge()));
-  } catch (error: unknown) {
-    await Promise.all(fronts.map((front) => front.close()));
-    await pump.close();
-    throw error;
+  const onInput = (): void => {
+    pump.nudge();
+    note.touch();
+  };
+  const opening = shape.ports.flatMap((port) => [FrontDoor.open(port, onInput), FrontDoor.open(0, onInput)]);
+  const opened = await Promise.allSettled(opening);
+  const fronts = opened.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const refused = opened.find((result) => result.status === "rejected");
+  if (refused !== undefined) {
+    note.close();
+    await Promise.all([...fronts.map((front) => front.close()), pump.close()]);
+    throw refused.reason;
   }
-  const cluster = new TestCluster({ shape, fronts, random, world, work, pump });
+  const cluster = new TestCluster({ shape, fronts, random, world, work, pump, note });
   try {
     await Promise.all(cluster.brokers.map((broker) => broker.start()));
     await cluster.settled({ timeoutMs: START_MS });
@@ -117,15 +108,15 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   return cluster;
 }
 
-type Shape = Required<TestClusterOptions>;
-
 interface TestClusterParts {
   readonly shape: Shape;
+  /** Of every broker two: for clients, and for HTTP. */
   readonly fronts: readonly FrontDoor[];
   readonly random: SeededRandom;
   readonly world: SimWorld;
   readonly work: RealWork;
   readonly pump: WorldPump;
+  readonly note: IdleNote;
 }
 
 export class TestCluster implements AsyncDisposable {
@@ -133,89 +124,113 @@ export class TestCluster implements AsyncDisposable {
   readonly brokers: readonly TestBroker[];
   /** What a client is given: "host:port" of every broker, with commas. It stays the same as long as the cluster lives. */
   readonly bootstrap: string;
+  /** Of the HTTP door of broker 1, with health and metrics; `broker(id).adminUrl` is that of another one. */
+  readonly adminUrl: string;
   /** Of what chance decided. */
   readonly seed: number;
   readonly #shape: Shape;
   readonly #world: SimWorld;
   readonly #pump: WorldPump;
   readonly #network: SimNetwork;
+  readonly #note: IdleNote;
   readonly #faults = new FaultRules();
   readonly #wallStartMs = Date.now();
+  /** What is cut. */
+  #directions: readonly Direction[] = [];
   /** Called when a broker came, went, or learned something. */
   readonly #watchers = new Set<() => void>();
   #stopping: Promise<void> | null = null;
 
   /** @internal */
-  constructor({ shape, fronts, random, world, work, pump }: TestClusterParts) {
+  constructor({ shape, fronts, random, world, work, pump, note }: TestClusterParts) {
     this.seed = shape.seed;
     this.#shape = shape;
     this.#world = world;
     this.#pump = pump;
+    this.#note = note;
     this.#network = new SimNetwork(world, random, NETWORK);
-    const addresses = fronts.map((_, slot) => ({ nodeId: slot + 1, host: PEER_HOST, port: FIRST_PEER_PORT + slot }));
+    const addresses = shape.ports.map((_, slot) => ({
+      nodeId: slot + 1,
+      host: PEER_HOST,
+      port: FIRST_PEER_PORT + slot,
+    }));
     const isAlone = addresses.length === 1;
     const voters = addresses.map(({ nodeId, host, port }) => `${nodeId}@${host}:${port}`).join(",");
-    this.brokers = fronts.map((front, slot) => {
+    this.brokers = addresses.map((_, slot) => {
+      const [grpc, http] = fronts.slice(2 * slot) as [FrontDoor, FrontDoor];
       const peerAddress = isAlone ? null : (addresses[slot] as PeerAddress);
       const own = random.fork(`broker ${slot + 1}`);
       return new TestBroker(slot + 1, {
         world,
         network: this.#network,
         faults: this.#faults,
-        front,
+        fronts: { grpc, http },
+        work,
         storage: storageOf(shape, slot + 1, own, work),
         random: own,
         peerAddress,
         keys: {
           ...QUIET,
+          "log.level": shape.logLevel,
           ...PATIENCE[shape.clock],
           ...shape.config,
           "node.id": slot + 1,
           ...(peerAddress === null ? {} : { "controller.quorum.voters": voters }),
-          listeners: `GRPC://127.0.0.1:0${peerAddress === null ? "" : `,PEER://${peerAddress.host}:${peerAddress.port}`}`,
+          listeners: `GRPC://127.0.0.1:0,HTTP://127.0.0.1:0${peerAddress === null ? "" : `,PEER://${peerAddress.host}:${peerAddress.port}`}`,
         },
         wallStartMs: this.#wallStartMs - world.nowMs,
         nudge: () => this.#pump.nudge(),
-        hurry: (work) => this.#hurry(work),
+        hurry: (work, rate) => this.#hurry(work, rate),
         onChange: () => this.#onChange(),
+        assertRunning: (verb) => this.#assertRunning(verb),
       });
     });
     this.bootstrap = this.brokers.map(({ address }) => address).join(",");
+    this.adminUrl = this.broker(1).adminUrl;
   }
 
   /** Throws TestClusterError UNKNOWN_BROKER. */
   broker(id: number): TestBroker {
-    const found = this.brokers[id - 1];
+    const found = typeof id === "number" ? this.brokers[id - 1] : undefined;
     if (found !== undefined) return found;
     const known = this.brokers.map((broker) => broker.id).join(", ");
-    throw new TestClusterError("UNKNOWN_BROKER", `there is no broker ${id}; there are ${known}`);
+    const isPromise = (id as unknown) instanceof Promise;
+    const what = isPromise ? "the id of a broker is a number, not a promise: await it" : `there is no broker ${id}`;
+    throw new TestClusterError("UNKNOWN_BROKER", `${what}; there are ${known}`);
   }
 
   // ---- what goes wrong ----
 
   /**
-   * Cuts the brokers into groups that do not hear of each other; those that are not named form one more. It takes the place of the
-   * partition before. Clients still reach them all. Throws TestClusterError UNKNOWN_BROKER, INVALID_OPTION.
+   * Cuts the brokers into groups that do not hear of each other; those that are not named form one more. Clients reach them all, unless
+   * "clients" are named in a group: then they reach the brokers of that group. It takes the place of all cuts before. Throws
+   * TestClusterError UNKNOWN_BROKER, INVALID_OPTION.
+   *
+   * @example
+   * cluster.partition([["clients", 1], [2, 3]]);
    */
-  partition(groups: readonly (readonly number[])[]): void {
-    this.#assertRunning();
-    const named = groups.flat();
-    for (const id of named) this.broker(id);
-    const twice = named.find((id, slot) => named.indexOf(id) !== slot);
-    if (twice !== undefined) throw invalid(`partition: broker ${twice} is named twice`);
-    const rest = this.brokers.map(({ id }) => id).filter((id) => !named.includes(id));
-    const sides = [...groups, rest];
-    this.#pump.nudge();
-    this.#network.healAll();
-    for (const [slot, side] of sides.entries())
-      for (const other of sides.slice(slot + 1)) this.#network.partition(side, other);
+  partition(groups: readonly (readonly Party[])[]): void {
+    this.#assertRunning("partition");
+    const ids = this.brokers.map(({ id }) => id);
+    this.#cut(directionsBetween(groups, ids, (id) => this.broker(id)));
   }
 
-  /** The brokers hear of each other again. Those that are down or paused stay so, and injected faults too. */
+  /**
+   * What `from` sends does not reach `to` any more, until `heal`; the other way is open, unless it is cut too. Each of them is a broker,
+   * "clients", or several. Throws TestClusterError UNKNOWN_BROKER, INVALID_OPTION.
+   *
+   * @example
+   * cluster.cut({ from: 1, to: [2, 3] });
+   */
+  cut(cut: Cut): void {
+    this.#assertRunning("cut");
+    this.#cut([...this.#directions, ...directionsOf(cut, (id) => this.broker(id))]);
+  }
+
+  /** All hear of each other again. Brokers that are down or paused stay so, and injected faults too. */
   heal(): void {
-    this.#assertRunning();
-    this.#pump.nudge();
-    this.#network.healAll();
+    this.#assertRunning("heal");
+    this.#cut([]);
   }
 
   /**
@@ -226,7 +241,7 @@ export class TestCluster implements AsyncDisposable {
    * @throws TestClusterError INVALID_OPTION, UNKNOWN_BROKER
    */
   inject(fault: RequestFault): InjectedFault {
-    this.#assertRunning();
+    this.#assertRunning("inject");
     if (fault.broker !== undefined) this.broker(fault.broker);
     return this.#faults.add(fault);
   }
@@ -248,7 +263,7 @@ export class TestCluster implements AsyncDisposable {
    * Throws TestClusterError REAL_CLOCK, INVALID_OPTION.
    */
   async advance(ms: number): Promise<void> {
-    this.#assertRunning();
+    this.#assertRunning("advance");
     if (this.#shape.clock !== "virtual")
       throw new TestClusterError(
         "REAL_CLOCK",
@@ -291,6 +306,12 @@ export class TestCluster implements AsyncDisposable {
     });
   }
 
+  /** Names of the topics that there are; null: no broker is up to tell. @internal */
+  get topics(): readonly string[] | null {
+    const image = this.#image();
+    return image === null ? null : [...image.topics.keys()];
+  }
+
   // ---- between tests ----
 
   /**
@@ -298,7 +319,7 @@ export class TestCluster implements AsyncDisposable {
    * BROKER_DOWN, BROKER_PAUSED: all have to be up.
    */
   async snapshot(): Promise<ClusterSnapshot> {
-    this.#assertRunning();
+    this.#assertRunning("snapshot");
     for (const broker of this.brokers) {
       if (broker.state === "up") continue;
       const code = broker.state === "paused" ? "BROKER_PAUSED" : "BROKER_DOWN";
@@ -316,9 +337,9 @@ export class TestCluster implements AsyncDisposable {
    * WRONG_SNAPSHOT.
    */
   async restore(snapshot: ClusterSnapshot): Promise<void> {
-    this.#assertRunning();
+    this.#assertRunning("restore");
     if (!(snapshot instanceof ClusterSnapshot))
-      throw new TestClusterError("WRONG_SNAPSHOT", "restore: it takes what snapshot() gave");
+      throw new TestClusterError("WRONG_SNAPSHOT", "restore: it takes what snapshot() gave, awaited");
     const { images } = snapshot;
     const kind = this.#shape.storage === "memory" ? "memory" : "directory";
     if (images.length !== this.brokers.length || images.some((image) => image.kind !== kind)) {
@@ -331,7 +352,7 @@ export class TestCluster implements AsyncDisposable {
     }
     await Promise.all(this.brokers.filter(({ state }) => state !== "down").map((broker) => broker.kill()));
     this.#faults.removeAll();
-    this.#network.healAll();
+    this.#cut([]);
     await Promise.all(this.brokers.map((broker, slot) => broker.load(images[slot] as StorageImage)));
     await this.#startAll();
   }
@@ -349,11 +370,11 @@ export class TestCluster implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
+    this.#note.close();
     this.#onChange();
-    this.#network.healAll();
+    this.#cut([]);
     try {
-      if (this.#shape.storage !== "memory")
-        await Promise.all(this.brokers.filter(({ state }) => state === "up").map((broker) => broker.stop()));
+      if (this.#shape.storage !== "memory") await Promise.all(this.brokers.map((broker) => broker.stopIfUp()));
     } finally {
       await Promise.all(this.brokers.map((broker) => broker.close()));
       await this.#pump.close();
@@ -365,8 +386,18 @@ export class TestCluster implements AsyncDisposable {
     await this.settled({ timeoutMs: START_MS });
   }
 
-  #assertRunning(): void {
-    if (this.#stopping !== null) throw new TestClusterError("CLUSTER_STOPPED", "this cluster was stopped");
+  #assertRunning(verb: string): void {
+    if (this.#stopping !== null) throw new TestClusterError("CLUSTER_STOPPED", `${verb}: this cluster was stopped`);
+    this.#note.touch();
+  }
+
+  /** These ways and no others are cut. */
+  #cut(directions: readonly Direction[]): void {
+    this.#directions = directions;
+    this.#pump.nudge();
+    this.#network.healAll();
+    for (const [from, to] of directions) if (from !== "clients" && to !== "clients") this.#network.cut(from, to);
+    for (const broker of this.brokers) broker.cutOff(shutBy(directions, broker.id));
   }
 
   // ---- looking ----
@@ -443,11 +474,11 @@ export class TestCluster implements AsyncDisposable {
       this.#watchers.add(watcher);
       watcher();
     });
-    return this.#hurry(found);
+    return this.#hurry(found, RUSH);
   }
 
-  #hurry<T>(work: Promise<T>): Promise<T> {
-    return this.#shape.clock === "virtual" ? this.#pump.hurry(work) : work;
+  #hurry<T>(work: Promise<T>, rate?: number): Promise<T> {
+    return this.#shape.clock === "virtual" ? this.#pump.hurry(work, rate) : work;
   }
 }
 
@@ -456,27 +487,4 @@ function storageOf({ storage }: Shape, id: number, random: SeededRandom, work: R
   const path = join(storage.dir, `broker-${id}`);
   mkdirSync(path, { recursive: true });
   return new DirectoryStorage(path, work);
-}
-
-function shapeOf(options: TestClusterOptions): Shape {
-  const { brokers = 3, storage = "memory", clock = "real", config = {}, seed = randomSeed() } = options;
-  const known = ["brokers", "storage", "clock", "config", "seed"];
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw invalid(`there is no option ${unknown}; there are ${known.join(", ")}`);
-  if (!Number.isInteger(brokers) || brokers < 1 || brokers > BROKERS_MAX)
-    throw invalid(`brokers is a number from 1 to ${BROKERS_MAX}, not ${brokers}`);
-  if (storage !== "memory" && (typeof storage !== "object" || typeof storage.dir !== "string" || storage.dir === ""))
-    throw invalid(`storage is "memory" or { dir: "…" }, not ${JSON.stringify(storage)}`);
-  if (clock !== "real" && clock !== "virtual")
-    throw invalid(`clock is "real" or "virtual", not ${JSON.stringify(clock)}`);
-  if (!Number.isSafeInteger(seed) || seed < 0) throw invalid(`seed is a whole number from 0 on, not ${seed}`);
-  return { brokers, storage, clock, config, seed };
-}
-
-function randomSeed(): number {
-  return Math.floor(Math.random() * 2 ** 32);
-}
-
-function invalid(message: string): TestClusterError {
-  return new TestClusterError("INVALID_OPTION", message);
 }

@@ -10,7 +10,7 @@ import { startTestCluster, type TestCluster, TestClusterError } from "../../src/
 const HANG_MS = 60_000;
 const LONG_MS = 900_000;
 /** In the brokers' time: longer than any session of theirs. */
-const SILENCE_MS = 120_000;
+const SILENCE_MS = 180_000;
 
 const orders = topic("orders", { key: codecs.string, value: codecs.string });
 
@@ -133,6 +133,88 @@ describe("the test kit (3 brokers, memory, virtual clock)", function () {
     }
   });
 
+  it("cuts one way: a leader that hears the others and is not heard leads no longer", async () => {
+    const leader = await cluster.leaderOf("orders");
+    const others = [1, 2, 3].filter((id) => id !== leader);
+    cluster.cut({ from: leader, to: others });
+    await cluster.advance(SILENCE_MS);
+    expect(await cluster.leaderOf("orders")).to.not.equal(leader);
+    cluster.heal();
+    await cluster.settled();
+  });
+
+  describe("cuts clients off", () => {
+    const hasty = (brokers = cluster.bootstrap): Client =>
+      new Client({ brokers, retry: { initialDelay: 5, maxDelay: 50 }, timeouts: { request: "200ms" } });
+
+    for (const [way, cut] of [
+      ["the way there", (id: number) => ({ from: "clients", to: id }) as const],
+      ["the way back", (id: number) => ({ from: id, to: "clients" }) as const],
+    ] as const) {
+      it(`from a leader (${way}): nobody new gets through, and what was sent meanwhile arrives once`, async () => {
+        const leader = await cluster.leaderOf("orders");
+        const one = hasty();
+        const another = hasty(cluster.broker(leader).address);
+        try {
+          await send(one.producer(), "before");
+          cluster.cut(cut(leader));
+          const sent = send(one.producer(), "meanwhile");
+          expect(await another.ready({ timeout: "100ms" }).catch((error: unknown) => error)).to.be.instanceOf(Error);
+          cluster.heal();
+          await sent;
+          await another.ready();
+        } finally {
+          await Promise.all([one, another].map((each) => each.close({ timeout: 0 })));
+        }
+        expect(await valuesOf(client)).to.deep.equal(["before", "meanwhile"]);
+      });
+    }
+
+    it("from one side of a partition: they reach the brokers that they are named with", async () => {
+      const leader = await cluster.leaderOf("orders");
+      const others = [1, 2, 3].filter((id) => id !== leader);
+      cluster.partition([[leader], ["clients", ...others]]);
+      const lonely = hasty(cluster.broker(leader).address);
+      const one = hasty();
+      try {
+        await cluster.advance(SILENCE_MS);
+        await send(one.producer(), "of the majority");
+        expect(await lonely.ready({ timeout: "100ms" }).catch((error: unknown) => error)).to.be.instanceOf(Error);
+      } finally {
+        await Promise.all([one, lonely].map((each) => each.close({ timeout: 0 })));
+      }
+      cluster.heal();
+      await cluster.settled();
+      expect(await valuesOf(client)).to.deep.equal(["of the majority"]);
+    });
+
+    it("from a broker that dies meanwhile: they find out when they are heard again", async () => {
+      const broker = cluster.broker(await cluster.leaderOf("orders"));
+      await send(producer, "before");
+      cluster.cut({ from: "clients", to: broker.id });
+      cluster.cut({ from: broker.id, to: "clients" });
+      await broker.kill();
+      await broker.start();
+      cluster.heal();
+      await cluster.settled();
+      await send(producer, "after");
+      expect(await valuesOf(client)).to.deep.equal(["before", "after"]);
+    });
+  });
+
+  it("has the HTTP door of each broker, at one address through all its lives", async () => {
+    const { adminUrl } = cluster;
+    expect(adminUrl).to.equal(cluster.broker(1).adminUrl);
+    const status = (): Promise<number> => fetch(`${adminUrl}/readyz`).then((answer) => answer.status);
+    expect(await status()).to.equal(200);
+    await cluster.broker(1).kill();
+    expect(await status().catch((error: unknown) => error)).to.be.instanceOf(Error);
+    await cluster.broker(1).start();
+    expect(await status()).to.equal(200);
+    expect(await (await fetch(`${cluster.broker(3).adminUrl}/metrics`)).text()).to.contain("tidemark_build_info");
+    await cluster.settled();
+  });
+
   it("advances: retention has run, and the clock of new records is the brokers' own", async () => {
     await client.admin.topics.delete("orders");
     const config = { "retention.ms": "1m", "segment.ms": "1m", "message.timestamp.type": "LogAppendTime" };
@@ -229,6 +311,32 @@ describe("the test kit (3 brokers, memory, virtual clock)", function () {
       await client.admin.topics.delete("other");
     });
 
+    it("a delay of fetches and list-offsets, and their loss", async () => {
+      await send(producer, "there");
+      const delayMs = 60_000;
+      for (const api of ["Fetch", "ListOffsets"]) {
+        const fault = cluster.inject({ api, topic: "orders", delayMs });
+        const read = valuesOf(client).then((values) => [values, cluster.now()] as const);
+        while (fault.struck === 0) await nextTurn();
+        const before = cluster.now();
+        await cluster.advance(delayMs);
+        const [values, at] = await read;
+        expect(values).to.deep.equal(["there"]);
+        expect(at).to.be.at.least(before + delayMs);
+      }
+      const hasty = new Client({ brokers: cluster.bootstrap, timeouts: { request: "200ms", delivery: "300ms" } });
+      try {
+        for (const api of ["Fetch", "ListOffsets"]) {
+          const fault = cluster.inject({ api, topic: "orders", lose: "request", times: Infinity });
+          expect(await valuesOf(hasty).catch((error: unknown) => error)).to.include({ code: "TIMEOUT" });
+          fault.remove();
+        }
+        expect(await valuesOf(hasty)).to.deep.equal(["there"]);
+      } finally {
+        await hasty.close({ timeout: 0 });
+      }
+    });
+
     it("only at the broker that is named", async () => {
       const leader = await cluster.leaderOf("orders");
       const other = (leader % 3) + 1;
@@ -241,7 +349,6 @@ describe("the test kit (3 brokers, memory, virtual clock)", function () {
       [{ api: "Prodcue", error: "UNKNOWN_SERVER_ERROR" }, 'there is no api "Prodcue"'],
       [{ api: "Produce", error: "OOPS" }, 'there is no error "OOPS"'],
       [{ api: "Produce" }, "exactly one of error, delayMs and lose"],
-      [{ api: "Fetch", delayMs: 5 }, "Fetch takes error alone"],
       [{ api: "GetMetadata", topic: "orders", delayMs: 5 }, "not a request of one topic"],
       [{ api: "Produce", partition: 0, delayMs: 5 }, "a partition is one of a topic"],
       [{ api: "Produce", times: 0, delayMs: 5 }, "times is a number from 1 on"],
@@ -311,7 +418,41 @@ describe("the test kit (3 brokers, memory, virtual clock)", function () {
       await cluster.settled();
     });
 
+    it("a promise of an id in the place of the id", async () => {
+      const leader = cluster.leaderOf("orders");
+      const id = leader as never;
+      expect((await failure(() => cluster.broker(id))).message).to.equal(
+        "the id of a broker is a number, not a promise: await it; there are 1, 2, 3",
+      );
+      expect((await failure(() => cluster.cut({ from: id, to: 1 }))).message).to.contain("await it");
+      await leader;
+    });
+
+    it("nothing, where a test forgets to wait for a broker's end before its start", async () => {
+      const broker = cluster.broker(2);
+      const killed = broker.kill();
+      await broker.start();
+      const stopped = broker.stop();
+      await broker.start();
+      await Promise.all([killed, stopped]);
+      expect(broker.state).to.equal("up");
+      await cluster.settled();
+    });
+
+    for (const [cut, why] of [
+      [{ from: 1, to: 1 }, "broker 1 cannot be cut off from itself"],
+      [{ from: "clients", to: ["clients"] }, "clients cannot be cut off from itself"],
+      [{ from: [], to: 1 }, "from and to name them"],
+      [{ from: 1, to: 7 }, "there is no broker 7"],
+      [{ from: 1 }, "there is no broker undefined"],
+    ] as const) {
+      it(`a cut that makes no sense: ${JSON.stringify(cut)}`, async () => {
+        expect((await failure(() => cluster.cut(cut as never))).message).to.contain(why);
+      });
+    }
+
     it("a partition of brokers that do not exist, or are named twice", async () => {
+      expect((await failure(() => cluster.partition([1, 2] as never))).message).to.contain("as [[1], [2, 3]]");
       expect(await failure(() => cluster.partition([[1, 4]]))).to.include({ code: "UNKNOWN_BROKER" });
       expect(await failure(() => cluster.partition([[1], [1, 2]]))).to.include({ code: "INVALID_OPTION" });
     });
@@ -350,6 +491,12 @@ describe("the test kit (other shapes)", function () {
     expect(await refusal({ clock: "fake" })).to.contain('clock is "real" or "virtual"');
     expect(await refusal({ storage: "disk" })).to.contain('storage is "memory" or { dir');
     expect(await refusal({ broker: 3 })).to.contain("there is no option broker; there are brokers");
+    expect(await refusal({ ports: [9092] })).to.equal("ports names one for each of the 3 brokers, not 1: [9092]");
+    expect(await refusal({ ports: 9092 })).to.contain('ports is "random" or a list of port numbers, not 9092');
+    expect(await refusal({ ports: [1, 2, 1] })).to.contain("ports names 1 twice");
+    expect(await refusal({ logLevel: "loud" })).to.contain("logLevel is one of debug, info, warn, error, silent");
+    expect(await refusal({ auth: "scram" })).to.contain("the brokers have no authentication yet");
+    expect(await refusal({ tls: true })).to.contain("the brokers have no encryption yet");
     const error = await startTestCluster({ config: { "num.partitons": 3 } }).catch((cause: unknown) => cause);
     expect(error).to.include({ code: "INVALID_CONFIG" });
   });
@@ -405,6 +552,18 @@ describe("the test kit (other shapes)", function () {
     }
   });
 
+  it("at ports that a test names, unless somebody has them", async () => {
+    const first = await startTestCluster({ brokers: 1 });
+    const ports = [Number(first.bootstrap.split(":")[1])];
+    expect(await failure(() => startTestCluster({ brokers: 1, ports }))).to.include({
+      code: "PORT_IN_USE",
+      message: `port ${ports[0]} cannot be had: somebody listens there already`,
+    });
+    await first.stop();
+    await using second = await startTestCluster({ brokers: 1, ports });
+    expect(second.bootstrap).to.equal(first.bootstrap);
+  });
+
   it("leaves nothing behind: neither after its stop, nor by brokers that were killed", async () => {
     const open = (): number =>
       process.getActiveResourcesInfo().filter((kind) => /TCPServer|TCPSocket/u.test(kind)).length;
@@ -416,7 +575,9 @@ describe("the test kit (other shapes)", function () {
     await cluster.broker(2).kill();
     await cluster.stop();
     await cluster.stop();
-    expect(await failure(() => cluster.heal())).to.include({ code: "CLUSTER_STOPPED" });
+    const [broker] = cluster.brokers;
+    for (const late of [() => cluster.heal(), () => broker?.start(), () => broker?.kill(), () => cluster.leaderOf("a")])
+      expect(await failure(late)).to.include({ code: "CLUSTER_STOPPED" });
     await client.close({ timeout: 0 });
     // Sockets say that they are closed in a later turn.
     while (open() > before) await nextTurn();

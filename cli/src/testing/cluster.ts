@@ -1,7 +1,9 @@
 /** A cluster for tests and its clients. */
 import {
   type ClusterSnapshot,
+  type Cut,
   type InjectedFault,
+  type Party,
   type RequestFault,
   startTestCluster,
   type TestBroker,
@@ -17,6 +19,7 @@ import {
   type ExpectOptions,
   readRecords,
   type RecordsOptions,
+  type Source,
   type TestRecord,
   textTopic,
 } from "./records.ts";
@@ -25,18 +28,22 @@ import {
 const START_MS = 60_000;
 
 export interface ClusterOptions extends TestClusterOptions {
-  /** Made at the start, and by `reset` again. */
-  readonly topics?: readonly (TopicSpec | string)[];
+  /** Made at the start, and by `reset` again: names, topics of the SDK, or what `admin.topics.create` takes. */
+  readonly topics?: readonly (TopicSpec | TopicDef<unknown, unknown> | string)[];
 }
 
 /** As a record, so that none can be left out. */
 const OPTIONS: readonly string[] = Object.keys({
   brokers: true,
   topics: true,
+  ports: true,
   storage: true,
   clock: true,
   config: true,
+  logLevel: true,
   seed: true,
+  auth: true,
+  tls: true,
 } satisfies Record<keyof ClusterOptions, true>);
 
 /**
@@ -54,6 +61,7 @@ export class Cluster implements AsyncDisposable {
   readonly #clients = new Set<Client>();
   /** The one that is shared; null: it was not asked for since the last restore. */
   #client: Client | null = null;
+  #stopping: Promise<void> | null = null;
 
   private constructor(brokers: TestCluster, topics: readonly TopicSpec[]) {
     this.#brokers = brokers;
@@ -68,11 +76,9 @@ export class Cluster implements AsyncDisposable {
     const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
     if (unknown !== undefined)
       throw new TestClusterError("INVALID_OPTION", `there is no option ${unknown}; there are ${OPTIONS.join(", ")}`);
+    const specs = specsOf(topics);
     const brokers = await startTestCluster(options);
-    const cluster = new Cluster(
-      brokers,
-      topics.map((spec) => (typeof spec === "string" ? { name: spec } : spec)),
-    );
+    const cluster = new Cluster(brokers, specs);
     try {
       await cluster.client().ready();
       await cluster.#createTopics();
@@ -90,6 +96,11 @@ export class Cluster implements AsyncDisposable {
     return this.#brokers.bootstrap;
   }
 
+  /** Of the HTTP door of broker 1, with health and metrics; `broker(id).adminUrl` is that of another one. */
+  get adminUrl(): string {
+    return this.#brokers.adminUrl;
+  }
+
   /** Of what chance decided. */
   get seed(): number {
     return this.#brokers.seed;
@@ -97,9 +108,10 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * The client of this cluster; with options one of its own, as for an application under test. They are closed with the cluster, and by
-   * `restore`. Short time-outs (`timeouts`) find lost answers sooner.
+   * `restore`. Short time-outs (`timeouts`) find lost answers sooner. Throws TestClusterError CLUSTER_STOPPED.
    */
   client(options?: Partial<ClientOptions>): Client {
+    this.#assertRunning("client");
     if (options === undefined) return (this.#client ??= this.client({}));
     const client = new Client({ brokers: this.bootstrap, ...options });
     this.#clients.add(client);
@@ -137,14 +149,29 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
-   * Cuts the brokers into groups that do not hear of each other; those that are not named form one more. Clients still reach them all.
-   * Throws TestClusterError UNKNOWN_BROKER, INVALID_OPTION.
+   * Cuts the brokers into groups that do not hear of each other; those that are not named form one more. Clients reach them all, unless
+   * "clients" are named in a group: then they reach the brokers of that group. It takes the place of all cuts before. Throws
+   * TestClusterError UNKNOWN_BROKER, INVALID_OPTION.
+   *
+   * @example
+   * cluster.partition([["clients", 1], [2, 3]]);
    */
-  partition(groups: readonly (readonly number[])[]): void {
+  partition(groups: readonly (readonly Party[])[]): void {
     this.#brokers.partition(groups);
   }
 
-  /** The brokers hear of each other again. */
+  /**
+   * What `from` sends does not reach `to` any more, until `heal`; the other way is open, unless it is cut too. Each of them is a broker,
+   * "clients", or several. Throws TestClusterError UNKNOWN_BROKER, INVALID_OPTION.
+   *
+   * @example
+   * cluster.cut({ from: 1, to: [2, 3] });
+   */
+  cut(cut: Cut): void {
+    this.#brokers.cut(cut);
+  }
+
+  /** All hear of each other again. */
   heal(): void {
     this.#brokers.heal();
   }
@@ -173,17 +200,17 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * All records of a topic that are committed, by partition and offset, as soon as there are `count`: one that came twice shows. By its
-   * name alone, keys and values are text. Throws TestClusterError TIMEOUT, which shows what arrived instead.
+   * name alone, keys and values are text. Throws TestClusterError TIMEOUT, which shows what arrived instead, UNKNOWN_TOPIC.
    */
   records(topic: string, options?: RecordsOptions): Promise<TestRecord[]>;
   records<K, V>(topic: TopicDef<K, V>, options?: RecordsOptions<K, V>): Promise<TestRecord<K, V>[]>;
-  records<K, V>(topic: string | TopicDef<K, V>, options: RecordsOptions<K, V> = {}): Promise<TestRecord<K, V>[]> {
-    return readRecords(this.client(), definitionOf(topic), options);
+  async records<K, V>(topic: string | TopicDef<K, V>, options: RecordsOptions<K, V> = {}): Promise<TestRecord<K, V>[]> {
+    return readRecords(this.#source(), definitionOf(topic), options);
   }
 
   /**
    * The topic holds these records and no others, or will in time; of each, what is named is compared. Resolves with the records. Throws
-   * AssertionError of `node:assert`, with `actual` and `expected`.
+   * AssertionError of `node:assert`, with `actual` and `expected`; TestClusterError UNKNOWN_TOPIC.
    */
   expectRecords(topic: string, expected: readonly ExpectedRecord[], options?: ExpectOptions): Promise<TestRecord[]>;
   expectRecords<K, V>(
@@ -191,12 +218,12 @@ export class Cluster implements AsyncDisposable {
     expected: readonly ExpectedRecord<K, V>[],
     options?: ExpectOptions<K, V>,
   ): Promise<TestRecord<K, V>[]>;
-  expectRecords<K, V>(
+  async expectRecords<K, V>(
     topic: string | TopicDef<K, V>,
     expected: readonly ExpectedRecord<K, V>[],
     options: ExpectOptions<K, V> = {},
   ): Promise<TestRecord<K, V>[]> {
-    return compareRecords(this.client(), definitionOf(topic), expected, options);
+    return compareRecords(this.#source(), definitionOf(topic), expected, options);
   }
 
   // ---- between tests ----
@@ -206,6 +233,7 @@ export class Cluster implements AsyncDisposable {
    * are deleted, and those of the options made again.
    */
   async reset(): Promise<void> {
+    this.#assertRunning("reset");
     this.clearFaults();
     this.heal();
     for (const broker of this.brokers) if (broker.state === "paused") broker.resume();
@@ -231,13 +259,21 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Ends clients and brokers. Any number of calls. */
-  async stop(): Promise<void> {
-    await this.#closeClients();
-    await this.#brokers.stop();
+  stop(): Promise<void> {
+    this.#stopping ??= this.#closeClients().then(() => this.#brokers.stop());
+    return this.#stopping;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  #assertRunning(verb: string): void {
+    if (this.#stopping !== null) throw new TestClusterError("CLUSTER_STOPPED", `${verb}: this cluster was stopped`);
+  }
+
+  #source(): Source {
+    return { client: this.client(), topics: () => this.#brokers.topics };
   }
 
   async #closeClients(): Promise<void> {
@@ -253,6 +289,20 @@ export class Cluster implements AsyncDisposable {
     await this.client().admin.topics.create([...this.#topics]);
     await this.settled({ timeoutMs: START_MS });
   }
+}
+
+/** Throws TestClusterError INVALID_OPTION. */
+function specsOf(topics: NonNullable<ClusterOptions["topics"]>): TopicSpec[] {
+  const invalid = (what: unknown): TestClusterError => {
+    const forms = 'a list of names, of topics of the SDK, and of specifications as { name: "orders", partitions: 3 }';
+    return new TestClusterError("INVALID_OPTION", `topics is ${forms}, not ${JSON.stringify(what)}`);
+  };
+  if (!Array.isArray(topics)) throw invalid(topics);
+  return topics.map((spec: (typeof topics)[number]) => {
+    if (typeof spec === "string") return { name: spec };
+    if (typeof spec?.name !== "string") throw invalid(topics);
+    return "key" in spec ? { name: spec.name } : spec;
+  });
 }
 
 function definitionOf<K, V>(topic: string | TopicDef<K, V>): TopicDef<K, V> {

@@ -9,10 +9,12 @@
 export {
   type BrokerState,
   type ClusterSnapshot,
+  type Cut,
   type FaultEffect,
   type FaultTarget,
   type InjectedFault,
   type KillOptions,
+  type Party,
   type RequestFault,
   type StartOptions,
   type TestBroker,

@@ -48,16 +48,24 @@ export function textTopic(name: string): TopicDef<string | null, string | null> 
   return topic(name, { key: text, value: text });
 }
 
+/** Where records are read from. */
+export interface Source {
+  readonly client: Client;
+  /** Names of the topics that there are; null: no broker is up to tell. */
+  topics(): readonly string[] | null;
+}
+
 /** As Cluster.records. */
 export async function readRecords<K, V>(
-  client: Client,
+  source: Source,
   definition: TopicDef<K, V>,
   options: RecordsOptions<K, V>,
 ): Promise<TestRecord<K, V>[]> {
   const { count = 0, timeoutMs = WAIT_MS } = options;
   if (!(Number.isInteger(count) && count >= 0))
     throw new TestClusterError("INVALID_OPTION", `records: count is a whole number from 0 on, not ${count}`);
-  const waited = count === 0 ? null : await waitFor(client, definition, { ...options, count, timeoutMs });
+  const waited = count === 0 ? null : await waitFor(source, definition, { ...options, count, timeoutMs });
+  assertTopic(source, definition.name);
   if (waited !== null && waited.fits < count) {
     const others =
       waited.fits === waited.arrived.length
@@ -66,19 +74,22 @@ export async function readRecords<K, V>(
     const message = `${waited.fits} of ${count} records arrived in "${definition.name}" within ${timeoutMs} ms${others}${shown(waited.arrived)}`;
     throw new TestClusterError("TIMEOUT", message);
   }
-  return readAll(client, definition, options);
+  return readAll(source, definition, options);
 }
 
 /** As Cluster.expectRecords. */
 export async function compareRecords<K, V>(
-  client: Client,
+  source: Source,
   definition: TopicDef<K, V>,
   expected: readonly ExpectedRecord<K, V>[],
   options: ExpectOptions<K, V>,
 ): Promise<TestRecord<K, V>[]> {
   const { timeoutMs = WAIT_MS, order } = options;
-  if (expected.length > 0) await waitFor(client, definition, { ...options, count: expected.length, timeoutMs });
-  const arrived = await readAll(client, definition, options);
+  if (!Array.isArray(expected))
+    throw new TestClusterError("INVALID_OPTION", `expectRecords: what is expected is a list, not ${inspect(expected)}`);
+  if (expected.length > 0) await waitFor(source, definition, { ...options, count: expected.length, timeoutMs });
+  assertTopic(source, definition.name);
+  const arrived = await readAll(source, definition, options);
   const isSpread = new Set(arrived.map(({ partition }) => partition)).size > 1;
   const paired = (order ?? (isSpread ? "any" : "log")) === "log" ? [...arrived] : pairedWith(expected, arrived);
   const actual = paired.map((record, slot) => shapedAs(expected[slot] ?? record, record));
@@ -89,7 +100,7 @@ export async function compareRecords<K, V>(
 
 /** Reads along until `count` fit, or time is up. */
 async function waitFor<K, V>(
-  client: Client,
+  { client }: Source,
   definition: TopicDef<K, V>,
   { count, where = () => true, partition, timeoutMs }: RecordsOptions<K, V> & { count: number; timeoutMs: number },
 ): Promise<{ readonly arrived: TestRecord<K, V>[]; readonly fits: number }> {
@@ -114,20 +125,31 @@ async function waitFor<K, V>(
   return { arrived, fits };
 }
 
-/** What is there now; a topic that does not exist holds nothing. */
+/** What is there now. */
 async function readAll<K, V>(
-  client: Client,
+  source: Source,
   definition: TopicDef<K, V>,
   { where = () => true, partition }: RecordsOptions<K, V>,
 ): Promise<TestRecord<K, V>[]> {
   const found: TestRecord<K, V>[] = [];
   try {
-    for await (const record of client.reader(definition, { ...inPartition(partition), to: "end" }))
+    for await (const record of source.client.reader(definition, { ...inPartition(partition), to: "end" }))
       found.push(plainRecord(record));
   } catch (error: unknown) {
-    if (!isUnknownTopic(error)) throw error;
+    throw isUnknownTopic(error) ? unknownTopic(source, definition.name) : error;
   }
   return found.filter(where).toSorted((a, b) => a.partition - b.partition || a.offset - b.offset);
+}
+
+/** A name that is misspelt holds nothing for ever, and a test that expects nothing would pass. */
+function assertTopic(source: Source, name: string): void {
+  if (source.topics()?.includes(name) === false) throw unknownTopic(source, name);
+}
+
+function unknownTopic(source: Source, name: string): TestClusterError {
+  const known = source.topics() ?? [];
+  const others = known.length === 0 ? "there are none" : `there are ${known.toSorted().join(", ")}`;
+  return new TestClusterError("UNKNOWN_TOPIC", `there is no topic "${name}"; ${others}`);
 }
 
 function inPartition(partition: number | undefined): { partitions?: readonly number[] } {

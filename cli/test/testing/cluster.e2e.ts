@@ -85,6 +85,19 @@ describe("tidemark/testing", function () {
       expect((await waited)[0]).to.include({ key: null, value: null });
     });
 
+    it("of a topic that does not exist are a mistake, not none", async () => {
+      for (const look of [
+        () => cluster.records("ordres"),
+        () => cluster.records("ordres", { count: 1, timeoutMs: 1 }),
+        () => cluster.expectRecords("ordres", []),
+        () => cluster.expectRecords("ordres", [{ key: "a" }], { timeoutMs: 1 }),
+      ])
+        expect(await failure(look())).to.include({
+          code: "UNKNOWN_TOPIC",
+          message: 'there is no topic "ordres"; there are carts, orders',
+        });
+    });
+
     it("show a failure what arrived instead", async () => {
       await cluster.client().producer().send("orders", { key: "a", value: "1" });
       const where = ({ value }: { value: string | null }): boolean => value !== "1";
@@ -138,8 +151,21 @@ describe("tidemark/testing", function () {
     const error = await Cluster.start({ topic: ["orders"] } as object).catch((cause: unknown) => cause);
     expect(error).to.include({
       code: "INVALID_OPTION",
-      message: "there is no option topic; there are brokers, topics, storage, clock, config, seed",
+      message:
+        "there is no option topic; there are brokers, topics, ports, storage, clock, config, logLevel, seed, auth, tls",
     });
+  });
+
+  it("takes topics of the SDK too, and says what else it takes", async () => {
+    await using small = await Cluster.start({ brokers: 1, topics: [carts] });
+    expect(await small.records(carts)).to.deep.equal([]);
+    const refused = await failure(Cluster.start({ topics: "orders" as never }));
+    expect((refused as Error).message)
+      .to.contain("topics is a list of names")
+      .and.to.contain('not "orders"');
+    await small.stop();
+    expect(() => small.client()).to.throw(TestClusterError, "client: this cluster was stopped");
+    expect(await failure(small.records(carts))).to.include({ code: "CLUSTER_STOPPED" });
   });
 
   it("is as new after a reset, whatever was done to it", async () => {
