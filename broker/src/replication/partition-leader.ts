@@ -11,7 +11,7 @@
  *
  * Not here: one follower's figures (follower-progress.ts), the life of a proposal (isr-proposals.ts).
  */
-import { assert } from "../base/index.ts";
+import { asOffset, assert } from "../base/index.ts";
 import type { BrokerId, LeaderEpoch, Ms, Offset } from "../base/index.ts";
 import { FollowerProgress } from "./follower-progress.ts";
 import { type IsrMember, type IsrProposal, IsrProposals } from "./isr-proposals.ts";
@@ -26,7 +26,7 @@ export interface PartitionLeaderOptions {
   readonly logEndOffset: Offset;
   /** This replica's own end offset: written or synced, by mode. */
   readonly endOffset: Offset;
-  /** As checkpointed: a lower bound of the true one (4.2(10)). */
+  /** As checkpointed, or told by the leader before: a lower bound of the true one (4.2(10)). */
   readonly highWatermark: Offset;
   readonly membership: Membership;
   /** Only synced ends count (15.1(2)). */
@@ -142,7 +142,7 @@ export class PartitionLeader {
     this.#deps = deps;
     this.#logEndOffset = options.logEndOffset;
     this.#endOffset = options.endOffset;
-    this.#highWatermark = options.highWatermark;
+    this.#highWatermark = shownFrom(options);
     assertMembership(options.membership, options.brokerId);
     this.#membership = options.membership;
     this.#seatFollowers(now);
@@ -513,6 +513,14 @@ export class PartitionLeader {
   #markProposed(): void {
     for (const follower of this.#followers) follower.isProposed = this.#proposals.holds(follower.brokerId);
   }
+}
+
+/**
+ * The first high watermark. In the synced modes it lies no higher than what this replica has synced: one that was not in sync may
+ * have been told of more, and is chosen uncleanly (15.1(1), decision 0036).
+ */
+function shownFrom({ countsSynced, logStartOffset, endOffset, highWatermark }: PartitionLeaderOptions): Offset {
+  return countsSynced ? asOffset(Math.max(logStartOffset, Math.min(highWatermark, endOffset))) : highWatermark;
 }
 
 function assertMembership(membership: Membership, leader: BrokerId): void {

@@ -150,6 +150,7 @@ export class Partition implements LogEvents, AppendsOwner {
       deps.brokers,
       now,
     );
+    log.highWatermark = this.#leader.highWatermark;
     this.#perform(this.#leader.onEndOffset(this.#countedEnd(), now));
     log.events = this;
     // What another role has left unsynced; nobody else would ask.

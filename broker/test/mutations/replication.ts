@@ -545,4 +545,18 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
     ),
     from: 84_000_700,
   },
+  known(
+    "repl-shown",
+    "a leader shows what it was told of and has not synced (decision 0036)",
+    [
+      {
+        file: "replication/partition-leader.js",
+        from: "countsSynced ? asOffset(Math.max(logStartOffset, Math.min(highWatermark, endOffset))) : highWatermark",
+        to: "highWatermark",
+      },
+    ],
+    600,
+    149,
+    { uncleanChance: 0.05, powerChance: 0.05, crashChance: 0.04, isSynced: true, minIsr: 1 },
+  ),
 ];

@@ -182,6 +182,26 @@ describe("Rules of the leader", () => {
     it("6(4): a new leader begins with its own", () => {
       expect(new LeaderBench({ highWatermark: 35 }).core.highWatermark).to.equal(35);
     });
+
+    it("6(4), 15.1(1): in a synced mode with no more of it than it has synced itself, and never below its log start", () => {
+      const begun = (options: ConstructorParameters<typeof LeaderBench>[0]) =>
+        new LeaderBench({
+          highWatermark: 80,
+          end: 60,
+          isSynced: true,
+          membership: membership({ isr: [1] }),
+          ...options,
+        });
+      const bench = begun({});
+      expect(bench.core.highWatermark).to.equal(60);
+      bench.core.onEndOffset(asOffset(100), asMs(bench.now));
+      expect(bench.core.highWatermark, "below min ISR").to.equal(60);
+      bench.hear(2, { ask: { from: 100, epochBefore: 7 }, at: 90, isSynced: true });
+      bench.apply({ isr: [1, 2], epoch: 1 });
+      expect(bench.core.highWatermark).to.equal(90);
+      expect(begun({ logStart: 70 }).core.highWatermark, "what was deleted is not shown").to.equal(70);
+      expect(begun({ isSynced: false }).core.highWatermark, "page-cache").to.equal(80);
+    });
   });
 
   describe("7: in-sync replicas", () => {

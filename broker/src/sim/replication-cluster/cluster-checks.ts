@@ -176,6 +176,7 @@ export class ClusterChecks {
       // A leader that has not heard of an unclean choice goes on for nobody.
       if (epoch < this.#uncleanEpoch) this.#lose(committed);
     }
+    this.#checkOwn(host);
     this.#checkIsr(host, epoch);
   }
 
@@ -192,6 +193,17 @@ export class ClusterChecks {
       if (isCountedOn && isGone) this.#onCopyDestroyed(committed);
     }
     this.#destroyedBefore.delete(batch);
+  }
+
+  /** 15.1(1): so is it on the leader itself; what its log start had moved past is nobody's any more. */
+  #checkOwn(host: ReplicaHost): void {
+    const { log } = host;
+    for (const { batch, isLost, isDurable, seenEpoch } of this.#committed) {
+      const isShown = seenEpoch !== Number.POSITIVE_INFINITY && batch.lastOffset < log.highWatermark;
+      if (isLost || !isDurable || !isShown || batch.lastOffset < log.logStartOffset) continue;
+      const isSynced = log.at(batch.baseOffset) !== batch || batch.lastOffset < log.syncedEnd;
+      ensure(isSynced, "RE7", () => `${host.name} shows ${batch.baseOffset}, which it has not synced`);
+    }
   }
 
   #checkIsr(host: ReplicaHost, epoch: number): void {
@@ -240,6 +252,12 @@ export class ClusterChecks {
       // A mode that was raised since promises nothing for what was shown before (15.1(5)).
       const mayGo = how === "unclean" || !committed.isDurable;
       if (mayGo && !isKept(log, committed.batch)) this.#lose(committed);
+      // It may go with the next power failure, until the chosen one has shown it anew (decision 0036).
+      const isSynced = committed.batch.lastOffset < log.syncedEnd || committed.batch.lastOffset < log.logStartOffset;
+      if (how === "unclean" && !isSynced && committed.isDurable) {
+        committed.isDurable = false;
+        committed.seenEpoch = Number.POSITIVE_INFINITY;
+      }
     }
   }
 

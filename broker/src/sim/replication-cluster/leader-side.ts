@@ -60,6 +60,7 @@ export class LeaderSide {
   }
 
   begin(): void {
+    this.#host.log.highWatermark = this.core.highWatermark;
     this.#perform(this.core.onEndOffset(this.#host.countedEnd, this.#host.now));
     this.#tick();
   }
