@@ -41,6 +41,8 @@ export interface AppendsOwner {
   /** A write has ended, with all of its batches or with a fault: what follows the written end moves. */
   onWriteEnd(fault: DiskFault | null): void;
   onFault(fault: DiskFault): void;
+  /** The log could not be read. */
+  onReadFault(): void;
 }
 
 export class PartitionAppends implements LookUpOwner {
@@ -258,6 +260,7 @@ export class PartitionAppends implements LookUpOwner {
 
   /** Of a look-up. */
   onLookUpFailed(tasks: AppendTask[]): void {
+    this.#owner.onReadFault();
     for (const task of tasks) {
       this.#deps.purgatory.release(task);
       this.#refuse(task, "KAFKA_STORAGE_ERROR");

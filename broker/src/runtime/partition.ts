@@ -242,11 +242,20 @@ export class Partition implements LogEvents, AppendsOwner {
   }
 
   findByTimestamp(timestamp: number): Promise<{ offset: Offset; timestamp: number } | null> {
-    return this.#log.findByTimestamp(timestamp, this.#leader.highWatermark);
+    return this.#searched(this.#log.findByTimestamp(timestamp, this.#leader.highWatermark));
   }
 
   findMaxTimestamp(): Promise<{ offset: Offset; timestamp: number } | null> {
-    return this.#log.findMaxTimestamp(this.#leader.highWatermark);
+    return this.#searched(this.#log.findMaxTimestamp(this.#leader.highWatermark));
+  }
+
+  async #searched<T>(search: Promise<T>): Promise<T> {
+    try {
+      return await search;
+    } catch (cause: unknown) {
+      this.onReadFault();
+      throw cause;
+    }
   }
 
   /** Who reads could make nothing of what lies at `offset` (15.7(1)). */
@@ -482,6 +491,12 @@ export class Partition implements LogEvents, AppendsOwner {
   #countedEnd(): Offset {
     const written = this.#log.writtenEndOffset;
     return this.#countsSynced ? asOffset(Math.min(this.#log.syncedEndOffset, written)) : written;
+  }
+
+  /** Of the appends, and of whoever searches: what the log knows to be bad since is told of. */
+  onReadFault(): void {
+    const { rot } = this.#log;
+    if (rot !== null && this.#closedCode === "NONE") this.#deps.onSuspect(this.#log, rot.offset);
   }
 
   /** Of the appends. */

@@ -83,6 +83,7 @@ export class DirectoryFaults {
 
   /** A closed segment could not be read back: damage of its replica, as long as there are few. */
   onUnreadable(fault: DiskFault): void {
+    if (this.#unreadable.has(fault.path)) return;
     this.#unreadable.add(fault.path);
     const { logger, path } = this.#options;
     logger.error("a closed segment cannot be read", { path, count: this.#unreadable.size, err: fault });

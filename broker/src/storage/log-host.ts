@@ -44,7 +44,7 @@ export interface LogHost extends SafeWriteHost {
   endCut(): void;
   /** An operation other than a sync failed, and not for want of space: 3.8(1). */
   onIoFault(fault: DiskFault): void;
-  /** Bytes of a closed segment that were to be looked at could not be read: damage of its replica, unless there is more of it. */
+  /** Bytes of a closed segment could not be read: damage of its replica, unless there is more of it. */
   onUnreadable(fault: DiskFault): void;
   /** What took the directory offline; null = it is not. No checkpoint is written any more once it is. */
   offlineFault(): DiskFault | null;

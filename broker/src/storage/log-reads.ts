@@ -11,7 +11,7 @@ import { isPassing } from "./file-io.ts";
 import type { LogHost } from "./log-host.ts";
 import { LogReader, slotOf } from "./log-reader.ts";
 import type { LogState } from "./log-state.ts";
-import { findDamage } from "./log-verification.ts";
+import { endOf, findDamage, unreadable } from "./log-verification.ts";
 import { findProducerBatch } from "./producer-replay.ts";
 import type { Segment } from "./segment.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
@@ -68,8 +68,16 @@ export class LogReads {
     }
   }
 
-  readInto(into: Buffer, at: number, offset: Offset, limit: Offset): Promise<ReadSpan> {
-    return this.#watched(() => this.reader.readInto(into, at, offset, this.limit(offset, limit)));
+  /** Where the disk does not give a closed segment it answers as where there is no batch: somebody looks closer then. */
+  async readInto(into: Buffer, at: number, offset: Offset, limit: Offset): Promise<ReadSpan> {
+    try {
+      return await this.#watched(() => this.reader.readInto(into, at, offset, this.limit(offset, limit)));
+    } catch (error: unknown) {
+      const rot = this.#rot;
+      const isThere = rot !== null && rot.offset <= offset && offset < rot.until;
+      if (!isThere || !(error instanceof DiskFault)) throw error;
+      return { bytes: 0, nextOffset: offset, firstBatchBytes: 0 };
+    }
   }
 
   /** Null as `readTail`. */
@@ -136,7 +144,10 @@ export class LogReads {
     throw this.#unavailable("the log was cut while it was searched");
   }
 
-  /** A read that meets an I/O error takes the directory offline (3.8(1)), and rejects all the same. */
+  /**
+   * A read that meets an I/O error takes the directory offline (3.8(1)), but for one of a closed segment, which is damage (decision
+   * 0034); it rejects all the same.
+   */
   async #watched<T>(read: () => Promise<T>): Promise<T> {
     this.assertReadable();
     const { generation, removals } = this.#state;
@@ -147,10 +158,20 @@ export class LogReads {
       // Files go with a truncation, with retention, and with the log; that is nothing the disk did.
       const { isClosed } = this.#state;
       const hasMoved = isClosed || generation !== this.#state.generation || removals !== this.#state.removals;
-      if (error.kind === "ENOENT" && hasMoved) throw this.#unavailable("the log was cut or closed while it was read");
-      if (!isPassing(error) && !isClosed) this.#deps.host.onIoFault(error);
+      const isRefused = error.kind === "EIO" && error.operation === "read" && error.path.endsWith(".log");
+      const segment = this.#state.segments.find(({ log }) => log.path === error.path);
+      const isGone = error.kind === "ENOENT" || (isRefused && segment === undefined);
+      if (isGone && hasMoved) throw this.#unavailable("the log was cut or closed while it was read");
+      if (isPassing(error) || isClosed) throw error;
+      if (isRefused && segment?.isSealed === true) this.#onUnreadable(error, segment);
+      else this.#deps.host.onIoFault(error);
       throw error;
     }
+  }
+
+  #onUnreadable(fault: DiskFault, segment: Segment): void {
+    this.#deps.host.onUnreadable(fault);
+    this.#noteRot(unreadable(segment, endOf(this.#state, segment)));
   }
 
   #unavailable(message: string): StorageError {
@@ -170,8 +191,12 @@ export class LogReads {
     const { epochs, host } = this.#deps;
     const source = { state: this.#state, epochs, onUnreadable: (fault: DiskFault) => host.onUnreadable(fault) };
     const found = await this.#watched(() => findDamage(source, { from, to: end, pace }));
-    if (found !== null && found.offset < (this.#rot?.offset ?? Number.POSITIVE_INFINITY)) this.#rot = found;
+    if (found !== null) this.#noteRot(found);
     return this.#rot;
+  }
+
+  #noteRot(found: FoundDamage): void {
+    if (found.offset < (this.#rot?.offset ?? Number.POSITIVE_INFINITY)) this.#rot = found;
   }
 
   /** What lay from `offset` on is cut. */

@@ -56,8 +56,14 @@ export async function findDamage(
   return null;
 }
 
+/** The damage of a closed segment that the disk does not give: all of it, whichever byte was refused. */
+export function unreadable({ baseOffset, log }: Segment, end: Offset): FoundDamage {
+  const [offset, until] = [baseOffset, asOffset(Math.max(end, baseOffset + 1))];
+  return { offset, until, recoveryPoint: end, path: log.path, position: asPosition(0), reason: "unreadable" };
+}
+
 /** Where its batches have to end: written ones of the active segment, as of now. */
-function endOf(state: LogState, segment: Segment): Offset {
+export function endOf(state: LogState, segment: Segment): Offset {
   const next = state.segments[state.segments.indexOf(segment) + 1];
   return next?.baseOffset ?? segment.writtenEnd;
 }
@@ -98,7 +104,7 @@ class SegmentCheck {
         const isUnreadable = error instanceof DiskFault && error.kind === "EIO" && this.#segment.isSealed;
         if (!isUnreadable || generation !== state.generation || state.isClosed) throw error;
         this.#source.onUnreadable(error);
-        return this.#unreadable();
+        return unreadable(this.#segment, this.#end);
       }
       if (generation !== state.generation || !state.segments.includes(this.#segment)) return null;
       if (filled < wanted.length) return this.#damage("short", filled);
@@ -161,12 +167,6 @@ class SegmentCheck {
     const nextOffset = lastOffsetAt(bytes, at) + 1;
     const isNextThere = next + 8 <= filled && readInt64(bytes, next) === nextOffset;
     return isNextThere && nextOffset > this.#next && nextOffset <= this.#end ? asOffset(nextOffset) : this.#end;
-  }
-
-  #unreadable(): FoundDamage {
-    const { baseOffset, log } = this.#segment;
-    const [offset, until] = [baseOffset, asOffset(Math.max(this.#end, baseOffset + 1))];
-    return { offset, until, recoveryPoint: this.#end, path: log.path, position: asPosition(0), reason: "unreadable" };
   }
 
   #damage(reason: LogDamage["reason"], at: number, until = this.#end): FoundDamage {

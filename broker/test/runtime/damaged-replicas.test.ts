@@ -1,6 +1,9 @@
 /** Bad bits under running brokers (15.7): found by readers and followers, taken out by the controller, repaired from the leader. */
 import { expect } from "chai";
 import { asOffset } from "../../src/base/index.ts";
+import type { BrokerContext } from "../../src/api/broker-context.ts";
+import { handleDigestReplica } from "../../src/api/digest-replica.ts";
+import type { DiskFault } from "../../src/ports/index.ts";
 import type { FetchedPart } from "../../src/runtime/index.ts";
 import { FetchSession, SlabPool } from "../../src/runtime/index.ts";
 import { DamagedReplicas } from "../../src/runtime/damaged-replicas.ts";
@@ -23,12 +26,16 @@ async function answered(bench: ReplicationBench, outcome: Outcome): Promise<Answ
 
 async function filled(records = 60): Promise<ReplicationBench> {
   const bench = await ReplicationBench.open({ overrides: OVERRIDES, settings: SETTINGS });
+  await fill(bench, records);
+  return bench;
+}
+
+async function fill(bench: ReplicationBench, records = 60): Promise<void> {
   for (let i = 0; i < records; i++) {
     const outcome = bench.append(1, { values: [`${i}`.padEnd(200, "x")] });
     expect(await answered(bench, outcome)).to.include({ code: "NONE" });
   }
   await bench.world.runFor(100);
-  return bench;
 }
 
 function partition(bench: ReplicationBench) {
@@ -126,6 +133,60 @@ describe("bad bits under a running broker (15.7)", () => {
     const leader = partition(bench).leaderId;
     expect(await readAt(bench, leader, 0)).to.deep.equal({ end: 60, code: "NONE" });
     expect(await answered(bench, bench.append(leader, { values: ["on"] }))).to.include({ code: "NONE" });
+  });
+
+  /** The disk gives nothing of these segments any more. */
+  const lose = (bench: ReplicationBench, id: number, ...slots: number[]): void => {
+    for (const slot of slots) {
+      const path = bench.node(id).log().segments()[slot]?.path ?? "";
+      const exactly = new RegExp(`^${path.replaceAll(".", "\\.")}$`, "u");
+      bench.node(id).disk.faults.add({ operation: "read", effect: "EIO", path: exactly, times: 1_000_000 });
+    }
+  };
+
+  for (const who of ["a consumer", "a comparison of replicas", "a search by time", "a look for a producer's batch"]) {
+    it(`are what ${who} does not get of a closed segment from the leader's disk (decision 0034)`, async () => {
+      const ofProducer = (sequence: number) => ({ values: ["x"], producerId: 7, sequence });
+      const bench = await ReplicationBench.open({ overrides: OVERRIDES, settings: SETTINGS });
+      for (let i = 0; i < 8; i++) await answered(bench, bench.append(1, ofProducer(i)));
+      await fill(bench);
+      const log = bench.node(1).log();
+      const offset = log.logStartOffset;
+      lose(bench, 1, 0);
+      if (who === "a consumer")
+        expect(await readAt(bench, 1, 0)).to.deep.equal({ end: offset, code: "KAFKA_STORAGE_ERROR" });
+      else if (who === "a comparison of replicas") {
+        const context = { replicas: bench.node(1).manager, slabs: new SlabPool() } as unknown as BrokerContext;
+        const request = { topic: TOPIC, partition: 0, fromOffset: 0 };
+        expect(await bench.drive(handleDigestReplica(context, request))).to.include({
+          code: "NONE",
+          badOffset: offset,
+        });
+      } else if (who === "a search by time") {
+        const search = bench.node(1).led().findMaxTimestamp();
+        expect(await bench.drive(search.catch((cause: unknown) => (cause as DiskFault).kind))).to.equal("EIO");
+      } else expect(await answered(bench, bench.append(1, ofProducer(0)))).to.include({ code: "KAFKA_STORAGE_ERROR" });
+      await bench.until("cut", () => bench.node(1).log() !== log);
+      bench.node(1).disk.faults.removeAll();
+      await bench.until("whole again", isWhole(bench));
+      sameBytes(bench);
+      expect(bench.damageReports).to.have.length(1);
+      expect(bench.node(1).faults).to.deep.equal([]);
+    });
+  }
+
+  it("are a failing disk where readers do not get many closed segments (3.8(1))", async () => {
+    const bench = await filled();
+    lose(bench, 1, 3, 2, 1, 0);
+    const starts = bench
+      .node(1)
+      .log()
+      .segments()
+      .map(({ baseOffset }) => baseOffset);
+    for (const slot of [3, 2, 1]) await readAt(bench, 1, starts[slot] ?? -1);
+    expect(bench.node(1).faults).to.deep.equal([]);
+    await readAt(bench, 1, starts[0] ?? -1);
+    await bench.until("offline", () => bench.node(1).faults.length > 0);
   });
 
   it("of a follower are cut in an epoch in which its leader knows nothing of it", async () => {
@@ -254,12 +315,9 @@ describe("bad bits under a running broker (15.7)", () => {
       const bench = await filled();
       const log = bench.node(2).log();
       const { faults } = bench.node(2).disk;
-      for (const slot of slots) {
-        const segment = log.segments()[slot];
-        const path = new RegExp(`^${(segment?.path ?? "").replaceAll(".", "\\.")}$`, "u");
-        faults.add({ operation: "read", effect: "EIO", path, times: 1_000_000 });
-        bench.node(2).manager.suspect(TOPIC, 0, segment?.baseOffset ?? asOffset(0));
-      }
+      lose(bench, 2, ...slots);
+      for (const slot of slots)
+        bench.node(2).manager.suspect(TOPIC, 0, log.segments()[slot]?.baseOffset ?? asOffset(0));
       await bench.until("cut", () => bench.node(2).log() !== log);
       expect(bench.node(2).log().logEndOffset).to.equal(log.segments()[Math.min(...slots)]?.baseOffset);
       // What is written from here on goes elsewhere on the disk.
