@@ -31,6 +31,7 @@ export interface PeerHello {
   doorPort: number;
   to: number;
   purpose: number;
+  oldestVersion: number;
 }
 
 export interface PeerCall {
@@ -61,6 +62,7 @@ export const peerWire = {
     doorPort: uint32(7),
     to: uint32(8),
     purpose: uint32(9),
+    oldestVersion: uint32(10),
   }),
   call: message<PeerCall>({ id: uint32(1), method: string(2), body: bytes(3) }),
   answer: message<PeerAnswer>({ id: uint32(1), body: bytes(2) }),
@@ -83,8 +85,16 @@ export function peerFrameHead(kind: number, payloadBytes: number): Buffer {
 // ---- who is there ----
 
 const MAGIC = "tidemark peer";
-/** Another one is refused: brokers of different versions do not understand each other. */
-const VERSION = 1;
+/**
+ * Versions that this broker speaks. Two brokers speak the newest that both know, and refuse each other where there is none: so brokers
+ * of two releases stand in one cluster while it is upgraded, one broker after the other. Both ends compute it from both hellos.
+ */
+export const PEER_VERSIONS: PeerVersions = { oldest: 1, newest: 1 };
+
+export interface PeerVersions {
+  readonly oldest: number;
+  readonly newest: number;
+}
 
 /** Who a broker says that it is; `clusterId` empty: it belongs to none yet. */
 export interface PeerNames {
@@ -99,11 +109,13 @@ export interface PeerNames {
 export function encodePeerHello(
   { clusterId, nodeId, directoryId, door }: PeerNames,
   dialled: { readonly to: number; readonly purpose: PeerPurpose } = { to: 0, purpose: PeerPurpose.NONE },
+  versions = PEER_VERSIONS,
 ): Buffer {
   const [doorHost, doorPort] = door === undefined ? ["", 0] : [door.host, door.port];
   return peerWire.hello.encode({
     magic: MAGIC,
-    version: VERSION,
+    version: versions.newest,
+    oldestVersion: versions.oldest,
     clusterId,
     nodeId,
     directoryId,
@@ -113,17 +125,32 @@ export function encodePeerHello(
   });
 }
 
-/** Who said so, and what he dialled for; null: nobody who speaks this version. Throws ProtoError INVALID_REQUEST. */
+/** Who said so, what he dialled for, and the version for both; null: nobody who speaks any of ours. Throws ProtoError INVALID_REQUEST. */
 export function decodePeerHello(
   payload: Buffer,
-): { readonly names: PeerNames; readonly to: number; readonly purpose: number } | null {
-  const { magic, version, clusterId, nodeId, directoryId, doorHost, doorPort, to, purpose } =
-    peerWire.hello.decode(payload);
-  if (magic !== MAGIC || version !== VERSION || nodeId > NODE_ID_MAX) return null;
+  versions = PEER_VERSIONS,
+): { readonly names: PeerNames; readonly to: number; readonly purpose: number; readonly version: number } | null {
+  const {
+    magic,
+    version: newest,
+    oldestVersion,
+    clusterId,
+    nodeId,
+    directoryId,
+    doorHost,
+    doorPort,
+    to,
+    purpose,
+  } = peerWire.hello.decode(payload);
+  // Who names no oldest one speaks one alone.
+  const oldest = oldestVersion === 0 ? newest : oldestVersion;
+  const version = Math.min(versions.newest, newest);
+  if (magic !== MAGIC || nodeId > NODE_ID_MAX) return null;
+  if (oldest > newest || version < Math.max(versions.oldest, oldest)) return null;
   if (clusterId.length > ID_CHARACTERS_MAX || directoryId.length > ID_CHARACTERS_MAX) return null;
   const isDoor = doorPort >= 1 && doorPort <= 65_535 && doorHost.length <= HOST_CHARACTERS_MAX;
   const door = isDoor ? { door: { host: doorHost, port: doorPort } } : {};
-  return { names: { clusterId, nodeId, directoryId, ...door }, to, purpose };
+  return { names: { clusterId, nodeId, directoryId, ...door }, to, purpose, version };
 }
 
 /** Whether two brokers may meet: of one cluster, or one of them of none yet. */

@@ -26,6 +26,7 @@ const shapes = {
     doorPort: number,
     to: number,
     purpose: fc.integer({ min: 0, max: 3 }),
+    oldestVersion: number,
   }),
   Call: fc.record({ id: number, method: fc.string(), body: bytes }),
   Answer: fc.record({ id: number, body: bytes }),
@@ -67,12 +68,13 @@ describe("the names of a peer", () => {
   const dialled = { to: 2, purpose: PeerPurpose.RAFT };
 
   it("come out of the hello that they were put into, and so does whom they mean", () => {
-    expect(decodePeerHello(encodePeerHello(names, dialled))).to.deep.equal({ names, ...dialled });
+    expect(decodePeerHello(encodePeerHello(names, dialled))).to.deep.equal({ names, ...dialled, version: 1 });
     expect(decodePeerHello(encodePeerHello({ ...names, clusterId: "" }))?.names).to.deep.equal({
       ...names,
       clusterId: "",
     });
-    expect(decodePeerHello(encodePeerHello(names))).to.deep.equal({ names, to: 0, purpose: PeerPurpose.NONE });
+    const undialled = { to: 0, purpose: PeerPurpose.NONE };
+    expect(decodePeerHello(encodePeerHello(names))).to.deep.equal({ names, ...undialled, version: 1 });
   });
 
   it("say where the door of their node stands, if they do", () => {
@@ -96,13 +98,35 @@ describe("the names of a peer", () => {
     for (const change of [
       { magic: "" },
       { magic: "tidemark peers" },
-      { version: 2 },
-      { version: 0 },
+      { version: 2, oldestVersion: 2 },
+      { version: 2, oldestVersion: 0 },
+      { version: 1, oldestVersion: 2 },
+      { version: 0, oldestVersion: 0 },
       { nodeId: 2 ** 31 },
       { clusterId: "x".repeat(65) },
       { directoryId: "x".repeat(65) },
     ])
       expect(decodePeerHello(peerWire.hello.encode({ ...hello, ...change })), JSON.stringify(change)).to.equal(null);
+  });
+
+  it("come with the newest version that both ends speak, whoever of them decodes, or with none", () => {
+    const version = fc.integer({ min: 1, max: 6 });
+    const versions = fc.tuple(version, version).map(([a, b]) => ({ oldest: Math.min(a, b), newest: Math.max(a, b) }));
+    fc.assert(
+      fc.property(versions, versions, (ours, theirs) => {
+        const common = [6, 5, 4, 3, 2, 1].find((v) =>
+          [ours, theirs].every(({ oldest, newest }) => oldest <= v && v <= newest),
+        );
+        const heard = decodePeerHello(encodePeerHello(names, dialled, theirs), ours)?.version;
+        expect(heard).to.equal(common);
+        expect(decodePeerHello(encodePeerHello(names, dialled, ours), theirs)?.version).to.equal(common);
+      }),
+    );
+  });
+
+  it("are those of a broker of the next release too, as long as it speaks this version", () => {
+    const next = encodePeerHello(names, dialled, { oldest: 1, newest: 2 });
+    expect(decodePeerHello(next)).to.deep.equal({ names, ...dialled, version: 1 });
   });
 
   it("are not found in garbage, which does no harm", () => {
