@@ -199,7 +199,7 @@ class DataDirectory implements LogDirectory {
     const previousBrokerEpoch = isClean ? marker.brokerEpoch : -1;
     this.#report = { ...this.#report, clean: isClean, previousBrokerEpoch };
 
-    const { replicas, deleted, forgotten } = this.#directories.find(wanted.replicas, wanted.deletedTopicIds);
+    const { replicas, deleted, forgotten, strays } = this.#directories.find(wanted.replicas, wanted.deletedTopicIds);
     const loader = new DirectoryLoader({
       host: this.#host,
       directories: this.#directories,
@@ -214,6 +214,7 @@ class DataDirectory implements LogDirectory {
     await loader.settle();
     await this.#mendCheckpoints(checkpoints, forgotten, mustRewrite);
     failpoint("storage.recover.afterMend");
+    for (const stray of strays) this.#directories.setAside(stray, "stray");
     for (const log of this.#logs.all()) await this.#beginFetch(log);
     for (const { directory } of loader.accepted) removeFile(this.#disk, `${directory}/${ACCEPT_DAMAGE}`);
     if (mustRewrite) clearSyncFailed(this.#disk, this.#path);

@@ -52,8 +52,8 @@ export class ReplicaDirectories {
   // ---- what a start finds ----
 
   /**
-   * By name, in a fixed order, and the names that a deletion left, when what belongs to a deleted topic or to another one of the same
-   * name is set aside. Throws StorageError for any other directory.
+   * By name, in a fixed order, and the names that a deletion left, when what belongs to a deleted topic is set aside. What belongs to
+   * another topic of the same name is left out, and has to be set aside. Throws StorageError for any other directory.
    */
   find(
     specs: readonly ReplicaSpec[],
@@ -61,11 +61,14 @@ export class ReplicaDirectories {
   ): {
     readonly replicas: ReadonlyMap<string, FoundReplica>;
     readonly deleted: readonly string[];
-    /** Whose names are free now, and whose checkpoint entries speak of nobody. */
+    /** Whose names are free, now or then, and whose checkpoint entries speak of nobody. */
     readonly forgotten: ReadonlySet<string>;
+    /** Their names are taken until no checkpoint speaks of them: a crash between would leave entries of a replica that is not there. */
+    readonly strays: readonly NamedReplica[];
   } {
     const { replicas, deleted } = this.#list();
     const forgotten = new Set<string>();
+    const strays: NamedReplica[] = [];
     // A kill between the end of a topic and the rename of its logs left them under their names.
     for (const [key, { topic, partition, topicId }] of replicas) {
       if (topicId === null || deletedTopicIds?.has(topicId) !== true) continue;
@@ -73,16 +76,16 @@ export class ReplicaDirectories {
       replicas.delete(key);
       forgotten.add(key);
     }
-    // 2.1(4): what belongs to another topic of the same name is renamed, and its checkpoint entries with it go.
+    // 2.1(4): what belongs to another topic of the same name is renamed, and its checkpoint entries go before it.
     for (const { topic, partition, topicId } of specs) {
       const key = logKey(topic, partition);
       const found = replicas.get(key)?.topicId ?? null;
       if (found === null || found === topicId) continue;
-      this.setAside({ topic, partition, topicId: found }, "stray");
+      strays.push({ topic, partition, topicId: found });
       replicas.delete(key);
       forgotten.add(key);
     }
-    return { replicas, deleted, forgotten };
+    return { replicas, deleted, forgotten, strays };
   }
 
   #list(): { replicas: Map<string, FoundReplica>; deleted: string[] } {

@@ -253,6 +253,29 @@ describe("pitfalls of storage", () => {
     expect(machine.medium.fileAt(`${P}/00000000000000000000.log`)?.isSettled).to.equal(true);
   });
 
+  it("P47: nor do they when its topic was made anew while nobody had the directory, wherever a crash of the start comes", async () => {
+    const other = specOf(GROUP, "t", 0, OTHER_ID);
+    await crashEverywhere(
+      async (machine) => {
+        const { log } = await machine.fresh(GROUP);
+        for (let i = 0; i < 10; i += 1) append(log);
+        log.highWatermark = asOffset(8);
+        await machine.synced(log);
+        await machine.letPass(6000);
+        machine.restart("process");
+        return async () => {
+          const directory = await machine.opening(other);
+          await directory.createLog(other);
+        };
+      },
+      async (machine) => {
+        const directory = await machine.open(other);
+        const log = directory.log("t", asPartitionId(0)) ?? (await machine.run(directory.createLog(other)));
+        expect([log.logEndOffset, log.highWatermark, log.isDamaged, log.isRepairing]).to.deep.equal([0, 0, false, false]);
+      },
+    );
+  });
+
   it("P47: a replica's checkpoint entries do not outlive it, wherever a crash comes", async () => {
     await crashEverywhere(
       async (machine) => {

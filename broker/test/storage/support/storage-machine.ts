@@ -134,30 +134,33 @@ export class StorageMachine {
   }
 
   open(...replicas: ReplicaSpec[]): Promise<LogDirectory> {
-    return this.run(
-      openLogDirectory({
-        path: DATA,
-        disk: this.disk,
-        clock: this.process,
-        timers: this.process,
-        logger: this.#logger(),
-        replicas,
-        recoveryCheckpointIntervalMs: this.checkpointMs,
-        logStartCheckpointIntervalMs: this.checkpointMs,
-        highWatermarkCheckpointIntervalMs: this.checkpointMs,
-        openFilesMax: this.openFilesMax,
-        producersMax: this.producersMax,
-        tailCacheBytes: this.tailCacheBytes,
-        mustHurryRemovals: () => this.isFull,
-        onRemoved: () => {
-          this.removals += 1;
-        },
-        onProgress: (progress) => this.progress.push(progress),
-        onOffline: (fault) => {
-          this.offline = fault;
-        },
-      }),
-    );
+    return this.run(this.opening(...replicas));
+  }
+
+  /** For who steps the world. */
+  opening(...replicas: ReplicaSpec[]): Promise<LogDirectory> {
+    return openLogDirectory({
+      path: DATA,
+      disk: this.disk,
+      clock: this.process,
+      timers: this.process,
+      logger: this.#logger(),
+      replicas,
+      recoveryCheckpointIntervalMs: this.checkpointMs,
+      logStartCheckpointIntervalMs: this.checkpointMs,
+      highWatermarkCheckpointIntervalMs: this.checkpointMs,
+      openFilesMax: this.openFilesMax,
+      producersMax: this.producersMax,
+      tailCacheBytes: this.tailCacheBytes,
+      mustHurryRemovals: () => this.isFull,
+      onRemoved: () => {
+        this.removals += 1;
+      },
+      onProgress: (progress) => this.progress.push(progress),
+      onOffline: (fault) => {
+        this.offline = fault;
+      },
+    });
   }
 
   /** An open directory with one fresh log. */
