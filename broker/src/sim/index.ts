@@ -28,5 +28,7 @@ export { runLogCrash } from "./log-crash/index.ts";
 export type { CrashFailure, CrashRunResult, MediumMutation } from "./log-crash/index.ts";
 export { birthSnapshot, newDisk, ReplicaHost, runRaftGroup } from "./raft-group/index.ts";
 export type { GroupRunResult, HostOptions } from "./raft-group/index.ts";
+export { runRaftStore } from "./raft-store/index.ts";
+export type { RaftStoreResult, RaftStoreRoom } from "./raft-store/index.ts";
 export { runReplicationCluster } from "./replication-cluster/index.ts";
 export type { ClusterRunOptions, ClusterRunResult } from "./replication-cluster/index.ts";

@@ -5,9 +5,10 @@ import {
   runCluster,
   runLogCrash,
   runRaftGroup,
+  runRaftStore,
   runReplicationCluster,
 } from "@tidemark/broker/sim";
-import { openLogDirectory } from "@tidemark/broker/storage";
+import { createRaftStore, openLogDirectory, openRaftStore } from "@tidemark/broker/storage";
 import { createProducerCore, createReaderCore } from "@tidemark/client/core";
 
 export interface Failure {
@@ -67,6 +68,10 @@ export const PROFILES: Readonly<Record<string, RunSeed>> = {
   },
   replication: async (seed, { stopAt, options }) => {
     const { failure, events, counts, traceHash } = runReplicationCluster(seed, options, { stopAt });
+    return { failure, totals: { events }, counts, traceHash, event: events };
+  },
+  store: async (seed, limits) => {
+    const { failure, events, counts, traceHash } = await runRaftStore(seed, { createRaftStore, openRaftStore }, limits);
     return { failure, totals: { events }, counts, traceHash, event: events };
   },
   cluster: async (seed, { stopAt, options, plan }) => {
