@@ -104,6 +104,7 @@ async function runLives(state: RunState, open: OpenLogDirectory): Promise<void> 
     state.count(`restart after ${kind}`, 1);
     checkMedium(state, kind, end === LIFE_END.CLEAN);
     if (options.hasDamage) damageFiles(state);
+    state.maybeRemakeTopic();
   }
   // The last start must succeed, whatever came before: nothing is injected and nothing crashes.
   state.life += 1;

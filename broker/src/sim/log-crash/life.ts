@@ -15,7 +15,14 @@ import { injectFault } from "./fault-menu.ts";
 import { textAt } from "./log-image.ts";
 import { checkDuplicates, checkLog, checkNothingIsLeft, checkRead } from "./log-checks.ts";
 import { BatchMaker } from "./make-batch.ts";
-import { CLEAN_MARKER, checkRecoveryPoints, checkSynced, SYNC_FAILED } from "./medium-checks.ts";
+import {
+  checkKeptAside,
+  checkRecoveryPoints,
+  checkSynced,
+  CLEAN_MARKER,
+  segmentsToKeep,
+  SYNC_FAILED,
+} from "./medium-checks.ts";
 import { OrderObserver } from "./order-observer.ts";
 import { DATA_PATH, specOf } from "./run-state.ts";
 import type { RunState } from "./run-state.ts";
@@ -72,7 +79,8 @@ export class Life {
     this.#isLast = options.isLast === true;
     this.process = state.world.startProcess();
     this.disk = state.medium.mount(this.process);
-    this.batches = new BatchMaker(state.random, state.options.producers);
+    const { producers, tailCacheBytes } = state.options;
+    this.batches = new BatchMaker(state.random, { producers, hasLarge: tailCacheBytes > 0 });
     this.#faultsBefore = state.medium.faults.failuresCount;
     this.#failpoints = new SimFailpoints(state.world, (name) => {
       state.world.note("dies at", name);
@@ -141,6 +149,7 @@ export class Life {
     const { medium } = state;
     const marker = textAt(medium, CLEAN_MARKER);
     const hadSyncFailed = medium.fileAt(SYNC_FAILED) !== undefined;
+    const keeps = segmentsToKeep(state);
     let directory: LogDirectory;
     try {
       directory = await this.#open({
@@ -155,6 +164,7 @@ export class Life {
         logStartCheckpointIntervalMs: state.options.checkpointIntervalMs,
         highWatermarkCheckpointIntervalMs: state.options.checkpointIntervalMs,
         openFilesMax: state.options.pooledFilesMax,
+        tailCacheBytes: state.options.tailCacheBytes,
         onOffline: () => {
           this.isOffline = true;
         },
@@ -166,6 +176,10 @@ export class Life {
     }
     this.#checkReport(directory, hadSyncFailed ? null : marker);
     state.markerEpoch = null;
+    for (const [shadow, paths] of this.isOffline ? [] : (keeps ?? [])) {
+      const log = directory.log(shadow.topic, specOf(shadow).partition);
+      if (log !== undefined) checkKeptAside(state, shadow, paths, log);
+    }
     if (!this.isOffline) await this.#checkOpened(directory, hadSyncFailed);
     return directory;
   }

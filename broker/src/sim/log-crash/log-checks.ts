@@ -248,6 +248,20 @@ export async function checkRead(random: SeededRandom, shadow: ShadowLog, log: Pa
   if (!hasMoved()) checkServed(shadow, offset, maxBytes, limit, result);
 }
 
+/** What lies in memory is what was written (ST8, P42). Answers how many batches were looked at. */
+export function checkTail(shadow: ShadowLog, log: PartitionLog): number {
+  const limit = log.writtenEndOffset;
+  let count = 0;
+  for (const { baseOffset, lastOffset } of shadow.batches.slice(-5)) {
+    if (lastOffset >= limit || baseOffset < log.logStartOffset) continue;
+    const cached = log.readCached(asOffset(baseOffset), 1, limit);
+    if (cached === null) continue;
+    checkServed(shadow, baseOffset, 1, limit, { records: Buffer.concat(cached.pieces), nextOffset: cached.nextOffset });
+    count += 1;
+  }
+  return count;
+}
+
 /** The same into memory of the reader's, behind some bytes of its own. */
 async function checkReadInto(shadow: ShadowLog, log: PartitionLog, offset: Offset, room: number): Promise<void> {
   const limit = log.writtenEndOffset;

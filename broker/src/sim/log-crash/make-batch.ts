@@ -10,6 +10,8 @@ export interface MadeBatch {
   readonly timestamps: readonly number[];
 }
 
+/** As large as what the tail cache keeps for readers. */
+const LARGE_BYTES = 16 * 1024;
 /** Filler that no two records share a long piece of. */
 const FILLER = Buffer.from("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".repeat(20));
 
@@ -18,11 +20,14 @@ export class BatchMaker {
   readonly #builder = new RecordBatchBuilder({ initialBytes: 1024 });
   /** Current epoch per producer id; it rises now and then, as after a fencing. */
   readonly #epochs: number[];
+  /** Of batches that are large; null: none is. */
+  readonly #large: SeededRandom | null;
   #serial = 0;
 
-  constructor(random: SeededRandom, producers: number) {
+  constructor(random: SeededRandom, { producers, hasLarge }: { readonly producers: number; readonly hasLarge: boolean }) {
     this.#random = random;
     this.#epochs = Array.from({ length: producers }, () => 0);
+    this.#large = hasLarge ? random.fork("large batches") : null;
   }
 
   /** The next batch for `log`, with the sequence that its producer would send: one behind the last the log knows. */
@@ -33,6 +38,10 @@ export class BatchMaker {
       if (marker !== null) return marker;
     }
     const timestamps: number[] = [];
+    if (this.#large?.chance(0.7) === true) {
+      timestamps.push(nowMs);
+      this.#builder.append(nowMs, null, Buffer.from(`#${this.#serial++} `.padEnd(LARGE_BYTES, ".")));
+    }
     const count = random.between(1, 4);
     for (let i = 0; i < count; i++) {
       const timestamp = nowMs + random.between(-50, 50);

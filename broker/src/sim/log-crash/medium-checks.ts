@@ -2,6 +2,7 @@
  * What must hold of the files alone, between two lives, and what must hold of them while a log claims that they are safe.
  * Read by log-image.ts, never through the log.
  */
+import type { SeededRandom } from "../../base/index.ts";
 import { checkIndexes } from "./index-checks.ts";
 import { epochsOf, liveLogs, parseEpochs, parseOffsets, readLogImage, textAt } from "./log-image.ts";
 import type { LogImage } from "./log-image.ts";
@@ -212,15 +213,73 @@ export function damageFiles(state: RunState): void {
   }
   // Without recovery points rot below them passes for a torn tail (2.6(2)): not both in one run.
   const isAnyDamaged = [...state.shadows.values()].some((shadow) => shadow.damagedAt !== null);
-  if (isClean || isAnyDamaged || !random.chance(0.2)) return;
-  const path = random.pick([RECOVERY_POINTS, HIGH_WATERMARKS]);
+  if (isClean || isAnyDamaged) return;
+  if (random.chance(0.2)) malform(state, random, random.pick([RECOVERY_POINTS, HIGH_WATERMARKS]));
+  if (!state.rot.chance(0.3) || !malform(state, state.rot, RECOVERY_POINTS)) return;
+  // The bit may have hit a name alone.
+  if (parseOffsets(textAt(medium, RECOVERY_POINTS) ?? "") === null) flipAnywhere(state);
+}
+
+function malform(state: RunState, random: SeededRandom, path: string): boolean {
+  const { medium } = state;
   const file = medium.fileAt(path);
   // A second bit might make the first one good.
-  if (file === undefined || file.sizeBytes === 0 || state.damagedTexts.has(textAt(medium, path) ?? "")) return;
+  if (file === undefined || file.sizeBytes === 0 || state.damagedTexts.has(textAt(medium, path) ?? "")) return false;
   file.flipBit(random.below(file.sizeBytes), 7);
   state.damagedTexts.add(textAt(medium, path) ?? "");
   state.count("damage checkpoint malformed");
   state.world.note("damage: malformed", path);
+  return true;
+}
+
+/** Rot of any age: without recovery points it passes for a torn tail, and the segments behind it are kept aside (2.6(2), 4.2(6)). */
+function flipAnywhere(state: RunState): void {
+  for (const shadow of state.shadows.values()) {
+    const image = ownImage(state, shadow);
+    const segments = image?.segments.slice(0, -1) ?? [];
+    const batches = segments.flatMap((segment) => segment.batches.map((batch) => ({ segment, batch })));
+    const among = batches.filter(({ batch }) => batch.baseOffset >= shadow.logStartMax);
+    if (image === null || among.length === 0 || !state.rot.chance(0.7)) continue;
+    const { segment, batch } = state.rot.pick(among);
+    segment.file.flipBit(batch.position + state.rot.between(16, batch.bytes.length - 1), state.rot.below(8));
+    state.count("damage log bit of any age");
+    state.world.note("damage: bit of any age", shadow.name, batch.baseOffset);
+    endsBefore(state, shadow, image.path, batch.baseOffset);
+  }
+}
+
+/** A start will make the log end at `offset`, or before it; the shadow expects no more. */
+function endsBefore(state: RunState, shadow: ShadowLog, path: string, offset: number): void {
+  shadow.durableEnd = Math.min(shadow.durableEnd, offset);
+  shadow.beginCut(offset);
+  const left = readLogImage(state.medium, path, shadow.logStartMax, durableLogStart(state, shadow));
+  shadow.resolve(left?.batches ?? [], left?.endOffset ?? 0, "process");
+}
+
+/** Segments that a start without recovery points may not delete, by replica: null where it has them, or need not look. */
+export function segmentsToKeep(state: RunState): ReadonlyMap<ShadowLog, readonly string[]> | null {
+  const { medium } = state;
+  const text = textAt(medium, RECOVERY_POINTS);
+  if (text === null || parseOffsets(text) !== null || medium.fileAt(CLEAN_MARKER) !== undefined) return null;
+  return new Map(
+    [...state.shadows.values()].map((shadow) => {
+      const path = pathOf(shadow);
+      const directory = medium.tree.find(path);
+      const names = directory?.kind === "directory" ? [...directory.written.keys()] : [];
+      return [shadow, liveLogs(names, durableLogStart(state, shadow)).map((name) => `${path}/${name}`)];
+    }),
+  );
+}
+
+/** 4.2(6): of those, each that the log does not go on in is kept aside for the operator. */
+export function checkKeptAside(state: RunState, shadow: ShadowLog, paths: readonly string[], log: { readonly logStartOffset: number; readonly logEndOffset: number }): void {
+  // 4.2(7): what lies below the log start goes.
+  if (log.logEndOffset === log.logStartOffset) return;
+  for (const path of paths) {
+    const isThere = state.medium.fileAt(path) !== undefined || state.medium.fileAt(`${path}.damaged`) !== undefined;
+    ensure(isThere, "4.2(6)", () => `${shadow.name}: ${path} was deleted though the recovery points are malformed`);
+    if (state.medium.fileAt(`${path}.damaged`) !== undefined) state.count("segment kept aside");
+  }
 }
 
 function flipBit(state: RunState, path: string): void {
@@ -261,8 +320,5 @@ function flipAboveRecoveryPoint(state: RunState, shadow: ShadowLog, image: LogIm
   segment?.file.flipBit(batch.position + random.between(16, batch.bytes.length - 1), random.below(8));
   state.count("damage log bit");
   state.world.note("damage: bit", shadow.name, batch.baseOffset);
-  shadow.durableEnd = Math.min(shadow.durableEnd, batch.baseOffset);
-  shadow.beginCut(batch.baseOffset);
-  const left = readLogImage(state.medium, image.path, shadow.logStartMax, durableLogStart(state, shadow));
-  shadow.resolve(left?.batches ?? [], left?.endOffset ?? 0, "process");
+  endsBefore(state, shadow, image.path, batch.baseOffset);
 }

@@ -22,11 +22,14 @@ export interface CrashRunOptions {
   readonly pooledFilesMax: number;
   /** SimDisk.slowWriteMs. Above 0 the log writes off the loop most of the time. */
   readonly slowWriteMs: number;
+  /** What is kept in memory for readers at the tail; then some batches are so large that they are kept. 0: nothing is. */
+  readonly tailCacheBytes: number;
 }
 
 const NEVER = Number.MAX_SAFE_INTEGER;
 
 export function drawOptions(random: SeededRandom): CrashRunOptions {
+  const tail = random.fork("tail cache");
   return {
     diskMode: random.chance(0.7) ? "strict" : "journal",
     lives: random.between(2, 5),
@@ -39,6 +42,7 @@ export function drawOptions(random: SeededRandom): CrashRunOptions {
     openFilesMax: 10_000,
     slowWriteMs: random.chance(0.3) ? random.pick([2, 5, 20, 200]) : 0,
     pooledFilesMax: random.chance(0.3) ? random.between(1, 3) : 512,
+    tailCacheBytes: tail.chance(0.2) ? tail.between(20_000, 500_000) : 0,
   };
 }
 

@@ -24,6 +24,8 @@ export interface RunStateOptions {
 
 export class RunState {
   readonly random: SeededRandom;
+  /** Of bits that rot beside malformed recovery points. */
+  readonly rot: SeededRandom;
   readonly options: CrashRunOptions;
   readonly world: SimWorld;
   readonly medium: SimDisk;
@@ -39,10 +41,14 @@ export class RunState {
   markerEpoch: number | null = null;
   /** A rejection that nobody handled. */
   unhandled: unknown;
+  /** Of topics that are made anew while nobody has the directory open. */
+  readonly #remakes: SeededRandom;
   #topicIds = 0;
 
   constructor(options: RunStateOptions) {
     this.random = options.random;
+    this.rot = options.random.fork("rot");
+    this.#remakes = options.random.fork("remakes");
     this.options = options.options;
     this.world = options.world;
     this.medium = options.medium;
@@ -59,6 +65,15 @@ export class RunState {
     const shadow = new ShadowLog({ topic, partition, topicId: uuidToText(id), config: this.options.config });
     this.shadows.set(shadow.name, shadow);
     return shadow;
+  }
+
+  /** The extra topic is deleted, and another one of its name is made (2.1(4), P47). */
+  maybeRemakeTopic(): void {
+    if (!this.shadows.has("u-0") || !this.#remakes.chance(0.3)) return;
+    this.shadows.delete("u-0");
+    this.newShadow("u", 0);
+    this.count("topic made anew between lives");
+    this.world.note("remake", "u-0");
   }
 
   count(what: string, times = 1): void {

@@ -5,14 +5,14 @@
  */
 import { readBatchHeader } from "@tidemark/proto";
 import { patchBatch } from "@tidemark/proto";
-import { asLeaderEpoch, asOffset } from "../../base/index.ts";
+import { asLeaderEpoch, asOffset, SharedMemory } from "../../base/index.ts";
 import type { SeededRandom } from "../../base/index.ts";
 import type { DiskFault } from "../../ports/index.ts";
 import type { LogDirectory, PartitionLog } from "../../storage/index.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
 import { injectFault } from "./fault-menu.ts";
 import type { Life } from "./life.ts";
-import { checkDuplicates, checkLog, checkRead, checkTimeLookups, movesOf } from "./log-checks.ts";
+import { checkDuplicates, checkLog, checkRead, checkTail, checkTimeLookups, movesOf } from "./log-checks.ts";
 import { checkRecoveryPoints, checkSynced } from "./medium-checks.ts";
 import { DATA_PATH, specOf } from "./run-state.ts";
 import type { RunState } from "./run-state.ts";
@@ -111,6 +111,12 @@ export class Workload {
     else if (draw < 98) this.#inject();
     else this.#state.medium.capacityBytes = Number.POSITIVE_INFINITY;
     for (const { shadow, log } of this.#logs()) this.#life.noteSynced(shadow, log);
+    if (this.#state.options.tailCacheBytes > 0) this.#checkTails();
+  }
+
+  #checkTails(): void {
+    if (this.#isOffline()) return;
+    for (const { shadow, log } of this.#logs()) this.#state.count("batch kept in memory", checkTail(shadow, log));
   }
 
   /** Logs the owner may work on now. */
@@ -191,7 +197,8 @@ export class Workload {
     const { alternatives } = shadow;
     shadow.append(shadowBatch(expected, header, baseOffset, shadow.leaderEpoch, made.timestamps));
     this.#state.world.note("append", shadow.name, baseOffset, bytes.length);
-    const result = log.append(bytes, header, asLeaderEpoch(shadow.leaderEpoch), this.#life.now());
+    const memory = new SharedMemory(bytes.length, bytes.length, null);
+    const result = log.append(bytes, header, asLeaderEpoch(shadow.leaderEpoch), this.#life.now(), memory);
     if (result.ok) {
       ensure(result.baseOffset === baseOffset && result.lastOffset === shadow.endOffset - 1, "3.1(4)", () => {
         return `${shadow.name}: appended at ${result.baseOffset}-${result.lastOffset}, should be ${baseOffset}-${shadow.endOffset - 1}`;

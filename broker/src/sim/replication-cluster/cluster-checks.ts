@@ -42,6 +42,13 @@ interface SeenMark {
   readonly highWatermark: number;
 }
 
+interface SeenStart {
+  readonly life: number;
+  /** Of the log: a restart begins it anew, where its leader says. */
+  readonly generation: number;
+  readonly logStart: number;
+}
+
 export class ClusterChecks {
   readonly counts = new Map<string, number>();
   readonly #hosts: () => readonly ReplicaHost[];
@@ -57,6 +64,7 @@ export class ClusterChecks {
   readonly #lost = new Set<ModelBatch>();
   #uncleanEpoch = -1;
   readonly #marks = new Map<number, SeenMark>();
+  readonly #starts = new Map<number, SeenStart>();
   /** ISR, ELR and lastIsr after the last command. */
   #pool: readonly number[] = [];
   /** Nothing below is compared: what a deletion that was never answered brings back is anything. */
@@ -108,13 +116,14 @@ export class ClusterChecks {
 
   // ---- high watermarks ----
 
-  /** After every event of a host: RE2 to RE5 as far as they can be seen from it. */
+  /** After every event of a host: RE2 to RE5 and ST5 as far as they can be seen from it. */
   afterEvent(host: ReplicaHost): void {
     if (!host.isUp) return;
     const { log } = host;
     const mark = log.highWatermark;
     ensure(mark <= log.logEndOffset, "RE2", () => `the high watermark of ${host.name} is beyond its log`);
     ensure(mark >= log.logStartOffset, "RE2", () => `the high watermark of ${host.name} is before its log`);
+    this.#checkLogStart(host);
     const last = this.#marks.get(host.brokerId);
     const epoch = host.leadEpoch;
     const isSame = last !== undefined && last.life === host.life;
@@ -126,6 +135,17 @@ export class ClusterChecks {
       this.#onMark(host, isSame ? Math.min(last.highWatermark, mark) : log.logStartOffset);
       if (epoch !== -1) this.#onLeaderMark(host, epoch);
     }
+  }
+
+  /** ST5: what was deleted stays deleted, whatever a leader tells that has not heard of it (P71). */
+  #checkLogStart({ brokerId, name, life, log }: ReplicaHost): void {
+    const { generation, logStartOffset: logStart } = log;
+    const seen = this.#starts.get(brokerId);
+    if (seen !== undefined && seen.life === life && seen.generation === generation) {
+      if (seen.logStart === logStart) return;
+      ensure(logStart > seen.logStart, "ST5", () => `the log start of ${name} fell from ${seen.logStart} to ${logStart}`);
+    }
+    this.#starts.set(brokerId, { life, generation, logStart });
   }
 
   /** RE3: what was below a high watermark once is the same below every other. */
