@@ -381,6 +381,39 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     1000,
     122,
   ),
+  {
+    id: "log-tail-over-cut",
+    profile: "log",
+    what: "the tail cache keeps batches that were cut (5.5(1), P42)",
+    edits: [
+      { file: "storage/log-truncation.js", from: "writer.tail?.clear();\n        kept", to: "kept" },
+      {
+        file: "storage/tail-cache.js",
+        from: "if (this.#batches.at(-1)?.nextOffset !== baseOffset)\n            this.clear();",
+        to: "",
+      },
+    ],
+    seedsMax: 500,
+    seed: 1,
+  },
+  broken(
+    "log-malformed-deletes",
+    "deletes what follows a bad batch though the recovery points were malformed (4.2(6), P75)",
+    "log-loader.js",
+    "this.#options.keepsCut || this.#acceptsDamage",
+    "this.#acceptsDamage",
+    500,
+    1,
+  ),
+  broken(
+    "log-topic-id-ignored",
+    "takes the log of another topic of the same name (2.1(4), P47)",
+    "replica-directories.js",
+    "if (found === null || found === topicId)",
+    "if (true)",
+    300,
+    1,
+  ),
 ];
 
 function removeEntry(medium: SimDisk, name: string): void {

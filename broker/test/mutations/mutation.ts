@@ -4,10 +4,10 @@
  * The mistake is made in the compiled text of the modules (mutant.ts), so that the product carries no switch for it; a line that
  * is not found exactly once is an error. What the log asks of its disk, the disk can leave undone instead (`medium`).
  */
-import type { ClusterRunOptions, MediumMutation } from "../../src/sim/index.ts";
+import type { ClusterOptions, ClusterRunOptions, MediumMutation } from "../../src/sim/index.ts";
 
 /** Profiles of `npm run sim` that have mutations. */
-export type Profile = "raft" | "replication" | "log" | "cluster";
+export type Profile = "raft" | "replication" | "log" | "store" | "cluster";
 
 export interface Edit {
   /** Below the compiled sources. */
@@ -27,6 +27,8 @@ export interface Mutation {
   readonly medium?: MediumMutation;
   /** Profile replication: instead of what the seed would draw. */
   readonly wanted?: Partial<ClusterRunOptions>;
+  /** Profile cluster: the same. */
+  readonly given?: Partial<ClusterOptions>;
   /** Where the search begins; default 1. What shows itself rarely is found sooner behind a seed that is known to fail. */
   readonly from?: number;
   /** Seeds within which a run must fail. */

@@ -4,7 +4,7 @@
  */
 import { createProducerCore, createReaderCore } from "@tidemark/client/core";
 import type * as Raft from "../../src/raft/index.ts";
-import { runCluster, runLogCrash, runRaftGroup } from "../../src/sim/index.ts";
+import { runCluster, runLogCrash, runRaftGroup, runRaftStore } from "../../src/sim/index.ts";
 import type * as Sim from "../../src/sim/index.ts";
 import type * as Simulation from "../../src/simulation.ts";
 import type * as Storage from "../../src/storage/index.ts";
@@ -35,10 +35,13 @@ export const PROFILES: Readonly<Record<Profile, (mutation: Mutation, mutants: Mu
     const { openLogDirectory } = await mutants.load<typeof Storage>("storage/index.js", edits);
     return async (seed) => (await runLogCrash(seed, openLogDirectory, medium)).failure;
   },
-  cluster: async ({ edits }, mutants) => {
+  store: async ({ edits }, mutants) => {
+    const room = await mutants.load<typeof Storage>("storage/index.js", edits);
+    return async (seed) => (await runRaftStore(seed, room)).failure;
+  },
+  cluster: async ({ edits, given = {} }, mutants) => {
     const { makeNode } = await mutants.load<typeof Simulation>("simulation.js", edits);
-    return async (seed) =>
-      (await runCluster(seed, { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore }))
-        .failure;
+    const parts = { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore };
+    return async (seed) => (await runCluster(seed, parts, given)).failure;
   },
 };

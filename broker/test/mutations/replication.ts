@@ -501,6 +501,25 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
     { deleteChance: 0.05 },
   ),
   known(
+    "repl-lower-log-start",
+    "a follower takes a lower log start from its leader (3.2, P71)",
+    [
+      {
+        file: "replication/partition-follower.js",
+        from: "const start = Math.max(logStartOffset, Math.min(answer.logStartOffset, mark));",
+        to: "const start = Math.min(answer.logStartOffset, mark);",
+      },
+      {
+        file: "sim/replication-cluster/follower-side.js",
+        from: "if (effect.logStartOffset > host.log.logStartOffset)",
+        to: "if (effect.logStartOffset !== host.log.logStartOffset)",
+      },
+    ],
+    300,
+    1,
+    { deleteChance: 0.05 },
+  ),
+  known(
     "repl-acks-own-log",
     "acks=all is answered before followers have it (8.2)",
     [

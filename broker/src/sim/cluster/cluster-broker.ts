@@ -41,6 +41,10 @@ export interface ClusterBrokerParts {
   /** What no simulated fault explains: the run fails. */
   readonly onFailure: (error: unknown) => void;
   readonly count: (what: string) => void;
+  /** A file of a log is about to become shorter, or to go. */
+  readonly onCut: (broker: ClusterBroker, path: string) => void;
+  /** What it answers another broker, before that leaves. Throws InvariantViolation. */
+  readonly onAnswer: (broker: ClusterBroker, method: string, answer: Uint8Array) => void;
 }
 
 export type BrokerState = "down" | "starting" | "ready" | "stopping";
@@ -249,7 +253,14 @@ export class ClusterBroker {
 
   #newDisk(): SimDisk {
     const number = ++this.#disksCount;
-    return new SimDisk({ random: this.#random.fork(`disk ${number}`), mode: this.#parts.directoryMode });
+    const disk = new SimDisk({ random: this.#random.fork(`disk ${number}`), mode: this.#parts.directoryMode });
+    disk.observer = {
+      onAsked: () => undefined,
+      onChange: (operation, path) => {
+        if ((operation === "truncate" || operation === "unlink") && path.endsWith(".log")) this.#parts.onCut(this, path);
+      },
+    };
+    return disk;
   }
 
   #note(what: string, number: number): void {
@@ -297,6 +308,13 @@ export class ClusterBroker {
       service,
       identity,
       onHeard: (peer, door) => onHeard(peer, door ?? null),
+      onAnswer: (method, answer) => {
+        try {
+          this.#parts.onAnswer(this, method, answer);
+        } catch (error: unknown) {
+          this.#parts.onFailure(error);
+        }
+      },
     });
     const door: Entrance = {
       address: this.address,

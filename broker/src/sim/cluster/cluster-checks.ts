@@ -4,13 +4,16 @@
  */
 import type { ProduceResult } from "../../api/index.ts";
 import type { Partition } from "../../runtime/index.ts";
-import type { ClusterBroker } from "./cluster-broker.ts";
+import { newestImage } from "./at-rest.ts";
+import { type ClusterBroker, DATA } from "./cluster-broker.ts";
 import { ensure } from "../violation.ts";
 import { CommittedPrefix } from "./committed-prefix.ts";
 import type { FaultAtlas } from "./fault-atlas.ts";
 
 /** Between two looks at the consensus, which cost more than the others. */
 const EVENTS_PER_LOOK = 8;
+
+const LOG_PATH = new RegExp(`^${DATA}/([^/]+)-(\\d+)/\\d{20}\\.log$`, "u");
 
 interface SeenTerm {
   readonly life: number;
@@ -32,6 +35,8 @@ export class ClusterChecks {
   readonly #acknowledged = new Map<string, number>();
 
   readonly #committed: CommittedPrefix;
+  /** Logs that were cut in the event that runs. */
+  readonly #cuts: { readonly broker: ClusterBroker; readonly topic: string; readonly partition: number }[] = [];
   #eventsCount = 0;
 
   constructor(brokers: readonly ClusterBroker[], isDamaged: FaultAtlas["isDamaged"]) {
@@ -57,6 +62,45 @@ export class ClusterChecks {
       if (looksAtQuorum) this.#checkQuorum(broker);
       for (const partition of context.replicas.partitions()) this.#checkLed(broker, partition);
     }
+    if (this.#cuts.length > 0) this.#checkCuts();
+  }
+
+  /** A file of a log is about to become shorter, or to go; what that leaves is looked at when the event has ended. */
+  onCut(broker: ClusterBroker, path: string): void {
+    const [, topic, partition] = LOG_PATH.exec(path) ?? [];
+    if (topic !== undefined) this.#cuts.push({ broker, topic, partition: Number(partition) });
+  }
+
+  /** RE5, of those that are in the ISR by the newest that anybody has heard. */
+  #checkCuts(): void {
+    for (const { broker, topic, partition } of this.#cuts.splice(0)) {
+      const log = broker.context?.replicas.log(topic, partition);
+      const newest = newestImage(this.#brokers);
+      if (log === undefined || newest === null || broker.state !== "ready") continue;
+      const image = newest.topicsById.get(log.topicId)?.partitions[partition];
+      const own = broker.context?.image();
+      const isSameLife = own?.brokers.get(broker.nodeId)?.brokerEpoch === newest.brokers.get(broker.nodeId)?.brokerEpoch;
+      const isSameEpoch =
+        own?.topicsById.get(log.topicId)?.partitions[partition]?.leaderEpoch === image?.leaderEpoch;
+      if (image === undefined || !isSameLife || !isSameEpoch || !image.isr.includes(broker.nodeId)) continue;
+      this.count("cuts by members of the ISR");
+      this.#committed.onCut(broker, log, image.leaderEpoch);
+    }
+  }
+
+  /** CO2: what a broker answers another one names no metadata that it has not applied. */
+  onAnswer(broker: ClusterBroker, method: string, answer: Uint8Array): void {
+    const applied = broker.context?.image().metadataOffset;
+    if (applied === undefined || answer.length === 0) return;
+    const told = JSON.parse(Buffer.from(answer).toString()) as { readonly answer?: { readonly metadataOffset?: unknown } };
+    const metadataOffset = told.answer?.metadataOffset;
+    if (typeof metadataOffset !== "number") return;
+    this.count("answers by metadata");
+    ensure(
+      metadataOffset <= applied,
+      "CO2",
+      () => `${broker.name} answers ${method} by metadata ${metadataOffset}, and has applied ${applied}`,
+    );
   }
 
   /** RE1 where it is first seen, and RE2: within a leader epoch and a process life the high watermark never falls. */

@@ -116,6 +116,8 @@ export class ClusterRun {
           directoryMode,
           onFailure: (error) => this.fail(error),
           count: (what) => this.checks.count(what),
+          onCut: (broker, path) => this.checks.onCut(broker, path),
+          onAnswer: (broker, method, answer) => this.checks.onAnswer(broker, method, answer),
         }),
     );
     this.#atlas = new FaultAtlas(this.brokers, this.options.topics, (hurt) =>

@@ -1,5 +1,5 @@
 /**
- * RE3, RE4 and RE6 with the eyes of one who sees every disk: what was once below a high watermark is the same for ever, on every replica
+ * RE3, RE4, RE5 and RE6 with the eyes of one who sees every disk: what was once below a high watermark is the same for ever, on every replica
  * that has it below its own, and whoever leads has it. Files are read, not brokers asked; batches are known by epoch and sum.
  *
  * Not exempt: loss that faults were allowed to cause. None is, as long as faults keep to 3.2 and nobody allows an unclean choice. Of a
@@ -7,6 +7,7 @@
  */
 import { BatchField } from "@tidemark/proto";
 import type { Partition } from "../../runtime/index.ts";
+import type { PartitionLog } from "../../storage/index.ts";
 import { ensure } from "../violation.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
 import type { FaultAtlas } from "./fault-atlas.ts";
@@ -41,14 +42,14 @@ export class CommittedPrefix {
   }
 
   /** A leader's high watermark has moved. */
-  onShown({ topic, partition, leaderEpoch, highWatermark }: Partition): void {
-    const { shown } = this.#of(`${topic}-${partition}`);
+  onShown({ topicId, partition, leaderEpoch, highWatermark }: Partition): void {
+    const { shown } = this.#of(topicId, partition);
     shown.set(leaderEpoch, Math.max(shown.get(leaderEpoch) ?? 0, highWatermark));
   }
 
   /** RE6: it holds what was shown in its epoch or an earlier one. */
-  onLeads(broker: ClusterBroker, { topic, partition, leaderEpoch, logEndOffset }: Partition): void {
-    for (const [epoch, end] of this.#of(`${topic}-${partition}`).shown) {
+  onLeads(broker: ClusterBroker, { topic, topicId, partition, leaderEpoch, logEndOffset }: Partition): void {
+    for (const [epoch, end] of this.#of(topicId, partition).shown) {
       ensure(
         epoch > leaderEpoch || logEndOffset >= end,
         "RE6",
@@ -58,19 +59,31 @@ export class CommittedPrefix {
     }
   }
 
+  /** RE5: a member of the ISR that has cut its log in a leader epoch still holds what was shown in that or an earlier one. */
+  onCut(broker: ClusterBroker, { topic, topicId, partition, logEndOffset }: PartitionLog, leaderEpoch: number): void {
+    for (const [epoch, end] of this.#of(topicId, partition).shown) {
+      ensure(
+        epoch > leaderEpoch || logEndOffset >= end,
+        "RE5",
+        () =>
+          `${broker.name}, in the ISR of ${topic}-${partition} in epoch ${leaderEpoch}, has cut its log at ${logEndOffset}, and ${end} was shown in epoch ${epoch}`,
+      );
+    }
+  }
+
   /** RE3: compares what the files of the replica hold below its own high watermark with what they held anywhere before. */
   compare(broker: ClusterBroker, topic: string, partition: number): void {
     const log = broker.context?.replicas.log(topic, partition);
     if (log === undefined || log.isTruncating) return;
     const name = `${topic}-${partition}`;
-    const key = `${broker.nodeId}/${name}`;
+    const key = `${broker.nodeId}/${log.topicId}/${partition}`;
     const before = this.#compared.get(key);
     const { highWatermark, logEndOffset } = log;
     // What was cut off and written anew is looked at anew.
     const isSame = before?.life === broker.lifeNumber && logEndOffset >= before.end;
     const from = isSame ? before.to : 0;
     if (isSame && highWatermark <= from) return;
-    const { batches } = this.#of(name);
+    const { batches } = this.#of(log.topicId, partition);
     let to = from;
     const directory = `${DATA}/${name}`;
     const filed = this.#isDamaged(broker, topic, partition)
@@ -94,11 +107,13 @@ export class CommittedPrefix {
     this.#compared.set(key, { life: broker.lifeNumber, to, end: logEndOffset });
   }
 
-  #of(name: string): Prefix {
-    let prefix = this.#prefixes.get(name);
+  /** Not by name: that may come again. */
+  #of(topicId: string, partition: number): Prefix {
+    const key = `${topicId}/${partition}`;
+    let prefix = this.#prefixes.get(key);
     if (prefix === undefined) {
       prefix = { batches: new Map(), shown: new Map() };
-      this.#prefixes.set(name, prefix);
+      this.#prefixes.set(key, prefix);
     }
     return prefix;
   }

@@ -40,6 +40,8 @@ export interface SimNode {
   identity(): PeerIdentity;
   /** Somebody has dialled it, and is no stranger. */
   onHeard?(peer: PeerIdentity, door: PeerIdentity["door"] | null): void;
+  /** It has answered a call, and the answer has not left yet. */
+  onAnswer?(method: string, answer: Uint8Array): void;
 }
 
 /** As long as the real transport takes to find out that nobody answers. */

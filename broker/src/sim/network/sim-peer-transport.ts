@@ -245,7 +245,10 @@ export class SimPeerTransport implements PeerTransport {
     const from = this.#node.identity();
     connection.send(this.#node, () => {
       const answered = dialled.service.onCall(method, body, from).then(
-        (answer): Uint8Array | PeerError => Buffer.from(answer),
+        (answer): Uint8Array | PeerError => {
+          dialled.onAnswer?.(method, answer);
+          return Buffer.from(answer);
+        },
         (thrown: unknown) => remoteError(thrown),
       );
       void answered.then((answer) => connection.send(dialled, () => onAnswer(answer)));
