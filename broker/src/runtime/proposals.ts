@@ -41,6 +41,8 @@ export class Proposals {
   readonly #consensus: Consensus;
   readonly #clock: Clock;
   #working: ClusterImage;
+  /** Of the newest records in it: entries without any, which move its offset too, may not be committed when all of those are. */
+  #decidedAt: number;
   /** In order of index. */
   #pending: Proposal[] = [];
   /** Consensus may tell of earlier entries while it takes the next one, and whoever hears of them may ask for more. */
@@ -52,6 +54,7 @@ export class Proposals {
     this.#consensus = consensus;
     this.#clock = clock;
     this.#working = committed;
+    this.#decidedAt = committed.metadataOffset;
   }
 
   /** Entries that are not this leader's commands move its offset too. */
@@ -79,7 +82,7 @@ export class Proposals {
     // Without records too: a refusal may rest on what is proposed and not committed.
     const newest = this.#pending.at(-1);
     if (newest === undefined) {
-      return Promise.resolve({ response, metadataOffset: this.#working.metadataOffset });
+      return Promise.resolve({ response, metadataOffset: this.#decidedAt });
     }
     return new Promise((resolve, reject) => {
       const commit = (): void => resolve({ response, metadataOffset: newest.index });
@@ -99,6 +102,7 @@ export class Proposals {
     if (!proposed.ok) return refusedError(proposed.code);
     assert(proposed.firstIndex === image.metadataOffset, "a proposal has another index than it was decided for");
     this.#working = image;
+    this.#decidedAt = image.metadataOffset;
     this.#pending.push({
       index: proposed.firstIndex,
       term: proposed.term,

@@ -23,7 +23,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       },
     ],
     20,
-    1,
+    2,
   ),
   known(
     "cluster-counts-written",
@@ -36,7 +36,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       },
     ],
     20,
-    1,
+    2,
   ),
   known(
     "cluster-shows-uncommitted",
@@ -66,33 +66,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     "sequences are not looked at (11.1)",
     [{ file: "runtime/partition-appends.js", from: "if (header.hasProducerId) {", to: "if (false) {" }],
     20,
-    1,
-  ),
-  known(
-    "cluster-any-lower-duplicate",
-    "any lower sequence is taken for a duplicate (11.1(2), P62)",
-    [
-      {
-        file: "replication/producer-check.js",
-        from: "return LOOK_UP;",
-        to: 'return { kind: "duplicate", batch: known.batches.at(-1) ?? known.batches[0] };',
-      },
-    ],
-    20,
-    1,
-  ),
-  known(
-    "cluster-duplicate-at-once",
-    "a duplicate is answered before its original is written, or replicated (8.2, P73)",
-    [
-      {
-        file: "runtime/partition-appends.js",
-        from: "task.logAppendTime = original.timestamp;\n        this.#handedOver.push(task);\n        return true;",
-        to: "task.logAppendTime = original.timestamp;\n        this.#letGo(task);\n        this.#answer(task);\n        return true;",
-      },
-    ],
-    20,
-    1,
+    5,
   ),
   known(
     "cluster-vote-unwritten",
@@ -105,7 +79,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       },
     ],
     20,
-    1,
+    5,
   ),
   known(
     "cluster-answer-uncommitted",
@@ -118,26 +92,6 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       },
     ],
     20,
-    1,
-  ),
-  known(
-    "cluster-cut-at-mark",
-    "a follower cuts at its high watermark (5.3(1), P01)",
-    [
-      {
-        file: "replication/partition-follower.js",
-        from: "this.#part(truncationPoint(answer.end, this.#log))",
-        to: "this.#part(Math.min(truncationPoint(answer.end, this.#log), this.#log.highWatermark))",
-      },
-    ],
-    40,
-    1,
-  ),
-  known(
-    "cluster-unclean-passes",
-    "an unclean restart passes for a clean one (9(4), P19)",
-    [{ file: "metadata/register-broker.js", from: "isUnclean: isUncleanRestart(before, request),", to: "isUnclean: false," }],
-    40,
     1,
   ),
 ];

@@ -6,4 +6,10 @@ import { RAFT_MUTATIONS } from "./raft.ts";
 import { REPLICATION_MUTATIONS } from "./replication.ts";
 import { STORE_MUTATIONS } from "./store.ts";
 
-export const MUTATIONS: readonly Mutation[] = [...RAFT_MUTATIONS, ...REPLICATION_MUTATIONS, ...LOG_MUTATIONS, ...STORE_MUTATIONS, ...CLUSTER_MUTATIONS];
+export const MUTATIONS: readonly Mutation[] = [
+  ...RAFT_MUTATIONS,
+  ...REPLICATION_MUTATIONS,
+  ...LOG_MUTATIONS,
+  ...STORE_MUTATIONS,
+  ...CLUSTER_MUTATIONS,
+];

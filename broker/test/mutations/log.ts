@@ -170,7 +170,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
       ],
     },
     seedsMax: 200,
-    seed: 50,
+    seed: 46,
   },
   {
     id: "log-start-unwritten",
@@ -219,7 +219,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     },
     from: 48,
     seedsMax: 3000,
-    seed: 48,
+    seed: 53,
   },
   {
     id: "log-no-cut-pending",
@@ -316,7 +316,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     "this.#snapshots.distrustAll();",
     "",
     200,
-    11,
+    72,
   ),
   broken(
     "log-retention-past-hw",
@@ -343,7 +343,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     "at === 0 || spanCrc.value === crc32c(bytes, 0, at)",
     "true",
     200,
-    12,
+    10,
   ),
   broken(
     "log-cut-under-write",
@@ -393,8 +393,8 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
         to: "",
       },
     ],
-    seedsMax: 500,
-    seed: 1,
+    seedsMax: 1000,
+    seed: 199,
   },
   broken(
     "log-malformed-deletes",
@@ -402,8 +402,8 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     "log-loader.js",
     "this.#options.keepsCut || this.#acceptsDamage",
     "this.#acceptsDamage",
-    500,
-    1,
+    300,
+    10,
   ),
   broken(
     "log-topic-id-ignored",
@@ -411,8 +411,8 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     "replica-directories.js",
     "if (found === null || found === topicId)",
     "if (true)",
-    300,
-    1,
+    100,
+    3,
   ),
 ];
 

@@ -516,7 +516,7 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
       },
     ],
     300,
-    1,
+    3,
     { deleteChance: 0.05 },
   ),
   known(

@@ -7,6 +7,7 @@ import { SharedMemory } from "../../src/base/index.ts";
 import { type ClusterSeedResult, parsePlan, runCluster } from "../../src/sim/index.ts";
 import { ClusterRun } from "../../src/sim/cluster/cluster-run.ts";
 import { makeNode } from "../../src/simulation.ts";
+import { describeKnownMistakes } from "../mutations/known-mistakes.ts";
 import { makeBatch } from "../runtime/support/partition-bench.ts";
 
 const parts = { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore };
@@ -48,6 +49,10 @@ describe("a cluster on virtual time (R=3)", () => {
     expect((await run(29)).traceHash, "another seed").not.to.equal(traceHash);
     expect(hashElsewhere(26), "in another process").to.equal(traceHash);
   });
+});
+
+describe("a whole cluster", () => {
+  describeKnownMistakes("cluster");
 });
 
 /** For stories: nothing happens by chance. */

@@ -271,7 +271,12 @@ describe("pitfalls of storage", () => {
       async (machine) => {
         const directory = await machine.open(other);
         const log = directory.log("t", asPartitionId(0)) ?? (await machine.run(directory.createLog(other)));
-        expect([log.logEndOffset, log.highWatermark, log.isDamaged, log.isRepairing]).to.deep.equal([0, 0, false, false]);
+        expect([log.logEndOffset, log.highWatermark, log.isDamaged, log.isRepairing]).to.deep.equal([
+          0,
+          0,
+          false,
+          false,
+        ]);
       },
     );
   });

@@ -257,7 +257,8 @@ export class ClusterBroker {
     disk.observer = {
       onAsked: () => undefined,
       onChange: (operation, path) => {
-        if ((operation === "truncate" || operation === "unlink") && path.endsWith(".log")) this.#parts.onCut(this, path);
+        if ((operation === "truncate" || operation === "unlink") && path.endsWith(".log"))
+          this.#parts.onCut(this, path);
       },
     };
     return disk;

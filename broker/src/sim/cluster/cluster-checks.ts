@@ -79,9 +79,9 @@ export class ClusterChecks {
       if (log === undefined || newest === null || broker.state !== "ready") continue;
       const image = newest.topicsById.get(log.topicId)?.partitions[partition];
       const own = broker.context?.image();
-      const isSameLife = own?.brokers.get(broker.nodeId)?.brokerEpoch === newest.brokers.get(broker.nodeId)?.brokerEpoch;
-      const isSameEpoch =
-        own?.topicsById.get(log.topicId)?.partitions[partition]?.leaderEpoch === image?.leaderEpoch;
+      const isSameLife =
+        own?.brokers.get(broker.nodeId)?.brokerEpoch === newest.brokers.get(broker.nodeId)?.brokerEpoch;
+      const isSameEpoch = own?.topicsById.get(log.topicId)?.partitions[partition]?.leaderEpoch === image?.leaderEpoch;
       if (image === undefined || !isSameLife || !isSameEpoch || !image.isr.includes(broker.nodeId)) continue;
       this.count("cuts by members of the ISR");
       this.#committed.onCut(broker, log, image.leaderEpoch);
@@ -92,7 +92,9 @@ export class ClusterChecks {
   onAnswer(broker: ClusterBroker, method: string, answer: Uint8Array): void {
     const applied = broker.context?.image().metadataOffset;
     if (applied === undefined || answer.length === 0) return;
-    const told = JSON.parse(Buffer.from(answer).toString()) as { readonly answer?: { readonly metadataOffset?: unknown } };
+    const told = JSON.parse(Buffer.from(answer).toString()) as {
+      readonly answer?: { readonly metadataOffset?: unknown };
+    };
     const metadataOffset = told.answer?.metadataOffset;
     if (typeof metadataOffset !== "number") return;
     this.count("answers by metadata");

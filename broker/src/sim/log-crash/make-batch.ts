@@ -24,7 +24,10 @@ export class BatchMaker {
   readonly #large: SeededRandom | null;
   #serial = 0;
 
-  constructor(random: SeededRandom, { producers, hasLarge }: { readonly producers: number; readonly hasLarge: boolean }) {
+  constructor(
+    random: SeededRandom,
+    { producers, hasLarge }: { readonly producers: number; readonly hasLarge: boolean },
+  ) {
     this.#random = random;
     this.#epochs = Array.from({ length: producers }, () => 0);
     this.#large = hasLarge ? random.fork("large batches") : null;

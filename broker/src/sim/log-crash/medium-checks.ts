@@ -272,7 +272,12 @@ export function segmentsToKeep(state: RunState): ReadonlyMap<ShadowLog, readonly
 }
 
 /** 4.2(6): of those, each that the log does not go on in is kept aside for the operator. */
-export function checkKeptAside(state: RunState, shadow: ShadowLog, paths: readonly string[], log: { readonly logStartOffset: number; readonly logEndOffset: number }): void {
+export function checkKeptAside(
+  state: RunState,
+  shadow: ShadowLog,
+  paths: readonly string[],
+  log: { readonly logStartOffset: number; readonly logEndOffset: number },
+): void {
   // 4.2(7): what lies below the log start goes.
   if (log.logEndOffset === log.logStartOffset) return;
   for (const path of paths) {

@@ -165,7 +165,11 @@ export class StoreRun {
         // An injected fault ends a life as it ends the core; anything else is a finding.
         if (error instanceof Error && error.name === "DiskFault") return "failed" as const;
         if (this.#isRotten && isLoss(error)) return "lost" as const;
-        ensure(!isLoss(error), "10.1(9)", () => `lost, though nothing but crashes touched it: ${(error as Error).message}`);
+        ensure(
+          !isLoss(error),
+          "10.1(9)",
+          () => `lost, though nothing but crashes touched it: ${(error as Error).message}`,
+        );
         throw error;
       },
     );
@@ -199,15 +203,22 @@ export class StoreRun {
 
   async #create(): Promise<OpenedRaftStore> {
     const bytes = Buffer.from("birth");
-    const opened = await this.#room.createRaftStore(this.#options(), { point: { index: 0, term: FIRST_TERM, voters: VOTERS }, bytes });
+    const opened = await this.#room.createRaftStore(this.#options(), {
+      point: { index: 0, term: FIRST_TERM, voters: VOTERS },
+      bytes,
+    });
     this.#allowed = [imageOf(opened)];
     return opened;
   }
 
   #check(found: Image): void {
-    ensure(this.#allowed.some((image) => isSame(image, found)), this.#isRotten ? "RA4" : "RA3", () => {
-      return `found ${JSON.stringify(found)}\nallowed ${this.#allowed.map((image) => JSON.stringify(image)).join("\n")}`;
-    });
+    ensure(
+      this.#allowed.some((image) => isSame(image, found)),
+      this.#isRotten ? "RA4" : "RA3",
+      () => {
+        return `found ${JSON.stringify(found)}\nallowed ${this.#allowed.map((image) => JSON.stringify(image)).join("\n")}`;
+      },
+    );
     this.#isRotten = false;
   }
 

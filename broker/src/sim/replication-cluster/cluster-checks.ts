@@ -143,7 +143,11 @@ export class ClusterChecks {
     const seen = this.#starts.get(brokerId);
     if (seen !== undefined && seen.life === life && seen.generation === generation) {
       if (seen.logStart === logStart) return;
-      ensure(logStart > seen.logStart, "ST5", () => `the log start of ${name} fell from ${seen.logStart} to ${logStart}`);
+      ensure(
+        logStart > seen.logStart,
+        "ST5",
+        () => `the log start of ${name} fell from ${seen.logStart} to ${logStart}`,
+      );
     }
     this.#starts.set(brokerId, { life, generation, logStart });
   }

@@ -38,7 +38,17 @@ describe("Raft's store through crashes and rot", () => {
     const counts = new Map<string, number>();
     for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed += 1) expect(await failureOf(seed, counts)).to.equal("");
     if (RUNS < 100) return;
-    for (const what of ["crashed", "failed", "closed", "lost", "process", "power", "truncation", "own snapshot", "install"]) {
+    for (const what of [
+      "crashed",
+      "failed",
+      "closed",
+      "lost",
+      "process",
+      "power",
+      "truncation",
+      "own snapshot",
+      "install",
+    ]) {
       expect(counts.get(what) ?? 0, what).to.be.greaterThan(5);
     }
     for (const name of NAMES) expect(counts.get(`died at ${name}`) ?? 0, name).to.be.greaterThan(0);
