@@ -1,6 +1,8 @@
 /** Partitions of one role on this broker, by topic and number. */
 export class HostedPartitions<P> {
   readonly #byTopic = new Map<string, OfTopic<P>>();
+  /** All of them; null: not since the last change. */
+  #list: readonly P[] | null = null;
 
   find(topic: string, partition: number): P | undefined {
     return this.#byTopic.get(topic)?.partitions[partition];
@@ -14,22 +16,31 @@ export class HostedPartitions<P> {
     }
     if (ofTopic.partitions[number] === undefined) ofTopic.count += 1;
     ofTopic.partitions[number] = partition;
+    this.#list = null;
   }
 
   remove(topic: string, number: number): void {
     const ofTopic = this.#byTopic.get(topic);
     if (ofTopic?.partitions[number] === undefined) return;
     ofTopic.partitions[number] = undefined;
+    this.#list = null;
     ofTopic.count -= 1;
     if (ofTopic.count === 0) this.#byTopic.delete(topic);
   }
 
   clear(): void {
     this.#byTopic.clear();
+    this.#list = null;
   }
 
   *of(topic: string): Iterable<P> {
     for (const partition of this.#byTopic.get(topic)?.partitions ?? []) if (partition !== undefined) yield partition;
+  }
+
+  /** As they are now: what comes and goes meanwhile does not show. Free while nothing does. */
+  list(): readonly P[] {
+    this.#list ??= [...this.all()];
+    return this.#list;
   }
 
   *all(): Iterable<P> {

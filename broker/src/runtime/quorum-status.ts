@@ -35,7 +35,6 @@ export function quorumStatus(consensus: Consensus, leaderlessMs: number): Quorum
   const { replica: own, softState, voters, commitIndex, appliedIndex, lastIndex, isSuspended } = consensus;
   const isVoter = ({ nodeId, directoryId }: Consensus["replica"]): boolean =>
     voters.some((voter) => voter.nodeId === nodeId && voter.directoryId === directoryId);
-  const known = consensus.progress ?? voters.map((replica) => ({ replica, matchIndex: -1, silentMs: -1 }));
   return {
     role: roleOf(softState.role, isVoter(own)),
     term: softState.term,
@@ -45,13 +44,17 @@ export function quorumStatus(consensus: Consensus, leaderlessMs: number): Quorum
     appliedIndex,
     lastIndex,
     isSuspended,
-    nodes: known.map(({ replica, matchIndex, silentMs }) => ({
-      id: replica.nodeId,
-      directoryId: replica.directoryId,
-      isVoter: isVoter(replica),
-      matchIndex,
-      lastContactMs: silentMs,
-    })),
+    // Most who ask for the rest do not look at these.
+    get nodes(): readonly QuorumNode[] {
+      const known = consensus.progress ?? voters.map((replica) => ({ replica, matchIndex: -1, silentMs: -1 }));
+      return known.map(({ replica, matchIndex, silentMs }) => ({
+        id: replica.nodeId,
+        directoryId: replica.directoryId,
+        isVoter: isVoter(replica),
+        matchIndex,
+        lastContactMs: silentMs,
+      }));
+    },
   };
 }
 

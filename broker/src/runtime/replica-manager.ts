@@ -275,8 +275,8 @@ export class ReplicaManager {
     return this.#isOffline ? "KAFKA_STORAGE_ERROR" : "NOT_LEADER_OR_FOLLOWER";
   }
 
-  partitions(): Iterable<Partition> {
-    return this.#led.all();
+  partitions(): readonly Partition[] {
+    return this.#led.list();
   }
 
   /** Those that are led elsewhere. */
@@ -567,7 +567,7 @@ export class ReplicaManager {
   async #drained(): Promise<void> {
     const { clock, timers } = this.#deps;
     const deadline = deadlineAfter(clock, DRAIN_MS);
-    const isBusy = (): boolean => [...this.partitions()].some((partition) => !partition.isQuiet);
+    const isBusy = (): boolean => this.partitions().some((partition) => !partition.isQuiet);
     while (isBusy() && clock.monotonicNow() < deadline)
       await new Promise<void>((resolve) => {
         timers.after(DRAIN_LOOK_MS, resolve);

@@ -6,8 +6,8 @@ export interface ScheduledEvent {
   readonly atMs: number;
   readonly tieKey: number;
   readonly sequence: number;
-  readonly task: () => void;
-  readonly isDue: () => boolean;
+  task(): void;
+  isDue(): boolean;
 }
 
 export class EventHeap {

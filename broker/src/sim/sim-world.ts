@@ -13,7 +13,7 @@ import process from "node:process";
 import { asMs, SeededRandom } from "../base/index.ts";
 import type { Ms } from "../base/index.ts";
 import type { Clock, TimerHandle, Timers } from "../ports/index.ts";
-import { EventHeap } from "./event-heap.ts";
+import { EventHeap, type ScheduledEvent } from "./event-heap.ts";
 import { SimulatedCrash } from "./simulated-crash.ts";
 import { Trace } from "./trace.ts";
 
@@ -82,6 +82,15 @@ export class SimWorld {
     this.onScheduled?.();
   }
 
+  /** Queues what `process` is to do. */
+  scheduleFor(process: SimProcess, delayMs: number, task: () => void): TimerHandle {
+    const atMs = this.#nowMs + Math.max(0, delayMs);
+    const errand = new Errand(process, task, { atMs, tieKey: this.#ties.uint32(), sequence: this.#sequence++ });
+    this.#events.push(errand);
+    this.onScheduled?.();
+    return errand;
+  }
+
   endOfTurn(task: () => void): void {
     this.#endOfTurn.push(task);
     // Asked for outside the input part of a step, it is the end of the next one.
@@ -138,7 +147,7 @@ export class SimWorld {
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
       this.#stepsCount += 1;
       this.#isTakingInput = true;
-      this.#run(next.task);
+      this.#run(next);
       return true;
     }
   }
@@ -152,7 +161,7 @@ export class SimWorld {
   #endTurn(): boolean {
     this.#isTakingInput = false;
     if (this.#endOfTurn.length === 0) return false;
-    for (const task of this.#endOfTurn.splice(0)) this.#run(task);
+    for (const task of this.#endOfTurn.splice(0)) this.#run({ task });
     return true;
   }
 
@@ -176,9 +185,9 @@ export class SimWorld {
   }
 
   /** A crash ends the process that ran, not the world: whoever drives it looks at the process. */
-  #run(task: () => void): void {
+  #run(event: Pick<ScheduledEvent, "task">): void {
     try {
-      task();
+      event.task();
     } catch (error: unknown) {
       if (!(error instanceof SimulatedCrash)) throw error;
     }
@@ -227,8 +236,7 @@ export class SimProcess implements Clock, Timers {
     const held = this.#held ?? [];
     this.#held = null;
     // Not at the same time: events of one time have no order.
-    for (const [slot, task] of held.entries())
-      this.world.schedule(slot * 1e-6, this.#guarded(task), () => this.#isAlive);
+    for (const [slot, task] of held.entries()) this.world.scheduleFor(this, slot * 1e-6, task);
   }
 
   /** Both clocks run `rate` times as fast as the world's from now on; timers that are set already keep their time. */
@@ -259,22 +267,12 @@ export class SimProcess implements Clock, Timers {
   }
 
   after(delayMs: number, task: () => void): TimerHandle {
-    let isWanted = true;
-    const run = (): void => {
-      if (isWanted) task();
-    };
-    this.world.schedule(delayMs / this.#rate, this.#guarded(run), () => this.#isAlive && isWanted);
-    return {
-      cancel: () => {
-        isWanted = false;
-      },
-    };
+    return this.world.scheduleFor(this, delayMs / this.#rate, task);
   }
 
   endOfTurn(task: () => void): void {
-    const run = this.#guarded(task);
     this.world.endOfTurn(() => {
-      if (this.#isAlive) run();
+      if (this.#isAlive && !this.holds(task)) task();
     });
   }
 
@@ -289,12 +287,42 @@ export class SimProcess implements Clock, Timers {
     });
   }
 
-  /** `task`, which waits while the process stands still. */
-  #guarded(task: () => void): () => void {
-    return () => {
-      if (this.#held === null) task();
-      else this.#held.push(task);
-    };
+  /** It stands still, and keeps `task` until it does not. */
+  holds(task: () => void): boolean {
+    this.#held?.push(task);
+    return this.#held !== null;
+  }
+}
+
+/** What a process is to do at a time: unless it takes that back, or is dead by then. */
+class Errand implements ScheduledEvent, TimerHandle {
+  readonly atMs: number;
+  readonly tieKey: number;
+  readonly sequence: number;
+  readonly #process: SimProcess;
+  readonly #task: () => void;
+  #isWanted = true;
+
+  constructor(process: SimProcess, task: () => void, at: Pick<ScheduledEvent, "atMs" | "tieKey" | "sequence">) {
+    this.#process = process;
+    this.#task = task;
+    this.atMs = at.atMs;
+    this.tieKey = at.tieKey;
+    this.sequence = at.sequence;
+  }
+
+  isDue(): boolean {
+    return this.#isWanted && this.#process.isAlive;
+  }
+
+  task(): void {
+    if (!this.#process.isPaused) this.#task();
+    // It may be taken back in the meantime.
+    else this.#process.holds(() => this.#isWanted && this.#task());
+  }
+
+  cancel(): void {
+    this.#isWanted = false;
   }
 }
 

@@ -16,7 +16,8 @@ const TINY_SIMULATED_MS = 2_000;
 /** A little more than the load: before the first record and behind the last one there is none. */
 const BATCH_INTERVAL_MS = 46;
 
-const SHAPE: Partial<ClusterOptions> = {
+/** Nothing is drawn: one seed is as dear as the next. */
+const SHAPE: Omit<ClusterOptions, "chaosMs"> = {
   brokersCount: 3,
   topics: [
     {
@@ -36,7 +37,11 @@ const SHAPE: Partial<ClusterOptions> = {
   maxInFlight: 5,
   deliveryTimeoutMs: 120_000,
   network: CALM_NETWORK,
+  directoryMode: "strict",
   isTiny: false,
+  segmentBytes: 2 ** 20,
+  scrubIntervalMs: 0,
+  racksCount: 1,
   sessionTimeoutMs: 9_000,
   healsCoreFirst: false,
   faults: {},
