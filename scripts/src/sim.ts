@@ -164,7 +164,7 @@ function report(tally: Tally, seed: number, seconds: number): void {
       `${(simulatedMs / 1000 / cpuSeconds).toFixed(1)} per CPU hour`,
     );
   const lines = [
-    `runs        ${tally.runs} (seeds from ${seed}), ${tally.failures.length} failed`,
+    `runs        ${tally.runs} (seeds from ${seed}), ${tally.failures.filter(({ path }) => path !== null).length} failed`,
     ...[...tally.totals].map(([what, total]) => `${what.padEnd(11)} ${total}`),
     `time        ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s CPU, ${(tally.runs / seconds).toFixed(0)} runs/s, ${((1000 * cpuSeconds) / Math.max(1, tally.runs)).toFixed(2)} ms CPU per run`,
     `speed       ${speed.join(", ")}`,

@@ -8,6 +8,7 @@ import { type ClusterSeedResult, parsePlan, runCluster } from "../../src/sim/ind
 import { ClusterRun } from "../../src/sim/cluster/cluster-run.ts";
 import { makeNode } from "../../src/simulation.ts";
 import { describeKnownMistakes } from "../mutations/known-mistakes.ts";
+import { seedOfCommit } from "../support/seed-of-commit.ts";
 import { makeBatch } from "../runtime/support/partition-bench.ts";
 
 const parts = { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore };
@@ -40,6 +41,15 @@ describe("a cluster on virtual time (R=3)", () => {
       expect(failure).to.equal(null);
       expect(counts.get("records read")).to.be.above(0);
     });
+
+  const { seed: ofCommit, of } = seedOfCommit();
+  it(`does so with the seed of this ${of}, with as much harm as that draws (seed ${ofCommit})`, async () => {
+    const { failure } = await runCluster(ofCommit, parts);
+    const told = failure === null ? "" : [failure.message, failure.stack, ...failure.lastEvents].join("\n");
+    expect(failure?.invariant, `${told}\nreplay: npm run sim -- --profile cluster --seed ${ofCommit}`).to.equal(
+      undefined,
+    );
+  });
 
   it("is one run for one seed, drawn in another process, and step by step from its plan", async () => {
     const { traceHash, plan, options } = await run(26);

@@ -1,4 +1,5 @@
 /** Every failpoint is one at which somebody has died, and nothing was broken by it. Those of Raft's store die with raft-store-crash.test.ts. */
+import { readFileSync } from "node:fs";
 import { createProducerCore, createReaderCore } from "@tidemark/client/core";
 import { expect } from "chai";
 import { FAILPOINTS, type FailpointName } from "../../src/ports/index.ts";
@@ -16,6 +17,11 @@ describe("a failpoint", () => {
   it("belongs to those who die there: the log, the store of the metadata, or whole brokers", () => {
     const dying = [...DIRECTORY_FAILPOINTS, ...NAMES.filter((name) => name.startsWith("raft.")), ...OF_BROKERS];
     expect(dying.toSorted()).to.deep.equal(NAMES.toSorted());
+  });
+
+  it("stands in docs/testing.md with what a death there leaves", () => {
+    const page = readFileSync(new URL("../../../../docs/testing.md", import.meta.url), "utf8");
+    for (const name of NAMES) expect(page).to.include(`| \`${name}\` | ${FAILPOINTS[name]} |`);
   });
 
   for (const name of DIRECTORY_FAILPOINTS)

@@ -1,7 +1,7 @@
 /** A run that failed: what is printed of it, and the file that makes the same run again. */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { type ClusterOptions, type PlanStep, parsePlan } from "@tidemark/broker/sim";
+import { type ClusterOptions, type PlanStep, parsePlan, STOPPED } from "@tidemark/broker/sim";
 import { type Outcome, PROFILES } from "./profiles.ts";
 
 /** Where in the code, and when, a run failed, and all that it depends on. */
@@ -65,7 +65,7 @@ export function describeFailure(
 ): string {
   const { stack = "", lastEvents = [] } = outcome.failure ?? {};
   return [
-    `SIM FAIL ${invariant} seed=${seed} commit=${commit} event=${event} profile=${profile}`,
+    `${invariant === STOPPED ? "SIM STOP" : `SIM FAIL ${invariant}`} seed=${seed} commit=${commit} event=${event} profile=${profile}`,
     message,
     ...(invariant === "error" ? [stack] : []),
     `options ${JSON.stringify(options)}`,

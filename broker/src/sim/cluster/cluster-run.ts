@@ -207,8 +207,8 @@ export class ClusterRun {
       onAsked: (change, values) => record({ change, ...values }),
     });
     if (this.#given === null) {
-      faults.draw(this.options.faults);
-      changes.draw(this.options.changes);
+      if (Object.keys(this.options.faults).length > 0) faults.draw(this.options.faults);
+      if (Object.keys(this.options.changes).length > 0) changes.draw(this.options.changes);
       sends.draw(this.#random.fork("sends"), record);
     } else {
       sends.stop();

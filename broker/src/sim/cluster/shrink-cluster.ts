@@ -102,6 +102,8 @@ const RESETS: readonly ((found: ClusterCase) => Partial<ClusterOptions>)[] = [
   }),
   ({ options }) => ({ topics: options.topics.map((topic): ClusterTopic => ({ ...topic, retentionBytes: -1 })) }),
   () => ({ brokersCount: 3 }),
+  () => ({ racksCount: 1 }),
+  () => ({ scrubIntervalMs: 0 }),
   ({ options }) => ({ producers: options.producers.slice(0, 1) }),
   ({ options }) => ({ producers: options.producers.map((kind) => ({ ...kind, codec: 0 })) }),
   () => ({ recordIntervalMs: 150 }),
