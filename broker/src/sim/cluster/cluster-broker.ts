@@ -63,6 +63,7 @@ export class ClusterBroker {
   readonly address: PeerAddress;
   readonly #parts: ClusterBrokerParts;
   readonly #random: SeededRandom;
+  #keys: Readonly<Record<string, string>>;
   #disk: SimDisk;
   #life: Life | null = null;
   #livesCount = 0;
@@ -75,6 +76,7 @@ export class ClusterBroker {
   constructor(address: PeerAddress, parts: ClusterBrokerParts) {
     this.address = address;
     this.#parts = parts;
+    this.#keys = parts.keys;
     this.#random = parts.random.fork(`broker ${address.nodeId}`);
     this.#disk = this.#newDisk();
     this.#failpoints = new SimFailpoints(parts.world, (name) => {
@@ -133,13 +135,18 @@ export class ClusterBroker {
 
   // ---- life cycle ----
 
+  /** From its next start on. */
+  reconfigure(keys: Readonly<Record<string, string>>): void {
+    this.#keys = { ...this.#keys, ...keys };
+  }
+
   start(): void {
-    const { world, makeNode, keys, onFailure } = this.#parts;
+    const { world, makeNode, onFailure } = this.#parts;
     const process = world.startProcess();
     const number = ++this.#livesCount;
     this.#note("start", number);
     const node = makeNode({
-      keys,
+      keys: this.#keys,
       world: this.#world(process, number),
       logger: new SimLogger(world, process, this.name),
       onFatal: ({ code, message }) => this.#onFatal(life, `${code}: ${message}`),

@@ -42,7 +42,7 @@ export class DamageFaults {
   /** Syncs of logs at one broker do nothing for `ms`, and then its power fails. What decides elections is not touched: who forgets a vote is no minority's affair. */
   lie(broker: ClusterBroker, ms: number): boolean {
     const { atlas, world, brokers, topics, calm, endAfter, count } = this.#deps;
-    if (!atlas.mayLoseTail()) return false;
+    if (!atlas.mayLoseTail(broker)) return false;
     calm();
     world.tell("disk lies", broker.name, ms);
     atlas.onLying(broker);
@@ -65,7 +65,7 @@ export class DamageFaults {
   /** All die at once, one of them with its power; that one is back first. */
   domino(broker: ClusterBroker, backMs: number, othersMs: number): boolean {
     const { atlas, brokers, calm, endAfter, onDown } = this.#deps;
-    if (brokers.length < 2 || !atlas.mayLose()) return false;
+    if (brokers.length < 2 || !atlas.mayLoseTail(broker)) return false;
     calm();
     atlas.onHurt(broker, "tail");
     for (const each of brokers) {

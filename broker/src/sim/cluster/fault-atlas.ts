@@ -79,19 +79,19 @@ export class FaultAtlas {
     return this.mayBeAway(broker) && this.#lying !== broker;
   }
 
-  /** What one disk loses now stands on as many others as min ISR asks for, and on a majority of the voters. */
+  /** Whether its disk may be lost: all that was on it stands on as many others as min ISR asks for, and on a majority of the voters. */
   mayLose(): boolean {
-    this.#look();
-    return (
-      this.#hurt === null &&
-      this.#topics.every(({ minIsrLeast }) => minIsrLeast >= 2) &&
-      isAllInSync(this.#brokers, this.#topics)
-    );
+    return this.#mayHurtAnybody && isAllInSync(this.#brokers, this.#topics);
   }
 
-  /** The same, and without that one the rest is enough of an ISR: the last ISR is then without it too (9(5)). */
-  mayLoseTail(): boolean {
-    return this.#topics.every(({ minIsr, replicationFactor }) => minIsr < replicationFactor) && this.mayLose();
+  /** Whether the end of its logs may be: everybody has it, or it is down and all others go on without it. */
+  mayLoseTail(broker: ClusterBroker): boolean {
+    return this.#mayHurtAnybody && areIsrsFull(this.#brokers, this.#topics, broker.isUp ? null : broker);
+  }
+
+  get #mayHurtAnybody(): boolean {
+    this.#look();
+    return this.#hurt === null && this.#topics.every(({ minIsrLeast }) => minIsrLeast >= 2);
   }
 
   /** Whether a byte of the batch may go bad at `broker`: its topic is synced, and another of the ISR or last ISR has it, synced. */
@@ -108,9 +108,9 @@ export class FaultAtlas {
     );
   }
 
-  /** The same of a byte that a recovery may cut away: nothing is hurt, and the rest is enough of an ISR. */
+  /** The same of a byte that a recovery may cut away: nothing is hurt, and who is left goes on without it. */
   mayRotTail(broker: ClusterBroker, place: BatchPlace): boolean {
-    return this.mayLoseTail() && this.mayRot(broker, place);
+    return this.mayLoseTail(broker) && this.mayRot(broker, place);
   }
 
   // ---- told of a fault ----
@@ -148,7 +148,7 @@ export class FaultAtlas {
 
 /** Everybody serves, every replica is in its ISR and so has all that was acknowledged, every voter has all metadata. */
 export function isAllInSync(brokers: readonly ClusterBroker[], topics: readonly ClusterTopic[]): boolean {
-  if (!brokers.every(({ state }) => state === "ready") || !areIsrsFull(brokers, topics)) return false;
+  if (!areIsrsFull(brokers, topics)) return false;
   const leader = brokers.map(({ context }) => context?.quorum()).find((quorum) => quorum?.role === "leader");
   const voters = leader?.nodes.filter(({ isVoter }) => isVoter) ?? [];
   // Of fewer than three one more is a majority of those that are left.
@@ -156,17 +156,25 @@ export function isAllInSync(brokers: readonly ClusterBroker[], topics: readonly 
   return isEnough && voters.every(({ matchIndex }) => matchIndex === leader?.lastIndex);
 }
 
-function areIsrsFull(brokers: readonly ClusterBroker[], topics: readonly ClusterTopic[]): boolean {
+/** Everybody serves, every replica is in its ISR; but for who is `away`, and counts nowhere. */
+function areIsrsFull(
+  brokers: readonly ClusterBroker[],
+  topics: readonly ClusterTopic[],
+  away: ClusterBroker | null = null,
+): boolean {
+  if (!brokers.every((broker) => broker === away || broker.state === "ready")) return false;
   const image = newestImage(brokers);
-  return topics.every(({ name, partitions, replicationFactor }) => {
+  const isAway = (brokerId: number): boolean => brokerId === away?.nodeId;
+  return topics.every(({ name, partitions }) => {
     const its = image?.topics.get(name)?.partitions ?? [];
     return (
       its.length === partitions &&
       its.every((partition) => {
-        const leader = brokers.find(({ nodeId }) => nodeId === partition.leaderId);
-        const led = leader?.context?.replicas.find(name, partition.partition);
-        const isFull = partition.isr.length === replicationFactor && led?.isr.length === replicationFactor;
-        return isFull && !partition.isRecovering && !isReassigning(partition);
+        const { isr, elr, lastIsr, replicas, leaderId, isRecovering } = partition;
+        const led = brokers.find(({ nodeId }) => nodeId === leaderId)?.context?.replicas.find(name, partition.partition);
+        const count = replicas.filter((id) => !isAway(id)).length;
+        if (isRecovering || isReassigning(partition) || isr.length !== count || led?.isr.length !== count) return false;
+        return ![...isr, ...elr, ...lastIsr.map(({ brokerId }) => brokerId)].some(isAway);
       })
     );
   });

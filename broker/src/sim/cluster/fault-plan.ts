@@ -15,6 +15,7 @@ import type { Agenda } from "./agenda.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
 import { drawRot, type RotParams } from "./bit-rot.ts";
 import { DamageFaults } from "./damage-faults.ts";
+import { RollingRestart, type RolledSettings } from "./rolling-restart.ts";
 import type { FaultAtlas } from "./fault-atlas.ts";
 import type { StepValues } from "./plan.ts";
 import type { ClusterTopic } from "./run-options.ts";
@@ -77,7 +78,7 @@ function anyBrokerFault<Values extends StepValues>(
   strike: (faults: Faults, broker: ClusterBroker, values: Values) => boolean,
 ): Fault {
   return fault(
-    (faults) => ({ broker: faults.drawBroker(), ...draw(faults) }),
+    (faults) => ({ broker: faults.drawVictim(), ...draw(faults) }),
     (faults, values) => {
       const broker = faults.broker(values.broker);
       return broker !== undefined && strike(faults, broker, values);
@@ -181,6 +182,10 @@ const FAULTS = {
     (faults) => ({ ms: faults.drawMs(LIE_MS) }),
     (faults, broker, { ms }) => faults.damage.lie(broker, ms),
   ),
+  roll: fault(
+    (faults) => faults.drawSettings(),
+    (faults, settings) => faults.rolling.begin(settings),
+  ),
   domino: brokerFault(
     (faults) => ({ backMs: faults.drawMs([100, 300]), othersMs: faults.drawMs([2_000, 3_000]) }),
     (faults, broker, { backMs, othersMs }) => faults.damage.domino(broker, backMs, othersMs),
@@ -219,6 +224,7 @@ export class Faults {
   readonly #heals = new Set<() => void>();
 
   readonly damage: DamageFaults;
+  readonly rolling: RollingRestart;
 
   constructor(deps: FaultDeps) {
     this.#deps = deps;
@@ -228,6 +234,8 @@ export class Faults {
       endAfter: (ms, end) => this.#healAfter(ms, end),
       onDown: ({ nodeId }) => this.#rising.add(nodeId),
     });
+    const endAfter = (ms: number, end: () => void): void => this.#healAfter(ms, end);
+    this.rolling = new RollingRestart({ ...deps, endAfter, isOver: () => this.#isOver });
   }
 
   /** Strikes as chance will have it, until the end. */
@@ -280,8 +288,20 @@ export class Faults {
     return up.length > 0 ? then(this.#deps.random.pick(up).nodeId) : null;
   }
 
-  drawBroker(): number {
-    return this.#deps.random.pick(this.#deps.brokers).nodeId;
+  /** Those that are down are few, and met as often. */
+  drawVictim(): number {
+    const { random, brokers } = this.#deps;
+    const down = brokers.filter(({ isUp }) => !isUp);
+    return random.pick(down.length > 0 && random.chance(0.5) ? down : brokers).nodeId;
+  }
+
+  drawSettings(): RolledSettings {
+    const { random } = this.#deps;
+    return {
+      segmentBytes: random.pick([1_024, 4_096, 65_536]),
+      checkpointMs: random.pick([50, 1_000, 60_000]),
+      tailCacheBytes: random.pick([0, 65_536]),
+    };
   }
 
   drawRack(): number {
@@ -410,7 +430,7 @@ export class Faults {
 
   #mayLosePower(broker: ClusterBroker): boolean {
     const { atlas, isPageCache } = this.#deps;
-    return isPageCache ? atlas.mayLoseTail() : atlas.mayLosePower(broker);
+    return isPageCache ? atlas.mayLoseTail(broker) : atlas.mayLosePower(broker);
   }
 
   /** What it had acknowledged may be gone with its page cache. */

@@ -1,0 +1,68 @@
+/** One broker after the other is stopped cleanly, and comes again with other settings, when all the others serve. */
+import type { SimWorld } from "../sim-world.ts";
+import type { ClusterBroker } from "./cluster-broker.ts";
+import type { FaultAtlas } from "./fault-atlas.ts";
+
+export interface RollingDeps {
+  readonly world: SimWorld;
+  readonly brokers: readonly ClusterBroker[];
+  readonly atlas: FaultAtlas;
+  readonly count: (what: string) => void;
+  /** `end` comes after so long, and at the latest when all is healed. */
+  readonly endAfter: (ms: number, end: () => void) => void;
+  readonly isOver: () => boolean;
+}
+
+/** What brokers come again with. */
+export type RolledSettings = {
+  readonly segmentBytes: number;
+  readonly checkpointMs: number;
+  readonly tailCacheBytes: number;
+};
+
+const LOOK_MS = 100;
+/** Who does not serve after so long is passed over. */
+const PATIENCE_MS = 10_000;
+
+export class RollingRestart {
+  readonly #deps: RollingDeps;
+  #isUnderWay = false;
+
+  constructor(deps: RollingDeps) {
+    this.#deps = deps;
+  }
+
+  begin(settings: RolledSettings): boolean {
+    if (this.#isUnderWay) return false;
+    this.#isUnderWay = true;
+    this.#deps.world.tell("rolling restart", JSON.stringify(settings));
+    this.#next([...this.#deps.brokers], settings);
+    return true;
+  }
+
+  #next([broker, ...others]: readonly ClusterBroker[], settings: RolledSettings): void {
+    const { atlas, count } = this.#deps;
+    if (broker === undefined) count("rolled to the end");
+    if (broker === undefined || this.#deps.isOver()) {
+      this.#isUnderWay = false;
+      return;
+    }
+    broker.reconfigure({
+      "log.segment.bytes": String(settings.segmentBytes),
+      "log.flush.offset.checkpoint.interval.ms": String(settings.checkpointMs),
+      "tidemark.tail.cache.bytes": String(settings.tailCacheBytes),
+    });
+    const isStopped = broker.state === "ready" && !broker.isPaused && atlas.mayBeAway(broker);
+    if (isStopped) void broker.stop();
+    this.#awaitServing(() => this.#next(others, settings), PATIENCE_MS);
+  }
+
+  /** Whoever is down comes again by the plan. */
+  #awaitServing(then: () => void, patienceMs: number): void {
+    this.#deps.endAfter(LOOK_MS, () => {
+      const isServing = this.#deps.brokers.every(({ state }) => state === "ready");
+      if (isServing || patienceMs <= 0 || this.#deps.isOver()) then();
+      else this.#awaitServing(then, patienceMs - LOOK_MS);
+    });
+  }
+}
