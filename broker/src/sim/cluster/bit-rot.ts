@@ -8,30 +8,21 @@ import { BatchField } from "@tidemark/proto";
 import type { SeededRandom } from "../../base/index.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
 import type { FaultAtlas } from "./fault-atlas.ts";
-import { goodBatchesIn, segmentsOf } from "./replica-files.ts";
+import { type FiledSegment, goodBatchesIn, segmentsOf } from "./replica-files.ts";
 import type { ClusterTopic } from "./run-options.ts";
 
+/** Shares in [0, 1). */
 export type RotParams = {
-  readonly topic: string;
-  readonly partition: number;
-  /** The last segment, or one before it. */
+  /** Which of the segments that the broker has: one that is written to, or one that is closed. */
   readonly isActive: boolean;
-  /** Which of the segments, and which of its bytes: in [0, 1). */
   readonly segment: number;
+  /** Which of its bytes. */
   readonly at: number;
   readonly bit: number;
 };
 
-export function drawRot(random: SeededRandom, topics: readonly ClusterTopic[]): RotParams {
-  const { name, partitions } = random.pick(topics);
-  return {
-    topic: name,
-    partition: random.below(partitions),
-    isActive: random.chance(0.3),
-    segment: random.float(),
-    at: random.float(),
-    bit: random.below(8),
-  };
+export function drawRot(random: SeededRandom): RotParams {
+  return { isActive: random.chance(0.3), segment: random.float(), at: random.float(), bit: random.below(8) };
 }
 
 /** In words what was hit; null: nothing, for there is nothing, or no other copy. */
@@ -44,13 +35,10 @@ export function rot(
     onTail,
   }: { readonly atlas: FaultAtlas; readonly topics: readonly ClusterTopic[]; readonly onTail: () => void },
 ): string | null {
-  const topic = topics.find(({ name }) => name === params.topic);
-  if (topic === undefined) return null;
-  const directory = `${DATA}/${topic.name}-${params.partition}`;
-  const segments = segmentsOf(broker.disk, directory);
-  const active = segments.pop();
-  const segment = params.isActive ? active : segments[Math.floor(params.segment * segments.length)];
-  if (segment === undefined) return null;
+  const found = segmentsAt(broker, topics, params.isActive);
+  const hit = found[Math.floor(params.segment * found.length)];
+  if (hit === undefined) return null;
+  const { topic, partition, segment } = hit;
   const batches = goodBatchesIn(segment);
   const at = Math.floor(params.at * (batches.at(-1)?.to ?? 0));
   const batch = batches.find(({ from, to }) => from <= at && at < to);
@@ -58,11 +46,25 @@ export function rot(
   const { from, to, baseOffset } = batch;
   const isEpoch = at - from >= BatchField.LEADER_EPOCH && at - from < BatchField.LEADER_EPOCH + 4;
   const bytes = Buffer.from(segment.bytes.subarray(from, to));
-  const place = { topic, partition: params.partition, baseOffset, bytes };
+  const place = { topic, partition, baseOffset, bytes };
   // A recovery cuts the active segment there, and says nothing: it was torn, for all it knows.
   if (isEpoch || (params.isActive ? !atlas.mayRotTail(broker, place) : !atlas.mayRot(broker, place))) return null;
   if (params.isActive) onTail();
   segment.file.flipBit(at, params.bit);
   atlas.onRot(broker, place, params.isActive ? "tail" : "bytes");
-  return `${directory}/${segment.name} byte ${at} (batch of ${baseOffset})`;
+  return `${topic.name}-${partition}/${segment.name} byte ${at} (batch of ${baseOffset})`;
+}
+
+function segmentsAt(
+  { disk }: ClusterBroker,
+  topics: readonly ClusterTopic[],
+  isActive: boolean,
+): { readonly topic: ClusterTopic; readonly partition: number; readonly segment: FiledSegment }[] {
+  return topics.flatMap((topic) =>
+    Array.from({ length: topic.partitions }, (_, partition) => {
+      const segments = segmentsOf(disk, `${DATA}/${topic.name}-${partition}`).filter(({ bytes }) => bytes.length > 0);
+      const wanted = isActive ? segments.slice(-1) : segments.slice(0, -1);
+      return wanted.map((segment) => ({ topic, partition, segment }));
+    }).flat(),
+  );
 }

@@ -64,7 +64,7 @@ export class ClusterRun {
   readonly world: SimWorld;
   readonly checks: ClusterChecks;
   readonly #atlas: FaultAtlas;
-  readonly #deletions = new Deletions();
+  readonly #deletions: Deletions;
   readonly history = new History();
   /** What was done in the safety phase. */
   readonly plan: PlanStep[] = [];
@@ -120,6 +120,7 @@ export class ClusterRun {
           onAnswer: (broker, method, answer) => this.checks.onAnswer(broker, method, answer),
         }),
     );
+    this.#deletions = new Deletions(this.brokers);
     this.#atlas = new FaultAtlas(this.brokers, this.options.topics, (hurt) =>
       this.checks.count(`whole again: ${hurt}`),
     );
@@ -447,7 +448,7 @@ export class ClusterRun {
   }
 
   #checkHistory(): void {
-    this.#deletions.check(this.brokers, this.options.topics, this.history);
+    this.#deletions.check(this.options.topics, this.history);
     const verdict = checkHistory(this.history, { isIdempotent: true });
     for (const { anomaly, isFatal, count, examples } of verdict.anomalies) {
       this.checks.count(`anomaly ${anomaly}`, count);

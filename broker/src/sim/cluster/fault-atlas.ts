@@ -132,6 +132,14 @@ export class FaultAtlas {
     this.#replicas.set(`${topic.name}-${partition}`, { topic: topic.name, partition });
   }
 
+  /** Whatever it has synced may be torn, below what it holds for synced too. */
+  onTorn(broker: ClusterBroker): void {
+    this.onHurt(broker, "tail");
+    for (const { name: topic, partitions } of this.#topics)
+      for (let partition = 0; partition < partitions; partition++)
+        this.#replicas.set(`${topic}-${partition}`, { topic, partition });
+  }
+
   // ---- what became of it ----
 
   #look(): void {
@@ -171,7 +179,9 @@ function areIsrsFull(
       its.length === partitions &&
       its.every((partition) => {
         const { isr, elr, lastIsr, replicas, leaderId, isRecovering } = partition;
-        const led = brokers.find(({ nodeId }) => nodeId === leaderId)?.context?.replicas.find(name, partition.partition);
+        const led = brokers
+          .find(({ nodeId }) => nodeId === leaderId)
+          ?.context?.replicas.find(name, partition.partition);
         const count = replicas.filter((id) => !isAway(id)).length;
         if (isRecovering || isReassigning(partition) || isr.length !== count || led?.isr.length !== count) return false;
         return ![...isr, ...elr, ...lastIsr.map(({ brokerId }) => brokerId)].some(isAway);

@@ -1,6 +1,6 @@
 /** A plan as a file has it: what is no step is refused, with its place in the list. */
 import { isChangeName } from "./changes.ts";
-import { isFaultName } from "./fault-plan.ts";
+import { isFaultName } from "./fault-rows.ts";
 import type { PlanStep } from "./plan.ts";
 
 /** Throws an Error that names the first step that is none. */

@@ -3,7 +3,7 @@
  * decided stands in a step, so that a list of steps says what happens without the generator that drew them.
  */
 import type { ChangeName } from "./changes.ts";
-import type { FaultName } from "./fault-plan.ts";
+import type { FaultName } from "./fault-rows.ts";
 
 /** Plain values: a step is a line of JSON. */
 export type StepValue = string | number | boolean | readonly number[];

@@ -1,5 +1,6 @@
 /** One broker after the other is stopped cleanly, and comes again with other settings, when all the others serve. */
 import type { SimWorld } from "../sim-world.ts";
+import type { Agenda } from "./agenda.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
 import type { FaultAtlas } from "./fault-atlas.ts";
 
@@ -8,8 +9,7 @@ export interface RollingDeps {
   readonly brokers: readonly ClusterBroker[];
   readonly atlas: FaultAtlas;
   readonly count: (what: string) => void;
-  /** `end` comes after so long, and at the latest when all is healed. */
-  readonly endAfter: (ms: number, end: () => void) => void;
+  readonly agenda: Agenda;
   readonly isOver: () => boolean;
 }
 
@@ -59,7 +59,7 @@ export class RollingRestart {
 
   /** Whoever is down comes again by the plan. */
   #awaitServing(then: () => void, patienceMs: number): void {
-    this.#deps.endAfter(LOOK_MS, () => {
+    this.#deps.agenda.after(LOOK_MS, () => {
       const isServing = this.#deps.brokers.every(({ state }) => state === "ready");
       if (isServing || patienceMs <= 0 || this.#deps.isOver()) then();
       else this.#awaitServing(then, patienceMs - LOOK_MS);

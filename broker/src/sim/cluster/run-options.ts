@@ -4,7 +4,7 @@ import type { SeededRandom } from "../../base/index.ts";
 import type { SimNetworkOptions } from "../network/index.ts";
 import type { DirectoryMode } from "../sim-tree.ts";
 import { type ChangeChances, drawChanges } from "./changes.ts";
-import { drawFaults, type FaultChances } from "./fault-plan.ts";
+import { drawFaults, type FaultChances } from "./fault-rows.ts";
 import type { ProducerKind } from "./sim-producer.ts";
 
 export interface ClusterOptions {

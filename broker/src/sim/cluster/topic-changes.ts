@@ -25,7 +25,11 @@ export function deleteRecords(
     deletions.onAsked(topic, partition, beforeOffset);
     const { handleDeleteRecords } = await loadAdmin();
     const [deleted] = await handleDeleteRecords(context, [{ topic, partition, beforeOffset }], 5_000);
-    if (deleted?.code === "NONE") deletions.onAnswered(topic, partition, deleted.lowWatermark);
+    if (deleted?.code !== "NONE") return;
+    const { topics, brokers } = context.image();
+    const replicas = topics.get(topic)?.partitions[partition]?.replicas ?? [];
+    const liveIds = replicas.filter((id) => brokers.get(id)?.isFenced === false);
+    deletions.onAnswered(topic, partition, deleted.lowWatermark, liveIds);
   };
 }
 

@@ -1,0 +1,75 @@
+/** That what goes wrong in a simulated cluster bites: each class strikes, is seen, and is got over. */
+import { createProducerCore, createReaderCore } from "@tidemark/client/core";
+import { expect } from "chai";
+import { type ClusterOptions, type ClusterTopic, runCluster } from "../../src/sim/index.ts";
+import { makeNode } from "../../src/simulation.ts";
+
+const parts = { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore };
+
+const TOPIC: ClusterTopic = {
+  name: "topic-0",
+  partitions: 2,
+  replicationFactor: 3,
+  minIsr: 2,
+  minIsrLeast: 2,
+  durability: "group-commit",
+  retentionBytes: -1,
+};
+const CALM: Partial<ClusterOptions> = {
+  brokersCount: 3,
+  topics: [TOPIC],
+  producers: [
+    { acks: "all", isIdempotent: true, codec: 0 },
+    { acks: "leader", isIdempotent: false, codec: 1 },
+    { acks: "none", isIdempotent: false, codec: 3 },
+  ],
+  recordIntervalMs: 20,
+  valueBytesMax: 200,
+  isTiny: true,
+  segmentBytes: 1_024,
+  scrubIntervalMs: 0,
+  chaosMs: 3_000,
+  healsCoreFirst: false,
+  faults: {},
+  changes: {},
+};
+
+async function countsOf(seed: number, options: Partial<ClusterOptions>): Promise<ReadonlyMap<string, number>> {
+  const { failure, counts } = await runCluster(seed, parts, { ...CALM, ...options });
+  expect(failure?.message, `seed ${seed}`).to.equal(undefined);
+  return counts;
+}
+
+const expectAll = (counts: ReadonlyMap<string, number>, names: readonly string[]): void => {
+  expect(names.filter((name) => (counts.get(name) ?? 0) === 0)).to.deep.equal([]);
+};
+
+describe("faults of a simulated cluster (R=3)", () => {
+  it("bytes that rot while others are whole are found and mended; producers of every promise go on", async () => {
+    const counts = await countsOf(3, { faults: { rot: 10 }, changes: { verify: 3 } });
+    expectAll(counts, ["fault rot", "whole again: bytes", "produce: acked by leader", "produce: not asked"]);
+  });
+
+  it("a sync that lies takes nothing from the cluster when the power fails behind it", async () => {
+    expectAll(await countsOf(4, { faults: { lie: 3 } }), ["power lost behind a sync that lied", "whole again: tail"]);
+  });
+
+  it("a cluster that dies at once loses nothing, though the page cache of who comes back first is gone", async () => {
+    const topics = [{ ...TOPIC, durability: "page-cache" }];
+    expectAll(await countsOf(5, { topics, faults: { domino: 2 } }), ["fault domino", "whole again: tail"]);
+  });
+
+  it("records that are deleted are gone everywhere, and nothing else is; streams break, stall and are late", async () => {
+    const topics = [
+      { ...TOPIC, retentionBytes: 4_000 },
+      { ...TOPIC, name: "topic-1" },
+    ];
+    const counts = await countsOf(6, {
+      topics,
+      faults: { streamReset: 3, streamStall: 1, slowReader: 2, clog: 1, roll: 1 },
+      changes: { delete: 3, minIsr: 2, segment: 1 },
+    });
+    const faults = ["streamReset", "streamStall", "slowReader", "clog", "roll"].map((name) => `fault ${name}`);
+    expectAll(counts, [...faults, "change delete", "change minIsr", "fetch: OFFSET_OUT_OF_RANGE"]);
+  });
+});
