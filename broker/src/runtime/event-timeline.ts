@@ -11,8 +11,9 @@
  */
 import { assert } from "../base/index.ts";
 import type { ClusterEvent, PartitionEvent } from "../metadata/index.ts";
+import { keepEvents, type KeptEvents } from "./kept-events.ts";
 
-/** About a hundred bytes each. */
+/** About a hundred bytes each; four where an entry says the same of many partitions. */
 const EVENTS_MAX = 8_192;
 
 /** Events of the entries from `fromOffset` to `metadataOffset` are not known here. */
@@ -28,6 +29,10 @@ export interface TimelineEntry {
   readonly events: readonly (ClusterEvent | EventGap)[];
 }
 
+interface KeptEntry extends Omit<TimelineEntry, "events"> {
+  readonly events: KeptEvents<ClusterEvent | EventGap>;
+}
+
 /** One event with where it stands. */
 export interface PlacedEvent<Event> {
   readonly metadataOffset: number;
@@ -37,7 +42,7 @@ export interface PlacedEvent<Event> {
 
 export class EventTimeline {
   readonly #eventsMax: number;
-  readonly #entries: TimelineEntry[] = [];
+  readonly #entries: KeptEntry[] = [];
   #eventsCount = 0;
   /** What was before it is not known here. */
   #firstOffset = 1;
@@ -62,7 +67,7 @@ export class EventTimeline {
   note(metadataOffset: number, at: number | null, events: readonly ClusterEvent[]): void {
     assert(metadataOffset > this.#metadataOffset, "the timeline goes one way");
     this.#metadataOffset = metadataOffset;
-    if (events.length > 0) this.#push({ metadataOffset, at, events });
+    if (events.length > 0) this.#push({ metadataOffset, at, events: keepEvents(events) });
   }
 
   /** Everything up to `metadataOffset` was taken in at once, at `now`: what it came to is known, and not what happened. */
@@ -74,7 +79,10 @@ export class EventTimeline {
     if (this.#eventsCount === 0) {
       this.#firstOffset = metadataOffset + 1;
       this.#knownSince = now;
-    } else this.#push({ metadataOffset, at: now, events: [{ type: "gap", fromOffset }] });
+    } else {
+      const gap: EventGap = { type: "gap", fromOffset };
+      this.#push({ metadataOffset, at: now, events: [gap] });
+    }
   }
 
   /**
@@ -82,7 +90,7 @@ export class EventTimeline {
    * of a gap that `fromOffset` lies inside of begin there.
    */
   from(fromOffset: number): TimelineEntry[] {
-    const known = this.#entries.slice(this.#slotFrom(fromOffset));
+    const known = this.#entries.slice(this.#slotFrom(fromOffset)).map(unpacked);
     if (fromOffset >= this.#firstOffset) return known;
     const metadataOffset = Math.min(this.#firstOffset - 1, this.#metadataOffset);
     if (metadataOffset < fromOffset) return known;
@@ -119,18 +127,18 @@ export class EventTimeline {
 
   *#newestFirst(): Generator<PlacedEvent<ClusterEvent | EventGap>> {
     for (let slot = this.#entries.length - 1; slot >= 0; slot--) {
-      const { metadataOffset, at, events } = this.#entries[slot] as TimelineEntry;
-      for (let i = events.length - 1; i >= 0; i--) yield { metadataOffset, at, event: events[i] as ClusterEvent };
+      const { metadataOffset, at, events } = this.#entries[slot] as KeptEntry;
+      for (let i = events.length - 1; i >= 0; i--) yield { metadataOffset, at, event: events.at(i) as ClusterEvent };
     }
   }
 
-  #push(entry: TimelineEntry): void {
+  #push(entry: KeptEntry): void {
     this.#entries.push(entry);
     this.#eventsCount += entry.events.length;
     let dropped = 0;
     // The newest stays however large it is: it is no larger than the cluster.
     while (this.#eventsCount > this.#eventsMax && dropped < this.#entries.length - 1) {
-      const { metadataOffset, at, events } = this.#entries[dropped] as TimelineEntry;
+      const { metadataOffset, at, events } = this.#entries[dropped] as KeptEntry;
       this.#firstOffset = metadataOffset + 1;
       this.#knownSince = at;
       this.#eventsCount -= events.length;
@@ -150,4 +158,13 @@ export class EventTimeline {
     }
     return low;
   }
+}
+
+function unpacked({ metadataOffset, at, events }: KeptEntry): TimelineEntry {
+  const { length } = events;
+  return {
+    metadataOffset,
+    at,
+    events: Array.from({ length }, (_, slot) => events.at(slot) as ClusterEvent | EventGap),
+  };
 }

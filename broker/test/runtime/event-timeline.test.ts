@@ -78,6 +78,36 @@ describe("EventTimeline", () => {
     expect(timeline.last(({ type }) => type === "broker-up")).to.equal(null);
   });
 
+  it("tells what an entry said of many partitions as it was told", () => {
+    const isrs = [[1], [2], [1, 2]];
+    const anEvent = fc.oneof(
+      fc
+        .record({ topic: fc.constantFrom("t", "u"), partition: fc.nat(3_000), isr: fc.constantFrom(...isrs) })
+        .map(({ topic, partition, isr }): ClusterEvent => {
+          return { type: "isr-shrunk", topic, partition, isr: [...isr], isrBefore: [1, 2, 3], reason: "fenced" };
+        }),
+      fc
+        .record({ partition: fc.nat(3_000), leaderId: fc.integer({ min: -1, max: 40 }) })
+        .map(({ partition, leaderId }): ClusterEvent => {
+          const change = { topic: "t", partition, leaderId, leaderBefore: 1, leaderEpoch: 7 };
+          return { type: "leader-changed", ...change, reason: "fenced" };
+        }),
+      fc.integer({ min: 1, max: 3 }).map(up),
+    );
+    fc.assert(
+      fc.property(fc.array(anEvent, { minLength: 1, maxLength: 80 }), (events) => {
+        const timeline = new EventTimeline();
+        timeline.note(1, 5, structuredClone(events));
+        expect(timeline.from(1)).to.deep.equal([{ metadataOffset: 1, at: 5, events }]);
+        const told = events.findLast((event) => "partition" in event && event.topic === "t");
+        if (told === undefined || !("partition" in told)) return;
+        const [newest] = timeline.changesOf("t", told.partition, 1);
+        expect(newest?.event).to.deep.equal(told);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it("never passes over anything, and never keeps more than it may", () => {
     const step = fc.record({ events: fc.integer({ min: 0, max: 4 }), skipped: fc.constantFrom(0, 0, 0, 1, 7) });
     fc.assert(
