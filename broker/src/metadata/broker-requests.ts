@@ -129,6 +129,8 @@ export interface ReplicaEnd {
   readonly latestEpoch: number;
   /** In a synced mode, synced. */
   readonly logEndOffset: number;
+  /** All that lay below was committed, and deleted. Absent: it is not told. */
+  readonly logStartOffset?: number;
   readonly isDamaged: boolean;
 }
 

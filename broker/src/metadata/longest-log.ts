@@ -11,7 +11,7 @@ import { surroundingsOf } from "./surroundings.ts";
 export type InquiryKind = "lastIsr" | "unclean";
 
 /** What a broker said of one replica, and as whom. */
-export interface LogEnd extends Pick<ReplicaEnd, "latestEpoch" | "logEndOffset" | "isDamaged"> {
+export interface LogEnd extends Pick<ReplicaEnd, "latestEpoch" | "logEndOffset" | "logStartOffset" | "isDamaged"> {
   readonly brokerEpoch: number;
   readonly directoryId: string;
 }
@@ -67,11 +67,22 @@ export function longestLog(
   );
   // Damaged ones are never chosen from the last ISR; where loss is allowed, they come last.
   const eligible = kind === "lastIsr" ? heard.filter((end) => !end.isDamaged) : heard;
-  const field = isLate ? eligible.filter(({ brokerId }) => mayLead.includes(brokerId)) : eligible;
+  const able = isLate ? eligible.filter(({ brokerId }) => mayLead.includes(brokerId)) : eligible;
+  const field = kind === "lastIsr" ? reaching(able) : able;
   const [greatest] = [...field].sort(longerFirst);
   if (greatest === undefined) return null;
   const best = field.filter((end) => longerFirst(end, greatest) === 0).map(({ brokerId }) => brokerId);
   return partition.replicas.find((id) => best.includes(id) && mayLead.includes(id)) ?? null;
+}
+
+/**
+ * Those that end no lower than the others begin. What lies below a log start was committed before it was deleted: of the last ISR, who
+ * ends before it has lost its tail, however new its epoch is, while a log of which nothing is left but its start names none (decision
+ * 0037).
+ */
+function reaching<End extends LogEnd>(ends: readonly End[]): readonly End[] {
+  const deletedTo = Math.max(...ends.map(({ logStartOffset = 0 }) => logStartOffset));
+  return ends.filter(({ logEndOffset, logStartOffset = 0 }) => Math.max(logEndOffset, logStartOffset) >= deletedTo);
 }
 
 function longerFirst(a: LogEnd, b: LogEnd): number {

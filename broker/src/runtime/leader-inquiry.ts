@@ -315,8 +315,9 @@ export class LeaderInquiry {
       for (const [id, before] of inquiry.answers) if (!counts(image, id, before)) inquiry.answers.delete(id);
       if (inquiry.answers.size === 0) inquiry.firstAnswerAt = now;
       // A replica without a log has lost all of it, or never had any.
-      const { latestEpoch = -1, logEndOffset = 0, isDamaged = false } = ends.get(key) ?? {};
-      inquiry.answers.set(brokerId, { brokerEpoch, directoryId, latestEpoch, logEndOffset, isDamaged });
+      const { latestEpoch = -1, logEndOffset = 0, logStartOffset = 0, isDamaged = false } = ends.get(key) ?? {};
+      const end = { latestEpoch, logEndOffset, logStartOffset, isDamaged };
+      inquiry.answers.set(brokerId, { brokerEpoch, directoryId, ...end });
     }
   }
 

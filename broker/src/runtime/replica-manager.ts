@@ -335,10 +335,10 @@ export class ReplicaManager {
       const name = this.#topics.image.topicsById.get(topicId)?.name;
       const log = name === undefined ? undefined : directory.log(name, asPartitionId(partition));
       if (log === undefined || log.topicId !== topicId) continue;
-      const { latestEpoch } = log;
+      const { latestEpoch, logStartOffset } = log;
       // 15.7(3): known to be bad, though not cut yet, it is not chosen either.
       const isDamaged = log.isDamaged || log.isRepairing || log.rot !== null;
-      ends.push({ topicId, partition, latestEpoch, logEndOffset: endOffsetOf(log), isDamaged });
+      ends.push({ topicId, partition, latestEpoch, logEndOffset: endOffsetOf(log), logStartOffset, isDamaged });
     }
     return ends;
   }

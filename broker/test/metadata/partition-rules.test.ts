@@ -368,6 +368,28 @@ describe("the longest log (9(3))", () => {
     expect(found(bench.image, answers)).to.equal(2);
   });
 
+  it("of the last ISR is none that ends below what another one has deleted, which was committed (decision 0037)", () => {
+    const bench = open();
+    for (const id of [1, 2]) bench.beat(id);
+    const from = (logStartOffset: number, [id, end]: [number, LogEnd]): [number, LogEnd] => [
+      id,
+      { ...end, logStartOffset },
+    ];
+    const [short, emptied] = [from(3, answer(bench, 1, 5, 5)), from(7, answer(bench, 2, -1, 7))];
+    const long = from(0, answer(bench, 3, 4, 8));
+    expect(found(bench.image, [short, emptied], true)).to.equal(2);
+    expect(found(bench.image, [short, emptied, long]), "3 is fenced").to.equal(null);
+    expect(found(bench.image, [short, emptied, long], true)).to.equal(2);
+    expect(found(bench.image, [short, emptied], true, "unclean"), "it may be of a history that was given up").to.equal(
+      1,
+    );
+    bench.beat(3);
+    expect(found(bench.image, [short, emptied, long])).to.equal(3);
+    const unsynced = from(7, answer(bench, 2, -1, 6));
+    expect(found(bench.image, [short, unsynced], true), "what is deleted needs no sync").to.equal(2);
+    expect(found(bench.image, [answer(bench, 1, 5, 5), answer(bench, 2, -1, 7)], true), "not told").to.equal(1);
+  });
+
   it("counts for the broker epoch that gave it alone (P77)", () => {
     const bench = open();
     const answers = [1, 2, 3].map((id) => answer(bench, id, 5, id));

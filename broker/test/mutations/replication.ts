@@ -578,4 +578,29 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
     149,
     { uncleanChance: 0.05, powerChance: 0.05, crashChance: 0.04, isSynced: true, minIsr: 1 },
   ),
+  {
+    ...known(
+      "repl-deleted-to",
+      "of lastIsr somebody leads who ends below what another has deleted (decision 0037)",
+      [
+        {
+          file: "sim/replication-cluster/model-controller.js",
+          from: "?.logEnd ?? 0) >= deletedTo",
+          to: "?.logEnd ?? 0) >= 0",
+        },
+      ],
+      100,
+      550_005_390,
+      {
+        uncleanChance: 0.08,
+        deleteChance: 0.1,
+        wipeChance: 0.1,
+        crashChance: 0.04,
+        powerChance: 0.05,
+        sparesCount: 2,
+        reassignChance: 0.08,
+      },
+    ),
+    from: 550_005_300,
+  },
 ];

@@ -271,7 +271,14 @@ describe("bad bits under a running broker (15.7)", () => {
     await bench.until("found", () => log.rot !== null);
     const asked = { metadataOffset: 0, partitions: [{ topicId: topicIdOf(1), partition: 0 }] };
     expect(bench.node(1).manager.replicaEnds(asked)).to.deep.include.members([
-      { topicId: topicIdOf(1), partition: 0, latestEpoch: log.latestEpoch, logEndOffset: 60, isDamaged: true },
+      {
+        topicId: topicIdOf(1),
+        partition: 0,
+        latestEpoch: log.latestEpoch,
+        logEndOffset: 60,
+        logStartOffset: 0,
+        isDamaged: true,
+      },
     ]);
   });
 

@@ -200,5 +200,5 @@ export class ControlPlane {
 }
 
 export function endOf(host: ReplicaHost): ReplicaEnd {
-  return { epoch: host.log.latestEpoch, logEnd: host.log.logEndOffset };
+  return { epoch: host.log.latestEpoch, logEnd: host.log.logEndOffset, logStart: host.log.logStartOffset };
 }

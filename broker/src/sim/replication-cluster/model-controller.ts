@@ -37,6 +37,7 @@ interface LastIsrMember {
 export interface ReplicaEnd {
   readonly epoch: number;
   readonly logEnd: number;
+  readonly logStart: number;
 }
 
 export interface AlterRequest {
@@ -302,7 +303,10 @@ export class ModelController {
     const missing = this.asked;
     if (missing === null || (missing.length > 0 && !isTimeOver)) return;
     const answered = this.#askable().filter((brokerId) => this.#answers.has(brokerId));
-    const candidates = isTimeOver ? answered.filter((brokerId) => this.isAcceptable(brokerId)) : answered;
+    const able = isTimeOver ? answered.filter((brokerId) => this.isAcceptable(brokerId)) : answered;
+    // Below a log start everything was committed: whoever ends before it has lost its tail (decision 0037).
+    const deletedTo = Math.max(...able.map((brokerId) => this.#answers.get(brokerId)?.logStart ?? 0));
+    const candidates = able.filter((brokerId) => (this.#answers.get(brokerId)?.logEnd ?? 0) >= deletedTo);
     const greatest = this.#greatest(candidates);
     if (greatest === null || !this.isAcceptable(greatest)) return;
     this.#leadAlone(greatest, missing.length > 0 || greatest !== this.#greatest(answered) ? "timeout" : "lastIsr");
