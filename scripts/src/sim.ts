@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from "node:os";
 import { isMainThread } from "node:worker_threads";
-import { STOPPED } from "@tidemark/broker/sim";
+import { MUST_FIRE, STOPPED } from "@tidemark/broker/sim";
 import { readCommandLine } from "./command-line.ts";
 import { AGAIN_EVERY, printHashes, runAgain } from "./sim/again.ts";
 import { commitOf, type FailureFile, readFailure, writeFailure } from "./sim/failure.ts";
@@ -93,7 +93,17 @@ async function main(): Promise<void> {
   if (values.shrink && first !== undefined && first.path !== null) await shrink(first.file, shrinkRuns);
   if (stopAt !== undefined && tally.failures.every(({ file }) => file.invariant === STOPPED)) process.exit(0);
   const isOnce = runs === 1 || stopAt !== undefined || (await isTheSameAgain(profile, tally));
-  process.exit(tally.failures.length === 0 && isOnce ? 0 : 1);
+  process.exit(tally.failures.length === 0 && isOnce && hasFired(profile, tally) ? 0 : 1);
+}
+
+/** A series of so many seeds has to have met everything that the profile says it meets. */
+const LONG_SERIES = 1_000;
+
+function hasFired(profile: string, { runs, counts }: Tally): boolean {
+  if (profile !== "cluster" || runs < LONG_SERIES) return true;
+  const missing = MUST_FIRE.filter((name) => !counts.has(name));
+  if (missing.length > 0) process.stdout.write(`SIM FAIL never fired: ${missing.join("; ")}\n`);
+  return missing.length === 0;
 }
 
 function wantedOf(values: Readonly<Record<string, unknown>>, stopAt: number | undefined): Wanted {

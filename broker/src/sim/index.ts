@@ -20,7 +20,7 @@ export { SimProcess, SimWorld } from "./sim-world.ts";
 export { SimulatedCrash } from "./simulated-crash.ts";
 export { Trace } from "./trace.ts";
 export { STOPPED } from "./seed-run.ts";
-export { kindOfFailure, parsePlan, runCluster, shrinkCluster } from "./cluster/index.ts";
+export { kindOfFailure, MUST_FIRE, parsePlan, runCluster, shrinkCluster } from "./cluster/index.ts";
 export type * from "./cluster/index.ts";
 export { checkHistory, History } from "./history/index.ts";
 export type { Anomaly, ReaderCall, SendHandle, SendOutcome, Verdict } from "./history/index.ts";

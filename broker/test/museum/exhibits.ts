@@ -416,6 +416,19 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
   },
   {
+    id: "idle-log-start",
+    symptom: "a replica that had everything stayed out of the in-sync replicas of an idle partition for ever",
+    cause:
+      "a log start that retention raised was told with the next report and the next record alone, and who has not told it is let in by nobody",
+    foundBy: "simulator",
+    fix: "f0c02d5",
+    test: {
+      file: "broker/test/runtime/replication.test.ts",
+      title:
+        "joins an idle partition of which retention has raised log starts, its own or the leader's, in any order (7(5))",
+    },
+  },
+  {
     id: "repair-blocks-the-start",
     symptom: "topics made while a damaged log was read back ran into their timeouts",
     cause: "the reading was a step of the replica, which the end of the start waited for",

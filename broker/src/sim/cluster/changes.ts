@@ -73,6 +73,8 @@ const CHANGES = {
   drain: change((changes) => ({ of: changes.drawBroker(), isDraining: changes.drawBit() }), drain),
 } as const satisfies Record<string, Change>;
 
+export const CHANGE_NAMES = Object.keys(CHANGES) as ChangeName[];
+
 export function isChangeName(name: string): name is ChangeName {
   return Object.hasOwn(CHANGES, name);
 }
@@ -80,7 +82,7 @@ export function isChangeName(name: string): name is ChangeName {
 export function drawChanges(random: SeededRandom): ChangeChances {
   const chances: Partial<Record<ChangeName, number>> = {};
   const share = random.pick([0, 0, 0.4, 0.8]);
-  for (const name of Object.keys(CHANGES) as ChangeName[]) {
+  for (const name of CHANGE_NAMES) {
     const chance = random.pick([0.05, 0.2, 0.6]);
     if (random.chance(share)) chances[name] = chance;
   }

@@ -152,6 +152,8 @@ export const FAULTS = {
   ),
 } as const satisfies Record<string, Fault>;
 
+export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
+
 export function isFaultName(name: string): name is FaultName {
   return Object.hasOwn(FAULTS, name);
 }
@@ -163,7 +165,7 @@ export function drawFaults(random: SeededRandom): FaultChances {
   const chances: Partial<Record<FaultName, number>> = {};
   // Some runs are quiet, and some have everything.
   const share = random.pick([0, 0.25, 0.5, 0.5, 0.8]);
-  for (const name of Object.keys(FAULTS) as FaultName[]) {
+  for (const name of FAULT_NAMES) {
     // Whoever is down comes again in every run.
     if (name === "start") continue;
     // A stream of its own: one fault more changes no other.

@@ -2,6 +2,7 @@
  * sim/cluster: a whole cluster of the shipping code from one seed (testing.md 3). Brokers, and the producer core of the SDK, are handed
  * in by whoever runs it.
  */
+export { MUST_FIRE } from "./must-fire.ts";
 export { runCluster } from "./run-cluster.ts";
 export type { ClusterRunLimits, ClusterSeedResult } from "./run-cluster.ts";
 export { kindOfFailure, shrinkCluster } from "./shrink-cluster.ts";
