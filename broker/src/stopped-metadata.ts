@@ -10,7 +10,8 @@ import path from "node:path";
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
 import {
   type ClusterImage,
-  decodeEntry,
+  entryTexts,
+  topicsMadeIn,
   decodeImage,
   decodeRecords,
   encodeImage,
@@ -117,20 +118,13 @@ async function readCopy(disk: FileDisk, directory: string): Promise<Stored> {
   }
 }
 
-/** What a command of the log says, record by record, and when. Throws SyntaxError where a newer version wrote it. */
-export function recordsOf(bytes: Uint8Array): {
-  readonly at: number | null;
-  readonly records: Readonly<Record<string, unknown>>[];
-} {
-  const { at, records } = decodeEntry(bytes);
-  return { at, records: records.map((record) => ({ ...record })) };
-}
-
 export class StoppedMetadata {
   readonly identity: ClusterIdentity;
   readonly #directory: string;
   readonly #lock: DirectoryLock;
   readonly #stored: Stored;
+  /** Of which the log that is kept knows the names; null: nobody has asked for one. */
+  #topics: ReturnType<typeof topicsMadeIn> | null = null;
 
   constructor(directory: string, identity: ClusterIdentity, lock: DirectoryLock, stored: Stored) {
     this.#directory = directory;
@@ -141,6 +135,16 @@ export class StoppedMetadata {
 
   get snapshot(): Stored["snapshot"] {
     return this.#stored.snapshot;
+  }
+
+  /** What a command of its log says, record by record, and when. Throws SyntaxError where a newer version wrote it. */
+  recordsOf(bytes: Uint8Array): {
+    readonly at: number | null;
+    readonly records: Readonly<Record<string, unknown>>[];
+  } {
+    this.#topics ??= topicsMadeIn(this.entries.flatMap(({ body }) => (body.kind === "command" ? [body.bytes] : [])));
+    const { at, records } = entryTexts(bytes, this.#topics);
+    return { at, records: records.map((record) => JSON.parse(record) as Readonly<Record<string, unknown>>) };
   }
 
   /** Without a gap; may begin below the end of the snapshot. Which of them are committed is not known to a stopped broker. */

@@ -7,7 +7,6 @@ export {
   openStoppedMetadata,
   type PeerPlace,
   type RecoveredMetadata,
-  recordsOf,
   StoppedMetadata,
 } from "./stopped-metadata.ts";
 export { type MetricFamily, metricTable } from "./platform/metrics/table.ts";

@@ -2,7 +2,7 @@
  * A page of the metadata log as this broker holds it, its records decoded: for people who want to know what happened. What is not
  * committed yet is shown too, and may still be replaced.
  */
-import { decodeEntry } from "../metadata/index.ts";
+import { type ClusterImage, entryTexts } from "../metadata/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { BrokerContext } from "./broker-context.ts";
 
@@ -23,7 +23,7 @@ export interface LoggedEntry {
   readonly bytes: number;
   /** Of a command: its leader's clock when it was proposed, Unix ms; -1: not known. */
   readonly atMs: number;
-  /** Of a command, each as JSON. */
+  /** Of a command, each as JSON; beside the id of a topic that there is now stands its name, as `topic`. */
   readonly records: readonly string[];
   /** Further records, which do not fit into an answer. */
   readonly recordsLeftOut: number;
@@ -43,6 +43,7 @@ export function handleDescribeQuorumLog(
   const page = context.controller.logPage(fromIndex, PAGE_BYTES_MAX);
   if (page === null) throw new ApiError("KAFKA_STORAGE_ERROR", "the metadata log is not open, or has no room to go on");
   const { firstIndex, lastIndex, commitIndex, snapshot, entries } = page;
+  const { topicsById } = context.image();
   const shown = entries.slice(0, maxEntries === 0 ? ENTRIES_MAX : Math.min(maxEntries, ENTRIES_MAX));
   return {
     firstIndex,
@@ -53,14 +54,18 @@ export function handleDescribeQuorumLog(
     entries: shown.map(({ index, term, body }): LoggedEntry => {
       const entry = { index, term, kind: body.kind, bytes: 0, atMs: -1, records: [], recordsLeftOut: 0, voters: [] };
       if (body.kind === "voters") return { ...entry, voters: body.voters };
-      return body.kind === "command" ? { ...entry, bytes: body.bytes.byteLength, ...textsOf(body.bytes) } : entry;
+      return body.kind === "command"
+        ? { ...entry, bytes: body.bytes.byteLength, ...textsOf(body.bytes, topicsById) }
+        : entry;
     }),
   };
 }
 
-function textsOf(bytes: Uint8Array): Pick<LoggedEntry, "atMs" | "records" | "recordsLeftOut"> {
-  const { at, records: decoded } = decodeEntry(bytes);
-  const texts = decoded.map((record) => JSON.stringify(record));
+function textsOf(
+  bytes: Uint8Array,
+  topics: ClusterImage["topicsById"],
+): Pick<LoggedEntry, "atMs" | "records" | "recordsLeftOut"> {
+  const { at, records: texts } = entryTexts(bytes, topics);
   let left = PAGE_BYTES_MAX;
   const fitting = texts.findIndex((text) => (left -= text.length) < 0);
   const records = fitting < 0 ? texts : texts.slice(0, fitting);

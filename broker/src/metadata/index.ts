@@ -17,6 +17,7 @@ export type {
   TopicImage,
 } from "./image.ts";
 export { emptyImage } from "./image.ts";
+export { entryTexts, topicsMadeIn } from "./entry-texts.ts";
 export type { MetadataEntry, MetadataRecord } from "./records.ts";
 export { decodeEntry, decodeRecords, encodeRecords } from "./records.ts";
 export { applyEntry, Replay } from "./apply.ts";

@@ -1,6 +1,10 @@
 /** How entries of the metadata log are shown: whole records for machines, for people a line of what they did. */
 import type { RaftLogEntry } from "@tidemark/client";
+import { textsOf } from "./raft-records.ts";
 import type { Column } from "./rows.ts";
+
+/** Of one entry. */
+const TEXTS_MAX = 4;
 
 export type LogRow = ReturnType<typeof logShape>;
 
@@ -20,25 +24,8 @@ export const LOG_COLUMNS: readonly Column<LogRow>[] = [
 
 function whatOf({ records, recordsLeftOut, voters }: LogRow): string {
   if (voters !== null) return voters.map(({ id }) => id).join(", ");
-  const groups = new Map<string, Readonly<Record<string, unknown>>[]>();
-  for (const record of records) {
-    const type = String(record["type"]);
-    groups.set(type, [...(groups.get(type) ?? []), record]);
-  }
-  const parts = [...groups].map(([type, [first, ...others]]) =>
-    others.length > 0 ? `${type} x${others.length + 1}` : [type, subjectOf(first ?? {})].join(" ").trimEnd(),
-  );
-  if (recordsLeftOut > 0) parts.push(`and ${recordsLeftOut} more`);
-  return parts.join(", ");
-}
-
-/** What a single record is about. */
-function subjectOf(record: Readonly<Record<string, unknown>>): string {
-  const { name, topicId, partition, brokerId, nodeId, leaderId, controllerId } = record as Readonly<
-    Record<string, string | number | undefined>
-  >;
-  if (name !== undefined) return String(name);
-  if (topicId !== undefined) return partition === undefined ? String(topicId) : `${topicId}:${partition}`;
-  const id = brokerId ?? nodeId ?? leaderId ?? controllerId;
-  return id === undefined ? "" : String(id);
+  const texts = textsOf(records);
+  const shown = texts.slice(0, TEXTS_MAX);
+  const left = texts.length - shown.length + recordsLeftOut;
+  return [...shown, ...(left > 0 ? [`and ${left} more`] : [])].join(", ");
 }

@@ -11,7 +11,7 @@ export interface StoppedLog extends AsyncDisposable {
 export async function openStoppedLog(dataDir: string): Promise<StoppedLog> {
   const directory = requireDirectory(dataDir);
   await useNativeParts();
-  const { openStoppedMetadata, recordsOf } = await import("@tidemark/broker/tools");
+  const { openStoppedMetadata } = await import("@tidemark/broker/tools");
   const metadata = await openStoppedMetadata(directory);
   const { snapshot, entries, lastIndex, identity } = metadata;
   const firstIndex = entries[0]?.index ?? lastIndex + 1;
@@ -31,7 +31,7 @@ export async function openStoppedLog(dataDir: string): Promise<StoppedLog> {
           kind: body.kind,
           committed: index <= snapshot.index,
           bytes: body.kind === "command" ? body.bytes.byteLength : 0,
-          ...(body.kind === "command" ? recordsOf(body.bytes) : { at: null, records: [] }),
+          ...(body.kind === "command" ? metadata.recordsOf(body.bytes) : { at: null, records: [] }),
           recordsLeftOut: 0,
           voters:
             body.kind === "voters" ? body.voters.map(({ nodeId: id, directoryId }) => ({ id, directoryId })) : null,

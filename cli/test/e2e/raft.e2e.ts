@@ -55,7 +55,7 @@ describe("tidemark raft", () => {
     const table = (await tidemark("raft", "log", "--from", "0")).stdout.toString();
     expect(table)
       .to.match(/^INDEX +TERM +KIND +TIME +WHAT\n/)
-      .and.include("topicCreated orders, partitionCreated x3");
+      .and.include("topic orders created, 3 partitions of orders created");
   });
 
   it("hands the lead to a voter, and says why it does not hand it to others", async () => {

@@ -52,7 +52,13 @@ const ENTRIES: readonly RaftLogEntry[] = [
     ],
   }),
   entry(102, {
-    records: [{ type: "isrsChanged", isr: [1], partitions: [{ topicId: "TTTTTTTTTTTTTTTTTTTTTT", partitions: [1] }] }],
+    records: [
+      {
+        type: "isrsChanged",
+        isr: [1],
+        partitions: [{ topicId: "TTTTTTTTTTTTTTTTTTTTTT", partitions: [1], topic: "orders" }],
+      },
+    ],
     recordsLeftOut: 7,
     committed: false,
   }),
