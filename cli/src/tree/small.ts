@@ -24,16 +24,16 @@ export function buildExplain(command: Command, launch: Launch): void {
     .addArgument(partitionArgument())
     .addArgument(offsetArgument())
     .description("whether the record is on every replica in sync, and if not, who is waited for")
-    .action((partition: TopicPartitionName, offset: number, _options: unknown, asked: Command) =>
-      ask(partition, { kind: "acked", offset }, asked),
+    .action((partition: TopicPartitionName, offset: number | undefined, _options: unknown, asked: Command) =>
+      ask(partition, { kind: "acked", offset: offset ?? null }, asked),
     );
   withTraits(command.command("visible"), { isWatchable: true, argument: "partition" })
     .addArgument(partitionArgument())
     .addArgument(offsetArgument())
     .addOption(new Option("--isolation <level>", "for which readers").choices(ISOLATIONS).default("read_committed"))
     .description("whether readers are given the record, and if not, why")
-    .action((partition: TopicPartitionName, offset: number, options: VisibleOptions, asked: Command) =>
-      ask(partition, { kind: "visible", offset, isolation: options.isolation }, asked),
+    .action((partition: TopicPartitionName, offset: number | undefined, options: VisibleOptions, asked: Command) =>
+      ask(partition, { kind: "visible", offset: offset ?? null, isolation: options.isolation }, asked),
     );
   withTraits(command.command("isr"), { isWatchable: true, argument: "partition" })
     .addArgument(partitionArgument())
@@ -56,7 +56,8 @@ function partitionArgument(): Argument {
 }
 
 function offsetArgument(): Argument {
-  return new Argument("<offset>", "of a record, as produce and consume tell it").argParser((text: string) =>
+  const about = "of a record, as produce and consume tell it; without one the last record is meant";
+  return new Argument("[offset]", about).argParser((text: string) =>
     asArgument((one) => parseWholeNumber(one, { min: 0 }), text),
   );
 }

@@ -34,6 +34,14 @@ describe("tidemark explain", () => {
     );
   });
 
+  it("means the last record where no offset is named, and the ISR where there is none", async () => {
+    const { stderr } = await ask("acked", "orders:0");
+    expect(stderr).to.equal("offset 1, the last one of orders:0, where none is named\n");
+    expect(await object("acked", "orders:0")).to.include({ code: "ACKED", offset: 1 });
+    expect(await object("visible", "orders:0")).to.include({ code: "VISIBLE", offset: 1 });
+    expect(await object("acked", "orders:1")).to.include({ code: "ISR_FULL", offset: null });
+  });
+
   it("still knows what codes mean, its own among them", async () => {
     expect((await ask("WAITS_FOR_REPLICAS")).stdout.toString()).to.match(/^WAITS_FOR_REPLICAS\n/);
     expect((await ask("6")).stdout.toString()).to.match(/^NOT_LEADER_OR_FOLLOWER \(6\)\n/);
@@ -47,7 +55,6 @@ describe("tidemark explain", () => {
       [["acked", "orders:0", "x"], 2, /expected a whole number from 0 up/u],
       [["acked", "orders:0", "-1"], 2, /./u],
       [["acked", "orders:0", "9007199254740993"], 2, /expected a whole number/u],
-      [["acked", "orders:0"], 2, /offset/u],
       [["visible", "orders:0", "1", "--isolation", "committed"], 2, /read_committed/u],
       [["isr", "order:0"], 3, /UNKNOWN_TOPIC_OR_PARTITION: there is no topic "order"\nhint: did you mean orders\?/u],
       [["isr", "orders:7"], 3, /topic "orders" has partitions 0 to 1, not 7/u],
