@@ -52,7 +52,15 @@ const COMMANDS: ReadonlyMap<string, string> = new Map([
   ["offsets", "consumer groups do not exist in this version; `tidemark topics offsets` asks a topic"],
   ["acls", "this version knows no users and no ACLs"],
   ["users", "this version knows no users and no ACLs"],
+  ["quotas", "this version knows no quotas"],
   ["txns", "transactions do not exist in this version"],
+  ["streams", "stream processing does not exist in this version"],
+  ["bench", "measured is from the sources: `npm run bench`"],
+  [
+    "support",
+    "there is no bundle in this version: `tidemark doctor -o json`, `cluster info -o json` and `cluster events` tell what it would hold",
+  ],
+  ["alias", "did you mean tidemark profile?"],
 ]);
 
 /** Of a group of commands: what other tools call it, and what it may be called here. */

@@ -37,6 +37,8 @@ describe("what is called otherwise elsewhere", () => {
       "server --config x": "did you mean tidemark server start --config?",
       brokers: "did you mean tidemark cluster brokers?",
       "groups list": "consumer groups do not exist in this version",
+      "streams run x": "stream processing does not exist in this version",
+      "quotas list": "this version knows no quotas",
       "help topcs": "did you mean topics?",
       "help topics lst": "did you mean list?",
       "topics help lst": "did you mean list?",

@@ -6,11 +6,14 @@ import { confirm } from "../confirm.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { plural } from "../output/units.ts";
-import { moveAll, type MoveOptions } from "./moves.ts";
+import { moveAll, type MoveOptions, planned } from "./moves.ts";
 
 export interface DrainRequest extends MoveOptions {
   readonly broker: number;
 }
+
+const TOO_FEW_LEFT =
+  "start another broker first, or give the partition fewer replicas (`partitions reassign --plan`); a restart needs no drain";
 
 export async function drainBroker(context: CommandContext, request: DrainRequest): Promise<ExitCode> {
   const { broker: id, wait = false } = request;
@@ -18,7 +21,7 @@ export async function drainBroker(context: CommandContext, request: DrainRequest
   await withClient(context, async (client) => {
     const { partitions, brokers } = client.admin;
     const goal = { drain: id };
-    const moves = await partitions.planReassignment(goal, callOptions(context));
+    const moves = await planned(partitions.planReassignment(goal, callOptions(context)), TOO_FEW_LEFT);
     await moveAll(context, client, moves, {
       ...request,
       name: String(id),

@@ -31,7 +31,12 @@ export interface HealthRequest {
 const WAIT_MS = 500;
 
 export async function clusterInfo(context: CommandContext): Promise<ExitCode> {
-  printInfo(context, await withClient(context, (client) => client.admin.cluster(callOptions(context))));
+  // A table has no place for versions, and every broker would be asked for its own.
+  const versions = outputFormat(context.flags) !== "table";
+  printInfo(
+    context,
+    await withClient(context, (client) => client.admin.cluster({ ...callOptions(context), versions })),
+  );
   return ExitCode.OK;
 }
 

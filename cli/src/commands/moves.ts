@@ -10,7 +10,7 @@ import type { Client, PartitionAssignment, PartitionMove } from "@tidemark/clien
 import { callOptions } from "../client-session.ts";
 import { type CommandContext, note, warn } from "../command-context.ts";
 import { confirm } from "../confirm.ts";
-import { CliFailure } from "../failure.ts";
+import { CliFailure, toFailure } from "../failure.ts";
 import { outputFormat } from "../global-flags.ts";
 import { costOf, MOVE_COLUMNS, moveShape } from "../output/move-views.ts";
 import { Progress } from "../output/progress.ts";
@@ -27,6 +27,9 @@ export interface MoveOptions {
   readonly rollback?: string;
 }
 
+/** Kafka's number of what a broker answers then. */
+const INVALID_REPLICATION_FACTOR = 38;
+
 interface MoveStory {
   /** What has to be typed where somebody is asked. */
   readonly name: string;
@@ -34,6 +37,17 @@ interface MoveStory {
   readonly doing: string;
   /** Runs behind the question, and before the first move. */
   readonly before?: () => Promise<void>;
+}
+
+/** A plan of the cluster's; `tooFew` is the hint where fewer brokers are left for a partition than it has replicas. */
+export async function planned(plan: Promise<PartitionMove[]>, tooFew: string): Promise<PartitionMove[]> {
+  try {
+    return await plan;
+  } catch (error: unknown) {
+    if (!(error instanceof Error && Reflect.get(error, "kafkaCode") === INVALID_REPLICATION_FACTOR)) throw error;
+    const { code, message, exitCode } = toFailure(error);
+    throw new CliFailure(code, message, { hint: tooFew, exitCode, cause: error });
+  }
 }
 
 /** Resolves when the moves have begun; with --wait when they have ended. Nothing to move is no failure. */

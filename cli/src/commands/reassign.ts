@@ -13,7 +13,7 @@ import { readTextFile } from "../platform/text-file.ts";
 import { parsePlan } from "../parse/reassignment-file.ts";
 import type { TopicPartitionName } from "../parse/topic-partition.ts";
 import { requireTopicName } from "../topic-argument.ts";
-import { moveAll, type MoveOptions } from "./moves.ts";
+import { moveAll, type MoveOptions, planned } from "./moves.ts";
 import { brokersText, liftEveryThrottle } from "./replication-throttle.ts";
 
 export interface ReassignRequest extends MoveOptions {
@@ -26,7 +26,8 @@ export interface ReassignRequest extends MoveOptions {
 export async function reassignPartitions(context: CommandContext, request: ReassignRequest): Promise<ExitCode> {
   const goal = await goalOf(context, request);
   await withClient(context, async (client) => {
-    const moves = await client.admin.partitions.planReassignment(goal, callOptions(context));
+    const plan = client.admin.partitions.planReassignment(goal, callOptions(context));
+    const moves = await planned(plan, "name more brokers; --plan changes how many replicas a partition has");
     await moveAll(context, client, moves, { ...request, name: "move", doing: "moving partitions" });
   });
   return Exit.OK;

@@ -253,6 +253,22 @@ describe("tidemark moving partitions", () => {
     expect((await done("partitions", "balance", "--yes")).stderr).to.include("nothing has to move");
   });
 
+  it("says what to do where a broker cannot be drained, since every broker has a replica", async () => {
+    const name = await newTopic([[1, 2, 3, 4]]);
+    const refused = await failure(2, "cluster", "drain", "4", "--yes");
+    expect(refused["message"]).to.equal(`${name}-0 has 4 replicas, and 3 brokers may have them: 1, 2, 3`);
+    expect(refused["hint"]).to.match(/^start another broker first, or give the partition fewer replicas/u);
+    const narrow = await failure(2, "partitions", "reassign", "--topics", name, "--brokers", "1,2", "--yes");
+    expect(narrow["hint"]).to.match(/^name more brokers; --plan changes how many replicas a partition has/u);
+    await client.admin.topics.delete(name);
+  });
+
+  it("tells the version of every broker in the JSON of `cluster info`", async () => {
+    const { stdout } = await done("cluster", "info", "-o", "json");
+    const { brokers } = JSON.parse(stdout.toString()) as { brokers: { version: string | null }[] };
+    expect(brokers.map(({ version }) => typeof version)).to.deep.equal(["string", "string", "string", "string"]);
+  });
+
   it("names what stands in the way of removing a broker, first things first, and knows who is there", async () => {
     const { code, message, hint } = await failure(4, "cluster", "remove", "1", "--yes");
     expect(code).to.equal("BROKER_IN_USE");
