@@ -1,4 +1,5 @@
 /** One seed is one run, and a run answers with a verdict: it never throws for a failure that it found. */
+import { guardRealWorld } from "./run-guard.ts";
 import type { Trace } from "./trace.ts";
 import { ensure, InvariantViolation } from "./violation.ts";
 
@@ -47,10 +48,16 @@ export function verdictOf<Options>(
 ): SeedResult<Options> {
   run.trace.stopAt = stopAt;
   let failure: SeedFailure<Options> | null = null;
+  const onFailure = (error: unknown): void => {
+    failure ??= failureOf(error, run);
+  };
+  const endGuard = guardRealWorld(onFailure);
   try {
     run.run();
   } catch (error: unknown) {
-    failure = failureOf(error, run);
+    onFailure(error);
+  } finally {
+    endGuard();
   }
   return { seed, failure, events: run.trace.count, traceHash: run.trace.hash, counts: run.checks.counts };
 }

@@ -1,46 +1,71 @@
-/** That a comparison of traces finds what it is for: a clock of the real world that got into the simulated one. */
+/** That the real world is kept out of the simulated one: what calls it fails, and what depends on it otherwise leaves another trace. */
+import process from "node:process";
 import { expect } from "chai";
-import { runLogCrash } from "../../src/sim/index.ts";
-import { openLogDirectory } from "../../src/storage/index.ts";
+import { type CrashRunResult, runLogCrash, runRaftGroup } from "../../src/sim/index.ts";
+import { RaftNode } from "../../src/raft/index.ts";
 import type * as Storage from "../../src/storage/index.ts";
 import { Mutants } from "../mutations/mutant.ts";
 
-const SEEDS = [1, 2];
-const LATER_MS = 400 * 86_400_000 + 3;
+const FILE = "storage/checkpoint-writer.js";
+const LINE = "timers.after(intervalMs,";
 
-describe("traces of one seed on two days", () => {
+describe("a run of the simulation", () => {
   const mutants = new Mutants();
-  const now = Date.now;
+  const zone = process.env["TZ"];
 
   afterEach(() => {
-    Date.now = now;
+    if (zone === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = zone;
   });
 
   after(() => {
     mutants.remove();
   });
 
-  async function hashes(open: typeof openLogDirectory, laterMs: number): Promise<string[]> {
-    Date.now = () => now() + laterMs;
-    const found: string[] = [];
-    // oxlint-disable-next-line no-await-in-loop
-    for (const seed of SEEDS) found.push((await runLogCrash(seed, open)).traceHash);
-    return found;
+  /** A room without a clock waits for so much longer. */
+  async function runWith(planted: string): Promise<CrashRunResult> {
+    const edit = { file: FILE, from: LINE, to: `timers.after(intervalMs + (${planted}),` };
+    const { openLogDirectory } = await mutants.load<typeof Storage>("storage/index.js", [edit]);
+    return runLogCrash(2, openLogDirectory);
   }
 
-  it("are the same", async () => {
-    expect(await hashes(openLogDirectory, LATER_MS)).to.deep.equal(await hashes(openLogDirectory, 0));
+  for (const [planted, name] of [
+    ["Date.now() % 2", "Date.now"],
+    ["new Date().getSeconds() % 2", "new Date()"],
+    ["Math.random()", "Math.random"],
+    ["performance.now() % 2", "performance.now"],
+    ["setTimeout(() => undefined, 0) ? 0 : 1", "setTimeout"],
+  ] as const)
+    it(`fails where somebody planted ${name} in a room`, async () => {
+      const { failure } = await runWith(planted);
+      const message = `simulated code called ${name}, which is of the real world`;
+      expect(failure).to.include({ invariant: "determinism", message });
+    });
+
+  it("leaves another trace in another time zone where a room asks for it, and else the same", async () => {
+    const hashes = async (planted: string): Promise<string[]> => {
+      const found: string[] = [];
+      for (const name of ["UTC", "Asia/Kathmandu"]) {
+        process.env["TZ"] = name;
+        // oxlint-disable-next-line no-await-in-loop
+        found.push((await runWith(planted)).traceHash);
+      }
+      return found;
+    };
+    const [here, there] = await hashes("new Date(0).getTimezoneOffset() === 0 ? 0 : 30");
+    expect(here).to.not.equal(there);
+    const [one, other] = await hashes("0");
+    expect(one).to.equal(other);
   });
 
-  it("differ where somebody planted Date.now() in a room that has no clock of its own", async () => {
-    const edit = {
-      file: "storage/checkpoint-writer.js",
-      from: "timers.after(intervalMs,",
-      to: "timers.after(intervalMs + (Math.floor(Date.now() / 86_400_000) % 397),",
-    };
-    const { openLogDirectory: open } = await mutants.load<typeof Storage>("storage/index.js", [edit]);
-    const today = await hashes(open, 0);
-    expect(await hashes(open, 0), "on the same day").to.deep.equal(today);
-    expect(await hashes(open, LATER_MS)).to.not.deep.equal(today);
+  it("fails without promises, too, and gives the real world back at its end", () => {
+    const { failure } = runRaftGroup(1, (options, deps) => {
+      Date.now();
+      return new RaftNode(options, deps);
+    });
+    expect(failure?.invariant).to.equal("determinism");
+    expect(Date.now()).to.be.above(0);
+    expect(new Date().getTime()).to.be.above(0);
+    expect(Math.random()).to.be.below(1);
   });
 });

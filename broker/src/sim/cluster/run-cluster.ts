@@ -1,5 +1,5 @@
 /** A seed of the profile "cluster", and its verdict. */
-import { guardRejections } from "../rejection-guard.ts";
+import { guardRun } from "../run-guard.ts";
 import { type RunLimits, type SeedFailure, type SeedResult, failureOf } from "../seed-run.ts";
 import { type ClusterParts, ClusterRun } from "./cluster-run.ts";
 import type { PlanStep } from "./plan.ts";
@@ -28,7 +28,7 @@ export async function runCluster(
 ): Promise<ClusterSeedResult> {
   const run = new ClusterRun(seed, parts, given, plan);
   run.world.trace.stopAt = stopAt;
-  const endGuard = guardRejections((error) => run.fail(error));
+  const endGuard = guardRun((error) => run.fail(error));
   let failure: SeedFailure<ClusterOptions> | null = null;
   try {
     await run.run();

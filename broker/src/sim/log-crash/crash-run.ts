@@ -12,7 +12,7 @@ import type { RunLimits } from "../seed-run.ts";
 import { SimDisk } from "../sim-disk.ts";
 import { SimWorld } from "../sim-world.ts";
 import { LIFE_END, Life } from "./life.ts";
-import { guardRejections } from "../rejection-guard.ts";
+import { guardRun } from "../run-guard.ts";
 import type { MediumMutation } from "./medium-mutation.ts";
 import { drawOptions } from "./run-options.ts";
 import type { CrashRunOptions } from "./run-options.ts";
@@ -61,7 +61,7 @@ export async function runLogCrash(
   medium.slowWriteMs = options.slowWriteMs;
   const state = new RunState({ random: random.fork("workload"), options, world, medium, mutation, dieAt });
   let failure: CrashFailure | null = null;
-  const release = guardRejections((error) => {
+  const release = guardRun((error) => {
     state.unhandled ??= error;
   });
   try {

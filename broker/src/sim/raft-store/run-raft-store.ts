@@ -1,6 +1,6 @@
 /** A seed of the profile "store", and its verdict. */
 import type { createRaftStore, openRaftStore } from "../../storage/index.ts";
-import { guardRejections } from "../rejection-guard.ts";
+import { guardRun } from "../run-guard.ts";
 import { failureOf, type RunLimits, type SeedFailure, type SeedResult } from "../seed-run.ts";
 import type { DirectoryMode } from "../sim-tree.ts";
 import { StoreRun } from "./store-run.ts";
@@ -29,7 +29,7 @@ export async function runRaftStore(
   const run = new StoreRun(seed, room);
   const { options, world, counts } = run;
   world.trace.stopAt = stopAt;
-  const endGuard = guardRejections((error) => run.fail(error));
+  const endGuard = guardRun((error) => run.fail(error));
   let failure: SeedFailure<RaftStoreOptions> | null = null;
   try {
     await run.run();

@@ -1,0 +1,79 @@
+/**
+ * What a run is kept from, and what it is told of, while simulated code runs (testing.md 2): the clock, the chance and the timers of the
+ * real world, and rejections that nobody handles. A run depends on its seed alone, and what would make it depend on more is a failure
+ * even where it does no harm.
+ *
+ * A life that crashes leaves promises behind that reject with SimulatedCrash and that nobody can listen to any more. Only these are let
+ * pass; any other rejection without a handler is a defect of the code under test. While a run is on, it is the one listener of the
+ * process: a test runner's own would report what is no failure.
+ */
+import process from "node:process";
+import { SimulatedCrash } from "./simulated-crash.ts";
+import { InvariantViolation } from "./violation.ts";
+
+type Fail = (error: unknown) => void;
+
+/** `setImmediate` is not among them: the world needs it to know that no promise reaction is left. */
+const REAL_WORLD: readonly (readonly [owner: object, name: string, key: string])[] = [
+  [Math, "Math.random", "random"],
+  [performance, "performance.now", "now"],
+  [crypto, "crypto.getRandomValues", "getRandomValues"],
+  [crypto, "crypto.randomUUID", "randomUUID"],
+  [globalThis, "setTimeout", "setTimeout"],
+  [globalThis, "setInterval", "setInterval"],
+];
+
+/** Returns the function that ends the guard. */
+export function guardRun(fail: Fail): () => void {
+  const endRealWorld = guardRealWorld(fail);
+  const others = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  const listener = (error: unknown): void => {
+    if (!(error instanceof SimulatedCrash)) fail(error);
+  };
+  process.on("unhandledRejection", listener);
+  return () => {
+    endRealWorld();
+    process.removeListener("unhandledRejection", listener);
+    for (const other of others) process.on("unhandledRejection", other);
+  };
+}
+
+/** The same, for a run that is over when it returns: it has no promises. */
+export function guardRealWorld(fail: Fail): () => void {
+  const refuse = (name: string): never => {
+    const violation = new InvariantViolation(
+      "determinism",
+      `simulated code called ${name}, which is of the real world`,
+    );
+    // Whoever called may catch what is thrown.
+    fail(violation);
+    throw violation;
+  };
+  const ends = REAL_WORLD.map(([owner, name, key]) => replace(owner, key, () => refuse(name)));
+  const RealDate = Date;
+  class GuardedDate extends RealDate {
+    constructor(...parts: unknown[]) {
+      if (parts.length === 0) refuse("new Date()");
+      super(...(parts as [number]));
+    }
+
+    static override now(): number {
+      return refuse("Date.now");
+    }
+  }
+  ends.push(replace(globalThis, "Date", GuardedDate));
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+/** Returns how to put back what was there. */
+function replace(owner: object, key: string, value: unknown): () => void {
+  const before = Object.getOwnPropertyDescriptor(owner, key);
+  Object.defineProperty(owner, key, { value, configurable: true, writable: true });
+  return () => {
+    if (before === undefined) Reflect.deleteProperty(owner, key);
+    else Object.defineProperty(owner, key, before);
+  };
+}
