@@ -32,30 +32,51 @@ export interface QuorumNode {
 }
 
 export function quorumStatus(consensus: Consensus, leaderlessMs: number): QuorumStatus {
-  const { replica: own, softState, voters, commitIndex, appliedIndex, lastIndex, isSuspended } = consensus;
-  const isVoter = ({ nodeId, directoryId }: Consensus["replica"]): boolean =>
-    voters.some((voter) => voter.nodeId === nodeId && voter.directoryId === directoryId);
-  return {
-    role: roleOf(softState.role, isVoter(own)),
-    term: softState.term,
-    leaderId: softState.leader?.nodeId ?? -1,
-    leaderlessMs,
-    commitIndex,
-    appliedIndex,
-    lastIndex,
-    isSuspended,
-    // Most who ask for the rest do not look at these.
-    get nodes(): readonly QuorumNode[] {
-      const known = consensus.progress ?? voters.map((replica) => ({ replica, matchIndex: -1, silentMs: -1 }));
-      return known.map(({ replica, matchIndex, silentMs }) => ({
-        id: replica.nodeId,
-        directoryId: replica.directoryId,
-        isVoter: isVoter(replica),
-        matchIndex,
-        lastContactMs: silentMs,
-      }));
-    },
-  };
+  return new StatusNow(consensus, leaderlessMs);
+}
+
+class StatusNow implements QuorumStatus {
+  readonly role: QuorumStatus["role"];
+  readonly term: number;
+  readonly leaderId: number;
+  readonly leaderlessMs: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly lastIndex: number;
+  readonly isSuspended: boolean;
+  readonly #consensus: Consensus;
+  readonly #voters: Consensus["voters"];
+
+  constructor(consensus: Consensus, leaderlessMs: number) {
+    const { softState } = consensus;
+    this.#consensus = consensus;
+    this.#voters = consensus.voters;
+    this.role = roleOf(softState.role, this.#isVoter(consensus.replica));
+    this.term = softState.term;
+    this.leaderId = softState.leader?.nodeId ?? -1;
+    this.leaderlessMs = leaderlessMs;
+    this.commitIndex = consensus.commitIndex;
+    this.appliedIndex = consensus.appliedIndex;
+    this.lastIndex = consensus.lastIndex;
+    this.isSuspended = consensus.isSuspended;
+  }
+
+  /** Worked out for whoever asks: few do. */
+  get nodes(): readonly QuorumNode[] {
+    const known =
+      this.#consensus.progress ?? this.#voters.map((replica) => ({ replica, matchIndex: -1, silentMs: -1 }));
+    return known.map(({ replica, matchIndex, silentMs }) => ({
+      id: replica.nodeId,
+      directoryId: replica.directoryId,
+      isVoter: this.#isVoter(replica),
+      matchIndex,
+      lastContactMs: silentMs,
+    }));
+  }
+
+  #isVoter({ nodeId, directoryId }: Consensus["replica"]): boolean {
+    return this.#voters.some((voter) => voter.nodeId === nodeId && voter.directoryId === directoryId);
+  }
 }
 
 function roleOf(role: Consensus["softState"]["role"], isVoter: boolean): QuorumStatus["role"] {

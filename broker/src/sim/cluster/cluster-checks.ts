@@ -60,7 +60,8 @@ export class ClusterChecks {
       const context = broker.context;
       if (context === null) continue;
       if (looksAtQuorum) this.#checkQuorum(broker);
-      for (const partition of context.replicas.partitions()) this.#checkLed(broker, partition);
+      for (const partition of context.replicas.partitions())
+        if (this.#marks.get(partition) !== partition.highWatermark) this.#onMarkMoved(broker, partition);
     }
     if (this.#cuts.length > 0) this.#checkCuts();
   }
@@ -106,8 +107,8 @@ export class ClusterChecks {
   }
 
   /** RE1 where it is first seen, and RE2: within a leader epoch and a process life the high watermark never falls. */
-  #checkLed(broker: ClusterBroker, partition: Partition): void {
-    const { highWatermark } = partition;
+  #onMarkMoved(broker: ClusterBroker, partition: Partition): void {
+    const { highWatermark, logEndOffset } = partition;
     const name = (): string => `${partition.topic}-${partition.partition} at ${broker.name}`;
     const seen = this.#marks.get(partition);
     if (seen === undefined) this.#onLeads(broker, partition);
@@ -116,8 +117,6 @@ export class ClusterChecks {
       "RE2",
       () => `${name()}: the high watermark fell from ${seen} to ${highWatermark}`,
     );
-    if (seen === highWatermark) return;
-    const { logEndOffset } = partition;
     ensure(highWatermark <= logEndOffset, "RE2", () => `${name()}: the high watermark is beyond ${logEndOffset}`);
     this.#marks.set(partition, highWatermark);
     this.#committed.onShown(partition);

@@ -18,6 +18,8 @@ interface Pipe {
   readonly to: SimNode;
   /** In order; the first ones are on their way, unless the link is cut. */
   readonly events: PipeEvent[];
+  /** The first one arrives. */
+  readonly onArrival: () => void;
   /** How many of them have a time of arrival. */
   scheduledCount: number;
   lastArrivalMs: number;
@@ -43,8 +45,8 @@ export class SimConnection {
     this.#network = network;
     this.#kind = ends.kind;
     const { dialler, dialled } = ends;
-    this.#there = { from: dialler, to: dialled, events: [], scheduledCount: 0, lastArrivalMs: 0 };
-    this.#back = { from: dialled, to: dialler, events: [], scheduledCount: 0, lastArrivalMs: 0 };
+    this.#there = this.#pipe(dialler, dialled);
+    this.#back = this.#pipe(dialled, dialler);
     this.#onClosed = onClosed;
     network.add(this);
   }
@@ -121,6 +123,12 @@ export class SimConnection {
     this.#schedule(this.#back);
   }
 
+  #pipe(from: SimNode, to: SimNode): Pipe {
+    const onArrival = (): void => this.#arrive(pipe);
+    const pipe: Pipe = { from, to, events: [], onArrival, scheduledCount: 0, lastArrivalMs: 0 };
+    return pipe;
+  }
+
   #isPassable(): boolean {
     const [a, b] = [this.#there.from.address.nodeId, this.#there.to.address.nodeId];
     return this.#network.isOpen(a, b) && this.#network.isOpen(b, a);
@@ -136,11 +144,7 @@ export class SimConnection {
       const delayMs = this.#network.delayMs() + this.#network.clogMs(from, to);
       // Not at the same time as the one before: events of one time have no order.
       pipe.lastArrivalMs = Math.max(pipe.lastArrivalMs + 1e-6, world.nowMs + delayMs) + this.#network.transferMs(bytes);
-      world.schedule(
-        pipe.lastArrivalMs - world.nowMs,
-        () => this.#arrive(pipe),
-        () => true,
-      );
+      world.schedule(pipe.lastArrivalMs - world.nowMs, pipe.onArrival, isAlwaysDue);
     }
   }
 
@@ -184,4 +188,8 @@ export class SimConnection {
       () => process.isAlive,
     );
   }
+}
+
+function isAlwaysDue(): boolean {
+  return true;
 }

@@ -182,7 +182,8 @@ export class SimNetwork {
   }
 
   isOpen(from: number, to: number): boolean {
-    return !this.#cuts.has(`${from}>${to}`) && !this.#stalled.has(from) && !this.#stalled.has(to);
+    const isCut = this.#cuts.size > 0 && this.#cuts.has(`${from}>${to}`);
+    return !isCut && !this.#stalled.has(from) && !this.#stalled.has(to);
   }
 
   isStreamStalled(from: number, to: number): boolean {
