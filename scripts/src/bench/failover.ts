@@ -38,10 +38,11 @@ export async function* failover({ pairs, points: wantedPoints, runs: wantedRuns,
   const runs = wantedRuns ?? (isTiny ? 1 : RUNS);
   const found: { readonly partitions: number; readonly all: readonly number[] }[] = [];
   for (const partitions of points) {
-    const { plain, controller } = await atPoint(partitions, runs, wants);
+    const { plain, controller, calm } = await atPoint(partitions, runs, wants);
     const all = [...plain, ...controller];
     found.push({ partitions, all });
     const name = `${count(partitions)} partitions, kill -9 to a new acknowledgement`;
+    yield figure(`${count(partitions)} partitions, as many records with nobody killed: the last`, "ms", calm);
     yield figure(`${name}: p50`, "ms", [quantile(all, 0.5)]);
     yield atMost(`${name}: p99`, "ms", quantile(all, 0.99), P99_MOST_MS);
     if (controller.length > 0)
@@ -59,9 +60,10 @@ async function atPoint(
   partitions: number,
   runs: number,
   wants: Scale["wants"],
-): Promise<{ readonly plain: readonly number[]; readonly controller: readonly number[] }> {
+): Promise<Record<"plain" | "controller" | "calm", readonly number[]>> {
   const plain: number[] = [];
   const controller: number[] = [];
+  const calm: number[] = [];
   await withScratch(async (root) => {
     const cluster = await ClusterProcess.start(root, BROKERS);
     try {
@@ -70,7 +72,8 @@ async function atPoint(
       for (let run = 0; run < runs; run++) {
         const isController = wants("controller") && (!wants("broker") || run % 3 === 0);
         const victim = await chooseVictim(client, isController);
-        const times = await failOnce({ cluster, client, victim, name: `failover-${run}`, partitions });
+        const { times, calmMs } = await failOnce({ cluster, client, victim, name: `failover-${run}`, partitions });
+        calm.push(calmMs);
         (victim.isController ? controller : plain).push(...times);
         const told = `run ${run + 1}: broker ${victim.nodeId}${victim.isController ? ", the controller" : ""}`;
         process.stderr.write(`${told}: median ${ms(times, 0.5)}, last ${ms(times, 1)} ms\n`);
@@ -79,7 +82,7 @@ async function atPoint(
       await cluster.stop();
     }
   });
-  return { plain, controller };
+  return { plain, controller, calm };
 }
 
 async function chooseVictim(client: Client, isController: boolean): Promise<Victim> {
@@ -88,14 +91,17 @@ async function chooseVictim(client: Client, isController: boolean): Promise<Vict
   return { nodeId, isController };
 }
 
-/** Ms from the kill to the first acknowledgement of something sent after it, by partition. */
+/**
+ * Ms from the kill to the first acknowledgement of something sent after it, by partition; and of the same records, sent before while all
+ * is well, to the last acknowledgement.
+ */
 async function failOnce(options: {
   cluster: ClusterProcess;
   client: Client;
   victim: Victim;
   name: string;
   partitions: number;
-}): Promise<number[]> {
+}): Promise<{ readonly times: number[]; readonly calmMs: number }> {
   const { cluster, client, victim, name, partitions } = options;
   const { nodeId } = victim;
   const others = Array.from({ length: BROKERS }, (_, slot) => slot + 1).filter((id) => id !== nodeId);
@@ -105,6 +111,9 @@ async function failOnce(options: {
   await using producer = client.producer({ linger: 0 });
   const load = new Load(producer, name, partitions);
   await load.untilAllAcknowledged();
+  const calmAt = performance.now();
+  load.markAll();
+  const calmMs = Math.max(...(await load.untilAllAcknowledged())) - calmAt;
 
   const killedAt = performance.now();
   const gone = cluster.kill(nodeId);
@@ -115,7 +124,7 @@ async function failOnce(options: {
   await cluster.start(nodeId);
   await untilWhole(client, name);
   await client.admin.topics.delete(name);
-  return times;
+  return { times, calmMs };
 }
 
 /** One record under way in every partition at most, RECORDS_PER_SECOND in all of them together. */

@@ -8,9 +8,9 @@ import { Client } from "@tidemark/client";
 import type { Inside } from "../broker-process.ts";
 import { ClusterProcess } from "../cluster-process.ts";
 import { HEAL_LIMIT_MS, untilAllAlive, untilWhole } from "../cluster-waits.ts";
-import { figure, type Row } from "../measure.ts";
+import { figure, median, type Row } from "../measure.ts";
 import { withScratch } from "../scratch.ts";
-import { atMost, count, type CurveOptions } from "./law.ts";
+import { atMost, count, type CurveOptions, growth } from "./law.ts";
 
 const NODES = [1, 2, 3] as const;
 const LAST = 3;
@@ -44,9 +44,13 @@ export async function* replicas(options: CurveOptions): AsyncGenerator<Row> {
   const base = await atPoint(baseCount, options);
   // Of all three: who decides, and who leads, is another one in each cluster.
   const baseBytes = base.insides.reduce((sum, inside) => sum + grown(inside), 0) / base.insides.length;
+  const measured = [{ n: baseCount, found: base }];
+  yield figure(`${count(baseCount)} partitions, RF 3: created in one request, all in sync`, "ms", [base.createMs]);
+  yield figure(`${count(baseCount)} partitions, RF 3: idle, share of a core of a broker`, "%", base.idlePercents);
   yield figure(`${count(baseCount)} partitions, RF 3: restart of one broker after a clean stop`, "ms", base.restartsMs);
   for (const n of points) {
     const found = await atPoint(n, options);
+    measured.push({ n, found });
     const name = `${count(n)} partitions, RF 3`;
     const bound = (row: string, unit: string, values: readonly number[], most: number): Row =>
       n === BOUND_AT ? atMost(row, unit, Math.max(...values), most) : figure(row, unit, values);
@@ -57,6 +61,14 @@ export async function* replicas(options: CurveOptions): AsyncGenerator<Row> {
     yield bound(`${name}: restart of one broker after a clean stop`, "ms", found.restartsMs, START_MOST_MS);
     yield figure(`${name}: start of all three after a clean stop`, "ms", [found.startMs]);
   }
+  const law = (row: string, degree: 0 | 1, costOf: (found: Found) => number): Row => {
+    const curve = measured.map(({ n, found }) => ({ n, cost: costOf(found) }));
+    return growth(`${row} by partitions, RF 3`, degree, curve);
+  };
+  yield law("created in one request, all in sync", 1, ({ createMs }) => createMs);
+  yield law("idle CPU of all brokers", 0, ({ idlePercents }) => idlePercents.reduce((sum, share) => sum + share, 0));
+  yield law("restart of one broker", 1, ({ restartsMs }) => median(restartsMs));
+  yield law("start of all brokers", 1, ({ startMs }) => startMs);
 }
 
 const grown = ({ rssBytes, externalBytes }: Inside): number => rssBytes + externalBytes;
