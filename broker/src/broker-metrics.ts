@@ -91,6 +91,7 @@ function* partitions(parts: BrokerMetricsParts): Iterable<PartitionNumbers> {
         isrCount: isr.length,
         isToldHere: teller === parts.nodeId,
         led: manager?.find(name, partition) ?? null,
+        log: manager?.log(name, partition) ?? null,
       };
     }
   }

@@ -42,13 +42,13 @@ export interface PartitionNumbers {
   /** One broker speaks for the partition as a whole: its leader, or while nobody leads the first replica that lives. */
   readonly isToldHere: boolean;
   readonly led: LedPartition | null;
+  /** Of the replica here, led or not; null: it is not open. */
+  readonly log: { readonly sizeBytes: number; readonly segmentCount: number } | null;
 }
 
 export interface LedPartition {
   readonly logStartOffset: number;
   readonly highWatermark: number;
-  readonly sizeBytes: number;
-  readonly segmentsCount: number;
   readonly effectiveMinIsr: number;
   readonly isDamaged: boolean;
   followerLags(): Iterable<FollowerLag>;

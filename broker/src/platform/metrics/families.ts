@@ -126,10 +126,11 @@ export function countOf(isOne: (partition: PartitionNumbers) => boolean): (numbe
   };
 }
 
-export function sumOf(read: (led: NonNullable<PartitionNumbers["led"]>) => number): (numbers: BrokerNumbers) => number {
+/** Of all replicas here. */
+export function sumOf(read: (log: NonNullable<PartitionNumbers["log"]>) => number): (numbers: BrokerNumbers) => number {
   return (numbers) => {
     let sum = 0;
-    for (const { led } of numbers.partitions()) if (led !== null) sum += read(led);
+    for (const { log } of numbers.partitions()) if (log !== null) sum += read(log);
     return sum;
   };
 }

@@ -125,7 +125,7 @@ export const jmx: readonly MetricFamily[] = [
     ],
     (numbers) => numbers.uncleanElectionsCount(),
   ),
-  partition("detail", ["kafka_log_log_size", "Bytes of the replica's log."], ({ led }) => led?.sizeBytes ?? null),
+  partition("detail", ["kafka_log_log_size", "Bytes of the replica's log."], ({ log }) => log?.sizeBytes ?? null),
   gauge(["kafka_log_logmanager_offlinelogdirectorycount", "Log directories that failed."], (numbers) =>
     numbers.offlineLogDirectoriesCount(),
   ),

@@ -117,12 +117,12 @@ export const tidemark: readonly MetricFamily[] = [
   ),
   gauge(
     ["tidemark_segment_count", "Segments of all logs of this broker."],
-    sumOf(({ segmentsCount }) => segmentsCount),
+    sumOf(({ segmentCount }) => segmentCount),
   ),
   partition(
     "detail",
     ["tidemark_partition_segments", "Segments of the replica's log."],
-    ({ led }) => led?.segmentsCount ?? null,
+    ({ log }) => log?.segmentCount ?? null,
   ),
   gauge(
     ["tidemark_damaged_partitions", "Partitions led here whose log is damaged: they refuse appends."],

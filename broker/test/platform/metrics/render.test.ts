@@ -30,8 +30,6 @@ function partition(topic: string, number: number, isLed = true): PartitionNumber
       ? {
           logStartOffset: 5,
           highWatermark: 105,
-          sizeBytes: 1000,
-          segmentsCount: 2,
           effectiveMinIsr: 1,
           isDamaged: number === 1,
           followerLags: () => [
@@ -40,6 +38,7 @@ function partition(topic: string, number: number, isLed = true): PartitionNumber
           ],
         }
       : null,
+    log: { sizeBytes: 1000, segmentCount: 2 },
   };
 }
 
@@ -338,8 +337,11 @@ describe("metrics", () => {
       'tidemark_request_duration_seconds_sum{api="Produce",listener="GRPC"}': 55.5,
       tidemark_raft_apply_lag_entries: 2,
       tidemark_damaged_partitions: 1,
-      tidemark_log_bytes: 2000,
-      tidemark_segment_count: 4,
+      // Of the replica that is led elsewhere too.
+      tidemark_log_bytes: 3000,
+      tidemark_segment_count: 6,
+      'kafka_log_log_size{topic="tides",partition="2"}': 1000,
+      'tidemark_partition_segments{topic="tides",partition="2"}': 2,
       tidemark_disk_free_bytes: 5e9,
       process_cpu_seconds_total: 2,
     });
