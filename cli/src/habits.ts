@@ -33,6 +33,8 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
   ["--verify", "did you mean tidemark partitions reassignments, with --wait to see them to their end?"],
   ["--topics-to-move-json-file", "did you mean --topics a,b?"],
   ["--port", "did you mean --grpc-port?"],
+  ["--kafka-port", "there is no door for Kafka's protocol in this version"],
+  ["--console", "there is no console in this version; `tidemark top` shows what happens"],
 ]);
 
 /** Of `tidemark` itself. */

@@ -23,6 +23,7 @@ describe("what is called otherwise elsewhere", () => {
       "tail x -f": "it goes on by itself",
       "topics list -f": "add --help to see what there is",
       "produce x --broker-list a:1": "did you mean -b host:port,...?",
+      "dev --kafka-port 9092": "there is no door for Kafka's protocol in this version",
       "topics list --under-replicated-partitions": "did you mean tidemark partitions list --unhealthy?",
     };
     for (const [words, hint] of Object.entries(meant)) expect(await hintOf(words), words).to.equal(hint);
