@@ -23,12 +23,12 @@ const CALM: Partial<ClusterOptions> = {
     { acks: "leader", isIdempotent: false, codec: 1 },
     { acks: "none", isIdempotent: false, codec: 3 },
   ],
-  recordIntervalMs: 20,
+  recordIntervalMs: 30,
   valueBytesMax: 200,
   isTiny: true,
   segmentBytes: 1_024,
   scrubIntervalMs: 0,
-  chaosMs: 3_000,
+  chaosMs: 2_000,
   healsCoreFirst: false,
   faults: {},
   changes: {},
@@ -51,12 +51,12 @@ describe("faults of a simulated cluster (R=3)", () => {
   });
 
   it("a sync that lies takes nothing from the cluster when the power fails behind it", async () => {
-    expectAll(await countsOf(4, { faults: { lie: 3 } }), ["power lost behind a sync that lied", "whole again: tail"]);
+    expectAll(await countsOf(4, { faults: { lie: 6 } }), ["power lost behind a sync that lied", "whole again: tail"]);
   });
 
   it("a cluster that dies at once loses nothing, though the page cache of who comes back first is gone", async () => {
     const topics = [{ ...TOPIC, durability: "page-cache" }];
-    expectAll(await countsOf(5, { topics, faults: { domino: 2 } }), ["fault domino", "whole again: tail"]);
+    expectAll(await countsOf(5, { topics, faults: { domino: 8 } }), ["fault domino", "whole again: tail"]);
   });
 
   it("records that are deleted are gone everywhere, and nothing else is; streams break, stall and are late", async () => {
@@ -66,7 +66,7 @@ describe("faults of a simulated cluster (R=3)", () => {
     ];
     const counts = await countsOf(6, {
       topics,
-      faults: { streamReset: 3, streamStall: 1, slowReader: 2, clog: 1, roll: 1 },
+      faults: { streamReset: 3, streamStall: 1, slowReader: 2, clog: 1, roll: 5 },
       changes: { delete: 3, minIsr: 2, segment: 1 },
     });
     const faults = ["streamReset", "streamStall", "slowReader", "clog", "roll"].map((name) => `fault ${name}`);

@@ -6,7 +6,7 @@
 import type { SimWorld } from "../sim-world.ts";
 import { type RotParams, rot } from "./bit-rot.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
-import { type FaultAtlas, isAllInSync } from "./fault-atlas.ts";
+import { areIsrsFull, type FaultAtlas } from "./fault-atlas.ts";
 import type { ClusterTopic } from "./run-options.ts";
 
 export interface DamageDeps {
@@ -54,7 +54,7 @@ export class DamageFaults {
     const rule = disk.faults.add({ operation: "datasync", effect: "lie", path, times: Number.POSITIVE_INFINITY });
     endAfter(ms, () => {
       rule.remove();
-      const isLost = broker.disk === disk && isAllInSync(brokers, topics);
+      const isLost = broker.disk === disk && areIsrsFull(brokers, topics);
       world.tell(isLost ? "and loses power" : "and has caught up", broker.name, rule.firedCount);
       if (isLost) {
         if (rule.firedCount > 0) count("power lost behind a sync that lied");

@@ -31,10 +31,15 @@ export interface BatchPlace {
   readonly bytes: Buffer;
 }
 
+/** Between two looks at all files of who is hurt. */
+const LOOK_MS = 50;
+
 export class FaultAtlas {
   readonly #brokers: readonly ClusterBroker[];
   readonly #topics: readonly ClusterTopic[];
+  readonly #now: () => number;
   readonly #onWhole: (hurt: Hurt) => void;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
   #hurt: { readonly broker: ClusterBroker; kind: Hurt } | null = null;
   readonly #replicas = new Map<string, DamagedReplica>();
   #lying: ClusterBroker | null = null;
@@ -42,11 +47,12 @@ export class FaultAtlas {
   constructor(
     brokers: readonly ClusterBroker[],
     topics: readonly ClusterTopic[],
-    /** Who was hurt has everything back. */
-    onWhole: (hurt: Hurt) => void,
+    /** `onWhole`: who was hurt has everything back. */
+    { now, onWhole }: { readonly now: () => number; readonly onWhole: (hurt: Hurt) => void },
   ) {
     this.#brokers = brokers;
     this.#topics = topics;
+    this.#now = now;
     this.#onWhole = onWhole;
   }
 
@@ -143,12 +149,15 @@ export class FaultAtlas {
   // ---- what became of it ----
 
   #look(): void {
-    if (this.#hurt === null || this.#lying !== null) return;
+    // Who is whole a moment later was hurt for a moment longer.
+    if (this.#hurt === null || this.#lying !== null || this.#now() < this.#lookedAtMs + LOOK_MS) return;
+    this.#lookedAtMs = this.#now();
     const { broker, kind } = this.#hurt;
     for (const [name, { topic, partition }] of this.#replicas)
       if (isWhole(broker, topic, partition, newestImage(this.#brokers))) this.#replicas.delete(name);
     if (this.#replicas.size > 0) return;
-    if (kind !== "bytes" && !isAllInSync(this.#brokers, this.#topics)) return;
+    if (kind === "disk" && !isAllInSync(this.#brokers, this.#topics)) return;
+    if (kind === "tail" && !areIsrsFull(this.#brokers, this.#topics)) return;
     this.#hurt = null;
     this.#onWhole(kind);
   }
@@ -165,7 +174,7 @@ export function isAllInSync(brokers: readonly ClusterBroker[], topics: readonly 
 }
 
 /** Everybody serves, every replica is in its ISR; but for who is `away`, and counts nowhere. */
-function areIsrsFull(
+export function areIsrsFull(
   brokers: readonly ClusterBroker[],
   topics: readonly ClusterTopic[],
   away: ClusterBroker | null = null,
