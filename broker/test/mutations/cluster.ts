@@ -11,6 +11,54 @@ const known = (
   given: Partial<ClusterOptions> = {},
 ): Mutation => ({ id, profile: "cluster", what, edits, seedsMax, seed, given: { chaosMs: 4_000, ...given } });
 
+/** One topic, of which every broker has a replica. */
+const topic = (durability: string, partitions = 4): Pick<ClusterOptions, "brokersCount" | "topics"> => ({
+  brokersCount: 3,
+  topics: [
+    {
+      name: "topic-0",
+      partitions,
+      replicationFactor: 3,
+      minIsr: 2,
+      minIsrLeast: 2,
+      durability,
+      retentionBytes: -1,
+    },
+  ],
+});
+
+/** Nothing is synced, and all die at once, one of them with its power. */
+const DOMINOES: Partial<ClusterOptions> = {
+  ...topic("page-cache"),
+  chaosMs: 10_000,
+  faults: { domino: 0.5 },
+  changes: {},
+};
+
+/** Followers learn late of what is committed, and leaders die often. */
+const SHORT_REIGNS: Partial<ClusterOptions> = {
+  ...topic("page-cache"),
+  recordIntervalMs: 20,
+  network: { delayMs: { min: 5, max: 40 }, raftLoss: 0, raftDuplication: 0, raftReordering: 0, bytesPerMs: 0 },
+  chaosMs: 8_000,
+  faults: { kill: 0.6, reset: 0.6, oneWay: 0.25 },
+  changes: { lead: 0.6 },
+};
+
+/** Closed segments rot, and are looked through. */
+const ROT: Partial<ClusterOptions> = {
+  ...topic("group-commit", 1),
+  producers: [{ acks: "all", isIdempotent: true, codec: 0 }],
+  recordIntervalMs: 50,
+  healsCoreFirst: false,
+  isTiny: true,
+  segmentBytes: 1_024,
+  scrubIntervalMs: 3_000,
+  chaosMs: 8_000,
+  faults: { rot: 0.6 },
+  changes: { lead: 0.6 },
+};
+
 export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   known(
     "cluster-acks-own-log",
@@ -93,5 +141,70 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     ],
     20,
     1,
+  ),
+  known(
+    "cluster-duplicate-at-once",
+    "a duplicate is answered before its original is written, or replicated (8.2, P73)",
+    [
+      {
+        file: "runtime/partition-appends.js",
+        from: "task.logAppendTime = original.timestamp;\n        this.#handedOver.push(task);\n        return true;",
+        to: "task.logAppendTime = original.timestamp;\n        this.#letGo(task);\n        this.#answer(task);\n        return true;",
+      },
+    ],
+    100,
+    4,
+  ),
+  known(
+    "cluster-cut-at-mark",
+    "a follower cuts at its high watermark (5.3(1), P01)",
+    [
+      {
+        file: "replication/partition-follower.js",
+        from: "this.#part(truncationPoint(answer.end, this.#log))",
+        to: "this.#part(Math.min(truncationPoint(answer.end, this.#log), this.#log.highWatermark))",
+      },
+    ],
+    40,
+    5,
+    SHORT_REIGNS,
+  ),
+  known(
+    "cluster-unclean-passes",
+    "an unclean restart passes for a clean one (9(4), P19)",
+    [
+      {
+        file: "metadata/register-broker.js",
+        from: "isUnclean: isUncleanRestart(before, request),",
+        to: "isUnclean: false,",
+      },
+    ],
+    40,
+    4,
+    DOMINOES,
+  ),
+  known(
+    "cluster-mDmgFirst",
+    "cuts what is damaged before it has left the ISR (15.7(2), P45)",
+    [
+      {
+        file: "runtime/damaged-replicas.js",
+        from: "if (leaderId < 0 || leaderId === brokerId || isr.includes(brokerId) || elr.includes(brokerId))",
+        to: "if (leaderId < 0 || leaderId === brokerId)",
+      },
+      {
+        file: "runtime/damaged-replicas.js",
+        from: "return false;\n        return this.#isKnown(log);",
+        to: "return false;\n        return true;",
+      },
+      {
+        file: "runtime/damaged-replicas.js",
+        from: 'state: "due", decidedAt: -1 });\n        this.#report();',
+        to: 'state: "due", decidedAt: -1 });',
+      },
+    ],
+    20,
+    2,
+    ROT,
   ),
 ];
