@@ -157,6 +157,50 @@ export const EXHIBITS: readonly Exhibit[] = [
     failedBefore: "RE15: healed, but the ISR is {1,2,3}",
   },
   {
+    id: "replication-shown-unsynced",
+    symptom: "records that consumers had read from an uncleanly chosen leader were on no disk after a power failure",
+    cause: "a follower outside of the ISR was told of a high watermark above what it had synced, and led with that",
+    foundBy: "review",
+    fix: "c5107dc",
+    seed: {
+      profile: "replication",
+      seed: 149,
+      wanted: { ...UNMOVED, uncleanChance: 0.05, powerChance: 0.05, crashChance: 0.04, isSynced: true, minIsr: 1 },
+    },
+    test: {
+      file: "broker/test/replication/replication-rules.test.ts",
+      title:
+        "6(4), 15.1(1): in a synced mode with no more of it than it has synced itself, and never below its log start",
+    },
+  },
+  {
+    id: "replication-below-what-was-deleted",
+    symptom: "offsets that consumers had read were given out once more",
+    cause:
+      "a log that was left below its log start came back without an epoch, and lost against one that had lost its tail",
+    foundBy: "simulator",
+    fix: "22e300c",
+    seed: {
+      profile: "replication",
+      seed: 550005390,
+      wanted: {
+        uncleanChance: 0.08,
+        deleteChance: 0.1,
+        wipeChance: 0.1,
+        crashChance: 0.04,
+        powerChance: 0.05,
+        sparesCount: 2,
+        reassignChance: 0.08,
+      },
+    },
+    test: {
+      file: "broker/test/metadata/partition-rules.test.ts",
+      title:
+        "of the last ISR is none that ends below what another one has deleted, which was committed (decision 0037)",
+    },
+    failedBefore: "RE6: broker 1 leads epoch 5 without the committed batch at 5",
+  },
+  {
     id: "replication-deletion-in-first-read",
     symptom: "a follower waited for a durable log start that it could never have",
     cause: "records were deleted while the leader read them for it, so that the log start lay beyond its log end",
