@@ -19,14 +19,14 @@ constexpr int N = 3, L = 4, Q = 5, NONE = 3;
 struct Cfg {
   int synced = 1, minisr = 2;                                    // durability mode, min ISR at the start
   int rec = 2, ep = 4, crash = 1, power = 1, wipe = 0, fence = 1, move = 0, unclean = 0, minch = 0, stop = 0, rpc = 0, raise = 0, async = 0, shrink = 2, q = 3;
-  int retry = 0, acks1 = 1, timeout = 1, disk = 1, del = 0, rot = 0;
+  int retry = 0, acks1 = 1, timeout = 1, disk = 1, del = 0, rot = 0, spare = 0, reas = 0, tmin = 2;
     // repairs that were proposed (0 = the page as written)
-  int fixElrDead = 0, fixAnsEpoch = 0, fixEpochCut = 0, fixTimeoutSynced = 0, fixTop = 0, fixTruncSync = 0, fixMode = 0, fixHold = 0, fixDmgMode = 0, fixStop = 0, fixDmgRow = 0, fixCutAll = 0;
+  int fixElrDead = 0, fixAnsEpoch = 0, fixEpochCut = 0, fixTimeoutSynced = 0, fixTop = 0, fixTruncSync = 0, fixMode = 0, fixHold = 0, fixDmgMode = 0, fixStop = 0, fixDmgRow = 0, fixCutAll = 0, fixShown = 0, fixReach = 0;
   // mutations: one known rule broken each
   int mTruncHw = 0, mExpandHw = 0, mHwDiverge = 0, mAppended = 0, mElrKeep = 0, mLastLeader = 0, mCommitted = 0, mBadRestart = 0,
       mBadRestartElr = 0, mAckEpoch = 0, mAlterBe = 0, mDirect = 0, mPendRemoval = 0, mWritten = 0, mKeepEnds = 0, mNoGate = 0,
       mLastIsrAny = 0, mDirId = 0, mSticky = 0, mGen = 0, mStreamBe = 0, mLastKeep = 0, mAnsAny = 0, mStart = 0, mStartMem = 0,
-      mDmgEpoch = 0, mDmgFirst = 0, mDmgElr = 0, mDmgPick = 0;
+      mDmgEpoch = 0, mDmgFirst = 0, mDmgElr = 0, mDmgPick = 0, mReEpoch = 0, mReSome = 0, mReCancel = 0, mReLast = 0, mReDrop = 0;
   int maxStates = 0, secs = 840, heal = 0, bits = 28, walk = 0, depth = 150, seed = 1, stats = 1, strict = 0, skip = 0;
 } C;
 std::map<std::string, int *> keys;
@@ -37,12 +37,12 @@ void initKeys() {
   K(timeout);K(disk);K(fixElrDead);K(fixAnsEpoch);K(fixEpochCut);K(fixTimeoutSynced);K(fixTop);K(fixTruncSync);K(fixMode);
   K(mTruncHw);K(mExpandHw);K(mHwDiverge);K(mAppended);K(mElrKeep);K(mLastLeader);K(mCommitted);K(mBadRestart);K(mBadRestartElr);
   K(mAckEpoch);K(mAlterBe);K(mDirect);K(mPendRemoval);K(mWritten);K(mKeepEnds);K(mNoGate);K(mLastIsrAny);K(mDirId);K(mSticky);K(mGen);
-  K(mStreamBe);K(mLastKeep);K(mAnsAny);K(del);K(rot);K(fixHold);K(fixStop);K(fixDmgRow);K(fixCutAll);K(fixDmgMode);K(mStart);K(mStartMem);K(mDmgEpoch);K(mDmgFirst);K(mDmgElr);K(mDmgPick);
+  K(mStreamBe);K(mLastKeep);K(mAnsAny);K(del);K(rot);K(fixHold);K(fixStop);K(fixDmgRow);K(fixCutAll);K(fixDmgMode);K(mStart);K(mStartMem);K(mDmgEpoch);K(mDmgFirst);K(mDmgElr);K(mDmgPick);K(spare);K(reas);K(tmin);K(fixShown);K(fixReach);K(mReEpoch);K(mReSome);K(mReCancel);K(mReLast);K(mReDrop);
   K(maxStates);K(secs);K(heal);K(bits);K(walk);K(depth);K(seed);K(stats);K(strict);K(skip);
 }
 
 // ---------------------------------------------------------------- state: bytes below 16 only, so that it packs into nibbles
-struct Img { u8 leader, lep, pe, isr, mn, uep, mode, elr, dmg, be[N]; };          // what a broker learns from one metadata record
+struct Img { u8 leader, lep, pe, isr, mn, uep, mode, elr, dmg, reps, recov, be[N]; };          // what a broker learns from one metadata record
 struct Br {
   u8 up, marker, dir, leo, log[L], syn, hw, tailE, stop, dleo, sy, dlog[L];  // dlog: image on stable storage
   u8 base, ls, dls, need;                                        // first record that is there, log start, durable one; need: 5.3(9), 1 + log start to wait for
@@ -56,13 +56,13 @@ struct Resp { u8 kind, src, lep, gen, at, val, hw, dE, dEnd, ls; };  // 1 no dat
 struct Ap { u8 on, lep, pe, be, isr, bes[N]; };
 struct An { u8 on, lep, pe, need, isr; };
 struct Ctl {
-  u8 leader, lep, pe, isr, mn, uep, mode, be[N], fenced, elr, last, dmg, ldir[N], dir[N], ans, ansD, ansE[N], ansL[N], ansBe[N], prevIsr, lastLeader;
+  u8 leader, lep, pe, isr, mn, uep, mode, reps, adding, removing, recov, be[N], fenced, elr, last, dmg, ldir[N], dir[N], ans, ansD, ansE[N], ansL[N], ansBe[N], ansS[N], prevIsr, lastLeader;
 };
 struct S {
   Br b[N]; Req rq[N]; Resp rs[N]; Ap ap[N][2]; An an[N]; Ctl c; u8 qn; Img q[Q];
   u8 nv, vOff[8], vEp[8], seenEp[8], acked, lost, dur;  // dur: first seen while its leader counted synced ends
                  // seenEp: leader epoch in which the record first was below a leader's HW
-  u8 gone[8], bad, everUnclean, crash, power, wipe, fence, move, unclean, minch, stop, shrink, del, delTo, rot;  // delTo: greatest log start that was ever ordered
+  u8 gone[8], bad, everUnclean, crash, power, wipe, fence, move, unclean, minch, stop, shrink, del, delTo, rot, reas;  // delTo: greatest log start that was ever ordered
 };
 static_assert(sizeof(S) == sizeof(u8) * sizeof(S), "bytes");
 int pc(int m) { return __builtin_popcount(m); }
@@ -72,7 +72,7 @@ const char *BAD[] = {"", "RE1 two records at one (offset, epoch)", "RE13 acknowl
   "RE15 healed, but not all in sync", "ST10 synced end not backed by synced bytes"};
 
 // ---------------------------------------------------------------- helpers
-int effMin(int m) { return m < N ? m : N; }
+int effMin(const Ctl &c) { return std::min<int>(c.mn, pc(c.reps & ~c.adding)); }   // of the replicas before a reassignment; brokers learn the effective one
 int endOf(const S &s, int b) { return (s.b[b].up ? s.b[b].img.mode : s.c.mode) && !C.mWritten ? s.b[b].syn : s.b[b].leo; }
 int epv(const S &s, int v) { return s.vEp[v]; }
 int latestE(const S &s, int b) { const Br &x = s.b[b]; return x.tailE ? x.tailE : x.leo > x.dls ? epv(s, x.log[x.leo - 1]) : 0; }
@@ -92,7 +92,7 @@ bool isLeader(const S &s, int b) { return s.b[b].up && s.b[b].img.leader == b &&
 
 void seen(S &s, int b) {                                         // records below a leader's HW may have been read
   Br &x = s.b[b];
-  for (int o = x.ls; o < x.hw; o++) { int v = x.log[o]; if (!s.seenEp[v]) { s.seenEp[v] = x.img.lep; if (x.img.mode) s.dur |= 1 << v; } }
+  for (int o = x.ls; o < x.hw; o++) { int v = x.log[o]; if (!s.seenEp[v]) { s.seenEp[v] = x.img.lep; if (x.img.mode) s.dur |= 1 << v; if (x.img.lep < s.everUnclean) s.lost |= 1 << v; } }   // who has not heard of an unclean choice goes on for nobody
   for (int v = 0; v < s.nv; v++) if ((x.wait >> v & 1) && s.vOff[v] < x.hw) {
     if (s.vOff[v] >= x.ls && x.log[s.vOff[v]] != v) s.bad = 2;
     s.acked |= 1 << v; x.wait &= ~(1 << v);
@@ -101,7 +101,7 @@ void seen(S &s, int b) {                                         // records belo
 void hwm(S &s, int b) {                                          // section 6
   if (!isLeader(s, b)) return;
   Br &x = s.b[b];
-  if (!C.mNoGate && pc(x.img.isr) < effMin(x.img.mn)) { seen(s, b); return; }
+  if (!C.mNoGate && pc(x.img.isr) < x.img.mn) { seen(s, b); return; }
   int h = endOf(s, b), m = C.mPendRemoval && x.pend ? x.pend : (x.img.isr | x.pend | x.sticky);
   for (int f = 0; f < N; f++) if (f != b && (m >> f & 1)) { if (!x.fEnd[f]) { h = 0; break; } h = std::min(h, x.fEnd[f] - 1); }
   if (h > x.hw) x.hw = h;
@@ -109,13 +109,13 @@ void hwm(S &s, int b) {                                          // section 6
 }
 bool push(S &s) {                                                // one metadata record
   if (s.qn >= C.q || s.qn >= Q) return false;
-  Img &g = s.q[s.qn++]; g.leader = s.c.leader; g.lep = s.c.lep; g.pe = s.c.pe; g.isr = s.c.isr; g.mn = s.c.mn; g.uep = s.c.uep; g.mode = s.c.mode; g.dmg = s.c.dmg; if (C.rot) g.elr = s.c.elr;
+  Img &g = s.q[s.qn++]; g.leader = s.c.leader; g.lep = s.c.lep; g.pe = s.c.pe; g.isr = s.c.isr; g.mn = effMin(s.c); g.uep = s.c.uep; g.mode = s.c.mode; g.dmg = s.c.dmg; g.reps = s.c.reps; g.recov = s.c.recov; if (C.rot) g.elr = s.c.elr;
   memcpy(g.be, s.c.be, N); return true;
 }
 void setIsr(S &s, int isr, int unclean) {                        // 9(5)
   Ctl &c = s.c; int old = c.isr; c.isr = isr; c.dmg &= ~(isr & ~old);
-  if (pc(isr) < effMin(c.mn)) {
-    c.elr = (c.elr | old) & ~isr & ~unclean;
+  if (pc(isr) < effMin(c)) {
+    c.elr = (c.elr | old) & (C.mReLast ? 7 : c.reps) & ~isr & ~unclean;
     if (C.mLastIsrAny && isr) { c.last = isr; for (int i = 0; i < N; i++) c.ldir[i] = c.last >> i & 1 ? c.dir[i] : 0; }
     else for (int i = 0; i < N; i++) if (isr >> i & 1) { c.last |= 1 << i; c.ldir[i] = c.dir[i]; }
   } else {
@@ -123,7 +123,7 @@ void setIsr(S &s, int isr, int unclean) {                        // 9(5)
     if (!C.mLastKeep) { c.last = isr; for (int i = 0; i < N; i++) c.ldir[i] = c.last >> i & 1 ? c.dir[i] : 0; }
   }
 }
-void clearAns(S &s) { s.c.ans = s.c.ansD = 0; memset(s.c.ansE, 0, 3 * N); }
+void clearAns(S &s) { s.c.ans = s.c.ansD = 0; memset(s.c.ansE, 0, 4 * N); }
 void newLeader(S &s, int x) { if (x != s.c.leader) { s.c.leader = x; s.c.lep++; clearAns(s); } if (x != NONE) s.c.lastLeader = x; }
 bool acc(const S &s, int b) { return !(s.c.fenced >> b & 1); }
 // 9(1) without lastIsr. Returns one result per lawful choice: a superset of "first in assignment order".
@@ -136,6 +136,20 @@ void elect(const S &s, const std::function<void(S)> &k) {
   if (!c.isr) for (int i = 0; i < N; i++) if ((c.elr >> i & 1) && acc(s, i)) cand |= 1 << i;
   if (cand) { for (int i = 0; i < N; i++) if (cand >> i & 1) { S t = s; newLeader(t, i); setIsr(t, 1 << i, 0); k(t); } return; }
   S t = s; newLeader(t, NONE); k(t);
+}
+// 13(6), decision 0029. The reassignment ends inside the command that brings the last target into the ISR; a new leader epoch where a replica goes, 7(8)
+void place(S s, int reps, int adding, int removing, const std::function<void(S)> &k) {
+  Ctl &c = s.c; int l0 = c.lep; bool shrunk = c.reps & ~reps; int isr = c.isr & reps;
+  c.reps = reps; c.adding = adding; c.removing = removing;
+  if (!C.mReLast) { c.elr &= reps; c.last &= reps; for (int i = 0; i < N; i++) if (!(c.last >> i & 1)) c.ldir[i] = 0; }
+  setIsr(s, isr, 0); c.elr &= C.mReLast ? 7 : reps;
+  elect(s, [&](S t) { if (shrunk && t.c.lep == l0 && !C.mReEpoch) { t.c.lep++; clearAns(t); } k(t); });
+}
+void finish(const S &s, int l0, const std::function<void(S)> &k) {   // l0: leader epoch before the command, in which it rises once
+  int target = s.c.reps & ~s.c.removing; bool on = s.c.adding | s.c.removing;
+  bool there = C.mReSome ? (target & s.c.isr & ~(s.c.leader == NONE ? 0 : 1 << s.c.leader)) != 0 : !(target & ~s.c.isr);
+  if (!on || s.c.recov || !there) { k(s); return; }
+  place(s, target, 0, 0, [&](S t) { if (t.c.lep > l0 + 1) t.c.lep = l0 + 1; k(t); });
 }
 bool dirOk(const S &s, int i) { return C.mDirId || s.c.ldir[i] == s.c.dir[i]; }
 bool has(const S &s, int i, int v) { const Br &x = s.b[i]; int o = s.vOff[v]; return o >= x.base && o < x.leo && x.log[o] == v && (x.rot != o + 1 || o < s.delTo); }
@@ -151,7 +165,7 @@ void markLost(const S &old, S &s, int b, bool wipe) {
     if (!had || has) continue;
     if (!wipe && (C.synced || (s.dur >> v & 1))) continue;       // in a synced mode no power failure is an excuse
     if (!(holders(s, v) & pool(s))) s.lost |= 1 << v;
-    if (!C.strict && (!wipe || !C.synced || s.vOff[v] < old.b[b].syn)) { if (s.gone[v] < 3) s.gone[v]++; if (s.gone[v] >= (C.minch ? 1 : C.minisr)) s.lost |= 1 << v; }
+    if (!C.strict && (!wipe || !C.synced || s.vOff[v] < old.b[b].syn)) { if (s.gone[v] < 3) s.gone[v]++; if (s.gone[v] >= (C.minch ? 1 : C.reas ? std::min(C.minisr, C.tmin) : C.minisr)) s.lost |= 1 << v; }
   }
 }
 void restart(S &s, int b, int x) {                               // 5.3(5), 5.3(8): all goes, durably
@@ -183,11 +197,11 @@ void dead(S &s, int b) {                                         // volatile sta
 
 // ---------------------------------------------------------------- actions
 enum { INIT, APPEND, SYNC, FETCH, REPORT, REQ, RESP, APPLY, PROPOSE, RETRY, CTLAP, ANS, CRASH, POWER, STOP, WIPE, START, FENCE, UNFENCE, MOVE,
-       SETMIN, LASTASK, LASTCHOOSE, UNCLEAN, DELETE, RAISE, ROT, FIND, DMG, REPAIR, NACT };
+       SETMIN, LASTASK, LASTCHOOSE, UNCLEAN, DELETE, RAISE, ROT, FIND, DMG, REPAIR, REASSIGN, CANCEL, NACT };
 const char *NAME[] = {"init", "append", "sync", "fetch", "report", "leader-handles", "follower-handles", "apply-metadata", "propose", "retry",
   "controller-AlterPartition", "leader-handles-refusal", "crash", "power-failure", "clean-stop", "wipe", "start+register", "fence", "unfence",
   "move-leader", "set-min", "lastIsr-answer", "lastIsr-choose", "unclean-choose", "delete-records",
-  "log-start-durable", "bit-rot", "damage-found", "controller-damage", "cut-at-damage"};
+  "log-start-durable", "bit-rot", "damage-found", "controller-damage", "cut-at-damage", "reassign", "cancel"};
 struct Act { u8 t, a, b, x; };
 typedef std::function<void(const S &, Act)> Emit;
 
@@ -239,6 +253,7 @@ void invariants(S &s) {
     }
   int p = pool(s);
   int must = 0; for (int v = 0; v < s.nv; v++) if (s.seenEp[v] && !(s.lost >> v & 1)) must |= 1 << v;
+  if (C.reas && must && !p) s.bad = 8;                           // a reassignment leaves nobody to count on
   if (must && p) { bool any = false; for (int i = 0; i < N; i++) if (p >> i & 1) { bool all = true; for (int v = 0; v < s.nv; v++) if ((must >> v & 1) && !(holders(s, v) >> i & 1)) all = false; any |= all; }
     // page-cache: a tail lost on one and bytes gone bad on another may leave nobody with everything
     bool ill = false; int together = 0; for (int i = 0; i < N; i++) if (p >> i & 1) ill |= s.b[i].rot || s.b[i].rep;
@@ -248,7 +263,7 @@ void invariants(S &s) {
 
 void handleReq(S &t, int b) {                                    // 5.2, 5.4: the leader reads b's request
   Req r = t.rq[b]; int ld = r.dst; if (C.fixMode && t.b[ld].img.mode && !r.mode) r.app = 0; memset(&t.rq[b], 0, sizeof(Req)); Br &y = t.b[ld]; const Br &x = t.b[b];
-  bool ok = isLeader(t, ld) && r.be >= y.img.be[b] && r.be >= y.fBe[b];
+  bool ok = isLeader(t, ld) && (y.img.reps >> b & 1) && r.be >= y.img.be[b] && r.be >= y.fBe[b];
   bool fresh = r.be > y.fBe[b] || r.gen > y.fGen[b] || !y.fMax[b];
   if (ok && r.be == y.fBe[b] && r.gen < y.fGen[b]) ok = false;
   if (ok && r.kind == 1) {
@@ -299,7 +314,7 @@ void gen(const S &s, const Emit &out0) {
   for (int b = 0; b < N; b++) {
     const Br &x = s.b[b];
     if (isLeader(s, b)) {
-      bool enough = pc(x.img.isr) >= effMin(x.img.mn);
+      bool enough = pc(x.img.isr) >= x.img.mn;
       if (s.nv < C.rec && x.leo < L && (enough || C.acks1)) {    // 3.1; below min ISR only acks 1
         S t = s; Br &y = t.b[b]; int v = t.nv++; t.vOff[v] = y.leo; t.vEp[v] = y.img.lep;
         for (int w = 0; w < v; w++) if (t.vOff[w] == t.vOff[v] && t.vEp[w] == t.vEp[v]) t.bad = 1;
@@ -318,10 +333,10 @@ void gen(const S &s, const Emit &out0) {
           hwm(t, b); out(t, {PROPOSE, (u8)b, (u8)isr, 0});
         };
         if (s.shrink < C.shrink) for (int m = 0; m < 8; m++) if ((m & x.img.isr) == m && (m >> b & 1) && m != x.img.isr) prop(m, -1, true);
-        for (int f = 0; f < N; f++) if (!(x.img.isr >> f & 1) && x.fEnd[f] && x.fEnd[f] - 1 >= x.hw && (!healing || acc(s, f)) &&
+        for (int f = 0; f < N; f++) if ((x.img.reps >> f & 1) && !(x.img.isr >> f & 1) && x.fEnd[f] && x.fEnd[f] - 1 >= x.hw && (!healing || acc(s, f)) &&
             (C.mExpandHw || x.fEnd[f] - 1 >= x.eStart) && (C.mStreamBe || x.fBe[f] == x.img.be[f]) &&
             (C.mStart || (x.fLs[f] && x.fLs[f] - 1 >= x.ls))) prop(x.img.isr | 1 << f, f, false);
-        if (x.sticky) prop(x.img.isr, -1, false);
+        if (x.sticky || x.img.recov) prop(x.img.isr, -1, false);
       }
       if (C.retry && x.pend && x.tries == 1 && s.ap[b][0].on && !s.ap[b][1].on && s.ap[b][0].pe == x.pendPe && s.ap[b][0].isr == x.pend) {
         S t = s; t.ap[b][1] = t.ap[b][0]; t.b[b].tries = 2; out(t, {RETRY, (u8)b, 0, 0});
@@ -349,7 +364,7 @@ void gen(const S &s, const Emit &out0) {
     if (x.up && x.dls < x.ls) { S t = s; raise(t, b); out(t, {RAISE, (u8)b, 0, 0}); }
     // replication stream, 5.2 to 5.4
     int l = x.img.leader;
-    if (x.up && !x.stop && l != NONE && l != b && s.b[l].up && !((x.img.dmg >> b & 1) && x.rot) && (!s.rq[b].kind || s.rq[b].lep < x.img.lep)) {
+    if (x.up && !x.stop && l != NONE && l != b && (x.img.reps >> b & 1) && s.b[l].up && !((x.img.dmg >> b & 1) && x.rot) && (!s.rq[b].kind || s.rq[b].lep < x.img.lep)) {
       const Br &y = s.b[l]; bool same = (y.leo == x.leo || (x.leo < y.leo && y.rot == x.leo + 1)) && latestE(s, b) <= y.img.lep && x.leo >= y.ls && x.ls >= std::min(y.ls, x.hw) && (!C.fixHold || x.need);
       for (int o = std::max(x.dls, y.dls); o < x.leo; o++) if (x.log[o] != y.log[o]) same = false;
       int ls = C.mStartMem ? x.ls : x.dls;
@@ -382,22 +397,29 @@ void gen(const S &s, const Emit &out0) {
         if (!C.mKeepEnds) memset(y.fEnd, 0, 5 * N); else { memset(y.fBe, 0, 4 * N); }
         y.need = 0;
         y.pend = y.pendPe = y.sticky = y.tries = 0; y.gen = 0;
-        if (g.leader == b) { y.eStart = y.leo; y.tailE = g.lep; if (!y.stop) hwm(t, b); }
+        if (g.leader == b) {
+          y.eStart = y.leo; y.tailE = g.lep;
+          if (C.fixShown && y.img.mode) y.hw = std::max(y.ls, std::min(y.hw, y.syn));   // 15.1(1): nothing is shown that is not synced here
+          if (!y.stop) hwm(t, b);
+        }
         else { y.eStart = 0; if (C.mTruncHw && g.leader != NONE) cut(t, b, y.hw); y.gen = 0; }
       } else if (g.pe > o.pe || g.mode != o.mode) { if (g.mode != o.mode && C.fixMode == 1) memset(y.fEnd, 0, N); if (g.pe > o.pe) y.pend = y.pendPe = y.sticky = y.tries = 0; hwm(t, b); }
       if (g.isr >> b & 1) y.rep = 0;
-      out(t, {APPLY, (u8)b, g.lep, g.leader});
+      bool here = g.reps >> b & 1; for (int i = y.pos; i < s.qn; i++) here |= s.q[i].reps >> b & 1;   // or placed here once more before it was deleted
+      if (here) out(t, {APPLY, (u8)b, g.lep, g.leader});
+      if (!(g.reps >> b & 1)) { y.stop = y.rep = 0; restart(t, b, 0); out(t, {APPLY, (u8)b, g.lep, 9}); }
     }
     // controller: AlterPartition on the working state
     for (int k = 0; k < 2; k++) if (s.ap[b][k].on) {
       if (k && !memcmp(&s.ap[b][0], &s.ap[b][1], sizeof(Ap))) continue;
       S t = s; Ap a = s.ap[b][k]; memset(&t.ap[b][k], 0, sizeof(Ap)); bool ok = true, stale = false;
       if (!C.mAlterBe && a.be != c.be[b]) stale = true;
-      if (a.lep != c.lep || a.pe != c.pe || c.leader != b) stale = true;
+      if (a.lep != c.lep || a.pe != c.pe || c.leader != b || (a.isr & ~c.reps)) stale = true;
       for (int f = 0; f < N; f++) if (a.isr >> f & 1) { if (!acc(s, f)) ok = false; if (!C.mAlterBe && a.bes[f] != c.be[f]) ok = false; }
       if (stale) { out(t, {CTLAP, (u8)b, a.isr, 0}); continue; }
       if (ok) {
-        t.c.prevIsr = c.isr; t.c.pe++; setIsr(t, a.isr, 0);
+        t.c.prevIsr = c.isr; t.c.pe++; t.c.recov = 0; setIsr(t, a.isr, 0);
+        if (C.reas) { finish(t, c.lep, [&](S u) { if (push(u)) out(u, {CTLAP, (u8)b, a.isr, ok}); }); continue; }
         if (C.mDirect && t.b[b].up && t.b[b].img.lep == a.lep) {  // the answer taken for metadata
           Br &y = t.b[b]; y.img.isr = a.isr; y.img.pe = t.c.pe; y.pend = y.pendPe = y.sticky = y.tries = 0;
         }
@@ -449,7 +471,7 @@ void gen(const S &s, const Emit &out0) {
         Ctl &d = t.c; if (d.dir[b] != y.dir) d.dmg &= ~(1 << b);
         if (k) d.dmg |= 1 << b;
         known = d.dmg >> b & 1; d.be[b]++; y.be = d.be[b]; d.dir[b] = y.dir;
-        if (C.fixAnsEpoch && (d.ans >> b & 1)) { d.ans &= ~(1 << b); d.ansE[b] = d.ansL[b] = d.ansBe[b] = 0; d.ansD &= ~(1 << b); }
+        if (C.fixAnsEpoch && (d.ans >> b & 1)) { d.ans &= ~(1 << b); d.ansE[b] = d.ansL[b] = d.ansBe[b] = d.ansS[b] = 0; d.ansD &= ~(1 << b); }
         if (C.mBadRestart) {
           d.pe++; if (!push(t)) continue;
           y.img = t.q[t.qn - 1]; y.pos = t.qn; if (y.img.leader == b) { y.eStart = y.leo; hwm(t, b); }
@@ -461,17 +483,19 @@ void gen(const S &s, const Emit &out0) {
         if (known) clean = false;
         setIsr(t, d.isr & ~(1 << b), clean ? 0 : 1 << b); if (!clean) t.c.elr &= ~(1 << b);
         // the partition epoch rises only if the partition's registration changes; the broker epoch reaches the others in any case
-        elect(t, [&](S u) { if (u.c.isr != i0 || u.c.elr != e0 || u.c.leader != l0) u.c.pe++; if (!push(u)) return; Br &z = u.b[b]; z.img = u.q[u.qn - 1]; z.pos = u.qn; out(u, {START, (u8)b, (u8)isClean, (u8)h}); });
+        elect(t, [&](S w) { finish(w, c.lep, [&](S u) { if (u.c.isr != i0 || u.c.elr != e0 || u.c.leader != l0 || u.c.reps != c.reps) u.c.pe++; if (!push(u)) return; Br &z = u.b[b]; z.img = u.q[u.qn - 1]; z.pos = u.qn;
+          if (!(u.c.reps >> b & 1)) { z.rep = 0; restart(u, b, 0); }
+          out(u, {START, (u8)b, (u8)isClean, (u8)h}); }); });
       }
     }
     if (acc(s, b) && (x.up ? s.fence < C.fence : true)) {         // 10.4(4): session loss
       S t = s; if (x.up) t.fence++; t.c.fenced |= 1 << b; bool part = (c.isr >> b & 1) || c.leader == b;
       t.c.prevIsr = c.isr; setIsr(t, c.isr & ~(1 << b), 0);
-      elect(t, [&](S u) { if (part || u.c.leader != c.leader) { u.c.pe++; if (!push(u)) return; } out(u, {FENCE, (u8)b, 0, 0}); });
+      elect(t, [&](S w) { finish(w, c.lep, [&](S u) { if (part || u.c.leader != c.leader || u.c.reps != c.reps) { u.c.pe++; if (!push(u)) return; } out(u, {FENCE, (u8)b, 0, 0}); }); });
     }
     if (!acc(s, b) && x.up && x.be == c.be[b] && !x.stop) {       // 10.4(3)
       S t = s; t.c.fenced &= ~(1 << b); u8 l0 = c.leader;
-      elect(t, [&](S u) { if (u.c.leader != l0 || u.c.isr != c.isr) { u.c.pe++; if (!push(u)) return; } out(u, {UNFENCE, (u8)b, 0, 0}); });
+      elect(t, [&](S w) { finish(w, c.lep, [&](S u) { if (u.c.leader != l0 || u.c.isr != c.isr || u.c.reps != c.reps) { u.c.pe++; if (!push(u)) return; } out(u, {UNFENCE, (u8)b, 0, 0}); }); });
     }
     if (s.move < C.move && c.leader != NONE && b != c.leader && (c.isr >> b & 1 || (C.mCommitted && (c.prevIsr >> b & 1))) && acc(s, b)) {
       S t = s; t.move++; newLeader(t, b); t.c.pe++; if (push(t)) out(t, {MOVE, (u8)b, 0, 0});
@@ -482,30 +506,36 @@ void gen(const S &s, const Emit &out0) {
     int ill = c.ansD | (C.fixDmgRow ? c.dmg : 0);                // 15.7(3): the answer says so, or the controller knows
     bool open = c.leader == NONE && (cand == 0 || (C.fixElrDead && blocked && !c.isr && (C.synced || C.fixElrDead == 2)));
     if (open && !C.mLastLeader && (c.last >> b & 1) && dirOk(s, b) && x.up && x.be == c.be[b] && !x.stop && x.dir == c.dir[b] && !(c.ans >> b & 1)) {
-      S t = s; t.c.ans |= 1 << b; t.c.ansE[b] = latestE(s, b); t.c.ansL[b] = x.leo; t.c.ansBe[b] = x.be; if ((x.found || x.rep) && !C.mDmgPick) t.c.ansD |= 1 << b; out(t, {LASTASK, (u8)b, 0, 0});
+      S t = s; t.c.ans |= 1 << b; t.c.ansE[b] = latestE(s, b); t.c.ansL[b] = x.leo; t.c.ansBe[b] = x.be; t.c.ansS[b] = x.ls; if ((x.found || x.rep) && !C.mDmgPick) t.c.ansD |= 1 << b; out(t, {LASTASK, (u8)b, 0, 0});
     }
     if (open && C.mLastLeader && b == c.lastLeader && acc(s, b)) {
       S t = s; newLeader(t, b); setIsr(t, 1 << b, 0); t.c.elr = 0; t.c.uep = t.c.lep; t.c.pe++; if (push(t)) out(t, {LASTCHOOSE, (u8)b, 0, 0});
     }
     if (open && !C.mLastLeader && (c.ans >> b & 1) && !(ill >> b & 1) && acc(s, b) && dirOk(s, b)) {
       bool all = true; for (int i = 0; i < N; i++) if ((c.last >> i & 1) && !(c.ans >> i & 1) && dirOk(s, i)) all = false;
-      bool best = true, top = true; for (int i = 0; i < N; i++) if (i != b && (c.ans >> i & 1) && !(ill >> i & 1) && dirOk(s, i) &&
-        (c.ansE[i] > c.ansE[b] || (c.ansE[i] == c.ansE[b] && c.ansL[i] > c.ansL[b]))) { top = false; if (acc(s, i)) best = false; }
+      // decision 0037: who ends below a log start of another one has lost its tail. Among all, and once the 10 s are over among those that may lead
+      int to1 = 0, to2 = 0; for (int i = 0; i < N; i++) if (C.fixReach && (c.ans >> i & 1) && !(ill >> i & 1) && dirOk(s, i)) { to1 = std::max<int>(to1, c.ansS[i]); if (acc(s, i)) to2 = std::max<int>(to2, c.ansS[i]); }
+      bool best = c.ansL[b] >= to2, top = c.ansL[b] >= to1; for (int i = 0; i < N; i++) if (i != b && (c.ans >> i & 1) && !(ill >> i & 1) && dirOk(s, i) &&
+        (c.ansE[i] > c.ansE[b] || (c.ansE[i] == c.ansE[b] && c.ansL[i] > c.ansL[b]))) { if (c.ansL[i] >= to1) top = false; if (acc(s, i) && c.ansL[i] >= to2) best = false; }
       bool to = C.timeout && !(C.fixTimeoutSynced && !C.synced);
-      if (((all && (top || !C.fixTop)) || to) && best) {
-        S t = s; newLeader(t, b); setIsr(t, 1 << b, 0); t.c.elr = 0; t.c.uep = t.c.lep; t.c.pe++;
+      if ((all && (top || !C.fixTop) && (top || best)) || (to && best)) {
+        S t = s; newLeader(t, b); setIsr(t, 1 << b, 0); t.c.elr = 0; t.c.uep = t.c.lep; t.c.recov = C.reas > 0; t.c.pe++;
         // page-cache: what no member of lastIsr still holds that is able to lead
         if (!c.mode) for (int v = 0; v < t.nv; v++) if (!keeps(t, b, v) && (holders(t, v) & ill & c.last)) t.lost |= 1 << v;
         if (push(t)) out(t, {LASTCHOOSE, (u8)b, 0, 0});
       }
     }
-    if (c.leader == NONE && s.unclean < C.unclean && x.up && x.be == c.be[b] && acc(s, b) && !x.stop) {
-      bool best = true; for (int i = 0; i < N; i++) if (i != b && s.b[i].up && s.b[i].be == c.be[i] && acc(s, i) &&
+    if (c.leader == NONE && s.unclean < C.unclean && (c.reps >> b & 1) && x.up && x.be == c.be[b] && acc(s, b) && !x.stop) {
+      bool best = true; for (int i = 0; i < N; i++) if (i != b && (c.reps >> i & 1) && s.b[i].up && s.b[i].be == c.be[i] && acc(s, i) &&
         (latestE(s, i) > latestE(s, b) || (latestE(s, i) == latestE(s, b) && s.b[i].leo > x.leo))) best = false;
       if (best) {
-        S t = s; t.unclean++; t.everUnclean = 1; newLeader(t, b); setIsr(t, 1 << b, 0); t.c.elr = 0; t.c.last = 1 << b;
+        S t = s; t.unclean++; newLeader(t, b); t.everUnclean = t.c.lep; setIsr(t, 1 << b, 0); t.c.elr = 0; t.c.last = 1 << b;
         for (int i = 0; i < N; i++) t.c.ldir[i] = i == b ? t.c.dir[i] : 0;
-        t.c.uep = t.c.lep; t.c.pe++; for (int v = 0; v < t.nv; v++) if (!(holders(t, v) >> b & 1)) t.lost |= 1 << v;
+        t.c.uep = t.c.lep; t.c.recov = C.reas > 0; t.c.pe++;
+        for (int v = 0; v < t.nv; v++) {
+          if (!(holders(t, v) >> b & 1)) t.lost |= 1 << v;
+          else if (c.mode && t.vOff[v] >= std::max(x.syn, x.dls) && has(t, b, v)) { t.seenEp[v] = 0; t.acked &= ~(1 << v); }   // until it is shown anew it may go with a power failure
+        }
         if (push(t)) out(t, {UNCLEAN, (u8)b, 0, 0});
       }
     }
@@ -517,7 +547,7 @@ void gen(const S &s, const Emit &out0) {
       S t = s; t.rot++; t.b[b].rot = o + 1; markLost(s, t, b, true); out(t, {ROT, (u8)b, (u8)o, 0});
     }
     if (x.up && x.rot && !x.found) { S t = s; t.b[b].found = 1; out(t, {FIND, (u8)b, 0, 0}); }
-    if (x.up && x.found && x.be == c.be[b] && !(c.dmg >> b & 1)) {   // 15.7(2), reportDamage
+    if (x.up && x.found && x.be == c.be[b] && (c.reps >> b & 1) && !(c.dmg >> b & 1)) {   // 15.7(2), reportDamage
       int copies = c.isr | c.elr; for (int i = 0; i < N; i++) if ((c.last >> i & 1) && dirOk(s, i) && !(c.dmg >> i & 1) && (C.synced || !C.fixDmgMode)) copies |= 1 << i;
       if (copies & ~(1 << b)) {
         S t = s; t.c.dmg |= 1 << b;
@@ -533,6 +563,17 @@ void gen(const S &s, const Emit &out0) {
       S t = s; int to = x.rot - 1; t.b[b].rep = 1; cut(t, b, to); out(t, {REPAIR, (u8)b, (u8)to, 0});
     }
   }
+  if (s.reas < C.reas) {
+    int origin = c.reps & ~c.adding, counts = c.isr | c.elr | c.last;
+    for (int m = 1; m < 8; m++) if (pc(m) >= C.tmin) {
+      bool ok = true; for (int i = 0; i < N; i++) if ((m & ~c.reps) >> i & 1) ok &= acc(s, i);
+      int removing = c.reps & ~m & (C.mReDrop ? origin : origin | counts), all = m | removing, adding = all & ~origin;
+      if (!ok || (all == c.reps && adding == c.adding && removing == c.removing)) continue;
+      S t = s; t.reas++; place(t, all, adding, removing, [&](S w) { finish(w, c.lep, [&](S u) { u.c.pe++; if (push(u)) out(u, {REASSIGN, 9, (u8)m, 0}); }); });
+    }
+    bool may = C.mReCancel || !(c.reps & ~origin & counts) || pc(origin & c.isr) >= std::min<int>(c.mn, pc(origin));
+    if ((c.adding | c.removing) && may) { S t = s; t.reas++; place(t, origin, 0, 0, [&](S u) { u.c.pe++; if (push(u)) out(u, {CANCEL, 9, 0, 0}); }); }
+  }
   if (C.raise && !c.mode) {                                      // 15.1(5): the mode of a live topic is raised
     S t = s; t.c.mode = 1; if (push(t)) out(t, {SETMIN, 9, 0, 0});
   }
@@ -546,7 +587,7 @@ void gen(const S &s, const Emit &out0) {
 // ---------------------------------------------------------------- symmetry, hashing, packing
 int perms[6][3] = {{0,1,2},{0,2,1},{1,0,2},{1,2,0},{2,0,1},{2,1,0}}; u8 pm[6][8];
 u8 pid(int k, u8 b) { return b == NONE ? NONE : perms[k][b]; }
-void pImg(int k, const Img &a, Img &o, bool live) { o = a; if (!live) return; o.leader = pid(k, a.leader); o.isr = pm[k][a.isr]; o.elr = pm[k][a.elr]; o.dmg = pm[k][a.dmg]; for (int i = 0; i < N; i++) o.be[perms[k][i]] = a.be[i]; }
+void pImg(int k, const Img &a, Img &o, bool live) { o = a; if (!live) return; o.leader = pid(k, a.leader); o.isr = pm[k][a.isr]; o.reps = pm[k][a.reps]; o.elr = pm[k][a.elr]; o.dmg = pm[k][a.dmg]; for (int i = 0; i < N; i++) o.be[perms[k][i]] = a.be[i]; }
 void permute(const S &s, S &t, int k) {
   t = s; const int *p = perms[k];
   for (int i = 0; i < N; i++) {
@@ -558,9 +599,9 @@ void permute(const S &s, S &t, int k) {
     for (int a = 0; a < 2; a++) { Ap m = s.ap[i][a]; if (m.on) { m.isr = pm[k][m.isr]; for (int f = 0; f < N; f++) m.bes[p[f]] = s.ap[i][a].bes[f]; } t.ap[p[i]][a] = m; }
     t.an[p[i]] = s.an[i]; if (s.an[i].on) t.an[p[i]].isr = pm[k][s.an[i].isr];
     t.c.be[p[i]] = s.c.be[i]; t.c.ldir[p[i]] = s.c.ldir[i]; t.c.dir[p[i]] = s.c.dir[i];
-    t.c.ansE[p[i]] = s.c.ansE[i]; t.c.ansL[p[i]] = s.c.ansL[i]; t.c.ansBe[p[i]] = s.c.ansBe[i];
+    t.c.ansE[p[i]] = s.c.ansE[i]; t.c.ansL[p[i]] = s.c.ansL[i]; t.c.ansBe[p[i]] = s.c.ansBe[i]; t.c.ansS[p[i]] = s.c.ansS[i];
   }
-  t.c.leader = pid(k, s.c.leader); t.c.isr = pm[k][s.c.isr]; t.c.fenced = pm[k][s.c.fenced]; t.c.elr = pm[k][s.c.elr]; t.c.last = pm[k][s.c.last];
+  t.c.leader = pid(k, s.c.leader); t.c.reps = pm[k][s.c.reps]; t.c.adding = pm[k][s.c.adding]; t.c.removing = pm[k][s.c.removing]; t.c.isr = pm[k][s.c.isr]; t.c.fenced = pm[k][s.c.fenced]; t.c.elr = pm[k][s.c.elr]; t.c.last = pm[k][s.c.last];
   t.c.ans = pm[k][s.c.ans]; t.c.ansD = pm[k][s.c.ansD]; t.c.dmg = pm[k][s.c.dmg]; t.c.prevIsr = pm[k][s.c.prevIsr]; if (C.mLastLeader) t.c.lastLeader = pid(k, s.c.lastLeader);
   for (int i = 0; i < s.qn; i++) pImg(k, s.q[i], t.q[i], true);
 }
@@ -573,9 +614,9 @@ u64 hashB(const u8 *p, size_t n) {
 u64 fp(const S &s) {
   u64 sig[N], m = ~0ull; S t;
   for (int i = 0; i < N; i++) {
-    const Br &x = s.b[i]; u8 w[48]; size_t n = offsetof(Br, img); memcpy(w, &x, n);
+    const Br &x = s.b[i]; u8 w[64]; size_t n = offsetof(Br, img); memcpy(w, &x, n);
     u8 e[] = {x.img.lep, x.img.pe, x.pos, x.be, x.gen, x.wait, x.tries, s.rq[i].kind, s.rs[i].kind, s.ap[i][0].on, s.an[i].on,
-      (u8)((s.c.isr >> i & 1) | (s.c.elr >> i & 1) << 1 | (s.c.last >> i & 1) << 2 | (s.c.fenced >> i & 1) << 3 | (s.c.leader == i) << 4 | (x.up && x.img.leader == i) << 5)};
+      (u8)((s.c.reps >> i & 1) | (s.c.adding >> i & 1) << 1 | (s.c.removing >> i & 1) << 2), (u8)((s.c.isr >> i & 1) | (s.c.elr >> i & 1) << 1 | (s.c.last >> i & 1) << 2 | (s.c.fenced >> i & 1) << 3 | (s.c.leader == i) << 4 | (x.up && x.img.leader == i) << 5)};
     memcpy(w + n, e, sizeof e); sig[i] = hashB(w, n + sizeof e);
   }
   for (int k = 0; k < 6; k++) {
@@ -593,15 +634,15 @@ void unpack(const u8 *o, S &s) { u8 *p = (u8 *)&s; for (size_t i = 0; i < PK; i+
 // masks over values are wider than a nibble: at most four records keep them below 16
 S initial() {
   S s; memset(&s, 0, sizeof s);
-  Ctl &c = s.c; c.leader = 0; c.lep = 1; c.pe = 12; c.isr = 7; c.mn = C.minisr; c.mode = C.synced; c.last = 7; for (int i = 0; i < N; i++) c.be[i] = 1;
-  for (int b = 0; b < N; b++) { Br &x = s.b[b]; x.up = 1; x.be = 1; x.img.leader = 0; x.img.lep = 1; x.img.pe = 12; x.img.isr = 7; x.img.mn = C.minisr; x.img.mode = C.synced; memcpy(x.img.be, c.be, N); }
+  Ctl &c = s.c; c.leader = 0; c.lep = 1; c.pe = 12; c.isr = c.last = c.reps = C.spare ? 3 : 7; c.mn = C.minisr; c.mode = C.synced; for (int i = 0; i < N; i++) c.be[i] = 1;
+  for (int b = 0; b < N; b++) { Br &x = s.b[b]; x.up = 1; x.be = 1; x.img.leader = 0; x.img.lep = 1; x.img.pe = 12; x.img.isr = x.img.reps = c.reps; x.img.mn = effMin(c); x.img.mode = C.synced; memcpy(x.img.be, c.be, N); }
   s.b[0].tailE = 1; norm(s); return s;
 }
 std::string bits(int m) { std::string r = "{"; for (int i = 0; i < N; i++) if (m >> i & 1) { r += char('A' + i); } return r + "}"; }
 std::string who(int b) { return b == NONE ? "-" : std::string(1, 'A' + b); }
 void show(const S &s, Act a) {
-  printf("%-26s %s %d %d | ctl e%d L%s isr%s elr%s last%s fen%s dmg%s min%d u%d", NAME[a.t], a.t == SETMIN ? "" : who(a.a).c_str(), a.b, a.x, s.c.lep, who(s.c.leader).c_str(), bits(s.c.isr).c_str(),
-    bits(s.c.elr).c_str(), bits(s.c.last).c_str(), bits(s.c.fenced).c_str(), bits(s.c.dmg).c_str(), s.c.mn, s.c.uep);
+  printf("%-26s %s %d %d | ctl e%d L%s isr%s elr%s last%s fen%s dmg%s reps%s+%s-%s min%d u%d", NAME[a.t], a.t == SETMIN || a.t == REASSIGN || a.t == CANCEL ? "" : who(a.a).c_str(), a.b, a.x, s.c.lep, who(s.c.leader).c_str(), bits(s.c.isr).c_str(),
+    bits(s.c.elr).c_str(), bits(s.c.last).c_str(), bits(s.c.fenced).c_str(), bits(s.c.dmg).c_str(), bits(s.c.reps).c_str(), bits(s.c.adding).c_str(), bits(s.c.removing).c_str(), s.c.mn, s.c.uep);
   for (int b = 0; b < N; b++) { const Br &x = s.b[b]; printf(" | %c%s%s ", 'A' + b, x.up ? "" : x.marker ? " clean" : " down", x.stop ? " STOP" : "");
     if (x.dls) printf("[%d|%d]", x.ls, x.dls); else if (x.ls) printf("[%d]", x.ls);
     if (x.rot) printf("{rot %d%s}", x.rot - 1, x.found ? "!" : "");
@@ -614,8 +655,8 @@ void show(const S &s, Act a) {
 // core = 0: every broker comes back; else only that one member of the pool does.
 int healCheck(const S &s0, int core, u32 seed, bool print) {
   S s = s0; std::mt19937 rng(seed); Cfg save = C; int res = 0;
-  C.crash = C.power = C.wipe = C.fence = C.move = C.unclean = C.minch = C.stop = C.shrink = C.del = C.rot = 0; C.rec = 0; C.retry = 0; if (core) { C.timeout = 1; C.fixTimeoutSynced = 0; } C.ep = 15; C.q = Q; C.acks1 = 0;
-  s.crash = s.power = s.wipe = s.fence = s.move = s.unclean = s.minch = s.stop = s.shrink = s.del = s.rot = 0;
+  C.crash = C.power = C.wipe = C.fence = C.move = C.unclean = C.minch = C.stop = C.shrink = C.del = C.rot = 0; int reas = C.reas; C.rec = 0; C.retry = 0; if (core) { C.timeout = 1; C.fixTimeoutSynced = 0; } C.ep = 15; C.q = Q; C.acks1 = 0;
+  s.crash = s.power = s.wipe = s.fence = s.move = s.unclean = s.minch = s.stop = s.shrink = s.del = s.rot = 0; s.reas = reas;
   if (core) for (int b = 0; b < N; b++) if (!(core >> b & 1) && s.b[b].up) { s.b[b].marker = 0; dead(s, b); }
   if (core) for (int b = 0; b < N; b++) if ((core >> b & 1) && (s.b[b].rot || s.b[b].rep || (s.c.dmg >> b & 1))) { C = save; return 0; }   // RE15: an undamaged one
   norm(s); if (s.c.lep > 8) { C = save; return 0; }
@@ -635,7 +676,7 @@ int healCheck(const S &s0, int core, u32 seed, bool print) {
     if (core) possible = (pool(s) & core) != 0;
     if (!C.synced && s.c.elr && !((s.c.isr | s.c.elr) & core) && core) possible = false;   // page-cache: waits for the ELR member, lawfully
     if (s.c.leader == NONE) { if (possible) res = 9; }
-    else if (!core) { int l = s.c.leader; if (s.c.isr != 7) res = 11; for (int b = 0; b < N; b++) { if (s.b[b].leo != s.b[l].leo) res = 11; for (int o = std::max(s.b[b].ls, s.b[l].ls); o < s.b[l].leo; o++) if (s.b[b].log[o] != s.b[l].log[o]) res = 11; } if (s.b[l].hw != s.b[l].leo) res = 11; }
+    else if (!core) { int l = s.c.leader; if (s.c.isr != s.c.reps || s.c.adding || s.c.removing) res = 11; for (int b = 0; b < N; b++) if (s.c.reps >> b & 1) { if (s.b[b].leo != s.b[l].leo) res = 11; for (int o = std::max(s.b[b].ls, s.b[l].ls); o < s.b[l].leo; o++) if (s.b[b].log[o] != s.b[l].log[o]) res = 11; } if (s.b[l].hw != s.b[l].leo) res = 11; }
   }
   C = save; healing = false; return res;
 }
@@ -665,7 +706,7 @@ int main(int n, char **v) {
         nx.clear(); gen(s, [&](const S &t, Act a) { nx.push_back({t, a}); }); if (nx.empty()) break;
         // a kind of action first, then one of that kind: rare faults are not drowned
         u64 kinds = 0; for (auto &p : nx) kinds |= 1ull << p.second.t; int pick = rng() % __builtin_popcountll(kinds), kd = 0; for (;; kd++) if (kinds >> kd & 1) { if (!pick--) break; }
-        bool fault = kd == CRASH || kd == POWER || kd == STOP || kd == WIPE || kd == FENCE || kd == UNCLEAN || kd == ROT; if (fault && rng() % 3) { d--; if (__builtin_popcountll(kinds) > 1) continue; }
+        bool fault = kd == CRASH || kd == POWER || kd == STOP || kd == WIPE || kd == FENCE || kd == UNCLEAN || kd == ROT || kd == REASSIGN || kd == CANCEL; if (fault && rng() % 3) { d--; if (__builtin_popcountll(kinds) > 1) continue; }
         std::vector<int> ix; for (size_t i = 0; i < nx.size(); i++) if (nx[i].second.t == kd) ix.push_back(i);
         int i = ix[rng() % ix.size()]; path.push_back(i); s = nx[i].first; acts[kd]++; steps++; deep = std::max(deep, d);
         int hb = 0, core = 0; u32 hs = rng();
