@@ -4,7 +4,7 @@
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { PROFILES } from "./profiles.ts";
+import { PROFILES, type RunSeed } from "./profiles.ts";
 
 /** Of the seeds that are run, one in so many is run again. */
 export const AGAIN_EVERY = 50;
@@ -39,7 +39,14 @@ export async function runAgain(entry: string, profile: string, sample: ReadonlyM
 export async function printHashes(profile: string, seeds: readonly number[]): Promise<void> {
   for (const seed of seeds) {
     // oxlint-disable-next-line no-await-in-loop
-    const outcome = await PROFILES[profile]?.(seed, {});
-    process.stdout.write(`${seed} ${outcome?.traceHash}\n`);
+    process.stdout.write(`${seed} ${await hashOf(PROFILES[profile] as RunSeed, seed)}\n`);
   }
+}
+
+/** What it leaves a plan of has to come of that plan, too. */
+async function hashOf(run: RunSeed, seed: number): Promise<string> {
+  const { traceHash, plan, options } = await run(seed, {});
+  if (plan === undefined || options === undefined) return traceHash;
+  const replayed = await run(seed, { plan, options });
+  return replayed.traceHash === traceHash ? traceHash : `${replayed.traceHash}-from-its-plan`;
 }

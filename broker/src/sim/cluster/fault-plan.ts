@@ -256,8 +256,10 @@ export class Faults {
   }
 
   resetStreams(from: number, to: number, events: number): boolean {
+    // What struck nobody leaves no trace: it stands in no plan.
+    if (!this.#deps.network.resetStreams(from, to, events)) return false;
     this.#deps.world.tell("streams reset", `${from} and ${to}`, events);
-    return this.#deps.network.resetStreams(from, to, events);
+    return true;
   }
 
   stallReader(number: number, ms: number): boolean {
@@ -309,6 +311,6 @@ export class Faults {
       if (this.#heals.delete(once)) heal();
     };
     this.#heals.add(once);
-    this.#deps.agenda.after(ms, once);
+    this.#deps.agenda.endAfter(ms, once);
   }
 }

@@ -59,7 +59,7 @@ export class RollingRestart {
 
   /** Whoever is down comes again by the plan. */
   #awaitServing(then: () => void, patienceMs: number): void {
-    this.#deps.agenda.after(LOOK_MS, () => {
+    this.#deps.agenda.endAfter(LOOK_MS, () => {
       const isServing = this.#deps.brokers.every(({ state }) => state === "ready");
       if (isServing || patienceMs <= 0 || this.#deps.isOver()) then();
       else this.#awaitServing(then, patienceMs - LOOK_MS);
