@@ -382,6 +382,11 @@ export const OWN_CODES: readonly OwnCode[] = [
     hint: "Take one of the ids that the message names.",
   },
   {
+    code: "UNKNOWN_TOPIC",
+    text: "A test reads records of a topic that does not exist.",
+    hint: "Take one of the names that the message lists, or create the topic first.",
+  },
+  {
     code: "BROKER_DOWN",
     text: "The broker of a test cluster does not run.",
     hint: "Start it first.",
