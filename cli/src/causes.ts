@@ -136,7 +136,8 @@ export const CAUSES: Readonly<Record<string, string>> = {
   REAL_CLOCK: "The cluster was started without a clock of its own.",
   STOP_FAILED: "The disk refused the last writes, or a part of the broker was broken before.",
   TOO_MANY_OPEN_FILES: "Many partitions and connections, under the small limit that shells and containers give.",
-  UNKNOWN_TOPIC: "The name is misspelt, or the topic is made later than the test reads; records() with a count waits for it.",
+  UNKNOWN_TOPIC:
+    "The name is misspelt, or the topic is made later than the test reads; records() with a count waits for it.",
   UNKNOWN_BROKER: "The brokers of a test cluster are numbered from 1 on.",
   WRONG_SNAPSHOT: "It has other brokers, or another storage.",
   WRONG_STORAGE: "A directory of this machine loses nothing when the simulated power fails.",

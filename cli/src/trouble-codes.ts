@@ -52,7 +52,7 @@ export const TROUBLE_CODES: readonly TroubleCode[] = [
     code: "broker-down",
     text: "The controller hears nothing of the broker: it leads nothing, and is in sync nowhere.",
     cause: "It was stopped, killed or stands still, or the network between the brokers is broken.",
-    hint: "start it, or look why the controller does not hear it",
+    hint: "start it, or look why the controller does not hear it; gone for good: `tidemark cluster remove ID` says what comes first",
   },
   {
     code: "broker-unreachable",
