@@ -84,7 +84,7 @@ async function simulate(seed: number, chaosMs: number): Promise<Simulated> {
   return {
     speed: simulatedSeconds / cpuSeconds,
     events: events / cpuSeconds,
-    batches: (counts.get("produce: acked") ?? 0) / simulatedSeconds,
+    batches: (counts.get("acknowledged") ?? 0) / simulatedSeconds,
     fetches: (counts.get("fetch: answered") ?? 0) / simulatedSeconds,
   };
 }
