@@ -127,7 +127,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       },
     ],
     20,
-    5,
+    1,
   ),
   known(
     "cluster-answer-uncommitted",
@@ -153,7 +153,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       },
     ],
     100,
-    4,
+    5,
   ),
   known(
     "cluster-cut-at-mark",
@@ -206,5 +206,19 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     20,
     2,
     ROT,
+  ),
+  known(
+    "cluster-born-by-majority",
+    "a majority of emptied brokers bears a cluster (10.1(8), P54)",
+    [
+      {
+        file: "runtime/cluster/birth.js",
+        from: "if (missing.length === 0 && founder === replica.nodeId)",
+        to: "if (missing.length < listed.length / 2 && answers.every((answer) => answer.replica.nodeId > replica.nodeId))",
+      },
+    ],
+    20,
+    3,
+    { ...topic("group-commit", 1), faults: {}, changes: {}, chaosMs: 500, healsCoreFirst: false, losesMost: true },
   ),
 ];

@@ -44,6 +44,7 @@ const SHAPE: Omit<ClusterOptions, "chaosMs"> = {
   racksCount: 1,
   sessionTimeoutMs: 9_000,
   healsCoreFirst: false,
+  losesMost: false,
   faults: {},
   changes: {},
 };

@@ -49,6 +49,8 @@ const BOUND_MS = 60_000;
 const CHANGE_MS = 30_000;
 /** Between two looks at all disks. */
 const COMPARE_MS = 500;
+/** In which emptied brokers have found out about each other. */
+const BIRTH_MS = 5_000;
 /** Before a healed broker that went down comes again. */
 const RISE_MS = 100;
 const PEER_PORT = 9_392;
@@ -147,6 +149,7 @@ export class ClusterRun {
     this.#checkHistory();
     await this.#stopAll();
     this.#compareReplicas();
+    if (this.options.losesMost && this.brokers.length >= 3) await this.#loseMost();
   }
 
   // ---- phases ----
@@ -346,6 +349,27 @@ export class ClusterRun {
     this.#kept = [];
     for (const broker of this.brokers) void broker.stop();
     await this.#until("every broker has stopped", () => this.brokers.every(({ state }) => state === "down"));
+  }
+
+  /** RA12: most brokers come back with nothing. They are a majority, and still wait for the others, who know of a cluster. */
+  async #loseMost(): Promise<void> {
+    const random = this.#random.fork("most disks are lost");
+    const emptied = new Set<ClusterBroker>();
+    while (emptied.size <= this.brokers.length / 2) emptied.add(random.pick(this.brokers));
+    for (const broker of emptied) {
+      broker.wipe();
+      broker.start();
+    }
+    await this.#runFor(BIRTH_MS);
+    for (const broker of emptied) {
+      ensure(
+        !belongsToCluster(broker),
+        "RA12",
+        () => `${broker.name} belongs to a cluster that its peers have never heard of`,
+      );
+      broker.crash("process");
+    }
+    this.checks.count("most disks lost");
   }
 
   // ---- clients ----
@@ -548,4 +572,11 @@ function keysOf(
     "broker.heartbeat.interval.ms": String(Math.round(sessionTimeoutMs / 4)),
     "log.level": "info",
   };
+}
+
+function belongsToCluster({ disk }: ClusterBroker): boolean {
+  const file = disk.fileAt(`${DATA}/meta.properties`);
+  const bytes = Buffer.alloc(file?.sizeBytes ?? 0);
+  file?.read(bytes, 0);
+  return /^cluster\.id=/mu.test(bytes.toString());
 }

@@ -31,6 +31,8 @@ export interface ClusterOptions {
   readonly chaosMs: number;
   /** Behind the faults all but one are healed first, and have to do without it (3.3). */
   readonly healsCoreFirst: boolean;
+  /** In the end, when all have stopped, most disks are lost: nobody may bear another cluster on them (10.1(8)). */
+  readonly losesMost: boolean;
   /** Per second of the cluster. */
   readonly faults: FaultChances;
   /** The same, of what administrators do. */
@@ -67,6 +69,7 @@ export function drawClusterOptions(random: SeededRandom): ClusterOptions {
     sessionTimeoutMs: random.pick([1_500, 3_000, 9_000]),
     chaosMs: random.between(5, 25) * 1_000,
     healsCoreFirst: random.chance(0.6),
+    losesMost: random.fork("most disks").chance(0.15),
     faults: drawFaults(random.fork("faults")),
     changes: drawChanges(random.fork("changes")),
   };

@@ -92,6 +92,7 @@ const RESETS: readonly ((found: ClusterCase) => Partial<ClusterOptions>)[] = [
   // A plan has what was drawn of them.
   () => ({ faults: {}, changes: {} }),
   () => ({ healsCoreFirst: false }),
+  () => ({ losesMost: false }),
   ({ plan, options }) => ({ chaosMs: Math.min(options.chaosMs, Math.ceil(plan.at(-1)?.atMs ?? 0) + 2_000) }),
   () => ({ network: { ...CALM_NETWORK, delayMs: { min: 0.1, max: 1 } } }),
   ({ options }) => ({ topics: options.topics.slice(0, 1) }),

@@ -195,6 +195,8 @@ export class ModelLog {
     const kept = new Set(this.batches);
     this.durable = this.durable.filter((batch) => kept.has(batch));
     this.syncedEnd = asOffset((this.durable.at(-1)?.lastOffset ?? this.base - 1) + 1);
+    // A start lowers a checkpoint that is above the end, before anything is appended.
+    this.checkpointedHighWatermark = asOffset(Math.min(this.checkpointedHighWatermark, this.logEndOffset));
     // The checkpoint may be of any time before.
     const checkpointed = random.chance(0.3) ? this.highWatermark : this.checkpointedHighWatermark;
     this.highWatermark = asOffset(Math.max(this.logStartOffset, Math.min(checkpointed, this.logEndOffset)));
