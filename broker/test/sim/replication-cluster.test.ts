@@ -34,6 +34,26 @@ const OF_MOVES: readonly (readonly [seed: number, what: string, wanted?: Partial
     { ...HARSH, minIsr: 2, isSynced: false, powerChance: 0.05 },
   ],
   [
+    900001116,
+    "a leader of before the mode was raised showed what others had synced since: the check asked that it had, too",
+    { ...HARSH, uncleanChance: 0.08, deleteChance: 0.1, wipeChance: 0.1, powerChance: 0.05 },
+  ],
+  [
+    910000419,
+    "a leader that was cut off showed what a member of its ISR had lost before it was registered anew: the check counted that copy",
+    {
+      minIsr: 1,
+      isSynced: false,
+      deleteChance: 0.15,
+      powerChance: 0.06,
+      crashChance: 0.04,
+      uncleanChance: 0,
+      blackoutChance: 0.3,
+      checkpointChance: 0.005,
+      batchOffsetsMax: 3,
+    },
+  ],
+  [
     91000747,
     "chosen late from lastIsr without what was written before the mode was raised: the check asked for it all the same",
   ],

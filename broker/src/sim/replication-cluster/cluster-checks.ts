@@ -194,7 +194,7 @@ export class ClusterChecks {
       // What was shown while written ends counted is not made durable by a mode that is raised later (15.1(5)).
       if (committed.seenEpoch === Number.POSITIVE_INFINITY) {
         committed.isDurable = host.countsSynced;
-        this.#onFirstShown(committed);
+        this.#onFirstShown(committed, host);
       }
       committed.seenEpoch = Math.min(committed.seenEpoch, epoch);
       // A leader that has not heard of an unclean choice goes on for nobody.
@@ -206,21 +206,29 @@ export class ClusterChecks {
 
   /**
    * A leader goes by what a member of the ISR told it. If a fault has destroyed that copy since, the batch begins its life with so many
-   * copies less; but only while nobody has heard of it: the next life of a member that had an unclean end is none before it has caught up.
+   * copies less; but only while it, or everybody, has not heard of it: the next life of a member that had an unclean end is none before
+   * it has caught up.
    */
-  #onFirstShown(committed: Committed): void {
+  #onFirstShown(committed: Committed, leader: ReplicaHost): void {
     const { batch, isDurable } = committed;
     const { pool, brokers } = this.#controller();
     for (const [brokerId, { brokerEpoch, isWipe }] of this.#destroyedBefore.get(batch) ?? []) {
-      const isCountedOn = pool.includes(brokerId) && brokers.get(brokerId)?.brokerEpoch === brokerEpoch;
+      const isUnheard = pool.includes(brokerId) && brokers.get(brokerId)?.brokerEpoch === brokerEpoch;
+      const known = leader.state;
+      const isMember = known?.isr.includes(brokerId) === true;
+      const isCountedOn = isUnheard || (isMember && known.brokers.get(brokerId)?.brokerEpoch === brokerEpoch);
       const isGone = !isKept(this.#logOf(brokerId), batch) && (isWipe || !isDurable);
       if (isCountedOn && isGone) this.#onCopyDestroyed(committed);
     }
     this.#destroyedBefore.delete(batch);
   }
 
-  /** 15.1(1): so is it on the leader itself; what its log start had moved past is nobody's any more. */
+  /**
+   * 15.1(1): so is it on the leader itself, from when it knows of the mode (15.1(5)); what its log start has moved past is nobody's any
+   * more.
+   */
   #checkOwn(host: ReplicaHost): void {
+    if (!host.countsSynced) return;
     const { log } = host;
     for (const { batch, isLost, isDurable, seenEpoch } of this.#committed) {
       const isShown = seenEpoch !== Number.POSITIVE_INFINITY && batch.lastOffset < log.highWatermark;
