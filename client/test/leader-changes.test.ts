@@ -150,4 +150,22 @@ describe("a client whose leaders change", () => {
     cluster.moveLeader(left[0] ?? 0, left);
     expect((await producer.send(text, { value: "after" })).offset).to.equal(1);
   });
+
+  for (const what of ["is gone", "stands still"] as const) {
+    it(`asks the new leader where a partition ends when the old one ${what}`, async () => {
+      await using cluster = await FakeCluster.start(3);
+      // Of one that stands still the silence tells; all of it would be waited for in vain.
+      const own = { connect: what === "is gone" ? "1h" : "300ms", request: "1h", delivery: "1h" } as const;
+      await using client = new Client({ brokers: cluster.addresses, timeouts: own, retry: { budget: "1h" } });
+      await using producer = client.producer({ linger: 0 });
+      await producer.send(text, { value: "before" });
+      const old = cluster.broker(1);
+      if (what === "is gone") old.kill();
+      else old.isStalled = true;
+      const ends = client.admin.topics.offsets("t", "latest");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      cluster.moveLeader(2, [2, 3]);
+      expect([...(await ends)]).to.deep.equal([[0, 1]]);
+    });
+  }
 });

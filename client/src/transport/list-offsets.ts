@@ -1,5 +1,5 @@
 /** Offsets by time, asked of the leaders of the partitions; what may pass is tried again with fresh metadata. */
-import { DATA_SERVICE, errorRow, type ListOffsetsResult } from "@tidemark/proto";
+import { DATA_SERVICE, errorRow, type ListOffsetsResponse, type ListOffsetsResult } from "@tidemark/proto";
 import { backoffMs } from "../core/backoff.ts";
 import { BrokerError, brokerErrorOf } from "../errors.ts";
 import type { Limits } from "../pause.ts";
@@ -21,19 +21,23 @@ export async function listOffsets(
   limits: Limits,
 ): Promise<Map<number, number>> {
   const { topic } = question;
-  const startedAt = performance.now();
+  const { retry, retryBudgetMs, connectTimeoutMs } = cluster.settings;
+  const endsAt = performance.now() + (limits.timeoutMs ?? retryBudgetMs);
   const offsets = new Map<number, number>();
   for (let attempt = 1; ; attempt += 1) {
     const known = await cluster.requireTopic(topic, limits);
     const missing = question.partitions.filter((partition) => !offsets.has(partition));
-    const failures = await Promise.all(
-      [...byLeader(known.leaders, missing)].map((group) => ask(cluster, question, group, { offsets, limits })),
+    // Whoever does not answer may have stopped leading meanwhile: no longer than this is one broker asked by what was known.
+    const timeoutMs = Math.max(Math.min(endsAt - performance.now(), connectTimeoutMs), 1);
+    const each = { offsets, limits: { ...limits, timeoutMs } };
+    const answers = await Promise.all(
+      [...byLeader(known.leaders, missing)].map((group) => ask(cluster, question, group, each)),
     );
-    const failure = failures.find((one) => one !== null);
-    if (failure === undefined || failure === null) return offsets;
-    const delay = backoffMs(cluster.settings.retry, attempt, Math.random());
-    const isOver = performance.now() - startedAt + delay >= (limits.timeoutMs ?? cluster.settings.retryBudgetMs);
-    if (!failure.retriable || isOver) throw failure;
+    const failures = answers.filter((one) => one !== null);
+    const failure = failures.find(({ retriable }) => !retriable) ?? failures[0];
+    if (failure === undefined) return offsets;
+    const delay = backoffMs(retry, attempt, Math.random());
+    if (!failure.retriable || performance.now() + delay >= endsAt) throw failure;
     if (attempt === 1) {
       const { code, message, partition } = failure;
       cluster.settings.logger.warn({ topic, partition, code, message }, "an offset could not be asked for");
@@ -64,7 +68,12 @@ async function ask(
   const { topic, timestamp, isolation } = question;
   if (leader < 0) return brokerErrorOf(errorRow("LEADER_NOT_AVAILABLE"), "", { topic });
   const request = { partitions: partitions.map((partition) => ({ topic, partition, timestamp })), isolation };
-  const response = await cluster.call(DATA_SERVICE.listOffsets, request, { ...call.limits, broker: leader });
+  let response: ListOffsetsResponse;
+  try {
+    response = await cluster.call(DATA_SERVICE.listOffsets, request, { ...call.limits, broker: leader, isExact: true });
+  } catch (error: unknown) {
+    return BrokerError.from(error);
+  }
   const failures: BrokerError[] = [];
   for (const [index, partition] of partitions.entries()) {
     const result: ListOffsetsResult | undefined = response.results[index];
