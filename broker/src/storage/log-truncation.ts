@@ -5,9 +5,11 @@
 import { asOffset, assert } from "../base/index.ts";
 import type { Offset } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
+import { lastOffsetAt } from "./batch-fields.ts";
 import type { EpochCache } from "./epoch-cache.ts";
 import { isPassing } from "./file-io.ts";
 import type { GroupSync } from "./group-sync.ts";
+import { scanHeaders } from "./header-scan.ts";
 import { attempt } from "./log-host.ts";
 import type { LogHost } from "./log-host.ts";
 import { slotOf } from "./log-reader.ts";
@@ -176,6 +178,21 @@ export class LogTruncation {
     await segment.ready();
     const place = await this.#deps.reader.locate(offset);
     if (place === null || place.segment !== segment) return { position: segment.writtenBytes, end: offset };
-    return { position: place.position, end: asOffset(Math.min(offset, place.baseOffset)) };
+    const { position, baseOffset } = place;
+    return { position, end: baseOffset >= offset ? offset : await this.#endBefore(segment, position, baseOffset) };
+  }
+
+  /**
+   * Where the batch before ends, of one that goes because the cut falls inside of it. Of one history no log ends inside of another's batch:
+   * the base offset of this one, which its CRC does not cover, has rotted, and between it and the batch before there may be records.
+   */
+  async #endBefore(segment: Segment, position: number, baseOffset: number): Promise<Offset> {
+    let end: number = segment.baseOffset;
+    const floor = segment.offsets.floorPosition(Math.max(0, baseOffset - 1 - segment.baseOffset));
+    await scanHeaders(segment.log, Math.min(floor, position), position, (bytes, at) => {
+      end = lastOffsetAt(bytes, at) + 1;
+      return true;
+    });
+    return asOffset(end);
   }
 }

@@ -263,6 +263,26 @@ describe("log: begun anew (5.3(5), 5.3(8))", () => {
     );
   });
 
+  for (const [what, before] of [
+    ["the batch before", [fetched(0, 0, { records: 4 }), fetched(4, 0, { records: 2 })]],
+    ["its segment's base", []],
+  ] as const) {
+    it(`ends behind ${what} when the batch that a cut falls into has a base offset that rotted`, async () => {
+      const machine = new StorageMachine();
+      const { log } = await machine.fresh();
+      for (const batch of before) follow(log, batch);
+      const end = log.logEndOffset;
+      // Of three records: another bit of the base offset than the leader sent, outside the CRC.
+      follow(log, fetched(end + 2, 0, { records: 3 }));
+      await machine.run(log.truncateTo(asOffset(end + 3)));
+      expect([log.logEndOffset, log.highWatermark]).to.deep.equal([end, Math.min(end, log.highWatermark)]);
+      expect(follow(log, fetched(end, 0, { records: 3 })).code).to.equal("OK");
+      machine.restart("process");
+      const { log: again } = await machine.again();
+      expect([again.logEndOffset, again.isDamaged]).to.deep.equal([end + 3, false]);
+    });
+  }
+
   it("is cut to no less than what it keeps deleted, though it began below", async () => {
     const machine = new StorageMachine();
     const { log } = await machine.fresh();
