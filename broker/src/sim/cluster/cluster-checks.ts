@@ -216,7 +216,7 @@ export class ClusterChecks {
       }
       const held = counts === "synced" ? Math.min(log.writtenEndOffset, log.syncedEndOffset) : log.writtenEndOffset;
       ensure(
-        end <= held || end <= log.logStartOffset,
+        end <= held || end <= log.logStartOffset || this.#hasLeft(member, led),
         "RE7",
         () => `${name}: ${end - 1} was acknowledged, and ISR member ${member.name} has ${counts} up to ${held}`,
       );
@@ -227,6 +227,12 @@ export class ClusterChecks {
       "RE7",
       () => `${name}: ${end - 1} was acknowledged by ${holders}`,
     );
+  }
+
+  /** One that found bad bytes of its own leaves the ISR before it cuts them off, and the leader will hear of it (15.7(2)). */
+  #hasLeft(member: ClusterBroker, { topicId, partition, leaderEpoch }: Partition): boolean {
+    const image = newestImage(this.#brokers)?.topicsById.get(topicId)?.partitions[partition];
+    return image !== undefined && image.leaderEpoch >= leaderEpoch && !image.isr.includes(member.nodeId);
   }
 }
 
