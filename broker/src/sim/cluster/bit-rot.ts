@@ -6,6 +6,7 @@
  */
 import { BatchField } from "@tidemark/proto";
 import type { SeededRandom } from "../../base/index.ts";
+import type { PagedFile } from "../paged-file.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
 import type { FaultAtlas } from "./fault-atlas.ts";
 import { type FiledSegment, goodBatchesIn, segmentsOf } from "./replica-files.ts";
@@ -43,16 +44,27 @@ export function rot(
   const at = Math.floor(params.at * (batches.at(-1)?.to ?? 0));
   const batch = batches.find(({ from, to }) => from <= at && at < to);
   if (batch === undefined) return null;
-  const { from, to, baseOffset } = batch;
+  const { from, to, baseOffset, nextOffset } = batch;
   const isEpoch = at - from >= BatchField.LEADER_EPOCH && at - from < BatchField.LEADER_EPOCH + 4;
   const bytes = Buffer.from(segment.bytes.subarray(from, to));
   const place = { topic, partition, baseOffset, bytes };
   // A recovery cuts the active segment there, and says nothing: it was torn, for all it knows.
   if (isEpoch || (params.isActive ? !atlas.mayRotTail(broker, place) : !atlas.mayRot(broker, place))) return null;
   if (params.isActive) onTail();
-  segment.file.flipBit(at, params.bit);
-  atlas.onRot(broker, place, params.isActive ? "tail" : "bytes");
+  const { file } = segment;
+  file.flipBit(at, params.bit);
+  const bad = byteAt(file, at);
+  const undo = (): void => {
+    if (at < file.sizeBytes && byteAt(file, at) === bad) file.flipBit(at, params.bit);
+  };
+  atlas.onRot(broker, { topic: topic.name, partition, nextOffset, undo }, params.isActive ? "tail" : "bytes");
   return `${topic.name}-${partition}/${segment.name} byte ${at} (batch of ${baseOffset})`;
+}
+
+function byteAt(file: PagedFile, at: number): number {
+  const byte = Buffer.alloc(1);
+  file.read(byte, at);
+  return byte[0] ?? -1;
 }
 
 function segmentsAt(

@@ -23,6 +23,13 @@ interface DamagedReplica {
   readonly partition: number;
 }
 
+/** One of it that was hit. */
+export interface RottenBatch extends DamagedReplica {
+  readonly nextOffset: number;
+  /** The bit turns back, if it is there still. */
+  readonly undo: () => void;
+}
+
 /** A batch in a segment of a replica. */
 export interface BatchPlace {
   readonly topic: ClusterTopic;
@@ -43,6 +50,7 @@ export class FaultAtlas {
   #hurt: { readonly broker: ClusterBroker; kind: Hurt } | null = null;
   readonly #replicas = new Map<string, DamagedReplica>();
   #lying: ClusterBroker | null = null;
+  #rotten: RottenBatch[] = [];
 
   constructor(
     brokers: readonly ClusterBroker[],
@@ -133,9 +141,11 @@ export class FaultAtlas {
     if (kind === "disk") this.#replicas.clear();
   }
 
-  onRot(broker: ClusterBroker, { topic, partition }: BatchPlace, kind: "bytes" | "tail"): void {
+  onRot(broker: ClusterBroker, rotten: RottenBatch, kind: "bytes" | "tail"): void {
+    const { topic, partition } = rotten;
     this.onHurt(broker, kind);
-    this.#replicas.set(`${topic.name}-${partition}`, { topic: topic.name, partition });
+    this.#replicas.set(`${topic}-${partition}`, { topic, partition });
+    this.#rotten.push(rotten);
   }
 
   /** Whatever it has synced may be torn, below what it holds for synced too. */
@@ -153,12 +163,19 @@ export class FaultAtlas {
     if (this.#hurt === null || this.#lying !== null || this.#now() < this.#lookedAtMs + LOOK_MS) return;
     this.#lookedAtMs = this.#now();
     const { broker, kind } = this.#hurt;
+    this.#rotten = this.#rotten.filter((rotten) => {
+      const isDeleted = rotten.nextOffset <= (broker.context?.replicas.log(rotten.topic, rotten.partition)?.logStartOffset ?? 0);
+      // What nobody can read any more nobody mends, and nobody misses.
+      if (isDeleted) rotten.undo();
+      return !isDeleted;
+    });
     for (const [name, { topic, partition }] of this.#replicas)
       if (isWhole(broker, topic, partition, newestImage(this.#brokers))) this.#replicas.delete(name);
     if (this.#replicas.size > 0) return;
     if (kind === "disk" && !isAllInSync(this.#brokers, this.#topics)) return;
     if (kind === "tail" && !areIsrsFull(this.#brokers, this.#topics)) return;
     this.#hurt = null;
+    this.#rotten = [];
     this.#onWhole(kind);
   }
 }
