@@ -362,7 +362,7 @@ export class Broker {
     this.#doors.addPeers(cluster);
     this.#closers.add("peers", () => cluster.close());
     // A stop that came before could not tell it.
-    if (this.#stopping !== null) cluster.giveUp();
+    if (this.#isEnding) cluster.giveUp();
     return cluster;
   }
 
@@ -470,7 +470,7 @@ export class Broker {
         commands,
         replicas,
         isInCluster: this.#cluster !== null,
-        isStopping: () => this.#stopping !== null,
+        isStopping: () => this.#isEnding,
         beforeApplied: (image) => this.#followConfigs(image),
         afterApplied: (delta, image) => {
           for (const listener of this.#metadataListeners) listener(delta, image);
@@ -496,6 +496,11 @@ export class Broker {
     this.#waitingFor = ["registration"];
     if (this.#cluster === null) await join.run();
     else await this.#waitForPeers(() => join.run());
+  }
+
+  /** Nothing is waited for any more: it was stopped, or cannot go on. */
+  get #isEnding(): boolean {
+    return this.#stopping !== null || this.#fault !== null;
   }
 
   get #claimed(): ClusterIdentity {

@@ -87,6 +87,33 @@ describe("a broker that waits for its cluster", () => {
   });
 });
 
+describe("a broker whose disk fails while it starts (R=3)", () => {
+  it("serves or goes, wherever in its start a sync fails, and waits for nobody then", async () => {
+    const { brokers, world } = new ClusterRun(1, parts, THREE);
+    for (const broker of brokers) broker.start();
+    await world.runFor(20_000);
+    const [first, second] = brokers;
+    const context = second?.context;
+    if (first === undefined || context === undefined || context === null) throw new Error("it does not serve");
+    const topic = { name: "t", partitions: 3, replicationFactor: 3, assignment: [], config: {} };
+    const made = createTopicsReady(context, [topic], { timeoutMs: 0, isValidateOnly: false });
+    await world.runFor(5_000);
+    expect((await made).map(({ code }) => code)).to.deep.equal(["NONE"]);
+    let failed = 0;
+    for (let skipCount = 0; skipCount < 12; skipCount++) {
+      first.crash("power");
+      const fault = first.disk.faults.add({ operation: "datasync", effect: "EIO", skipCount });
+      first.start();
+      // oxlint-disable-next-line no-await-in-loop
+      await world.runFor(6_000);
+      expect(first.state, `the sync number ${skipCount} of its start`).to.not.equal("starting");
+      failed += fault.firedCount;
+      first.disk.faults.removeAll();
+    }
+    expect(failed).to.be.above(4);
+  });
+});
+
 describe("a broker that stops without a controller (R=3, two are gone)", () => {
   it("ends cleanly within three seconds and a half, though a producer waits for the others (10.5)", async () => {
     const { brokers, world } = new ClusterRun(1, parts, THREE);

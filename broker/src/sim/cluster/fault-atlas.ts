@@ -164,7 +164,8 @@ export class FaultAtlas {
     this.#lookedAtMs = this.#now();
     const { broker, kind } = this.#hurt;
     this.#rotten = this.#rotten.filter((rotten) => {
-      const isDeleted = rotten.nextOffset <= (broker.context?.replicas.log(rotten.topic, rotten.partition)?.logStartOffset ?? 0);
+      const isDeleted =
+        rotten.nextOffset <= (broker.context?.replicas.log(rotten.topic, rotten.partition)?.logStartOffset ?? 0);
       // What nobody can read any more nobody mends, and nobody misses.
       if (isDeleted) rotten.undo();
       return !isDeleted;
