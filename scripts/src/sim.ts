@@ -4,14 +4,13 @@
  * its invariant and the command that replays it, and stands in a file. `npm run crash` is the profile "log".
  */
 import { availableParallelism } from "node:os";
-import { isMainThread } from "node:worker_threads";
 import { MUST_FIRE, STOPPED } from "@tidemark/broker/sim";
 import { readCommandLine } from "./command-line.ts";
 import { AGAIN_EVERY, printHashes, runAgain } from "./sim/again.ts";
 import { commitOf, type FailureFile, readFailure, writeFailure } from "./sim/failure.ts";
 import { PROFILES, type RunOptions, SIMULATED_MS } from "./sim/profiles.ts";
 import { shrinkFailure } from "./sim/shrink.ts";
-import { type Job, merge, newTally, runWorker, type Tally, work } from "./sim/swarm.ts";
+import { type Job, merge, isWorker, newTally, runWorker, type Tally, work } from "./sim/swarm.ts";
 
 const USAGE = `usage: npm run sim -- --profile ${Object.keys(PROFILES).join("|")} [options]
        npm run sim -- --replay FILE [--stop-at EVENT] [--shrink]
@@ -20,7 +19,7 @@ const USAGE = `usage: npm run sim -- --profile ${Object.keys(PROFILES).join("|")
   --seeds A..B    the runs of these seeds, both included
   --runs N        so many runs; 200 unless told otherwise
   --minutes M     runs for so long
-  --workers W     threads
+  --workers W     processes
   --keep-going    behind a run that failed, too
   --stop-at EVENT ends a run behind this event of its trace, and shows the last ones before it
   --replay FILE   the run of a file sim-fail-<seed>.json: its options, and its plan where it has one
@@ -32,6 +31,9 @@ at any rate, is run again in another process, and has to leave the same trace.
 
 npm run sim -- --mutations [--help] runs the known mistakes, which the simulators must find. npm run crash is the profile "log".`;
 
+/** A series of so many seeds has to have met everything that the profile says it meets. */
+const LONG_SERIES = 1_000;
+
 /** The one who runs, and what of. */
 interface Wanted {
   readonly profile: string;
@@ -42,8 +44,8 @@ interface Wanted {
   readonly file: string | null;
 }
 
-if (isMainThread) await main();
-else await work();
+if (isWorker()) await work();
+else await main();
 
 async function main(): Promise<void> {
   const { values } = readCommandLine(USAGE, {
@@ -95,9 +97,6 @@ async function main(): Promise<void> {
   const isOnce = runs === 1 || stopAt !== undefined || (await isTheSameAgain(profile, tally));
   process.exit(tally.failures.length === 0 && isOnce && hasFired(profile, tally) ? 0 : 1);
 }
-
-/** A series of so many seeds has to have met everything that the profile says it meets. */
-const LONG_SERIES = 1_000;
 
 function hasFired(profile: string, { runs, counts }: Tally): boolean {
   if (profile !== "cluster" || runs < LONG_SERIES) return true;
@@ -162,8 +161,7 @@ function tellerOf(profile: string, tally: Tally): (part: Tally) => void {
 }
 
 function report(tally: Tally, seed: number, seconds: number): void {
-  const { user, system } = process.cpuUsage();
-  const cpuSeconds = (user + system) / 1e6;
+  const { cpuSeconds } = tally;
   const simulatedMs = tally.totals.get(SIMULATED_MS);
   // Of the profile "log" these are the operations of its disks.
   const events = tally.totals.get("events") ?? tally.totals.get("operations") ?? 0;

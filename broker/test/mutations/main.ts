@@ -2,9 +2,10 @@
  * `npm run sim -- --mutations [--profile P] [--only ID] [--json] [--workers W]`: every known mistake, a row each: whether it was caught, after how
  * many seeds, by which invariant. Exit code 1 when one survived.
  */
+import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { MUTATIONS } from "./index.ts";
 import type { Mutation } from "./mutation.ts";
 import { isCaught, searchMutation } from "./search.ts";
@@ -26,17 +27,17 @@ const USAGE = `usage: npm run sim -- --mutations [options]
 
   --profile P     those of one profile: ${[...new Set(MUTATIONS.map(({ profile }) => profile))].join(", ")}
   --only ID       this one
-  --workers W     threads
+  --workers W     processes
   --json          a JSON object per line: mutation, profile, caught, seeds, seedsMax, from, invariant
 
 Exit code 1 when one survived its number of seeds.`;
 
-if (isMainThread) process.exitCode = await main();
-else parentPort?.on("message", (slot: number) => void rowOf(MUTATIONS[slot] as Mutation).then(answer));
+/** First of the arguments of a process that works. Not a thread: runs that share the native zstd of a process fail each other. */
+const WORKER = "--worker";
 
-function answer(row: Row): void {
-  parentPort?.postMessage(row);
-}
+if (process.argv[2] === WORKER)
+  process.on("message", (slot: number) => void rowOf(MUTATIONS[slot] as Mutation).then((row) => process.send?.(row)));
+else process.exitCode = await main();
 
 async function rowOf(mutation: Mutation): Promise<Row> {
   const { id, profile, from = 1, seedsMax } = mutation;
@@ -100,10 +101,11 @@ function rowsOf(slots: readonly number[], workersMax: number, tell: (row: Row) =
   const waiting = [...slots.keys()];
   let told = 0;
   return new Promise((resolve, reject) => {
-    const next = (worker: Worker): void => {
+    const next = (worker: ChildProcess): void => {
       const at = waiting.shift();
       if (at === undefined) {
-        void worker.terminate();
+        // Nothing keeps it behind that.
+        worker.disconnect();
         return;
       }
       worker.once("message", (row: Row) => {
@@ -112,11 +114,14 @@ function rowsOf(slots: readonly number[], workersMax: number, tell: (row: Row) =
         if (told === rows.length) resolve(rows.filter((each) => each !== undefined));
         next(worker);
       });
-      worker.postMessage(slots[at]);
+      worker.send(slots[at] as number);
     };
     for (let count = Math.min(workersMax, slots.length); count > 0; count--) {
-      const worker = new Worker(new URL(import.meta.url));
+      const worker = fork(fileURLToPath(import.meta.url), [WORKER]);
       worker.on("error", reject);
+      worker.on("exit", (code, signal) => {
+        if (code !== 0) reject(new Error(`a process of the simulation ended with ${signal ?? code}`));
+      });
       next(worker);
     }
   });

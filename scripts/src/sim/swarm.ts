@@ -1,5 +1,10 @@
-/** Many seeds, in threads: each takes every W-th of them, so that the outcome does not depend on their number. */
-import { parentPort, Worker, workerData } from "node:worker_threads";
+/**
+ * Many seeds, in processes: each takes every W-th of them, so that the outcome does not depend on their number. Not in threads: the native
+ * zstd has one context for a whole process, and runs that share it fail each other.
+ */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { STOPPED } from "@tidemark/broker/sim";
 import { AGAIN_EVERY } from "./again.ts";
 import { type FailureFile, describeFailure, failureFile, writeFailure } from "./failure.ts";
@@ -10,7 +15,7 @@ export interface Job {
   readonly commit: string;
   /** `count` null: until `untilMs`. */
   readonly seeds: {
-    /** Of all threads. */
+    /** Of all processes. */
     readonly first: number;
     readonly from: number;
     readonly step: number;
@@ -41,24 +46,34 @@ export interface Tally {
   readonly failures: Failed[];
   /** Trace hashes by seed. */
   readonly sample: Map<number, string>;
+  cpuSeconds: number;
+}
+
+/** First of the arguments of a process that works. */
+const WORKER = "--worker";
+
+export function isWorker(): boolean {
+  return process.argv[2] === WORKER;
 }
 
 /** Runs between two messages of a worker. */
 const RUNS_PER_MESSAGE = 20;
 
 export function newTally(): Tally {
-  return { runs: 0, totals: new Map(), counts: new Map(), failures: [], sample: new Map() };
+  return { runs: 0, totals: new Map(), counts: new Map(), failures: [], sample: new Map(), cpuSeconds: 0 };
 }
 
-/** Resolves when the thread has done its seeds; `entry` calls `work()` there. */
+/** Resolves when a process has done its seeds; `entry` calls `work()` there. */
 export function runWorker(entry: string, job: Job, onPart: (part: Tally) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(entry), { workerData: job });
+    const worker = fork(fileURLToPath(entry), [WORKER], { serialization: "advanced" });
     worker.on("message", onPart);
     worker.on("error", reject);
-    worker.on("exit", () => {
-      resolve();
+    worker.on("exit", (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Error(`a process of the simulation ended with ${signal ?? code}`));
     });
+    worker.send(job);
   });
 }
 
@@ -68,11 +83,15 @@ export function merge(tally: Tally, part: Tally): void {
   addAll(tally.counts, part.counts);
   tally.failures.push(...part.failures);
   for (const [seed, hash] of part.sample) tally.sample.set(seed, hash);
+  tally.cpuSeconds += part.cpuSeconds;
 }
 
-/** In a thread: the job that it was given. */
+/** In a process of its own: the job that it is given. */
 export async function work(): Promise<void> {
-  const { profile, commit, seeds, untilMs, keepsGoing, isTold, given, replay } = workerData as Job;
+  // Whoever wants to know is gone.
+  process.once("disconnect", () => process.exit(1));
+  const [job] = (await once(process, "message")) as [Job];
+  const { profile, commit, seeds, untilMs, keepsGoing, isTold, given, replay } = job;
   const run = PROFILES[profile];
   if (run === undefined) throw new Error(`no profile ${profile}`);
   let tally = newTally();
@@ -97,10 +116,12 @@ export async function work(): Promise<void> {
       tally.failures.push({ file, path, text: describeFailure(file, outcome, again) });
       if (!keepsGoing) break;
     } else if (tally.runs < RUNS_PER_MESSAGE) continue;
-    parentPort?.postMessage(tally);
+    process.send?.(tally);
     tally = newTally();
   }
-  parentPort?.postMessage(tally);
+  const { user, system } = process.cpuUsage();
+  tally.cpuSeconds = (user + system) / 1e6;
+  process.send?.(tally, () => process.exit(0));
 }
 
 function addAll(sums: Map<string, number>, more: Iterable<readonly [string, number]>): void {
