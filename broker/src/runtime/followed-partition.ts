@@ -281,7 +281,10 @@ export class FollowedPartition implements LogEvents {
 
   /** Whatever raised it: the leader lets nobody join who has not said so, and nothing else may move here for long (7(5)). */
   onLogStart(): void {
-    if (!this.#isClosed) this.#onMoved();
+    if (this.#isClosed) return;
+    this.#onMoved();
+    // Records may wait for it, whose raise found that another one was under way.
+    if (this.#unfinished !== null) this.#goOn();
   }
 
   onSyncFailed(fault: DiskFault): void {

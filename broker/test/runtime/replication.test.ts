@@ -631,6 +631,30 @@ describe("replication: settings and deletions", () => {
     }
   });
 
+  it("goes on with what waits for the log start when it is retention that makes that durable (7(5), decision 0030)", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 6; i++) await put(bench, 1, `r${i}`);
+    // Its high watermark is written down meanwhile.
+    await bench.world.runFor(10_000);
+    bench.kill(3);
+    bench.fence(3);
+    const until = asMs(bench.world.nowMs + 30_000);
+    await bench.drive(bench.node(1).led().deleteRecordsBefore(asOffset(4), until));
+    for (let i = 6; i < 9; i++) await put(bench, 1, `r${i}`);
+    await bench.start(3);
+    const log = bench.node(3).log();
+    const stall = { operation: "datasync", effect: "stall", path: /log-start-offset/u, stallMs: 2_000 } as const;
+    bench.node(3).disk.faults.add(stall);
+    // As retention does, before the leader's first word arrives.
+    const raised = log.raiseLogStart(asOffset(4));
+    await bench.world.runFor(1_000);
+    expect([log.logStartOffset, log.durableLogStartOffset, log.logEndOffset]).to.deep.equal([4, 0, 6]);
+    await bench.drive(raised);
+    await bench.until("in sync", () => bench.isr().includes(3));
+    expect([log.durableLogStartOffset, log.logEndOffset]).to.deep.equal([4, 9]);
+    sameBytes(bench);
+  });
+
   it("appends nothing on what was not compared before the leader's log start is durable here (decision 0030)", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
     for (let i = 0; i < 6; i++) await put(bench, 1, `r${i}`);
