@@ -460,6 +460,17 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
   },
   {
+    id: "start-outlives-its-disk",
+    symptom: "a broker whose disk failed while it started was starting for ever, neither serving nor gone",
+    cause: "the fault ended what the start waited for at that moment; what it waited for later, nothing ended",
+    foundBy: "simulator",
+    fix: "c48d952",
+    test: {
+      file: "broker/test/sim/cluster.test.ts",
+      title: "serves or goes, wherever in its start a sync fails, and waits for nobody then",
+    },
+  },
+  {
     id: "idle-log-start",
     symptom: "a replica that had everything stayed out of the in-sync replicas of an idle partition for ever",
     cause:

@@ -10,6 +10,7 @@ import type { ClientLinks, ServedClient } from "./client-links.ts";
 import type { StepValues } from "./plan.ts";
 import type { ClusterTopic } from "./run-options.ts";
 import type { Deletions } from "./deletions.ts";
+import type { FaultAtlas } from "./fault-atlas.ts";
 import { changeVoter, deleteRecords, setOfTopic, verify } from "./topic-changes.ts";
 
 export type ChangeName = keyof typeof CHANGES;
@@ -21,6 +22,7 @@ export interface ChangeDeps {
   readonly random: SeededRandom;
   readonly topics: readonly ClusterTopic[];
   readonly deletions: Deletions;
+  readonly atlas: FaultAtlas;
   /** -1: nobody is known to lead it. */
   readonly leaderOf: (topic: string, partition: number) => number;
   readonly count: (what: string) => void;
@@ -34,13 +36,14 @@ type Ask = (client: ServedClient) => Promise<unknown>;
 
 interface Change {
   draw(changes: Changes): StepValues;
-  ask(values: StepValues, deps: ChangeDeps): Ask;
+  /** Null: not now. */
+  ask(values: StepValues, deps: ChangeDeps): Ask | null;
 }
 
 /** Of any kind of value: what `draw` made is what is asked for. */
 function change<Values extends StepValues>(
   draw: (changes: Changes) => Values,
-  ask: (values: Values, deps: ChangeDeps) => Ask,
+  ask: (values: Values, deps: ChangeDeps) => Ask | null,
 ): Change {
   return { draw, ask: (values, deps) => ask(values as Values, deps) };
 }
@@ -68,7 +71,10 @@ const CHANGES = {
     (changes) => ({ ...changes.drawLed(), share: changes.pick([10, 50, 90, 100]) }),
     (values, { deletions }) => deleteRecords(values, deletions),
   ),
-  voter: change((changes) => ({ of: changes.drawBroker(), isVoter: changes.drawBit() }), changeVoter),
+  voter: change(
+    (changes) => ({ of: changes.drawBroker(), isVoter: changes.drawBit() }),
+    (values, { atlas }) => changeVoter(values, atlas),
+  ),
   verify: change((changes) => changes.drawPlace(), verify),
   drain: change((changes) => ({ of: changes.drawBroker(), isDraining: changes.drawBit() }), drain),
 } as const satisfies Record<string, Change>;
@@ -122,9 +128,11 @@ export class Changes {
     const { links, count, onAsked } = this.#deps;
     const { broker } = values;
     if (typeof broker !== "number" || !links.brokerIds.includes(broker)) return;
+    const asked = (CHANGES[name] as Change).ask(values, this.#deps);
+    if (asked === null) return;
     onAsked(name, values);
     links.process.world.tell("change", `${name} at broker ${broker}`);
-    links.call(broker, TIMEOUT_MS, (CHANGES[name] as Change).ask(values, this.#deps)).then(
+    links.call(broker, TIMEOUT_MS, asked).then(
       () => count(`change ${name}`),
       () => count("change unanswered"),
     );

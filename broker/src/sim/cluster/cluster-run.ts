@@ -206,6 +206,7 @@ export class ClusterRun {
       random: this.#random.fork("change plan"),
       topics: this.options.topics,
       deletions: this.#deletions,
+      atlas: this.#atlas,
       leaderOf: (topic, partition) =>
         newestImage(this.brokers)?.topics.get(topic)?.partitions[partition]?.leaderId ?? -1,
       count: (what) => this.checks.count(what),

@@ -38,6 +38,8 @@ export interface BatchPlace {
   readonly bytes: Buffer;
 }
 
+/** How long a seat that was asked for may still be on the way. */
+const SEAT_MS = 30_000;
 /** Between two looks at all files of who is hurt. */
 const LOOK_MS = 50;
 
@@ -47,6 +49,7 @@ export class FaultAtlas {
   readonly #now: () => number;
   readonly #onWhole: (hurt: Hurt) => void;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
+  #seatTakenAtMs = Number.NEGATIVE_INFINITY;
   #hurt: { readonly broker: ClusterBroker; kind: Hurt } | null = null;
   readonly #replicas = new Map<string, DamagedReplica>();
   #lying: ClusterBroker | null = null;
@@ -95,7 +98,15 @@ export class FaultAtlas {
 
   /** Whether its disk may be lost: all that was on it stands on as many others as min ISR asks for, and on a majority of the voters. */
   mayLose(): boolean {
-    return this.#mayHurtAnybody && isAllInSync(this.#brokers, this.#topics);
+    const areSeatsSettled = this.#now() >= this.#seatTakenAtMs + SEAT_MS;
+    return areSeatsSettled && this.#mayHurtAnybody && isAllInSync(this.#brokers, this.#topics);
+  }
+
+  /** Whether somebody may be asked to give up a seat among the controllers: not while another's is empty with its disk. */
+  mayTakeSeat(): boolean {
+    if (this.hurt === "disk") return false;
+    this.#seatTakenAtMs = this.#now();
+    return true;
   }
 
   /** Whether the end of its logs may be: everybody has it, or it is down and all others go on without it. */

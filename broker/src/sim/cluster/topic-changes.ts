@@ -2,6 +2,7 @@
 import { loadAdmin } from "../../api/index.ts";
 import type { ServedClient } from "./client-links.ts";
 import type { Deletions } from "./deletions.ts";
+import type { FaultAtlas } from "./fault-atlas.ts";
 
 type Ask = (client: ServedClient) => Promise<unknown>;
 
@@ -34,7 +35,8 @@ export function deleteRecords(
 }
 
 /** A seat among the controllers is given, or taken. */
-export function changeVoter({ of, isVoter }: { of: number; isVoter: boolean }): Ask {
+export function changeVoter({ of, isVoter }: { of: number; isVoter: boolean }, atlas: FaultAtlas): Ask | null {
+  if (!isVoter && !atlas.mayTakeSeat()) return null;
   return async ({ door: { context } }) =>
     (await loadAdmin()).handleChangeQuorumVoter(context, { nodeId: of, isVoter, timeoutMs: 5_000 });
 }
