@@ -129,6 +129,19 @@ describe("quorum operations: seats", () => {
     expect(await refusal(bench, leaderOf(bench), false)).to.match(/^INCONSISTENT_VOTER_SET: node \d is the only voter/);
   });
 
+  it("are not taken by a new leader that counts on one it has never heard of", async () => {
+    const bench = await ready();
+    const [lost = -1, next = -1] = others(bench);
+    const former = leaderOf(bench);
+    bench.cut.add(lost);
+    await bench.done(bench.controller.transferLeadership({ nodeId: next }));
+    await bench.until(() => leaderOf(bench) === next);
+    expect(await refusal(bench, former, false)).to.match(
+      /^INCONSISTENT_VOTER_SET: without node \d only 1 of 2 voters would be there/,
+    );
+    expect((await change(bench, lost, false)).voters).to.deep.equal([1, 2, 3].filter((id) => id !== lost));
+  });
+
   it("are not given to a broker that never came or is down; nor taken from nobody", async () => {
     const bench = await ready();
     expect(await refusal(bench, 9, true)).to.match(/^BROKER_ID_NOT_REGISTERED: no broker 9 has ever joined/);
