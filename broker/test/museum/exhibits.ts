@@ -484,6 +484,30 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
   },
   {
+    id: "wait-for-the-log-start",
+    symptom: "a follower took nothing more of a partition, and stayed out of the in-sync replicas for ever",
+    cause: "its records waited for a raise of its own of the log start, which retention had begun and ended",
+    foundBy: "simulator",
+    fix: "97c4b67",
+    test: {
+      file: "broker/test/runtime/replication.test.ts",
+      title:
+        "goes on with what waits for the log start when it is retention that makes that durable (7(5), decision 0030)",
+    },
+  },
+  {
+    id: "seat-for-the-unheard",
+    symptom: "no controller ever again, after a voter was removed while another one had lost its disk",
+    cause:
+      "a new leader counted the silence of others from its election, so that who was gone for good counted as there",
+    foundBy: "simulator",
+    fix: "2510a1f",
+    test: {
+      file: "broker/test/runtime/quorum-operations.test.ts",
+      title: "are not taken by a new leader that counts on one it has never heard of",
+    },
+  },
+  {
     id: "repair-blocks-the-start",
     symptom: "topics made while a damaged log was read back ran into their timeouts",
     cause: "the reading was a step of the replica, which the end of the start waited for",
