@@ -103,6 +103,8 @@ class RecoveryPiece {
   readonly end: number;
   /** Why the batches end at `end`; null = only because the slab does. */
   readonly bad: BadBatch | null;
+  /** More of the file follows behind `end`, as far as anybody knows good. */
+  readonly hasMore: boolean;
 
   /** `left` bytes of the file begin at bytes[0], `filled` of them are here. */
   constructor(bytes: Buffer, filled: number, left: number, spanCrc: SpanCrc) {
@@ -128,6 +130,7 @@ class RecoveryPiece {
     const isIntact = at === 0 || spanCrc.value === crc32c(bytes, 0, at);
     this.end = isIntact ? at : firstBroken(bytes, at);
     this.bad = this.end < at ? "crc" : bad;
+    this.hasMore = this.bad === null && this.end < left;
   }
 }
 
@@ -179,7 +182,7 @@ export class RecoveryTarget {
   }
 
   /** Takes the batches of a piece, up to the first that cannot follow those before. */
-  take({ bytes, end, bad }: RecoveryPiece, segment: Segment): BadBatch | null {
+  take({ bytes, end, bad, hasMore }: RecoveryPiece, segment: Segment): BadBatch | null {
     let at = 0;
     while (at < end) {
       this.taken = at;
@@ -189,6 +192,12 @@ export class RecoveryTarget {
       // Further on than a segment can say is no gap of compaction: the offset lies outside the CRC.
       if (baseOffset < this.#end || lastOffset - segment.baseOffset > RELATIVE_OFFSET_MAX) return "offset";
       if (lastOffset >= this.#cutAt || (this.#end < this.#noneOver && lastOffset >= this.#noneOver)) return "offset";
+      if (baseOffset > this.#end) {
+        const next = at + batchSizeAt(bytes, at);
+        // Nobody can say before the next one is here; the largest batch of all is taken at its word.
+        if (next >= end && hasMore && (at > 0 || bytes.length < STORED_BATCH_BYTES_MAX)) return null;
+        if (next < end && this.#isBetween(readInt64(bytes, next), lastOffset)) return "offset";
+      }
       const epoch = leaderEpochAt(bytes, at);
       if (epoch < this.#epoch && epoch >= 0) return "epoch";
 
@@ -207,5 +216,13 @@ export class RecoveryTarget {
     }
     this.taken = at;
     return bad;
+  }
+
+  /**
+   * A gap is compaction's, unless the batch behind it lies in it: then the one that made the gap is not where it says, for the base offset
+   * lies outside the CRC. Taken at its word, it would be cut off where the leader ends, and leave a hole before that.
+   */
+  #isBetween(nextBase: number, lastOffset: number): boolean {
+    return nextBase >= this.#end && nextBase <= lastOffset;
   }
 }

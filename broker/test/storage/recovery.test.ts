@@ -130,6 +130,37 @@ describe("recovery (4.2)", () => {
     expect(machine.names().filter((name) => name.endsWith(".log"))).to.have.length(1);
   });
 
+  it("is not taken in by a batch whose offset leaps over those behind it, wherever it lies in what is read at once", async () => {
+    const small = await dead(5, { segmentBytes: 100_000 });
+    const large = new StorageMachine();
+    const { log: filled } = await large.fresh({ segmentBytes: 100_000_000 });
+    const ends = [0];
+    for (let i = 0; i < 24; i += 1) {
+      append(filled, makeBatch({ records: 1, valueBytes: 100_000, producerId: 5, baseSequence: i }), 1);
+      ends.push(filled.logEndOffset);
+    }
+    large.settle();
+    large.restart("process");
+    const cases = [
+      { machine: small.machine, known: small.ends, hits: [0, 1, 3] },
+      { machine: large, known: ends, hits: [0, 8, 9, 10, 11, 20] },
+    ];
+    for (const { machine, known, hits } of cases) {
+      const whole = machine.bytes(log0);
+      for (const hit of hits) {
+        const bytes = Buffer.from(whole);
+        let at = 0;
+        for (let i = 0; i < hit; i += 1) at += 12 + bytes.readInt32BE(at + 8);
+        // A bit that is far up: the CRC does not cover it.
+        bytes[at + 5] = (bytes[at + 5] ?? 0) ^ 0x40;
+        machine.put(log0, bytes);
+        const { log } = await machine.again({ segmentBytes: 100_000_000 });
+        expect(log.logEndOffset, `batch ${hit}`).to.equal(known[hit]);
+        machine.restart("process");
+      }
+    }
+  });
+
   it("takes a batch of an older epoch, or below the end so far, for the end of the log", async () => {
     for (const patch of ["epoch", "offset"] as const) {
       const { machine, ends } = await dead(5, { segmentBytes: 100_000 });
