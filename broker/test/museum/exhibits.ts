@@ -471,6 +471,19 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
   },
   {
+    id: "offset-that-leaps",
+    symptom: "a replica led with a hole in its log",
+    cause:
+      "recovery believed a base offset in which a bit had turned over: the log ended far behind its batches, and was cut back to where the leader ended",
+    foundBy: "simulator",
+    fix: "00eeb95",
+    test: {
+      file: "broker/test/storage/recovery.test.ts",
+      title:
+        "is not taken in by a batch whose offset leaps over those behind it, wherever it lies in what is read at once",
+    },
+  },
+  {
     id: "idle-log-start",
     symptom: "a replica that had everything stayed out of the in-sync replicas of an idle partition for ever",
     cause:
