@@ -24,7 +24,7 @@ export interface DeleteRecordsPartition {
 export interface DeletedRecords {
   readonly code: ErrorName;
   readonly message: string;
-  /** The log start from here on; -1 with an error. */
+  /** What lies below stays deleted, whatever crashes: another deletion that is under way may go further. -1 with an error. */
   readonly lowWatermark: number;
 }
 
@@ -78,7 +78,7 @@ async function deleteRecords(
   }
   // Deleted with its topic meanwhile, or led by another: what was asked for is no longer ours to promise.
   if (partition.closedCode !== "NONE") return refuse(partition.closedCode, "");
-  return { code: "NONE", message: "", lowWatermark: partition.logStartOffset };
+  return { code: "NONE", message: "", lowWatermark: Math.max(before, partition.lowWatermark) };
 }
 
 function refusalOf(context: BrokerContext, partition: Partition, beforeOffset: number): DeletedRecords | null {

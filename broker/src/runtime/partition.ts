@@ -318,8 +318,12 @@ export class Partition implements LogEvents, AppendsOwner {
   }
 
   #isDeletedBelow(offset: Offset): boolean {
-    const least = this.#leader.leastLogStart(this.#log.durableLogStartOffset);
-    return least !== null && least >= offset;
+    return this.lowWatermark >= offset;
+  }
+
+  /** What lies below stays deleted over a crash, on every live replica (13(4)); -1: one of them has not said. */
+  get lowWatermark(): number {
+    return this.#leader.leastLogStart(this.#log.durableLogStartOffset) ?? -1;
   }
 
   // ---- what followers ask ----

@@ -631,6 +631,23 @@ describe("replication: settings and deletions", () => {
     }
   });
 
+  it("promises no more than every live replica keeps, though a deletion that goes further is under way (13(4))", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 6; i++) await put(bench, 1, `r${i}`);
+    const until = asMs(bench.world.nowMs + 30_000);
+    const led = bench.node(1).led();
+    await bench.drive(led.deleteRecordsBefore(asOffset(2), until));
+    const full = { operation: "write", effect: "ENOSPC", path: /log-start-offset/u, times: 1_000_000 } as const;
+    const fault = bench.node(3).disk.faults.add(full);
+    const further = led.deleteRecordsBefore(asOffset(4), until);
+    await bench.world.runFor(1_000);
+    expect(await bench.drive(led.deleteRecordsBefore(asOffset(1), until))).to.equal(true);
+    expect([led.logStartOffset, led.lowWatermark]).to.deep.equal([4, 2]);
+    fault.remove();
+    expect(await bench.drive(further)).to.equal(true);
+    expect(led.lowWatermark).to.equal(4);
+  });
+
   it("goes on with what waits for the log start when it is retention that makes that durable (7(5), decision 0030)", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
     for (let i = 0; i < 6; i++) await put(bench, 1, `r${i}`);
