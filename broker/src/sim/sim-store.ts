@@ -101,6 +101,8 @@ export function encodeRecords(at: number, batch: Uint8Array): Uint8Array {
   const parts: Uint8Array[] = [];
   let position = at;
   let done = 0;
+  // Not by `done`: where a header alone has room, the first record has no data.
+  let isFirst = true;
   do {
     const left = BLOCK_BYTES - (position % BLOCK_BYTES);
     if (left < HEADER_BYTES) {
@@ -110,7 +112,8 @@ export function encodeRecords(at: number, batch: Uint8Array): Uint8Array {
     }
     const data = batch.subarray(done, done + left - HEADER_BYTES);
     const isLast = done + data.length === batch.length;
-    const type = done === 0 ? (isLast ? RECORD.full : RECORD.first) : isLast ? RECORD.last : RECORD.middle;
+    const type = isFirst ? (isLast ? RECORD.full : RECORD.first) : isLast ? RECORD.last : RECORD.middle;
+    isFirst = false;
     const record = Buffer.alloc(HEADER_BYTES + data.length);
     record.writeUInt16LE(data.length, 4);
     record[6] = type;

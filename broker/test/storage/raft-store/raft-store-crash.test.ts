@@ -51,7 +51,11 @@ describe("Raft's store through crashes and rot", () => {
     ]) {
       expect(counts.get(what) ?? 0, what).to.be.greaterThan(5);
     }
-    for (const name of NAMES) expect(counts.get(`died at ${name}`) ?? 0, name).to.be.greaterThan(0);
+    // Some are met in one run of fifty: as many more as it takes.
+    const hasNot = (): string[] => NAMES.filter((name) => !counts.has(`died at ${name}`));
+    for (let seed = FIRST_SEED + RUNS; hasNot().length > 0 && seed < FIRST_SEED + 10 * RUNS; seed += 1)
+      expect(await failureOf(seed, counts)).to.equal("");
+    expect(hasNot(), "where nobody died").to.deep.equal([]);
   });
 
   describeKnownMistakes("store");
