@@ -403,7 +403,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     "this.#options.keepsCut || this.#acceptsDamage",
     "this.#acceptsDamage",
     300,
-    10,
+    26,
   ),
   broken(
     "log-topic-id-ignored",

@@ -181,11 +181,18 @@ function checkProducer(shadow: ShadowLog, log: PartitionLog, producerId: number)
   );
 }
 
-/** Asked later, whether the log was cut, or its start raised, since this call: what was begun before counts for nothing. */
+/**
+ * Asked later, whether the log was cut, or its start raised, since this call: what was begun before counts for nothing. Nor does it where
+ * the disk did not give some of a closed segment: that is damage, and is not handed out (decision 0034).
+ */
 export function movesOf(shadow: ShadowLog, log: PartitionLog): () => boolean {
   const { generation } = shadow;
   const { logStartOffset } = log;
-  return () => shadow.generation !== generation || log.logStartOffset !== logStartOffset;
+  return () =>
+    shadow.generation !== generation ||
+    log.logStartOffset !== logStartOffset ||
+    log.rot !== null ||
+    log.suspectedAt !== null;
 }
 
 /** 11.1(2): the last five batches of each producer are found, and none that is not in the log. */
@@ -242,7 +249,7 @@ export async function checkRead(random: SeededRandom, shadow: ShadowLog, log: Pa
   const maxBytes = random.pick([1, 500, 5000, 1_000_000]);
   const hasMoved = movesOf(shadow, log);
   const tail = log.readTail(offset, maxBytes, limit);
-  if (tail !== null) checkServed(shadow, offset, maxBytes, limit, tail);
+  if (tail !== null && !hasMoved()) checkServed(shadow, offset, maxBytes, limit, tail);
   await checkReadInto(shadow, log, offset, maxBytes);
   const result = await log.read(offset, maxBytes, limit);
   if (!hasMoved()) checkServed(shadow, offset, maxBytes, limit, result);
@@ -289,7 +296,7 @@ async function checkReadInto(shadow: ShadowLog, log: PartitionLog, offset: Offse
       });
   };
   const tail = log.readTailInto(into, own, offset, limit);
-  if (tail !== null) check(tail);
+  if (tail !== null && !hasMoved()) check(tail);
   const span = await log.readInto(into, own, offset, limit);
   if (!hasMoved()) check(span);
 }
