@@ -324,12 +324,16 @@ export class Broker {
     void this.#dialTold();
   }
 
-  /** Beside the work: nobody waits for it. */
+  /** Beside the work: nobody waits for it, and it never rejects. */
   async #dialTold(): Promise<void> {
     const told = this.#doors.told();
     if (told.length === 0) return;
-    const { dialTold } = await import("./told-addresses.ts");
-    await dialTold(told, this.#world, { logger: this.#logger, isOver: () => this.#stage !== "ready" });
+    try {
+      const { dialTold } = await import("./told-addresses.ts");
+      await dialTold(told, this.#world, { logger: this.#logger, isOver: () => this.#stage !== "ready" });
+    } catch (cause: unknown) {
+      this.#logger.warn("advertised addresses could not be looked at", { err: cause });
+    }
   }
 
   /** What somebody has set, in a line that can be read; every key for those who look for it. */

@@ -64,8 +64,9 @@ export class DamagedReplicas {
 
   /** Somebody could make nothing of what was read at `offset`: bytes, or only the index that led there. */
   suspect(log: PartitionLog, offset: Offset): void {
-    if (this.#isClosed || log.isDamaged || this.#looks.has(log)) return;
+    if (this.#isClosed || log.isDamaged) return;
     if (log.rot !== null) return this.found(log, log.rot);
+    if (this.#looks.has(log)) return;
     this.#looks.add(log);
     this.#lastLook = this.#lastLook.then(() => this.#pause(0)).then(() => this.#look(log, offset));
   }
@@ -105,6 +106,7 @@ export class DamagedReplicas {
     } catch (cause: unknown) {
       // The disk was told of by the log; or it is closed.
       logger.warn("a log could not be read back", { topic, partition, err: cause });
+      if (log.rot !== null) this.found(log, log.rot);
     }
     timers.after(LOOKED_AT_MS, () => this.#looks.delete(log));
   }

@@ -28,6 +28,8 @@ export interface LogReadsDeps {
   readonly state: LogState;
   readonly epochs: EpochCache;
   readonly snapshots: SnapshotStore;
+  /** A read has met what the disk does not give. */
+  readonly onRot: (offset: Offset) => void;
 }
 
 export class LogReads {
@@ -73,7 +75,7 @@ export class LogReads {
     try {
       return await this.#watched(() => this.reader.readInto(into, at, offset, this.limit(offset, limit)));
     } catch (error: unknown) {
-      const rot = this.#rot;
+      const { rot } = this;
       const isThere = rot !== null && rot.offset <= offset && offset < rot.until;
       if (!isThere || !(error instanceof DiskFault)) throw error;
       return { bytes: 0, nextOffset: offset, firstBatchBytes: 0 };
@@ -94,8 +96,9 @@ export class LogReads {
   /** Nothing unwritten leaves the log (3.1(9)), nothing that is known to be bad, and nothing at all while it is cut. */
   limit(offset: number, limit: Offset): Offset {
     if (this.#state.isTruncating) return asOffset(0);
-    const isBeforeRot = this.#rot !== null && offset < this.#rot.until;
-    return asOffset(Math.min(limit, this.#state.writtenEnd, isBeforeRot ? (this.#rot?.offset ?? limit) : limit));
+    const { rot } = this;
+    const isBeforeRot = rot !== null && offset < rot.until;
+    return asOffset(Math.min(limit, this.#state.writtenEnd, isBeforeRot ? rot.offset : limit));
   }
 
   assertReadable(): void {
@@ -104,20 +107,31 @@ export class LogReads {
 
   // ---- searches ----
 
+  /** What is found before known rot is right; that there is nothing, with rot in the way, nobody can say. */
   findByTimestamp(timestamp: number, limit: Offset): Promise<FoundRecord | null> {
-    return this.#searched(() =>
-      findByTimestamp(this.#state, timestamp, this.#state.logStartOffset, this.limit(0, limit)),
-    );
+    return this.#searched(async () => {
+      const found = await findByTimestamp(this.#state, timestamp, this.#state.logStartOffset, this.limit(0, limit));
+      if (found === null) this.#assertNoRotIn(this.#state.logStartOffset, limit);
+      return found;
+    });
   }
 
   findMaxTimestamp(limit: Offset): Promise<FoundRecord | null> {
-    return this.#searched(() => findMaxTimestamp(this.#state, this.#state.logStartOffset, this.limit(0, limit)));
+    return this.#searched(async () => {
+      this.#assertNoRotIn(this.#state.logStartOffset, limit);
+      return findMaxTimestamp(this.#state, this.#state.logStartOffset, this.limit(0, limit));
+    });
   }
 
   findProducerBatch(wanted: Parameters<typeof findProducerBatch>[1]): Promise<ProducerBatch | null> {
     const { segments, logStartOffset } = this.#state;
     const source = { segments, snapshots: this.#deps.snapshots, logStartOffset };
     return this.#searched(() => findProducerBatch(source, wanted, this.#state.writtenEnd));
+  }
+
+  #assertNoRotIn(from: Offset, to: Offset): void {
+    const { rot } = this;
+    if (rot !== null && rot.offset < to && from < rot.until) throw this.#unavailable("records on the way are damaged");
   }
 
   abortedTransactions(from: Offset, to: Offset): AbortedTransaction[] {
@@ -172,6 +186,7 @@ export class LogReads {
   #onUnreadable(fault: DiskFault, segment: Segment): void {
     this.#deps.host.onUnreadable(fault);
     this.#noteRot(unreadable(segment, endOf(this.#state, segment)));
+    if (this.rot !== null) this.#deps.onRot(this.rot.offset);
   }
 
   #unavailable(message: string): StorageError {
@@ -180,23 +195,24 @@ export class LogReads {
 
   // ---- what is rotten ----
 
-  /** The first that was found, until it is cut away. */
+  /** The first that was found, until it is cut away or all of it lies below the log start. */
   get rot(): FoundDamage | null {
+    if (this.#rot !== null && this.#rot.until <= this.#state.logStartOffset) this.#rot = null;
     return this.#rot;
   }
 
   async verify({ from, to, pace = (): null => null }: VerifyOptions): Promise<FoundDamage | null> {
-    const end = asOffset(Math.min(to, this.#rot?.offset ?? to));
-    if (from >= end) return this.#rot;
+    const end = asOffset(Math.min(to, this.rot?.offset ?? to));
+    if (from >= end) return this.rot;
     const { epochs, host } = this.#deps;
     const source = { state: this.#state, epochs, onUnreadable: (fault: DiskFault) => host.onUnreadable(fault) };
     const found = await this.#watched(() => findDamage(source, { from, to: end, pace }));
     if (found !== null) this.#noteRot(found);
-    return this.#rot;
+    return this.rot;
   }
 
   #noteRot(found: FoundDamage): void {
-    if (found.offset < (this.#rot?.offset ?? Number.POSITIVE_INFINITY)) this.#rot = found;
+    if (found.offset < (this.rot?.offset ?? Number.POSITIVE_INFINITY)) this.#rot = found;
   }
 
   /** What lay from `offset` on is cut. */

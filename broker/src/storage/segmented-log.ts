@@ -152,7 +152,12 @@ export class SegmentedLog implements PartitionLog {
   }
 
   get #reads(): LogReads {
-    this.#lazyReads ??= new LogReads({ ...this.#parts, directory: this.directory, snapshots: this.#snapshots });
+    this.#lazyReads ??= new LogReads({
+      ...this.#parts,
+      directory: this.directory,
+      snapshots: this.#snapshots,
+      onRot: (offset) => this.#host.supervise(this.#suspect(offset)),
+    });
     return this.#lazyReads;
   }
 

@@ -31,7 +31,7 @@ export async function findByTimestamp(
     let from = positionBefore(segment, timestamp);
     // A batch may hold its newest record below the start; then the next batch that is new enough is looked at.
     for (;;) {
-      const batch = await firstBatch(segment, from, limit, (batchTimestamp) => batchTimestamp >= timestamp);
+      const batch = await firstBatch(segment, from, { start, limit }, (newest) => newest >= timestamp);
       if (batch === null) break;
       const records = await openBatch(segment, batch);
       while (records.next()) {
@@ -71,7 +71,7 @@ async function newestInSegment(segment: Segment, start: Offset, limit: Offset): 
   let from: number = isWhole ? positionBefore(segment, wanted) : 0;
   for (;;) {
     const least = best?.timestamp ?? Number.NEGATIVE_INFINITY;
-    const batch = await firstBatch(segment, from, limit, (timestamp) => timestamp > least && timestamp >= wanted);
+    const batch = await firstBatch(segment, from, { start, limit }, (newest) => newest > least && newest >= wanted);
     if (batch === null) return best;
     const records = await openBatch(segment, batch);
     while (records.next()) {
@@ -94,11 +94,11 @@ function positionBefore(segment: Segment, timestamp: number): number {
   return Math.min(position, segment.writtenBytes);
 }
 
-/** The first batch from position `from` on, with an offset below `limit`, whose maxTimestamp is wanted. */
+/** The first batch from position `from` on, with an offset in [start, limit), whose maxTimestamp is wanted. */
 async function firstBatch(
   segment: Segment,
   from: number,
-  limit: Offset,
+  { start, limit }: { start: Offset; limit: Offset },
   isWanted: (maxTimestamp: number) => boolean,
 ): Promise<Batch | null> {
   // The log may have been cut since the last step.
@@ -106,7 +106,8 @@ async function firstBatch(
   let batch: Batch | null = null;
   await scanHeaders(segment.log, from, to, (bytes, at, position) => {
     if (readInt64(bytes, at) >= limit) return false;
-    if (!isWanted(maxTimestampAt(bytes, at)) || lastOffsetAt(bytes, at) < segment.baseOffset) return true;
+    if (!isWanted(maxTimestampAt(bytes, at)) || lastOffsetAt(bytes, at) < Math.max(segment.baseOffset, start))
+      return true;
     batch = { position, sizeBytes: batchSizeAt(bytes, at) };
     return false;
   });

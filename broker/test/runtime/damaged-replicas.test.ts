@@ -1,14 +1,15 @@
 /** Bad bits under running brokers (15.7): found by readers and followers, taken out by the controller, repaired from the leader. */
 import { expect } from "chai";
-import { asOffset } from "../../src/base/index.ts";
+import { asOffset, asPosition } from "../../src/base/index.ts";
 import type { BrokerContext } from "../../src/api/broker-context.ts";
 import { handleDigestReplica } from "../../src/api/digest-replica.ts";
-import type { DiskFault } from "../../src/ports/index.ts";
+import { DiskFault } from "../../src/ports/index.ts";
 import type { FetchedPart } from "../../src/runtime/index.ts";
 import { FetchSession, SlabPool } from "../../src/runtime/index.ts";
 import { DamagedReplicas } from "../../src/runtime/damaged-replicas.ts";
 import { HostedTopics } from "../../src/runtime/hosted-topics.ts";
 import type { PartitionLog } from "../../src/storage/index.ts";
+import type { FoundDamage } from "../../src/storage/types.ts";
 import { LiveConfig } from "../../src/config/index.ts";
 import { overriding } from "../e2e/support/held-syncs.ts";
 import { testConfig } from "../metadata/fixtures.ts";
@@ -112,6 +113,54 @@ describe("DamagedReplicas", () => {
     expect(begun).to.deep.equal([0, 1, 2]);
     damaged.close();
   });
+
+  for (const when of ["behind a look that found nothing", "while the indexes are made anew"]) {
+    it(`report what a read finds ${when}`, async () => {
+      const bench = await PartitionBench.open();
+      const { log: real, process } = bench;
+      const bad: FoundDamage = {
+        offset: asOffset(7),
+        until: asOffset(14),
+        recoveryPoint: asOffset(14),
+        path: "7.log",
+        position: asPosition(0),
+        reason: "unreadable",
+      };
+      let rot: FoundDamage | null = null;
+      const log = overriding<PartitionLog>(real, {
+        get rot() {
+          return rot;
+        },
+        verify: () => Promise.resolve(null),
+        rebuildIndexes: async () => {
+          if (when.startsWith("behind")) return;
+          rot = bad;
+          throw new DiskFault("EIO", "read", "7.log");
+        },
+      });
+      let reports = 0;
+      const damaged = new DamagedReplicas({
+        timers: process,
+        logger: quietLogger,
+        topics: new HostedTopics(new LiveConfig(testConfig())),
+        commands: {
+          reportDamage: () => {
+            reports++;
+            return new Promise(() => undefined);
+          },
+        },
+      });
+      damaged.suspect(log, asOffset(0));
+      await bench.world.runFor(500);
+      if (when.startsWith("behind")) {
+        expect(reports).to.equal(0);
+        rot = bad;
+        damaged.suspect(log, bad.offset);
+      }
+      expect(reports).to.equal(1);
+      damaged.close();
+    });
+  }
 });
 
 describe("bad bits under a running broker (15.7)", () => {
@@ -166,6 +215,7 @@ describe("bad bits under a running broker (15.7)", () => {
         const search = bench.node(1).led().findMaxTimestamp();
         expect(await bench.drive(search.catch((cause: unknown) => (cause as DiskFault).kind))).to.equal("EIO");
       } else expect(await answered(bench, bench.append(1, ofProducer(0)))).to.include({ code: "KAFKA_STORAGE_ERROR" });
+      expect(log.suspectedAt, "known to the next life").to.equal(offset);
       await bench.until("cut", () => bench.node(1).log() !== log);
       bench.node(1).disk.faults.removeAll();
       await bench.until("whole again", isWhole(bench));

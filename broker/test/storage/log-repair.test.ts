@@ -260,6 +260,33 @@ describe("damage found in a log that is in use (15.7)", () => {
     expect(machine.names()).to.not.include(".suspect");
   });
 
+  it("keeps searches by time from saying that there is nothing behind it, until retention has passed it", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    for (let i = 0; i < 40; i += 1) append(log, makeBatch({ timestamps: [1_000 + i], valueBytes: 40 }), 0);
+    log.highWatermark = log.logEndOffset;
+    await machine.synced(log);
+    const { logEndOffset: end } = log;
+    const newest = { offset: asOffset(39), timestamp: 1_039 };
+    expect(await machine.run(log.findMaxTimestamp(end))).to.deep.equal(newest);
+    const segment = log.segments()[1];
+    flip(machine, segment?.path ?? "", 61);
+    const found = await machine.run(log.verify(EVERYTHING));
+    expect(found?.offset).to.equal(segment?.baseOffset);
+    const refused = (search: Promise<unknown>): Promise<unknown> =>
+      machine.run(search.catch((cause: unknown) => (cause as { code?: string }).code));
+    for (let again = 0; again < 2; again += 1) {
+      expect(await refused(log.findMaxTimestamp(end))).to.equal("LOG_UNAVAILABLE");
+      expect(await refused(log.findByTimestamp(1_039, end))).to.equal("LOG_UNAVAILABLE");
+    }
+    expect(await machine.run(log.findByTimestamp(1_001, end))).to.deep.equal({ offset: asOffset(1), timestamp: 1_001 });
+    await machine.run(log.raiseLogStart(asOffset(found?.until ?? 0)));
+    expect(log.rot).to.equal(null);
+    expect(await machine.run(log.findMaxTimestamp(end))).to.deep.equal(newest);
+    expect(await machine.run(log.findByTimestamp(1_039, end))).to.deep.equal(newest);
+    expect(await machine.run(log.verify(EVERYTHING))).to.equal(null);
+  });
+
   it("is suspected still when the look at it was overtaken by a cut of what lies behind, and found all the same", async () => {
     const machine = new StorageMachine();
     const { directory, log } = await filled(machine);
