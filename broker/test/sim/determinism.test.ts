@@ -42,6 +42,21 @@ describe("a run of the simulation", () => {
       expect(failure).to.include({ invariant: "determinism", message });
     });
 
+  it("is nothing to the timers that others have left in the process", async () => {
+    let ticks = 0;
+    const beside = setInterval(() => {
+      ticks += Date.now() > 0 && new Date().getTime() > 0 && Math.random() < 1 ? 1 : 0;
+    }, 1);
+    const { openLogDirectory } = await mutants.load<typeof Storage>("storage/index.js", []);
+    try {
+      for (let seed = 2; seed < 200 && ticks < 3; seed++)
+        expect((await runLogCrash(seed, openLogDirectory)).failure).to.equal(null);
+    } finally {
+      clearInterval(beside);
+    }
+    expect(ticks).to.be.greaterThan(2);
+  });
+
   it("leaves another trace in another time zone where a room asks for it, and else the same", async () => {
     const hashes = async (planted: string): Promise<string[]> => {
       const found: string[] = [];

@@ -169,7 +169,7 @@ describe("tidemark without a broker", () => {
       .map((line) => JSON.parse(line).code);
     expect(codes).to.deep.equal(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
     expect(await runInProcess(["explain", "NONSENSE"])).to.include({ code: 3 });
-    for (const meant of ["unknown_topic", "UNKOWN_TOPIC_OR_PARTITION"])
+    for (const meant of ["unknown_topic_or", "UNKOWN_TOPIC_OR_PARTITION"])
       expect((await runInProcess(["explain", meant])).stderr).to.include(
         "hint: did you mean UNKNOWN_TOPIC_OR_PARTITION?\n",
       );
