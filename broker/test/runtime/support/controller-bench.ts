@@ -1,7 +1,11 @@
 /**
  * Controllers over the real consensus driver, on stores in memory, in simulated time. Of the brokers only what a controller sees of
  * them is here: whether they answer, whether somebody listens at their address, how far their logs go.
+ *
+ * What a controller loads late is loaded here: loading takes real time, in which any amount of simulated time passes.
  */
+import "../../../src/runtime/controller-duties.ts";
+import "../../../src/runtime/quorum-operations.ts";
 import { SeededRandom } from "../../../src/base/index.ts";
 import {
   type BrokerHeartbeat,
