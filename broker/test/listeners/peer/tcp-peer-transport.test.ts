@@ -3,7 +3,15 @@ import { once } from "node:events";
 import net from "node:net";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
-import { encodePeerHello, FrameReader, PeerFrameKind, peerFrameHead, PeerPurpose, peerWire } from "@tidemark/proto";
+import {
+  decodePeerHello,
+  encodePeerHello,
+  FrameReader,
+  PeerFrameKind,
+  peerFrameHead,
+  PeerPurpose,
+  peerWire,
+} from "@tidemark/proto";
 import { FramedSocket, type FramedSocketListener } from "../../../src/listeners/peer/framed-socket.ts";
 import { PeerDoor, TcpPeerTransport } from "../../../src/listeners/peer/index.ts";
 import { SystemClock } from "../../../src/platform/index.ts";
@@ -467,6 +475,11 @@ describe("PeerDoor", () => {
   const named = (purpose: PeerPurpose, identity = identityOf(2), to = 1): Buffer =>
     frame(PeerFrameKind.HELLO, encodePeerHello(identity, { to, purpose }));
 
+  const { version: newest } = peerWire.hello.decode(hello);
+  /** A good name, in other versions than this build's. */
+  const speaking = (versions: { version: number; oldestVersion: number }): Buffer =>
+    frame(PeerFrameKind.HELLO, peerWire.hello.encode({ ...peerWire.hello.decode(hello), ...versions }));
+
   /** What the door answers before it closes the connection: the kinds of its frames, and what it says last. */
   async function answered(sent: Buffer): Promise<{ kinds: number[]; code: string; message: string }> {
     const socket = net.connect(node.address.port, "127.0.0.1");
@@ -490,10 +503,8 @@ describe("PeerDoor", () => {
       "a TLS client": Buffer.from("16030100f8010000f403030102030405060708090a0b0c0d0e0f", "hex"),
       "a Kafka client": Buffer.from("0000000e001200030000000100046b61666b", "hex"),
       "one who says something else first": frame(PeerFrameKind.DATA, Buffer.from("x")),
-      "one of another version": frame(
-        PeerFrameKind.HELLO,
-        peerWire.hello.encode({ ...peerWire.hello.decode(hello), version: 2 }),
-      ),
+      "one of later versions alone": speaking({ version: newest + 2, oldestVersion: newest + 1 }),
+      "one of another version, who names no oldest one": speaking({ version: newest + 1, oldestVersion: 0 }),
       "one whose hello is garbage": frame(PeerFrameKind.HELLO, Buffer.from("ffffff", "hex")),
       "one whose hello is too long": frame(PeerFrameKind.HELLO, Buffer.alloc(5_000)),
       "one who announces all there is": Buffer.from("ffffffff01", "hex"),
@@ -508,6 +519,26 @@ describe("PeerDoor", () => {
       ]);
     }
     expect(peers.doors[0]?.unfinishedBytes).to.equal(0);
+  });
+
+  it("serves who speaks later versions and this one too: the peer of the next release", async () => {
+    const socket = net.connect(node.address.port, "127.0.0.1");
+    const said = new Happenings<{ kind: number; payload: Buffer }>();
+    const reader = readerOf((kind, payload) => {
+      if (kind !== PeerFrameKind.ALIVE) said.add({ kind, payload: Buffer.from(payload) });
+    });
+    socket.on("data", (chunk: Buffer) => reader.push(chunk));
+    socket.write(speaking({ version: newest + 1, oldestVersion: newest }));
+    const call = { id: 1, method: "ask", body: Buffer.from("who") };
+    socket.write(frame(PeerFrameKind.CALL, peerWire.call.encode(call)));
+    const [met, answer] = await peers.outcome(said.reached(2));
+    expect([met?.kind, answer?.kind]).to.deep.equal([PeerFrameKind.HELLO, PeerFrameKind.ANSWER]);
+    const versions = { oldest: newest, newest: newest + 1 };
+    expect(decodePeerHello(met?.payload ?? Buffer.alloc(0), versions)?.version, "as that peer reads it").to.equal(
+      newest,
+    );
+    expect(peerWire.answer.decode(answer?.payload ?? Buffer.alloc(0)).body.toString()).to.equal("ask(who) from 2");
+    socket.destroy();
   });
 
   it("refuses who means another node, has the id of this one, or wants what is not served", async () => {
