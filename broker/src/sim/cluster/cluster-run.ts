@@ -5,12 +5,8 @@
  * One step of the world at a time: an event, its promise reactions, the end of the turn, and the invariants. The event takes part in the
  * hash of the run.
  */
-import { createTopicsReady } from "../../api/index.ts";
 import { SeededRandom } from "../../base/index.ts";
-import { testTiny } from "../../config/index.ts";
-import type { PartitionImage } from "../../metadata/index.ts";
 import type { PeerAddress } from "../../ports/index.ts";
-import type { Partition } from "../../runtime/index.ts";
 import { checkHistory, History } from "../history/index.ts";
 import { CALM_NETWORK, SimNetwork } from "../network/index.ts";
 import { ensureGoing } from "../seed-run.ts";
@@ -19,20 +15,20 @@ import { ensure, InvariantViolation } from "../violation.ts";
 import { Agenda } from "./agenda.ts";
 import { compareReplicas, newestImage, outOfSync } from "./at-rest.ts";
 import { Changes } from "./changes.ts";
-import { ClientLinks } from "./client-links.ts";
-import { ClusterBroker, DATA } from "./cluster-broker.ts";
+import { belongsToCluster, keysOf, rackOf } from "./broker-keys.ts";
+import { ClusterBroker } from "./cluster-broker.ts";
 import { ClusterChecks } from "./cluster-checks.ts";
-import { ClusterView } from "./cluster-view.ts";
+import { ClusterClients } from "./cluster-clients.ts";
 import { Deletions } from "./deletions.ts";
 import { FaultAtlas, isAllInSync } from "./fault-atlas.ts";
+import { LivingCore } from "./living-core.ts";
 import type { MakeNode } from "./node.ts";
 import type { MakeProducerCore } from "./producer-core.ts";
 import type { MakeReaderCore } from "./reader-core.ts";
 import { Faults } from "./fault-plan.ts";
 import { type Deed, type PlanStep, valuesOf } from "./plan.ts";
-import { type ClusterOptions, type ClusterTopic, drawClusterOptions } from "./run-options.ts";
-import { type ProducerKind, SimProducer } from "./sim-producer.ts";
-import { SimReader } from "./sim-reader.ts";
+import { type ClusterOptions, drawClusterOptions } from "./run-options.ts";
+import type { SimReader } from "./sim-reader.ts";
 import { Sends } from "./sends.ts";
 import { verifyReplicas } from "./verify-replicas.ts";
 
@@ -54,10 +50,6 @@ const BIRTH_MS = 5_000;
 /** Before a healed broker that went down comes again. */
 const RISE_MS = 100;
 const PEER_PORT = 9_392;
-/** Of clients: unlike those of brokers. */
-const FIRST_CLIENT_ID = 100;
-const CALL_TIMEOUT_MS = 10_000;
-const CALL_AGAIN_MS = 200;
 /** Between two looks of an operator at all that is stored. */
 const VERIFY_AGAIN_MS = 5_000;
 
@@ -73,14 +65,10 @@ export class ClusterRun {
   /** What is to be done there; null: as the seed draws. */
   readonly #given: readonly PlanStep[] | null;
   readonly #agenda = new Agenda();
-  readonly #parts: ClusterParts;
   readonly #random: SeededRandom;
   readonly #network: SimNetwork;
   readonly brokers: readonly ClusterBroker[];
-  readonly #producers: SimProducer[] = [];
-  readonly #readers: SimReader[] = [];
-  #clientsCount = 0;
-  #nextValue = 0;
+  readonly #clients: ClusterClients;
   #comparedAtMs = 0;
   /** Brokers that are healed: none of them stays down. */
   #kept: readonly ClusterBroker[] = [];
@@ -98,7 +86,6 @@ export class ClusterRun {
   ) {
     this.#given = plan;
     this.#random = new SeededRandom(seed);
-    this.#parts = parts;
     this.options = { ...drawClusterOptions(this.#random.fork("options")), ...given };
     const { brokersCount, network, directoryMode } = this.options;
     this.world = new SimWorld(this.#random.fork("world"));
@@ -128,6 +115,19 @@ export class ClusterRun {
       onWhole: (hurt) => this.checks.count(`whole again: ${hurt}`),
     });
     this.checks = new ClusterChecks(this.brokers, (...replica) => this.#atlas.isDamaged(...replica));
+    this.#clients = new ClusterClients({
+      world: this.world,
+      network: this.#network,
+      random: this.#random,
+      options: this.options,
+      brokers: this.brokers,
+      history: this.history,
+      makeProducerCore: parts.makeProducerCore,
+      makeReaderCore: parts.makeReaderCore,
+      count: (what) => this.checks.count(what),
+      onFailure: (error) => this.fail(error),
+      onAcked: (...acked) => this.checks.onAcked(...acked),
+    });
   }
 
   /** The run ends with this, unless it has failed already. */
@@ -157,17 +157,17 @@ export class ClusterRun {
   async #warmUp(): Promise<Sends> {
     for (const broker of this.brokers) broker.start();
     await this.#until("every broker is ready", () => this.brokers.every(({ state }) => state === "ready"));
-    const admin = this.#newLinks();
+    const admin = this.#clients.newLinks();
     const { topics } = this.options;
     let made = 0;
-    for (const topic of topics) this.#createTopic(admin, topic, () => (made += 1));
+    for (const topic of topics) this.#clients.createTopic(admin, topic, () => (made += 1));
     await this.#until("topics are made", () => made === topics.length);
-    for (const [number, kind] of this.options.producers.entries()) this.#startProducer(number, kind);
+    for (const [number, kind] of this.options.producers.entries()) this.#clients.startProducer(number, kind);
     for (const topic of topics)
       for (let partition = 0; partition < topic.partitions; partition++)
-        this.#startReader(topic.name, partition, "assigned");
+        this.#clients.startReader(topic.name, partition, "assigned");
     const { recordIntervalMs: intervalMs, valueBytesMax } = this.options;
-    const sends = new Sends({ topics, intervalMs, valueBytesMax }, this.#agenda, this.#producers);
+    const sends = new Sends({ topics, intervalMs, valueBytesMax }, this.#agenda, this.#clients.producers);
     this.#sendUnrecorded(sends, "before the faults");
     await this.#until("a record is acknowledged", () => (this.checks.counts.get("acknowledged") ?? 0) > 0);
     return sends;
@@ -190,10 +190,10 @@ export class ClusterRun {
       network: this.#network,
       random: this.#random.fork("fault plan"),
       brokers: this.brokers,
-      clientIds: () => Array.from({ length: this.#clientsCount }, (_, slot) => FIRST_CLIENT_ID + slot),
+      clientIds: () => this.#clients.ids,
       isPageCache: this.options.topics.some(({ durability }) => durability === "page-cache"),
       topics: this.options.topics,
-      readers: () => this.#readers,
+      readers: () => this.#clients.readers,
       atlas: this.#atlas,
       count: (what) => this.checks.count(what),
       onStruck: (fault, values) => record({ fault, ...values }),
@@ -202,7 +202,7 @@ export class ClusterRun {
     this.#network.options = network;
     const changes = new Changes({
       agenda,
-      links: this.#newLinks(),
+      links: this.#clients.newLinks(),
       random: this.#random.fork("change plan"),
       topics: this.options.topics,
       deletions: this.#deletions,
@@ -239,10 +239,7 @@ export class ClusterRun {
     return !this.checks.counts.has("fault wipe") || isAllInSync(this.brokers, this.options.topics);
   }
 
-  /**
-   * A majority lives and the others stay dead: whatever the living hold between them is led, and is written to where there are enough of
-   * them. What the dead alone may lead is nobody's fault.
-   */
+  /** A majority lives and the others stay dead. */
   async #healCore(): Promise<void> {
     const random = this.#random.fork("core");
     const most = (this.brokers.length - 1) / 2;
@@ -250,35 +247,14 @@ export class ClusterRun {
     for (let count = random.between(1, most); count > 0; count--) dead.add(random.pick(this.brokers));
     for (const broker of dead) if (broker.isUp) broker.crash("process");
     const core = this.brokers.filter((broker) => !dead.has(broker));
-    const isIn = (brokerId: number): boolean => core.some(({ nodeId }) => nodeId === brokerId);
     await this.#heal(core);
-    const places = this.options.topics.flatMap((topic) =>
-      Array.from({ length: topic.partitions }, (_, partition) => ({ topic, partition })),
-    );
-    const ledIn = (topic: string, partition: number): Partition | undefined =>
-      core.map(({ context }) => context?.replicas.find(topic, partition)).find((led) => led !== undefined);
-    const imageOf = ({ topic, partition }: (typeof places)[number]): PartitionImage | undefined =>
-      newestImage(core)?.topics.get(topic.name)?.partitions[partition];
-    const isLost = (place: (typeof places)[number]): boolean => {
-      const { topic } = place;
-      const image = imageOf(place);
-      const able = [...(image?.isr ?? []), ...(image?.elr ?? [])];
-      return topic.durability === "page-cache" ? !able.every(isIn) : !able.some(isIn);
-    };
-    const find = ({ topic, partition }: (typeof places)[number]): Partition | undefined => ledIn(topic.name, partition);
-    await this.#until("what the core holds is led", () =>
-      places.every((place) => find(place) !== undefined || isLost(place)),
-    );
-    const writable = places.filter((place) => {
-      const led = find(place);
-      const living = imageOf(place)?.replicas.filter(isIn) ?? [];
-      return led !== undefined && !led.isDamaged && living.length >= led.effectiveMinIsr;
-    });
-    this.checks.count("core: partitions", places.length);
+    const living = new LivingCore(core, this.options.topics);
+    await this.#until("what the core holds is led", () => living.isLed);
+    const writable = living.writable();
+    this.checks.count("core: partitions", living.placesCount);
     this.checks.count("core: written to", writable.length);
-    const nameOf = ({ topic, partition }: (typeof places)[number]): string => `${topic.name}-${partition}`;
-    const before = new Map(writable.map((place) => [nameOf(place), this.checks.acknowledgedBy(nameOf(place))]));
-    await this.#until(`writes go on at ${[...before.keys()].join()}`, () =>
+    const before = new Map(writable.map((name) => [name, this.checks.acknowledgedBy(name)]));
+    await this.#until(`writes go on at ${writable.join()}`, () =>
       [...before].every(([name, count]) => this.checks.acknowledgedBy(name) > count),
     );
   }
@@ -310,7 +286,7 @@ export class ClusterRun {
     const bound = this.options.deliveryTimeoutMs;
     await this.#until(
       "every send has an end",
-      () => this.#producers.every(({ unsettledCount }) => unsettledCount === 0),
+      () => this.#clients.producers.every(({ unsettledCount }) => unsettledCount === 0),
       bound,
     );
     await this.#mend();
@@ -318,17 +294,17 @@ export class ClusterRun {
     // A disk that was lost with a seat that nobody has given back.
     if (this.#atlas.hurt !== null) this.checks.count(`hurt to the end: ${this.#atlas.hurt}`);
     const drains = this.options.topics.flatMap(({ name, partitions }) =>
-      Array.from({ length: partitions }, (_, partition) => this.#startReader(name, partition, "drain")),
+      Array.from({ length: partitions }, (_, partition) => this.#clients.startReader(name, partition, "drain")),
     );
     const isRead = (reader: SimReader): boolean => reader.position >= this.#endOf(reader.topic, reader.partition);
-    await this.#until("everything is read", () => [...drains, ...this.#readers].every(isRead));
-    for (const reader of this.#readers) reader.end();
+    await this.#until("everything is read", () => [...drains, ...this.#clients.readers].every(isRead));
+    for (const reader of this.#clients.readers) reader.end();
   }
 
   /** 15.7: what is bad is found by who looks for it, and mended from the others. */
   async #mend(): Promise<void> {
     if (this.#atlas.damaged === null) return;
-    const links = this.#newLinks();
+    const links = this.#clients.newLinks();
     const look = (): void => {
       verifyReplicas(links, this.options.topics, (replica) => {
         this.world.tell("bad bytes", replica);
@@ -371,93 +347,6 @@ export class ClusterRun {
       broker.crash("process");
     }
     this.checks.count("most disks lost");
-  }
-
-  // ---- clients ----
-
-  #newLinks(): ClientLinks {
-    const nodeId = FIRST_CLIENT_ID + this.#clientsCount++;
-    const parts = {
-      network: this.#network,
-      brokers: {
-        addresses: this.brokers.map(({ address }) => address),
-        onFailure: (error: unknown) => this.fail(error),
-        doorOf: (brokerId: number) => {
-          const broker = this.brokers.find((each) => each.nodeId === brokerId);
-          const [door, process] = [broker?.door ?? null, broker?.process ?? null];
-          return door === null || process === null ? null : { door, process };
-        },
-      },
-      process: this.world.startProcess(),
-      random: this.#random.fork(`client ${nodeId}`),
-    };
-    return new ClientLinks(parts, nodeId);
-  }
-
-  #createTopic(links: ClientLinks, topic: ClusterTopic, onMade: () => void): void {
-    const { name, partitions, replicationFactor, minIsr, durability, retentionBytes } = topic;
-    const config = {
-      "min.insync.replicas": String(minIsr),
-      "tidemark.durability": durability,
-      "retention.bytes": String(retentionBytes),
-    };
-    const spec = { name, partitions, replicationFactor, assignment: [], config };
-    const again = (): void => void links.process.after(CALL_AGAIN_MS, () => this.#createTopic(links, topic, onMade));
-    links
-      .call(this.#random.pick(links.brokerIds), CALL_TIMEOUT_MS, ({ door }) =>
-        createTopicsReady(door.context, [spec], { timeoutMs: 0, isValidateOnly: false }),
-      )
-      .then(([outcome]) => {
-        const isMade = outcome?.code === "NONE" || outcome?.code === "TOPIC_ALREADY_EXISTS";
-        this.world.tell("create topic", `${name}: ${outcome?.code} ${outcome?.message}`);
-        if (isMade) onMade();
-        else again();
-      }, again);
-  }
-
-  #startProducer(number: number, kind: ProducerKind): void {
-    const { topics, maxInFlight, deliveryTimeoutMs } = this.options;
-    const links = this.#newLinks();
-    const random = this.#random.fork(`producer ${number}`);
-    const producer = new SimProducer(
-      { number, kind, topics, maxInFlight, deliveryTimeoutMs, requestTimeoutMs: 10_000 },
-      {
-        links,
-        view: this.#viewOf(links),
-        random,
-        history: this.history,
-        nextValue: () => this.#nextValue++,
-        makeCore: this.#parts.makeProducerCore,
-        count: (what) => this.checks.count(what),
-        onAcked: (brokerId, place, result, records) => this.checks.onAcked(brokerId, place, result, records),
-      },
-    );
-    this.#producers.push(producer);
-  }
-
-  #startReader(topic: string, partition: number, kind: "assigned" | "drain"): SimReader {
-    const links = this.#newLinks();
-    const reader = new SimReader(
-      { topic, partition, kind, creditBytes: 64 * 1024 },
-      {
-        links,
-        view: this.#viewOf(links),
-        history: this.history,
-        makeCore: this.#parts.makeReaderCore,
-        count: (what) => this.checks.count(what),
-      },
-    );
-    this.#readers.push(reader);
-    reader.start();
-    return reader;
-  }
-
-  #viewOf(links: ClientLinks): ClusterView {
-    return new ClusterView(
-      links,
-      this.#random.fork(`view ${this.#clientsCount}`),
-      this.options.topics.map(({ name }) => name),
-    );
   }
 
   // ---- what is looked at ----
@@ -541,43 +430,4 @@ export class ClusterRun {
     if (this.#failure !== null) throw (this.#failure as { readonly error: unknown }).error;
     ensureGoing(this.world.trace);
   }
-}
-
-function rackOf({ nodeId }: PeerAddress, { racksCount }: ClusterOptions): number {
-  return (nodeId - 1) % racksCount;
-}
-
-function keysOf(
-  address: PeerAddress,
-  all: readonly PeerAddress[],
-  options: ClusterOptions,
-): Readonly<Record<string, string>> {
-  const { isTiny, sessionTimeoutMs, segmentBytes, scrubIntervalMs } = options;
-  return {
-    ...(isTiny ? testTiny : { "log.index.size.max.bytes": "65536" }),
-    "log.segment.bytes": String(segmentBytes),
-    "log.retention.check.interval.ms": "1000",
-    "tidemark.scrub.interval.ms": String(scrubIntervalMs),
-    "broker.rack": `rack-${rackOf(address, options)}`,
-    "log.dirs": DATA,
-    "node.id": String(address.nodeId),
-    listeners: `GRPC://${address.host}:${address.port - 200}`,
-    ...(all.length === 1
-      ? {}
-      : {
-          "controller.quorum.voters": all.map(({ nodeId, host, port }) => `${nodeId}@${host}:${port}`).join(","),
-          listeners: `GRPC://${address.host}:${address.port - 200},PEER://${address.host}:${address.port}`,
-        }),
-    "tidemark.host": `host-${address.nodeId}`,
-    "broker.session.timeout.ms": String(sessionTimeoutMs),
-    "broker.heartbeat.interval.ms": String(Math.round(sessionTimeoutMs / 4)),
-    "log.level": "info",
-  };
-}
-
-function belongsToCluster({ disk }: ClusterBroker): boolean {
-  const file = disk.fileAt(`${DATA}/meta.properties`);
-  const bytes = Buffer.alloc(file?.sizeBytes ?? 0);
-  file?.read(bytes, 0);
-  return /^cluster\.id=/mu.test(bytes.toString());
 }
