@@ -502,7 +502,8 @@ export const brokerRows = [
     type: "boolean",
     default: "true",
     scope: "cluster",
-    doc: "Gives leadership back to preferred replicas, where a broker misses more than a tenth of its partitions.",
+    update: "cluster-only",
+    doc: "Gives leadership back to preferred replicas, where a broker misses more of its partitions than leader.imbalance.per.broker.percentage.",
   },
   {
     key: "leader.imbalance.check.interval.seconds",
@@ -512,7 +513,18 @@ export const brokerRows = [
     max: INT_MAX,
     unit: "s",
     scope: "cluster",
+    update: "cluster-only",
     doc: "How often that is looked at.",
+  },
+  {
+    key: "leader.imbalance.per.broker.percentage",
+    type: "int",
+    default: "10",
+    min: 0,
+    max: 100,
+    scope: "cluster",
+    update: "cluster-only",
+    doc: "Of the partitions that a broker should lead, so many per cent may be led by others. 0: none.",
   },
   {
     key: "unclean.leader.election.interval.ms",

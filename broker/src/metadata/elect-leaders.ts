@@ -2,12 +2,9 @@
 import type { ElectionResult, ElectionTarget, ElectionType } from "./broker-requests.ts";
 import type { Decision } from "./decision.ts";
 import type { ClusterImage, PartitionImage, TopicImage } from "./image.ts";
-import { acceptable, preferable } from "./partition-rules.ts";
+import { acceptable, isReassigning, preferable } from "./partition-rules.ts";
 import type { LeaderChoice, MetadataRecord } from "./records.ts";
 import { TopicRows } from "./topic-rows.ts";
-
-/** Of the partitions that a broker should lead, so many per cent may be led by others before they are given back. */
-const IMBALANCE_PERCENT = 10;
 
 /** Partitions and who shall lead them; one record per leader and way of choosing says it for all. */
 export class ChosenLeaders {
@@ -83,8 +80,12 @@ function mayLead({ brokers }: ClusterImage, { isr }: PartitionImage, brokerId: n
   return preferable(isr, brokers).includes(brokerId);
 }
 
-/** Gives leadership back to preferred replicas, for brokers that miss too much of theirs (9(8)). */
-export function balanceLeaders(working: ClusterImage): Decision<number> {
+/**
+ * Gives leadership back to preferred replicas, for brokers that miss more than `imbalancePercent` of theirs (9(8)): to those alone that
+ * could be asked for by hand, each by one change of epoch. A partition that moves is left as it is until it has: its copies come from
+ * who leads it, under that broker's throttle. Answers how many change hands.
+ */
+export function balanceLeaders(working: ClusterImage, imbalancePercent: number): Decision<number> {
   const preferredOf = new Map<number, { count: number; away: [TopicImage, PartitionImage][] }>();
   for (const topic of working.topics.values()) {
     for (const partition of topic.partitions) {
@@ -98,9 +99,9 @@ export function balanceLeaders(working: ClusterImage): Decision<number> {
   const chosen = new ChosenLeaders();
   let moved = 0;
   for (const [preferred, { count, away }] of preferredOf) {
-    if (away.length * 100 <= count * IMBALANCE_PERCENT) continue;
+    if (away.length * 100 <= count * imbalancePercent) continue;
     for (const [{ topicId }, partition] of away) {
-      if (!mayLead(working, partition, preferred)) continue;
+      if (isReassigning(partition) || !mayLead(working, partition, preferred)) continue;
       chosen.add("inSync", preferred, topicId, partition.partition);
       moved += 1;
     }

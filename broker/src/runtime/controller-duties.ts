@@ -3,7 +3,7 @@
  * gone (broker-sessions.ts), finds leaders by their logs (leader-inquiry.ts), gives leadership back to preferred replicas
  * (semantics 9(8)).
  */
-import type { BrokerConfig } from "../config/index.ts";
+import type { BrokerConfig, DynamicConfigs } from "../config/index.ts";
 import {
   balanceLeaders,
   type ClusterImage,
@@ -61,7 +61,10 @@ export class ControllerDuties {
   readonly #inquiry: LeaderInquiry;
   /** Whose session this controller ended last, when and why. */
   readonly #fenced = new Map<number, { readonly at: number; readonly why: BrokerStanding["fencedWhy"] }>();
-  #balanceTimer: TimerHandle | null = null;
+  /** Until leadership is looked at next; `afterSeconds`: as it was set when it began. */
+  #balance: { readonly timer: TimerHandle; readonly afterSeconds: number } | null = null;
+  /** As the balance has last looked at them. */
+  #configs: DynamicConfigs | null = null;
   #isStopped = false;
 
   constructor(options: ControllerDutiesOptions) {
@@ -85,7 +88,7 @@ export class ControllerDuties {
     this.#isStopped = true;
     this.#sessions.stop();
     this.#inquiry.stop();
-    this.#balanceTimer?.cancel();
+    this.#balance?.timer.cancel();
   }
 
   /** A request of this broker's came, with its registered epoch. */
@@ -101,6 +104,7 @@ export class ControllerDuties {
   onApplied(delta: MetadataDelta, image: ClusterImage): void {
     if (delta.brokersChanged.length > 0) this.#sessions.onBrokers(image);
     this.#inquiry.onApplied(delta, image);
+    if (image.configs !== this.#configs) this.#onConfigs(image);
   }
 
   /** What this controller knows of a broker's session, for people (15.6). */
@@ -138,18 +142,29 @@ export class ControllerDuties {
     );
   }
 
+  /** Who shortens the time between two looks does not wait for the one that was due by the old one. */
+  #onConfigs({ configs }: ClusterImage): void {
+    this.#configs = configs;
+    if (this.#balance?.afterSeconds === this.#options.config().leaderImbalanceCheckIntervalSeconds) return;
+    this.#balance?.timer.cancel();
+    this.#balanceLater();
+  }
+
   #balanceLater(): void {
     const { timers, config, submit, logger } = this.#options;
-    this.#balanceTimer = timers.after(config().leaderImbalanceCheckIntervalSeconds * 1000, () => {
+    const afterSeconds = config().leaderImbalanceCheckIntervalSeconds;
+    const timer = timers.after(afterSeconds * 1000, () => {
       if (this.#isStopped) return;
       this.#balanceLater();
-      if (!config().autoLeaderRebalanceEnable) return;
-      submit(balanceLeaders).then(
+      const { autoLeaderRebalanceEnable, leaderImbalancePerBrokerPercentage } = config();
+      if (!autoLeaderRebalanceEnable) return;
+      submit((working) => balanceLeaders(working, leaderImbalancePerBrokerPercentage)).then(
         ({ response }) => {
           if (response > 0) logger.info("leadership was given back to preferred replicas", { count: response });
         },
         (cause: unknown) => logger.debug("leaders were not balanced", { err: cause }),
       );
     });
+    this.#balance = { timer, afterSeconds };
   }
 }

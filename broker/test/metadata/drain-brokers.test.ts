@@ -27,7 +27,7 @@ describe("drainBrokers", () => {
     const bench = new ClusterBench(3);
     bench.create("t", [[1, 2, 3]]);
     bench.drain(1);
-    expect(balanceLeaders(bench.image).records).to.deep.equal([]);
+    expect(balanceLeaders(bench.image, 0).records).to.deep.equal([]);
     const elected = electLeaders(bench.image, "preferred", [{ topic: "t", partition: 0 }]);
     expect(elected.response[0]?.error).to.equal("PREFERRED_LEADER_NOT_AVAILABLE");
     bench.drain(1, false);

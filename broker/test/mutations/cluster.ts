@@ -166,7 +166,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       },
     ],
     40,
-    5,
+    9,
     SHORT_REIGNS,
   ),
   known(

@@ -462,7 +462,8 @@ describe("leaders by the longest log (9(3), P37, P77-P79)", () => {
 });
 
 describe("balance of preferred leaders (9(8))", () => {
-  it("gives leadership back every 300 s", async () => {
+  /** One partition that 3 leads and 2 should, both in sync. */
+  async function away(): Promise<ControllerBench> {
     const bench = await cluster();
     const topicId = await create(bench, "t", [[2, 3]]);
     bench.killBroker(2);
@@ -476,7 +477,36 @@ describe("balance of preferred leaders (9(8))", () => {
       bench.controller.alterPartitions({ brokerId: 3, brokerEpoch: isr[1]?.brokerEpoch ?? 0, partitions: [proposal] }),
     );
     expect(results[0]?.error).to.equal("NONE");
+    return bench;
+  }
+
+  async function set(bench: ControllerBench, name: string, value: string): Promise<void> {
+    const changes = [{ name, operation: "set" as const, value }];
+    const alteration = { resource: { type: "cluster" as const }, changes };
+    const { results } = await bench.done(
+      bench.controller.alterConfigs({ alterations: [alteration], isValidateOnly: false }),
+    );
+    expect(results[0]?.message).to.equal("");
+  }
+
+  it("gives leadership back every 300 s", async () => {
+    const bench = await away();
     await live(bench, [2, 3, 4], 301_000);
     expect(partitionOf(bench).leaderId).to.equal(2);
+  });
+
+  it("goes by what is set while it runs: how often, above what share, and whether at all", async () => {
+    const bench = await away();
+    await set(bench, "leader.imbalance.per.broker.percentage", "100");
+    await set(bench, "leader.imbalance.check.interval.seconds", "5");
+    await live(bench, [2, 3, 4], 6_000);
+    expect(partitionOf(bench).leaderId, "all may be away").to.equal(3);
+    await set(bench, "leader.imbalance.per.broker.percentage", "0");
+    await set(bench, "auto.leader.rebalance.enable", "false");
+    await live(bench, [2, 3, 4], 6_000);
+    expect(partitionOf(bench).leaderId).to.equal(3);
+    await set(bench, "auto.leader.rebalance.enable", "true");
+    await live(bench, [2, 3, 4], 6_000);
+    expect(partitionOf(bench)).to.deep.include({ leaderId: 2, leaderEpoch: 2, isr: [2, 3] });
   });
 });

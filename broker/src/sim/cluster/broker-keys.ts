@@ -33,6 +33,7 @@ export function keysOf(
     "tidemark.host": `host-${address.nodeId}`,
     "broker.session.timeout.ms": String(sessionTimeoutMs),
     "broker.heartbeat.interval.ms": String(Math.round(sessionTimeoutMs / 4)),
+    "leader.imbalance.check.interval.seconds": "4",
     "log.level": "info",
   };
 }

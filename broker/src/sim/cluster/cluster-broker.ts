@@ -148,7 +148,7 @@ export class ClusterBroker {
     const node = makeNode({
       keys: this.#keys,
       world: this.#world(process, number),
-      logger: new SimLogger(world, process, this.name),
+      logger: new SimLogger(world, process, this.name, this.#parts.count),
       onFatal: ({ code, message }) => this.#onFatal(life, `${code}: ${message}`),
     });
     const life: Life = { number, process, node, door: null, state: "starting", fatal: null };
@@ -354,15 +354,22 @@ function every(process: SimProcess, ms: number, act: () => void): () => void {
 }
 
 /** Lines of a broker as events of the run: they take part in its hash, and the last of them are in the report of a failure. */
+/** What a broker does by itself, and says. */
+const COUNTED: ReadonlyMap<string, string> = new Map([
+  ["leadership was given back to preferred replicas", "leadership given back"],
+]);
+
 class SimLogger implements Logger {
   readonly #world: SimWorld;
   readonly #process: SimProcess;
   readonly #name: string;
+  readonly #count: (what: string) => void;
 
-  constructor(world: SimWorld, process: SimProcess, name: string) {
+  constructor(world: SimWorld, process: SimProcess, name: string, count: (what: string) => void) {
     this.#world = world;
     this.#process = process;
     this.#name = name;
+    this.#count = count;
   }
 
   debug(): void {}
@@ -380,12 +387,14 @@ class SimLogger implements Logger {
   }
 
   child(component: string): Logger {
-    return new SimLogger(this.#world, this.#process, `${this.#name.split("/")[0]}/${component}`);
+    return new SimLogger(this.#world, this.#process, `${this.#name.split("/")[0]}/${component}`, this.#count);
   }
 
   #note(level: string, message: string, fields: LogFields = {}): void {
     // The dead do not write.
     if (!this.#process.isAlive) return;
+    const counted = COUNTED.get(message);
+    if (counted !== undefined) this.#count(counted);
     const parts = Object.entries(fields).flatMap(([key, value]) => {
       const text = textOf(value);
       return text === null ? [] : [`${key}=${text}`];

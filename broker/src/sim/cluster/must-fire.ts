@@ -12,6 +12,7 @@ export const MUST_FIRE: readonly string[] = [
   "power lost behind a sync that lied",
   "rolled to the end",
   "bad bytes found",
+  "leadership given back",
   "produce: acked by all",
   "produce: acked by leader",
   "produce: not asked",
