@@ -51,7 +51,31 @@ export interface ClusterTopic {
   readonly retentionBytes: number;
 }
 
+/** One run in so many lasts for most of an hour: what comes with age (sessions, retention, deadlines, what is never let go) shows in no short one. */
+const LASTING_ONE_IN = 25;
+/** Lasting runs have as many records and faults as others, so much further apart. */
+const LASTING_SPREAD = 40;
+
 export function drawClusterOptions(random: SeededRandom): ClusterOptions {
+  const options = drawShort(random);
+  return random.fork("length").chance(1 / LASTING_ONE_IN) ? lasting(options) : options;
+}
+
+function lasting(options: ClusterOptions): ClusterOptions {
+  const rarer = <Name extends string>(chances: Readonly<Partial<Record<Name, number>>>) =>
+    Object.fromEntries(
+      Object.entries<number>(chances as Record<Name, number>).map(([name, chance]) => [name, chance / LASTING_SPREAD]),
+    ) as Partial<Record<Name, number>>;
+  return {
+    ...options,
+    chaosMs: options.chaosMs * 4 * LASTING_SPREAD,
+    recordIntervalMs: options.recordIntervalMs * LASTING_SPREAD,
+    faults: rarer(options.faults),
+    changes: rarer(options.changes),
+  };
+}
+
+function drawShort(random: SeededRandom): ClusterOptions {
   const brokersCount = random.pick([1, 3, 3, 3, 3, 3, 3, 5]);
   return {
     brokersCount,
