@@ -101,6 +101,7 @@ export class HostedTopics {
       partition: asPartitionId(partition.partition),
       topicId: topic.topicId,
       config: config.log,
+      leaderEpoch: partition.leaderEpoch,
     };
   }
 

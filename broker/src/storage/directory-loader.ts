@@ -35,7 +35,8 @@ const UNPLACED_CONFIG: LogConfig = {
   flushMs: Number.MAX_SAFE_INTEGER,
   flushWindowMs: 0,
   fileDeleteDelayMs: 60_000,
-  cleanupPolicy: [],
+  // As far as anybody knows.
+  cleanupPolicy: ["compact"],
   retentionMs: -1,
   retentionBytes: -1,
   producerIdExpirationMs: 86_400_000,
@@ -191,6 +192,7 @@ export class DirectoryLoader {
       keepsCut: checkpoints.areRecoveryPointsMalformed,
       logStartOffset: checkpointed(checkpoints.logStarts),
       highWatermark: checkpointed(checkpoints.highWatermarks),
+      leaderEpoch: spec?.leaderEpoch ?? null,
       ...lastLife,
       mayCutLater: true,
       scan,

@@ -47,6 +47,8 @@ export interface LoadOptions {
   /** The file of recovery points was malformed: what is cut may be older than a torn tail, and is kept aside (2.6(2)). */
   readonly keepsCut: boolean;
   readonly logStartOffset: number | null;
+  /** Of the partition, by metadata that is no older than the log; null = not known. No batch is of a later one. */
+  readonly leaderEpoch: number | null;
   readonly isClean: boolean;
   /** A sync failed in an earlier life: what is written above the recovery point has to be written anew (3.4(3)). */
   readonly mustRewrite: boolean;
@@ -321,11 +323,16 @@ class LogLoader {
   async #scanFrom(firstSlot: number, producers: ProducerState, recoveryPoint: Offset): Promise<LogDamage | null> {
     const { host, scan } = this.#options;
     const base = this.#segments[firstSlot]?.baseOffset ?? 0;
+    const { config, leaderEpoch } = this.#options;
     const target = new RecoveryTarget({
       epochs: this.#epochs,
       producers,
       end: base,
       nowMs: this.#nowMs,
+      isGapless: !config.cleanupPolicy.includes("compact"),
+      epochMax: leaderEpoch,
+      // A file that is missing says nothing; what this scan finds is added to it.
+      epochsExactTo: this.#epochs.entries.length > 0 ? recoveryPoint : 0,
       cutAt: this.#repair?.phase === "cut" ? this.#repair.offset : undefined,
       // After a clean stop the log ends at its recovery point: what reaches over it has another offset than it had.
       noneOver: this.#options.isClean && this.#repair === null ? recoveryPoint : undefined,
@@ -344,7 +351,7 @@ class LogLoader {
       }
       const fileBytes = segment.writtenBytes;
       segment.reset();
-      target.skipTo(segment.baseOffset);
+      target.beginSegment(segment.baseOffset, this.#segments[slot + 1]?.baseOffset);
       const bad = await scan.run(segment, fileBytes, target);
       segment.writtenBytes = segment.sizeBytes;
       segment.writtenEnd = segment.endOffset;
@@ -576,7 +583,11 @@ function corruptTxnIndexBase({ host, directory }: LoadOptions, names: readonly s
   return base;
 }
 
-function readEpochs({ host, directory }: LoadOptions, names: readonly string[], isEmpty: boolean): EpochCache {
+function readEpochs(
+  { host, directory, leaderEpoch }: LoadOptions,
+  names: readonly string[],
+  isEmpty: boolean,
+): EpochCache {
   if (!names.includes(EPOCH_CHECKPOINT)) return new EpochCache();
   if (isEmpty) {
     const none = new EpochCache();
@@ -586,5 +597,11 @@ function readEpochs({ host, directory }: LoadOptions, names: readonly string[], 
   const path = `${directory}/${EPOCH_CHECKPOINT}`;
   const parsed = readCheckpoint(host.disk, path, parseEpochs);
   if (!parsed.ok) throw new StorageError("MALFORMED_CHECKPOINT", path, parsed.reason);
+  const latest = parsed.entries.at(-1)?.epoch ?? -1;
+  // It would win every comparison of logs (9(3)), and no leader could begin after it.
+  if (leaderEpoch !== null && latest > leaderEpoch) {
+    const reason = `it names leader epoch ${latest}, and the metadata has come to ${leaderEpoch}`;
+    throw new StorageError("MALFORMED_CHECKPOINT", path, reason);
+  }
   return new EpochCache(parsed.entries);
 }

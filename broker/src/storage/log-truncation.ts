@@ -170,7 +170,11 @@ export class LogTruncation {
     }
   }
 
-  /** Where the batch begins that contains `offset`, and its base; or `offset` itself where a batch ends before it. */
+  /**
+   * Where the batch begins that contains `offset`, or lies beyond it, and where the log ends without that: where the batch before ends. Of
+   * one history no log ends inside of another's batch, nor in a gap that the other has not: then the base offset of this one, which its CRC
+   * does not cover, has rotted, and between it and the batch before there may be records. A gap that is one is fetched again as it was.
+   */
   async #boundaryAt(offset: Offset): Promise<{ position: number; end: Offset }> {
     const { segments } = this.#deps.state;
     const segment = segments[Math.max(0, slotOf(segments, offset))];
@@ -179,13 +183,9 @@ export class LogTruncation {
     const place = await this.#deps.reader.locate(offset);
     if (place === null || place.segment !== segment) return { position: segment.writtenBytes, end: offset };
     const { position, baseOffset } = place;
-    return { position, end: baseOffset >= offset ? offset : await this.#endBefore(segment, position, baseOffset) };
+    return { position, end: await this.#endBefore(segment, position, baseOffset) };
   }
 
-  /**
-   * Where the batch before ends, of one that goes because the cut falls inside of it. Of one history no log ends inside of another's batch:
-   * the base offset of this one, which its CRC does not cover, has rotted, and between it and the batch before there may be records.
-   */
   async #endBefore(segment: Segment, position: number, baseOffset: number): Promise<Offset> {
     let end: number = segment.baseOffset;
     const floor = segment.offsets.floorPosition(Math.max(0, baseOffset - 1 - segment.baseOffset));

@@ -7,6 +7,11 @@
  * or beyond what any batch may have, its format is not v2, its CRC or its counts are wrong, an offset lies below the end
  * so far or beyond what the segment can index, or its leader epoch below that of the batch before. What follows from a bad
  * one is the caller's decision.
+ *
+ * Base offset and leader epoch lie outside the CRC, and whatever they claim decides who leads and what others cut (9(3), 5.3). So both are
+ * held against what else is known: a log that was never compacted has no gaps, no batch reaches into the next segment, none is of an epoch
+ * that the metadata has not reached, below the recovery point the epoch file is exact, and a batch that leaps is the bad one where the next
+ * one contradicts it.
  */
 import { asLeaderEpoch, asOffset } from "../base/index.ts";
 import {
@@ -40,6 +45,9 @@ const SLAB_BYTES = 1024 * 1024;
 
 /** The event loop gets its turn after this many bytes. */
 const YIELD_EVERY_BYTES = 8 * 1024 * 1024;
+
+/** Of a batch that no leader of a replicated partition has written. */
+const NO_EPOCH = -1;
 
 export type BadBatch = "short" | "size" | "magic" | "crc" | "counts" | "offset" | "epoch";
 
@@ -148,6 +156,11 @@ export class RecoveryTarget {
   readonly #nowMs: number;
   readonly #cutAt: number;
   readonly #noneOver: number;
+  readonly #isGapless: boolean;
+  readonly #epochMax: number;
+  readonly #epochsExactTo: number;
+  /** Where the next segment begins, which no batch reaches. */
+  #nextSegment = Number.POSITIVE_INFINITY;
   /** Next offset that may come. */
   #end: number;
   #epoch = -1;
@@ -163,7 +176,16 @@ export class RecoveryTarget {
     cutAt?: number | undefined;
     /** No batch begins below it and ends beyond it. */
     noneOver?: number | undefined;
+    /** Nothing lies between two batches. */
+    isGapless: boolean;
+    /** No batch is of a later leader epoch; null = nobody knows. */
+    epochMax: number | null;
+    /** What `epochs` holds below is right. */
+    epochsExactTo: number;
   }) {
+    this.#isGapless = options.isGapless;
+    this.#epochMax = options.epochMax ?? Number.POSITIVE_INFINITY;
+    this.#epochsExactTo = options.epochsExactTo;
     this.#cutAt = options.cutAt ?? Number.POSITIVE_INFINITY;
     this.#noneOver = options.noneOver ?? -1;
     this.#epochs = options.epochs;
@@ -176,9 +198,10 @@ export class RecoveryTarget {
     return this.#end;
   }
 
-  /** The log goes on at `baseOffset`, where its next segment begins. */
-  skipTo(baseOffset: number): void {
+  /** The log goes on at `baseOffset`, with a segment behind which another one begins at `nextSegment`. */
+  beginSegment(baseOffset: number, nextSegment = Number.POSITIVE_INFINITY): void {
     this.#end = Math.max(this.#end, baseOffset);
+    this.#nextSegment = nextSegment;
   }
 
   /** Takes the batches of a piece, up to the first that cannot follow those before. */
@@ -192,14 +215,18 @@ export class RecoveryTarget {
       // Further on than a segment can say is no gap of compaction: the offset lies outside the CRC.
       if (baseOffset < this.#end || lastOffset - segment.baseOffset > RELATIVE_OFFSET_MAX) return "offset";
       if (lastOffset >= this.#cutAt || (this.#end < this.#noneOver && lastOffset >= this.#noneOver)) return "offset";
-      if (baseOffset > this.#end) {
+      if (lastOffset >= this.#nextSegment || (this.#isGapless && baseOffset > this.#end)) return "offset";
+      const epoch = leaderEpochAt(bytes, at);
+      if (epoch < NO_EPOCH || (epoch < this.#epoch && epoch >= 0) || epoch > this.#epochMax) return "epoch";
+      if (baseOffset < this.#epochsExactTo && epoch >= 0 && !this.#epochs.holds(epoch, baseOffset)) return "epoch";
+      if (baseOffset > this.#end || epoch > this.#epoch) {
         const next = at + batchSizeAt(bytes, at);
         // Nobody can say before the next one is here; the largest batch of all is taken at its word.
         if (next >= end && hasMore && (at > 0 || bytes.length < STORED_BATCH_BYTES_MAX)) return null;
-        if (next < end && this.#isBetween(readInt64(bytes, next), lastOffset)) return "offset";
+        if (next < end && baseOffset > this.#end && this.#isBetween(readInt64(bytes, next), lastOffset))
+          return "offset";
+        if (next < end && this.#isOlder(leaderEpochAt(bytes, next), epoch)) return "epoch";
       }
-      const epoch = leaderEpochAt(bytes, at);
-      if (epoch < this.#epoch && epoch >= 0) return "epoch";
 
       if (epoch > this.#epoch) {
         this.#epoch = epoch;
@@ -224,5 +251,10 @@ export class RecoveryTarget {
    */
   #isBetween(nextBase: number, lastOffset: number): boolean {
     return nextBase >= this.#end && nextBase <= lastOffset;
+  }
+
+  /** The same of a leap in the epoch: no leader goes back, so of this batch and the next one this one is not of the epoch it says. */
+  #isOlder(nextEpoch: number, epoch: number): boolean {
+    return nextEpoch >= this.#epoch && nextEpoch >= 0 && nextEpoch < epoch;
   }
 }

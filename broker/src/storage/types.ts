@@ -352,6 +352,8 @@ export interface ReplicaSpec {
   /** 22 characters, base64url. */
   readonly topicId: string;
   readonly config: LogConfig;
+  /** As metadata says that is no older than the log: no batch is of a later one. Absent: not known. */
+  readonly leaderEpoch?: number;
 }
 
 export interface OpenReport {

@@ -60,7 +60,8 @@ describe("log: append as a follower (3.2)", () => {
 
   it("takes the gaps that compaction leaves, and reads across them (P50)", async () => {
     const machine = new StorageMachine();
-    const { log } = await machine.fresh();
+    const compacted = { cleanupPolicy: ["compact"] };
+    const { log } = await machine.fresh(compacted);
     follow(log, fetched(40, 2, { records: 2 }));
     follow(log, fetched(100, 3));
     expect([log.logStartOffset, log.logEndOffset, log.latestEpoch]).to.deep.equal([0, 101, 3]);
@@ -68,7 +69,7 @@ describe("log: append as a follower (3.2)", () => {
     expect(readBatchHeader(records, 0).baseOffset).to.equal(40);
     expect(nextOffset).to.equal(101);
     machine.restart("process");
-    const { log: again } = await machine.again();
+    const { log: again } = await machine.again(compacted);
     expect([again.logEndOffset, again.latestEpoch, again.isDamaged]).to.deep.equal([101, 3, false]);
   });
 
@@ -282,6 +283,19 @@ describe("log: begun anew (5.3(5), 5.3(8))", () => {
       expect([again.logEndOffset, again.isDamaged]).to.deep.equal([end + 3, false]);
     });
   }
+
+  it("has no hole where the cut falls into the gap that a rotted base offset has made", async () => {
+    for (const cut of [5, 7, 64]) {
+      const machine = new StorageMachine();
+      const { log } = await machine.fresh();
+      follow(log, fetched(0, 0, { records: 2 }));
+      // Of [2..4], and one bit of its base offset.
+      follow(log, fetched(66, 0, { records: 3 }));
+      await machine.run(log.truncateTo(asOffset(cut)));
+      expect(log.logEndOffset, `cut to ${cut}`).to.equal(2);
+      expect(follow(log, fetched(2, 0, { records: 3 })).code).to.equal("OK");
+    }
+  });
 
   it("is cut to no less than what it keeps deleted, though it began below", async () => {
     const machine = new StorageMachine();

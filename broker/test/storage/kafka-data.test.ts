@@ -108,8 +108,9 @@ describe("a data directory that Apache Kafka 4.3 stopped", () => {
   it("opens for reading and writing, at the offsets and epochs that Kafka left", async () => {
     const found = await verdicts();
     const replicas = found.map(({ directory, topicId }): ReplicaSpec => {
-      const name = directory.slice(data.path.length + 1);
-      return { topic: name.slice(0, -2), partition: asPartitionId(0), topicId: topicId ?? "", config: TINY };
+      const topic = directory.slice(data.path.length + 1, -2);
+      const config = topic === "compacted" ? { ...TINY, cleanupPolicy: ["compact"] } : TINY;
+      return { topic, partition: asPartitionId(0), topicId: topicId ?? "", config };
     });
     // The metadata log has no recovery point and is none of the logs that a broker opens.
     const known = replicas.filter(({ topic }) => topic !== "__cluster_metadata");

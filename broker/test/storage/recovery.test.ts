@@ -95,21 +95,96 @@ describe("recovery (4.2)", () => {
     for (let round = 0; round < 40; round += 1) {
       const { machine, ends } = await dead(6, { segmentBytes: 100_000 });
       const bytes = machine.bytes(log0);
-      // The leader epoch lies outside the CRC; a change that keeps order is not seen, here as in Kafka.
-      let at = random.below(bytes.length);
+      const at = random.below(bytes.length);
       let start = 0;
       for (let next = 0; next <= at; ) {
         start = next;
         next += 12 + bytes.readInt32BE(next + 8);
       }
-      if (at - start >= 12 && at - start < 16) at = start + 30;
       flip(machine, log0, at);
-      const { log } = await machine.again({ segmentBytes: 100_000 });
+      // The metadata knows of no later epoch than that of all its batches.
+      const { log } = await machine.reopened({ ...specOf({ segmentBytes: 100_000 }), leaderEpoch: 1 });
       const batch = ends.findIndex((end) => end > bytes.readInt32BE(start + 4)) - 1;
-      const isBaseOffset = at - start < 8;
-      // A base offset may rise without being below the end so far: a gap is what compaction leaves.
-      if (!isBaseOffset) expect(log.logEndOffset).to.equal(ends[batch]);
+      expect(log.logEndOffset, `byte ${at - start} of batch ${batch}`).to.equal(ends[batch]);
     }
+  });
+
+  it("believes no base offset of the last batch that leaves a gap, but where the log may have been compacted", async () => {
+    for (const cleanupPolicy of [["delete"], ["compact"]] as const) {
+      const config = { segmentBytes: 100_000, cleanupPolicy };
+      const { machine, ends } = await dead(6, config);
+      const bytes = machine.bytes(log0);
+      let last = 0;
+      for (let next = 0; next < bytes.length; next += 12 + bytes.readInt32BE(next + 8)) last = next;
+      bytes[last + 5] = 0x40;
+      machine.put(log0, bytes);
+      const { log } = await machine.again(config);
+      const isCut = cleanupPolicy[0] === "delete";
+      expect(log.logEndOffset, cleanupPolicy[0]).to.equal(isCut ? ends[5] : (ends[6] ?? 0) + 0x40_0000);
+    }
+  });
+
+  it("believes no offset that reaches into the next segment, and cuts there", async () => {
+    const config = { cleanupPolicy: ["compact"] };
+    const { machine, ends } = await dead(60, config);
+    const bytes = machine.bytes(log0);
+    let last = 0;
+    for (let next = 0; next < bytes.length; next += 12 + bytes.readInt32BE(next + 8)) last = next;
+    const base = bytes.readInt32BE(last + 4);
+    bytes[last + 5] = 0x40;
+    machine.put(log0, bytes);
+    const { log } = await machine.again(config);
+    expect([log.segmentCount, log.logEndOffset]).to.deep.equal([1, base]);
+    expect(ends).to.include(base);
+  });
+
+  it("believes no leader epoch that metadata, the next batch, or the epoch file contradicts", async () => {
+    const config = { segmentBytes: 100_000 };
+    const withEpoch = (bytes: Buffer, batch: number, epoch: number): void => {
+      let at = 0;
+      for (let i = 0; i < batch; i += 1) at += 12 + bytes.readInt32BE(at + 8);
+      bytes.writeInt32BE(epoch, at + 12);
+    };
+    // The last batch: nobody but the metadata knows better.
+    const { machine, ends } = await dead(6, config);
+    const whole = machine.bytes(log0);
+    const rotten = Buffer.from(whole);
+    withEpoch(rotten, 5, 0x10_0001);
+    machine.put(log0, rotten);
+    const known = await machine.reopened({ ...specOf(config), leaderEpoch: 3 });
+    expect([known.log.logEndOffset, known.log.latestEpoch]).to.deep.equal([ends[5], 1]);
+    // One in the middle, within what the metadata knows: the batch that leaps is the one that is not believed.
+    machine.restart("process");
+    const middle = Buffer.from(whole);
+    withEpoch(middle, 2, 3);
+    machine.put(log0, middle);
+    const { log } = await machine.reopened({ ...specOf(config), leaderEpoch: 3 });
+    expect([log.logEndOffset, log.latestEpoch]).to.deep.equal([ends[2], 1]);
+
+    // Below the recovery point the file says better, and it is damage.
+    const other = new StorageMachine();
+    const stopped = await other.fresh(config);
+    for (let i = 0; i < 6; i += 1) append(stopped.log, makeBatch(), 1);
+    await other.run(stopped.directory.close(1));
+    other.disk.unlink(`${DATA}/.kafka_cleanshutdown`);
+    const bytes = other.bytes(log0);
+    withEpoch(bytes, 5, 3);
+    other.put(log0, bytes);
+    other.restart("process");
+    const damaged = await other.reopened({ ...specOf(config), leaderEpoch: 3 });
+    expect([damaged.log.logEndOffset, damaged.log.isDamaged, damaged.log.latestEpoch]).to.deep.equal([5, true, 1]);
+  });
+
+  it("refuses an epoch file that names an epoch which the metadata has not reached, naming it (2.6(2))", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await machine.fresh();
+    for (let i = 0; i < 6; i += 1) append(log, makeBatch(), 1);
+    await machine.run(directory.close(1));
+    machine.put(`${P}/leader-epoch-checkpoint`, "0\n1\n7 0\n");
+    machine.restart("process");
+    const failure = (await machine.failure(machine.opening({ ...specOf(), leaderEpoch: 3 }))) as StorageError;
+    expect(failure.code).to.equal("MALFORMED_CHECKPOINT");
+    expect(failure.message).to.include("leader-epoch-checkpoint").and.include("epoch 7");
   });
 
   it("cuts a zero tail", async () => {

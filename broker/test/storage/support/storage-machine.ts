@@ -180,8 +180,13 @@ export class StorageMachine {
 
   /** Opens again after a stop or crash, expecting the log of `specOf(config)`. */
   async again(config: Partial<LogConfig> = {}): Promise<{ directory: LogDirectory; log: PartitionLog }> {
-    const directory = await this.open(specOf(config));
-    const log = directory.log("t", asPartitionId(0));
+    return this.reopened(specOf(config));
+  }
+
+  /** The same for the log of `spec`. */
+  async reopened(spec: ReplicaSpec): Promise<{ directory: LogDirectory; log: PartitionLog }> {
+    const directory = await this.open(spec);
+    const log = directory.log(spec.topic, spec.partition);
     if (log === undefined) throw new Error("the log is gone");
     return { directory, log };
   }
