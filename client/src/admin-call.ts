@@ -185,18 +185,25 @@ const PASSING: ReadonlySet<string> = new Set(["NOT_LEADER_OR_FOLLOWER", "LEADER_
 
 /**
  * `ask` until its one item did not fail, or failed with what does not pass by itself, or time is up. Each attempt is told what
- * is left of the time.
+ * is left of the time. `outlasts`: what is thrown, and may be gone with the next attempt; that must be what may be done twice.
  */
 export async function settle<Result extends ItemResult>(
   cluster: Cluster,
   limits: Limits,
   about: ErrorDetails,
   ask: (attempt: number, left: ReturnType<ReturnType<typeof budgetOf>>) => Promise<Result | undefined>,
+  outlasts: (failure: BrokerError) => boolean = () => false,
 ): Promise<Result> {
   const startedAt = performance.now();
   const limitsLeft = budgetOf(cluster, limits);
   for (let attempts = 1; ; attempts += 1) {
-    const result = await ask(attempts, limitsLeft());
+    const result = await ask(attempts, limitsLeft()).catch((error: unknown) => BrokerError.from(error));
+    if (result instanceof BrokerError) {
+      const delay = backoffMs(cluster.settings.retry, attempts, Math.random());
+      if (!outlasts(result) || delay >= limitsLeft().timeoutMs) throw result;
+      await cluster.pause(delay, limits.signal);
+      continue;
+    }
     if (result === undefined) throw new BrokerError("CONNECTION_LOST", "the broker left its answer out", about);
     if (result.errorCode === 0) return result;
     const row = errorRow(result.errorCode);

@@ -254,15 +254,19 @@ async function truncate(
     partitions: [{ topic, partition, beforeOffset: before }],
     timeoutMs: Math.ceil(limits.timeoutMs ?? 0),
   };
-  const { lowWatermark } = await settle(cluster, limits, { topic, partition }, async (attempt, left) => {
+  const ask = async (attempt: number, left: ReturnType<ReturnType<typeof budgetOf>>) => {
     // Whoever was asked before may lead no longer.
     if (attempt > 1) cluster.forget(topic);
     const { leaders } = await cluster.requireTopic(topic, left);
     const leader = leaders[partition];
-    const broker = leader === undefined || leader < 0 ? {} : { broker: leader };
-    const { results } = await call(cluster, "deleteRecords", request, { ...left, ...broker });
+    const timeoutMs = Math.min(left.timeoutMs, cluster.settings.connectTimeoutMs * attempt);
+    // One that is gone, or stands still, will not lead for long.
+    const target = leader === undefined || leader < 0 ? {} : { broker: leader, isExact: true, timeoutMs };
+    const { results } = await call(cluster, "deleteRecords", request, { ...left, ...target });
     return results[0];
-  });
+  };
+  const isSilence = ({ code }: BrokerError): boolean => code === "CONNECTION_LOST" || code === "TIMEOUT";
+  const { lowWatermark } = await settle(cluster, limits, { topic, partition }, ask, isSilence);
   return { lowWatermark };
 }
 

@@ -77,6 +77,31 @@ describe("a client of a cluster with a broker that does not answer", () => {
     expect(await lookMs(client)).to.be.below(PATIENCE_MS);
   });
 
+  for (const [how, end] of [
+    ["is gone", (broker: FakeAdminBroker): void => broker.kill()],
+    ["stands still", (broker: FakeAdminBroker): void => void (broker.isMute = true)],
+  ] as const) {
+    it(`deletes records where the partition is led by now, when the leader that it knew ${how}`, async () => {
+      await using client = new Client({ brokers: cluster.addresses, logger, timeouts: { connect: 300 } });
+      for (const broker of cluster.brokers)
+        broker.answers.deleteRecords = () => ({ results: [{ lowWatermark: broker.id }], metadataOffset: 1 });
+      const truncate = () => client.admin.topics.truncate({ topic: "t", partition: 0, before: 5 });
+      expect(await truncate()).to.deep.equal({ lowWatermark: 1 });
+      end(cluster.broker(1));
+      cluster.leaderId = 2;
+      expect(await truncate()).to.deep.equal({ lowWatermark: 2 });
+    });
+  }
+
+  it("gives a leader that looks through a long log more time with each attempt", async () => {
+    await using client = new Client({ brokers: cluster.addresses, logger, timeouts: { connect: 300 } });
+    await client.ready();
+    await client.admin.topics.offsets("t", "earliest");
+    cluster.broker(1).delayMs = 400;
+    const offsets = await client.admin.topics.offsets("t", new Date(1), { timeout: "8s" });
+    expect(offsets.get(0)).to.equal(7);
+  });
+
   it("says which broker it was that alone could have answered, after a moment", async () => {
     await using client = new Client({ brokers: cluster.addresses, logger });
     await client.ready();

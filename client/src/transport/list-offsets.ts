@@ -27,8 +27,9 @@ export async function listOffsets(
   for (let attempt = 1; ; attempt += 1) {
     const known = await cluster.requireTopic(topic, limits);
     const missing = question.partitions.filter((partition) => !offsets.has(partition));
-    // Whoever does not answer may have stopped leading meanwhile: no longer than this is one broker asked by what was known.
-    const timeoutMs = Math.max(Math.min(endsAt - performance.now(), connectTimeoutMs), 1);
+    // Whoever does not answer may have stopped leading meanwhile: no longer than this is one broker asked by what was known. One that
+    // leads still, and has a long log to look through, is given more time with each attempt.
+    const timeoutMs = Math.max(Math.min(endsAt - performance.now(), connectTimeoutMs * attempt), 1);
     const each = { offsets, limits: { ...limits, timeoutMs } };
     const answers = await Promise.all(
       [...byLeader(known.leaders, missing)].map((group) => ask(cluster, question, group, each)),

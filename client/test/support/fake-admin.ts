@@ -20,6 +20,8 @@ export class FakeAdminCluster implements AsyncDisposable {
   readonly brokers: FakeAdminBroker[] = [];
   /** What the metadata of every broker says. */
   readonly fenced = new Set<number>();
+  /** Of every topic's one partition. */
+  leaderId = 1;
 
   static async start(count: number): Promise<FakeAdminCluster> {
     const cluster = new FakeAdminCluster();
@@ -34,7 +36,7 @@ export class FakeAdminCluster implements AsyncDisposable {
   }
 
   metadataOf(topics: readonly string[]): Buffer {
-    const partitions = [{ partition: 0, errorCode: 0, leaderId: 1, leaderEpoch: 0, replicas: [1], isr: [1] }];
+    const partitions = [{ partition: 0, errorCode: 0, leaderId: this.leaderId, leaderEpoch: this.leaderId, replicas: [1, 2], isr: [1, 2] }];
     return wire.metadataResponse.encode({
       clusterId: "fake",
       controllerId: 1,
@@ -74,6 +76,8 @@ export class FakeAdminBroker {
   readonly watchers = new Set<ServerDuplexStream<Buffer, Buffer>>();
   /** It takes calls and answers none, as a process that was stopped. */
   isMute = false;
+  /** What an answer takes. */
+  delayMs = 0;
   readonly #server = new Server();
 
   constructor(cluster: FakeAdminCluster, id: number) {
@@ -81,6 +85,13 @@ export class FakeAdminBroker {
     this.#unary(DATA_SERVICE.getMetadata.path, (bytes) =>
       cluster.metadataOf(wire.metadataRequest.decode(bytes).topics),
     );
+    this.#unary(DATA_SERVICE.listOffsets.path, (bytes) => {
+      const { partitions } = wire.listOffsetsRequest.decode(bytes);
+      const results = partitions.map(({ topic, partition }) => {
+        return { topic, partition, errorCode: 0, errorMessage: "", offset: 7, timestamp: -1, leaderEpoch: 0, leader: null };
+      });
+      return wire.listOffsetsResponse.encode({ results });
+    });
     const watch = (call: ServerDuplexStream<Buffer, Buffer>): void => {
       this.watchers.add(call);
       call.on("data", (bytes: Buffer) => call.write(cluster.metadataOf(wire.watchMetadataRequest.decode(bytes).watch)));
@@ -116,7 +127,9 @@ export class FakeAdminBroker {
 
   #unary(path: string, answer: (request: Buffer) => Buffer): void {
     const handle = (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
-      if (!this.isMute) callback(null, answer(call.request));
+      if (this.isMute) return;
+      if (this.delayMs === 0) callback(null, answer(call.request));
+      else setTimeout(() => callback(null, answer(call.request)), this.delayMs).unref();
     };
     this.#server.register(path, handle, asIs, asIs, "unary");
   }
