@@ -185,11 +185,20 @@ function commanderFailure(error: CommanderError, program: Command, args: readonl
   }
   const [first = "", ...rest] = error.message.split("\n");
   const own = /^hint: (.+)$/.exec(rest.join(" "))?.[1];
-  const suggestion = /Did you mean (?:one of )?(.+)\?/.exec(rest.join(" "))?.[1];
-  const near = suggestion === undefined ? null : `did you mean ${suggestion}?`;
+  const suggestions = /Did you mean (?:one of )?(.+)\?/.exec(rest.join(" "))?.[1]?.split(", ") ?? [];
+  const word = /'([^']+)'/.exec(first)?.[1] ?? "";
+  const meant = suggestions.filter((one) => isSlipOf(word, one));
+  const near = meant.length === 0 ? null : `did you mean ${meant.join(", ")}?`;
   const hint = own ?? habitOf(error, first, program, args) ?? near ?? "add --help to see what there is";
   return usageFailure(plainSentence(first), hint);
 }
+
+/** A short word that does not begin as the other is another word: half of its letters are wrong. */
+function isSlipOf(word: string, meant: string): boolean {
+  return word.length > SHORT_WORD || word.startsWith("-") || word[0] === meant[0];
+}
+
+const SHORT_WORD = 4;
 
 /** What other tools call a thing is no slip of the fingers: it goes before what is merely spelled alike. */
 function habitOf(error: CommanderError, message: string, program: Command, args: readonly string[]): string | null {

@@ -44,6 +44,8 @@ describe("what is called otherwise elsewhere", () => {
       "help topics lst": "did you mean list?",
       "topics help lst": "did you mean list?",
       "prodce x": "did you mean produce?",
+      // Two of its four letters are top's.
+      nope: "add --help to see what there is",
       consume: "tidemark consume <topic>",
     };
     for (const [words, hint] of Object.entries(meant)) expect(await hintOf(words), words).to.equal(hint);

@@ -97,38 +97,78 @@ export async function electLeader(context: CommandContext, request: ElectLeaderR
       }));
       await confirm(context, `losing records of ${plural(due.length, "partition")}`, questions);
     }
+    const failures =
+      isDryRun || due.length === 0 ? new Map<string, Error>() : await electAll(context, client, kind, due);
+    const leaders = new Map<string, number | null>();
+    if (!isDryRun)
+      for (const { topic, partition, leader } of await described(context, client, due))
+        leaders.set(`${topic}:${partition}`, leader);
     const rows: ElectedRow[] = [];
-    const elect = async (name: string): Promise<void> => {
-      const partition = byName.get(name);
-      if (partition === undefined) return;
-      if (!isDryRun) await client.admin.partitions.electLeader([partition], kind, callOptions(context));
-      const { leader } = isDryRun
-        ? { leader: kind === "preferred" ? (partition.replicas[0] ?? null) : null }
-        : await client.admin.partitions.describe(partition, callOptions(context));
-      rows.push({ topic: partition.topic, partition: partition.partition, leader, leaderBefore: partition.leader });
+    const tell = async (name: string): Promise<void> => {
+      const failure = failures.get(name);
+      if (failure !== undefined) throw failure;
+      const { topic, partition, replicas, leader: leaderBefore } = byName.get(name) as PartitionDescription;
+      const planned = kind === "preferred" ? (replicas[0] ?? null) : null;
+      rows.push({ topic, partition, leader: isDryRun ? planned : (leaders.get(name) ?? null), leaderBefore });
     };
-    await forEachName([...byName.keys()], "partitions", elect, () => printRows(context, rows, ELECTED_COLUMNS));
+    await forEachName([...byName.keys()], "partitions", tell, () => printRows(context, rows, ELECTED_COLUMNS));
     if (due.length === 0) printRows(context, rows, ELECTED_COLUMNS);
   });
   if (isDryRun) note(context, "nothing was changed (--dry-run)");
   return ExitCode.OK;
 }
 
+/** In one request, which is one change of the metadata, however many there are. Answers those that failed, by name. */
+async function electAll(
+  context: CommandContext,
+  client: Client,
+  kind: ElectLeaderRequest["kind"],
+  due: readonly PartitionDescription[],
+): Promise<ReadonlyMap<string, Error>> {
+  try {
+    await client.admin.partitions.electLeader(due, kind, callOptions(context));
+    return new Map();
+  } catch (error: unknown) {
+    return failuresOf(error, due);
+  }
+}
+
+/** Which of the partitions failed with what, by `topic:partition`. Throws what failed as a whole. */
+export function failuresOf(error: unknown, asked: readonly TopicPartitionName[]): ReadonlyMap<string, Error> {
+  if (!(error instanceof Error)) throw error;
+  const names = new Map(asked.map(({ topic, partition }) => [`${topic}-${partition}`, `${topic}:${partition}`]));
+  const failures = new Map<string, Error>();
+  for (const failure of error.cause instanceof AggregateError ? (error.cause.errors as Error[]) : [error]) {
+    const name = names.get(String(Reflect.get(failure, "topic")));
+    if (name === undefined) throw error;
+    failures.set(name, failure);
+  }
+  return failures;
+}
+
 function isElectionDue(kind: ElectLeaderRequest["kind"], { leader, replicas }: PartitionDescription): boolean {
   return kind === "preferred" ? leader !== replicas[0] : leader === null;
 }
 
+/** None are named: all there are. */
 async function described(
   context: CommandContext,
   client: Client,
   named: readonly TopicPartitionName[],
 ): Promise<PartitionDescription[]> {
   const rows: PartitionDescription[] = [];
-  if (named.length === 0) {
-    for await (const row of client.admin.partitions.list({ internal: true, ...callOptions(context) })) rows.push(row);
+  if (named.length === 1) {
+    for (const partition of named) rows.push(await client.admin.partitions.describe(partition, callOptions(context)));
     return rows;
   }
-  for (const partition of named) rows.push(await client.admin.partitions.describe(partition, callOptions(context)));
+  const topics = named.length === 0 ? {} : { topics: [...new Set(named.map(({ topic }) => topic))] };
+  const wanted = new Set(named.map(({ topic, partition }) => `${topic}:${partition}`));
+  for await (const row of client.admin.partitions.list({ internal: true, ...topics, ...callOptions(context) }))
+    if (named.length === 0 || wanted.delete(`${row.topic}:${row.partition}`)) rows.push(row);
+  // One that its topic does not have is refused by name.
+  for (const partition of named)
+    if (wanted.has(`${partition.topic}:${partition.partition}`))
+      await client.admin.partitions.describe(partition, callOptions(context));
   return rows;
 }
 

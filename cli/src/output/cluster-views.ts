@@ -1,7 +1,7 @@
 /** How the cluster, its brokers, its health and its metadata log are shown: stable JSON shapes, columns, pages for people. */
 import type { BrokerDescription, ClusterDescription, HealthReport, RaftNode, RaftStatus } from "@tidemark/client";
 import type { CommandContext } from "../command-context.ts";
-import { outputFormat } from "../global-flags.ts";
+import { type GlobalFlags, outputFormat } from "../global-flags.ts";
 import { type Column, printRows, renderTable } from "./rows.ts";
 import { formatMs, plural } from "./units.ts";
 
@@ -80,6 +80,7 @@ const INFO_COLUMNS: readonly Column<ReturnType<typeof infoShape>>[] = [
 
 export function printInfo(context: CommandContext, cluster: ClusterDescription): void {
   const info = infoShape(cluster);
+  if (asksForBrokers(context.flags)) return printRows(context, info.brokers, BROKER_COLUMNS);
   if (!isPage(context)) return printRows(context, [info], INFO_COLUMNS);
   const alive = info.brokers.filter((broker) => broker.alive).length;
   const facts = [
@@ -91,6 +92,14 @@ export function printInfo(context: CommandContext, cluster: ClusterDescription):
   ];
   const columns = BROKER_COLUMNS.filter(({ title }) => INFO_BROKER_COLUMNS.has(title));
   context.stdout.write(`${facts.join("  ")}\n${renderTable(info.brokers, columns, context.flags.hasHeaders)}`);
+}
+
+/** --columns names what people see in the page's table, and not what the cluster is as a whole. */
+function asksForBrokers({ columns }: GlobalFlags): boolean {
+  const names = (columns ?? []).map((name) => name.toLowerCase());
+  const isAmong = (name: string, all: readonly { readonly title: string }[]): boolean =>
+    all.some(({ title }) => title === name);
+  return names.some((name) => isAmong(name, BROKER_COLUMNS) && !isAmong(name, INFO_COLUMNS));
 }
 
 const INFO_BROKER_COLUMNS: ReadonlySet<string> = new Set(["broker", "address", "rack", "state", "leaders", "replicas"]);

@@ -12,7 +12,7 @@ import {
   type TestClusterOptions,
   type WaitOptions,
 } from "@tidemark/broker/testing";
-import { Client, type ClientOptions, type TopicDef, type TopicSpec } from "@tidemark/client";
+import { BrokerError, Client, type ClientOptions, type TopicDef, type TopicSpec } from "@tidemark/client";
 import {
   compareRecords,
   type ExpectedRecord,
@@ -205,7 +205,7 @@ export class Cluster implements AsyncDisposable {
   records(topic: string, options?: RecordsOptions): Promise<TestRecord[]>;
   records<K, V>(topic: TopicDef<K, V>, options?: RecordsOptions<K, V>): Promise<TestRecord<K, V>[]>;
   async records<K, V>(topic: string | TopicDef<K, V>, options: RecordsOptions<K, V> = {}): Promise<TestRecord<K, V>[]> {
-    return readRecords(this.#source(), definitionOf(topic), options);
+    return this.#whileRunning("records", readRecords(this.#source(), definitionOf(topic), options));
   }
 
   /**
@@ -223,7 +223,7 @@ export class Cluster implements AsyncDisposable {
     expected: readonly ExpectedRecord<K, V>[],
     options: ExpectOptions<K, V> = {},
   ): Promise<TestRecord<K, V>[]> {
-    return compareRecords(this.#source(), definitionOf(topic), expected, options);
+    return this.#whileRunning("expectRecords", compareRecords(this.#source(), definitionOf(topic), expected, options));
   }
 
   // ---- between tests ----
@@ -270,6 +270,17 @@ export class Cluster implements AsyncDisposable {
 
   #assertRunning(verb: string): void {
     if (this.#stopping !== null) throw new TestClusterError("CLUSTER_STOPPED", `${verb}: this cluster was stopped`);
+  }
+
+  /** What a test waits for when its cluster ends failed for that, and not for what the client of the cluster says then. */
+  async #whileRunning<T>(verb: string, reading: Promise<T>): Promise<T> {
+    try {
+      return await reading;
+    } catch (error: unknown) {
+      if (this.#stopping === null || !BrokerError.is(error)) throw error;
+      const message = `${verb}: this cluster was stopped meanwhile`;
+      throw new TestClusterError("CLUSTER_STOPPED", message, { cause: error });
+    }
   }
 
   #source(): Source {

@@ -276,6 +276,9 @@ describe("views of a cluster", () => {
       "NODE   LAG\n   1     5\n   2     0\n   3  1035\n   4     5\n",
     );
     expect(shown("cluster-info", "table", ["alive"])).to.equal("ALIVE\n    2\n");
+    expect(shown("cluster-info", "table", ["Broker", "leaders"])).to.equal(
+      "BROKER  LEADERS\n     1        2\n     2        2\n     3        0\n",
+    );
     expect(shown("partitions-describe", "table", ["partition", "broker"])).to.include(
       "PARTITION  BROKER\n        1       3\n",
     );

@@ -163,7 +163,12 @@ describe("tidemark/testing", function () {
     expect((refused as Error).message)
       .to.contain("topics is a list of names")
       .and.to.contain('not "orders"');
+    const waited = failure(small.records(carts, { count: 1 }));
     await small.stop();
+    expect(await waited).to.include({
+      code: "CLUSTER_STOPPED",
+      message: "records: this cluster was stopped meanwhile",
+    });
     expect(() => small.client()).to.throw(TestClusterError, "client: this cluster was stopped");
     expect(await failure(small.records(carts))).to.include({ code: "CLUSTER_STOPPED" });
   });

@@ -36,7 +36,16 @@ export class FakeAdminCluster implements AsyncDisposable {
   }
 
   metadataOf(topics: readonly string[]): Buffer {
-    const partitions = [{ partition: 0, errorCode: 0, leaderId: this.leaderId, leaderEpoch: this.leaderId, replicas: [1, 2], isr: [1, 2] }];
+    const partitions = [
+      {
+        partition: 0,
+        errorCode: 0,
+        leaderId: this.leaderId,
+        leaderEpoch: this.leaderId,
+        replicas: [1, 2],
+        isr: [1, 2],
+      },
+    ];
     return wire.metadataResponse.encode({
       clusterId: "fake",
       controllerId: 1,
@@ -88,7 +97,16 @@ export class FakeAdminBroker {
     this.#unary(DATA_SERVICE.listOffsets.path, (bytes) => {
       const { partitions } = wire.listOffsetsRequest.decode(bytes);
       const results = partitions.map(({ topic, partition }) => {
-        return { topic, partition, errorCode: 0, errorMessage: "", offset: 7, timestamp: -1, leaderEpoch: 0, leader: null };
+        return {
+          topic,
+          partition,
+          errorCode: 0,
+          errorMessage: "",
+          offset: 7,
+          timestamp: -1,
+          leaderEpoch: 0,
+          leader: null,
+        };
       });
       return wire.listOffsetsResponse.encode({ results });
     });
