@@ -27,6 +27,7 @@ import {
 } from "./clean-marker.ts";
 import { DirectoryFaults } from "./directory-faults.ts";
 import { DirectoryLoader } from "./directory-loader.ts";
+import { isAsideOf } from "./directory-names.ts";
 import { isPassing, removeFile } from "./file-io.ts";
 import { FilePool } from "./file-pool.ts";
 import { inGroups } from "./in-groups.ts";
@@ -139,7 +140,7 @@ class DataDirectory implements LogDirectory {
       recoveryPointIntervalMs: options.recoveryCheckpointIntervalMs,
       logStartIntervalMs: options.logStartCheckpointIntervalMs,
       highWatermarkIntervalMs: options.highWatermarkCheckpointIntervalMs,
-      logs: () => [...this.#logs.all()],
+      logs: () => this.#logs.kept(),
     });
     this.#producerCap = new ProducerCap({
       states: () => [...this.#logs.all()].map((log) => log.producerState),
@@ -208,7 +209,8 @@ class DataDirectory implements LogDirectory {
       lastLife: { isClean, mustRewrite, mustSync },
       options: wanted,
     });
-    await loader.load(replicas, (key) => forgotten.has(key) || deleted.some((name) => name.startsWith(`${key}.`)));
+    const isDeleted = (spec: ReplicaSpec): boolean => deleted.some((name) => isAsideOf(name, spec));
+    await loader.load(replicas, (spec) => forgotten.has(logKey(spec.topic, spec.partition)) || isDeleted(spec));
     this.#report = { ...this.#report, ...loader.findings };
     failpoint("storage.recover.afterLoad");
     await loader.settle();

@@ -62,27 +62,44 @@ export class DeletedDirectories {
   }
 
   /** Removes the directory now; false: not all of it. */
-  async remove(name: string): Promise<boolean> {
-    const { disk, logger, removals, timers } = this.#host;
-    const directory = `${this.#root}/${name}`;
-    try {
+  remove(name: string): Promise<boolean> {
+    const { disk, logger, removals } = this.#host;
+    return this.#attempt(name, async (directory) => {
       if (disk.sizeOf(directory) === null) return true;
-      let leftInTurn = UNLINKED_PER_TURN;
-      for (const file of disk.list(directory)) {
-        disk.unlink(`${directory}/${file}`);
-        leftInTurn -= 1;
-        if (leftInTurn > 0) continue;
-        leftInTurn = UNLINKED_PER_TURN;
-        await timers.yieldTurn();
-        if (this.#isStopped) return false;
-      }
+      if (!(await this.#empty(directory))) return false;
       disk.rmdir(directory);
       logger.info("log directory removed", { directory: name });
       removals.removed();
       return true;
+    });
+  }
+
+  /** Removes its files now, and keeps the directory; false: not all of them. */
+  empty(name: string): Promise<boolean> {
+    return this.#attempt(name, (directory) => this.#empty(directory));
+  }
+
+  async #empty(directory: string): Promise<boolean> {
+    const { disk, timers } = this.#host;
+    let leftInTurn = UNLINKED_PER_TURN;
+    for (const file of disk.list(directory)) {
+      disk.unlink(`${directory}/${file}`);
+      leftInTurn -= 1;
+      if (leftInTurn > 0) continue;
+      leftInTurn = UNLINKED_PER_TURN;
+      await timers.yieldTurn();
+      if (this.#isStopped) return false;
+    }
+    return true;
+  }
+
+  async #attempt(name: string, work: (directory: string) => Promise<boolean>): Promise<boolean> {
+    const directory = `${this.#root}/${name}`;
+    try {
+      return await work(directory);
     } catch (error: unknown) {
       if (!(error instanceof DiskFault)) throw error;
-      logger.warn("a deleted log could not be removed", { directory, err: error });
+      this.#host.logger.warn("a deleted log could not be removed", { directory, err: error });
       return false;
     }
   }

@@ -101,8 +101,8 @@ export class DirectoryLoader {
 
   // ---- load ----
 
-  /** `isAside`: checkpoints speak of this name, and may mean a replica that has left it. */
-  async load(found: ReadonlyMap<string, FoundReplica>, isAside: (key: string) => boolean): Promise<void> {
+  /** `isAside`: checkpoints that speak of this name may mean a replica that has left it. */
+  async load(found: ReadonlyMap<string, FoundReplica>, isAside: (spec: ReplicaSpec) => boolean): Promise<void> {
     const replicas = await this.#withLost(found, isAside);
     const { host, options } = this.#options;
     const specOf = new Map(options.replicas.map((spec) => [logKey(spec.topic, spec.partition), spec]));
@@ -136,15 +136,16 @@ export class DirectoryLoader {
    */
   async #withLost(
     found: ReadonlyMap<string, FoundReplica>,
-    isAside: (key: string) => boolean,
+    isAside: (spec: ReplicaSpec) => boolean,
   ): Promise<ReadonlyMap<string, FoundReplica>> {
     const { host, directories, options, checkpoints } = this.#options;
     const { recoveryPoints, highWatermarks } = checkpoints;
     const all = new Map(found);
-    for (const { topic, partition, topicId } of options.replicas) {
+    for (const spec of options.replicas) {
+      const { topic, partition, topicId } = spec;
       const key = logKey(topic, partition);
       const reached = Math.max(recoveryPoints.get(key) ?? 0, highWatermarks.get(key) ?? 0);
-      if (reached === 0 || found.has(key) || isAside(key)) continue;
+      if (reached === 0 || found.has(key) || isAside(spec)) continue;
       const directory = directories.make(key);
       host.logger.error("the directory of a replica is gone", { topic, partition, directory, offset: reached });
       await writeRepair(host, directory, { offset: 0, phase: "fetch", kept: [] });

@@ -30,10 +30,19 @@ export function parseDirectoryName(name: string): DirectoryName {
   return { kind: "replica", topic, partition };
 }
 
+/** What becomes of a replica's directory that goes: removed, or kept for an operator. */
+export type AsideSuffix = "delete" | "stray";
+
 /** `<topic>-<partition>.<32 hex>-<suffix>`, the topic cut so that the whole fits. */
-export function asideName(topic: string, partition: number, uniqueHex: string, suffix: "delete" | "stray"): string {
+export function asideName(topic: string, partition: number, uniqueHex: string, suffix: AsideSuffix): string {
   const tail = `-${partition}.${uniqueHex}-${suffix}`;
   return topic.slice(0, NAME_MAX - tail.length) + tail;
+}
+
+/** Whether `name` may be of a replica of this name that was deleted. */
+export function isAsideOf(name: string, { topic, partition }: { topic: string; partition: number }): boolean {
+  const uniqueHex = /\.([0-9a-f]{32})-delete$/u.exec(name)?.[1];
+  return uniqueHex !== undefined && name === asideName(topic, partition, uniqueHex, "delete");
 }
 
 /** The base offset in 20 digits. */

@@ -2,7 +2,7 @@
  * Logs come and go: created, deleted, set aside for another of the same name, and cut where they are damaged.
  *
  * Invariants: changes of one name happen one after another. No checkpoint holds an entry for a log that is not there, durably, before a
- * name may be used again: a new topic would inherit the log start or recovery point of the old one.
+ * name may be used again: a new topic would inherit the log start or recovery point of the old one, or be taken for a log that was lost.
  */
 import { assert } from "../base/index.ts";
 import type { PartitionId } from "../base/index.ts";
@@ -10,6 +10,7 @@ import { DiskFault } from "../ports/index.ts";
 import type { DiskFaultKind } from "../ports/index.ts";
 import { logKey } from "./checkpoint-file.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import type { AsideSuffix } from "./directory-names.ts";
 import { isPassing } from "./file-io.ts";
 import type { LogHost } from "./log-host.ts";
 import { asideBefore, endRepair, writeRepair } from "./log-repair.ts";
@@ -41,7 +42,7 @@ export class LogChanges {
   readonly #directories: ReplicaDirectories;
   readonly #checkpoints: Checkpoints;
   readonly #path: string;
-  /** Names whose checkpoint entries of a log that went may still be on disk. */
+  /** Names that are free and of which checkpoints on disk may still speak: they found no room to be silent. */
   readonly #haunted = new Set<string>();
   /** Names whose repair has cut files, and not synced that yet. */
   readonly #halfCut = new Set<string>();
@@ -77,8 +78,13 @@ export class LogChanges {
     const key = logKey(topic, partition);
     assert(!this.#logs.placed.has(key), `${key} is there already`);
     const unplaced = this.#logs.unplaced.get(key);
-    if (unplaced !== undefined && unplaced.topicId === topicId) return this.#place(key, unplaced, config);
-    if (unplaced !== undefined) await this.#takeAway(key, unplaced, "stray");
+    if (unplaced !== undefined) {
+      // One that goes is closed; only its name could not be freed.
+      const suffix = this.#logs.leaving.get(unplaced);
+      if (suffix === undefined && unplaced.topicId === topicId) return this.#place(key, unplaced, config);
+      if (suffix === "delete") await this.#delete(key, unplaced);
+      else await this.#takeAway(key, unplaced, "stray");
+    }
     if (this.#haunted.has(key)) await this.#exorcise(key);
 
     const directory = this.#directories.make(key);
@@ -169,26 +175,40 @@ export class LogChanges {
     });
   }
 
-  /** Closes a log and renames its directory; when this resolves, nothing reminds of it under its name. */
-  async #takeAway(key: string, log: SegmentedLog, suffix: "delete" | "stray"): Promise<string> {
+  /**
+   * Closes a log and renames its directory; when this resolves, nothing reminds of it under its name. First the checkpoints are silent: a
+   * crash behind the rename would leave entries of a log that is not there, which a start takes for one that was lost (15.7).
+   */
+  async #takeAway(key: string, log: SegmentedLog, suffix: AsideSuffix): Promise<string> {
     this.#logs.placed.delete(key);
     // Until the name is free: if the rename fails, whoever wants the name tries it again.
     this.#logs.unplaced.set(key, log);
-    this.#haunted.add(key);
+    this.#logs.leaving.set(log, suffix);
     await log.releaseFiles();
+    const isSilent = await this.#maybeExorcise(suffix);
+    if (!isSilent) this.#haunted.add(key);
     const name = this.#directories.setAside(log, suffix);
     this.#logs.unplaced.delete(key);
+    this.#logs.leaving.delete(log);
     await this.#directories.syncRoot();
     this.#endCut(key);
-    try {
-      await this.#exorcise(key);
-    } catch (error: unknown) {
-      if (suffix === "stray" || !(error instanceof DiskFault && isPassing(error))) throw error;
-      // The disk is full, and this is what makes room.
-      await this.#directories.remove(name);
+    if (!isSilent) {
+      // The directory itself stays until the checkpoints are silent, and says where their log has gone.
+      await this.#directories.empty(name);
       await this.#exorcise(key);
     }
     return name;
+  }
+
+  /** False: the disk is full, and a deletion is what makes room. */
+  async #maybeExorcise(suffix: AsideSuffix): Promise<boolean> {
+    try {
+      await this.#checkpoints.writeAll();
+      return true;
+    } catch (error: unknown) {
+      if (suffix === "stray" || !(error instanceof DiskFault && isPassing(error))) throw error;
+      return false;
+    }
   }
 
   /** No checkpoint says anything of a log that went under this name, or a new one would take it for its own. */

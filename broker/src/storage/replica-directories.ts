@@ -8,7 +8,7 @@
 import { asPartitionId } from "../base/index.ts";
 import type { PartitionId } from "../base/index.ts";
 import { DeletedDirectories } from "./deleted-directories.ts";
-import { asideName, parseDirectoryName } from "./directory-names.ts";
+import { type AsideSuffix, asideName, parseDirectoryName } from "./directory-names.ts";
 import { syncDirectory } from "./file-io.ts";
 import { logKey } from "./checkpoint-file.ts";
 import type { LogHost } from "./log-host.ts";
@@ -158,7 +158,7 @@ export class ReplicaDirectories {
   }
 
   /** Renames the replica's directory, durably with `syncRoot`; answers its new name. */
-  setAside({ topic, partition, topicId }: NamedReplica, suffix: "delete" | "stray"): string {
+  setAside({ topic, partition, topicId }: NamedReplica, suffix: AsideSuffix): string {
     const { disk, logger } = this.#host;
     const hex = Buffer.from(topicId, "base64url").toString("hex").padEnd(32, "0").slice(0, 32);
     for (let attempt = 0; ; attempt += 1) {
@@ -174,6 +174,11 @@ export class ReplicaDirectories {
   /** Removes the directory now; false: not all of it. */
   remove(name: string): Promise<boolean> {
     return this.#deleted.remove(name);
+  }
+
+  /** Removes the files in it now, as far as that can be done. */
+  async empty(name: string): Promise<void> {
+    await this.#deleted.empty(name);
   }
 
   /** Removes what was set aside by a deletion after `delayMs`, and tries until it is gone. */

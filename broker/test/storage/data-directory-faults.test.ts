@@ -58,6 +58,20 @@ describe("DataDirectory on a disk that refuses", () => {
     expect(again.log("t", P0)?.logEndOffset).to.equal(1);
   });
 
+  it("does not take back a log that is closed, where its replica is wanted again before its name could be freed", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await machine.fresh();
+    append(log);
+    machine.medium.faults.add({ operation: "rename", effect: "ENOSPC", path: /t-0 |t-0$/u });
+    await machine.failure(directory.deleteLog("t", P0));
+    const fresh = await machine.run(directory.createLog(specOf()));
+    expect([fresh.logEndOffset, append(fresh), append(fresh)]).to.deep.equal([0, 0, 1]);
+    await machine.letPass(60_000);
+    expect(machine.disk.list(DATA).filter((name) => name.startsWith("t-"))).to.deep.equal(["t-0"]);
+    machine.restart("process");
+    expect((await machine.again()).log.logEndOffset).to.equal(2);
+  });
+
   it("tries a deletion whose rename failed again by timer, and leaves alone who has the name by then", async () => {
     for (const isTaken of [false, true]) {
       const machine = new StorageMachine();

@@ -281,6 +281,62 @@ describe("pitfalls of storage", () => {
     );
   });
 
+  it("P47: nor when it is set aside while the broker runs, since metadata has another topic of that name by now", async () => {
+    const other = specOf(GROUP, "t", 0, OTHER_ID);
+    await crashEverywhere(
+      async (machine) => {
+        const { log } = await machine.fresh(GROUP);
+        for (let i = 0; i < 10; i += 1) append(log);
+        log.highWatermark = asOffset(8);
+        await machine.synced(log);
+        await machine.letPass(6000);
+        machine.restart("process");
+        // Nobody has told this start of the topic.
+        const directory = await machine.open();
+        return () => directory.createLog(other);
+      },
+      async (machine) => {
+        const directory = await machine.open(other);
+        expect(directory.report.damaged).to.deep.equal([]);
+        const log = directory.log("t", asPartitionId(0)) ?? (await machine.run(directory.createLog(other)));
+        expect([log.logEndOffset, log.highWatermark, log.isRepairing]).to.deep.equal([0, 0, false]);
+      },
+    );
+  });
+
+  for (const [what, topic, isFull] of [
+    ["of a topic whose name leaves no room for more", "t".repeat(249), false],
+    ["on a full disk, where only what it removes makes room", "t", true],
+  ] as const) {
+    it(`P47: nor when its topic is deleted and made anew, ${what}`, async () => {
+      const made = specOf(GROUP, topic);
+      const other = specOf(GROUP, topic, 0, OTHER_ID);
+      await crashEverywhere(
+        async (machine) => {
+          const directory = await machine.open();
+          const log = await machine.run(directory.createLog(made));
+          for (let i = 0; i < 10; i += 1) append(log);
+          log.highWatermark = asOffset(8);
+          await machine.synced(log);
+          await machine.letPass(6000);
+          const times = 1;
+          if (isFull)
+            machine.medium.faults.add({ operation: "write", effect: "ENOSPC", path: /checkpoint\.tmp$/u, times });
+          return async () => {
+            await directory.deleteLog(topic, asPartitionId(0));
+            await directory.createLog(other);
+          };
+        },
+        async (machine) => {
+          const directory = await machine.open(other);
+          expect(directory.report.damaged).to.deep.equal([]);
+          const log = directory.log(topic, asPartitionId(0)) ?? (await machine.run(directory.createLog(other)));
+          expect([log.logEndOffset, log.highWatermark, log.isRepairing]).to.deep.equal([0, 0, false]);
+        },
+      );
+    });
+  }
+
   it("P47: a replica's checkpoint entries do not outlive it, wherever a crash comes", async () => {
     await crashEverywhere(
       async (machine) => {

@@ -2,8 +2,8 @@
  * One bit of a log turns over: in the page cache and on the medium, of a broker that runs or of one that is down, in a closed segment or in
  * the one that is written to. What it hits is drawn as shares, since how long a log is when it strikes is not known before.
  *
- * Not in the low byte of a batch's leader epoch: it lies outside the CRC, and of the last batch of a log nothing tells that an epoch which the
- * metadata has come to is another one than it had.
+ * Not in the leader epoch of a batch: it lies outside the CRC, and of the last batch of a log nothing tells that an epoch which the metadata has
+ * come to is another one than it had (decision 0038); whoever compares replicas here goes by the CRC.
  */
 import { BatchField } from "@tidemark/proto";
 import type { SeededRandom } from "../../base/index.ts";
@@ -46,7 +46,7 @@ export function rot(
   const batch = batches.find(({ from, to }) => from <= at && at < to);
   if (batch === undefined) return null;
   const { from, to, baseOffset, nextOffset } = batch;
-  const isEpoch = at - from === BatchField.LEADER_EPOCH + 3;
+  const isEpoch = at - from >= BatchField.LEADER_EPOCH && at - from < BatchField.LEADER_EPOCH + 4;
   const bytes = Buffer.from(segment.bytes.subarray(from, to));
   const place = { topic, partition, baseOffset, bytes };
   // A recovery cuts the active segment there, and says nothing: it was torn, for all it knows.
