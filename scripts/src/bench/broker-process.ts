@@ -46,7 +46,7 @@ export class BrokerProcess {
   ): Promise<BrokerProcess> {
     const before = performance.now();
     const isObserved = options.isObserved ?? false;
-    const hook = isObserved ? ["--expose-gc", "--import", new URL("inside.js", import.meta.url).href] : [];
+    const hook = isObserved ? ["--import", new URL("inside.js", import.meta.url).href] : [];
     const args = [
       ...hook,
       launcher,

@@ -61,7 +61,7 @@ export class ClusterProcess {
     };
     const flags = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const isObserved = this.#options.isObserved ?? false;
-    const hook = isObserved ? ["--expose-gc", "--import", new URL("inside.js", import.meta.url).href] : [];
+    const hook = isObserved ? ["--import", new URL("inside.js", import.meta.url).href] : [];
     const child = spawn(process.execPath, [...hook, launcher, "server", "start", "-q", ...flags], {
       stdio: ["ignore", "ignore", "inherit", ...(isObserved ? ["ipc" as const] : [])],
     });

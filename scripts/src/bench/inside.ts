@@ -1,34 +1,38 @@
 /**
- * Preloaded into a broker that is measured (`--expose-gc --import`): answers the benchmark over the IPC channel, and does
+ * Preloaded into a broker that is measured (`--import`): answers the benchmark over the IPC channel, and does
  * nothing else. The channel does not keep the broker alive.
  */
 import { readdirSync, readlinkSync } from "node:fs";
+import { Session } from "node:inspector";
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 
 /** The histogram counts from one turn of its timer to the next, and so this much too much. */
 const RESOLUTION_MS = 2;
 
-/** Freed pages are the system's again. */
-const PAGES_RETURN_MS = 1_500;
-
 let delay: IntervalHistogram | null = null;
 
-/** Of rounds that still give something back. */
-const ROUNDS_MIN = 2;
+/** Of rounds, until one gives nothing back. */
 const ROUNDS_MAX = 6;
 const SHRINKS_BYTES = 256 * 1024;
+/** Other threads give freed pages back, and what finalizers let go of goes with the next round. */
+const PAGES_RETURN_MS = 1_000;
 
+/**
+ * As where memory is short: until nothing is left to free, half empty pages moved together, the young generation as small as it gets.
+ * `gc()` leaves that to what V8 thinks of the last seconds, and with it up to thirty megabytes, or not, as it happens.
+ */
 async function collect(): Promise<void> {
-  // What finalizers let go of goes with the second round, and a round moves together what lies in a few megabytes of half empty pages.
-  // Behind a collection other threads give the freed pages back: read at once, resident memory is up to 13 MB higher, or not, as it happens.
+  const session = new Session();
+  session.connect();
   let before = Number.POSITIVE_INFINITY;
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
-    globalThis.gc?.();
+    await new Promise((resolve) => session.post("HeapProfiler.collectGarbage", resolve));
     await new Promise((resolve) => setTimeout(resolve, PAGES_RETURN_MS));
     const rss = process.memoryUsage.rss();
-    if (round + 1 >= ROUNDS_MIN && before - rss < SHRINKS_BYTES) return;
+    if (before - rss < SHRINKS_BYTES) break;
     before = rss;
   }
+  session.disconnect();
 }
 
 /** What each descriptor stands for: a path, or the kind of what has none (`socket:[1234]`). */
