@@ -21,7 +21,7 @@ struct Cfg {
   int rec = 2, ep = 4, crash = 1, power = 1, wipe = 0, fence = 1, move = 0, unclean = 0, minch = 0, stop = 0, rpc = 0, raise = 0, async = 0, shrink = 2, q = 3;
   int retry = 0, acks1 = 1, timeout = 1, disk = 1, del = 0, rot = 0, spare = 0, reas = 0, tmin = 2;
     // repairs that were proposed (0 = the page as written)
-  int fixElrDead = 0, fixAnsEpoch = 0, fixEpochCut = 0, fixTimeoutSynced = 0, fixTop = 0, fixTruncSync = 0, fixMode = 0, fixHold = 0, fixDmgMode = 0, fixStop = 0, fixDmgRow = 0, fixCutAll = 0, fixShown = 0, fixReach = 0;
+  int fixElrDead = 0, fixAnsEpoch = 0, fixEpochCut = 0, fixTimeoutSynced = 0, fixTop = 0, fixTruncSync = 0, fixMode = 0, fixHold = 0, fixDmgMode = 0, fixStop = 0, fixDmgRow = 0, fixCutAll = 0, fixShown = 0, fixReach = 0, fixReachDmg = 0;
   // mutations: one known rule broken each
   int mTruncHw = 0, mExpandHw = 0, mHwDiverge = 0, mAppended = 0, mElrKeep = 0, mLastLeader = 0, mCommitted = 0, mBadRestart = 0,
       mBadRestartElr = 0, mAckEpoch = 0, mAlterBe = 0, mDirect = 0, mPendRemoval = 0, mWritten = 0, mKeepEnds = 0, mNoGate = 0,
@@ -37,7 +37,7 @@ void initKeys() {
   K(timeout);K(disk);K(fixElrDead);K(fixAnsEpoch);K(fixEpochCut);K(fixTimeoutSynced);K(fixTop);K(fixTruncSync);K(fixMode);
   K(mTruncHw);K(mExpandHw);K(mHwDiverge);K(mAppended);K(mElrKeep);K(mLastLeader);K(mCommitted);K(mBadRestart);K(mBadRestartElr);
   K(mAckEpoch);K(mAlterBe);K(mDirect);K(mPendRemoval);K(mWritten);K(mKeepEnds);K(mNoGate);K(mLastIsrAny);K(mDirId);K(mSticky);K(mGen);
-  K(mStreamBe);K(mLastKeep);K(mAnsAny);K(del);K(rot);K(fixHold);K(fixStop);K(fixDmgRow);K(fixCutAll);K(fixDmgMode);K(mStart);K(mStartMem);K(mDmgEpoch);K(mDmgFirst);K(mDmgElr);K(mDmgPick);K(spare);K(reas);K(tmin);K(fixShown);K(fixReach);K(mReEpoch);K(mReSome);K(mReCancel);K(mReLast);K(mReDrop);
+  K(mStreamBe);K(mLastKeep);K(mAnsAny);K(del);K(rot);K(fixHold);K(fixStop);K(fixDmgRow);K(fixCutAll);K(fixDmgMode);K(mStart);K(mStartMem);K(mDmgEpoch);K(mDmgFirst);K(mDmgElr);K(mDmgPick);K(spare);K(reas);K(tmin);K(fixShown);K(fixReach);K(fixReachDmg);K(mReEpoch);K(mReSome);K(mReCancel);K(mReLast);K(mReDrop);
   K(maxStates);K(secs);K(heal);K(bits);K(walk);K(depth);K(seed);K(stats);K(strict);K(skip);
 }
 
@@ -513,8 +513,8 @@ void gen(const S &s, const Emit &out0) {
     }
     if (open && !C.mLastLeader && (c.ans >> b & 1) && !(ill >> b & 1) && acc(s, b) && dirOk(s, b)) {
       bool all = true; for (int i = 0; i < N; i++) if ((c.last >> i & 1) && !(c.ans >> i & 1) && dirOk(s, i)) all = false;
-      // decision 0037: who ends below a log start of another one has lost its tail. Among all, and once the 10 s are over among those that may lead
-      int to1 = 0, to2 = 0; for (int i = 0; i < N; i++) if (C.fixReach && (c.ans >> i & 1) && !(ill >> i & 1) && dirOk(s, i)) { to1 = std::max<int>(to1, c.ansS[i]); if (acc(s, i)) to2 = std::max<int>(to2, c.ansS[i]); }
+      // decision 0037: who ends below a log start of another one, a damaged one too, has lost its tail. Among all, and once the 10 s are over among those that may lead
+      int to1 = 0, to2 = 0; for (int i = 0; i < N; i++) if (C.fixReach && (c.ans >> i & 1) && (C.fixReachDmg || !(ill >> i & 1)) && dirOk(s, i)) { to1 = std::max<int>(to1, c.ansS[i]); if (acc(s, i)) to2 = std::max<int>(to2, c.ansS[i]); }
       bool best = c.ansL[b] >= to2, top = c.ansL[b] >= to1; for (int i = 0; i < N; i++) if (i != b && (c.ans >> i & 1) && !(ill >> i & 1) && dirOk(s, i) &&
         (c.ansE[i] > c.ansE[b] || (c.ansE[i] == c.ansE[b] && c.ansL[i] > c.ansL[b]))) { if (c.ansL[i] >= to1) top = false; if (acc(s, i) && c.ansL[i] >= to2) best = false; }
       bool to = C.timeout && !(C.fixTimeoutSynced && !C.synced);

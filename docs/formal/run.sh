@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")" || exit 2
 bin=${BIN:-${TMPDIR:-/tmp}/replication-model}
 [ -n "${BIN:-}" ] || g++ -O3 -march=native -std=c++17 -o "$bin" replication.cpp || exit 2
-fix="fixTop=1 fixAnsEpoch=1 fixTruncSync=1 fixElrDead=1 fixMode=1 fixHold=1 fixDmgMode=1 fixStop=1 fixDmgRow=1 fixCutAll=1 fixShown=1 fixReach=1"
+fix="fixTop=1 fixAnsEpoch=1 fixTruncSync=1 fixElrDead=1 fixMode=1 fixHold=1 fixDmgMode=1 fixStop=1 fixDmgRow=1 fixCutAll=1 fixShown=1 fixReach=1 fixReachDmg=1"
 big="walk=1 depth=120 ep=6 rec=3 crash=3 power=2 fence=2 move=2 shrink=4 retry=1 secs=${SECS:-60}"
 small="walk=1 rpc=1 ep=4 q=4 acks1=0 shrink=1 crash=2 power=1 fence=0 rec=1 secs=${SECS:-60}"
 start="walk=1 rpc=1 depth=80 ep=6 q=4 rec=4 crash=1 power=0 fence=2 move=3 shrink=2 del=2 retry=0 acks1=0 secs=${SECS:-60}"

@@ -65,10 +65,9 @@ export function longestLog(
     heard.map(({ brokerId }) => brokerId),
     working.brokers,
   );
-  // Damaged ones are never chosen from the last ISR; where loss is allowed, they come last.
-  const eligible = kind === "lastIsr" ? heard.filter((end) => !end.isDamaged) : heard;
-  const able = isLate ? eligible.filter(({ brokerId }) => mayLead.includes(brokerId)) : eligible;
-  const field = kind === "lastIsr" ? reaching(able) : able;
+  const able = isLate ? heard.filter(({ brokerId }) => mayLead.includes(brokerId)) : heard;
+  // Damaged ones are never chosen from the last ISR, though they know what was deleted; where loss is allowed, they come last.
+  const field = kind === "lastIsr" ? reaching(able).filter((end) => !end.isDamaged) : able;
   const [greatest] = [...field].sort(longerFirst);
   if (greatest === undefined) return null;
   const best = field.filter((end) => longerFirst(end, greatest) === 0).map(({ brokerId }) => brokerId);

@@ -390,6 +390,18 @@ describe("the longest log (9(3))", () => {
     expect(found(bench.image, [answer(bench, 1, 5, 5), answer(bench, 2, -1, 7)], true), "not told").to.equal(1);
   });
 
+  it("nor one that ends below what a damaged one has deleted: the partition waits for an operator (15.7(4))", () => {
+    const bench = open();
+    for (const id of [1, 2, 3]) bench.beat(id);
+    const [short, longer] = [answer(bench, 1, 5, 5), answer(bench, 3, 4, 8)];
+    const [id, end] = answer(bench, 2, 4, 9);
+    const damaged: [number, LogEnd] = [id, { ...end, logStartOffset: 7, isDamaged: true }];
+    expect(found(bench.image, [short, damaged], true)).to.equal(null);
+    expect(found(bench.image, [short, damaged, longer])).to.equal(3);
+    expect(found(bench.image, [short, damaged, longer], true)).to.equal(3);
+    expect(found(bench.image, [short, damaged], true, "unclean")).to.equal(1);
+  });
+
   it("counts for the broker epoch that gave it alone (P77)", () => {
     const bench = open();
     const answers = [1, 2, 3].map((id) => answer(bench, id, 5, id));
