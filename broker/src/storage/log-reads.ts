@@ -12,7 +12,7 @@ import type { LogHost } from "./log-host.ts";
 import { LogReader, slotOf } from "./log-reader.ts";
 import type { LogState } from "./log-state.ts";
 import { endOf, findDamage, unreadable } from "./log-verification.ts";
-import { findProducerBatch } from "./producer-replay.ts";
+import { rangeOfProducerBatch, searchProducerBatch, type WantedBatch } from "./producer-replay.ts";
 import type { Segment } from "./segment.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
 import { StorageError } from "./storage-error.ts";
@@ -123,10 +123,26 @@ export class LogReads {
     });
   }
 
-  findProducerBatch(wanted: Parameters<typeof findProducerBatch>[1]): Promise<ProducerBatch | null> {
-    const { segments, logStartOffset } = this.#state;
-    const source = { segments, snapshots: this.#deps.snapshots, logStartOffset };
-    return this.#searched(() => findProducerBatch(source, wanted, this.#state.writtenEnd));
+  /**
+   * Known rot is passed over: a disk that hangs before it refuses would hold up every look-up. That there is no such batch, with something
+   * bad where it might be, nobody can say.
+   */
+  findProducerBatch(wanted: WantedBatch): Promise<ProducerBatch | null> {
+    return this.#searched(async () => {
+      const { segments, logStartOffset, writtenEnd } = this.#state;
+      const source = { segments, snapshots: this.#deps.snapshots, logStartOffset };
+      const { from, to } = rangeOfProducerBatch(source, wanted, writtenEnd);
+      const { rot } = this;
+      const isInTheWay = rot !== null && rot.offset < to && from < rot.until;
+      const before = await searchProducerBatch(segments, wanted, { from, to: isInTheWay ? rot.offset : to });
+      if (before.batch !== null) return before.batch;
+      if (!isInTheWay && before.isWhole) return null;
+      const behind = isInTheWay && (await searchProducerBatch(segments, wanted, { from: rot.until, to })).batch;
+      if (behind) return behind;
+      // What it was is told of, and mended.
+      if (!before.isWhole) await this.verify({ from: asOffset(from), to: asOffset(to) });
+      throw this.#unavailable("records on the way are damaged");
+    });
   }
 
   #assertNoRotIn(from: Offset, to: Offset): void {

@@ -73,21 +73,27 @@ export interface WantedBatch {
   readonly lastSequence: number;
 }
 
-/** The batch with exactly these sequences; null when none is in [log start, end). Rejects with DiskFault. */
-export async function findProducerBatch(
-  source: ReplaySource,
+/** What a look through the headers of a stretch has found. */
+export interface ProducerSearch {
+  readonly batch: ProducerBatch | null;
+  /** False: something that is no batch stood in the way, and what lies behind it in its segment was not seen. */
+  readonly isWhole: boolean;
+}
+
+/** The batch with exactly these sequences in [from, to). Rejects with DiskFault. */
+export async function searchProducerBatch(
+  segments: readonly Segment[],
   wanted: WantedBatch,
-  end: number,
-): Promise<ProducerBatch | null> {
-  const { from, to } = between(source, wanted, end);
-  let found: ProducerBatch | null = null;
-  await visitHeaders(source.segments, from, to, (bytes, at) => {
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<ProducerSearch> {
+  let batch: ProducerBatch | null = null;
+  const isWhole = await visitHeaders(segments, from, to, (bytes, at) => {
     if (producerIdAt(bytes, at) !== wanted.producerId || baseSequenceAt(bytes, at) !== wanted.firstSequence)
       return true;
     if (producerEpochAt(bytes, at) !== wanted.producerEpoch) return true;
     const lastSequence = sequenceAfter(wanted.firstSequence, lastOffsetDeltaAt(bytes, at));
     if (lastSequence !== wanted.lastSequence) return true;
-    found = {
+    batch = {
       firstSequence: wanted.firstSequence,
       lastSequence,
       baseOffset: asOffset(readInt64(bytes, at)),
@@ -96,14 +102,18 @@ export async function findProducerBatch(
     };
     return false;
   });
-  return found;
+  return { batch, isWhole };
 }
 
 /**
- * The two kept snapshots around the sequence: each names every producer's last one, so the batch lies behind the newest
- * that is still below it and before the oldest that has it.
+ * Where the batch lies, if it is in [log start, end): between the two kept snapshots around the sequence. Each names every producer's last
+ * one, so it lies behind the newest that is still below it and before the oldest that has it.
  */
-function between(source: ReplaySource, wanted: WantedBatch, end: number): { from: number; to: number } {
+export function rangeOfProducerBatch(
+  source: ReplaySource,
+  wanted: WantedBatch,
+  end: number,
+): { readonly from: number; readonly to: number } {
   const offsets = source.snapshots.offsets.filter((offset) => offset > source.logStartOffset && offset < end);
   let low = 0;
   let high = offsets.length;
@@ -129,13 +139,17 @@ function isBelow(producer: ProducerEntry | undefined, wanted: WantedBatch, logSt
   return ahead > 0 && ahead < (MAX_SEQUENCE + 1) / 2;
 }
 
-/** Shows the headers of the batches in [from, to), segment by segment; `visit` ends it with false. */
+/**
+ * Shows the headers of the batches in [from, to), segment by segment; `visit` ends it with false. False: of a segment something was no
+ * batch, and what lies behind it there was not shown.
+ */
 export async function visitHeaders(
   segments: readonly Segment[],
   from: number,
   to: number,
   visit: HeaderVisitor,
-): Promise<void> {
+): Promise<boolean> {
+  let isWhole = true;
   let isWanted = true;
   const visitWanted: HeaderVisitor = (bytes, at, position) => {
     if (lastOffsetAt(bytes, at) < from) return true;
@@ -144,11 +158,13 @@ export async function visitHeaders(
   };
   const candidates = segments.slice(Math.max(0, slotOf(segments, from)));
   for (const segment of candidates) {
-    if (!isWanted || segment.baseOffset >= to) return;
+    if (!isWanted || segment.baseOffset >= to) break;
     // An index costs less than the headers in front of a place in the middle.
     const isFromMiddle = from > segment.baseOffset;
     if (isFromMiddle) await segment.ready();
     const start = isFromMiddle ? segment.offsets.floorPosition(from - segment.baseOffset) : 0;
-    await scanHeaders(segment.log, start, segment.writtenBytes, visitWanted);
+    const scan = await scanHeaders(segment.log, start, segment.writtenBytes, visitWanted);
+    isWhole &&= scan.isWhole;
   }
+  return isWhole;
 }

@@ -1,5 +1,6 @@
 /** The storage rows of semantics 16 that are not told elsewhere in this folder, each by its id. */
 import { expect } from "chai";
+import type { ProducerBatch } from "../../src/storage/index.ts";
 import { crashEverywhere } from "./support/crash-everywhere.ts";
 import {
   append,
@@ -106,6 +107,41 @@ describe("pitfalls of storage", () => {
     const first = segments[0]?.path ?? "";
     machine.medium.faults.add({ operation: "read", effect: "EIO", path: new RegExp(first.replaceAll(".", "\\.")) });
     expect((await machine.run(again.findProducerBatch(1, 0, 190, 190)))?.baseOffset).to.equal(190);
+  });
+
+  it("P62: the look-up says that it cannot know, where something bad stands in the way, and reads it once", async () => {
+    for (const how of ["no batch", "EIO"] as const) {
+      const machine = new StorageMachine();
+      const { directory, log } = await machine.fresh();
+      for (let i = 0; i < 200; i += 1) append(log, makeBatch({ producerId: 1, baseSequence: i }));
+      await machine.run(directory.close(1));
+      const [, second, third] = log.segments();
+      const path = second?.path ?? "";
+      const bytes = machine.bytes(path);
+      // The size of its second batch.
+      bytes[12 + bytes.readInt32BE(8) + 8] = 0x40;
+      if (how === "no batch") machine.put(path, bytes);
+      machine.restart("process");
+      const { log: again } = await machine.again();
+      const rule = machine.medium.faults.add({
+        operation: "read",
+        effect: how === "EIO" ? "EIO" : "stall",
+        path: new RegExp(path.replaceAll(".", "\\.")),
+        times: Number.POSITIVE_INFINITY,
+      });
+      const found = (sequence: number): Promise<ProducerBatch | null> =>
+        machine.run(again.findProducerBatch(1, 0, sequence, sequence));
+      const last = (third?.baseOffset ?? 0) - 1;
+      for (let attempt = 0; attempt < 3; attempt += 1) {
+        const failure = (await machine.failure(again.findProducerBatch(1, 0, last, last))) as Error;
+        expect(failure.message, how).to.match(attempt === 0 && how === "EIO" ? /EIO/u : /damaged/u);
+        expect(again.rot).to.not.equal(null);
+      }
+      expect(rule.firedCount, how).to.be.at.most(how === "EIO" ? 1 : 10);
+      const first = second?.baseOffset ?? 0;
+      if (how === "no batch") expect((await found(first))?.baseOffset).to.equal(first);
+      for (const sequence of [first - 1, last + 1, 199]) expect((await found(sequence))?.baseOffset).to.equal(sequence);
+    }
   });
 
   it("P62: the look-up is not misled by what a snapshot knows from below the log start", async () => {
