@@ -2,6 +2,7 @@
 import { type BrokerAdmin, createBrokerAdmin } from "./admin-brokers.ts";
 import { describeCluster, describeHealth } from "./admin-cluster.ts";
 import { clusterHistory, watchCluster } from "./admin-events.ts";
+import { describeFeatures } from "./admin-features.ts";
 import { type ConfigAdmin, createConfigAdmin } from "./admin-configs.ts";
 import { createLogAdmin, type LogAdmin } from "./admin-logs.ts";
 import { createExplainAdmin, diagnose, type ExplainAdmin } from "./admin-explain.ts";
@@ -15,6 +16,7 @@ import type {
   CallOptions,
   ClusterDescription,
   ClusterEvent,
+  ClusterFeature,
   ClusterHistory,
   HealthReport,
   HistoryOptions,
@@ -24,6 +26,8 @@ import type {
 export interface Admin {
   /** The cluster by its metadata. With `versions` every broker that is alive is asked for its own. */
   cluster(options?: CallOptions & { versions?: boolean }): Promise<ClusterDescription>;
+  /** Versions of formats and protocols that the brokers know, and those that they use with each other. */
+  features(options?: CallOptions): Promise<ClusterFeature[]>;
   /** What is wrong with the cluster: every broker is asked, and one that does not answer is a reason too. */
   health(options?: CallOptions): Promise<HealthReport>;
   /**
@@ -52,6 +56,7 @@ export interface Admin {
 export function createAdmin(cluster: Cluster): Admin {
   return Object.freeze<Admin>({
     cluster: (options) => describeCluster(cluster, options),
+    features: (options) => describeFeatures(cluster, options),
     health: (options) => describeHealth(cluster, options),
     watch: (options) => watchCluster(cluster, options),
     history: (options) => clusterHistory(cluster, options),

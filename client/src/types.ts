@@ -187,6 +187,22 @@ export interface BrokerDescription extends BrokerInfo {
   version: string | null;
 }
 
+/** A format or protocol that the brokers of a cluster share. */
+export interface ClusterFeature {
+  name: string;
+  /** The newest version that all brokers know which were heard; null: there is none. */
+  inUse: number | null;
+  /** By broker id. */
+  brokers: FeatureSupport[];
+}
+
+export interface FeatureSupport {
+  broker: number;
+  /** Versions that it knows, both included; null: it did not answer, or is too old to say. */
+  oldest: number | null;
+  newest: number | null;
+}
+
 /** The replicated log of the metadata. */
 export interface RaftStatus {
   leader: number | null;

@@ -615,6 +615,29 @@ describe("the admin surface on several brokers", () => {
     expect((await versions(false)).filter((version) => version === null).length).to.be.at.least(2);
   });
 
+  it("tells which versions of a format brokers use that know different ones", async () => {
+    const known = new Map([
+      [1, [1, 2]],
+      [2, [2, 4]],
+    ]);
+    for (const { id, answers } of cluster.brokers) {
+      const [oldest = 5, newest = 5] = known.get(id) ?? [];
+      answers.describeCluster = () => ({
+        brokerId: id,
+        metadataOffset: 10,
+        brokers: [1, 2, 3].map((one) => ({ id: one, alive: one !== 3, fenced: one === 3 })),
+        features: [{ name: "f", oldest, newest }],
+      });
+    }
+    const first = { broker: 1, oldest: 1, newest: 2 };
+    const silent = { broker: 3, oldest: null, newest: null };
+    expect(await client.admin.features()).to.deep.equal([
+      { name: "f", inUse: 2, brokers: [first, { broker: 2, oldest: 2, newest: 4 }, silent] },
+    ]);
+    known.set(2, [3, 4]);
+    expect((await client.admin.features())[0]?.inUse, "they have none in common").to.equal(null);
+  });
+
   it("tells of the disks of the brokers that answer, and of the one that does not", async () => {
     for (const { id, answers } of cluster.brokers) {
       const replicas = [{ topic: "t", partition: 0, bytes: id, logEndOffset: 10 * id }];

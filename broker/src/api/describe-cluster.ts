@@ -1,5 +1,6 @@
 /** The cluster as applied here: who belongs to it and in what state, who decides, up to which metadata offset. */
-import type { BrokerImage, ClusterImage } from "../metadata/index.ts";
+import { PEER_VERSIONS } from "@tidemark/proto";
+import { type BrokerImage, type ClusterImage, RECORD_VERSIONS, SNAPSHOT_VERSIONS } from "../metadata/index.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import type { ClientContext } from "./client.ts";
 
@@ -13,7 +14,21 @@ export interface ClusterDescription {
   /** For so long this broker has known no controller, and its metadata may be older than that; 0: it knows one. */
   readonly withoutControllerMs: number;
   readonly brokers: readonly ClusterBroker[];
+  readonly features: readonly FeatureRange[];
 }
+
+export interface FeatureRange {
+  readonly name: string;
+  readonly oldest: number;
+  readonly newest: number;
+}
+
+/** What two brokers of different releases have to agree on. */
+const FEATURES: readonly FeatureRange[] = [
+  { name: "peer.protocol", ...PEER_VERSIONS },
+  { name: "metadata.records", ...RECORD_VERSIONS },
+  { name: "metadata.snapshot", ...SNAPSHOT_VERSIONS },
+];
 
 export interface ClusterBroker {
   readonly id: number;
@@ -63,6 +78,7 @@ export function handleDescribeCluster(context: BrokerContext, client: ClientCont
     brokerId: context.config.current.nodeId,
     withoutControllerMs: context.quorum()?.leaderlessMs ?? 0,
     brokers: [...image.brokers.values()].map(described).sort((a, b) => a.id - b.id),
+    features: FEATURES,
   };
 }
 

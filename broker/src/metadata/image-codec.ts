@@ -13,6 +13,8 @@ import { ListPool } from "./list-pool.ts";
 import { isReassigning, isSameList } from "./partition-rules.ts";
 
 const LAYOUT_VERSION = 1;
+/** Of snapshots that this version reads. */
+export const SNAPSHOT_VERSIONS = { oldest: 0, newest: LAYOUT_VERSION } as const;
 
 type Row = [
   replicas: readonly number[],
@@ -115,7 +117,7 @@ function rowOf(partition: PartitionImage, slotOf: (directoryId: string) => numbe
 export function decodeImage(bytes: Uint8Array): MetadataSnapshot {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   const layout = JSON.parse(text) as Layout;
-  if (layout.version !== 0 && layout.version !== LAYOUT_VERSION) {
+  if (layout.version !== SNAPSHOT_VERSIONS.oldest && layout.version !== LAYOUT_VERSION) {
     throw new SyntaxError(`metadata snapshot of version ${layout.version}; this version reads 0 to ${LAYOUT_VERSION}`);
   }
   const lists = new ListPool();

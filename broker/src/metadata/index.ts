@@ -19,10 +19,10 @@ export type {
 export { emptyImage } from "./image.ts";
 export { entryTexts, topicsMadeIn } from "./entry-texts.ts";
 export type { MetadataEntry, MetadataRecord } from "./records.ts";
-export { decodeEntry, decodeRecords, encodeRecords } from "./records.ts";
+export { decodeEntry, decodeRecords, encodeRecords, RECORD_VERSIONS } from "./records.ts";
 export { applyEntry, Replay } from "./apply.ts";
 export type { MetadataSnapshot } from "./image-codec.ts";
-export { decodeImage, encodeImage } from "./image-codec.ts";
+export { decodeImage, encodeImage, SNAPSHOT_VERSIONS } from "./image-codec.ts";
 export { diffImages } from "./diff-images.ts";
 export type { ClusterEvent, PartitionEvent } from "./cluster-events.ts";
 export { clusterEvents } from "./cluster-events.ts";

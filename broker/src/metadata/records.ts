@@ -123,6 +123,8 @@ export type ConfigOwner =
   | { readonly type: "cluster" };
 
 const LAYOUT_VERSION = 0;
+/** Of entries that this version reads; it writes the newest. */
+export const RECORD_VERSIONS = { oldest: LAYOUT_VERSION, newest: LAYOUT_VERSION } as const;
 
 const knownTypes: ReadonlySet<string> = new Set<MetadataRecord["type"]>([
   "clusterCreated",

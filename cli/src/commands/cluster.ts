@@ -13,6 +13,7 @@ import { CliFailure, toFailure } from "../failure.ts";
 import {
   BROKER_COLUMNS,
   brokerShape,
+  FEATURE_COLUMNS,
   healthLine,
   isAsBefore,
   printHealth,
@@ -48,6 +49,15 @@ export async function clusterBrokers(context: CommandContext): Promise<ExitCode>
     context,
     brokers.map((broker) => brokerShape(broker, controllerId)),
     BROKER_COLUMNS,
+  );
+  return ExitCode.OK;
+}
+
+export async function clusterFeatures(context: CommandContext): Promise<ExitCode> {
+  printRows(
+    context,
+    await withClient(context, (client) => client.admin.features(callOptions(context))),
+    FEATURE_COLUMNS,
   );
   return ExitCode.OK;
 }

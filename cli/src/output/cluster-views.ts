@@ -1,5 +1,12 @@
 /** How the cluster, its brokers, its health and its metadata log are shown: stable JSON shapes, columns, pages for people. */
-import type { BrokerDescription, ClusterDescription, HealthReport, RaftNode, RaftStatus } from "@tidemark/client";
+import type {
+  BrokerDescription,
+  ClusterDescription,
+  ClusterFeature,
+  HealthReport,
+  RaftNode,
+  RaftStatus,
+} from "@tidemark/client";
 import type { CommandContext } from "../command-context.ts";
 import { type GlobalFlags, outputFormat } from "../global-flags.ts";
 import { type Column, printRows, renderTable } from "./rows.ts";
@@ -103,6 +110,28 @@ function asksForBrokers({ columns }: GlobalFlags): boolean {
 }
 
 const INFO_BROKER_COLUMNS: ReadonlySet<string> = new Set(["broker", "address", "rack", "state", "leaders", "replicas"]);
+
+// ---- features
+
+/** `1 to 2`, or where brokers differ `1 (brokers 1, 3), 1 to 2 (broker 2)`. */
+function supportText({ brokers }: ClusterFeature): string {
+  const byRange = new Map<string, number[]>();
+  for (const { broker, oldest, newest } of brokers) {
+    const range = oldest === null ? "unknown" : oldest === newest ? String(oldest) : `${oldest} to ${newest}`;
+    byRange.set(range, [...(byRange.get(range) ?? []), broker]);
+  }
+  const ranges = [...byRange];
+  if (ranges.length === 1) return ranges[0]?.[0] ?? "";
+  return ranges
+    .map(([range, ids]) => `${range} (${ids.length === 1 ? "broker" : "brokers"} ${ids.join(", ")})`)
+    .join(", ");
+}
+
+export const FEATURE_COLUMNS: readonly Column<ClusterFeature>[] = [
+  { title: "feature", cell: (row) => row.name },
+  { title: "in use", cell: (row) => row.inUse },
+  { title: "known", cell: supportText },
+];
 
 // ---- health
 

@@ -26,6 +26,12 @@ export function buildCluster(cluster: Command, launch: Launch): void {
     .action((_options: unknown, command: Command) =>
       launch(command, async (context) => (await import("../commands/cluster.ts")).clusterBrokers(context)),
     );
+  withTraits(cluster.command("features"), { isWatchable: true })
+    .description("which versions of formats and protocols the brokers know, and use with each other")
+    .addHelpText("after", FEATURES_HELP)
+    .action((_options: unknown, command: Command) =>
+      launch(command, async (context) => (await import("../commands/cluster.ts")).clusterFeatures(context)),
+    );
   withTraits(cluster.command("events"), {})
     .description("what happened to brokers, leaders, ISRs, topics and settings, and why")
     .option("--follow", "go on with what happens")
@@ -96,6 +102,11 @@ const HEALTH_HELP = `
 Exit codes: 0 healthy, 9 unhealthy, 6 no broker answers. With --watch it goes on, healthy or not, also while no broker answers: a page on
 a terminal, elsewhere a line with each change. --exit-when-healthy --timeout 60s is for scripts: 0 when nothing is wrong any more, 7 when
 the time is over; what it waits for stands on standard error, a line with each change, unless -q.
+`;
+
+const FEATURES_HELP = `
+While a cluster is upgraded, one broker after the other, they know different versions, and use the newest that all of them know. IN USE -:
+there is none, and brokers of the two sorts refuse each other. A broker that is down, or does not answer, is not counted.
 `;
 
 const EVENTS_HELP = `

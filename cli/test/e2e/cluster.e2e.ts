@@ -39,6 +39,8 @@ describe("tidemark as an operator", () => {
     expect(row).to.include({ id: 1, alive: true, fenced: false, controller: true, rack: null });
     expect(row["version"]).to.match(/^\d+\.\d+\.\d+/);
     expect(`${String(row["host"])}:${String(row["port"])}`).to.equal(broker.address);
+    const features = (await tidemark("cluster", "features")).stdout.toString();
+    expect(features).to.match(/^FEATURE +IN USE +KNOWN\npeer\.protocol +1 +1\n/);
     const page = (await tidemark("cluster", "info")).stdout.toString();
     expect(page)
       .to.match(/^cluster \S+ {2}controller 1 {2}1 broker, 1 alive/)

@@ -2,6 +2,7 @@
 import type {
   BrokerDescription,
   ClusterDescription,
+  ClusterFeature,
   PartitionDescription,
   PartitionMove,
   RaftNode,
@@ -13,6 +14,7 @@ import { parseOutput } from "../../src/global-flags.ts";
 import {
   BROKER_COLUMNS,
   brokerShape,
+  FEATURE_COLUMNS,
   isAsBefore,
   printHealth,
   printInfo,
@@ -61,6 +63,20 @@ const CLUSTER: ClusterDescription = {
     broker(3, { alive: false, fenced: true, leaders: 0, version: null }),
   ],
 };
+
+const FEATURES: readonly ClusterFeature[] = [
+  { name: "metadata.records", inUse: 0, brokers: [1, 2].map((id) => ({ broker: id, oldest: 0, newest: 0 })) },
+  {
+    name: "peer.protocol",
+    inUse: null,
+    brokers: [
+      { broker: 1, oldest: 1, newest: 2 },
+      { broker: 2, oldest: 3, newest: 3 },
+      { broker: 3, oldest: null, newest: null },
+      { broker: 4, oldest: 1, newest: 2 },
+    ],
+  },
+];
 
 const REASONS = ["broker 3 is down", "orders-1 has replicas that are not in sync"];
 const HEALTH = {
@@ -230,6 +246,7 @@ const VIEWS: Record<string, (context: TestContext) => void> = {
       CLUSTER.brokers.map((one) => brokerShape(one, CLUSTER.controllerId)),
       BROKER_COLUMNS,
     ),
+  "cluster-features": (context) => printRows(context, FEATURES, FEATURE_COLUMNS),
   "cluster-health": (context) => printHealth(context, HEALTH),
   "raft-status": (context) => printRaft(context, RAFT),
   "partitions-moves": (context) => printRows(context, MOVES.map(moveShape), MOVE_COLUMNS),

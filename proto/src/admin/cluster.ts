@@ -12,6 +12,15 @@ export interface DescribeClusterResponse {
   brokerId: number;
   /** For so long it has known no controller, and its metadata may be older than that; 0: it knows one. */
   withoutControllerMs: number;
+  /** What the broker that answers knows; none: it is older than this field. */
+  features: FeatureRange[];
+}
+
+/** Versions of a format or a protocol, both included. */
+export interface FeatureRange {
+  name: string;
+  oldest: number;
+  newest: number;
 }
 
 export interface ClusterBroker {

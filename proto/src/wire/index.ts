@@ -14,12 +14,15 @@ export { FrameReader, type OnFrame } from "./frame-reader.ts";
 export {
   decodePeerHello,
   encodePeerHello,
+  foreignVersionsOf,
   mayPeersMeet,
   PEER_HELLO_BYTES_MAX,
+  PEER_VERSIONS,
   type PeerFailure,
   PeerFrameKind,
   type PeerNames,
   PeerPurpose,
+  type PeerVersions,
   peerFrameHead,
   peerWire,
 } from "./peer.ts";

@@ -153,6 +153,14 @@ export function decodePeerHello(
   return { names: { clusterId, nodeId, directoryId, ...door }, to, purpose, version };
 }
 
+/** What a broker with whom none is common says that it speaks; null: it is no broker, or there is one. Throws as `decodePeerHello`. */
+export function foreignVersionsOf(payload: Buffer, versions = PEER_VERSIONS): PeerVersions | null {
+  const { magic, version: newest, oldestVersion } = peerWire.hello.decode(payload);
+  const oldest = oldestVersion === 0 ? newest : oldestVersion;
+  if (magic !== MAGIC || oldest > newest || (oldest <= versions.newest && newest >= versions.oldest)) return null;
+  return { oldest, newest };
+}
+
 /** Whether two brokers may meet: of one cluster, or one of them of none yet. */
 export function mayPeersMeet(one: PeerNames, other: PeerNames): boolean {
   return one.clusterId === other.clusterId || one.clusterId === "" || other.clusterId === "";

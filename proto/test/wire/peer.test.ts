@@ -2,7 +2,14 @@
 import { loadSync } from "@grpc/proto-loader";
 import { expect } from "chai";
 import fc from "fast-check";
-import { decodePeerHello, encodePeerHello, ProtoError, PeerPurpose, peerWire } from "../../src/index.ts";
+import {
+  decodePeerHello,
+  encodePeerHello,
+  foreignVersionsOf,
+  ProtoError,
+  PeerPurpose,
+  peerWire,
+} from "../../src/index.ts";
 import type { MessageCodec } from "../../src/index.ts";
 import type { LoadedMessage } from "./descriptors.ts";
 
@@ -118,6 +125,8 @@ describe("the names of a peer", () => {
           [ours, theirs].every(({ oldest, newest }) => oldest <= v && v <= newest),
         );
         const heard = decodePeerHello(encodePeerHello(names, dialled, theirs), ours)?.version;
+        const foreign = foreignVersionsOf(encodePeerHello(names, dialled, theirs), ours);
+        expect(foreign, "told to whom none is common with").to.deep.equal(common === undefined ? theirs : null);
         expect(heard).to.equal(common);
         expect(decodePeerHello(encodePeerHello(names, dialled, ours), theirs)?.version).to.equal(common);
       }),

@@ -62,8 +62,12 @@ export function adminCalls(context: DoorContext, useCases: AdminUseCases): Admin
     toWireOutcome(outcome, topic === null ? null : describeTopic(context, topic));
   return {
     describeCluster: bytesCall("describeCluster", (_request, client) => {
-      const cluster = handleDescribeCluster(context, client);
-      return { ...cluster, brokers: cluster.brokers.map((broker) => ({ ...broker })) };
+      const { brokers, features, ...cluster } = handleDescribeCluster(context, client);
+      const copied = {
+        brokers: brokers.map((broker) => ({ ...broker })),
+        features: features.map((one) => ({ ...one })),
+      };
+      return { ...cluster, ...copied };
     }),
     listTopics: slicedCall("listTopics", context, (request, encode) => {
       const { topics, otherLeaders, ...list } = handleListTopics(context, request);

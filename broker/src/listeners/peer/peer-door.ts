@@ -13,10 +13,13 @@ import type { AddressInfo, Socket } from "node:net";
 import {
   decodePeerHello,
   encodePeerHello,
+  foreignVersionsOf,
   mayPeersMeet,
+  PEER_VERSIONS,
   PEER_MESSAGE_BYTES_MAX,
   PeerFrameKind,
   PeerPurpose,
+  type PeerVersions,
   peerWire,
   type ProtoError,
 } from "@tidemark/proto";
@@ -243,7 +246,8 @@ export class PeerDoor {
 
   #onFirstFrame(visit: Visit, kind: number, payload: Buffer): void {
     const hello = kind === PeerFrameKind.HELLO ? decodePeerHello(payload) : null;
-    if (hello === null) return this.#refuse(visit, "peer", notAPeer());
+    if (hello === null)
+      return this.#refuse(visit, "peer", notAPeer(kind === PeerFrameKind.HELLO ? foreignVersionsOf(payload) : null));
     const { names, to, purpose } = hello;
     const refusal = this.#judge(names, to, visit.seenAt);
     if (refusal !== null) return this.#refuse(visit, "peer", refusal);
@@ -321,6 +325,13 @@ export class PeerDoor {
   }
 }
 
-function notAPeer(): ApiError {
-  return new ApiError("UNSUPPORTED_VERSION", "this is the peer door of a Tidemark broker");
+/** `theirs`: of a broker of another release, which is told what would have to be common. */
+function notAPeer(theirs: PeerVersions | null = null): ApiError {
+  const text = ({ oldest, newest }: PeerVersions): string =>
+    oldest === newest ? `${newest}` : `${oldest} to ${newest}`;
+  const message =
+    theirs === null
+      ? "this is the peer door of a Tidemark broker"
+      : `this broker speaks version ${text(PEER_VERSIONS)} of the protocol between brokers, not ${text(theirs)}: upgrade by way of a release that speaks both`;
+  return new ApiError("UNSUPPORTED_VERSION", message);
 }

@@ -503,8 +503,6 @@ describe("PeerDoor", () => {
       "a TLS client": Buffer.from("16030100f8010000f403030102030405060708090a0b0c0d0e0f", "hex"),
       "a Kafka client": Buffer.from("0000000e001200030000000100046b61666b", "hex"),
       "one who says something else first": frame(PeerFrameKind.DATA, Buffer.from("x")),
-      "one of later versions alone": speaking({ version: newest + 2, oldestVersion: newest + 1 }),
-      "one of another version, who names no oldest one": speaking({ version: newest + 1, oldestVersion: 0 }),
       "one whose hello is garbage": frame(PeerFrameKind.HELLO, Buffer.from("ffffff", "hex")),
       "one whose hello is too long": frame(PeerFrameKind.HELLO, Buffer.alloc(5_000)),
       "one who announces all there is": Buffer.from("ffffffff01", "hex"),
@@ -519,6 +517,21 @@ describe("PeerDoor", () => {
       ]);
     }
     expect(peers.doors[0]?.unfinishedBytes).to.equal(0);
+  });
+
+  it("refuses who speaks other versions alone, and says which ones would do", async () => {
+    const others = {
+      [`${newest + 1} to ${newest + 2}`]: speaking({ version: newest + 2, oldestVersion: newest + 1 }),
+      // Who names no oldest one speaks one alone.
+      [`${newest + 1}`]: speaking({ version: newest + 1, oldestVersion: 0 }),
+    };
+    for (const [theirs, bytes] of Object.entries(others)) {
+      const { kinds, code, message } = await answered(bytes);
+      expect([kinds, code], theirs).to.deep.equal([[PeerFrameKind.REFUSED], "UNSUPPORTED_VERSION"]);
+      expect(message).to.match(
+        new RegExp(`^this broker speaks version ${newest} of .*, not ${theirs}: upgrade by way of`, "u"),
+      );
+    }
   });
 
   it("serves who speaks later versions and this one too: the peer of the next release", async () => {
