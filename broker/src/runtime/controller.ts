@@ -76,6 +76,8 @@ export interface ControllerOptions {
   readonly peers: ControllerPeers;
   /** Metadata can no longer be stored, or a listener threw: the process must stop. Called once. */
   readonly onFault: (fault: unknown) => void;
+  /** What a controller of several brokers loads late; for tests. */
+  readonly loadDuties?: () => Promise<Pick<typeof import("./controller-duties.ts"), "ControllerDuties">>;
 }
 
 /** Entries that come in one go, and are applied as one change where nobody waits for each. */
@@ -124,7 +126,7 @@ export class Controller implements ControllerCommands, RaftEvents {
   attach(consensus: Consensus): void {
     this.#consensus = consensus;
     // Not at the moment when a leader is gone.
-    if (consensus.voters.length > 1) void loadDuties();
+    if (consensus.voters.length > 1) this.#moduleOfDuties().catch((fault: unknown) => this.onFault(fault));
   }
 
   // ---- what is known here ----
@@ -569,16 +571,18 @@ export class Controller implements ControllerCommands, RaftEvents {
     const { nodeId } = this.#config;
     const hasOthers = [...(this.#proposals?.working.brokers.keys() ?? [])].some((brokerId) => brokerId !== nodeId);
     if (!hasOthers || this.#duties !== null) return;
-    this.#loadDuties().catch((cause: unknown) =>
-      this.#logger.debug("the controller's duties did not start", { err: cause }),
-    );
+    this.#loadDuties().catch((cause: unknown) => {
+      if (cause instanceof NotController) this.#logger.debug("the controller's duties did not start", { err: cause });
+      // Node gives a module up for good that it could not load once: another process can, and until then another voter leads.
+      else this.onFault(cause);
+    });
   }
 
   /** Rejects with NotController when the reign, or this controller, ends meanwhile. */
   #loadDuties(): Promise<ControllerDuties> {
     if (this.#duties !== null) return Promise.resolve(this.#duties);
     if (!this.isActive || this.#isStopped) return Promise.reject(this.#notController("this node no longer leads"));
-    const loading = loadDuties().then(({ ControllerDuties }) => {
+    const loading = this.#moduleOfDuties().then(({ ControllerDuties }) => {
       if (this.#duties !== loading) throw this.#notController("this node no longer leads");
       const { clock, timers, peers } = this.#options;
       const duties = new ControllerDuties({
@@ -597,6 +601,10 @@ export class Controller implements ControllerCommands, RaftEvents {
     });
     this.#duties = loading;
     return loading;
+  }
+
+  #moduleOfDuties(): ReturnType<NonNullable<ControllerOptions["loadDuties"]>> {
+    return (this.#options.loadDuties ?? loadDuties)();
   }
 
   #stopDuties(): void {

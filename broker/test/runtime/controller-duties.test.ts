@@ -138,6 +138,19 @@ describe("the duties of a controller", () => {
     expect(bench.watchedBy(node)).to.deep.equal([]);
   });
 
+  it("stop the process where they cannot be loaded: who fences nobody must not lead", async () => {
+    const bench = new ControllerBench(7);
+    const fault = new Error("no such module");
+    bench.loadDuties = () => Promise.reject(fault);
+    await bench.birth();
+    await bench.join(1);
+    expect(bench.node().faults).to.deep.equal([]);
+    await bench.join(2).catch(() => undefined);
+    await bench.until(() => bench.node().faults.length > 0);
+    expect(bench.node().faults).to.deep.equal([fault]);
+    expect(bench.node().controller.isActive).to.equal(false);
+  });
+
   it("begin with its next reign, whatever was asked when the one before ended", async () => {
     const bench = await cluster(3);
     // Nobody leads it, and there is somebody to ask.

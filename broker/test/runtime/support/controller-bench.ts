@@ -74,6 +74,7 @@ export class ControllerNode {
       clusterId: CLUSTER_ID,
       peers: bench.peersOf(this.process),
       onFault: (fault) => void this.faults.push(fault),
+      ...(bench.loadDuties === null ? {} : { loadDuties: bench.loadDuties }),
     });
     this.driver = RaftDriver.open(
       {
@@ -117,6 +118,8 @@ export class ControllerBench {
   readonly #watches = new Set<{ brokerId: number; process: SimProcess; onLost: () => void }>();
   isLost: (message: Message) => boolean = () => false;
   flags: Record<string, string> = {};
+  /** Instead of what is loaded. */
+  loadDuties: (() => Promise<never>) | null = null;
   snapshotBytes = 1_000_000;
 
   constructor(seed = 1) {
