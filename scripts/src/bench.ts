@@ -3,6 +3,7 @@
  * beside a raw pipeline of the same bytes, measured in one interleaved run. Rows marked `*` are those that docs/performance.md
  * speaks of. Ends with 1 when a growth law is broken, or what was asked for cannot be measured here.
  */
+import { leaveNothingBehind } from "./bench/left-behind.ts";
 import { machineLine, watchMachine } from "./bench/machine.ts";
 import { printJson, printTable } from "./bench/report.ts";
 import type { Row } from "./bench/measure.ts";
@@ -82,6 +83,7 @@ const scale: Scale = {
   runs: values.runs === undefined ? null : Number(values.runs),
   wants: (row) => row.includes(values.only),
 };
+leaveNothingBehind();
 const shape = await load();
 const machineAtEnd = watchMachine();
 const rows: Row[] = [];

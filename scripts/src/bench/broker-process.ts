@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
+import { ownProcess } from "./left-behind.ts";
 import { cpuSecondsOf, memoryMiBOf } from "./measure.ts";
 
 /** What a broker that was started with `isObserved` says of itself (inside.ts). */
@@ -61,10 +62,12 @@ export class BrokerProcess {
       "-o",
       "json",
     ];
-    const child = spawn(process.execPath, args, {
-      env: { ...process.env, ...options.env },
-      stdio: ["ignore", "pipe", "inherit", ...(isObserved ? ["ipc" as const] : [])],
-    });
+    const child = ownProcess(
+      spawn(process.execPath, args, {
+        env: { ...process.env, ...options.env },
+        stdio: ["ignore", "pipe", "inherit", ...(isObserved ? ["ipc" as const] : [])],
+      }),
+    );
     const ready = await new Promise<ReadyLine>((resolveReady, reject) => {
       let text = "";
       child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {

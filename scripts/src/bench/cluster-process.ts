@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { ask } from "./ask.ts";
 import type { Inside } from "./broker-process.ts";
+import { ownProcess } from "./left-behind.ts";
 import { cpuSecondsOf, memoryMiBOf } from "./measure.ts";
 
 const launcher = resolve(import.meta.dirname, "../../../../cli/bin/tidemark.js");
@@ -62,9 +63,11 @@ export class ClusterProcess {
     const flags = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const isObserved = this.#options.isObserved ?? false;
     const hook = isObserved ? ["--import", new URL("inside.js", import.meta.url).href] : [];
-    const child = spawn(process.execPath, [...hook, launcher, "server", "start", "-q", ...flags], {
-      stdio: ["ignore", "ignore", "inherit", ...(isObserved ? ["ipc" as const] : [])],
-    });
+    const child = ownProcess(
+      spawn(process.execPath, [...hook, launcher, "server", "start", "-q", ...flags], {
+        stdio: ["ignore", "ignore", "inherit", ...(isObserved ? ["ipc" as const] : [])],
+      }),
+    );
     this.#children.set(nodeId, child);
     const limit = performance.now() + READY_WITHIN_MS;
     while (!(await isReady(own.http))) {

@@ -7,6 +7,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { ask } from "./ask.ts";
 import { BatchReader, lastOffsetOf } from "./batch-reader.ts";
+import { ownProcess } from "./left-behind.ts";
 
 const MESSAGE_BYTES = 1024 * 1024;
 
@@ -49,7 +50,7 @@ export class ColdReader {
 
   /** `address`: of a gRPC door. */
   constructor(address: string) {
-    this.#child = fork(fileURLToPath(import.meta.url), ["read", address], { stdio: "inherit" });
+    this.#child = ownProcess(fork(fileURLToPath(import.meta.url), ["read", address], { stdio: "inherit" }));
   }
 
   async start(): Promise<void> {

@@ -12,6 +12,7 @@ import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { DATA_SERVICE } from "@tidemark/proto";
 import { ask } from "./ask.ts";
+import { ownProcess } from "./left-behind.ts";
 
 const PER_ADDRESS = 200;
 /** Opened at the same time. */
@@ -80,7 +81,7 @@ export class IdleConnections {
 
   /** `address`: of a gRPC door. */
   constructor(address: string) {
-    this.#child = fork(fileURLToPath(import.meta.url), ["open", address], { stdio: "inherit" });
+    this.#child = ownProcess(fork(fileURLToPath(import.meta.url), ["open", address], { stdio: "inherit" }));
   }
 
   /** Resolves when exactly `wanted` are open, those that were already among them. */

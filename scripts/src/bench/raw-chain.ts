@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PAYLOADS } from "./batches.ts";
 import { cpuSecondsOf, memoryMiBOf, type Sample } from "./measure.ts";
+import { ownProcess } from "./left-behind.ts";
 
 /** What is said of how far one is: bytes since the connection began, float64. */
 const ACK_BYTES = 8;
@@ -127,7 +128,7 @@ export class RawChain {
     let nextPort = 0;
     for (let link = length; link > 0; link--) {
       const args = ["serve", join(root, `link-${link}`), String(nextPort), isSynced ? "synced" : ""];
-      const child = fork(fileURLToPath(import.meta.url), args, { stdio: "inherit" });
+      const child = ownProcess(fork(fileURLToPath(import.meta.url), args, { stdio: "inherit" }));
       children.push(child);
       const [{ port }] = (await once(child, "message")) as [{ port: number }];
       nextPort = port;

@@ -9,6 +9,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Histogram } from "./histogram.ts";
 import { atRate } from "./pacer.ts";
+import { ownProcess } from "./left-behind.ts";
 
 function serve(path: string | undefined): void {
   const descriptor = path === undefined ? null : openSync(path, "w");
@@ -40,7 +41,7 @@ export class RawEcho {
   /** `syncedTo`: a file that every message is written to and synced before it goes back. */
   static async start(syncedTo: string | null): Promise<RawEcho> {
     const args = syncedTo === null ? ["serve"] : ["serve", syncedTo];
-    const child = fork(fileURLToPath(import.meta.url), args, { stdio: "inherit" });
+    const child = ownProcess(fork(fileURLToPath(import.meta.url), args, { stdio: "inherit" }));
     const [{ port }] = (await once(child, "message")) as [{ port: number }];
     const socket = connect({ host: "127.0.0.1", port, noDelay: true });
     await once(socket, "connect");

@@ -20,6 +20,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { PAYLOADS } from "./batches.ts";
 import { cpuSecondsOf, memoryMiBOf, type Sample } from "./measure.ts";
+import { ownProcess } from "./left-behind.ts";
 
 type Stream = ServerDuplexStream<Buffer, Buffer>;
 
@@ -104,7 +105,7 @@ export class RawGrpc {
   }
 
   static async start(): Promise<RawGrpc> {
-    const child = fork(fileURLToPath(import.meta.url), ["serve"], { stdio: "inherit" });
+    const child = ownProcess(fork(fileURLToPath(import.meta.url), ["serve"], { stdio: "inherit" }));
     const { port } = await new Promise<{ port: number }>((resolve, reject) => {
       child.once("message", (message) => resolve(message as { port: number }));
       child.once("exit", (code) => reject(new Error(`the raw server ended with ${code}`)));

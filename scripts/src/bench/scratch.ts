@@ -1,14 +1,16 @@
 /** A fresh folder for one measurement, gone afterwards. Under the system's folder for temporary files, or $BENCH_DIR. */
-import { mkdtempSync, rmSync, statfsSync } from "node:fs";
+import { mkdtempSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ownFolder } from "./left-behind.ts";
 
 export async function withScratch<T>(task: (path: string) => Promise<T>): Promise<T> {
   const path = mkdtempSync(join(process.env["BENCH_DIR"] ?? tmpdir(), "tidemark-bench-"));
+  const remove = ownFolder(path);
   try {
     return await task(path);
   } finally {
-    rmSync(path, { recursive: true, force: true });
+    remove();
   }
 }
 
