@@ -30,6 +30,8 @@ export interface BrokersRun {
   readonly isDev: boolean;
   /** Which setting moves a port that is busy. */
   readonly portHint: (port: number) => string;
+  /** That they listen on; 0: any free one. */
+  readonly ports: readonly number[];
 }
 
 export async function runBrokers(context: CommandContext, run: BrokersRun): Promise<ExitCode> {
@@ -50,7 +52,7 @@ export async function runBrokers(context: CommandContext, run: BrokersRun): Prom
     // A start that waits for other brokers ends with the signal.
     await Promise.race([group.start(), end.reached]);
   } catch (error: unknown) {
-    throw explainStartFailure(error, run.portHint);
+    throw explainStartFailure(error, run);
   } finally {
     recovery.stop();
   }

@@ -50,6 +50,9 @@ export async function dev(context: CommandContext, request: DevRequest): Promise
     topics,
     ...(load === null ? {} : { load: (address: string) => loadInto(context, address, load) }),
     isDev: true,
+    ports: [grpcPort, httpPort, ...(count === 1 ? [] : [peerPort])].flatMap((first) =>
+      Array.from({ length: count }, (_, slot) => portOf(first, slot + 1)),
+    ),
     portHint: (port) => portHint(port, request, count),
     create: async (hooks) => {
       const { createBroker, createBrokerGroup } = await import("@tidemark/broker");

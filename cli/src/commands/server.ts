@@ -71,6 +71,7 @@ export async function startServer(context: CommandContext, request: ServerRunReq
   return runBrokers(context, {
     topics: [],
     isDev: config.profile === "dev",
+    ports: config.listeners.map(({ port }) => port),
     portHint: () => "stop that process, or choose another port in `listeners`",
     create: async (hooks) => {
       const { createBroker } = await import("@tidemark/broker");
