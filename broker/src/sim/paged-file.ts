@@ -38,6 +38,8 @@ export class PagedFile {
   #synced: (Page | undefined)[] = [];
   /** Pages of the written image that nobody else holds and that may be changed in place. */
   #owned: boolean[] = [];
+  /** Pages below it are the same in both images; which of those above it are not, is looked up. */
+  #settledCount = 0;
   /** Pages that no later sync will bring to the medium, after a failed one. */
   readonly #dropped = new Set<number>();
   readonly #inFlight = new Set<SyncInFlight>();
@@ -78,6 +80,7 @@ export class PagedFile {
     this.#owned = [];
     copy.#written = [...this.#written];
     copy.#synced = [...this.#written];
+    copy.#settledCount = copy.#written.length;
     copy.#writtenBytes = this.#writtenBytes;
     copy.#syncedBytes = this.#writtenBytes;
     return copy;
@@ -123,6 +126,7 @@ export class PagedFile {
     if (sizeBytes < this.#writtenBytes) {
       this.#rewritesCount += 1;
       const pageCount = Math.ceil(sizeBytes / PAGE_BYTES);
+      this.#unsettle(pageCount);
       this.#written.length = Math.min(this.#written.length, pageCount);
       this.#owned.length = this.#written.length;
       for (const number of this.#dropped) if (number >= pageCount) this.#dropped.delete(number);
@@ -138,7 +142,7 @@ export class PagedFile {
   beginSync(): SyncInFlight {
     const pages = new Map<number, Page | undefined>();
     const pageCount = Math.max(this.#written.length, this.#synced.length);
-    for (let number = 0; number < pageCount; number++) {
+    for (let number = this.#settledCount; number < pageCount; number++) {
       const page = this.#written[number];
       if (page === this.#synced[number] || this.#dropped.has(number)) continue;
       pages.set(number, page);
@@ -154,17 +158,21 @@ export class PagedFile {
     // A sync that began later has already put newer pages there.
     if (sync.order < this.#lastSyncDone) return;
     this.#lastSyncDone = sync.order;
-    for (const [number, page] of sync.pages) this.#synced[number] = page;
+    for (const [number, page] of sync.pages) this.#putSynced(number, page);
     this.#synced.length = Math.min(this.#synced.length, Math.ceil(sync.sizeBytes / PAGE_BYTES));
+    this.#unsettle(this.#synced.length);
     this.#syncedBytes = sync.sizeBytes;
     this.#sizesSinceSync = sync.sizesSince;
+    const pageCount = Math.min(this.#written.length, this.#synced.length);
+    while (this.#settledCount < pageCount && this.#written[this.#settledCount] === this.#synced[this.#settledCount])
+      this.#settledCount += 1;
   }
 
   /** The sync failed: each page it covered may have come through; the others are never tried again. */
   failSync(sync: SyncInFlight, random: SeededRandom): void {
     assert(this.#inFlight.delete(sync), "a sync ends once");
     for (const [number, page] of sync.pages) {
-      if (random.chance(0.25)) this.#synced[number] = page;
+      if (random.chance(0.25)) this.#putSynced(number, page);
       else this.#dropped.add(number);
     }
   }
@@ -193,6 +201,7 @@ export class PagedFile {
     this.#dropped.clear();
     this.#synced = cutPages(left, sizeBytes);
     this.#written = [...this.#synced];
+    this.#settledCount = this.#written.length;
     this.#owned = [];
     this.#syncedBytes = sizeBytes;
     this.#writtenBytes = sizeBytes;
@@ -226,6 +235,16 @@ export class PagedFile {
     return this.#written.every((page, number) => page === this.#synced[number]);
   }
 
+  /** The page of that number, or one above it, is about to differ between the images. */
+  #unsettle(number: number): void {
+    if (number < this.#settledCount) this.#settledCount = number;
+  }
+
+  #putSynced(number: number, page: Page | undefined): void {
+    this.#unsettle(number);
+    this.#synced[number] = page;
+  }
+
   #pageAfterPowerLoss(number: number, keep: number, random: SeededRandom): Page | undefined {
     const old = this.#synced[number];
     const candidates: (Page | undefined)[] = [];
@@ -241,6 +260,7 @@ export class PagedFile {
   #ownPage(number: number): Page {
     const page = this.#written[number];
     if (page !== undefined && this.#owned[number] === true) return page;
+    this.#unsettle(number);
     const own = page === undefined ? new Uint8Array(PAGE_BYTES) : page.slice();
     while (this.#written.length < number) this.#written.push(undefined);
     this.#written[number] = own;

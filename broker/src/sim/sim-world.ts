@@ -6,10 +6,9 @@
  * the turn, let those finish too. Code under simulation therefore never sees two events without its own continuations in
  * between, and the same seed gives the same order everywhere.
  *
- * The one contact with the real world is how one knows that no promise reaction is left: `setImmediate`, or for long runs what Node
- * does at the end of each of its own callbacks, and which needs no turn of the loop.
+ * The one contact with the real world is how one knows that no promise reaction is left: `setImmediate`. Node lets all of them run
+ * between two of its callbacks, those of one turn of its loop as well: a long run queues many at once, and is in the next with each.
  */
-import process from "node:process";
 import { asMs, SeededRandom } from "../base/index.ts";
 import type { Ms } from "../base/index.ts";
 import type { Clock, TimerHandle, Timers } from "../ports/index.ts";
@@ -19,8 +18,14 @@ import { Trace } from "./trace.ts";
 
 /** Where the virtual wall clock starts: a round date, so that timestamps in a failure report are easy to read. */
 const WALL_START_MS = 1_700_000_000_000;
-/** Between two turns of the real loop, in which a worker hears of its main thread. */
-const STEPS_PER_TURN = 1_000;
+/** Callbacks in one turn of the real loop, in which a process hears of the others: few at first, for many runs are over soon. */
+const CALLBACKS_PER_TURN = { first: 32, most: 1_024 };
+
+/**
+ * Where a step stands when a callback begins: `over`: nothing has begun; `input`: its event has run, and what that made react; `end`: so
+ * has what asked for the end of its turn.
+ */
+type StepPhase = "over" | "input" | "end";
 
 export class SimWorld {
   readonly trace = new Trace();
@@ -110,30 +115,26 @@ export class SimWorld {
    * which may move. The same steps as those of `step`, without a turn of the real loop for each. Rejects with what `isOver` throws.
    */
   async run(untilMs: () => number, isOver: () => boolean): Promise<boolean> {
-    for (;;) {
-      const outcome = await new Promise<boolean | null>((resolve, reject) => {
-        // Promise reactions can be made to run where none is running.
-        setImmediate(() => {
-          try {
-            resolve(this.#runSome(untilMs, isOver));
-          } catch (error: unknown) {
-            reject(error as Error);
-          }
-        });
-      });
+    let phase: StepPhase = "over";
+    /** Null: there is more to do. */
+    const goOn = (): boolean | null => {
+      if (phase === "input" && this.#endTurn()) {
+        phase = "end";
+        return null;
+      }
+      if (phase !== "over") {
+        phase = "over";
+        if (isOver()) return true;
+      }
+      if (!this.#begin(untilMs())) return false;
+      phase = "input";
+      return null;
+    };
+    for (let count = CALLBACKS_PER_TURN.first; ; count = Math.min(2 * count, CALLBACKS_PER_TURN.most)) {
+      // oxlint-disable-next-line no-await-in-loop
+      const outcome = await manyCallbacks(count, goOn);
       if (outcome !== null) return outcome;
     }
-  }
-
-  /** Null: there is more to do. */
-  #runSome(untilMs: () => number, isOver: () => boolean): boolean | null {
-    for (let count = 0; count < STEPS_PER_TURN; count++) {
-      if (!this.#begin(untilMs())) return false;
-      settlePromises();
-      if (this.#endTurn()) settlePromises();
-      if (isOver()) return true;
-    }
-    return null;
   }
 
   /** The input part of a step; false: there is no event. */
@@ -333,8 +334,26 @@ function promisesSettled(): Promise<void> {
   });
 }
 
-/** The same there and then, of rejections that nobody handles too; only outside of any reaction. */
-const settlePromises = Reflect.get(process, "_tickCallback") as () => void;
+/** Calls `goOn` up to `count` times, with all promise reactions in between, until it answers; null: it has not. */
+function manyCallbacks<Answer>(count: number, goOn: () => Answer | null): Promise<Answer | null> {
+  return new Promise((resolve, reject) => {
+    let isOver = false;
+    const call = (): void => {
+      if (isOver) return;
+      try {
+        const answer = goOn();
+        if (answer === null) return;
+        isOver = true;
+        resolve(answer);
+      } catch (error: unknown) {
+        isOver = true;
+        reject(error as Error);
+      }
+    };
+    for (let queued = 0; queued < count; queued++) setImmediate(call);
+    setImmediate(() => resolve(null));
+  });
+}
 
 function doNothing(): void {}
 

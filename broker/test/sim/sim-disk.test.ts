@@ -419,6 +419,39 @@ describe("SimDisk faults", () => {
     }
   });
 
+  it("leaves nothing out of a sync, whatever was written, cut, synced, turned over and lost before", () => {
+    const PAGES = 6;
+    const place = fc.nat({ max: PAGES * 4096 - 1 });
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant("write" as const), at: place, length: fc.integer({ min: 1, max: 5_000 }) }),
+      fc.record({ kind: fc.constantFrom("truncate" as const, "flip" as const), at: place }),
+      fc.record({ kind: fc.constantFrom("begin" as const, "power" as const) }),
+      fc.record({ kind: fc.constant("finish" as const), slot: fc.nat({ max: 3 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.nat(), (steps, seed) => {
+        const file = new PagedFile();
+        const random = new SeededRandom(seed);
+        let syncs: ReturnType<PagedFile["beginSync"]>[] = [];
+        for (const each of steps) {
+          if (each.kind === "write") file.write(Buffer.alloc(each.length, random.between(1, 255)), each.at);
+          else if (each.kind === "truncate") file.truncate(Math.min(each.at, file.sizeBytes));
+          else if (each.kind === "flip" && each.at < file.sizeBytes) file.flipBit(each.at, 3);
+          else if (each.kind === "begin") syncs.push(file.beginSync());
+          else if (each.kind === "finish") for (const sync of syncs.splice(each.slot, 1)) file.finishSync(sync);
+          else if (each.kind === "power") {
+            file.losePower(random);
+            syncs = [];
+          }
+        }
+        for (const sync of syncs) file.finishSync(sync);
+        file.finishSync(file.beginSync());
+        expect(file.isSettled).to.equal(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it("makes bytes of a failed sync durable again in another file or once they were cut off, not by writing over them", async () => {
     const story = (heal: (machine: Machine, file: File) => File) =>
       outcomes(30, async (seed) => {
