@@ -1,14 +1,21 @@
 #!/usr/bin/env node
 // The committed launcher, so that `npx tidemark` finds an executable before anything was built. Plain JavaScript: it must
 // run on a fresh clone, where `dist` does not exist yet, and say what to do there.
+//
+// CommonJS (package.json beside it): before it runs a module, Node reads its text off the loop and makes its thread pool for that, after
+// which nobody can say how large the pool is to be.
+
+// Syncs of many small logs at a time end together, in one commit of the file system's journal (platform/threads.ts).
+process.env.UV_THREADPOOL_SIZE ??= "16";
 
 // Asked of the process, because an `import` of a module of Node's has to look at all that it exports: 4 ms for `node:fs`.
 const { statSync } = process.getBuiltinModule("node:fs");
+const { pathToFileURL } = process.getBuiltinModule("node:url");
 
 // From Node 22.1 on the compiled code of one start serves the next; where it cannot be kept, nothing is lost but time.
 process.getBuiltinModule("node:module").enableCompileCache?.();
 
-const at = (path) => new URL(path, import.meta.url);
+const at = (path) => new URL(path, pathToFileURL(__filename));
 const timeOf = (url) => statSync(url, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 // What was linked into a few files (scripts/src/link.ts), unless a package was compiled after that; else the modules.
@@ -18,7 +25,7 @@ const compiled = ["proto", "client", "broker", "cli"].map((name) => at(`../../${
 const isLinked = timeOf(linked) > Math.max(0, ...compiled.map(timeOf));
 
 if (isLinked || timeOf(modules) > 0) {
-  await import((isLinked ? linked : modules).href);
+  void import((isLinked ? linked : modules).href);
 } else {
   process.stderr.write(
     "error: NOT_BUILT: tidemark has not been built here yet\nhint: run `npm run build` in the repository\n",

@@ -63,10 +63,15 @@ describe("the launcher", () => {
     writeFileSync(join(folder, path), text);
     utimesSync(join(folder, path), time, time);
   };
-  const launched = (): string => {
+  const launched = (env = process.env): string => {
     cpSync(join(root, "cli/bin"), join(folder, "cli/bin"), { recursive: true });
     write("cli/package.json", '{"type":"module"}', 0);
-    return node(join(folder, "cli/bin/tidemark.js")).trim();
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, "cli/bin/tidemark.js")], {
+      env,
+      encoding: "utf8",
+    });
+    expect(status, stderr).to.equal(0);
+    return stdout.trim();
   };
   const MODULES = ["cli/dist/src/main.js", 'console.log("modules");'] as const;
   const LINKED = ["cli/dist/linked/cli_main.js", 'console.log("linked");'] as const;
@@ -91,5 +96,15 @@ describe("the launcher", () => {
   it("takes the modules when nothing was linked", () => {
     write(...MODULES, 100);
     expect(launched()).to.equal("modules");
+  });
+
+  it("has a pool of sixteen threads made, or of as many as it was told", function () {
+    // Where else it would show how many there are is not known.
+    if (process.platform !== "linux") return this.skip();
+    const text = 'import fs from "node:fs"; console.log(fs.readdirSync("/proc/self/task").length);';
+    write("cli/dist/src/main.js", text, 100);
+    const { UV_THREADPOOL_SIZE: _, ...env } = process.env;
+    const threadsWith = (more: Readonly<Record<string, string>>): number => Number(launched({ ...env, ...more }));
+    expect(threadsWith({}) - threadsWith({ UV_THREADPOOL_SIZE: "4" })).to.equal(12);
   });
 });

@@ -12,6 +12,7 @@ import fs from "node:fs";
 import { assert } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
 import type { Disk, DiskFaultKind, File, OpenMode } from "../ports/index.ts";
+import { syncsAtATime } from "./threads.ts";
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
@@ -36,6 +37,8 @@ const FAULT_KINDS: ReadonlyMap<string, DiskFaultKind> = new Map([
 ]);
 
 export class FileDisk implements Disk {
+  readonly syncsAtATime = syncsAtATime(process.env["UV_THREADPOOL_SIZE"]);
+
   open(path: string, mode: OpenMode): File {
     return attempt("open", path, () => {
       const descriptor = fs.openSync(path, OPEN_FLAGS[mode], FILE_MODE);

@@ -110,7 +110,7 @@ class DataDirectory implements LogDirectory {
       timers: options.timers,
       logger: options.logger,
       files: new FilePool(options.disk, options.openFilesMax),
-      slots: new SyncSlots(options.clock),
+      slots: new SyncSlots(options.clock, options.disk.syncsAtATime),
       writeSlots: new SyncSlots(options.clock, WRITES_IN_FLIGHT_MAX),
       readSlots: new SyncSlots(options.clock, READS_IN_FLIGHT_MAX),
       pace: new WritePace(),

@@ -1,10 +1,11 @@
 /**
  * How many syncs of one data directory are in flight: fewer than the thread pool has threads, or reads would wait behind
- * them (performance 1.10). First come, first served; a file never has more than one (group-sync.ts). It also counts how long they take.
+ * them (performance 1.10); the disk says how many. First come, first served; a file never has more than one (group-sync.ts). It also counts how long they take.
  */
 import { Histogram, SECONDS_BOUNDS } from "../base/index.ts";
 import type { Clock } from "../ports/index.ts";
 
+/** Where the disk does not say. */
 const SYNCS_IN_FLIGHT_MAX = 3;
 /** What is told of the last while spans at least this, and at most twice as much. */
 const PACE_WINDOW_MS = 30_000;
