@@ -6,6 +6,9 @@
  * Work runs before flushes, each in the order it was asked for. What is asked for while the turn runs joins it: a drain
  * that moves a high watermark wakes a reader in the same turn, and both answers share a write to the socket.
  *
+ * A thousand partitions at once would keep the loop from all else, and followers from what the first of them wrote, so a turn works
+ * off WORK_PER_TURN jobs at most: what they have to send leaves, and the rest is the next turn's, behind what arrived meanwhile.
+ *
  * What readers take comes last and has a share of the turn, counted in bytes. A reader that is far behind takes all it is given,
  * and each such reader would make the turn longer for everybody whose request arrives meanwhile. Beyond the share the rest
  * has its place in the next turns, in the order it was asked for: what arrived is worked off first in each.
@@ -23,6 +26,9 @@ export type ServingJob = () => number;
  * not half as long, and one reader is slower.
  */
 export const SERVED_BYTES_PER_TURN = 1024 * 1024;
+
+/** Of jobs: a few milliseconds where each is a small append (performance 1.18). */
+export const WORK_PER_TURN = 64;
 
 export class Turn {
   readonly #timers: Timers;
@@ -70,7 +76,7 @@ export class Turn {
     let servedBytes = 0;
     try {
       for (;;) {
-        if (workDone < this.#work.length) this.#work[workDone++]?.();
+        if (workDone < this.#work.length && workDone < WORK_PER_TURN) this.#work[workDone++]?.();
         else if (flushesDone < this.#flushes.length) this.#flushes[flushesDone++]?.();
         else if (servingsDone < this.#servings.length && servedBytes < SERVED_BYTES_PER_TURN)
           servedBytes += this.#servings[servingsDone++]?.() ?? 0;

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { SeededRandom } from "../../src/base/index.ts";
 import { SERVED_BYTES_PER_TURN, Turn } from "../../src/runtime/index.ts";
+import { WORK_PER_TURN } from "../../src/runtime/turn.ts";
 import { SimWorld } from "../../src/sim/index.ts";
 
 describe("Turn", () => {
@@ -25,6 +26,27 @@ describe("Turn", () => {
       "flush 1",
       "work asked for by flush 1",
       "flush asked for by work 1",
+    ]);
+  });
+
+  it("has an end however much work there is: what is ready leaves, and the rest comes behind what arrived meanwhile", async () => {
+    const world = new SimWorld(new SeededRandom(1));
+    const process = world.startProcess();
+    const turn = new Turn(process);
+    const order: string[] = [];
+    for (let job = 0; job <= WORK_PER_TURN; job++)
+      turn.work(() => {
+        order.push(`work ${job}`);
+        if (job === 0) process.endOfTurn(() => order.push("arrived"));
+        if (job % WORK_PER_TURN === 0) turn.flush(() => order.push(`flush ${job}`));
+      });
+    await world.runUntilIdle();
+    expect(order.slice(WORK_PER_TURN - 1)).to.deep.equal([
+      `work ${WORK_PER_TURN - 1}`,
+      "flush 0",
+      "arrived",
+      `work ${WORK_PER_TURN}`,
+      `flush ${WORK_PER_TURN}`,
     ]);
   });
 
