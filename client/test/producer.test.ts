@@ -113,6 +113,21 @@ describe("producer over a socket", () => {
       expect(records[1]?.value).to.equal(null);
     });
 
+    it("asks for a few of many partitions at a time: an answer waits for all that were asked for together", async () => {
+      broker.create("wide", 300);
+      const producer = client.producer();
+      const asked: number[] = [];
+      broker.onProduce = (partitions) => {
+        asked.push(partitions.length);
+        return { kind: "serve" };
+      };
+      const wide = topic("wide", { key: codecs.string, value: codecs.string });
+      const each = Array.from({ length: 300 }, (_, partition) => ({ partition, value: `v${partition}` }));
+      await Promise.all(each.map((record) => producer.send(wide, record)));
+      expect(asked).to.deep.equal([128, 128, 44]);
+      for (const { partition, value } of each) expect(broker.values("wide", partition)).to.deep.equal([value]);
+    });
+
     it("is refused for a topic that does not exist, once asking again has not helped", async () => {
       await client.ready();
       const asked = broker.calls.metadata;

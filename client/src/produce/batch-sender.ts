@@ -18,6 +18,8 @@ import type { Completion } from "./completion.ts";
 
 /** A request holds at least one batch and no more once it is this large. */
 const REQUEST_BYTES = 1024 * 1024;
+/** The same of partitions: its answer waits for all of them, and while the broker works on it the next one is put together. */
+const REQUEST_PARTITIONS = 128;
 const REFRESH_INTERVAL_MS = 100;
 
 export interface SenderOptions {
@@ -158,7 +160,7 @@ export class BatchSender implements StreamUser {
       }
       this.#gather(request, queue, batch);
       hasSent = true;
-      if (request.bytes >= REQUEST_BYTES) {
+      if (request.bytes >= REQUEST_BYTES || request.partitions.length >= REQUEST_PARTITIONS) {
         gathered.delete(stream);
         this.#send(request);
       }
