@@ -35,8 +35,7 @@ const UNPLACED_CONFIG: LogConfig = {
   flushMs: Number.MAX_SAFE_INTEGER,
   flushWindowMs: 0,
   fileDeleteDelayMs: 60_000,
-  // As far as anybody knows.
-  cleanupPolicy: ["compact"],
+  cleanupPolicy: [],
   retentionMs: -1,
   retentionBytes: -1,
   producerIdExpirationMs: 86_400_000,
@@ -193,7 +192,8 @@ export class DirectoryLoader {
       keepsCut: checkpoints.areRecoveryPointsMalformed,
       logStartOffset: checkpointed(checkpoints.logStarts),
       highWatermark: checkpointed(checkpoints.highWatermarks),
-      leaderEpoch: spec?.leaderEpoch ?? null,
+      // A directory that does not say whose it is may be of an earlier topic of that name.
+      leaderEpoch: foundTopicId === null ? null : (spec?.leaderEpoch ?? null),
       ...lastLife,
       mayCutLater: true,
       scan,

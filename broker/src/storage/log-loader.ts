@@ -18,9 +18,10 @@ import { parseEpochs, readCheckpoint } from "./checkpoint-file.ts";
 import { offsetName, offsetOfName } from "./directory-names.ts";
 import { EpochCache } from "./epoch-cache.ts";
 import { EPOCH_CHECKPOINT } from "./epoch-file.ts";
+import { GAPS, markGaps, mayBeCompacted } from "./gaps-mark.ts";
 import { isPassing, readFullySync, readWholeFile, removeFile, syncPath, writeFullySync } from "./file-io.ts";
 import { tidyLeftovers } from "./leftovers.ts";
-import type { LogHost } from "./log-host.ts";
+import { attempt, type LogHost } from "./log-host.ts";
 import { readRepair, readSuspicion, REPAIR, SUSPECT } from "./log-repair.ts";
 import type { Repair } from "./log-repair.ts";
 import { slotOf } from "./log-reader.ts";
@@ -70,6 +71,10 @@ export interface LoadedLog {
   readonly recoveryPoint: Offset;
   readonly syncedEnd: Offset;
   readonly isDirectoryDirty: boolean;
+  /** Nothing lies between two batches. */
+  readonly isGapless: boolean;
+  /** Its directory says that something may (gaps-mark.ts). */
+  readonly isMarked: boolean;
   /** Its recovery point must stay in the checkpoint although the log ends below it. */
   readonly damage: LogDamage | null;
   /** The operator's file is there, and goes when the checkpoints are right (accepted-damage.ts). */
@@ -129,11 +134,17 @@ class LogLoader {
   readonly #suspectedAt: Offset | null;
   #durableBase = 0;
   #logStart: Offset;
+  readonly #isGapless: boolean;
+  readonly #wasMarked: boolean;
+  /** By this load. */
+  readonly #isMarked: boolean = false;
   #hasCut = false;
+  /** What is cut is whole by its sum: only where it says that it stands is not believed. It is kept for the operator. */
+  #isDoubted = false;
   #bytesCut = 0;
 
   constructor(options: LoadOptions, names: readonly string[]) {
-    const { host, directory } = options;
+    const { host, directory, config } = options;
     this.#options = options;
     this.#nowMs = host.clock.monotonicNow();
     const kept = this.#removeBelowLogStart(names);
@@ -146,6 +157,11 @@ class LogLoader {
     this.#logStart = asOffset(Math.max(options.logStartOffset ?? 0, this.#segments[0]?.baseOffset ?? 0));
     this.#epochs = readEpochs(options, names, this.#hasNothing);
     this.#snapshots = new SnapshotStore(host.disk, directory, names, host.logger);
+    this.#wasMarked = names.includes(GAPS);
+    this.#isGapless = !this.#wasMarked && !mayBeCompacted(config.cleanupPolicy);
+    // Where there is no room for it the next load, or the next change of settings, tries again.
+    if (!this.#wasMarked && config.cleanupPolicy.includes("compact"))
+      this.#isMarked = attempt(host, () => markGaps(host.disk, directory)) === null;
   }
 
   /** Leaves no file open: a log that nobody reads or writes costs no descriptor, and there may be thousands. */
@@ -323,13 +339,13 @@ class LogLoader {
   async #scanFrom(firstSlot: number, producers: ProducerState, recoveryPoint: Offset): Promise<LogDamage | null> {
     const { host, scan } = this.#options;
     const base = this.#segments[firstSlot]?.baseOffset ?? 0;
-    const { config, leaderEpoch } = this.#options;
+    const { leaderEpoch } = this.#options;
     const target = new RecoveryTarget({
       epochs: this.#epochs,
       producers,
       end: base,
       nowMs: this.#nowMs,
-      isGapless: !config.cleanupPolicy.includes("compact"),
+      isGapless: this.#isGapless,
       epochMax: leaderEpoch,
       // A file that is missing says nothing; what this scan finds is added to it.
       epochsExactTo: this.#epochs.entries.length > 0 ? recoveryPoint : 0,
@@ -364,7 +380,8 @@ class LogLoader {
         });
         const isDamage = target.end < recoveryPoint;
         if (isDamage && !this.#cutsDamage) return this.#endBefore(slot + 1, target.end, recoveryPoint, bad);
-        const mustKeep = isDamage || this.#repair?.phase === "cut";
+        this.#isDoubted = bad === "offset" || bad === "epoch";
+        const mustKeep = isDamage || this.#isDoubted || this.#repair?.phase === "cut";
         if (mustKeep && !(await this.#keepAside(segment, fileBytes))) {
           this.#repair = null;
           for (const gone of this.#segments.splice(slot + 1)) gone.log.closeSync();
@@ -391,8 +408,13 @@ class LogLoader {
       await copyDamaged(host, segment, fileBytes);
       return true;
     } catch (error: unknown) {
-      const mayWait = mayCutLater && this.#repair !== null && error instanceof DiskFault && isPassing(error);
-      if (!mayWait) throw error;
+      if (!(error instanceof DiskFault && isPassing(error))) throw error;
+      if (this.#isDoubted && !this.#cutsDamage) {
+        // It was never known to be on disk, and a start is not to fail of it.
+        host.logger.warn("no room to keep what is cut", { directory, err: error });
+        return true;
+      }
+      if (!mayCutLater || this.#repair === null) throw error;
       host.logger.warn("a repair waits for room", { directory, err: error });
       return false;
     }
@@ -420,7 +442,8 @@ class LogLoader {
       if (segment === undefined) return;
       this.#beginCut();
       this.#bytesCut += segment.writtenBytes;
-      if (this.#options.keepsCut || this.#acceptsDamage || this.#repair?.phase === "cut") segment.setAside();
+      const isKept = this.#options.keepsCut || this.#acceptsDamage || this.#isDoubted || this.#repair?.phase === "cut";
+      if (isKept) segment.setAside();
       else segment.remove();
     }
   }
@@ -547,7 +570,9 @@ class LogLoader {
       durableBase: this.#durableBase,
       recoveryPoint,
       syncedEnd: asOffset(Math.min(outcome.recoveryPoint, end)),
-      isDirectoryDirty: outcome.wasRecovered,
+      isDirectoryDirty: outcome.wasRecovered || this.#isMarked,
+      isGapless: this.#isGapless,
+      isMarked: this.#wasMarked || this.#isMarked,
       damage: outcome.damage,
       acceptsDamage: this.#acceptsDamage,
       repair: this.#repair,

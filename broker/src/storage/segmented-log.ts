@@ -15,6 +15,7 @@ import type { EpochCache } from "./epoch-cache.ts";
 import { EpochFile } from "./epoch-file.ts";
 import { isPassing, removeFile, syncPath } from "./file-io.ts";
 import { FlushPolicy } from "./flush-policy.ts";
+import { markGaps } from "./gaps-mark.ts";
 import { GroupSync } from "./group-sync.ts";
 import { LogCuts } from "./log-cuts.ts";
 import { attempt } from "./log-host.ts";
@@ -107,6 +108,8 @@ export class SegmentedLog implements PartitionLog {
   /** As the writer was told, or will be when it is made. */
   #followersAt: Offset | null = null;
 
+  /** Its directory says so (gaps-mark.ts). */
+  #mayHaveGaps: boolean;
   /** The files are closed and may be renamed. */
   #isReleased = false;
   damage: LogDamage | null;
@@ -130,12 +133,13 @@ export class SegmentedLog implements PartitionLog {
       durableBase: loaded.durableBase,
       highWatermark: options.highWatermark ?? 0,
       isTouched: loaded.wasRecovered,
-      isGapless: !options.config.cleanupPolicy.includes("compact"),
+      isGapless: loaded.isGapless,
     });
     this.#epochs = loaded.epochs;
     this.#producers = loaded.producers;
     this.#producersCounted = loaded.producers.size;
     this.#snapshots = loaded.snapshots;
+    this.#mayHaveGaps = loaded.isMarked;
     this.damage = loaded.damage;
     this.repair = loaded.repair;
     this.suspectedAt = loaded.suspectedAt;
@@ -317,8 +321,10 @@ export class SegmentedLog implements PartitionLog {
 
   reconfigure(config: LogConfig): void {
     this.#config = config;
-    // What the cleaner took out is not there any more, whatever the settings say later.
-    if (config.cleanupPolicy.includes("compact")) this.#state.isGapless = false;
+    if (config.cleanupPolicy.includes("compact")) {
+      attempt(this.#host, () => this.#markGaps());
+      this.#state.isGapless = false;
+    }
     this.#lazyRoll?.drawJitter();
   }
 
@@ -377,8 +383,10 @@ export class SegmentedLog implements PartitionLog {
       const unready = this.#rollNow();
       if (unready !== null) return unready;
     }
-    // A leader sends no gap that it has not looked at.
-    if (header.baseOffset > this.#state.logEndOffset) this.#state.active.hasGaps = true;
+    if (header.baseOffset > this.#state.logEndOffset) {
+      const fault = this.#admitGap();
+      if (fault !== null) return { code: "KAFKA_STORAGE_ERROR", fault };
+    }
     const result = this.#writer.admitFetched(bytes, header);
     return result.ok ? TAKEN : { code: "KAFKA_STORAGE_ERROR", fault: result.fault };
   }
@@ -440,6 +448,21 @@ export class SegmentedLog implements PartitionLog {
     return this.#rolls.run(baseOffset);
   }
 
+  /** A leader sends no gap that it has not looked at. */
+  #admitGap(): DiskFault | null {
+    const fault = attempt(this.#host, () => this.#markGaps());
+    if (fault === null) this.#state.active.hasGaps = true;
+    return fault;
+  }
+
+  /** Durable before any batch behind it counts as synced. Throws DiskFault. */
+  #markGaps(): void {
+    if (this.#mayHaveGaps) return;
+    markGaps(this.#host.disk, this.directory);
+    this.#mayHaveGaps = true;
+    this.#state.active.entryVersion = this.#sync.directoryChanged();
+  }
+
   async skipTo(offset: Offset, isWanted = (): boolean => true): Promise<boolean> {
     const { generation, logEndOffset } = this.#state;
     assert(offset - logEndOffset > 0, "a gap lies beyond the log end");
@@ -448,7 +471,7 @@ export class SegmentedLog implements PartitionLog {
     const isSynced = await this.flush();
     const hasMoved = generation !== this.#state.generation || logEndOffset !== this.#state.logEndOffset;
     if (!isSynced || hasMoved || !isWanted() || this.#refusesAppends || this.#roll(offset) !== null) return false;
-    this.#state.active.hasGaps = true;
+    if (this.#admitGap() !== null) return false;
     this.#state.skipTo(offset);
     return true;
   }

@@ -60,17 +60,19 @@ describe("log: append as a follower (3.2)", () => {
 
   it("takes the gaps that compaction leaves, and reads across them (P50)", async () => {
     const machine = new StorageMachine();
-    const compacted = { cleanupPolicy: ["compact"] };
-    const { log } = await machine.fresh(compacted);
+    const { log } = await machine.fresh();
     follow(log, fetched(40, 2, { records: 2 }));
     follow(log, fetched(100, 3));
     expect([log.logStartOffset, log.logEndOffset, log.latestEpoch]).to.deep.equal([0, 101, 3]);
     const { records, nextOffset } = await machine.run(log.read(asOffset(0), 1000, log.writtenEndOffset));
     expect(readBatchHeader(records, 0).baseOffset).to.equal(40);
     expect(nextOffset).to.equal(101);
-    machine.restart("process");
-    const { log: again } = await machine.again(compacted);
-    expect([again.logEndOffset, again.latestEpoch, again.isDamaged]).to.deep.equal([101, 3, false]);
+    await machine.synced(log);
+    for (const kind of ["process", "power"] as const) {
+      machine.restart(kind);
+      const { log: again } = await machine.again();
+      expect([again.logEndOffset, again.latestEpoch, again.isDamaged], kind).to.deep.equal([101, 3, false]);
+    }
   });
 
   it("begins a segment for a batch that lies more than a segment's span beyond the end", async () => {

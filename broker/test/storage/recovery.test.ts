@@ -1,7 +1,9 @@
 import { expect } from "chai";
 import { SeededRandom } from "../../src/base/index.ts";
+import { crashEverywhere } from "./support/crash-everywhere.ts";
 import {
   append,
+  asLeaderEpoch,
   asMs,
   asOffset,
   DATA,
@@ -121,6 +123,78 @@ describe("recovery (4.2)", () => {
       const { log } = await machine.again(config);
       const isCut = cleanupPolicy[0] === "delete";
       expect(log.logEndOffset, cleanupPolicy[0]).to.equal(isCut ? ends[5] : (ends[6] ?? 0) + 0x40_0000);
+    }
+  });
+
+  it("believes a gap for ever where the topic was compacted once, whatever its settings say now", async () => {
+    for (const kind of ["process", "power"] as const) {
+      for (const isMadeSo of [true, false]) {
+        const machine = new StorageMachine();
+        const { log } = await machine.fresh(isMadeSo ? { cleanupPolicy: ["compact"] } : {});
+        append(log);
+        log.reconfigure({ ...log.config, cleanupPolicy: ["compact"] });
+        log.reconfigure({ ...log.config, cleanupPolicy: ["delete"] });
+        append(log);
+        await machine.synced(log);
+        machine.restart(kind);
+        // As a cleaner leaves it: the first of two batches is gone.
+        const bytes = machine.bytes(log0);
+        machine.put(log0, bytes.subarray(12 + bytes.readInt32BE(8)));
+        const { log: again } = await machine.again();
+        expect([again.logStartOffset, again.logEndOffset, again.isDamaged], kind).to.deep.equal([0, 2, false]);
+      }
+    }
+  });
+
+  it("keeps what it does not believe, where only its place is in doubt and its sum is right", async () => {
+    for (const patch of ["epoch", "offset", "bytes"] as const) {
+      const { machine, ends } = await dead(60);
+      const bytes = machine.bytes(log0);
+      if (patch === "epoch") bytes[12] = 0x40;
+      else if (patch === "offset") bytes[5] = 0x40;
+      else bytes[80] = 0x40;
+      machine.put(log0, bytes);
+      const { log } = await machine.reopened({ ...specOf(), leaderEpoch: 3 });
+      expect([log.logEndOffset, log.isDamaged], patch).to.deep.equal([0, false]);
+      const kept = machine.names().filter((name) => name.endsWith(".damaged"));
+      if (patch === "bytes") expect(kept).to.deep.equal([]);
+      else expect(kept.length, `${patch} of ${ends.length} batches`).to.be.greaterThan(5);
+      if (patch !== "bytes") expect(machine.bytes(`${log0}.damaged`)).to.deep.equal(bytes);
+    }
+  });
+
+  it("has an epoch file that is exact below the recovery point, wherever a crash comes: no good batch is doubted", async () => {
+    for (const durability of ["page-cache", "group-commit"] as const) {
+      const config = { durability, segmentBytes: 700 };
+      const spec = { ...specOf(config), leaderEpoch: 9 };
+      await crashEverywhere(
+        async (machine) => {
+          machine.checkpointMs = 20;
+          const { log } = await machine.fresh(config);
+          return async () => {
+            let epoch = 0;
+            for (const [batches, cut] of [
+              [6, 0],
+              [5, 3],
+              [4, 6],
+              [7, 2],
+            ] as const) {
+              for (let i = 0; i < batches; i += 1) append(log, makeBatch(), epoch + (i > 2 ? 1 : 0));
+              epoch += 2;
+              log.sync();
+              await new Promise<void>((resolve) => machine.process.after(25, resolve));
+              if (cut > 0) await log.truncateTo(asOffset(log.logEndOffset - cut));
+              log.startEpoch(asLeaderEpoch(epoch));
+            }
+          };
+        },
+        async (machine) => {
+          const { log } = await machine.reopened(spec);
+          expect([log.isDamaged, log.isRepairing]).to.deep.equal([false, false]);
+          expect(machine.names().filter((name) => name.endsWith(".damaged"))).to.deep.equal([]);
+        },
+        3,
+      );
     }
   });
 
