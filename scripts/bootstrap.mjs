@@ -139,8 +139,7 @@ async function become(path, args) {
 
 const compiled = (name) => join(root, "scripts/dist/src", `${name}.js`);
 
-/** What runs mocha; a flag of Node's among mocha's would have it start a second process. */
-const mocha = ["--enable-source-maps", join(root, "node_modules/mocha/bin/mocha.js")];
+const mocha = join(root, "node_modules/mocha/bin/mocha.js");
 
 function mochaOptions(rest) {
   return [
@@ -171,11 +170,16 @@ function allTests() {
     .filter((path) => /\.(test|e2e|fuzz)\.js$/.test(path));
   const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
   say(`tidemark: ${all.length} test files, order seed ${seed} (TEST_SEED=${seed} npm test repeats it)`);
-  return shuffled(
+  const order = shuffled(
     all.toSorted((a, b) => (a < b ? -1 : 1)),
     seed,
   );
+  // Short ones at the end, so that all processes end together.
+  return [...order.filter(isLong), ...order.filter((path) => !isLong(path))];
 }
+
+/** It starts processes, or runs many seeds. */
+const isLong = (path) => /\.(e2e|fuzz)\.js$|[\\/]test[\\/](sim|mutations)[\\/]/.test(path);
 
 function shuffled(list, seed) {
   let state = seed >>> 0;
@@ -197,8 +201,9 @@ const jobs = {
     const lawful = run(process.execPath, [compiled("tidy")]);
     if (lawful !== 0) process.exit(lawful);
     const { files, rest } = chosenTests(args);
-    const command = [process.execPath, ...mocha, ...mochaOptions(rest)];
-    if (files !== null) process.exit(run(command[0], [...command.slice(1), ...files]));
+    const options = mochaOptions(rest);
+    if (files !== null) process.exit(run(process.execPath, [mocha, ...options, ...files]));
+    const command = [process.execPath, join(root, "scripts/test-process.mjs"), ...options];
     process.exit(await runTests({ root, files: allTests(), command }));
   },
   coverage: async (args) => {
@@ -217,7 +222,7 @@ const jobs = {
     ];
     const { files, rest } = chosenTests(args);
     process.exit(
-      run(process.execPath, [...c8, process.execPath, ...mocha, ...mochaOptions(rest), ...(files ?? allTests())]),
+      run(process.execPath, [...c8, process.execPath, mocha, ...mochaOptions(rest), ...(files ?? allTests())]),
     );
   },
   compat: async (args) => {
@@ -227,7 +232,7 @@ const jobs = {
     }
     const tests = ["e2e/kafka-tools.e2e.js", "storage/kafka-data.test.js"];
     const files = tests.map((path) => join(root, "broker/dist/test", path));
-    process.exit(run(process.execPath, [...mocha, ...mochaOptions(args), ...files]));
+    process.exit(run(process.execPath, [mocha, ...mochaOptions(args), ...files]));
   },
   bench: (args) => become(compiled("bench"), args),
   sim: (args) => {

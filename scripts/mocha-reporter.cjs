@@ -5,6 +5,8 @@
  */
 "use strict";
 const { readFileSync, writeFileSync } = require("node:fs");
+const { SourceMap } = require("node:module");
+const { fileURLToPath } = require("node:url");
 const { Spec } = require("mocha").reporters;
 
 class TidemarkReporter extends Spec {
@@ -15,7 +17,10 @@ class TidemarkReporter extends Spec {
     const failures = [];
     const files = timesPerFile(runner);
     runner.on("pending", (test) => skipped.push(test.fullTitle()));
-    runner.on("fail", (test, error) => failures.push({ title: test.fullTitle(), text: textOf(error) }));
+    runner.on("fail", (test, error) => {
+      if (typeof error?.stack === "string") error.stack = withSources(error.stack);
+      failures.push({ title: test.fullTitle(), text: textOf(error) });
+    });
     runner.once("end", () => {
       const passed = this.stats.passes;
       if (path !== undefined)
@@ -58,6 +63,30 @@ function endedChildrenMs() {
 
 function textOf(error) {
   return String(error?.stack ?? error);
+}
+
+const POSITION = /(file:\/\/[^\s()]+\.[cm]?js):(\d+):(\d+)/g;
+
+/**
+ * The positions of compiled code as those of its sources. With `--enable-source-maps` Node does it too, and for that reads the map of
+ * each module that is loaded.
+ */
+function withSources(stack) {
+  const maps = new Map();
+  return stack.replaceAll(POSITION, (compiled, url, line, column) => {
+    if (!maps.has(url)) maps.set(url, sourceMapOf(url));
+    const entry = maps.get(url)?.findEntry(Number(line) - 1, Number(column) - 1) ?? {};
+    if (entry.originalSource === undefined) return compiled;
+    return `${new URL(entry.originalSource, url)}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
+  });
+}
+
+function sourceMapOf(url) {
+  try {
+    return new SourceMap(JSON.parse(readFileSync(`${fileURLToPath(url)}.map`, "utf8")));
+  } catch {
+    return undefined;
+  }
 }
 
 module.exports = TidemarkReporter;

@@ -1,6 +1,7 @@
 /**
- * Runs the test files in batches, a mocha of its own for each, a few at a time. A batch that fails, dies or hangs harms no
- * other and says what it was doing; the slowest files and the failures of all stand at the end, above the one line that counts.
+ * Runs the test files in a few processes (test-process.mjs), each of which takes one file after the other: what all of them
+ * load is loaded once for each process. A file during which the process dies or hangs harms no other and is named; the slowest
+ * files and the failures of all stand at the end, above the one line that counts.
  *
  * mocha's own `--parallel` is not used: it sends the error of a failed test to its parent property by property, and where
  * one holds something that cannot be sent, what is reported is the sending, and the failed test is lost with its file.
@@ -10,85 +11,125 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 
-/** Each batch loads what it tests anew: as few as there can be, and small ones at the end, so that all jobs end together. */
-const FILES_PER_BATCH = 12;
-const FILES_PER_BATCH_MIN = 3;
-/** One more than there are cores: many files wait for brokers and clients of theirs most of the time. */
+/** More than there are cores: many files wait for brokers and clients of theirs most of the time. */
 const JOBS_MAX = 4;
 const SLOWEST_SHOWN = 10;
 /** Of a file that is worth naming. */
 const SLOW_MS = 5000;
-/** A batch takes seconds, on a busy machine minutes; one that is still there after this long hangs. */
-const BATCH_LIMIT_MS = 2_400_000;
+/** A file takes seconds, on a busy machine minutes; one that is still there after this long hangs. */
+const FILE_LIMIT_MS = 1_200_000;
+/** What tests leave in memory slows the next ones down. */
+const RSS_MAX = 1024 ** 3;
+/** Ends what a file printed, on each of the two streams. */
+export const END_OF_FILE = "\u0004end of file\u0004\n";
 
 /**
- * `command` is the mocha to run, as [file, ...arguments]; resolves with the exit code of the whole run.
- * TEST_JOBS sets how many batches run side by side.
+ * `command` is the process to run files in, as [file, ...arguments]; resolves with the exit code of the whole run.
+ * TEST_JOBS sets how many there are side by side.
  */
-export async function runTests({ root, files, command, filesPerBatch = FILES_PER_BATCH, slowMs = SLOW_MS }) {
-  const wantedJobs = Number(process.env.TEST_JOBS ?? Math.min(JOBS_MAX, availableParallelism() + 1));
+export async function runTests({ root, files, command, slowMs = SLOW_MS }) {
+  const jobs = Number(process.env.TEST_JOBS ?? Math.min(JOBS_MAX, availableParallelism() + 1));
   const scratch = mkdtempSync(join(tmpdir(), "tidemark-tests-"));
-  const batches = batchesOf(files, wantedJobs, filesPerBatch);
   const total = { passed: 0, failures: [], skipped: [], files: [] };
-  let next = 0;
+  const left = files.entries();
 
   const worker = async () => {
-    while (next < batches.length) {
-      const number = next;
-      next += 1;
+    let tests = null;
+    for (const [number, file] of left) {
+      if (tests === null || tests.isOver) tests = new TestProcess(root, command);
       const summaryPath = join(scratch, `${number}.json`);
-      const ended = await runBatch({ root, command, files: batches[number], summaryPath });
+      const ended = await tests.run(file, summaryPath);
       process.stdout.write(ended.output);
-      add(total, ended, summaryPath, batches[number], root);
+      add(total, ended, summaryPath, relative(root, file));
+      if (ended.rssBytes > RSS_MAX) await tests.end();
     }
+    await tests?.end();
   };
-  await Promise.all(Array.from({ length: Math.max(1, wantedJobs) }, worker));
+  await Promise.all(Array.from({ length: Math.max(1, jobs) }, worker));
   rmSync(scratch, { recursive: true, force: true });
   report(total, root, slowMs);
   return total.failures.length === 0 ? 0 : 1;
 }
 
-function batchesOf(files, jobs, filesMax) {
-  const batches = [];
-  for (let at = 0; at < files.length; at += batches.at(-1).length) {
-    const size = Math.min(filesMax, Math.max(FILES_PER_BATCH_MIN, Math.ceil((files.length - at) / (2 * jobs))));
-    batches.push(files.slice(at, at + size));
-  }
-  return batches;
-}
+class TestProcess {
+  /** It takes no more files. */
+  isOver = false;
+  #child;
+  #chunks = [];
+  #onEnd = () => undefined;
 
-function runBatch({ root, command, files, summaryPath }) {
-  return new Promise((resolve) => {
-    const [file, ...args] = command;
-    const child = spawn(file, [...args, "--reporter-option", `summary=${summaryPath}`, ...files], {
+  constructor(root, [file, ...args]) {
+    this.#child = spawn(file, args, {
       cwd: root,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
       env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? "1" : "0" },
     });
-    const chunks = [];
-    child.stdout.on("data", (chunk) => chunks.push(chunk));
-    child.stderr.on("data", (chunk) => chunks.push(chunk));
-    const limit = setTimeout(() => child.kill("SIGKILL"), BATCH_LIMIT_MS);
-    child.once("close", (code, signal) => {
-      clearTimeout(limit);
-      resolve({ code, signal, output: Buffer.concat(chunks) });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      let tail = "";
+      stream.on("data", (chunk) => {
+        this.#chunks.push(chunk);
+        tail += chunk.toString("latin1");
+        if (tail.includes(END_OF_FILE)) {
+          tail = "";
+          this.#onEnd({});
+        } else tail = tail.slice(-END_OF_FILE.length);
+      });
+    }
+    this.#child.on("message", (message) => this.#onEnd(message));
+    this.#child.once("close", (code, signal) => {
+      this.isOver = true;
+      this.#onEnd({ code, signal });
     });
-  });
+  }
+
+  /** Resolves with what it printed, and how it ended where it did; the file says itself what came of it (`summaryPath`). */
+  run(file, summaryPath) {
+    return new Promise((resolve) => {
+      const limit = setTimeout(() => this.#child.kill("SIGKILL"), FILE_LIMIT_MS);
+      let ended = {};
+      // Two streams and a message.
+      let awaited = 3;
+      this.#onEnd = (said) => {
+        ended = { ...ended, ...said };
+        awaited -= 1;
+        if (awaited > 0 && !this.isOver) return;
+        clearTimeout(limit);
+        this.#onEnd = () => undefined;
+        const output = Buffer.concat(this.#chunks.splice(0)).toString().replaceAll(END_OF_FILE, "");
+        resolve({ ...ended, output });
+      };
+      this.#child.send({ file, summaryPath }, () => undefined);
+    });
+  }
+
+  /** Resolves when it is gone. */
+  end() {
+    return new Promise((resolve) => {
+      if (this.isOver) return resolve();
+      this.isOver = true;
+      this.#child.once("exit", resolve);
+      this.#child.disconnect();
+    });
+  }
 }
 
-function add(total, { code, signal }, summaryPath, files, root) {
+function add(total, { code, signal }, summaryPath, file) {
   const summary = readSummary(summaryPath);
   total.passed += summary.passed;
   total.skipped.push(...summary.skipped);
   total.failures.push(...summary.failures);
   total.files.push(...summary.files);
-  if (summary.isWhole && (code === 0 || summary.failures.length > 0)) return;
-  const how = signal === null ? `ended with ${code}` : `was ended by ${signal}`;
-  const names = files.map((path) => `\n     ${relative(root, path)}`).join("");
-  total.failures.push({ title: "a batch of tests", text: `the batch ${how} though no test of it failed:${names}` });
+  if (summary.isWhole && code === undefined) return;
+  const how =
+    code === undefined
+      ? "could not be run"
+      : signal === null
+        ? `ended its process with ${code}`
+        : `was ended by ${signal}`;
+  total.failures.push({ title: file, text: `the file ${how}` });
 }
 
-/** A batch that died before its end has none. */
+/** A file that was not run to its end has none. */
 function readSummary(path) {
   try {
     return { ...JSON.parse(readFileSync(path, "utf8")), isWhole: true };

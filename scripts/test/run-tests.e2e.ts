@@ -9,35 +9,34 @@ import { promisify } from "node:util";
 const root = resolve(import.meta.dirname, "../../..");
 
 const FILES = {
-  "good.cjs": `it("is good", () => undefined); it.skip("is left out", () => undefined);`,
-  "slow.cjs": `describe("a suite", () => it("takes a while", (done) => void setTimeout(done, 30)));`,
+  "first.cjs": `it("tells first", () => console.log("of process " + process.pid));`,
   // What mocha itself cannot send from one process to another.
   "bad.cjs": `it("is bad", () => { throw Object.assign(new Error("this is wrong"), { loaded: require.cache }); });`,
+  "mapped.mjs": `it("is compiled", () => { throw new Error("from far"); });`,
+  "broken.cjs": `throw new Error("there is nothing here");`,
+  "slow.cjs": `describe("a suite", () => it("takes a while", (done) => void setTimeout(done, 30)));`,
+  "second.cjs": `it("tells second", () => console.error("of process " + process.pid));`,
   "dead.cjs": `it("dies", () => process.exit(0));`,
+  "good.cjs": `it("is good", () => undefined); it.skip("is left out", () => undefined);`,
 };
+/** Its first line is the third of the source. */
+const MAP = { version: 3, sources: ["source.ts"], names: [], mappings: "AAEA" };
 
-/** The runner over `names`, each in a batch of its own. */
+/** The runner over `names`, one after the other. */
 async function runOf(
   directory: string,
   names: readonly (keyof typeof FILES)[],
 ): Promise<{ code: number; text: string }> {
-  const files = names.map((name) => {
-    const path = join(directory, name);
-    writeFileSync(path, FILES[name]);
-    return path;
-  });
+  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(directory, name), text);
+  writeFileSync(join(directory, "mapped.mjs.map"), JSON.stringify(MAP));
+  const files = names.map((name) => join(directory, name));
   const runner = pathToFileURL(join(root, "scripts/run-tests.mjs")).href;
   const reporter = join(root, "scripts/mocha-reporter.cjs");
-  const command = [
-    process.execPath,
-    join(root, "node_modules/mocha/bin/mocha.js"),
-    "--no-config",
-    "--reporter",
-    reporter,
-  ];
-  const options = JSON.stringify({ root, files, command, filesPerBatch: 1, slowMs: 10 });
+  const command = [process.execPath, join(root, "scripts/test-process.mjs"), "--no-config", "--reporter", reporter];
+  const options = JSON.stringify({ root, files, command, slowMs: 10 });
   const script = `const { runTests } = await import(${JSON.stringify(runner)}); process.exitCode = await runTests(${options});`;
-  const run = promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script]);
+  const env = { ...process.env, TEST_JOBS: "1" };
+  const run = promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script], { env });
   try {
     return { code: 0, text: (await run).stdout };
   } catch (error: unknown) {
@@ -48,14 +47,17 @@ async function runOf(
 
 describe("the test runner", () => {
   let directory = "";
+  /** All of them, in the order in which they stand there. */
+  let all: Awaited<ReturnType<typeof runOf>>;
 
-  beforeEach(() => {
+  before(async () => {
     directory = mkdtempSync(join(tmpdir(), "tidemark-runner-"));
+    all = await runOf(directory, Object.keys(FILES) as (keyof typeof FILES)[]);
   });
 
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+  after(() => rmSync(directory, { recursive: true, force: true }));
 
-  it("counts what passed and names what was skipped", async () => {
+  it("counts what passed, names what was skipped, and ends with 0 where nothing failed", async () => {
     const { code, text } = await runOf(directory, ["good.cjs"]);
     expect(code).to.equal(0);
     expect(text)
@@ -63,25 +65,31 @@ describe("the test runner", () => {
       .and.to.match(/\n1 passed, 0 failed, 1 skipped\n$/);
   });
 
-  it("names a failed test whatever its error holds, beside others that pass", async () => {
-    const { code, text } = await runOf(directory, ["good.cjs", "bad.cjs"]);
-    expect(code).to.equal(1);
-    expect(text)
+  it("names a failed test whatever its error holds, beside others that pass", () => {
+    expect(all.code).to.equal(1);
+    expect(all.text)
       .to.contain("FAILED is bad\nError: this is wrong")
-      .and.to.match(/\n1 passed, 1 failed, 1 skipped\n$/);
+      .and.to.match(/\n4 passed, 4 failed, 1 skipped\n$/);
   });
 
-  it("says which files were slow, and how much of that was their own computing", async () => {
-    const { code, text } = await runOf(directory, ["slow.cjs", "good.cjs"]);
-    expect(code).to.equal(0);
-    expect(text).to.match(/\nSLOW \S*slow\.cjs: \d+\.\d s, \d+\.\d s of it computing\n/);
-    expect(text).to.not.match(/SLOW \S*good/);
+  it("names the lines of the source", () => {
+    expect(all.text).to.match(/FAILED is compiled\nError: from far\n {4}at [^\n]*source\.ts:3:\d+/);
   });
 
-  it("takes a batch that dies for a failure, and names its files", async () => {
-    const { code, text } = await runOf(directory, ["dead.cjs", "good.cjs"]);
-    expect(code).to.equal(1);
-    expect(text).to.contain("FAILED a batch of tests").and.to.contain("dead.cjs");
-    expect(text).to.match(/\n1 passed, 1 failed, 1 skipped\n$/);
+  it("says which files were slow, and how much of that was their own computing", () => {
+    expect(all.text).to.match(/\nSLOW \S*slow\.cjs: \d+\.\d s, \d+\.\d s of it computing\n/);
+    expect(all.text).to.not.match(/SLOW \S*good/);
+  });
+
+  it("runs files in one process, and tells what each printed beside its name", () => {
+    expect(all.text).to.match(/of process \d+\n[^\n]*tells first[^]*of process \d+\n[^\n]*tells second/);
+    const [first, second] = [...all.text.matchAll(/of process (\d+)/g)].map(([, pid]) => pid);
+    expect(first).to.equal(second);
+  });
+
+  it("takes a file that cannot be loaded, or during which its process dies, for a failure, and runs the others", () => {
+    expect(all.text).to.contain("there is nothing here");
+    expect(all.text).to.match(/\nFAILED \S*broken\.cjs\nthe file could not be run\n/);
+    expect(all.text).to.match(/\nFAILED \S*dead\.cjs\nthe file ended its process with 0\n/);
   });
 });

@@ -69,7 +69,7 @@ export class Knock {
   readonly ended: Promise<void>;
   received = "";
 
-  constructor(door: HttpDoor) {
+  constructor(door: { readonly address: { readonly port: number } }) {
     this.socket = net.connect(door.address.port, "127.0.0.1");
     this.socket.setEncoding("latin1");
     this.socket.on("data", (text: string) => (this.received += text));

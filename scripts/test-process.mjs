@@ -1,0 +1,37 @@
+/**
+ * A process of run-tests.mjs: takes mocha's options as arguments, and by message one test file after the other, each for a
+ * mocha of its own. The modules that the files share, and the code that was compiled of them, are those of the process.
+ */
+import Mocha from "mocha";
+import { loadOptions } from "mocha/lib/cli/options.cjs";
+import { END_OF_FILE } from "./run-tests.mjs";
+
+const options = loadOptions(process.argv.slice(2));
+/** Node's own ten are too few for a failure in what a test calls; without a limit, as mocha has it, each error costs more. */
+Error.stackTraceLimit = 50;
+
+async function run(file, summaryPath) {
+  const mocha = new Mocha({ ...options, reporterOptions: { summary: summaryPath } });
+  mocha.addFile(file);
+  try {
+    await mocha.loadFilesAsync();
+    await new Promise((resolve) => mocha.run(resolve));
+  } catch (error) {
+    console.error(error);
+  } finally {
+    // Or its listeners of the process stay, and each hands what it hears to all the others.
+    mocha.dispose();
+  }
+}
+
+function tellEnd() {
+  process.stdout.write(END_OF_FILE);
+  process.stderr.write(END_OF_FILE);
+  process.send({ rssBytes: process.memoryUsage.rss() });
+}
+
+process.on("message", ({ file, summaryPath }) => void run(file, summaryPath).then(tellEnd));
+// As within a run of mocha's: a rejection that is handled late fails no test. Between two runs it would end the process.
+process.on("unhandledRejection", () => undefined);
+// Whatever tests have left open.
+process.on("disconnect", () => process.exit());
