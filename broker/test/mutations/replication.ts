@@ -30,6 +30,17 @@ const ofMoves = (id: string, what: string, seed: number, from: string, to: strin
     reassignChance: 0.08,
   });
 
+/** Records are deleted up to where an old leader's log ends, which comes back. */
+const OLD_LEADERS: Partial<ClusterRunOptions> = {
+  brokersCount: 3,
+  minIsr: 1,
+  minIsrChance: 0,
+  deleteAtEndChance: 1,
+  batchOffsetsMax: 1,
+  uncleanChance: 0,
+  wipeChance: 0,
+};
+
 export const REPLICATION_MUTATIONS: readonly Mutation[] = [
   known(
     "repl-mTruncHw",
@@ -603,4 +614,80 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
     ),
     from: 550_005_300,
   },
+  known(
+    "repl-mReEpoch",
+    "a replica that goes begins no leader epoch (7(8))",
+    [
+      {
+        file: "sim/replication-cluster/model-controller.js",
+        from: "if (isShrunk && this.leaderEpoch === leaderEpoch)",
+        to: "if (false)",
+      },
+    ],
+    100,
+    6,
+    { sparesCount: 2, reassignChance: 0.08 },
+  ),
+  known(
+    "repl-fixHold",
+    "a follower appends on what nobody compared, before the log start is durable (decision 0030)",
+    [
+      {
+        file: "replication/partition-follower.js",
+        from: "if (startAt === null || startAt <= this.#log.durableLogStartOffset)",
+        to: "if (true)",
+      },
+    ],
+    200,
+    9,
+    {
+      ...OLD_LEADERS,
+      deleteChance: 0.02,
+      crashChance: 0.04,
+      startChance: 0.2,
+      moveChance: 0.04,
+      checkpointChance: 0.005,
+      produceChance: 0.3,
+      syncMeanMs: 60,
+      metadataMeanMs: 4,
+    },
+  ),
+  known(
+    "repl-fixStop",
+    "a follower that parts below its log start stops, though all of that is deleted (5.3(6), decision 0030)",
+    [
+      {
+        file: "replication/partition-follower.js",
+        from: "if (to >= logStartOffset || highWatermark > logStartOffset || this.#isUncleanlyLed)",
+        to: "if (true)",
+      },
+    ],
+    1000,
+    33,
+    {
+      ...OLD_LEADERS,
+      minIsr: 2,
+      deleteChance: 0.05,
+      pauseChance: 0,
+      cutOffChance: 0,
+      moveChance: 0.2,
+      fenceChance: 0,
+      crashChance: 0.03,
+      powerChance: 0,
+      stopChance: 0,
+      resetChance: 0,
+      lossChance: 0,
+      clogChance: 0,
+      dialMeanMs: 0,
+      lagTimeMaxMs: 400,
+      sessionMs: 200,
+      delayMinMs: 5,
+      delayMeanMs: 4,
+      syncMeanMs: 3,
+      produceChance: 0.02,
+      metadataMeanMs: 40,
+      markMeanMs: 5,
+      chaosMs: 2500,
+    },
+  ),
 ];

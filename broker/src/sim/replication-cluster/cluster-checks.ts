@@ -110,6 +110,25 @@ export class ClusterChecks {
     }
   }
 
+  /**
+   * RE4: two logs that hold the same batch hold the same before it, down to where both begin durably (decision 0030). A crash takes the log
+   * starts back to there, and then the newest epoch, which is all that is compared, hides what lies further down.
+   */
+  onAppended(host: ReplicaHost): void {
+    const { batches, durableLogStartOffset } = host.log;
+    const [own, last] = batches.slice(-2);
+    if (own === undefined || last === undefined) return;
+    for (const { name, log } of this.#hosts()) {
+      // What is further down was compared when this one was appended.
+      const theirs: ModelBatch = log.batches[log.batches.lastIndexOf(last) - 1] ?? own;
+      ensure(
+        theirs === own || own.lastOffset < Math.max(durableLogStartOffset, log.durableLogStartOffset),
+        "RE4",
+        () => `${host.name} and ${name} have one batch at ${last.baseOffset}, before it ${describe(own)} and ${describe(theirs)}`,
+      );
+    }
+  }
+
   onDeleted(to: number): void {
     this.#deletedTo = Math.max(this.#deletedTo, to);
   }

@@ -15,6 +15,7 @@ import { ClusterChecks } from "./cluster-checks.ts";
 import { ControlPlane, type ControlWorld, endOf } from "./control-plane.ts";
 import { Link } from "./link.ts";
 import { ModelController } from "./model-controller.ts";
+import type { ModelLog } from "./model-log.ts";
 import { exponential, type HostWorld, ReplicaHost } from "./replica-host.ts";
 import { type ClusterRunOptions, drawRunOptions } from "./run-options.ts";
 import { ensure } from "../violation.ts";
@@ -44,6 +45,7 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
   readonly #faults: SeededRandom;
   readonly #workload: SeededRandom;
   readonly #moves: SeededRandom;
+  readonly #deletions: SeededRandom;
   readonly #controller: ModelController;
   readonly #time: Timeline;
   /** By broker id - 1. */
@@ -66,6 +68,7 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
     this.#faults = random.fork("faults");
     this.#workload = random.fork("workload");
     this.#moves = random.fork("moves");
+    this.#deletions = random.fork("deletions");
     this.#time = new Timeline(random.fork("ties"), this.trace);
     this.checks = new ClusterChecks(
       () => this.hosts,
@@ -350,9 +353,16 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
       if (workload.chance(options.produceChance)) {
         leader.produce(workload.between(1, options.batchOffsetsMax), workload.chance(0.7));
       }
-      if (workload.chance(options.deleteChance)) leader.deleteBefore(log.logStartOffset + workload.between(1, 6));
+      if (workload.chance(options.deleteChance)) leader.deleteBefore(this.#deletionPoint(log));
       this.checks.afterEvent(host);
     }
+  }
+
+  /** Most often a few records; now and then all that some replica has, so that its log ends where the leader's begins. */
+  #deletionPoint({ logStartOffset }: ModelLog): number {
+    const { deleteAtEndChance } = this.options;
+    const isAtEnd = deleteAtEndChance > 0 && this.#deletions.chance(deleteAtEndChance);
+    return isAtEnd ? this.#deletions.pick(this.hosts).log.logEndOffset : logStartOffset + this.#workload.between(1, 6);
   }
 
   // ---- rest ----

@@ -174,6 +174,7 @@ export class FollowerSide {
     }
     world.checks.onFollowerAppended(this.#host, log.batches.at(-1), records);
     log.append(records);
+    world.checks.onAppended(this.#host);
     this.#host.writeAppended();
     this.#perform(this.core.onAppended(answer));
   }

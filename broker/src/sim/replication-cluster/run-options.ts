@@ -53,6 +53,8 @@ export interface ClusterRunOptions {
   readonly minIsrChance: number;
   readonly uncleanChance: number;
   readonly deleteChance: number;
+  /** Of a deletion that goes exactly as far as some replica's log. */
+  readonly deleteAtEndChance: number;
   /** Brokers that have no replica at first. */
   readonly sparesCount: number;
   /** Of another target, or a cancel. */
@@ -103,6 +105,7 @@ export function drawRunOptions(random: SeededRandom): ClusterRunOptions {
     minIsrChance: isOn(0.25, 0.1),
     uncleanChance: isOn(0.15, 0.05),
     deleteChance: isOn(0.3, 0.05),
+    deleteAtEndChance: random.fork("deletions").chance(0.3) ? 0.5 : 0,
     ...drawMoves(random),
   };
 }
