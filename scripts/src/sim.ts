@@ -98,11 +98,16 @@ async function main(): Promise<void> {
   process.exit(tally.failures.length === 0 && isOnce && hasFired(profile, tally) ? 0 : 1);
 }
 
+/** Of several short series whoever adds them up sees it: what one has not met another one may have. */
 function hasFired(profile: string, { runs, counts }: Tally): boolean {
-  if (profile !== "cluster" || runs < LONG_SERIES) return true;
+  if (profile !== "cluster" || runs === 1) return true;
   const missing = MUST_FIRE.filter((name) => !counts.has(name));
-  if (missing.length > 0) process.stdout.write(`SIM FAIL never fired: ${missing.join("; ")}\n`);
-  return missing.length === 0;
+  const isLong = runs >= LONG_SERIES;
+  const fired = `${MUST_FIRE.length - missing.length} of ${MUST_FIRE.length} that a series of ${LONG_SERIES} must have met`;
+  process.stdout.write(`fired       ${fired}\n`);
+  if (missing.length === 0) return true;
+  process.stdout.write(`${isLong ? "SIM FAIL never fired:" : "not fired yet:"} ${missing.join("; ")}\n`);
+  return !isLong;
 }
 
 function wantedOf(values: Readonly<Record<string, unknown>>, stopAt: number | undefined): Wanted {

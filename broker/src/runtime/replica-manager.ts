@@ -30,7 +30,6 @@ import {
   type DiskFault,
   type Failpoint,
   type Logger,
-  noFailpoint,
   type Timers,
 } from "../ports/index.ts";
 import type {
@@ -79,8 +78,7 @@ export interface ReplicaManagerOptions {
 
 export interface ReplicaManagerDeps {
   readonly disk: Disk;
-  /** For tests and the simulation; nothing is failed without it. */
-  readonly failpoint?: Failpoint;
+  readonly failpoint: Failpoint;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
@@ -160,7 +158,7 @@ export class ReplicaManager {
     this.#roles = new ReplicaRoles({
       config: options.config,
       topics: this.#topics,
-      failpoint: deps.failpoint ?? noFailpoint,
+      failpoint: deps.failpoint,
       clock,
       timers,
       logger,
@@ -211,7 +209,7 @@ export class ReplicaManager {
     const directory = await this.#deps.openLogDirectory({
       path,
       disk: this.#deps.disk,
-      failpoint: this.#deps.failpoint ?? noFailpoint,
+      failpoint: this.#deps.failpoint,
       clock: this.#deps.clock,
       timers: this.#deps.timers,
       logger: this.#deps.logger.child("storage"),

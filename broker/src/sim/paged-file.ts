@@ -211,19 +211,34 @@ export class PagedFile {
   /** Turns one bit over, in the page cache and on the medium: rot at rest. */
   flipBit(at: number, bit: number): void {
     assert(at < this.#writtenBytes, `no byte at ${at}`);
+    this.#rot(Math.floor(at / PAGE_BYTES), (page) => {
+      const index = at % PAGE_BYTES;
+      page[index] = (page[index] ?? 0) ^ (1 << bit);
+    });
+  }
+
+  /** Puts other bytes in the place of what was there, in the page cache and on the medium: a write of others that went astray. */
+  overwriteAtRest(at: number, bytes: Uint8Array): void {
+    assert(at + bytes.length <= this.#writtenBytes, `no bytes at ${at}`);
+    for (let done = 0; done < bytes.length; ) {
+      const start = (at + done) % PAGE_BYTES;
+      const part = bytes.subarray(done, done + PAGE_BYTES - start);
+      this.#rot(Math.floor((at + done) / PAGE_BYTES), (page) => page.set(part, start));
+      done += part.length;
+    }
+  }
+
+  #rot(number: number, change: (page: Page) => void): void {
     this.#rewritesCount += 1;
-    const number = Math.floor(at / PAGE_BYTES);
     const isShared = this.#written[number] === this.#synced[number];
-    this.#ownPage(number);
-    const written = this.#written[number] as Page;
-    const index = at % PAGE_BYTES;
-    written[index] = (written[index] ?? 0) ^ (1 << bit);
+    const written = this.#ownPage(number);
+    change(written);
     if (isShared) {
       this.#synced[number] = written;
       this.#owned[number] = false;
     } else if (this.#synced[number] !== undefined) {
       const synced = Uint8Array.from(this.#synced[number]);
-      synced[index] = (synced[index] ?? 0) ^ (1 << bit);
+      change(synced);
       this.#synced[number] = synced;
     }
   }

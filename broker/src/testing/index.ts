@@ -10,5 +10,5 @@ export type { Cut, Party } from "./cuts.ts";
 export { TestClusterError, type TestClusterErrorCode } from "./errors.ts";
 export type { FaultEffect, FaultTarget, InjectedFault, RequestFault } from "./fault-rules.ts";
 export type { BrokerState, KillOptions, StartOptions, TestBroker } from "./test-broker.ts";
-export type { TestClusterOptions } from "./options.ts";
+export { assertTestClusterOptions, type TestClusterOptions } from "./options.ts";
 export { type ClusterSnapshot, startTestCluster, type TestCluster, type WaitOptions } from "./test-cluster.ts";

@@ -37,7 +37,7 @@ const BROKERS_MAX = 15;
 const PORT_MAX = 65_535;
 const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
 /** As a record, so that none can be left out. */
-const NAMES = Object.keys({
+const NAMES: readonly string[] = Object.keys({
   brokers: true,
   ports: true,
   storage: true,
@@ -49,11 +49,17 @@ const NAMES = Object.keys({
   tls: true,
 } satisfies Record<keyof TestClusterOptions, true>);
 
+/** `more`: names of options beside those of TestClusterOptions. Throws TestClusterError INVALID_OPTION for any other. */
+export function assertTestClusterOptions(options: object, more: readonly string[] = []): void {
+  if (typeof options !== "object" || options === null) throw invalid(`options are an object, not ${shown(options)}`);
+  const names = [...NAMES, ...more];
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw invalid(`there is no option ${unknown}; there are ${names.join(", ")}`);
+}
+
 /** Throws TestClusterError INVALID_OPTION. */
 export function shapeOf(options: TestClusterOptions): Shape {
-  if (typeof options !== "object" || options === null) throw invalid(`options are an object, not ${shown(options)}`);
-  const unknown = Object.keys(options).find((name) => !NAMES.includes(name));
-  if (unknown !== undefined) throw invalid(`there is no option ${unknown}; there are ${NAMES.join(", ")}`);
+  assertTestClusterOptions(options);
   const { brokers = 3, ports = "random", storage = "memory", clock = "real", config = {}, logLevel } = options;
   const { seed = Math.floor(Math.random() * 2 ** 32), auth = "none", tls = false } = options;
   if (!Number.isInteger(brokers) || brokers < 1 || brokers > BROKERS_MAX)

@@ -14,7 +14,7 @@ export interface Exhibit {
   readonly seed?: KeptSeed;
   /** Fails on the code before the fix. */
   readonly test?: NamedTest;
-  /** What the seed said on the code before the fix, built from `<fix>^` and run there: the invariant first. */
+  /** What the seed, or the test, said on the code before the fix, built from `<fix>^` and run there: the invariant first. */
   readonly failedBefore?: string;
 }
 

@@ -424,7 +424,48 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
   },
 
+  {
+    id: "log-topic-made-anew",
+    symptom:
+      "a new, empty replica passed for a damaged one, and as the only one of its partition would have taken no records",
+    cause:
+      "its topic was made anew while nobody had the directory, and a crash between the rename and the checkpoints left the entries of the old one",
+    foundBy: "crash runner",
+    fix: "fa5c7eb",
+    test: {
+      file: "broker/test/storage/pitfalls.test.ts",
+      title:
+        "P47: nor do they when its topic was made anew while nobody had the directory, wherever a crash of the start comes",
+    },
+    failedBefore: "test: expected [ +0, +0, false, true ] to deeply equal [ +0, +0, false, false ]",
+  },
+
   // ---- brokers and clients ----
+  {
+    id: "controller-names-uncommitted",
+    symptom: "an answer named an entry of the metadata that was not committed, and might never be",
+    cause: "a controller with nothing of its own on its way took the end of the log for what it had decided on",
+    foundBy: "simulator",
+    fix: "7c2a21a",
+    test: {
+      file: "broker/test/runtime/proposals.test.ts",
+      title: "names what it was decided on, and no entry of others that is not committed (10.3(3), CO2)",
+    },
+    failedBefore: "test: expected 5 to equal 3",
+  },
+  {
+    id: "deletion-promised-too-much",
+    symptom: "records that an answer to DeleteRecords called gone were there again at the next leader",
+    cause: "it told the leader's log start, which another deletion under way had raised and others had not heard of",
+    foundBy: "simulator",
+    fix: "c921ec8",
+    test: {
+      file: "broker/test/runtime/replication.test.ts",
+      title: "promises no more than every live replica keeps, though a deletion that goes further is under way (13(4))",
+    },
+    failedBefore:
+      "ST5: topic-1-0 at broker 1 begins at 5, deleted were records below 6 (profile cluster, seed 60000327)",
+  },
   {
     id: "broker-second-cluster",
     symptom: "two emptied brokers could found a second cluster over a third that was starting (P54)",

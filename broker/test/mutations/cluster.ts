@@ -45,6 +45,24 @@ const SHORT_REIGNS: Partial<ClusterOptions> = {
   changes: { lead: 0.6 },
 };
 
+/** Small segments, several batches on their way, and answers that are lost while the broker that knows of them goes and comes again. */
+const RESTARTS: Partial<ClusterOptions> = {
+  ...topic("page-cache", 1),
+  producers: [{ acks: "all", isIdempotent: true, codec: 0 }],
+  recordIntervalMs: 50,
+  valueBytesMax: 200,
+  maxInFlight: 5,
+  deliveryTimeoutMs: 120_000,
+  healsCoreFirst: false,
+  losesMost: false,
+  isTiny: true,
+  segmentBytes: 1_024,
+  scrubIntervalMs: 0,
+  chaosMs: 10_000,
+  faults: { kill: 0.6, partClient: 0.3, reset: 0.6 },
+  changes: { lead: 0.6 },
+};
+
 /** Closed segments rot, and are looked through. */
 const ROT: Partial<ClusterOptions> = {
   ...topic("group-commit", 1),
@@ -156,6 +174,20 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     5,
   ),
   known(
+    "cluster-any-lower-duplicate",
+    "any lower sequence is taken for a duplicate (11.1(2), P62)",
+    [
+      {
+        file: "replication/producer-check.js",
+        from: "return LOOK_UP;",
+        to: 'return { kind: "duplicate", batch: known.batches.at(-1) ?? known.batches[0] };',
+      },
+    ],
+    40,
+    3,
+    RESTARTS,
+  ),
+  known(
     "cluster-cut-at-mark",
     "a follower cuts at its high watermark (5.3(1), P01)",
     [
@@ -206,6 +238,20 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     20,
     2,
     ROT,
+  ),
+  known(
+    "cluster-mDmgEpoch",
+    "reported damage begins no leader epoch (decision 0031)",
+    [
+      {
+        file: "metadata/broker-sweep.js",
+        from: "around, { isNewLeader: true });\n}\nfunction isKnownDamaged",
+        to: "around);\n}\nfunction isKnownDamaged",
+      },
+    ],
+    20,
+    1,
+    { ...ROT, recordIntervalMs: 150, changes: {} },
   ),
   known(
     "cluster-born-by-majority",

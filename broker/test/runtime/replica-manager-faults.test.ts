@@ -4,7 +4,7 @@ import { LiveConfig } from "../../src/config/index.ts";
 import { createTopics, registerBroker } from "../../src/metadata/index.ts";
 import type { ClusterImage, MetadataRecord } from "../../src/metadata/index.ts";
 import { applyEntry } from "../../src/metadata/index.ts";
-import type { DiskFault } from "../../src/ports/index.ts";
+import { type DiskFault, noFailpoint } from "../../src/ports/index.ts";
 import { Purgatory, ReplicaManager, Turn } from "../../src/runtime/index.ts";
 import { openLogDirectory } from "../../src/storage/index.ts";
 import {
@@ -36,6 +36,7 @@ class ManagerBench {
       { config: new LiveConfig(config), path: DATA, medium: "disk" },
       {
         disk,
+        failpoint: noFailpoint,
         clock: process,
         timers: process,
         logger: quietLogger,

@@ -5,7 +5,7 @@ import { LiveConfig, loadConfig } from "../../src/config/index.ts";
 import type { BrokerConfig } from "../../src/config/index.ts";
 import { applyEntry, emptyImage } from "../../src/metadata/index.ts";
 import type { AlterPartitionsRequest, ClusterImage, MetadataRecord } from "../../src/metadata/index.ts";
-import type { Disk, DiskFault, Logger } from "../../src/ports/index.ts";
+import { type Disk, type DiskFault, type Logger, noFailpoint } from "../../src/ports/index.ts";
 import { Purgatory, ReplicaManager, Turn } from "../../src/runtime/index.ts";
 import { SimDisk, SimWorld } from "../../src/sim/index.ts";
 import { openLogDirectory } from "../../src/storage/index.ts";
@@ -49,6 +49,7 @@ class Bench {
       { config: this.config, path: PATH, medium },
       {
         disk: mount,
+        failpoint: noFailpoint,
         clock: process,
         timers: process,
         logger,

@@ -46,8 +46,14 @@ const expectAll = (counts: ReadonlyMap<string, number>, names: readonly string[]
 
 describe("faults of a simulated cluster (R=3)", () => {
   it("bytes that rot while others are whole are found and mended; producers of every promise go on", async () => {
-    const counts = await countsOf(3, { faults: { rot: 10 }, changes: { verify: 3 } });
-    expectAll(counts, ["fault rot", "whole again: bytes", "produce: acked by leader", "produce: not asked"]);
+    const counts = await countsOf(3, { faults: { rot: 10, misdirect: 10 }, changes: { verify: 3 } });
+    expectAll(counts, [
+      "fault rot",
+      "fault misdirect",
+      "whole again: bytes",
+      "produce: acked by leader",
+      "produce: not asked",
+    ]);
   });
 
   it("a sync that lies takes nothing from the cluster when the power fails behind it", async () => {
@@ -59,12 +65,23 @@ describe("faults of a simulated cluster (R=3)", () => {
     expectAll(await countsOf(5, { topics, faults: { domino: 8 } }), ["fault domino", "whole again: tail"]);
   });
 
+  it("a broker whose metadata rots under it comes as another voter; one of a release apart finds nobody, and comes back", async () => {
+    const counts = await countsOf(6, { faults: { rotMetadata: 3, misfit: 1, roll: 1 } });
+    expectAll(counts, [
+      "fault rotMetadata",
+      "came as another voter",
+      "whole again: disk",
+      "fault misfit",
+      "fault roll",
+    ]);
+  });
+
   it("records that are deleted are gone everywhere, and nothing else is; streams break, stall and are late", async () => {
     const topics = [
       { ...TOPIC, retentionBytes: 4_000 },
       { ...TOPIC, name: "topic-1" },
     ];
-    const counts = await countsOf(6, {
+    const counts = await countsOf(8, {
       topics,
       faults: { streamReset: 3, streamStall: 1, slowReader: 2, clog: 1, roll: 5 },
       changes: { delete: 3, minIsr: 2, segment: 1 },

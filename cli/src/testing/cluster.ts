@@ -1,5 +1,6 @@
 /** A cluster for tests and its clients. */
 import {
+  assertTestClusterOptions,
   type ClusterSnapshot,
   type Cut,
   type InjectedFault,
@@ -32,20 +33,6 @@ export interface ClusterOptions extends TestClusterOptions {
   readonly topics?: readonly (TopicSpec | TopicDef<unknown, unknown> | string)[];
 }
 
-/** As a record, so that none can be left out. */
-const OPTIONS: readonly string[] = Object.keys({
-  brokers: true,
-  topics: true,
-  ports: true,
-  storage: true,
-  clock: true,
-  config: true,
-  logLevel: true,
-  seed: true,
-  auth: true,
-  tls: true,
-} satisfies Record<keyof ClusterOptions, true>);
-
 /**
  * Brokers of a cluster in this process, and a client of it.
  *
@@ -73,9 +60,7 @@ export class Cluster implements AsyncDisposable {
    * INVALID_OPTION, and what a broker refuses in its configuration.
    */
   static async start({ topics = [], ...options }: ClusterOptions = {}): Promise<Cluster> {
-    const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
-    if (unknown !== undefined)
-      throw new TestClusterError("INVALID_OPTION", `there is no option ${unknown}; there are ${OPTIONS.join(", ")}`);
+    assertTestClusterOptions(options, ["topics"]);
     const specs = specsOf(topics);
     const brokers = await startTestCluster(options);
     const cluster = new Cluster(brokers, specs);

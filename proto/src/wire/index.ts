@@ -12,6 +12,7 @@ export { Acks, Durability, Isolation, OffsetAt } from "./messages.ts";
 export { CHUNK_OBJECT_BYTES, MessageReader, type MessageSlabs, type OnMessage } from "./message-reader.ts";
 export { FrameReader, type OnFrame } from "./frame-reader.ts";
 export {
+  commonPeerVersion,
   decodePeerHello,
   encodePeerHello,
   foreignVersionsOf,

@@ -96,6 +96,12 @@ export interface PeerVersions {
   readonly newest: number;
 }
 
+/** What both speak: the newest version that both know; null: there is none. */
+export function commonPeerVersion(one: PeerVersions, other: PeerVersions): number | null {
+  const version = Math.min(one.newest, other.newest);
+  return version < Math.max(one.oldest, other.oldest) ? null : version;
+}
+
 /** Who a broker says that it is; `clusterId` empty: it belongs to none yet. */
 export interface PeerNames {
   readonly clusterId: string;
@@ -144,9 +150,9 @@ export function decodePeerHello(
   } = peerWire.hello.decode(payload);
   // Who names no oldest one speaks one alone.
   const oldest = oldestVersion === 0 ? newest : oldestVersion;
-  const version = Math.min(versions.newest, newest);
+  const version = commonPeerVersion(versions, { oldest, newest });
   if (magic !== MAGIC || nodeId > NODE_ID_MAX) return null;
-  if (oldest > newest || version < Math.max(versions.oldest, oldest)) return null;
+  if (oldest > newest || version === null) return null;
   if (clusterId.length > ID_CHARACTERS_MAX || directoryId.length > ID_CHARACTERS_MAX) return null;
   const isDoor = doorPort >= 1 && doorPort <= 65_535 && doorHost.length <= HOST_CHARACTERS_MAX;
   const door = isDoor ? { door: { host: doorHost, port: doorPort } } : {};

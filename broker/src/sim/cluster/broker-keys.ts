@@ -1,7 +1,7 @@
-/** What a broker of the simulation is configured with, and what its disk says of itself. */
+/** What a broker of the simulation is configured with. */
 import { testTiny } from "../../config/index.ts";
 import type { PeerAddress } from "../../ports/index.ts";
-import { type ClusterBroker, DATA } from "./cluster-broker.ts";
+import { DATA } from "./cluster-broker.ts";
 import type { ClusterOptions } from "./run-options.ts";
 
 export function rackOf({ nodeId }: PeerAddress, { racksCount }: ClusterOptions): number {
@@ -36,12 +36,4 @@ export function keysOf(
     "leader.imbalance.check.interval.seconds": "4",
     "log.level": "info",
   };
-}
-
-/** Whether its directory names a cluster. */
-export function belongsToCluster({ disk }: ClusterBroker): boolean {
-  const file = disk.fileAt(`${DATA}/meta.properties`);
-  const bytes = Buffer.alloc(file?.sizeBytes ?? 0);
-  file?.read(bytes, 0);
-  return /^cluster\.id=/mu.test(bytes.toString());
 }

@@ -2,6 +2,7 @@
  * One broker of a simulated cluster over all its lives: its disk, which stays; and for each life a process, a mount, a place in the
  * network, and the shipping broker made for it.
  */
+import { PEER_VERSIONS, type PeerVersions } from "@tidemark/proto";
 import type { SeededRandom } from "../../base/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
 import {
@@ -21,6 +22,7 @@ import type { DirectoryMode } from "../sim-tree.ts";
 import type { SimProcess, SimWorld } from "../sim-world.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
 import { isProgrammingError, NOBODY } from "./client-links.ts";
+import { readIdentity } from "./identity-file.ts";
 import type { MakeNode, Node, NodePeersOptions, NodeWorld } from "./node.ts";
 import { SimDoor } from "./sim-door.ts";
 
@@ -53,6 +55,7 @@ interface Life {
   readonly number: number;
   readonly process: SimProcess;
   readonly node: Node;
+  readonly versions: PeerVersions;
   door: SimDoor | null;
   state: BrokerState;
   /** Why it went by itself. */
@@ -70,6 +73,10 @@ export class ClusterBroker {
   /** Of who dies inside an operation. */
   #deathKind: "process" | "power" = "process";
   #disksCount = 0;
+  /** As which it served last, on the disk that it has. */
+  #directoryId: string | null = null;
+  /** That it speaks from its next start on. */
+  #versions = PEER_VERSIONS;
   /** Over all lives: where the next one ends that passes there. */
   readonly #failpoints: SimFailpoints;
 
@@ -140,6 +147,16 @@ export class ClusterBroker {
     this.#keys = { ...this.#keys, ...keys };
   }
 
+  /** From its next start on it is of a release that speaks these. */
+  speak(versions: PeerVersions): void {
+    this.#versions = versions;
+  }
+
+  /** Of the release that runs, or ran last. */
+  get spoken(): PeerVersions {
+    return this.#life?.versions ?? this.#versions;
+  }
+
   start(): void {
     const { world, makeNode, onFailure } = this.#parts;
     const process = world.startProcess();
@@ -151,12 +168,14 @@ export class ClusterBroker {
       logger: new SimLogger(world, process, this.name, this.#parts.count),
       onFatal: ({ code, message }) => this.#onFatal(life, `${code}: ${message}`),
     });
-    const life: Life = { number, process, node, door: null, state: "starting", fatal: null };
+    const versions = this.#versions;
+    const life: Life = { number, process, node, versions, door: null, state: "starting", fatal: null };
     this.#life = life;
     node.start().then(
       () => {
         if (life.state !== "starting") return;
         life.state = "ready";
+        this.#onReady();
         this.#note("ready", number);
       },
       (cause: unknown) => {
@@ -235,9 +254,16 @@ export class ClusterBroker {
   wipe(): void {
     this.#note("wipe", this.#livesCount);
     this.#disk = this.#newDisk();
+    this.#directoryId = null;
   }
 
   // ---- within ----
+
+  #onReady(): void {
+    const { directoryId } = readIdentity(this.#disk, DATA);
+    if (this.#directoryId !== null && directoryId !== this.#directoryId) this.#parts.count("came as another voter");
+    this.#directoryId = directoryId;
+  }
 
   #leave(kind: "process" | "power"): void {
     this.#disk.crash();
@@ -314,6 +340,7 @@ export class ClusterBroker {
       process,
       address: this.address,
       service,
+      versions: this.#versions,
       identity,
       onHeard: (peer, door) => onHeard(peer, door ?? null),
       onAnswer: (method, answer) => {

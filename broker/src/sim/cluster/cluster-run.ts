@@ -15,12 +15,13 @@ import { ensure, InvariantViolation } from "../violation.ts";
 import { Agenda } from "./agenda.ts";
 import { compareReplicas, newestImage, outOfSync } from "./at-rest.ts";
 import { Changes } from "./changes.ts";
-import { belongsToCluster, keysOf, rackOf } from "./broker-keys.ts";
-import { ClusterBroker } from "./cluster-broker.ts";
+import { keysOf, rackOf } from "./broker-keys.ts";
+import { ClusterBroker, DATA } from "./cluster-broker.ts";
 import { ClusterChecks } from "./cluster-checks.ts";
 import { ClusterClients } from "./cluster-clients.ts";
 import { Deletions } from "./deletions.ts";
 import { FaultAtlas, isAllInSync } from "./fault-atlas.ts";
+import { readIdentity } from "./identity-file.ts";
 import { LivingCore } from "./living-core.ts";
 import type { MakeNode } from "./node.ts";
 import type { MakeProducerCore } from "./producer-core.ts";
@@ -236,7 +237,8 @@ export class ClusterRun {
   #hasCore(): boolean {
     if (this.brokers.length < 3 || this.#atlas.hurt !== null) return false;
     if (this.plan.some((step) => "change" in step && step.change === "voter")) return false;
-    return !this.checks.counts.has("fault wipe") || isAllInSync(this.brokers, this.options.topics);
+    const isSeatLost = this.checks.counts.has("fault wipe") || this.checks.counts.has("fault rotMetadata");
+    return !isSeatLost || isAllInSync(this.brokers, this.options.topics);
   }
 
   /** A majority lives and the others stay dead. */
@@ -340,7 +342,7 @@ export class ClusterRun {
     await this.#runFor(BIRTH_MS);
     for (const broker of emptied) {
       ensure(
-        !belongsToCluster(broker),
+        readIdentity(broker.disk, DATA).clusterId === null,
         "RA12",
         () => `${broker.name} belongs to a cluster that its peers have never heard of`,
       );

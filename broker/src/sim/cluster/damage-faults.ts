@@ -3,8 +3,10 @@
  * lies until the power fails, a whole cluster that dies of which the one with the least comes back first. Each stays within 3.2, as the
  * atlas knows it, and leaves the others alone until what it took is there again.
  */
+import { SeededRandom } from "../../base/index.ts";
+import { rotStore } from "../raft-store/rot.ts";
 import type { SimWorld } from "../sim-world.ts";
-import { type RotParams, rot } from "./bit-rot.ts";
+import { misdirect, type MisdirectParams, type RotParams, rot } from "./bit-rot.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
 import { areIsrsFull, type FaultAtlas } from "./fault-atlas.ts";
 import type { ClusterTopic } from "./run-options.ts";
@@ -36,6 +38,37 @@ export class DamageFaults {
     if (hit === null) return false;
     world.tell("rot", `${broker.name}: ${hit}`);
     count(`rot of ${params.isActive ? "an active" : "a closed"} segment, ${broker.isUp ? "running" : "at rest"}`);
+    return true;
+  }
+
+  misdirect(broker: ClusterBroker, params: MisdirectParams): boolean {
+    const { atlas, topics, world } = this.#deps;
+    const hit = misdirect(broker, params, { atlas, topics });
+    if (hit === null) return false;
+    world.tell("write went astray", `${broker.name}: ${hit}`);
+    return true;
+  }
+
+  /**
+   * A bit of its metadata turns over, or a file of it is gone, while it runs; nobody reads it before the next start, which comes soon. What
+   * it has lost by then makes another voter of it (10.1(9)), as a disk that is lost.
+   */
+  rotMetadata(
+    broker: ClusterBroker,
+    { chance, ms, isPower }: { chance: number; ms: number; isPower: boolean },
+  ): boolean {
+    const { atlas, world, endAfter } = this.#deps;
+    if (!atlas.mayLose()) return false;
+    const { disk, lifeNumber } = broker;
+    const hit = rotStore(new SeededRandom(chance), disk, DATA);
+    if (hit === null) return false;
+    world.tell("metadata rots", `${broker.name}: ${hit}`);
+    atlas.onLatent(broker);
+    endAfter(ms, () => {
+      atlas.onLatent(null);
+      if (broker.disk === disk && broker.isUp && broker.lifeNumber === lifeNumber)
+        broker.crash(isPower ? "power" : "process");
+    });
     return true;
   }
 

@@ -53,6 +53,7 @@ export class FaultAtlas {
   #hurt: { readonly broker: ClusterBroker; kind: Hurt } | null = null;
   readonly #replicas = new Map<string, DamagedReplica>();
   #lying: ClusterBroker | null = null;
+  #latent: ClusterBroker | null = null;
   #rotten: RottenBatch[] = [];
 
   constructor(
@@ -146,6 +147,12 @@ export class FaultAtlas {
     if (broker !== null) this.onHurt(broker, "tail");
   }
 
+  /** Its metadata is bad, and its next start will find that; null: nobody's is any more that runs. */
+  onLatent(broker: ClusterBroker | null): void {
+    this.#latent = broker;
+    if (broker !== null) this.onHurt(broker, "disk");
+  }
+
   onHurt(broker: ClusterBroker, kind: Hurt): void {
     if (this.#hurt?.broker === broker && this.#hurt.kind === "tail") return;
     this.#hurt = { broker, kind };
@@ -171,7 +178,8 @@ export class FaultAtlas {
 
   #look(): void {
     // Who is whole a moment later was hurt for a moment longer.
-    if (this.#hurt === null || this.#lying !== null || this.#now() < this.#lookedAtMs + LOOK_MS) return;
+    if (this.#hurt === null || this.#lying !== null || this.#latent !== null) return;
+    if (this.#now() < this.#lookedAtMs + LOOK_MS) return;
     this.#lookedAtMs = this.#now();
     const { broker, kind } = this.#hurt;
     this.#rotten = this.#rotten.filter((rotten) => {

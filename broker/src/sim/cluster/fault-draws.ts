@@ -1,8 +1,9 @@
 /** What chance decides of faults, as plain values. */
 import type { SeededRandom } from "../../base/index.ts";
+import { PEER_VERSIONS } from "@tidemark/proto";
 import { FAILPOINTS, type FailpointName } from "../../ports/index.ts";
 import type { DiskOperation } from "../sim-faults.ts";
-import { drawRot, type RotParams } from "./bit-rot.ts";
+import { drawMisdirect, drawRot, type MisdirectParams, type RotParams } from "./bit-rot.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
 import type { RolledSettings } from "./rolling-restart.ts";
 import type { ClusterTopic } from "./run-options.ts";
@@ -54,11 +55,13 @@ export class FaultDraws {
   }
 
   settings(): RolledSettings {
-    const { random } = this.#deps;
+    const { random, brokers } = this.#deps;
     return {
       segmentBytes: random.pick([1_024, 4_096, 65_536]),
       checkpointMs: random.pick([50, 1_000, 60_000]),
       tailCacheBytes: random.pick([0, 65_536]),
+      newestVersion: PEER_VERSIONS.newest + random.below(3),
+      brokers: random.chance(0.4) ? random.between(1, brokers.length) : brokers.length,
     };
   }
 
@@ -68,6 +71,16 @@ export class FaultDraws {
 
   rot(): RotParams {
     return drawRot(this.#deps.random);
+  }
+
+  misdirect(): MisdirectParams {
+    return drawMisdirect(this.#deps.random);
+  }
+
+  /** What is hit is drawn when it strikes, from this. */
+  metadataRot(): { chance: number; ms: number; isPower: boolean } {
+    const { random, isPageCache } = this.#deps;
+    return { chance: random.uint32(), ms: this.ms(LIE_MS), isPower: !isPageCache && random.chance(0.5) };
   }
 
   clog(): { from: number; to: number; lateMs: number; ms: number } | null {

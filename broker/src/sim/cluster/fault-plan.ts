@@ -2,6 +2,7 @@
  * What goes wrong in the safety phase: drawn from the seed, which faults a run has, how often, for how long; or step by step from a plan.
  * What is damaged stays within testing.md 3.2, as the atlas knows it.
  */
+import { PEER_VERSIONS } from "@tidemark/proto";
 import type { SimNetwork } from "../network/index.ts";
 import type { DiskOperation } from "../sim-faults.ts";
 import type { SimWorld } from "../sim-world.ts";
@@ -170,6 +171,18 @@ export class Faults {
     broker.crash("process");
     broker.wipe();
     atlas.onHurt(broker, "disk");
+    return true;
+  }
+
+  misfit(broker: ClusterBroker, ms: number): boolean {
+    if (broker.spoken.oldest > PEER_VERSIONS.newest || !this.stop(broker)) return false;
+    const { spoken } = broker;
+    const misfit = { oldest: spoken.newest + 10, newest: spoken.newest + 10 };
+    broker.speak(misfit);
+    this.#healAfter(ms, () => {
+      broker.speak(spoken);
+      if (broker.isUp && broker.spoken === misfit) broker.crash("process");
+    });
     return true;
   }
 

@@ -134,6 +134,19 @@ export const FAULTS = {
     (draws) => draws.rot(),
     (faults, broker, params) => faults.damage.rot(broker, params),
   ),
+  misdirect: anyBrokerFault(
+    (draws) => draws.misdirect(),
+    (faults, broker, params) => faults.damage.misdirect(broker, params),
+  ),
+  rotMetadata: brokerFault(
+    (draws) => draws.metadataRot(),
+    (faults, broker, params) => faults.damage.rotMetadata(broker, params),
+  ),
+  /** A release that none of the others can speak with, by mistake, until somebody sees it. */
+  misfit: brokerFault(
+    (draws) => ({ ms: draws.ms(CUT_MS) }),
+    (faults, broker, { ms }) => faults.misfit(broker, ms),
+  ),
   lie: brokerFault(
     (draws) => ({ ms: draws.ms(LIE_MS) }),
     (faults, broker, { ms }) => faults.damage.lie(broker, ms),
@@ -159,7 +172,7 @@ export function isFaultName(name: string): name is FaultName {
 }
 
 /** They wait until everybody is whole, and seldom find it so. */
-const MOSTLY_IN_VAIN: ReadonlySet<FaultName> = new Set(["wipe", "rot", "lie"]);
+const MOSTLY_IN_VAIN: ReadonlySet<FaultName> = new Set(["wipe", "rot", "misdirect", "rotMetadata", "lie"]);
 
 export function drawFaults(random: SeededRandom): FaultChances {
   const chances: Partial<Record<FaultName, number>> = {};

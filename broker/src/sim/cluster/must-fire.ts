@@ -11,6 +11,8 @@ export const MUST_FIRE: readonly string[] = [
   ...["bytes", "disk", "tail"].map((hurt) => `whole again: ${hurt}`),
   "power lost behind a sync that lied",
   "rolled to the end",
+  "rolled in part",
+  "came as another voter",
   "bad bytes found",
   "leadership given back",
   "produce: acked by all",

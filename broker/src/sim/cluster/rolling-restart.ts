@@ -1,4 +1,8 @@
-/** One broker after the other is stopped cleanly, and comes again with other settings, when all the others serve. */
+/**
+ * One broker after the other is stopped cleanly, and comes again with other settings and perhaps as a later release, when all the others
+ * serve. Some series end before the last broker, and the cluster stays a mixed one.
+ */
+import { PEER_VERSIONS } from "@tidemark/proto";
 import type { SimWorld } from "../sim-world.ts";
 import type { Agenda } from "./agenda.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
@@ -18,6 +22,10 @@ export type RolledSettings = {
   readonly segmentBytes: number;
   readonly checkpointMs: number;
   readonly tailCacheBytes: number;
+  /** Newest version that they speak with each other then. */
+  readonly newestVersion: number;
+  /** How many of the brokers. */
+  readonly brokers: number;
 };
 
 const LOOK_MS = 100;
@@ -36,13 +44,14 @@ export class RollingRestart {
     if (this.#isUnderWay) return false;
     this.#isUnderWay = true;
     this.#deps.world.tell("rolling restart", JSON.stringify(settings));
-    this.#next([...this.#deps.brokers], settings);
+    this.#next(this.#deps.brokers.slice(0, settings.brokers), settings);
     return true;
   }
 
   #next([broker, ...others]: readonly ClusterBroker[], settings: RolledSettings): void {
     const { atlas, count } = this.#deps;
-    if (broker === undefined) count("rolled to the end");
+    if (broker === undefined)
+      count(settings.brokers < this.#deps.brokers.length ? "rolled in part" : "rolled to the end");
     if (broker === undefined || this.#deps.isOver()) {
       this.#isUnderWay = false;
       return;
@@ -52,6 +61,7 @@ export class RollingRestart {
       "log.flush.offset.checkpoint.interval.ms": String(settings.checkpointMs),
       "tidemark.tail.cache.bytes": String(settings.tailCacheBytes),
     });
+    broker.speak({ oldest: PEER_VERSIONS.oldest, newest: settings.newestVersion });
     const isStopped = broker.state === "ready" && !broker.isPaused && atlas.mayBeAway(broker);
     if (isStopped) void broker.stop();
     this.#awaitServing(() => this.#next(others, settings), PATIENCE_MS);

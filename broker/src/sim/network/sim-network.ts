@@ -6,6 +6,7 @@
  * A link has two directions, each cut by itself. A stall is a machine that stands still: nothing is lost, nothing arrives. Whoever
  * crashes a process tells the network (`leave`): its peers then see their connections break, and dials are refused.
  */
+import type { PeerVersions } from "@tidemark/proto";
 import { assert } from "../../base/index.ts";
 import type { SeededRandom } from "../../base/index.ts";
 import type { PeerAddress, PeerIdentity, PeerService } from "../../ports/index.ts";
@@ -37,6 +38,8 @@ export interface SimNode {
   readonly process: SimProcess;
   readonly address: PeerAddress;
   readonly service: PeerService;
+  /** That it speaks; those of this release unless told otherwise. */
+  readonly versions?: PeerVersions;
   identity(): PeerIdentity;
   /** Somebody has dialled it, and is no stranger. */
   onHeard?(peer: PeerIdentity, door: PeerIdentity["door"] | null): void;

@@ -1,5 +1,5 @@
 /** PeerTransport on the simulated network: one node's side of it, with the dialling, handshakes and rests of the real one. */
-import { isErrorName, mayPeersMeet, ProtoError } from "@tidemark/proto";
+import { commonPeerVersion, isErrorName, mayPeersMeet, PEER_VERSIONS, ProtoError } from "@tidemark/proto";
 import { BackOff } from "../../base/index.ts";
 import {
   type PeerAddress,
@@ -282,6 +282,9 @@ export class SimPeerTransport implements PeerTransport {
   }
 
   #refusalBy(dialled: SimNode, to: PeerAddress): PeerError | null {
+    const version = commonPeerVersion(this.#node.versions ?? PEER_VERSIONS, dialled.versions ?? PEER_VERSIONS);
+    if (version === null)
+      return new PeerError("refused", `node ${to.nodeId} speaks another version`, { code: "UNSUPPORTED_VERSION" });
     const [ours, theirs] = [this.#node.identity(), dialled.identity()];
     if (!mayPeersMeet(ours, theirs))
       return new PeerError(

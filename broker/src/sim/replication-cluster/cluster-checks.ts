@@ -124,7 +124,8 @@ export class ClusterChecks {
       ensure(
         theirs === own || own.lastOffset < Math.max(durableLogStartOffset, log.durableLogStartOffset),
         "RE4",
-        () => `${host.name} and ${name} have one batch at ${last.baseOffset}, before it ${describe(own)} and ${describe(theirs)}`,
+        () =>
+          `${host.name} and ${name} have one batch at ${last.baseOffset}, before it ${describe(own)} and ${describe(theirs)}`,
       );
     }
   }

@@ -21,7 +21,14 @@ import type {
   IsrVerdict,
   MetadataRecord,
 } from "../../../src/metadata/index.ts";
-import type { Disk, DiskFault, Logger, PeerIdentity, PeerService } from "../../../src/ports/index.ts";
+import {
+  type Disk,
+  type DiskFault,
+  type Logger,
+  noFailpoint,
+  type PeerIdentity,
+  type PeerService,
+} from "../../../src/ports/index.ts";
 import { AppendTask, deadlineAfter, Purgatory, ReplicaManager, Turn } from "../../../src/runtime/index.ts";
 import type { Acks, Partition } from "../../../src/runtime/index.ts";
 import { Replication } from "../../../src/runtime/replication.ts";
@@ -300,6 +307,7 @@ export class ReplicationBench {
       { config, path: PATH, medium: "disk" },
       {
         disk: mount,
+        failpoint: noFailpoint,
         clock: process,
         timers: process,
         logger,
