@@ -24,14 +24,7 @@ import type {
   ReplicaEndsRequest,
   TopicImage,
 } from "../metadata/index.ts";
-import {
-  type Clock,
-  type Disk,
-  type DiskFault,
-  type Failpoint,
-  type Logger,
-  type Timers,
-} from "../ports/index.ts";
+import { type Clock, type Disk, type DiskFault, type Failpoint, type Logger, type Timers } from "../ports/index.ts";
 import type {
   LogDirectoryOptions,
   OpenLogDirectory,
