@@ -11,7 +11,7 @@ import { cpuSecondsOf, memoryMiBOf } from "./measure.ts";
 
 const launcher = resolve(import.meta.dirname, "../../../../cli/bin/tidemark.js");
 const HOST = "127.0.0.1";
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 180_000;
 const POLL_MS = 20;
 
 interface Ports {

@@ -79,7 +79,8 @@ async function atPoint(n: number, { isTiny, runs }: CurveOptions): Promise<Found
     try {
       const createMs = await withClient(cluster, async (client) => {
         const before = performance.now();
-        await client.admin.topics.create({ name: TOPIC, partitions: n, replicas: NODES.length });
+        const spec = { name: TOPIC, partitions: n, replicas: NODES.length };
+        await client.admin.topics.create(spec, { timeout: HEAL_LIMIT_MS });
         await untilCalm(client);
         return performance.now() - before;
       });
