@@ -127,6 +127,7 @@ export class FetchStream {
   #refuse(request: FetchSubscribe, partition: Partition | null, code: ErrorName, message: string): void {
     const part: FetchedPart = {
       subscriptionId: request.subscriptionId,
+      reads: null,
       code,
       message,
       topic: request.topic,

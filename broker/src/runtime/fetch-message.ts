@@ -6,11 +6,14 @@ import type { ErrorName } from "@tidemark/proto";
 import type { SharedMemory } from "../base/index.ts";
 import type { CachedRecords } from "../storage/index.ts";
 import type { Traffic } from "./counters.ts";
+import type { ReadablePartition } from "./fetch-session.ts";
 import type { SlabPool } from "./slab-pool.ts";
 
 /** What is said of one subscription in one message. */
 export interface FetchedPart {
   readonly subscriptionId: number;
+  /** What is read; null: the subscription could not be made. */
+  readonly reads: ReadablePartition | null;
   readonly code: ErrorName;
   readonly message: string;
   readonly topic: string;

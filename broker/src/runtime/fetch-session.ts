@@ -508,6 +508,7 @@ class Subscription implements PartitionWatcher {
     this.#readEndSaid = partition.readEnd;
     return {
       subscriptionId: this.subscriptionId,
+      reads: partition,
       code,
       message,
       topic: partition.topic,

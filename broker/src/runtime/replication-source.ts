@@ -17,7 +17,7 @@ import { errorCode } from "@tidemark/proto";
 import type { ErrorName } from "@tidemark/proto";
 import { decodeReportFrame, encodeDataFrame } from "@tidemark/proto/replication";
 import type { OutgoingData, ReplicaReport } from "@tidemark/proto/replication";
-import { asBrokerId, asLeaderEpoch, asOffset, assert } from "../base/index.ts";
+import { asBrokerId, asLeaderEpoch, asOffset } from "../base/index.ts";
 import type { BrokerId, Offset } from "../base/index.ts";
 import type { Clock, Logger, PeerError, PeerStream, PeerStreamHandlers, TimerHandle, Timers } from "../ports/index.ts";
 import type { ReportVerdict } from "../replication/index.ts";
@@ -26,8 +26,8 @@ import { FetchSession } from "./fetch-session.ts";
 import type { FetchSink } from "./fetch-session.ts";
 import type { Partition } from "./partition.ts";
 import type { Led } from "./replication.ts";
-import { ReplicaView } from "./replica-view.ts";
-import type { ReplicaSeat } from "./replica-view.ts";
+import { ReplicaSeat } from "./replica-seat.ts";
+import type { SeatOwner } from "./replica-seat.ts";
 import { LOOK_MS, type ReplicationThrottle } from "./replication-throttle.ts";
 import type { SlabPool } from "./slab-pool.ts";
 import type { Turn } from "./turn.ts";
@@ -37,7 +37,8 @@ const MARK_DELAY_MS = 5;
 /** How long an ask that cannot be judged yet is kept. */
 const PARKED_MS = 1_000;
 
-const NO_RECORDS: readonly Buffer[] = [];
+/** No subscription has it. */
+const NOT_SUBSCRIBED = 0;
 
 export interface ReplicationSourceDeps {
   readonly clock: Clock;
@@ -56,23 +57,21 @@ export interface ReplicationSourceDeps {
   onEnded(source: ReplicationSource): void;
 }
 
-export class ReplicationSource implements PeerStreamHandlers, FetchSink {
+export class ReplicationSource implements PeerStreamHandlers, FetchSink, SeatOwner {
   readonly followerId: BrokerId;
   readonly #stream: PeerStream;
   readonly #deps: ReplicationSourceDeps;
   readonly #session: FetchSession;
-  readonly #seats = new Map<number, Seat>();
-  /** By the session's name of what was asked for last; an ask that came after makes it another. */
-  readonly #bySubscription = new Map<number, Seat>();
+  readonly #seats = new Map<number, ReplicaSeat>();
   #lastSubscription = 0;
   /** Answers without records, in order. */
   #due: OutgoingData[] = [];
   /** Seats whose high watermark or log start moved since it was told. */
-  readonly #marks = new Set<Seat>();
+  readonly #marks = new Set<ReplicaSeat>();
   #markTimer: TimerHandle | null = null;
-  readonly #parked = new Set<Seat>();
+  readonly #parked = new Set<ReplicaSeat>();
   /** Filling replicas that got more than the throttle allows: nothing is read for them until the debt is paid. */
-  readonly #held = new Set<Seat>();
+  readonly #held = new Set<ReplicaSeat>();
   #heldTimer: TimerHandle | null = null;
   #parkTimer: TimerHandle | null = null;
   #brokerEpoch = -1;
@@ -150,15 +149,15 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     let seat = this.#seats.get(report.slot);
     if (seat === undefined) {
       if (report.topicId === "") return;
-      seat = new Seat(report.slot, report.topicId, report.partition, this);
+      seat = new ReplicaSeat(report.slot, report.topicId, report.partition, this);
       this.#seats.set(report.slot, seat);
     }
     if (report.asks) this.#ask(seat, report);
-    else if (seat.view !== null) this.#judge(seat, seat.view.led, report);
+    else if (seat.led !== null) this.#judge(seat, seat.led, report);
     else if (seat.parked !== null) this.#hearParked(seat, seat.parked, report);
   }
 
-  #ask(seat: Seat, report: ReplicaReport): void {
+  #ask(seat: ReplicaSeat, report: ReplicaReport): void {
     this.#stop(seat);
     seat.asked(report);
     const led = this.#deps.find(seat.topicId, seat.partition, report.leaderEpoch);
@@ -171,7 +170,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     else this.#refuse(seat, led.code);
   }
 
-  #judge(seat: Seat, partition: Partition, report: ReplicaReport): void {
+  #judge(seat: ReplicaSeat, partition: Partition, report: ReplicaReport): void {
     const verdict = partition.onReplicaReport({
       follower: this.followerId,
       brokerEpoch: this.#brokerEpoch,
@@ -185,7 +184,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     this.#answer(seat, partition, verdict);
   }
 
-  #answer(seat: Seat, partition: Partition, verdict: ReportVerdict): void {
+  #answer(seat: ReplicaSeat, partition: Partition, verdict: ReportVerdict): void {
     switch (verdict.kind) {
       case "none":
         return;
@@ -206,28 +205,35 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     }
   }
 
-  #serve(seat: Seat, partition: Partition, offset: Offset): void {
+  #serve(seat: ReplicaSeat, partition: Partition, offset: Offset): void {
+    seat.serve(partition, offset);
+    this.#subscribe(seat);
+  }
+
+  #subscribe(seat: ReplicaSeat): void {
     this.#lastSubscription += 1;
     const subscriptionId = this.#lastSubscription;
-    const view = new ReplicaView(partition, offset, seat);
-    seat.serve(view, subscriptionId);
-    this.#bySubscription.set(subscriptionId, seat);
-    this.#session.subscribe({ subscriptionId, partition: view, offset, maxBytes: this.#deps.maxBytes() });
+    seat.subscriptionId = subscriptionId;
+    this.#session.subscribe({ subscriptionId, partition: seat, offset: seat.sentTo, maxBytes: this.#deps.maxBytes() });
+  }
+
+  #unsubscribe(seat: ReplicaSeat): void {
+    this.#session.unsubscribe(seat.subscriptionId);
+    seat.subscriptionId = NOT_SUBSCRIBED;
   }
 
   // ---- the throttle ----
 
-  #isFilling({ topicId, partition }: Seat): boolean {
+  #isFilling({ topicId, partition }: ReplicaSeat): boolean {
     return this.#deps.isFilling(this.followerId, topicId, partition);
   }
 
-  #charge(seat: Seat, partition: Partition, bytes: number): void {
+  #charge(seat: ReplicaSeat, partition: Partition, bytes: number): void {
     if (!this.#isFilling(seat)) return;
     const restMs = this.#deps.throttle.take(bytes);
     // At the end of the log there is nothing to hold back, and it is about to be in sync.
     if (restMs === 0 || seat.sentTo >= partition.logEndOffset) return;
-    this.#session.unsubscribe(seat.subscriptionId);
-    this.#bySubscription.delete(seat.subscriptionId);
+    this.#unsubscribe(seat);
     this.#held.add(seat);
     if (this.#heldTimer === null) this.#readOnAfter(restMs);
   }
@@ -241,35 +247,30 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     });
   }
 
-  #readOn(seat: Seat): void {
+  #readOn(seat: ReplicaSeat): void {
     this.#held.delete(seat);
-    const { view, sentTo: offset } = seat;
-    if (view === null) return;
+    const { led } = seat;
+    if (led === null) return;
     // It watched nothing meanwhile, and so nobody told it that this leadership is over, or the log deleted with its topic.
-    if (this.#deps.find(seat.topicId, seat.partition, seat.leaderEpoch).partition !== view.led) {
+    if (this.#deps.find(seat.topicId, seat.partition, seat.leaderEpoch).partition !== led) {
       this.#stop(seat);
       return this.#refuse(seat, "NOT_LEADER_OR_FOLLOWER");
     }
-    this.#lastSubscription += 1;
-    seat.subscriptionId = this.#lastSubscription;
-    this.#bySubscription.set(seat.subscriptionId, seat);
-    const { subscriptionId } = seat;
-    this.#session.subscribe({ subscriptionId, partition: view, offset, maxBytes: this.#deps.maxBytes() });
+    this.#subscribe(seat);
   }
 
-  #refuse(seat: Seat, code: ErrorName): void {
+  #refuse(seat: ReplicaSeat, code: ErrorName): void {
     this.#parked.delete(seat);
     seat.parked = null;
     this.#sayLater({ ...seat.plain(null), errorCode: errorCode(code) });
   }
 
-  #stop(seat: Seat): void {
-    if (seat.view === null) return;
-    this.#session.unsubscribe(seat.subscriptionId);
-    this.#bySubscription.delete(seat.subscriptionId);
+  #stop(seat: ReplicaSeat): void {
+    if (seat.led === null) return;
+    this.#unsubscribe(seat);
     this.#marks.delete(seat);
     this.#held.delete(seat);
-    seat.view = null;
+    seat.led = null;
   }
 
   #remove(slot: number): void {
@@ -284,7 +285,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
 
   // ---- asks that came early ----
 
-  #park(seat: Seat, report: ReplicaReport): void {
+  #park(seat: ReplicaSeat, report: ReplicaReport): void {
     seat.parked = report;
     seat.parkedUntilMs = this.#deps.clock.monotonicNow() + PARKED_MS;
     this.#parked.add(seat);
@@ -306,13 +307,13 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
   }
 
   /** How far it is it says once: what it says while its ask is kept belongs to that. */
-  #hearParked(seat: Seat, parked: ReplicaReport, report: ReplicaReport): void {
+  #hearParked(seat: ReplicaSeat, parked: ReplicaReport, report: ReplicaReport): void {
     if (report.leaderEpoch !== parked.leaderEpoch || report.generation !== parked.generation) return;
     const { appendedTo, isSynced, durableLogStart } = report;
     seat.parked = { ...parked, appendedTo, isSynced, durableLogStart };
   }
 
-  #judgeParked(seat: Seat): void {
+  #judgeParked(seat: ReplicaSeat): void {
     const report = seat.parked;
     if (report === null) return;
     const led = this.#deps.find(seat.topicId, seat.partition, report.leaderEpoch);
@@ -322,7 +323,7 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
   // ---- what leaves ----
 
   /** Of a seat: the high watermark or the log start moved. */
-  onMoved(seat: Seat): void {
+  onMoved(seat: ReplicaSeat): void {
     this.#marks.add(seat);
     if (this.#markTimer !== null) return;
     this.#markTimer = this.#deps.timers.after(MARK_DELAY_MS, () => {
@@ -333,8 +334,8 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
 
   #tellMarks(): void {
     for (const seat of this.#marks) {
-      if (seat.view === null || !seat.hasNewMarks()) continue;
-      const item = seat.plain(seat.view.led);
+      if (seat.led === null || !seat.hasNewMarks()) continue;
+      const item = seat.plain(seat.led);
       this.#due.push(item);
       seat.noteMarks(item.highWatermark, item.logStartOffset);
     }
@@ -374,8 +375,8 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
   send(message: FetchMessage): void {
     const items: OutgoingData[] = [];
     for (const part of message.parts) {
-      const seat = this.#bySubscription.get(part.subscriptionId);
-      if (seat === undefined || seat.view === null) {
+      const seat = part.reads as ReplicaSeat;
+      if (seat.led === null || seat.subscriptionId !== part.subscriptionId) {
         // Asked anew since it was read: the credit was not used.
         for (const piece of part.records) this.#session.grant(piece.length);
         continue;
@@ -387,14 +388,12 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
     if (!isWritable) this.#isWritable = false;
   }
 
-  #data(seat: Seat, part: FetchedPart): OutgoingData {
+  #data(seat: ReplicaSeat, part: FetchedPart): OutgoingData {
     const { records, fetchOffset, nextOffset, highWatermark, logStartOffset } = part;
-    const view = seat.viewOf();
-    const partition = view.led;
-    view.sentTo = asOffset(nextOffset);
-    seat.sentTo = view.sentTo;
+    const partition = seat.partitionLed;
+    seat.sentTo = asOffset(nextOffset);
     if (records.length > 0) {
-      partition.onSent(this.followerId, seat.generation, view.sentTo);
+      partition.onSent(this.followerId, seat.generation, seat.sentTo);
       if (this.#deps.throttle.isSet) this.#charge(seat, partition, bytesOf(records));
     }
     seat.noteMarks(highWatermark, logStartOffset);
@@ -404,92 +403,10 @@ export class ReplicationSource implements PeerStreamHandlers, FetchSink {
   }
 
   /** The log starts beyond where it was to be read, cannot be read, or is led here no longer. */
-  #failed(seat: Seat, part: FetchedPart): OutgoingData {
-    const item = seat.plain(seat.viewOf().led);
+  #failed(seat: ReplicaSeat, part: FetchedPart): OutgoingData {
+    const item = seat.plain(seat.partitionLed);
     this.#stop(seat);
     return { ...item, askedFrom: part.fetchOffset, errorCode: errorCode(part.code) };
-  }
-}
-
-/** One partition on one stream. */
-class Seat implements ReplicaSeat {
-  readonly slot: number;
-  readonly #source: ReplicationSource;
-  /** As it was named; that of the partition, once it is found, which all partitions of the topic share. */
-  topicId: string;
-  readonly partition: number;
-  /** Of the last ask. */
-  leaderEpoch = 0;
-  generation = 0;
-  /** Behind the last records that were sent, or where they were asked for. */
-  sentTo = asOffset(0);
-  /** Null while nothing is sent. */
-  view: ReplicaView | null = null;
-  /** To be told when the stream ends. */
-  lastPartition: Partition | null = null;
-  subscriptionId = 0;
-  #highWatermarkTold = -1;
-  #logStartTold = -1;
-  /** An ask that waits for this broker's metadata. */
-  parked: ReplicaReport | null = null;
-  parkedUntilMs = 0;
-
-  constructor(slot: number, topicId: string, partition: number, source: ReplicationSource) {
-    this.slot = slot;
-    this.topicId = topicId;
-    this.partition = partition;
-    this.#source = source;
-  }
-
-  onMarks(): void {
-    this.#source.onMoved(this);
-  }
-
-  asked(report: ReplicaReport): void {
-    this.leaderEpoch = report.leaderEpoch;
-    this.generation = report.generation;
-    this.sentTo = asOffset(report.readFrom);
-  }
-
-  serve(view: ReplicaView, subscriptionId: number): void {
-    this.view = view;
-    this.lastPartition = view.led;
-    this.topicId = view.led.topicId;
-    this.subscriptionId = subscriptionId;
-    this.#highWatermarkTold = -1;
-  }
-
-  viewOf(): ReplicaView {
-    assert(this.view !== null, "a seat that is served has a view");
-    return this.view;
-  }
-
-  hasNewMarks(): boolean {
-    const led = this.view?.led;
-    if (led === undefined) return false;
-    return led.highWatermark !== this.#highWatermarkTold || led.logStartOffset !== this.#logStartTold;
-  }
-
-  /** They were told. */
-  noteMarks(highWatermark: number, logStartOffset: number): void {
-    this.#highWatermarkTold = highWatermark;
-    this.#logStartTold = logStartOffset;
-  }
-
-  /** What is said without records. */
-  plain(partition: Partition | null): OutgoingData {
-    return {
-      slot: this.slot,
-      leaderEpoch: this.leaderEpoch,
-      generation: this.generation,
-      errorCode: 0,
-      askedFrom: this.sentTo,
-      diverging: null,
-      highWatermark: partition?.highWatermark ?? 0,
-      logStartOffset: partition?.logStartOffset ?? 0,
-      logEndOffset: partition?.logEndOffset ?? 0,
-      records: NO_RECORDS,
-    };
   }
 }
 
