@@ -7,7 +7,7 @@
  */
 import { UUID_BYTES, uuidToText } from "@tidemark/proto";
 import type { BrokerConfig, Listener } from "./config/index.ts";
-import { type ClusterImage, diffImages, type MetadataDelta } from "./metadata/index.ts";
+import { type ClusterImage, diffImages, METADATA_LEVEL, type MetadataDelta } from "./metadata/index.ts";
 import type { Logger } from "./ports/index.ts";
 import {
   BrokerLifecycle,
@@ -77,6 +77,7 @@ export class BrokerJoin {
         host: config.host,
         previousBrokerEpoch: opened.report.previousBrokerEpoch,
         damaged: opened.report.damaged,
+        metadataLevel: METADATA_LEVEL,
       },
       image: () => controller.image,
       readyOffset: () => replicas.readyOffset,

@@ -17,7 +17,7 @@ import { assert } from "./base/index.ts";
 import { LiveConfig, validate } from "./config/index.ts";
 import type { BrokerConfig } from "./config/index.ts";
 import type { BrokerView, HealthCheck } from "./listeners/http/index.ts";
-import type { ClusterImage } from "./metadata/index.ts";
+import { type ClusterImage, NewerMetadata } from "./metadata/index.ts";
 import {
   createLogger,
   LogLevels,
@@ -51,7 +51,7 @@ import { BrokerStartError, describeFault, messageOf, startErrorOf } from "./star
 
 /** Why a broker cannot go on. */
 export interface FatalFault {
-  /** Stable: DISK_FAULT, METADATA_FAULT, BROKER_SUPERSEDED. */
+  /** Stable: DISK_FAULT, METADATA_FAULT, METADATA_TOO_NEW, BROKER_SUPERSEDED. */
   readonly code: string;
   /** One sentence for people. */
   readonly message: string;
@@ -84,6 +84,8 @@ export interface BrokerOptions {
 const MEMORY_PATH = "/memory";
 const DISK_FAULT_EXIT = 74;
 const CONFLICT_EXIT = 4;
+/** Nothing is wrong with what this broker has stored. */
+const NO_DISK_FAULTS: ReadonlySet<string> = new Set(["BROKER_SUPERSEDED", "METADATA_TOO_NEW"]);
 /** What producers wait for has had the time of a hand-over that nobody answered, and without a controller there is no other leader. */
 const UNHEARD_DRAIN_MS = 500;
 /** A broker alone has nobody to ask. */
@@ -400,7 +402,9 @@ export class Broker {
         send: (message) => cluster?.send(message),
         onRole: (softState) => cluster?.onRole(softState),
         onFault: (fault) =>
-          this.#fail("METADATA_FAULT", `the metadata can no longer be stored: ${messageOf(fault)}`, fault),
+          fault instanceof NewerMetadata
+            ? this.#fail(fault.code, fault.message, fault)
+            : this.#fail("METADATA_FAULT", `the metadata can no longer be stored: ${messageOf(fault)}`, fault),
       },
       opened,
     );
@@ -565,7 +569,8 @@ export class Broker {
     this.#stage = "failed";
     this.#waitingFor = ["failed"];
     this.#logger.error("the broker has failed", { code, reason: message, err: cause });
-    const told = { code, message, exitCode: code === "BROKER_SUPERSEDED" ? CONFLICT_EXIT : DISK_FAULT_EXIT, cause };
+    const exitCode = NO_DISK_FAULTS.has(code) ? CONFLICT_EXIT : DISK_FAULT_EXIT;
+    const told = { code, message, exitCode, cause };
     this.#fault = told;
     // A start tells by its rejection, also one that waits: what it waits for does not come any more.
     if (isStarting) {

@@ -129,6 +129,7 @@ export const CAUSES: Readonly<Record<string, string>> = {
   MALFORMED_PARTITION_METADATA: "The file was edited, or the disk lost a part of it.",
   METADATA_FAULT: "The disk is full or fails.",
   METADATA_LOST: "tidemark-metadata was deleted or not copied along, the disk lost it, or Kafka made the directory.",
+  METADATA_TOO_NEW: "The broker was downgraded, or its upgrade was forgotten.",
   NOT_A_DIRECTORY: "log.dirs names a file, or a path below one.",
   PATH_TOO_LONG: "log.dirs names a very deep directory.",
   PERMISSION_DENIED: "The broker ran as another user before, or a volume belongs to root.",

@@ -70,6 +70,7 @@ const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ["DIRECTORY_LOCKED", ExitCode.CONFLICT],
   ["WRONG_BROKER_COUNT", ExitCode.CONFLICT],
   ["BROKER_SUPERSEDED", ExitCode.CONFLICT],
+  ["METADATA_TOO_NEW", ExitCode.CONFLICT],
   ["BROKER_IN_USE", ExitCode.CONFLICT],
   ["BROKER_RUNNING", ExitCode.CONFLICT],
   ["REASSIGNMENT_IN_PROGRESS", ExitCode.CONFLICT],

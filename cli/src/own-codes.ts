@@ -112,6 +112,11 @@ export const OWN_CODES: readonly OwnCode[] = [
     hint: "Look at the disk and its free space; the next start recovers.",
   },
   {
+    code: "METADATA_TOO_NEW",
+    text: "A later version has written metadata that this one does not know, so the broker stopped.",
+    hint: "Start this broker with the version that the others run.",
+  },
+  {
     code: "BROKER_SUPERSEDED",
     text: "Another process has this broker's node id, so the broker stopped.",
     hint: "Give each broker a node.id of its own, or stop the process at the named address.",

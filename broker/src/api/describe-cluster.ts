@@ -1,6 +1,12 @@
 /** The cluster as applied here: who belongs to it and in what state, who decides, up to which metadata offset. */
 import { PEER_VERSIONS } from "@tidemark/proto";
-import { type BrokerImage, type ClusterImage, RECORD_VERSIONS, SNAPSHOT_VERSIONS } from "../metadata/index.ts";
+import {
+  type BrokerImage,
+  type ClusterImage,
+  METADATA_LEVEL,
+  RECORD_VERSIONS,
+  SNAPSHOT_VERSIONS,
+} from "../metadata/index.ts";
 import type { BrokerContext } from "./broker-context.ts";
 import type { ClientContext } from "./client.ts";
 
@@ -28,6 +34,7 @@ const FEATURES: readonly FeatureRange[] = [
   { name: "peer.protocol", ...PEER_VERSIONS },
   { name: "metadata.records", ...RECORD_VERSIONS },
   { name: "metadata.snapshot", ...SNAPSHOT_VERSIONS },
+  { name: "metadata.level", oldest: 0, newest: METADATA_LEVEL },
 ];
 
 export interface ClusterBroker {

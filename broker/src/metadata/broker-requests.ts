@@ -28,6 +28,8 @@ export interface BrokerRegistration {
   readonly previousBrokerEpoch: number;
   /** Replicas whose bytes below the recovery point were found bad at the start (15.7). */
   readonly damaged?: readonly TopicPartitions[];
+  /** The metadata that it understands (feature-level.ts); absent: a build before there were levels. */
+  readonly metadataLevel?: number;
 }
 
 export type RegistrationResponse =

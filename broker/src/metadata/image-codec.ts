@@ -8,6 +8,7 @@
  *
  * Version 0 knew of no reassignments and no draining: an image without them is still written so, for a node of the version before.
  */
+import { NewerMetadata } from "./feature-level.ts";
 import type { BrokerImage, ClusterImage, PartitionImage, TopicImage } from "./image.ts";
 import { ListPool } from "./list-pool.ts";
 import { isReassigning, isSameList } from "./partition-rules.ts";
@@ -37,8 +38,8 @@ interface Layout {
   readonly controllerId: number;
   readonly minIsrDefault: number | null;
   readonly nextProducerId: number;
-  /** Of version 0: without `isDraining`, perhaps. */
-  readonly brokers: readonly (Omit<BrokerImage, "isDraining"> & Partial<BrokerImage>)[];
+  /** Of builds before: without `isDraining` or `metadataLevel`, perhaps. */
+  readonly brokers: readonly (Omit<BrokerImage, "isDraining" | "metadataLevel"> & Partial<BrokerImage>)[];
   /** Absent: nothing was chosen by hand. */
   readonly voterChoices?: readonly (readonly [number, boolean])[];
   readonly clusterConfigs: Texts;
@@ -113,12 +114,14 @@ function rowOf(partition: PartitionImage, slotOf: (directoryId: string) => numbe
   return row;
 }
 
-/** Throws SyntaxError when the bytes are not what `encodeImage` of this version writes. */
+/** Throws NewerMetadata, a SyntaxError, when the bytes are of a later version than `encodeImage` writes. */
 export function decodeImage(bytes: Uint8Array): MetadataSnapshot {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   const layout = JSON.parse(text) as Layout;
   if (layout.version !== SNAPSHOT_VERSIONS.oldest && layout.version !== LAYOUT_VERSION) {
-    throw new SyntaxError(`metadata snapshot of version ${layout.version}; this version reads 0 to ${LAYOUT_VERSION}`);
+    throw new NewerMetadata(
+      `a metadata snapshot of version ${layout.version}, where this version reads 0 to ${LAYOUT_VERSION}`,
+    );
   }
   const lists = new ListPool();
   const topics = layout.topics.map(
@@ -135,7 +138,10 @@ export function decodeImage(bytes: Uint8Array): MetadataSnapshot {
     minIsrDefault: layout.minIsrDefault,
     nextProducerId: layout.nextProducerId,
     brokers: new Map(
-      layout.brokers.map((broker) => [broker.brokerId, { ...broker, isDraining: broker.isDraining ?? false }]),
+      layout.brokers.map((broker) => {
+        const { brokerId, isDraining = false, metadataLevel = 0 } = broker;
+        return [brokerId, { ...broker, isDraining, metadataLevel }];
+      }),
     ),
     voterChoices: new Map(layout.voterChoices ?? []),
     configs: {

@@ -154,11 +154,12 @@ export class ImageDraft {
 
   #registerBroker(record: MetadataRecord & { type: "brokerRegistered" }): void {
     const { type: _, ...registered } = record;
-    const { brokerId, damaged, isUnclean } = registered;
+    const { brokerId, damaged, isUnclean, metadataLevel = 0 } = registered;
     const before = this.#broker(brokerId);
     assert(before === undefined || before.brokerEpoch < registered.brokerEpoch, "a broker epoch only grows");
     const isDraining = before?.isDraining ?? false;
-    const broker: BrokerImage = { ...registered, isShuttingDown: false, isFull: false, isOffline: false, isDraining };
+    const state = { isShuttingDown: false, isFull: false, isOffline: false, isDraining };
+    const broker: BrokerImage = { ...registered, ...state, metadataLevel };
     const isRestartAlone = this.#isRestartAlone(record);
     this.#setBroker(broker);
     if (isRestartAlone) {

@@ -48,6 +48,8 @@ export interface BrokerImage {
   readonly isOffline: boolean;
   /** An operator takes it out of service: no new replicas, and others lead where they may. Survives its restarts. */
   readonly isDraining: boolean;
+  /** The metadata that this incarnation understands (feature-level.ts). */
+  readonly metadataLevel: number;
   /** Replicas that this incarnation registered or reported as damaged (15.7), until they are in sync again: never chosen unasked. */
   readonly damaged: readonly TopicPartitions[];
 }

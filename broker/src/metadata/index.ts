@@ -19,6 +19,7 @@ export type {
 export { emptyImage } from "./image.ts";
 export { entryTexts, topicsMadeIn } from "./entry-texts.ts";
 export type { MetadataEntry, MetadataRecord } from "./records.ts";
+export { brokersBelow, levelOf, METADATA_LEVEL, NewerMetadata } from "./feature-level.ts";
 export { decodeEntry, decodeRecords, encodeRecords, RECORD_VERSIONS } from "./records.ts";
 export { applyEntry, Replay } from "./apply.ts";
 export type { MetadataSnapshot } from "./image-codec.ts";

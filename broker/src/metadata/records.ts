@@ -11,6 +11,7 @@
  */
 import type { Listener } from "../config/index.ts";
 import type { TopicPartitions } from "./broker-requests.ts";
+import { isKnownRecord, NewerMetadata } from "./feature-level.ts";
 import type { BrokerImage, PartitionImage } from "./image.ts";
 
 export type MetadataRecord =
@@ -40,6 +41,8 @@ export type MetadataRecord =
       /** It may have lost records since its last registration. */
       readonly isUnclean: boolean;
       readonly damaged: readonly TopicPartitions[];
+      /** The metadata that it understands (feature-level.ts); builds before told none. */
+      readonly metadataLevel?: number;
     }
   /** What is named has this value now. For its partitions, what `afterBrokerChange` says follows. */
   | ({ readonly type: "brokerChanged"; readonly brokerId: number } & Partial<BrokerState>)
@@ -126,25 +129,6 @@ const LAYOUT_VERSION = 0;
 /** Of entries that this version reads; it writes the newest. */
 export const RECORD_VERSIONS = { oldest: LAYOUT_VERSION, newest: LAYOUT_VERSION } as const;
 
-const knownTypes: ReadonlySet<string> = new Set<MetadataRecord["type"]>([
-  "clusterCreated",
-  "termStarted",
-  "brokerRegistered",
-  "brokerChanged",
-  "replicasDamaged",
-  "topicCreated",
-  "partitionCreated",
-  "isrsChanged",
-  "leadersChosen",
-  "partitionReassigned",
-  "brokerDraining",
-  "brokerUnregistered",
-  "topicDeleted",
-  "configChanged",
-  "voterChosen",
-  "producerIdsAllocated",
-]);
-
 /** One entry of the log: its records, and when they were proposed, in Unix ms; null = it does not say. */
 export interface MetadataEntry {
   readonly at: number | null;
@@ -157,17 +141,17 @@ export function encodeRecords(records: readonly MetadataRecord[], at?: number): 
 }
 
 /**
- * An entry as `encodeRecords` of this version writes it. Throws SyntaxError when the bytes are something else; their
- * checksum was good, so that means an entry of a newer version.
+ * An entry as `encodeRecords` of this version writes it. Throws NewerMetadata, a SyntaxError, when it is of a newer version: the checksum
+ * of the bytes was good.
  */
 export function decodeEntry(bytes: Uint8Array): MetadataEntry {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   const { version, at = null, records } = JSON.parse(text) as { version: number } & Partial<MetadataEntry>;
   if (version !== LAYOUT_VERSION || records === undefined) {
-    throw new SyntaxError(`metadata entry of version ${version}; this version reads ${LAYOUT_VERSION}`);
+    throw new NewerMetadata(`a metadata entry of version ${version}, where this version reads ${LAYOUT_VERSION}`);
   }
-  const unknown = records.find(({ type }) => !knownTypes.has(type));
-  if (unknown !== undefined) throw new SyntaxError(`metadata record of the unknown type ${unknown.type}`);
+  const unknown = records.find(({ type }) => !isKnownRecord(type));
+  if (unknown !== undefined) throw new NewerMetadata(`a metadata record of the unknown type ${unknown.type}`);
   return { at, records };
 }
 

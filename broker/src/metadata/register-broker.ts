@@ -29,6 +29,7 @@ export function registerBroker(
   { isAlive, isAppliedAtOnce }: RegistrationContext,
 ): Decision<RegistrationResponse> {
   const { brokerId, incarnationId, directoryId, listeners, rack, host = null, damaged = [] } = request;
+  const { metadataLevel = 0 } = request;
   const before = working.brokers.get(brokerId);
   const refusal = refusalOf(working, request, isAlive);
   if (refusal !== null) return { records: [], response: { ok: false, ...refusal } };
@@ -49,6 +50,7 @@ export function registerBroker(
     isFenced: !isAppliedAtOnce,
     isUnclean: isUncleanRestart(before, request),
     damaged: withOthers(working, before?.directoryId === directoryId ? united(before.damaged, damaged) : damaged),
+    metadataLevel,
   };
   return { records: [record], response: { ok: true, brokerEpoch } };
 }

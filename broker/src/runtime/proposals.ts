@@ -6,9 +6,11 @@
 import { assert } from "../base/index.ts";
 import {
   applyEntry,
+  brokersBelow,
   type ClusterImage,
   type Decision,
   encodeRecords,
+  levelOf,
   type MetadataDelta,
   type MetadataEntry,
   type MetadataRecord,
@@ -40,6 +42,7 @@ interface TakenProposal extends Pick<Proposal, "image" | "delta" | "entry"> {
 export class Proposals {
   readonly #consensus: Consensus;
   readonly #clock: Clock;
+  readonly #levelOf: typeof levelOf;
   #working: ClusterImage;
   /** Of the newest records in it: entries without any, which move its offset too, may not be committed when all of those are. */
   #decidedAt: number;
@@ -50,7 +53,9 @@ export class Proposals {
   /** What `drop` was given: nothing is decided here any more. */
   #dropped: Error | null = null;
 
-  constructor(consensus: Consensus, committed: ClusterImage, clock: Clock) {
+  /** `needs`: which metadata brokers have to understand for these records; another one for tests. */
+  constructor(consensus: Consensus, committed: ClusterImage, clock: Clock, needs = levelOf) {
+    this.#levelOf = needs;
     this.#consensus = consensus;
     this.#clock = clock;
     this.#working = committed;
@@ -92,6 +97,8 @@ export class Proposals {
   }
 
   #propose(records: readonly MetadataRecord[]): Error | null {
+    const behind = brokersBelow(this.#working, this.#levelOf(records));
+    if (behind.length > 0) return unreadable(behind);
     const { image, delta } = applyEntry(this.#working, this.#working.metadataOffset + 1, records);
     const at = Math.round(this.#clock.wallNow());
     const proposedAt = this.#clock.monotonicNow();
@@ -133,6 +140,16 @@ export class Proposals {
     this.#pending = [];
     for (const { waiters } of dropped) for (const { drop } of waiters) drop(error);
   }
+}
+
+/** Whoever could not read it would stop for good when it is committed. */
+function unreadable(brokerIds: readonly number[]): ProtoError {
+  const [who, them] = brokerIds.length === 1 ? ["broker", "it"] : ["brokers", "them"];
+  const ids = brokerIds.join(", ");
+  return new ProtoError(
+    "UNSUPPORTED_VERSION",
+    `${who} ${ids} could not read this change: upgrade ${them} first, or remove ${them} from the cluster if gone`,
+  );
 }
 
 /** Deposed with the change on its way: who comes next may find it. */
