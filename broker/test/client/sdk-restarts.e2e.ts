@@ -7,6 +7,9 @@ import { BrokerProcess, freshDirectory, removeDirectory } from "../e2e/support/t
 
 const words = topic("words", { value: codecs.string });
 
+/** Five times what is acknowledged when the broker ends. */
+const RECORDS = 10_000;
+
 describe("the SDK and a broker that goes and comes", () => {
   let directory: string;
   let broker: BrokerProcess;
@@ -35,17 +38,17 @@ describe("the SDK and a broker that goes and comes", () => {
     it(`loses nothing and doubles nothing that was acknowledged, through ${how} in the middle`, async () => {
       await using client = new Client({ brokers: broker.grpcAddress });
       await client.admin.topics.create({ name: "words", partitions: 1 });
-      const reader = client.reader(words, { follow: true, limit: 30_000 });
+      const reader = client.reader(words, { follow: true, limit: RECORDS });
       const read = reader.toArray();
       const producer = client.producer({ batchBytes: 8_000 });
-      const values = Array.from({ length: 30_000 }, (_, index) => `v${index}`);
+      const values = Array.from({ length: RECORDS }, (_, index) => `v${index}`);
       let acknowledged = 0;
       const sends = values.map((value) => producer.send(words, { value }).then(() => (acknowledged += 1)));
       while (acknowledged < 2_000) await new Promise((resolve) => setImmediate(resolve));
       await end();
       await comeBack();
       await Promise.all(sends);
-      expect(acknowledged).to.equal(30_000);
+      expect(acknowledged).to.equal(RECORDS);
       expect((await read).map(({ value, offset }) => [offset, value])).to.deep.equal(
         values.map((value, index) => [index, value]),
       );

@@ -11,7 +11,7 @@ describe("idempotent producing", () => {
   let broker: BrokerProcess;
   let client: RawClient;
   let producer: RawProduceStream;
-  /** One of its own for each test, of the one broker that all of them kill and stop. */
+  /** One of its own for each test, of one broker. */
   let topic: string;
   let count = 0;
 
@@ -58,7 +58,7 @@ describe("idempotent producing", () => {
     });
   }
 
-  async function log(): Promise<string[]> {
+  async function log(topic: string): Promise<string[]> {
     const end = (await client.listOffset(topic, -1)).offset;
     const reader = client.fetchStream();
     reader.send({ creditBytes: 10_000_000 });
@@ -68,15 +68,6 @@ describe("idempotent producing", () => {
     await reader.end();
     return values;
   }
-
-  it("hands out producer ids that nobody had before, also after a kill", async () => {
-    const seen = new Set<number>();
-    for (let i = 0; i < 3; i++) {
-      for (let k = 0; k < 3; k++) seen.add((await client.initProducerId()).producerId);
-      await restart("kill");
-    }
-    expect(seen.size).to.equal(9);
-  });
 
   it("answers a retry with the old offset and writes nothing", async () => {
     const { producerId } = await client.initProducerId();
@@ -90,23 +81,7 @@ describe("idempotent producing", () => {
       baseOffset: 0,
       duplicate: true,
     });
-    expect(await log()).to.have.length(1);
-  });
-
-  it("answers a retry with the old time where the topic keeps the append's, also when it is looked up after a kill", async () => {
-    await client.createTopic("stamped", { config: { "message.timestamp.type": "LogAppendTime" } });
-    const { producerId } = await client.initProducerId();
-    const times: number[] = [];
-    for (const sequence of [0, 1])
-      times.push((await producer.produce("stamped", numbered(producerId, sequence))).logAppendTime);
-    expect(times[0]).to.be.above(0);
-    for (const how of ["at once", "after a kill"]) {
-      if (how !== "at once") await restart("kill");
-      for (const [sequence, logAppendTime] of times.entries()) {
-        const retry = await producer.produce("stamped", numbered(producerId, sequence));
-        expect(retry, how).to.deep.include({ errorCode: 0, duplicate: true, logAppendTime });
-      }
-    }
+    expect(await log(topic)).to.have.length(1);
   });
 
   it("answers each of the last five batches as a duplicate, and finds older ones in the log (11.1(2))", async () => {
@@ -119,7 +94,7 @@ describe("idempotent producing", () => {
         duplicate: true,
       });
     }
-    expect(await log()).to.have.length(8);
+    expect(await log(topic)).to.have.length(8);
   });
 
   it("refuses a gap with 45 and an older epoch with 47", async () => {
@@ -128,70 +103,120 @@ describe("idempotent producing", () => {
     expect((await producer.produce(topic, numbered(producerId, 2))).errorCode).to.equal(45);
     expect((await producer.produce(topic, numbered(producerId, 0, { producerEpoch: 1 }))).errorCode).to.equal(0);
     expect((await producer.produce(topic, numbered(producerId, 1))).errorCode).to.equal(47);
-    expect(await log()).to.have.length(2);
+    expect(await log(topic)).to.have.length(2);
   });
 
-  for (const how of ["kill", "stop"] as const) {
-    const across = how === "kill" ? "kill -9" : "a clean stop";
+  /** What is done on a topic of its own before the broker ends, and then held against the one that comes back. */
+  const lives: Readonly<Record<string, (topic: string) => Promise<() => Promise<void>>>> = {
+    "hands out producer ids that nobody had before": async () => {
+      const seen: number[] = [];
+      const take = async (): Promise<void> => {
+        for (let k = 0; k < 3; k++) seen.push((await client.initProducerId()).producerId);
+      };
+      await take();
+      return async () => {
+        await take();
+        expect(new Set(seen).size).to.equal(6);
+      };
+    },
 
-    it(`keeps sequences across ${across}: a retry is a duplicate, the next batch goes on, a gap is refused`, async () => {
+    "answers a retry with the old time where the topic keeps the append's, also when it has to be looked up": async (
+      topic,
+    ) => {
+      const stamped = `${topic}-stamped`;
+      await client.createTopic(stamped, { config: { "message.timestamp.type": "LogAppendTime" } });
+      const { producerId } = await client.initProducerId();
+      const times: number[] = [];
+      for (const sequence of [0, 1])
+        times.push((await producer.produce(stamped, numbered(producerId, sequence))).logAppendTime);
+      expect(times[0]).to.be.above(0);
+      const retryAll = async (): Promise<void> => {
+        for (const [sequence, logAppendTime] of times.entries()) {
+          const retry = await producer.produce(stamped, numbered(producerId, sequence));
+          expect(retry).to.deep.include({ errorCode: 0, duplicate: true, logAppendTime });
+        }
+      };
+      await retryAll();
+      return retryAll;
+    },
+
+    "keeps sequences: a retry is a duplicate, the next batch goes on, a gap is refused": async (topic) => {
       const { producerId } = await client.initProducerId();
       await producer.produce(topic, numbered(producerId, 0, { values: ["a", "b"] }));
-      await restart(how);
-      expect(await producer.produce(topic, numbered(producerId, 0, { values: ["a", "b"] }))).to.deep.include({
-        errorCode: 0,
-        baseOffset: 0,
-        duplicate: true,
-      });
-      expect((await producer.produce(topic, numbered(producerId, 3))).errorCode).to.equal(45);
-      expect(await producer.produce(topic, numbered(producerId, 2))).to.deep.include({
-        errorCode: 0,
-        baseOffset: 2,
-        duplicate: false,
-      });
-      expect(await log()).to.deep.equal(["a", "b", "sequence 2"]);
-    });
+      return async () => {
+        expect(await producer.produce(topic, numbered(producerId, 0, { values: ["a", "b"] }))).to.deep.include({
+          errorCode: 0,
+          baseOffset: 0,
+          duplicate: true,
+        });
+        expect((await producer.produce(topic, numbered(producerId, 3))).errorCode).to.equal(45);
+        expect(await producer.produce(topic, numbered(producerId, 2))).to.deep.include({
+          errorCode: 0,
+          baseOffset: 2,
+          duplicate: false,
+        });
+        expect(await log(topic)).to.deep.equal(["a", "b", "sequence 2"]);
+      };
+    },
 
-    it(`looks up all five in flight after ${across}, with later batches behind them (11.1(2), P62)`, async () => {
+    "looks up all five in flight, with later batches behind them (11.1(2), P62)": async (topic) => {
       const { producerId } = await client.initProducerId();
       const inFlight = [0, 1, 2, 3, 4];
       for (const sequence of inFlight) await producer.produce(topic, numbered(producerId, sequence));
-      await restart(how);
-      // The client never saw the answers: it sends all five again, and two new ones behind them, without waiting.
-      const sent = [...inFlight, 5, 6].map((sequence) =>
-        producer.send({
-          acks: Acks.ALL,
-          partitions: [{ topic, partition: 0, topicId: Buffer.alloc(0), records: numbered(producerId, sequence) }],
-        }),
-      );
-      const answers = new Map<number, { errorCode: number; baseOffset: number; duplicate: boolean }>();
-      for (const _ of sent) {
-        const { correlationId, results } = await producer.next();
-        const [result] = results;
-        if (result !== undefined) answers.set(correlationId, result);
-      }
-      const inOrder = sent.map((correlationId) => answers.get(correlationId));
-      expect(inOrder.map((answer) => answer?.errorCode)).to.deep.equal([0, 0, 0, 0, 0, 0, 0]);
-      expect(inOrder.map((answer) => answer?.baseOffset)).to.deep.equal([0, 1, 2, 3, 4, 5, 6]);
-      expect(inOrder.map((answer) => answer?.duplicate)).to.deep.equal([true, true, true, true, true, false, false]);
-      expect(await log()).to.have.length(7);
+      return async () => {
+        // The client never saw the answers: it sends all five again, and two new ones behind them, without waiting.
+        const sent = [...inFlight, 5, 6].map((sequence) =>
+          producer.send({
+            acks: Acks.ALL,
+            partitions: [{ topic, partition: 0, topicId: Buffer.alloc(0), records: numbered(producerId, sequence) }],
+          }),
+        );
+        const answers = new Map<number, { errorCode: number; baseOffset: number; duplicate: boolean }>();
+        for (const _ of sent) {
+          const { correlationId, results } = await producer.next();
+          const [result] = results;
+          if (result !== undefined) answers.set(correlationId, result);
+        }
+        const inOrder = sent.map((correlationId) => answers.get(correlationId));
+        expect(inOrder.map((answer) => answer?.errorCode)).to.deep.equal([0, 0, 0, 0, 0, 0, 0]);
+        expect(inOrder.map((answer) => answer?.baseOffset)).to.deep.equal([0, 1, 2, 3, 4, 5, 6]);
+        expect(inOrder.map((answer) => answer?.duplicate)).to.deep.equal([true, true, true, true, true, false, false]);
+        expect(await log(topic)).to.have.length(7);
+      };
+    },
+
+    "refuses a lower sequence that never was, and does not take it for a duplicate (P62)": async (topic) => {
+      const { producerId } = await client.initProducerId();
+      // A producer that is unknown here may start anywhere.
+      await producer.produce(topic, numbered(producerId, 10));
+      return async () => {
+        expect((await producer.produce(topic, numbered(producerId, 4))).errorCode).to.equal(45);
+        expect(await log(topic)).to.deep.equal(["sequence 10"]);
+      };
+    },
+
+    "keeps the fence": async (topic) => {
+      const { producerId } = await client.initProducerId();
+      await producer.produce(topic, numbered(producerId, 0));
+      await producer.produce(topic, numbered(producerId, 0, { producerEpoch: 1 }));
+      return async () => {
+        expect((await producer.produce(topic, numbered(producerId, 1))).errorCode).to.equal(47);
+      };
+    },
+  };
+
+  for (const how of ["kill", "stop"] as const) {
+    describe(how === "kill" ? "across kill -9" : "across a clean stop", () => {
+      const checks = new Map<string, () => Promise<void>>();
+      before(async () => {
+        for (const [title, live] of Object.entries(lives)) {
+          const own = `${how}-${checks.size}`;
+          await client.createTopic(own);
+          checks.set(title, await live(own));
+        }
+        await restart(how);
+      });
+      for (const title of Object.keys(lives)) it(title, () => checks.get(title)?.());
     });
   }
-
-  it("refuses a lower sequence that never was, and does not take it for a duplicate (P62)", async () => {
-    const { producerId } = await client.initProducerId();
-    // A producer that is unknown here may start anywhere.
-    await producer.produce(topic, numbered(producerId, 10));
-    await restart("kill");
-    expect((await producer.produce(topic, numbered(producerId, 4))).errorCode).to.equal(45);
-    expect(await log()).to.deep.equal(["sequence 10"]);
-  });
-
-  it("keeps the fence across a kill", async () => {
-    const { producerId } = await client.initProducerId();
-    await producer.produce(topic, numbered(producerId, 0));
-    await producer.produce(topic, numbered(producerId, 0, { producerEpoch: 1 }));
-    await restart("kill");
-    expect((await producer.produce(topic, numbered(producerId, 1))).errorCode).to.equal(47);
-  });
 });

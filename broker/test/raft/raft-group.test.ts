@@ -6,7 +6,7 @@ import { describeKnownMistakes } from "../mutations/known-mistakes.ts";
 
 /** Fresh seeds at every run; RAFT_SEED repeats one, RAFT_RUNS says how many; CI runs 1,000 of them on all cores (.ci/run). */
 const FIRST_SEED = Number(process.env["RAFT_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = Number(process.env["RAFT_RUNS"] ?? 200);
+const RUNS = Number(process.env["RAFT_RUNS"] ?? 100);
 
 /** Seeds at which the checks or the faults asked too much; those that found a bug are in the museum. */
 const ONCE_ASKED_TOO_MUCH: readonly (readonly [seed: number, what: string])[] = [

@@ -8,22 +8,22 @@ const hasBash = spawnSync("bash", ["-c", "exit 0"]).status === 0;
 
 describe("completion in a shell", () => {
   let scratch: ScratchDirectory;
-  before(function () {
+  before(async function () {
     scratch = new ScratchDirectory();
     if (!hasBash) {
       process.stderr.write("skipped: there is no bash on this machine to complete in\n");
       this.skip();
     }
+    writeFileSync(scratch.join("tidemark"), `#!/bin/sh\nexec ${process.execPath} ${launcher} "$@"\n`, { mode: 0o755 });
+    writeFileSync(scratch.join("completion.bash"), (await runInProcess(["completion", "bash"])).stdout);
   });
   after(() => scratch.remove());
 
   /** What bash would offer for a line with the cursor at its end: the real function in a real bash. */
   function offered(line: string, env: Record<string, string> = {}): string[] {
-    const bin = scratch.join("tidemark");
-    writeFileSync(bin, `#!/bin/sh\nexec ${process.execPath} ${launcher} "$@"\n`, { mode: 0o755 });
     // Readline's own splitting: words are broken at = and : too.
     const script = `
-      source <(tidemark completion bash) || exit 9
+      source "$2" || exit 9
       COMP_LINE="$1"; COMP_POINT=\${#COMP_LINE}
       mapfile -t COMP_WORDS < <(printf '%s' "$COMP_LINE" | grep -oE '[^ =:]+|[=:]+')
       [[ "$COMP_LINE" == *[\\ =:] ]] && COMP_WORDS+=("")
@@ -32,10 +32,14 @@ describe("completion in a shell", () => {
       complete -p tidemark >&2
       _tidemark
       printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const { stdout, stderr, status } = spawnSync("bash", ["--norc", "-c", script, "bash", line], {
-      encoding: "utf8",
-      env: { ...process.env, PATH: `${scratch.path}:${process.env["PATH"]}`, XDG_CONFIG_HOME: scratch.path, ...env },
-    });
+    const { stdout, stderr, status } = spawnSync(
+      "bash",
+      ["--norc", "-c", script, "bash", line, scratch.join("completion.bash")],
+      {
+        encoding: "utf8",
+        env: { ...process.env, PATH: `${scratch.path}:${process.env["PATH"]}`, XDG_CONFIG_HOME: scratch.path, ...env },
+      },
+    );
     expect(status, stderr).to.equal(0);
     expect(stderr).to.include("complete -F _tidemark tidemark");
     return stdout.split("\n").filter((one) => one !== "");

@@ -164,7 +164,7 @@ describe("tidemark dev", () => {
   it("starts those whose data lies there, and refuses another number of them", async () => {
     const [alone, group] = [scratch.join("alone"), scratch.join("group")];
     const dev = (data: string, ...flags: string[]): Promise<Finished> =>
-      run(["dev", "--data-dir", data, "--grpc-port", "0", ...flags]);
+      runInProcess(["dev", "--data-dir", data, "--grpc-port", "0", ...flags]);
     broker = await DevBroker.start(["--data-dir", alone, "--topic", "broker:2:1"]);
     const { clusterId } = broker.ready;
     await broker.stop();
@@ -245,19 +245,19 @@ describe("tidemark dev", () => {
       ]);
     }
     writeFileSync(file, '{"topic":"t","value":"x"}\n{"value":"y"}\n');
-    const refused = await run(["dev", ...flags]);
+    const refused = await runInProcess(["dev", ...flags]);
     expect(refused.code).to.equal(2);
     expect(refused.stderr).to.match(/^error: USAGE: line 2 of \S+: the envelope has no `topic`$/m);
   });
 
   it("is no client: -b is most likely --brokers", async () => {
-    const refused = await run(["dev", "--broker", "1"]);
+    const refused = await runInProcess(["dev", "--broker", "1"]);
     expect(refused.code).to.equal(2);
     expect(refused.stderr).to.match(/^error: USAGE: .*\nhint: did you mean --brokers 1\?$/m);
   });
 
   it("refuses settings that make no sense, naming key and value", async () => {
-    const refused = await run(["dev", "--brokers", "1", "--memory", "--grpc-port", "0", "--http-port", "0"], {
+    const refused = await runInProcess(["dev", "--brokers", "1", "--memory", "--grpc-port", "0", "--http-port", "0"], {
       env: { TIDEMARK_LOG_SEGMENT_BYTES: "many" },
     });
     expect(refused.code).to.equal(2);

@@ -12,15 +12,10 @@ const hook = (name: string): string => resolve(import.meta.dirname, "../../../te
 async function modulesOf(args: readonly string[]): Promise<string[]> {
   const scratch = new ScratchDirectory();
   try {
-    const [imported, required] = [scratch.join("imported"), scratch.join("required")];
-    const flags = ["--import", hook("resolved-modules.mjs")];
-    await run(args, { program, nodeFlags: flags, env: { MODULES_FILE: imported } });
-    await run(args, {
-      program,
-      nodeFlags: ["--require", hook("loaded-modules.cjs")],
-      env: { MODULES_FILE: required },
-    });
-    const lines = [imported, required].flatMap((file) => readFileSync(file, "utf8").split("\n"));
+    const file = scratch.join("modules");
+    const nodeFlags = ["--require", hook("loaded-modules.cjs"), "--import", hook("resolved-modules.mjs")];
+    await run(args, { program, nodeFlags, env: { MODULES_FILE: file } });
+    const lines = readFileSync(file, "utf8").split("\n");
     return [...new Set(lines)].filter((line) => line !== "" && !line.startsWith("node:"));
   } finally {
     scratch.remove();

@@ -5,10 +5,12 @@
  * A tmpfs can be mounted by root and in a user namespace; ext4 on a loop device needs root. What a machine cannot do is said
  * aloud by whoever skips (`whyNot`).
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { type ChildProcessByStdio, execFileSync, spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statfsSync, truncateSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
 
 const MEBIBYTE = 1024 * 1024;
 const isRoot = process.getuid?.() === 0;
@@ -42,32 +44,47 @@ function succeeds([file = "", ...args]: readonly string[]): boolean {
   return spawnSync(file, args, { stdio: "ignore", timeout: 10_000 }).status === 0;
 }
 
-/** Runs a node program in a mount namespace; rejects with what it printed unless it ends with 0 within `timeoutMs`. */
-export function runInNamespace(program: string, args: readonly string[], timeoutMs: number): Promise<void> {
-  const [file, ...flags] = NAMESPACE;
-  const scratch = mkdtempSync(join(tmpdir(), "tidemark-mounts-"));
-  const child: ChildProcess = spawn(file, [...flags, process.execPath, "--enable-source-maps", program, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, TMPDIR: scratch },
-  });
-  let printed = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding("utf8").on("data", (text: string) => {
-      printed += text;
+/** A node program in a mount namespace of its own, which answers each line with a line. */
+export class NamespaceProgram {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #ended: Promise<string>;
+  readonly #scratch = mkdtempSync(join(tmpdir(), "tidemark-mounts-"));
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(program: string) {
+    const [file, ...flags] = NAMESPACE;
+    this.#child = spawn(file, [...flags, process.execPath, program], {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { ...process.env, TMPDIR: this.#scratch },
     });
-  return new Promise((resolve, reject) => {
-    const limit = setTimeout(() => {
-      printed += `\nit took longer than ${timeoutMs} ms`;
-      child.kill("SIGKILL");
-    }, timeoutMs);
-    child.once("close", (code, signal) => {
-      clearTimeout(limit);
-      // Out here nothing was ever mounted in it.
-      rmSync(scratch, { recursive: true, force: true });
-      if (code === 0) resolve();
-      else reject(new Error(`the story ended with ${code ?? signal}:\n${printed}`));
+    this.#child.stdin.on("error", () => undefined);
+    let said = "";
+    this.#child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
     });
-  });
+    this.#lines = createInterface(this.#child.stdout)[Symbol.asyncIterator]();
+    this.#ended = new Promise((resolve) => {
+      this.#child.once("close", (code, signal) => resolve(`it ended with ${code ?? signal}:\n${said}`));
+    });
+  }
+
+  /** Rejects with what it said when it ends instead of answering; after `timeoutMs` it is ended. */
+  async ask(line: string, timeoutMs: number): Promise<string> {
+    const limit = setTimeout(() => this.#child.kill("SIGKILL"), timeoutMs);
+    this.#child.stdin.write(`${line}\n`);
+    const { value, done } = await this.#lines.next();
+    clearTimeout(limit);
+    if (done === true) throw new Error(await this.#ended);
+    return value;
+  }
+
+  /** Resolves when it is gone, and its mounts with it. */
+  async end(): Promise<void> {
+    this.#child.stdin.end();
+    await this.#ended;
+    // Out here nothing was ever mounted in it.
+    rmSync(this.#scratch, { recursive: true, force: true });
+  }
 }
 
 /** A file system that is there for as long as this process. */
