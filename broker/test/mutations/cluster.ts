@@ -132,7 +132,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     "sequences are not looked at (11.1)",
     [{ file: "runtime/partition-appends.js", from: "if (header.hasProducerId) {", to: "if (false) {" }],
     20,
-    5,
+    12,
   ),
   known(
     "cluster-vote-unwritten",
@@ -145,7 +145,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       },
     ],
     20,
-    1,
+    10,
   ),
   known(
     "cluster-answer-uncommitted",
@@ -171,7 +171,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       },
     ],
     100,
-    5,
+    9,
   ),
   known(
     "cluster-any-lower-duplicate",

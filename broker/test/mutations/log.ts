@@ -170,7 +170,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
       ],
     },
     seedsMax: 200,
-    seed: 46,
+    seed: 29,
   },
   {
     id: "log-start-unwritten",
@@ -233,7 +233,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     },
     from: 2285,
     seedsMax: 3000,
-    seed: 2285,
+    seed: 2722,
   },
   {
     id: "log-recovery-point-ahead",
@@ -352,7 +352,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     "writer.settled().then(cut)",
     "Promise.resolve().then(cut)",
     100,
-    4,
+    15,
   ),
   broken(
     "log-cut-unsynced",

@@ -27,12 +27,12 @@ describe("a failpoint", () => {
   for (const name of DIRECTORY_FAILPOINTS)
     it(`${name}: ${FAILPOINTS[name]}`, async () => {
       let deaths = 0;
-      for (let seed = 1; deaths < 2 && seed <= SEEDS_MAX; seed++) {
+      for (let seed = 1; deaths === 0 && seed <= SEEDS_MAX; seed++) {
         const { failure, counts } = await runLogCrash(seed, openLogDirectory, null, { dieAt: name });
         expect(failure, `seed ${seed}`).to.equal(null);
         deaths += counts.get(`died at ${name}`) ?? 0;
       }
-      expect(deaths, "deaths").to.be.at.least(2);
+      expect(deaths, "deaths").to.be.at.least(1);
     });
 
   it(`${OF_BROKERS.join(", ")}: a cluster gets over each (R=3)`, async () => {

