@@ -65,6 +65,23 @@ const COMMANDS: ReadonlyMap<string, string> = new Map([
   ["alias", "did you mean tidemark profile?"],
 ]);
 
+/** Of a group of commands: what there is not. */
+const MISSING: ReadonlyMap<string, string> = new Map([
+  ["generate certs", "the doors cannot be encrypted in this version"],
+  [
+    "generate k8s",
+    "there is none in this version; `tidemark generate compose` shows what a broker in a container needs",
+  ],
+  [
+    "generate kubernetes",
+    "there is none in this version; `tidemark generate compose` shows what a broker in a container needs",
+  ],
+  [
+    "topics copy",
+    "in this version: tidemark consume SRC --from start --until end -o ndjson | tidemark produce DST -f ndjson",
+  ],
+]);
+
 /** Of a group of commands: what other tools call it, and what it may be called here. */
 const SUB_COMMANDS: ReadonlyMap<string, readonly string[]> = new Map([
   ["ls", ["list"]],
@@ -102,6 +119,8 @@ export function habitOfCommand(program: Command, words: readonly string[], word:
   const path = pathOf(program, words);
   const command = path.at(-1) ?? program;
   if (command === program) return COMMANDS.get(word) ?? null;
+  const missing = MISSING.get(`${command.name()} ${word}`);
+  if (missing !== undefined) return missing;
   const names = command.commands.map((child) => child.name());
   const meant = SUB_COMMANDS.get(word)?.find((name) => names.includes(name));
   return meant === undefined ? null : `did you mean ${path.map((one) => one.name()).join(" ")} ${meant}?`;

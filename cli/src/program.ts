@@ -89,7 +89,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "generate",
-    summary: "files for Docker Compose, Prometheus and Grafana",
+    summary: "files for Docker Compose, systemd, Prometheus and Grafana",
     load: async () => (await import("./tree/generate.ts")).buildGenerate,
   },
   {

@@ -37,6 +37,9 @@ describe("what is called otherwise elsewhere", () => {
       "partitions --unhealthy": "did you mean tidemark partitions list --unhealthy?",
       "server --config x": "did you mean tidemark server start --config?",
       brokers: "did you mean tidemark cluster brokers?",
+      "generate certs": "the doors cannot be encrypted in this version",
+      "topics copy a b":
+        "in this version: tidemark consume SRC --from start --until end -o ndjson | tidemark produce DST -f ndjson",
       "groups list": "consumer groups do not exist in this version",
       "streams run x": "stream processing does not exist in this version",
       "quotas list": "this version knows no quotas",

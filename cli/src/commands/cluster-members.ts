@@ -20,6 +20,7 @@ export async function drainBroker(context: CommandContext, request: DrainRequest
   const { isDryRun } = context.flags;
   await withClient(context, async (client) => {
     const { partitions, brokers } = client.admin;
+    await requireBroker(context, client, id);
     const goal = { drain: id };
     const moves = await planned(partitions.planReassignment(goal, callOptions(context)), TOO_FEW_LEFT);
     await moveAll(context, client, moves, {

@@ -87,7 +87,7 @@ export async function listReassignments(context: CommandContext, request: Reassi
     const rows = await running(context, client, partitions);
     printRows(context, rows.map(reassignmentShape), REASSIGNMENT_COLUMNS);
     if (rows.length === 0) note(context, "nothing moves");
-    if (cancel) return cancelMoves(context, client, request, rows);
+    if (cancel && (rows.length > 0 || partitions.length > 0)) return cancelMoves(context, client, request, rows);
     if (!wait) return;
     await client.admin.partitions.untilReassigned(rows, callOptions(context));
     if (rows.length > 0) note(context, `${plural(rows.length, "partition")} at rest`);

@@ -101,12 +101,9 @@ export function printInfo(context: CommandContext, cluster: ClusterDescription):
   context.stdout.write(`${facts.join("  ")}\n${renderTable(info.brokers, columns, context.flags.hasHeaders)}`);
 }
 
-/** --columns names what people see in the page's table, and not what the cluster is as a whole. */
+/** --columns names what people see in the page's table, where it is not of the cluster as a whole. */
 function asksForBrokers({ columns }: GlobalFlags): boolean {
-  const names = (columns ?? []).map((name) => name.toLowerCase());
-  const isAmong = (name: string, all: readonly { readonly title: string }[]): boolean =>
-    all.some(({ title }) => title === name);
-  return names.some((name) => isAmong(name, BROKER_COLUMNS) && !isAmong(name, INFO_COLUMNS));
+  return (columns ?? []).some((name) => INFO_COLUMNS.every(({ title }) => title !== name.toLowerCase()));
 }
 
 const INFO_BROKER_COLUMNS: ReadonlySet<string> = new Set(["broker", "address", "rack", "state", "leaders", "replicas"]);

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { isIPv4 } from "node:net";
 import type { ComposeRequest } from "../commands/generate.ts";
 import type { PrometheusRequest } from "../commands/generate-monitoring.ts";
+import type { SystemdRequest } from "../commands/generate-systemd.ts";
 import { usageFailure } from "../failure.ts";
 import { parsePort, parseWholeNumber } from "../parse/numbers.ts";
 import { type Launch, parsed, repeated, withTraits } from "./options.ts";
@@ -66,6 +67,19 @@ export function buildGenerate(generate: Command, launch: Launch): void {
       }),
     );
   }
+  withTraits(generate.command("systemd"), { outputs: ["table"] })
+    .description("a unit for systemd that runs a broker on this machine")
+    .addOption(parsed("--config <file>", "what the broker reads (default: /etc/tidemark/server.properties)", parsePath))
+    .addOption(parsed("--user <name>", "whom it runs as (default: tidemark)", parseUser))
+    .addOption(parsed("--exec <path>", "the tidemark to run (default: this one, by this Node)", parsePath))
+    .addOption(parsed("--out <file>", "write there, unless there is such a file (default: standard output)", parsePath))
+    .option("--force", "with --out: replace the file")
+    .addHelpText("after", SYSTEMD_HELP)
+    .action((options: SystemdRequest, command: Command) =>
+      launch(command, async (context) =>
+        (await import("../commands/generate-systemd.ts")).generateSystemd(context, options),
+      ),
+    );
   // Known by name, so that whoever tries one is told.
   for (const flag of ["--tls", "--scram", "--console", "--grafana"])
     compose.addOption(new Option(flag, "not in this version").hideHelp());
@@ -92,6 +106,11 @@ function parseTarget(text: string): string {
   return text;
 }
 
+function parseUser(text: string): string {
+  if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(text)) throw usageFailure("expected the name of a user of this machine");
+  return text;
+}
+
 function parseWord(text: string): string {
   if (!/^\S+$/.test(text)) throw usageFailure("expected the name of an image, without spaces");
   return text;
@@ -109,6 +128,13 @@ tidemark generate compose --image registry.example/tidemark:1 --host-address 0.0
 
 Every topic gets three replicas where there are three brokers, and acks=all waits for two of them. At most five brokers vote on the
 cluster's metadata, and always an odd number; the others follow. docs/operations.md says how a cluster is run, and how it grows.
+`;
+
+const SYSTEMD_HELP = `
+tidemark generate systemd --out tidemark.service
+useradd --system tidemark && install -m 0644 tidemark.service /etc/systemd/system/ && systemctl enable --now tidemark
+
+The data lies in /var/lib/tidemark/data unless the configuration names log.dirs; ProtectHome hides the homes of users from the broker.
 `;
 
 const ALERTS_HELP = `
