@@ -25,7 +25,7 @@ ENV NODE_ENV=production TIDEMARK_LOG_DIRS=/var/lib/tidemark/data
 USER node
 EXPOSE 9192 9292 9392
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --retries=12 --start-period=10s CMD ["node", "/app/cli/bin/healthcheck.js"]
+HEALTHCHECK --interval=1s --timeout=15s --retries=20 --start-period=10s CMD ["node", "/app/cli/bin/healthcheck.js"]
 # Node itself is process 1: a shell or npm would swallow SIGTERM.
 ENTRYPOINT ["node", "/app/cli/bin/tidemark.js"]
 CMD ["server", "start"]

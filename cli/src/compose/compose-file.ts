@@ -86,11 +86,11 @@ ${build === null ? "" : `  build: ${scalar(build)}\n`}  restart: unless-stopped
   security_opt: ["no-new-privileges:true"]
   healthcheck:
     test: [CMD, node, /app/cli/bin/healthcheck.js]
-    interval: 5s
-    timeout: 3s
-    retries: 12
+    # A start is noticed at once; of a broker that is well for a while a check lasts for seconds.
+    interval: 1s
+    timeout: 15s
+    retries: 20
     start_period: 10s
-    # Compose 2.20 and later know \`start_interval: 500ms\`, which notices a start sooner; older ones refuse it.
 
 services:
 ${services.join("\n")}

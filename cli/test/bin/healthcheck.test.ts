@@ -32,15 +32,27 @@ async function check(env: Record<string, string>, ...args: string[]): Promise<{ 
 describe("the health check of a container", () => {
   it("finds the door in the listeners, and is well when it is told so", async () => {
     const server = await door([200, "ready"]);
+    // Outside of a container process 1 runs for long.
     const env = { TIDEMARK_LISTENERS: `GRPC://0.0.0.0:1,HTTP://${addressOf(server)}` };
-    expect(await check(env)).to.deep.equal({ code: 0, said: "ready\n" });
+    expect(await check(env, "", "2000", "0")).to.deep.equal({ code: 0, said: "ready\n" });
     server.close();
   });
 
   it("asks again until a broker that starts is ready", async () => {
     const server = await door([503, "recovery"], [503, "listeners"], [200, "ready"]);
-    expect(await check({}, addressOf(server), "60000")).to.deep.equal({ code: 0, said: "ready\n" });
+    expect(await check({}, addressOf(server), "60000", "0")).to.deep.equal({ code: 0, said: "ready\n" });
     server.close();
+  });
+
+  it("watches a broker that is well for a while, and tells at once when it is well no longer", async () => {
+    const steady = await door([200, "ready"]);
+    const startedAt = performance.now();
+    expect(await check({}, addressOf(steady), "2000", "1200")).to.deep.equal({ code: 0, said: "ready\n" });
+    expect(performance.now() - startedAt).to.be.above(1_000);
+    steady.close();
+    const leaving = await door([200, "ready"], [503, "draining"], [200, "ready"]);
+    expect(await check({}, addressOf(leaving), "2000", "60000")).to.deep.equal({ code: 1, said: "draining\n" });
+    leaving.close();
   });
 
   it("gives up in time, with what it was told, or that nobody is there", async () => {
