@@ -230,7 +230,7 @@ export class BrokerCluster {
     this.#voterKeeper = new VoterKeeper({
       listedIds: voters.map(({ nodeId }) => nodeId),
       consensus: driver,
-      silentMs: config.controllerQuorumFetchTimeoutMs,
+      clock: world.clock,
       timers: world.timers,
       logger,
       image: () => controller.image,

@@ -22,7 +22,7 @@ async function ready(): Promise<ControllerBench> {
     const keeper = new VoterKeeper({
       listedIds: [1, 2, 3],
       consensus: driver,
-      silentMs: 2_000,
+      clock: process,
       timers: process,
       logger: new LogBook(),
       image: () => controller.image,

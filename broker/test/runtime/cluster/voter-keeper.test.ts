@@ -19,17 +19,22 @@ class Bench {
   readonly fenced = new Set<number>();
   readonly changes: string[] = [];
   isLeading = true;
+  /** Brokers without a seat follow the log, and answer. */
+  isHeardAsLearner = false;
   /** Chosen by hand. */
   readonly choices = new Map<number, boolean>();
   /** Voters that the leader has heard of nothing for long. */
   readonly silent = new Set<number>();
+  /** When it was heard of last, where that is not a moment ago. */
+  readonly heardAt = new Map<number, number>();
+  readonly process = this.world.startProcess();
   /** So many changes are refused: the one before has not committed. */
   refusals = 0;
   readonly keeper = new VoterKeeper({
     listedIds: [1, 2, 3],
     consensus: this.#consensus(),
-    silentMs: 2_000,
-    timers: this.world.startProcess(),
+    clock: this.process,
+    timers: this.process,
     logger: this.logger,
     image: () => this.#image(),
     isLeading: () => this.isLeading,
@@ -51,16 +56,23 @@ class Bench {
       return { ok: true, term: 1, firstIndex: 1, lastIndex: 1 };
     };
     const current = (): ReplicaId[] => this.voters;
-    const { silent } = this;
+    const learnersOf = (): ReplicaId[] =>
+      this.isHeardAsLearner ? [...this.directories].map(([nodeId, directoryId]) => seat(nodeId, directoryId)) : [];
+    const silentMsOf = (nodeId: number): number => {
+      if (this.silent.has(nodeId)) return 9_000;
+      const now = this.process.monotonicNow();
+      return now - (this.heardAt.get(nodeId) ?? now - 5);
+    };
     return {
       get voters(): readonly ReplicaId[] {
         return current();
       },
       get progress() {
-        return current().map((replica) => ({
+        const learners = learnersOf();
+        return [...current(), ...learners].map((replica) => ({
           replica,
           matchIndex: 1,
-          silentMs: silent.has(replica.nodeId) ? 9_000 : 5,
+          silentMs: silentMsOf(replica.nodeId),
         }));
       },
       addVoter: (replica: ReplicaId) => change("+", replica, [...this.voters, replica]),
@@ -179,6 +191,31 @@ describe("VoterKeeper", () => {
     bench.silent.clear();
     await bench.rest();
     expect(bench.changes).to.deep.equal(["- 3a"]);
+  });
+
+  it("counts nobody whom it has not heard of since: a moment ago may be how one of them went", async () => {
+    const bench = new Bench();
+    await bench.world.runFor(1_000);
+    bench.heardAt.set(2, bench.process.monotonicNow());
+    bench.choices.set(3, false);
+    bench.keeper.look();
+    await bench.rest();
+    expect(bench.changes).to.deep.equal([]);
+    bench.heardAt.set(2, bench.process.monotonicNow());
+    await bench.rest();
+    expect(bench.changes).to.deep.equal(["- 3a"]);
+    // The same of who gets a seat: alone with one that is gone, nobody could lead any more.
+    bench.choices.clear();
+    bench.voters = [seat(1, "a")];
+    bench.directories.delete(3);
+    bench.keeper.look();
+    await bench.rest();
+    expect(bench.changes).to.deep.equal(["- 3a"]);
+    bench.isHeardAsLearner = true;
+    bench.heardAt.delete(2);
+    bench.keeper.look();
+    await bench.rest();
+    expect(bench.changes).to.deep.equal(["- 3a", "+ 2a"]);
   });
 
   it("leaves the second step to the next leader where this one leads no more", async () => {
