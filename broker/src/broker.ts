@@ -491,6 +491,8 @@ export class Broker {
       opened,
     );
     this.#join = join;
+    // Whoever ended the start before could not tell it.
+    if (this.#isEnding) join.giveUp();
     this.#closers.add("hand-over", async () => {
       if (!this.#isUnheard) await this.#cluster?.handOver();
       this.#world.failpoint("shutdown.afterHandOver");

@@ -123,6 +123,39 @@ describe("a broker whose disk fails while it starts (R=3)", () => {
     }
     expect(failed).to.be.above(4);
   });
+
+  it("goes at once when its metadata can be stored no longer while its logs are opened, though others would register it", async () => {
+    const { brokers, world } = new ClusterRun(1, parts, THREE);
+    for (const broker of brokers) broker.start();
+    await world.runFor(5_000);
+    const [first, second] = brokers;
+    const context = second?.context;
+    if (first === undefined || context === undefined || context === null) throw new Error("it does not serve");
+    const topic = { name: "t", partitions: 3, replicationFactor: 3, assignment: [], config: {} };
+    const made = createTopicsReady(context, [topic], { timeoutMs: 0, isValidateOnly: false });
+    await world.runFor(5_000);
+    expect((await made).map(({ code }) => code)).to.deep.equal(["NONE"]);
+    first.crash("process");
+    const { faults } = first.disk;
+    const opening = faults.add({
+      operation: "syncDirectory",
+      effect: "stall",
+      stallMs: 1_500,
+      times: 9,
+      path: /\/t-\d/u,
+    });
+    first.start();
+    for (let waitedMs = 0; opening.firedCount === 0 && waitedMs < 5_000; waitedMs += 10) {
+      // oxlint-disable-next-line no-await-in-loop
+      await world.runFor(10);
+    }
+    const fault = faults.add({ operation: "write", effect: "EIO", path: /tidemark-metadata/u });
+    // It follows what the others decide.
+    void createTopicsReady(context, [{ ...topic, name: "u" }], { timeoutMs: 0, isValidateOnly: false });
+    await world.runFor(8_000);
+    expect(fault.firedCount).to.equal(1);
+    expect(first.state).to.equal("down");
+  });
 });
 
 describe("a broker that stops without a controller (R=3, two are gone)", () => {
