@@ -31,8 +31,7 @@ export class DirectoryFaults {
   #offlineFault: DiskFault | null = null;
   #hasSyncFailed = false;
   #markRetry: TimerHandle | null = null;
-  /** Their paths. */
-  readonly #unreadable = new Set<string>();
+  #unreadableCount = 0;
 
   constructor(options: DirectoryFaultsOptions) {
     this.#options = options;
@@ -81,13 +80,12 @@ export class DirectoryFaults {
     }
   }
 
-  /** A closed segment could not be read back: damage of its replica, as long as there are few. */
+  /** A closed segment could not be read back, for the first time: damage of its replica, as long as there are few. */
   onUnreadable(fault: DiskFault): void {
-    if (this.#unreadable.has(fault.path)) return;
-    this.#unreadable.add(fault.path);
+    this.#unreadableCount += 1;
     const { logger, path } = this.#options;
-    logger.error("a closed segment cannot be read", { path, count: this.#unreadable.size, err: fault });
-    if (this.#unreadable.size > UNREADABLE_MAX) this.goOffline(fault);
+    logger.error("a closed segment cannot be read", { path, count: this.#unreadableCount, err: fault });
+    if (this.#unreadableCount > UNREADABLE_MAX) this.goOffline(fault);
   }
 
   goOffline(fault: DiskFault): void {

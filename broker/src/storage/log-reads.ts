@@ -37,6 +37,8 @@ export class LogReads {
   readonly #state: LogState;
   readonly reader: LogReader;
   #rot: FoundDamage | null = null;
+  /** Told of. One that is filled again under the same name is another one, and the disk may refuse that, too. */
+  readonly #refused = new WeakSet<Segment>();
 
   constructor(deps: LogReadsDeps) {
     this.#deps = deps;
@@ -200,9 +202,15 @@ export class LogReads {
   }
 
   #onUnreadable(fault: DiskFault, segment: Segment): void {
-    this.#deps.host.onUnreadable(fault);
+    this.#tellRefused(fault, segment);
     this.#noteRot(unreadable(segment, endOf(this.#state, segment)));
     if (this.rot !== null) this.#deps.onRot(this.rot.offset);
+  }
+
+  #tellRefused(fault: DiskFault, segment: Segment): void {
+    if (this.#refused.has(segment)) return;
+    this.#refused.add(segment);
+    this.#deps.host.onUnreadable(fault);
   }
 
   #unavailable(message: string): StorageError {
@@ -220,8 +228,9 @@ export class LogReads {
   async verify({ from, to, pace = (): null => null }: VerifyOptions): Promise<FoundDamage | null> {
     const end = asOffset(Math.min(to, this.rot?.offset ?? to));
     if (from >= end) return this.rot;
-    const { epochs, host } = this.#deps;
-    const source = { state: this.#state, epochs, onUnreadable: (fault: DiskFault) => host.onUnreadable(fault) };
+    const { epochs } = this.#deps;
+    const onUnreadable = (fault: DiskFault, segment: Segment): void => this.#tellRefused(fault, segment);
+    const source = { state: this.#state, epochs, onUnreadable };
     const found = await this.#watched(() => findDamage(source, { from, to: end, pace }));
     if (found !== null) this.#noteRot(found);
     return this.rot;

@@ -26,7 +26,7 @@ export interface VerificationSource {
   readonly state: LogState;
   readonly epochs: EpochCache;
   /** The disk does not give bytes of a closed segment. */
-  onUnreadable(fault: DiskFault): void;
+  onUnreadable(fault: DiskFault, segment: Segment): void;
 }
 
 /** Bytes were read; whoever wants to be slow answers when to go on. */
@@ -103,7 +103,7 @@ class SegmentCheck {
         if (!state.segments.includes(this.#segment)) return null;
         const isUnreadable = error instanceof DiskFault && error.kind === "EIO" && this.#segment.isSealed;
         if (!isUnreadable || generation !== state.generation || state.isClosed) throw error;
-        this.#source.onUnreadable(error);
+        this.#source.onUnreadable(error, this.#segment);
         return unreadable(this.#segment, this.#end);
       }
       if (generation !== state.generation || !state.segments.includes(this.#segment)) return null;

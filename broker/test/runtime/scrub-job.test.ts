@@ -1,8 +1,9 @@
 /** The job that reads closed segments back: its pace, its stop, what it finds and what it leaves alone. */
 import { expect } from "chai";
+import { patchBatch, readBatchHeader } from "@tidemark/proto";
 import { ScrubJob } from "../../src/runtime/scrub-job.ts";
 import type { LogDamage, PartitionLog } from "../../src/storage/index.ts";
-import { append, makeBatch, specOf, StorageMachine } from "../storage/support/storage-machine.ts";
+import { append, asMs, asOffset, makeBatch, specOf, StorageMachine } from "../storage/support/storage-machine.ts";
 import { quietLogger } from "./support/partition-bench.ts";
 
 const DAY = 86_400_000;
@@ -104,6 +105,32 @@ describe("ScrubJob", () => {
     expect(found).to.have.length(3);
     expect([machine.offline?.kind, directory.isOffline]).to.deep.equal(["EIO", true]);
     await machine.run(job.stop());
+  });
+
+  it("counts a segment again that was filled anew under its name, and refused once more", async () => {
+    const { machine, directory, logs } = await bench();
+    const refill = async (log: PartitionLog): Promise<PartitionLog> => {
+      const offset = log.segments()[1]?.baseOffset ?? 0;
+      const { records } = await machine.run(log.read(asOffset(0), 100, log.writtenEndOffset));
+      lose(machine, log, 1);
+      const lost = await machine.run(log.verify({ from: log.logStartOffset, to: log.logEndOffset }));
+      expect([lost?.reason, lost?.offset]).to.deep.equal(["unreadable", offset]);
+      const cut = await machine.run(directory.repairLog(log.topic, log.partition));
+      const first = readBatchHeader(records, 0);
+      while (cut.segmentCount < 4) {
+        const batch = Buffer.from(records.subarray(0, first.sizeBytes));
+        patchBatch(batch, 0, cut.logEndOffset, first.partitionLeaderEpoch);
+        cut.appendFetched(batch, readBatchHeader(batch, 0), asMs(1000));
+        cut.writeAppended();
+      }
+      machine.medium.faults.removeAll();
+      return cut;
+    };
+    let [log] = logs as [PartitionLog];
+    for (let time = 1; time <= 3; time += 1) log = await refill(log);
+    expect(directory.isOffline).to.equal(false);
+    await refill(log).catch(() => undefined);
+    expect(directory.isOffline, "the fourth").to.equal(true);
   });
 
   it("takes the directory offline where the active segment cannot be read: it is written to as well", async () => {
