@@ -58,10 +58,6 @@ const COMMANDS: ReadonlyMap<string, string> = new Map([
   ["txns", "transactions do not exist in this version"],
   ["streams", "stream processing does not exist in this version"],
   ["bench", "measured is from the sources: `npm run bench`"],
-  [
-    "support",
-    "there is no bundle in this version: `tidemark doctor -o json`, `cluster info -o json` and `cluster events` tell what it would hold",
-  ],
   ["alias", "did you mean tidemark profile?"],
 ]);
 

@@ -111,6 +111,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./tree/small.ts")).buildDoctor,
   },
   {
+    name: "support",
+    summary: "what somebody from afar needs to find out what is wrong, in one file",
+    load: async () => (await import("./tree/small.ts")).buildSupport,
+  },
+  {
     name: "version",
     summary: "versions of tidemark and of what it runs on",
     load: async () => (await import("./tree/small.ts")).buildVersion,

@@ -1,5 +1,5 @@
 /** Where a generated file goes: standard output, or a file of its own, which is whole or not there. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { CommandContext } from "../command-context.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
 
@@ -23,7 +23,7 @@ export function checkDestination(context: CommandContext, { out = "-", force = f
  */
 export function writeGenerated(
   context: CommandContext,
-  text: string,
+  text: string | Uint8Array,
   { out = "-", force = false }: Destination,
 ): string | null {
   if (out === "-") {
@@ -36,7 +36,7 @@ export function writeGenerated(
 }
 
 /** @throws CliFailure FILE_EXISTS */
-function create(path: string, text: string): void {
+function create(path: string, text: string | Uint8Array): void {
   let descriptor: number;
   try {
     descriptor = openSync(path, "wx");
@@ -51,7 +51,7 @@ function create(path: string, text: string): void {
 }
 
 /** Whoever dies in the middle leaves the old file. */
-function replace(path: string, text: string): void {
+function replace(path: string, text: string | Uint8Array): void {
   const next = `${path}.${process.pid}.tmp`;
   fill(next, openSync(next, "w"), text);
   try {
@@ -63,9 +63,9 @@ function replace(path: string, text: string): void {
 }
 
 /** All of it, or no file. */
-function fill(path: string, descriptor: number, text: string): void {
+function fill(path: string, descriptor: number, text: string | Uint8Array): void {
   try {
-    writeSync(descriptor, text);
+    writeFileSync(descriptor, text);
     fsyncSync(descriptor);
   } catch (error: unknown) {
     rmSync(path, { force: true });

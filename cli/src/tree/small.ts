@@ -1,6 +1,7 @@
 /** Commands of one verb that look: `explain`, `doctor`, `version`, `top`. */
 import { Argument, type Command, Option } from "commander";
 import type { DoctorRequest } from "../commands/doctor.ts";
+import type { BundleRequest } from "../commands/support.ts";
 import type { PartitionQuestion } from "../commands/explain-partition.ts";
 import type { TopRequest } from "../commands/top.ts";
 import { parseIntervalMs } from "../parse/duration.ts";
@@ -83,6 +84,20 @@ export function buildDoctor(command: Command, launch: Launch): void {
     .option("--topic <name>", "write a record there and read it back")
     .action((options: DoctorRequest) =>
       launch(command, async (context) => (await import("../commands/doctor.ts")).doctor(context, options)),
+    );
+}
+
+export function buildSupport(support: Command, launch: Launch): void {
+  withTraits(support.command("bundle"), { outputs: ["table"] })
+    .description("what all brokers say of the cluster and of themselves, as JSON in a .tgz; no records, no passwords")
+    .option(
+      "--out <file>",
+      "write there, unless there is such a file (default: tidemark-support-TIME.tgz; - is standard output)",
+    )
+    .option("--force", "replace the file")
+    .option("--redact", "names of topics, hosts and racks become topic-1, host-1, rack-1")
+    .action((options: BundleRequest, command: Command) =>
+      launch(command, async (context) => (await import("../commands/support.ts")).supportBundle(context, options)),
     );
 }
 

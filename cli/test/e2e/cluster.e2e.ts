@@ -1,5 +1,6 @@
 /** `cluster`, `raft` and `partitions` against a broker, and against none. */
 import { expect } from "chai";
+import { gunzipSync } from "node:zlib";
 import { runInProcess } from "../support/in-process.ts";
 import { DevBroker, type Finished, ScratchDirectory, start, steadyPort } from "../support/tidemark.ts";
 
@@ -45,6 +46,19 @@ describe("tidemark as an operator", () => {
     expect(page)
       .to.match(/^cluster \S+ {2}controller 1 {2}1 broker, 1 alive/)
       .and.include("BROKER  ADDRESS");
+  });
+
+  it("puts what brokers say into a bundle, without names where it is asked to", async () => {
+    const { code, stdout, stderr } = await tidemark("support", "bundle", "--redact", "--out", "-");
+    expect(code, stderr).to.equal(0);
+    const text = gunzipSync(stdout).toString("latin1");
+    for (const name of ["about", "cluster", "features", "health", "raft", "diagnosis", "events", "configs-broker-1"])
+      expect(text).to.include(`tidemark-support/${name}.json\0`);
+    expect(text)
+      .to.match(/"missing": \{\}/)
+      .and.to.include('"name": "topic-1"')
+      .and.to.include('"host": "host-1"');
+    expect(text).not.to.include('"name": "orders"');
   });
 
   it("is healthy, at once and for who waits for that", async () => {
