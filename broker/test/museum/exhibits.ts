@@ -512,6 +512,21 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
   },
   {
+    id: "start-registers-for-a-minute",
+    symptom:
+      "a broker whose metadata failed while it opened its logs was starting for a minute more, and so did one that was stopped then",
+    cause:
+      "what had ended the start was told to all that waited at that moment; the registration began later, and asked for its whole time",
+    foundBy: "simulator",
+    fix: "feb1734",
+    test: {
+      file: "broker/test/sim/cluster.test.ts",
+      title:
+        "goes at once when its metadata can be stored no longer while its logs are opened, though others would register it",
+    },
+    failedBefore: "RE15: not in time: every broker is ready (broker 3 is starting) (profile cluster, seed 80000307)",
+  },
+  {
     id: "offset-that-leaps",
     symptom: "a replica led with a hole in its log",
     cause:
