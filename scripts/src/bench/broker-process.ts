@@ -7,7 +7,9 @@ import { cpuSecondsOf, memoryMiBOf } from "./measure.ts";
 
 /** What a broker that was started with `isObserved` says of itself (inside.ts). */
 export interface Inside {
-  /** After forced collections. */
+  /** As it came upon the broker, with what V8 had not collected yet. */
+  readonly standingRssBytes: number;
+  /** After forced collections, as all below. */
   readonly rssBytes: number;
   readonly externalBytes: number;
   readonly heapUsedBytes: number;

@@ -49,11 +49,19 @@ function openPathsOf(): string[] {
 
 process.on("message", (message) => {
   if (message === "inside") {
+    const standingRssBytes = process.memoryUsage.rss();
     void collect().then(() => {
       const { rss, external, heapUsed } = process.memoryUsage();
       const openPaths = openPathsOf();
       const openFiles = openPaths.length;
-      process.send?.({ rssBytes: rss, externalBytes: external, heapUsedBytes: heapUsed, openFiles, openPaths });
+      process.send?.({
+        standingRssBytes,
+        rssBytes: rss,
+        externalBytes: external,
+        heapUsedBytes: heapUsed,
+        openFiles,
+        openPaths,
+      });
     });
   } else if (message === "watch") {
     delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });

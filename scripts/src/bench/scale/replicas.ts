@@ -43,7 +43,8 @@ export async function* replicas(options: CurveOptions): AsyncGenerator<Row> {
   const baseCount = Math.max(1, Math.min(BASE_MOST, Math.floor(Math.min(...points) / 10)));
   const base = await atPoint(baseCount, options);
   // Of all three: who decides, and who leads, is another one in each cluster.
-  const baseBytes = base.insides.reduce((sum, inside) => sum + grown(inside), 0) / base.insides.length;
+  const baseBytes = mean(base.insides.map(grown));
+  const baseStandingBytes = mean(base.insides.map(({ standingRssBytes }) => standingRssBytes));
   const measured = [{ n: baseCount, found: base }];
   yield figure(`${count(baseCount)} partitions, RF 3: created in one request, all in sync`, "ms", [base.createMs]);
   yield figure(`${count(baseCount)} partitions, RF 3: idle, share of a core of a broker`, "%", base.idlePercents);
@@ -56,8 +57,11 @@ export async function* replicas(options: CurveOptions): AsyncGenerator<Row> {
       n === BOUND_AT ? atMost(row, unit, Math.max(...values), most) : figure(row, unit, values);
     yield figure(`${name}: created in one request, all in sync`, "ms", [found.createMs]);
     yield bound(`${name}: idle, share of a core of a broker`, "%", found.idlePercents, IDLE_MOST_PERCENT);
-    const kibEach = found.insides.map((inside) => (grown(inside) - baseBytes) / (n - baseCount) / KIB);
-    yield bound(`${name}: memory of each further one on a broker`, "KiB", kibEach, MEMORY_MOST_KIB);
+    const kibEach = (bytes: number): number => bytes / (n - baseCount) / KIB;
+    const each = found.insides.map((inside) => kibEach(grown(inside) - baseBytes));
+    yield bound(`${name}: memory of each further one on a broker`, "KiB", each, MEMORY_MOST_KIB);
+    const standing = found.insides.map(({ standingRssBytes }) => kibEach(standingRssBytes - baseStandingBytes));
+    yield figure(`${name}: the same, resident and not collected`, "KiB", standing);
     yield bound(`${name}: restart of one broker after a clean stop`, "ms", found.restartsMs, START_MOST_MS);
     yield figure(`${name}: start of all three after a clean stop`, "ms", [found.startMs]);
   }
@@ -70,6 +74,8 @@ export async function* replicas(options: CurveOptions): AsyncGenerator<Row> {
   yield law("restart of one broker", 1, ({ restartsMs }) => median(restartsMs));
   yield law("start of all brokers", 1, ({ startMs }) => startMs);
 }
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const grown = ({ rssBytes, externalBytes }: Inside): number => rssBytes + externalBytes;
 
