@@ -369,6 +369,7 @@ describe("pitfalls of storage", () => {
           const log = directory.log(topic, asPartitionId(0)) ?? (await machine.run(directory.createLog(other)));
           expect([log.logEndOffset, log.highWatermark, log.isRepairing]).to.deep.equal([0, 0, false]);
         },
+        2,
       );
     });
   }

@@ -193,7 +193,7 @@ describe("recovery (4.2)", () => {
           expect([log.isDamaged, log.isRepairing]).to.deep.equal([false, false]);
           expect(machine.names().filter((name) => name.endsWith(".damaged"))).to.deep.equal([]);
         },
-        3,
+        8,
       );
     }
   });
