@@ -3,6 +3,9 @@
  * once for somebody who waits for it. Writes never overlap; those who ask while one is under way share the next, whose
  * content is taken after they asked.
  *
+ * What the timer's write first brings to the disk (`prepare`) may be a thousand files. Whoever waits for a write does not wait for them: he
+ * wants the file to say no more than what holds now, and it may say less.
+ *
  * A full disk leaves the old file as it was and the new content due. A failed fsync is final, and the host knows of it.
  */
 import { DiskFault } from "../ports/index.ts";
@@ -17,25 +20,28 @@ export interface CheckpointWriterOptions {
   readonly directory: string;
   readonly name: string;
   readonly intervalMs: number;
-  /** The content as of now. May first wait for what has to be durable before it. */
-  content(): Promise<string>;
+  /** The content as of now. */
+  content(): string;
+  /** Before the timer's write: makes durable what lets the content be further. Ends early when `isStopped` says so. */
+  prepare?(isStopped: () => boolean): Promise<void>;
 }
 
 export class CheckpointWriter {
   readonly #options: CheckpointWriterOptions;
   readonly #write: SharedWork;
   #timer: TimerHandle | null = null;
+  /** The last write by timer. */
+  #byTimer: Promise<void> = Promise.resolve();
   #isStopped = false;
 
   constructor(options: CheckpointWriterOptions) {
     this.#options = options;
     const { host, directory, name } = options;
     this.#write = new SharedWork(async () => {
-      const content = await options.content();
       const fault = host.offlineFault();
       // It may have left a log half changed in memory; what the disk has is right.
       if (fault !== null) throw fault;
-      await safeWrite(host, directory, name, content);
+      await safeWrite(host, directory, name, options.content());
     });
   }
 
@@ -45,7 +51,11 @@ export class CheckpointWriter {
     const { host, intervalMs } = this.#options;
     this.#timer = host.timers.after(intervalMs, () => {
       this.#timer = null;
-      if (!this.#isStopped) host.supervise(this.#writeByTimer());
+      if (this.#isStopped) return;
+      const before = this.#byTimer;
+      const write = before.then(() => this.#writeByTimer());
+      this.#byTimer = write.catch(() => undefined);
+      host.supervise(write);
     });
   }
 
@@ -55,15 +65,17 @@ export class CheckpointWriter {
   }
 
   /** No timer writes any more; resolves when the write under way has ended. */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();
-    return this.#write.settled();
+    await this.#byTimer;
+    await this.#write.settled();
   }
 
   async #writeByTimer(): Promise<void> {
     try {
-      await this.write();
+      await this.#options.prepare?.(() => this.#isStopped);
+      if (!this.#isStopped) await this.write();
     } catch (error: unknown) {
       if (!(error instanceof DiskFault && isPassing(error))) throw error;
       this.#options.host.logger.warn("no room for a checkpoint", { file: this.#options.name });

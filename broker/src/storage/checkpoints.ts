@@ -1,9 +1,10 @@
 /**
  * The three checkpoint files of a data directory (2.2): recovery points, log starts, high watermarks, of all its logs.
  *
- * A recovery point passes the start of an epoch entry only when that log's epoch file is durable (5.1(2)), and while a
- * file is written a log may be truncated: what is written is never above what holds at that moment, and whoever lowered a
- * recovery point waits for a write that began after that (5.5(3)).
+ * A recovery point passes the start of an epoch entry only when that log's epoch file is durable (5.1(2)): the timer's write sees to it,
+ * and any other holds it back. Whoever lowered a recovery point waits for a write that began after that (5.5(3)), and not for the epoch
+ * files of others: when a leader dies, all of its partitions have a new one, and the few that are cut for it would wait for
+ * thousands of syncs.
  */
 import { formatOffsets, parseOffsets, readCheckpoint } from "./checkpoint-file.ts";
 import type { OffsetEntries } from "./checkpoint-file.ts";
@@ -66,14 +67,21 @@ export class Checkpoints {
   constructor(options: CheckpointsOptions) {
     const { host, directory } = options;
     const logs = (): readonly SegmentedLog[] => options.logs();
-    const writer = (name: string, intervalMs: number, content: () => Promise<string>): CheckpointWriter =>
+    this.recoveryPoints = new CheckpointWriter({
+      host,
+      directory,
+      name: RECOVERY_POINTS,
+      intervalMs: options.recoveryPointIntervalMs,
+      content: () => format(logs(), recoveryPointOf),
+      prepare: (isStopped) => writeEpochs(logs(), isStopped),
+    });
+    const writer = (name: string, intervalMs: number, content: () => string): CheckpointWriter =>
       new CheckpointWriter({ host, directory, name, intervalMs, content });
-    this.recoveryPoints = writer(RECOVERY_POINTS, options.recoveryPointIntervalMs, () => recoveryPointsOf(logs()));
-    this.logStarts = writer(LOG_STARTS, options.logStartIntervalMs, async () => {
+    this.logStarts = writer(LOG_STARTS, options.logStartIntervalMs, () => {
       const raised = logs().filter((log) => log.isLogStartRaised);
       return format(raised, (log) => log.logStartToKeep);
     });
-    this.highWatermarks = writer(HIGH_WATERMARKS, options.highWatermarkIntervalMs, async () =>
+    this.highWatermarks = writer(HIGH_WATERMARKS, options.highWatermarkIntervalMs, () =>
       format(logs(), (log) => log.highWatermark),
     );
   }
@@ -89,25 +97,19 @@ export class Checkpoints {
   }
 }
 
-async function recoveryPointsOf(logs: readonly SegmentedLog[]): Promise<string> {
-  const taken = logs.map((log) => ({ log, offset: log.recoveryPointToKeep }));
-  for (const { log, offset } of taken) {
+/** What the epoch file on disk does not have right holds it back. */
+function recoveryPointOf(log: SegmentedLog): number {
+  return log.isDamaged ? log.recoveryPointToKeep : Math.min(log.recoveryPointToKeep, log.epochsDirtyFrom);
+}
+
+async function writeEpochs(logs: readonly SegmentedLog[], isStopped: () => boolean): Promise<void> {
+  for (const log of logs) {
     // Asked again when the write begins: a log that was cut meanwhile must not lose entries of its file that the recovery
     // point on disk has passed, until that is lowered.
-    const isPassed = (): boolean => log.epochsDirtyFrom < Math.min(offset, log.recoveryPointToKeep);
+    const isPassed = (): boolean => !isStopped() && !log.isDamaged && log.epochsDirtyFrom < log.recoveryPointToKeep;
     // One after another: a thousand fsyncs at once would keep every read waiting.
-    if (!log.isDamaged && isPassed()) await log.writeEpochs(isPassed);
+    if (isPassed()) await log.writeEpochs(isPassed);
   }
-  // An epoch file that could not be written, in a directory that went offline, holds the recovery point back.
-  const mayBe = (log: SegmentedLog): number =>
-    log.isDamaged ? log.recoveryPointToKeep : Math.min(log.recoveryPointToKeep, log.epochsDirtyFrom);
-  return formatOffsets(
-    taken.map(({ log, offset }) => ({
-      topic: log.topic,
-      partition: log.partition,
-      offset: Math.min(offset, mayBe(log)),
-    })),
-  );
 }
 
 function format(logs: readonly SegmentedLog[], offsetOf: (log: SegmentedLog) => number): string {

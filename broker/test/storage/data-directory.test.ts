@@ -255,6 +255,33 @@ describe("data directory: checkpoints", () => {
     expect([again.latestEpoch, again.logEndOffset]).to.deep.equal([2, 4]);
   });
 
+  it("are written for a log that is cut without the epoch files of others, whose recovery points wait for them (5.5(3))", async () => {
+    const machine = new StorageMachine();
+    const config = { durability: "group-commit", segmentBytes: 100_000 } as const;
+    const { directory, log } = await machine.fresh(config);
+    const other = await machine.run(directory.createLog(specOf(config, "t", 1)));
+    for (const one of [log, other]) {
+      append(one, makeBatch(), 0);
+      append(one, makeBatch(), 0);
+      await machine.synced(one);
+    }
+    await machine.letPass(6000);
+    const epochs = `${DATA}/t-1/leader-epoch-checkpoint`;
+    const points = `${DATA}/recovery-point-offset-checkpoint`;
+    expect([machine.text(epochs), machine.text(points)]).to.deep.equal(["0\n1\n0 0\n", "0\n2\nt 0 1\nt 1 1\n"]);
+
+    other.startEpoch(1 as never);
+    append(other, makeBatch(), 1);
+    append(other, makeBatch(), 1);
+    await machine.synced(other);
+    await machine.run(log.truncateTo(asOffset(1)));
+    expect(other.recoveryPoint).to.equal(3);
+    expect([machine.text(epochs), machine.text(points)]).to.deep.equal(["0\n1\n0 0\n", "0\n2\nt 0 0\nt 1 2\n"]);
+
+    await machine.letPass(6000);
+    expect([machine.text(epochs), machine.text(points)]).to.deep.equal(["0\n2\n0 0\n1 2\n", "0\n2\nt 0 0\nt 1 3\n"]);
+  });
+
   it("of a safe write show the old content or the new one, wherever it is cut off (ST6)", async () => {
     const random = new SeededRandom(9);
     for (let round = 0; round < 60; round += 1) {
