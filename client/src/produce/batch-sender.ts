@@ -18,7 +18,11 @@ import type { Completion } from "./completion.ts";
 
 /** A request holds at least one batch and no more once it is this large. */
 const REQUEST_BYTES = 1024 * 1024;
-/** The same of partitions: its answer waits for all of them, and while the broker works on it the next one is put together. */
+/**
+ * Of partitions: its answer waits for all of them, and while the broker works on it the next one is put together. All that a round has for
+ * a broker leaves all the same, up to REQUEST_BYTES: if the rest waited for the socket, partitions in front could have their next
+ * batch again and again before those at the end had their first.
+ */
 const REQUEST_PARTITIONS = 128;
 const REFRESH_INTERVAL_MS = 100;
 
@@ -44,6 +48,7 @@ interface Gathered {
   readonly stream: ProduceStream;
   readonly partitions: ProducePartition[];
   readonly sent: UnderWay[];
+  /** With those of the requests before it in the same round. */
   bytes: number;
 }
 
@@ -147,25 +152,26 @@ export class BatchSender implements StreamUser {
     for (const queue of this.#accumulator.queues()) {
       const stream = this.#streamOf(queue);
       if (stream === null) continue;
-      if (!stream.hasRoom) {
+      let request = gathered.get(stream);
+      if (request === undefined && !stream.hasRoom) {
         stream.want(this);
         continue;
       }
       const batch = queue.take(now);
       if (batch === null) continue;
-      let request = gathered.get(stream);
       if (request === undefined) {
         request = { stream, partitions: [], sent: [], bytes: 0 };
         gathered.set(stream, request);
       }
       this.#gather(request, queue, batch);
       hasSent = true;
-      if (request.bytes >= REQUEST_BYTES || request.partitions.length >= REQUEST_PARTITIONS) {
-        gathered.delete(stream);
-        this.#send(request);
-      }
+      const { bytes, partitions } = request;
+      if (bytes < REQUEST_BYTES && partitions.length < REQUEST_PARTITIONS) continue;
+      this.#send(request);
+      if (bytes < REQUEST_BYTES && stream.hasCredit) gathered.set(stream, { stream, partitions: [], sent: [], bytes });
+      else gathered.delete(stream);
     }
-    for (const request of gathered.values()) this.#send(request);
+    for (const request of gathered.values()) if (request.sent.length > 0) this.#send(request);
     return hasSent;
   }
 

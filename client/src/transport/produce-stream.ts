@@ -73,9 +73,14 @@ export class ProduceStream {
     this.#settings = settings;
   }
 
-  /** Whether a request may be sent now. */
+  /** Whether a request may be sent now, and the socket is not behind. */
   get hasRoom(): boolean {
-    return this.#isOpen && this.#credit > 0 && !this.#isBlocked;
+    return this.hasCredit && !this.#isBlocked;
+  }
+
+  /** Whether the broker takes a request now. */
+  get hasCredit(): boolean {
+    return this.#isOpen && this.#credit > 0;
   }
 
   /** Asks for room: opens the stream if need be. `user` is told of room and failures from now on, until it leaves. */
@@ -90,10 +95,10 @@ export class ProduceStream {
     this.#users.delete(user);
   }
 
-  /** Sends a request. Only while there is room. */
+  /** Sends a request. Only while there is room, or behind another one that was sent in the same stretch while there is credit. */
   send(outgoing: Outgoing, ticket: Ticket): void {
     const call = this.#call;
-    if (call === null || !this.hasRoom) throw new Error("a request is sent only while there is room");
+    if (call === null || !this.hasCredit) throw new Error("a request is sent only while there is room");
     const correlationId = this.#nextCorrelationId;
     this.#nextCorrelationId += 1;
     const { acks, timeoutMs, partitions } = outgoing;
@@ -104,7 +109,8 @@ export class ProduceStream {
     const onWritten = (error?: Error | null): void => {
       if (error === null || error === undefined) this.#answer(correlationId, []);
     };
-    if (!call.write(request, outgoing.wantsAnswer ? undefined : onWritten)) {
+    const isBehind = !call.write(request, outgoing.wantsAnswer ? undefined : onWritten);
+    if (isBehind && !this.#isBlocked) {
       this.#isBlocked = true;
       call.once("drain", () => {
         if (call !== this.#call) return;
