@@ -28,7 +28,7 @@ export const END_OF_FILE = "\u0004end of file\u0004\n";
  * TEST_JOBS sets how many there are side by side.
  */
 export async function runTests({ root, files, command, slowMs = SLOW_MS }) {
-  const jobs = Number(process.env.TEST_JOBS ?? Math.min(JOBS_MAX, availableParallelism() + 1));
+  const jobs = Number(process.env.TEST_JOBS ?? Math.min(JOBS_MAX, availableParallelism() + 2));
   const scratch = mkdtempSync(join(tmpdir(), "tidemark-tests-"));
   const total = { passed: 0, failures: [], skipped: [], files: [] };
   const left = files.entries();

@@ -2,11 +2,14 @@
  * A process of run-tests.mjs: takes mocha's options as arguments, and by message one test file after the other, each for a
  * mocha of its own. The modules that the files share, and the code that was compiled of them, are those of the process.
  */
+import { setFlagsFromString } from "node:v8";
 import Mocha from "mocha";
 import { loadOptions } from "mocha/lib/cli/options.cjs";
 import { END_OF_FILE } from "./run-tests.mjs";
 
 const options = loadOptions(process.argv.slice(2));
+// As the broker has it (process-tuning.ts): most of what a test runs is over before compiling it has paid.
+setFlagsFromString("--interrupt-budget=270336");
 /** Node's own ten are too few for a failure in what a test calls; without a limit, as mocha has it, each error costs more. */
 Error.stackTraceLimit = 50;
 

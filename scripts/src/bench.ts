@@ -76,8 +76,8 @@ if (points?.some((point) => !(point > 0))) {
   process.exit(2);
 }
 const scale: Scale = {
-  bytes: Number(values.bytes ?? (values.tiny ? 4 * 2 ** 20 : 512 * 2 ** 20)),
-  records: Number(values.records ?? (values.tiny ? 20_000 : 3_000_000)),
+  bytes: Number(values.bytes ?? (values.tiny ? 2 ** 21 : 512 * 2 ** 20)),
+  records: Number(values.records ?? (values.tiny ? 5_000 : 3_000_000)),
   pairs: Number(values.pairs ?? (values.tiny ? 1 : 5)),
   points,
   runs: values.runs === undefined ? null : Number(values.runs),

@@ -91,15 +91,15 @@ describe("half messages", () => {
       await client.createTopic("large", { config: { "max.message.bytes": String(6 * MEBIBYTE) } });
       const before = await keptBytes();
       let largest = 0;
-      for (let round = 0; round < 40; round++) {
+      for (let round = 0; round < 25; round++) {
         await Promise.all(sessions.map((session) => begin(session, path)));
-        if (round % 10 === 9) largest = Math.max(largest, (await keptBytes()) - before);
+        if (round % 8 === 7) largest = Math.max(largest, (await keptBytes()) - before);
       }
       // What has left its client is still on its way for a while.
-      while (((await series()).get(refused) ?? 0) <= 100);
+      while (((await series()).get(refused) ?? 0) <= 60);
       const values = await series();
       expect(values.get('tidemark_unfinished_request_bytes{listener="GRPC"}')).to.be.within(1, BOUND);
-      // 160 MiB were begun.
+      // 100 MiB were begun.
       expect(largest / MEBIBYTE).to.be.below(64);
 
       const producer = client.produceStream();
@@ -134,7 +134,7 @@ describe("half messages", () => {
         socket.write(frame(DATA, id, HALF.subarray(0, 5)));
       }
       const noise = Buffer.concat(Array.from({ length: 4 }, () => frame(UNKNOWN, 0, Buffer.alloc(16_000))));
-      for (let i = 0; i < 3_000 && !socket.destroyed; i++) {
+      for (let i = 0; i < 2_000 && !socket.destroyed; i++) {
         const piece = frame(DATA, streamIds[i % streamIds.length] ?? 1, Buffer.alloc(1));
         if (!socket.write(Buffer.concat([piece, noise]))) await new Promise((resolve) => (wake = resolve));
         if (i % 1_000 === 999) largest = Math.max(largest, (await keptBytes()) - before);
@@ -142,7 +142,7 @@ describe("half messages", () => {
       const values = await series();
       const { bytesWritten } = socket;
       socket.destroy();
-      expect(bytesWritten / MEBIBYTE).to.be.above(150);
+      expect(bytesWritten / MEBIBYTE).to.be.above(100);
       expect(values.get('tidemark_unfinished_request_bytes{listener="GRPC"}')).to.be.above(0);
       expect(largest / MEBIBYTE).to.be.below(64);
     });

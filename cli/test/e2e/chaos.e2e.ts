@@ -29,7 +29,7 @@ interface Line {
 
 /** All it printed, and how it ended. */
 async function run(flags: readonly string[]): Promise<{ code: number | null; lines: Line[]; told: string }> {
-  const child = spawn(process.execPath, ["--enable-source-maps", program, "--json", ...flags], {
+  const child = spawn(process.execPath, [program, "--json", ...flags], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";
@@ -61,7 +61,7 @@ describe("three brokers under faults", () => {
     writeFileSync(join(folder, "plan.json"), JSON.stringify(plan));
     const flags = ["--seed", `${seed}`, "--plan", join(folder, "plan.json"), "--faults-count", `${plan.length}`];
     // A cut lasts up to two sessions.
-    flags.push("--session-timeout", "3000", "--records-per-second", "60");
+    flags.push("--session-timeout", "3000", "--records-per-second", "30");
     const { code, lines, told } = await run(flags);
     expect(code, `seed ${seed}\n${told}`).to.equal(0);
     expect(lines.filter(({ event }) => event === "fault")).to.have.length(plan.length);

@@ -14,7 +14,7 @@ const PARTITIONS = 4;
 const LEAST_MB_PER_S = 800;
 
 export async function* recovery({ points, isTiny, runs }: CurveOptions): AsyncGenerator<Row> {
-  const gigabytes = points ?? (isTiny ? [0.004, 0.008] : [0.1, 1]);
+  const gigabytes = points ?? (isTiny ? [0.001, 0.002] : [0.1, 1]);
   const emptyMs = median((await startsAfterKill(0, runs)).ms);
   yield figure("0 GB unflushed: kill -9, start to ready", "ms", [emptyMs]);
   const costs: Point[] = [];
