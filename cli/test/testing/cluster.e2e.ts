@@ -152,7 +152,7 @@ describe("tidemark/testing", function () {
     expect(error).to.include({
       code: "INVALID_OPTION",
       message:
-        "there is no option topic; there are brokers, topics, ports, storage, clock, config, logLevel, seed, auth, tls",
+        "there is no option topic; there are brokers, ports, storage, clock, config, logLevel, seed, auth, tls, topics",
     });
   });
 
