@@ -152,6 +152,8 @@ export class SimDisk {
   }
 
   freeBytes(): number {
+    // Asked for often, and what is used is the size of every file.
+    if (this.capacityBytes === Number.POSITIVE_INFINITY) return UNBOUNDED_BYTES;
     return Math.max(0, Math.min(UNBOUNDED_BYTES, this.capacityBytes - this.usedBytes()));
   }
 

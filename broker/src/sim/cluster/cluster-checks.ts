@@ -93,7 +93,10 @@ export class ClusterChecks {
   onAnswer(broker: ClusterBroker, method: string, answer: Uint8Array): void {
     const applied = broker.context?.image().metadataOffset;
     if (applied === undefined || answer.length === 0) return;
-    const told = JSON.parse(Buffer.from(answer).toString()) as {
+    const bytes = Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength);
+    // Most name none: what is not there need not be taken apart.
+    if (!bytes.includes('"metadataOffset"')) return;
+    const told = JSON.parse(bytes.toString()) as {
       readonly answer?: { readonly metadataOffset?: unknown };
     };
     const metadataOffset = told.answer?.metadataOffset;
