@@ -12,14 +12,14 @@ const known = (
 ): Mutation => ({ id, profile: "cluster", what, edits, seedsMax, seed, given: { chaosMs: 4_000, ...given } });
 
 /** One topic, of which every broker has a replica. */
-const topic = (durability: string, partitions = 4): Pick<ClusterOptions, "brokersCount" | "topics"> => ({
+const topic = (durability: string, partitions = 4, minIsr = 2): Pick<ClusterOptions, "brokersCount" | "topics"> => ({
   brokersCount: 3,
   topics: [
     {
       name: "topic-0",
       partitions,
       replicationFactor: 3,
-      minIsr: 2,
+      minIsr,
       minIsrLeast: 2,
       durability,
       retentionBytes: -1,
@@ -262,6 +262,27 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       changes: {},
     },
   ),
+  {
+    ...known(
+      "cluster-mDmgElr",
+      "a damaged replica stays eligible (15.7(2))",
+      [{ file: "metadata/broker-sweep.js", from: "mayHaveLost ? brokerId : null", to: "null" }],
+      5,
+      1,
+      {
+        ...ROT,
+        ...topic("group-commit", 1, 3),
+        recordIntervalMs: 150,
+        scrubIntervalMs: 1_000,
+        sessionTimeoutMs: 9_000,
+        racksCount: 1,
+        chaosMs: 3_000,
+        faults: { rot: 2 },
+        changes: {},
+      },
+    ),
+    isDear: true,
+  },
   known(
     "cluster-born-by-majority",
     "a majority of emptied brokers bears a cluster (10.1(8), P54)",

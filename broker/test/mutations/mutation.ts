@@ -35,4 +35,6 @@ export interface Mutation {
   readonly seedsMax: number;
   /** One that failed when this was written; tests try it first. */
   readonly seed: number;
+  /** A run that fails takes many seconds: `npm run sim -- --mutations` has it, `npm test` has not. */
+  readonly isDear?: true;
 }
