@@ -9,7 +9,7 @@ const root = resolve(import.meta.dirname, "../../../..");
 
 /** Words in capitals that are no codes of failures. */
 const OTHER_WORDS: readonly RegExp[] = [
-  /^TIDEMARK_|^KAFKA_|^NO_COLOR$|^FORCE_COLOR$|^XDG_/u, // of the environment
+  /^TIDEMARK_|^KAFKA_|^UV_|^NO_COLOR$|^FORCE_COLOR$|^XDG_/u, // of the environment
   /^SIG[A-Z]+$/u,
   /^ERR_|^HPE_|^LEVEL_/u, // of Node and LevelDB, turned into codes of ours
   /^CURRENT$|^MANIFEST/u, // files of LevelDB
