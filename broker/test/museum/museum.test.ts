@@ -23,7 +23,8 @@ async function run(kept: KeptSeed): Promise<Verdict | null> {
     case "raft":
       return runRaftGroup(kept.seed).failure;
     case "replication":
-      return runReplicationCluster(kept.seed, kept.wanted).failure;
+      // As when they were kept.
+      return runReplicationCluster(kept.seed, { deleteAtEndChance: 0, ...kept.wanted }).failure;
     case "log":
       return (await runLogCrash(kept.seed, openLogDirectory)).failure;
   }

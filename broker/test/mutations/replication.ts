@@ -20,7 +20,7 @@ const known = (
   edits,
   seedsMax,
   seed,
-  wanted: { sparesCount: 0, reassignChance: 0, ...wanted },
+  wanted: { sparesCount: 0, reassignChance: 0, deleteAtEndChance: 0, ...wanted },
 });
 
 /** Of the model controller, under many reassignments. */
