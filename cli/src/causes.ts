@@ -12,6 +12,7 @@ export const CAUSES: Readonly<Record<string, string>> = {
   DUPLICATE_SEQUENCE_NUMBER: "A batch was sent again after the broker had forgotten that it had it.",
   ELECTION_NOT_NEEDED: "The replica that was to lead leads already.",
   ELIGIBLE_LEADERS_NOT_AVAILABLE: "Every replica that holds all committed records is down, or its disk was emptied.",
+  EXPECTED_OFFSET_MISMATCH: "Another writer was there first, or the offset was never that of the end of the log.",
   FENCED_LEADER_EPOCH: "The leader changed, and the client goes by metadata from before.",
   INCONSISTENT_CLUSTER_ID: "Addresses or disks of two clusters were mixed up.",
   INCONSISTENT_VOTER_SET:

@@ -153,7 +153,7 @@ async function produce(connection: BareConnection, topicId: Buffer, value: strin
     timeoutMs: PROOF_TIMEOUT_MS,
     inParts: false,
     // No producer id: a block of them would be spent on every start.
-    partitions: [{ ...READY_PARTITION, topicId, records: builder.build() }],
+    partitions: [{ ...READY_PARTITION, topicId, records: builder.build(), expectedEnd: null }],
   });
   call.end();
   for (;;) {

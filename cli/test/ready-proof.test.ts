@@ -53,6 +53,7 @@ function answersOf(path: string, { produceCode = "NONE", fetched = "" }: Sicknes
       leader: null,
       unwritten: false,
       pending: false,
+      logEnd: null,
     };
     const results = [{ ...result, errorCode: errorCode(produceCode), errorMessage: "it says" }];
     const credit = wire.produceResponse.encode({ correlationId: 0, results: [], creditBytes: 100 });

@@ -5,7 +5,7 @@
  * only a client can have: they are in CLIENT_CODES below. `kafkaCode` is the broker's number where a broker answered.
  * Errors carry a `Symbol.for` brand, so that `BrokerError.is` holds across two copies of this package.
  */
-import { type ErrorRow, ProtoError, errorRow, wire } from "@tidemark/proto";
+import { type ErrorRow, type LogEnd, ProtoError, errorCode, errorRow, wire } from "@tidemark/proto";
 import type { ConsumerRecord } from "./types.ts";
 
 /** What failed, as a stable word. */
@@ -28,6 +28,7 @@ export type ErrorCode =
   | "UNSUPPORTED"
   | "INVALID_ARGUMENT"
   | "ABORTED"
+  | "EXPECTED_OFFSET_MISMATCH"
   | (string & {});
 
 /** What an error is about, beyond its code and message. */
@@ -179,6 +180,29 @@ export class TimeoutError extends BrokerError {
 
   override toJSON(): object {
     return { ...super.toJSON(), outcome: this.outcome };
+  }
+}
+
+/**
+ * The log did not end where `send` expected it to: somebody else wrote first, and of this nothing was written. Sent again
+ * with `logEndOffset` it is compared anew (semantics 15.5).
+ */
+export class ExpectedOffsetError extends BrokerError {
+  /** Where the partition's log ended: what the next record would get. */
+  readonly logEndOffset: number;
+  /** Of the leader that compared. */
+  readonly leaderEpoch: number;
+
+  constructor(message: string, { offset, leaderEpoch }: LogEnd, details: ErrorDetails = {}) {
+    const name = "EXPECTED_OFFSET_MISMATCH";
+    super(name, message, { ...details, kafkaCode: errorCode(name) });
+    this.logEndOffset = offset;
+    this.leaderEpoch = leaderEpoch;
+  }
+
+  override toJSON(): object {
+    const { logEndOffset, leaderEpoch } = this;
+    return { ...super.toJSON(), logEndOffset, leaderEpoch };
   }
 }
 

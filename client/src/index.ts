@@ -15,7 +15,15 @@ export type { ReassignmentAdmin } from "./admin-reassignments.ts";
 export type { TopicAdmin } from "./admin-topics.ts";
 export { Client } from "./client.ts";
 export { codecs, topic } from "./codecs.ts";
-export { AuthError, BrokerError, CodecError, type ErrorCode, FencedError, TimeoutError } from "./errors.ts";
+export {
+  AuthError,
+  BrokerError,
+  CodecError,
+  type ErrorCode,
+  ExpectedOffsetError,
+  FencedError,
+  TimeoutError,
+} from "./errors.ts";
 export type * from "./explain-types.ts";
 export { Producer } from "./producer.ts";
 export { Reader } from "./reader.ts";

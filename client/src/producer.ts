@@ -8,7 +8,7 @@
  *
  * A failure of a record nobody asked about (`enqueue` without `onDone`) is thrown by the next `flush` or `close`.
  */
-import { type RecordHeader, validateTopicName } from "@tidemark/proto";
+import { type LogEnd, type RecordHeader, validateTopicName } from "@tidemark/proto";
 import { Accumulator, isPassed, type Mark } from "./core/accumulator.ts";
 import { ANY_PARTITION, type Encoded, type TopicQueue } from "./core/topic-queue.ts";
 import { type Duration, parseDuration } from "./duration.ts";
@@ -17,6 +17,7 @@ import { type Limits, limited } from "./pause.ts";
 import { ResultCollector } from "./produce/batch-result.ts";
 import { BatchSender } from "./produce/batch-sender.ts";
 import { type Completion, complete, newPromise, type OnDone, refuse, Told } from "./produce/completion.ts";
+import { expectedEndOf } from "./produce/expected-end.ts";
 import { Inflow } from "./produce/inflow.ts";
 import { producerSettingsOf } from "./produce/producer-settings.ts";
 import { RecordEncoder } from "./produce/record-encoder.ts";
@@ -29,6 +30,7 @@ import type {
   ProducerOptions,
   ProducerRecord,
   RecordMetadata,
+  SendOptions,
   TopicDef,
 } from "./types.ts";
 
@@ -53,6 +55,7 @@ export class Producer implements AsyncDisposable {
   readonly #accumulator: Accumulator<Completion>;
   readonly #sender: BatchSender;
   readonly #room: Room;
+  readonly #acks: "all" | "leader" | "none";
   readonly #slots = new WeakMap<object, Slot<never, never>>();
   readonly #slotsByName = new Map<string, Slot<never, never>>();
   /** The slot of the last call: most calls are about the same topic as the one before. */
@@ -78,6 +81,7 @@ export class Producer implements AsyncDisposable {
     const settings = producerSettingsOf(deps.options, cluster.settings);
     this.#accumulator = new Accumulator(settings.queue, settings.choice);
     this.#room = new Room(this.#accumulator.load, settings.bufferBytes);
+    this.#acks = settings.acks;
     this.#onClosed = deps.onClosed;
     this.#sender = new BatchSender({
       cluster,
@@ -100,23 +104,24 @@ export class Producer implements AsyncDisposable {
   /**
    * Sends one record; resolves after the acks that were asked for. Waits for room first when the buffer is full.
    * After ABORTED or TIMEOUT with outcome "unknown" the record may still arrive: it cannot be called back.
-   * @throws BrokerError: what the retries could not mend; TimeoutError; CodecError
+   * With `expectedOffset` it is written there or not at all, alone in its batch.
+   * @throws BrokerError: what the retries could not mend; ExpectedOffsetError; TimeoutError; CodecError
    */
-  send<K, V>(topic: TopicDef<K, V>, record: ProducerRecord<K, V>, options?: CallOptions): Promise<RecordMetadata>;
+  send<K, V>(topic: TopicDef<K, V>, record: ProducerRecord<K, V>, options?: SendOptions): Promise<RecordMetadata>;
   send(
     topic: string,
     record: ProducerRecord<Bytes | string | null, Bytes | string>,
-    options?: CallOptions,
+    options?: SendOptions,
   ): Promise<RecordMetadata>;
   send<K, V>(
     topic: TopicDef<K, V> | string,
     record: ProducerRecord<K, V>,
-    options?: CallOptions,
+    options?: SendOptions,
   ): Promise<RecordMetadata> {
     try {
       this.#assertOpen();
       const slot = this.#slot(topic);
-      if (options !== undefined || !this.#room.isFree) return this.#sendWithin(slot, record, limitsOf(options));
+      if (options !== undefined || !this.#room.isFree) return this.#sendWithin(slot, record, options);
       const { promise, resolve } = newPromise();
       this.#put(slot, record, resolve);
       return promise;
@@ -275,14 +280,19 @@ export class Producer implements AsyncDisposable {
   }
 
   /** Encodes and appends; later, and in order, where a codec takes its time. The completion is told of a late failure. */
-  #put<K, V>(slot: Slot<K, V>, record: ProducerRecord<K, V>, completion: Completion): void {
+  #put<K, V>(
+    slot: Slot<K, V>,
+    record: ProducerRecord<K, V>,
+    completion: Completion,
+    expectedEnd: LogEnd | null = null,
+  ): void {
     const key = slot.encoder.key(record);
     const value = slot.encoder.value(record);
     if (slot.encoding === null && !(key instanceof Promise) && !(value instanceof Promise)) {
-      this.#append(slot, record, key, value, completion);
+      this.#append(slot, record, key, value, completion, expectedEnd);
       return;
     }
-    const encoding = this.#putLater(slot, record, { key, value, completion, before: slot.encoding });
+    const encoding = this.#putLater(slot, record, { key, value, completion, expectedEnd, before: slot.encoding });
     slot.encoding = encoding;
     this.#encodings.add(encoding);
     void encoding.then(() => {
@@ -299,13 +309,14 @@ export class Producer implements AsyncDisposable {
       readonly key: Encoded | Promise<Encoded>;
       readonly value: Encoded | Promise<Encoded>;
       readonly completion: Completion;
+      readonly expectedEnd: LogEnd | null;
       readonly before: Promise<void> | null;
     },
   ): Promise<void> {
     const { completion } = later;
     try {
       const [key, value] = await Promise.all([later.key, later.value, later.before]);
-      this.#append(slot, record, key, value, completion);
+      this.#append(slot, record, key, value, completion, later.expectedEnd);
     } catch (error: unknown) {
       await later.before;
       refuse(completion, BrokerError.from(error));
@@ -318,6 +329,7 @@ export class Producer implements AsyncDisposable {
     key: Encoded,
     value: Encoded,
     completion: Completion | null,
+    expectedEnd: LogEnd | null = null,
   ): void {
     const { partition, timestamp } = record;
     const headers: readonly RecordHeader[] | null = record.headers === undefined ? null : slot.encoder.headers(record);
@@ -329,7 +341,16 @@ export class Producer implements AsyncDisposable {
     const at =
       timestamp === undefined ? this.#wallNow : typeof timestamp === "number" ? timestamp : timestamp.getTime();
     try {
-      slot.queue.append(partition ?? ANY_PARTITION, at, key, value, headers, completion, this.#monotonicNow);
+      slot.queue.append(
+        partition ?? ANY_PARTITION,
+        at,
+        key,
+        value,
+        headers,
+        completion,
+        this.#monotonicNow,
+        expectedEnd,
+      );
     } catch (error: unknown) {
       throw invalidArgument(error instanceof Error ? error.message : "the record could not be taken", { cause: error });
     }
@@ -343,14 +364,16 @@ export class Producer implements AsyncDisposable {
     this.#clockLeft = CLOCK_RECORDS;
   }
 
-  #sendWithin<K, V>(slot: Slot<K, V>, record: ProducerRecord<K, V>, limits: Limits): Promise<RecordMetadata> {
+  #sendWithin<K, V>(slot: Slot<K, V>, record: ProducerRecord<K, V>, options?: SendOptions): Promise<RecordMetadata> {
+    const limits = limitsOf(options);
+    const expectedEnd = expectedEndOf(options, record, this.#acks);
     if (limits.signal?.aborted === true) throw abortedError(limits.signal, "sending");
     const { promise, resolve } = newPromise();
     let isTaken = false;
     const take = (): void => {
       isTaken = true;
       try {
-        this.#put(slot, record, resolve);
+        this.#put(slot, record, resolve, expectedEnd);
       } catch (error: unknown) {
         refuse(resolve, BrokerError.from(error));
       }

@@ -28,6 +28,14 @@ export interface CallOptions {
   timeout?: Duration;
 }
 
+/** Of `send`: compare-and-append (semantics 15.5). The record must name its partition, and `acks` must not be "none". */
+export interface SendOptions extends CallOptions {
+  /** The record is written only as the one with this offset; anything else in its place, and the call ends with ExpectedOffsetError. */
+  expectedOffset?: Offset;
+  /** With `expectedOffset`: only by the leader of this epoch. FENCED_LEADER_EPOCH says that another one leads by now. */
+  expectedLeaderEpoch?: number;
+}
+
 // ---- codecs and topics
 
 export interface CodecContext {

@@ -3,6 +3,7 @@
  * door and in the SDK, and what a person can do about it. The union type, both encoders, the client's error class and
  * docs/errors.md come from this table; `errors.ts` holds the look-ups.
  *
+ * Numbers from 10,000 on are Tidemark's own: the gRPC door alone tells them, of what Kafka has no request for.
  * A number is never reused and a name never changes. "Retriable" and "metadata stale" are those of Kafka's Java clients
  * (RetriableException, InvalidMetadataException): an error that is stale is retriable too. Numbers that Tidemark never
  * sends are here because peers and clients may name them.
@@ -186,4 +187,5 @@ export const ERROR_ROWS = [
   ["GROUP_DELETION_FAILED", 134, G.FAILED_PRECONDITION, "final", "", "The group could not be deleted.", ""],
   ["STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED", 135, G.FAILED_PRECONDITION, "final", "", "The topology description could not be updated.", ""],
   ["CONTROLLER_ID_NOT_REGISTERED", 136, G.FAILED_PRECONDITION, "final", "", "No controller is registered with this id.", ""],
+  ["EXPECTED_OFFSET_MISMATCH", 10_000, G.FAILED_PRECONDITION, "final", "", "The log does not end at the expected offset; nothing was written.", "Read on to the end of the log, decide anew, and send with that offset."],
 ] as const satisfies readonly Row[];

@@ -18,6 +18,7 @@ import { AppendTask, deadlineAfter } from "../runtime/index.ts";
 import type {
   Acks,
   AppendOwner,
+  LogEnd,
   Partition,
   PartitionSettings,
   RequestStats,
@@ -54,6 +55,8 @@ export interface ProducePartition {
   readonly topicId: Uint8Array;
   /** Exactly one batch. Belongs to the broker from here on: the leader sets its offset and epoch in place. */
   readonly records: Buffer;
+  /** Compare-and-append (15.5): null, or left out, is anywhere. */
+  readonly expectedEnd?: LogEnd | null;
 }
 
 export interface ProduceResult {
@@ -68,6 +71,8 @@ export interface ProduceResult {
   readonly leader: LeaderHint | null;
   /** Of an error: this attempt was refused before anything of the batch was appended. */
   readonly isUnwritten: boolean;
+  /** Of EXPECTED_OFFSET_MISMATCH: where the log ends instead. */
+  readonly logEnd: LogEnd | null;
 }
 
 export type { RequestStats, RequestTimes };
@@ -188,7 +193,8 @@ class ProduceCall implements AppendOwner, RequestTimes, Waiter {
     const refusal = this.#refusalOfContent(partition.settings, header, part.records);
     if (refusal !== null) return this.#refuse(slot, refusal.code, refusal.message);
     const memory = this.#memory;
-    const task = new AppendTask({ owner: this, slot, acks, deadline, bytes: part.records, memory, header });
+    const { records: bytes, expectedEnd = null } = part;
+    const task = new AppendTask({ owner: this, slot, acks, deadline, bytes, memory, header, expectedEnd });
     const { faults } = this.#context;
     if (faults?.divertAppend(part, task, partition) !== true) partition.append(task);
   }
@@ -233,7 +239,7 @@ class ProduceCall implements AppendOwner, RequestTimes, Waiter {
   onAppendDone(task: AppendTask): void {
     if (this.startedAt === 0) this.startedAt = task.startedAt;
     if (task.code === "NONE") this.#answer(task);
-    else this.#answerError(task.slot, task.code, task.message, this.#hintAfterAppend(task), task.isUnwritten);
+    else this.#answerError(task.slot, task.code, task.message, this.#hintAfterAppend(task), task);
     this.#onAnswered();
   }
 
@@ -263,6 +269,7 @@ class ProduceCall implements AppendOwner, RequestTimes, Waiter {
       durability: partition?.durability ?? null,
       leader: null,
       isUnwritten: false,
+      logEnd: null,
     };
   }
 
@@ -280,7 +287,8 @@ class ProduceCall implements AppendOwner, RequestTimes, Waiter {
     this.#onAnswered();
   }
 
-  #answerError(slot: number, code: ErrorName, message: string, leader: LeaderHint | null, isUnwritten = false): void {
+  /** `task`: of a batch that reached its partition. */
+  #answerError(slot: number, code: ErrorName, message: string, leader: LeaderHint | null, task?: AppendTask): void {
     this.#hasFailed = true;
     const partition = this.#partitions[slot] ?? null;
     if (partition !== null) partition.traffic.produceRequestsFailed++;
@@ -293,7 +301,8 @@ class ProduceCall implements AppendOwner, RequestTimes, Waiter {
       isDuplicate: false,
       durability: partition?.durability ?? null,
       leader,
-      isUnwritten,
+      isUnwritten: task?.isUnwritten ?? false,
+      logEnd: task?.logEnd ?? null,
     };
   }
 

@@ -24,6 +24,12 @@ export interface AppendOwner {
   onAppendDone(task: AppendTask): void;
 }
 
+/** Where a log ends, and in which leader epoch. As an expectation (15.5) an epoch of -1 is any. */
+export interface LogEnd {
+  readonly offset: number;
+  readonly leaderEpoch: number;
+}
+
 const NO_BYTES = Buffer.alloc(0);
 
 export class AppendTask implements Waiter {
@@ -38,6 +44,8 @@ export class AppendTask implements Waiter {
   /** Where it lies; null: the bytes are the broker's until then and no longer. */
   memory: SharedMemory | null;
   header: BatchHeader;
+  /** Compare-and-append (15.5): taken only where the log ends here. */
+  readonly expectedEnd: LogEnd | null;
 
   /** On the monotonic clock: when the turn that worked on it last began with this partition; 0 = not yet. */
   startedAt = 0;
@@ -47,6 +55,8 @@ export class AppendTask implements Waiter {
   message = "";
   /** Refused before anything of it was handed over, where the code alone leaves open whether the batch is in the log (8.2). */
   isUnwritten = false;
+  /** Of EXPECTED_OFFSET_MISMATCH. */
+  logEnd: LogEnd | null = null;
   baseOffset = 0;
   lastOffset = 0;
   isDuplicate = false;
@@ -71,6 +81,7 @@ export class AppendTask implements Waiter {
     bytes: Buffer;
     memory?: SharedMemory;
     header: BatchHeader;
+    expectedEnd?: LogEnd | null;
   }) {
     this.owner = options.owner;
     this.slot = options.slot;
@@ -79,6 +90,7 @@ export class AppendTask implements Waiter {
     this.bytes = options.bytes;
     this.memory = options.memory ?? null;
     this.header = options.header;
+    this.expectedEnd = options.expectedEnd ?? null;
   }
 
   releaseBytes(): void {

@@ -9,7 +9,7 @@
  * Not here: who may do what and what is valid (api), sockets (listeners), files (storage), rules of replication
  * (replication) and of metadata (metadata).
  */
-export type { Acks, AppendOwner } from "./append-task.ts";
+export type { Acks, AppendOwner, LogEnd } from "./append-task.ts";
 export { AppendTask } from "./append-task.ts";
 export type {
   CommittedEntry,

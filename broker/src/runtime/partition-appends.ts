@@ -2,10 +2,10 @@
  * The batches of one partition on their way into its log: queued, checked, handed over, written, and parked until what their
  * acks wait for has come.
  *
- * Batches queue up and are worked off once per turn (3.1): check → producer check → append each, then ONE write, then
- * the watermark, then the answers. Between the first check and the hand-over of the last batch nothing is awaited. The one
- * exception is the look-up of 11.1(2): it runs beside, the producer's later batches wait behind it, and all checks are made
- * again afterwards.
+ * Batches queue up and are worked off once per turn (3.1): check → producer check → expected end (15.5) → append each, then
+ * ONE write, then the watermark, then the answers. Between the first check and the hand-over of the last batch nothing is
+ * awaited. The one exception is the look-up of 11.1(2): it runs beside, the producer's later batches wait behind it, and
+ * all checks are made again afterwards.
  *
  * While the disk is slow the log writes off the loop, and write, watermark and answers follow in a later turn
  * (`onWritten`); what the log cannot take in beside that write stays queued. A batch's bytes are let go when its write has
@@ -26,7 +26,7 @@ import type { DiskFault } from "../ports/index.ts";
 import { checkProducer } from "../replication/index.ts";
 import type { KnownBatch, PartitionLeader } from "../replication/index.ts";
 import type { PartitionLog } from "../storage/index.ts";
-import type { AppendTask } from "./append-task.ts";
+import type { AppendTask, LogEnd } from "./append-task.ts";
 import { ParkedQueue } from "./parked-queue.ts";
 import type { PartitionDeps, PartitionSettings } from "./partition.ts";
 import { ProducerLookUps } from "./producer-look-ups.ts";
@@ -137,7 +137,30 @@ export class PartitionAppends implements LookUpOwner {
       if (verdict.kind === "duplicate") return this.#takeDuplicate(task, verdict.batch);
       if (verdict.kind === "lookUp") return this.#takeOlder(task);
     }
+    const { expectedEnd } = task;
+    if (expectedEnd !== null) {
+      const refusal = this.#refusalAtEnd(expectedEnd);
+      if (refusal !== null) return this.#refuseAtEnd(task, expectedEnd, refusal);
+    }
     return this.#append(task, now);
+  }
+
+  /** 15.5: after the duplicates, so that a retry finds its own batch, and in the stretch that gives the offset. */
+  #refusalAtEnd({ offset, leaderEpoch }: LogEnd): ErrorName | null {
+    const current = this.#owner.leaderEpoch;
+    if (leaderEpoch >= 0 && leaderEpoch < current) return "FENCED_LEADER_EPOCH";
+    if (leaderEpoch > current) return "UNKNOWN_LEADER_EPOCH";
+    return offset === this.#log.logEndOffset ? null : "EXPECTED_OFFSET_MISMATCH";
+  }
+
+  #refuseAtEnd(task: AppendTask, expected: LogEnd, code: ErrorName): true {
+    const { leaderEpoch } = this.#owner;
+    const offset = this.#log.logEndOffset;
+    if (code === "EXPECTED_OFFSET_MISMATCH") {
+      task.logEnd = { offset, leaderEpoch };
+      return this.#refuse(task, code, `the log ends at ${offset} and not at ${expected.offset}: nothing was written`);
+    }
+    return this.#refuse(task, code, `the leader epoch is ${leaderEpoch} and not ${expected.leaderEpoch}`);
   }
 
   #append(task: AppendTask, now: Ms): boolean {

@@ -1,5 +1,5 @@
 /** The SDK against a real broker in this process: what it promises its users, over real sockets. */
-import { Client, codecs, TimeoutError, topic } from "@tidemark/client";
+import { Client, codecs, ExpectedOffsetError, TimeoutError, topic } from "@tidemark/client";
 import { expect } from "chai";
 import type { Broker } from "../../src/index.ts";
 import { startMemoryBroker } from "../e2e/support/test-broker.ts";
@@ -200,6 +200,39 @@ describe("the SDK and a broker", () => {
     await client.admin.topics.create({ name: "words", partitions: 1 });
     await producer.send(words, { value: "new" });
     expect((await client.reader(words).toArray()).map(({ value }) => value)).to.deep.equal(["new"]);
+  });
+
+  it("appends where the log is expected to end, or not at all (15.5)", async () => {
+    const producer = client.producer({ linger: 1_000 });
+    const at = (value: string, expectedOffset: number): Promise<unknown> =>
+      producer.send(words, { value, partition: 0 }, { expectedOffset, expectedLeaderEpoch: 0 });
+    const companion = producer.send(words, { value: "first" });
+    expect(await at("second", 1)).to.include({ offset: 1 });
+    expect(await companion).to.include({ offset: 0 });
+
+    const rival = client.producer();
+    const race = await Promise.allSettled([
+      at("mine", 2),
+      rival.send(words, { value: "theirs", partition: 0 }, { expectedOffset: 2 }),
+    ]);
+    const lost = race.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
+    expect(lost).to.have.length(1);
+    expect(lost[0]).to.be.instanceOf(ExpectedOffsetError);
+    expect(lost[0]).to.include({ code: "EXPECTED_OFFSET_MISMATCH", retriable: false, attempts: 1 });
+    expect(lost[0]).to.include({ logEndOffset: 3, leaderEpoch: 0, topic: "words", partition: 0 });
+
+    expect(await at("last", 3)).to.include({ offset: 3 });
+    const values = (await client.reader(words).toArray()).map(({ value }) => value);
+    expect(values).to.have.length(4);
+    expect([...values.slice(0, 2), values[3]]).to.deep.equal(["first", "second", "last"]);
+
+    for (const wrong of [{ expectedOffset: -1 }, { expectedLeaderEpoch: 0 }])
+      expect(await rejection(producer.send(words, { value: "x", partition: 0 }, wrong))).to.include({
+        code: "INVALID_ARGUMENT",
+      });
+    expect(await rejection(producer.send(words, { value: "x" }, { expectedOffset: 4 }))).to.include({
+      code: "INVALID_ARGUMENT",
+    });
   });
 
   it("promises less with other acks", async () => {

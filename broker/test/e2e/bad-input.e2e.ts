@@ -331,7 +331,7 @@ describe("bad input at the gRPC door", () => {
     });
 
     it("the same partition twice in one request: INVALID_REQUEST, and neither is written", async () => {
-      const part = { topic: "bad", partition: 0, topicId: Buffer.alloc(0), records: batch() };
+      const part = { topic: "bad", partition: 0, topicId: Buffer.alloc(0), records: batch(), expectedEnd: null };
       producer.send({ partitions: [part, { ...part, records: batch() }] });
       expect((await producer.next()).results.map(({ errorCode: code }) => code)).to.deep.equal([42, 42]);
     });
@@ -413,7 +413,9 @@ describe("bad input at the gRPC door", () => {
       let credit = await greedy.opened();
       syncs.hold();
       const records = batch({ values: ["x".repeat(900_000)] });
-      const request = { partitions: [{ topic: "held", partition: 0, topicId: Buffer.alloc(0), records }] };
+      const request = {
+        partitions: [{ topic: "held", partition: 0, topicId: Buffer.alloc(0), records, expectedEnd: null }],
+      };
       let sent = 0;
       for (; credit > 0; sent++) {
         greedy.send(request);

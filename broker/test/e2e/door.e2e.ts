@@ -266,7 +266,13 @@ describe("the gRPC door", () => {
       for (let i = 0; i < 25; i++) {
         stream.send({
           partitions: [
-            { topic: "tight", partition: 0, topicId: Buffer.alloc(0), records: batch({ values: ["x".repeat(1_000)] }) },
+            {
+              topic: "tight",
+              partition: 0,
+              topicId: Buffer.alloc(0),
+              records: batch({ values: ["x".repeat(1_000)] }),
+              expectedEnd: null,
+            },
           ],
         });
       }

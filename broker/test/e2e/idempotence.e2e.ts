@@ -168,7 +168,15 @@ describe("idempotent producing", () => {
         const sent = [...inFlight, 5, 6].map((sequence) =>
           producer.send({
             acks: Acks.ALL,
-            partitions: [{ topic, partition: 0, topicId: Buffer.alloc(0), records: numbered(producerId, sequence) }],
+            partitions: [
+              {
+                topic,
+                partition: 0,
+                topicId: Buffer.alloc(0),
+                records: numbered(producerId, sequence),
+                expectedEnd: null,
+              },
+            ],
           }),
         );
         const answers = new Map<number, { errorCode: number; baseOffset: number; duplicate: boolean }>();

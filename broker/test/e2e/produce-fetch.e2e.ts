@@ -137,7 +137,9 @@ describe("produce and fetch over gRPC", () => {
     for (let i = 0; i < 20; i++) {
       const records = batch({ values: [`${i}`.repeat(i + 1)] });
       sizes.set(
-        producer.send({ partitions: [{ topic: "flight", partition: 0, topicId: Buffer.alloc(0), records }] }),
+        producer.send({
+          partitions: [{ topic: "flight", partition: 0, topicId: Buffer.alloc(0), records, expectedEnd: null }],
+        }),
         records.length,
       );
     }
@@ -158,9 +160,9 @@ describe("produce and fetch over gRPC", () => {
     const topicId = Buffer.alloc(0);
     producer.send({
       partitions: [
-        { topic: "several", partition: 1, topicId, records: batch({ values: ["x"] }) },
-        { topic: "several", partition: 7, topicId, records: batch({ values: ["x"] }) },
-        { topic: "several", partition: 0, topicId, records: batch({ values: ["x", "y"] }) },
+        { topic: "several", partition: 1, topicId, records: batch({ values: ["x"] }), expectedEnd: null },
+        { topic: "several", partition: 7, topicId, records: batch({ values: ["x"] }), expectedEnd: null },
+        { topic: "several", partition: 0, topicId, records: batch({ values: ["x", "y"] }), expectedEnd: null },
       ],
     });
     const { results } = await producer.next();
@@ -175,12 +177,12 @@ describe("produce and fetch over gRPC", () => {
     const records = batch({ values: ["quiet"] });
     producer.send({
       acks: Acks.NONE,
-      partitions: [{ topic: "none", partition: 0, topicId: Buffer.alloc(0), records }],
+      partitions: [{ topic: "none", partition: 0, topicId: Buffer.alloc(0), records, expectedEnd: null }],
     });
     expect(await producer.next()).to.deep.equal({ correlationId: 0, results: [], creditBytes: records.length });
     producer.send({
       acks: Acks.NONE,
-      partitions: [{ topic: "absent", partition: 0, topicId: Buffer.alloc(0), records }],
+      partitions: [{ topic: "absent", partition: 0, topicId: Buffer.alloc(0), records, expectedEnd: null }],
     });
     const ended = await producer.ended;
     expect(ended.error).to.deep.include({ name: "UNKNOWN_TOPIC_OR_PARTITION", code: 3 });

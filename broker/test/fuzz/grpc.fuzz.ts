@@ -171,7 +171,7 @@ describe("gRPC door, fuzzed", () => {
       acks: 3,
       timeoutMs: 5,
       inParts: false,
-      partitions: [{ topic: "fuzz", partition: 9, topicId: Buffer.alloc(0), records }],
+      partitions: [{ topic: "fuzz", partition: 9, topicId: Buffer.alloc(0), records, expectedEnd: null }],
     });
     const subscribe = {
       subscriptionId: 1,

@@ -60,7 +60,7 @@ describe("requests that ask for much", () => {
   });
 
   it("a produce request for more partitions than one may name: the stream ends, without a refusal for each", async () => {
-    const part = { topic: "wide", partition: 0, topicId: NO_BYTES, records: NO_BYTES };
+    const part = { topic: "wide", partition: 0, topicId: NO_BYTES, records: NO_BYTES, expectedEnd: null };
     const producer = client.produceStream();
     await producer.opened();
     producer.send({ acks: Acks.ALL, partitions: Array.from({ length: MAX_PARTITIONS_PER_REQUEST + 1 }, () => part) });

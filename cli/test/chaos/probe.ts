@@ -52,7 +52,9 @@ function sendToAll(): void {
       acks: Acks.ALL,
       timeoutMs: REQUEST_TIMEOUT_MS,
       inParts: false,
-      partitions: [{ topic, partition, topicId: Buffer.alloc(0), records: Buffer.from(builder.build()) }],
+      partitions: [
+        { topic, partition, topicId: Buffer.alloc(0), records: Buffer.from(builder.build()), expectedEnd: null },
+      ],
     });
     const prefix = Buffer.alloc(PREFIX_BYTES);
     prefix.writeUInt32BE(message.length, 1);

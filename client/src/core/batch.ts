@@ -5,7 +5,7 @@
  * it is handed to a stream. What the batch went through is kept because it decides what may be done with it next:
  * a batch that was lost on the way may be in the log, a batch that was refused is not.
  */
-import { BatchField, crc32c, type ErrorRow, writeInt64 } from "@tidemark/proto";
+import { BatchField, crc32c, type ErrorRow, type LogEnd, writeInt64 } from "@tidemark/proto";
 
 /** Who a batch says it is from, and its place in that producer's sequence (semantics 11.1). */
 export interface Identity {
@@ -36,6 +36,8 @@ export class Batch<C> {
   identity: Identity | null = null;
   /** What is written in the header of `records`; null: nobody. */
   stamp: Identity | null = null;
+  /** Where the log must end, or nothing of it is written (semantics 15.5); null: anywhere. */
+  expectedEnd: LogEnd | null = null;
   attempts = 0;
   /** It was handed to a stream and the answer never came, or left its fate open: it may be in the log. */
   isDoubtful = false;
@@ -102,6 +104,8 @@ export interface Refused {
   readonly message: string;
   /** The broker says that this attempt appended nothing, whatever the code leaves open. */
   readonly isUnwritten: boolean;
+  /** Where the log ends, of a batch that expected it elsewhere. */
+  readonly logEnd?: LogEnd | null;
 }
 
 /** How a batch ended. */

@@ -18,6 +18,7 @@
 import {
   type CodecId,
   type ErrorRow,
+  type LogEnd,
   PRODUCE_CREDIT_BYTES,
   RecordBatchBuilder,
   type RecordBytes,
@@ -130,7 +131,8 @@ export class PartitionQueue<C> {
   }
 
   /**
-   * Takes a record. Key, value and headers are encoded before this returns. `completion` comes back in `settled`.
+   * Takes a record. Key, value and headers are encoded before this returns. `completion` comes back in `settled`. A record
+   * with an `expectedEnd` is a batch of its own.
    * Throws RangeError for a timestamp that is not a safe integer; nothing is taken then.
    */
   append(
@@ -140,9 +142,10 @@ export class PartitionQueue<C> {
     headers: readonly RecordHeader[] | null,
     completion: C | null,
     now: number,
+    expectedEnd: LogEnd | null = null,
   ): void {
     const builder = this.#builder;
-    if (this.#open !== null && !this.#fits(key, value, headers)) this.#seal();
+    if (this.#open !== null && (expectedEnd !== null || !this.#fits(key, value, headers))) this.#seal();
     const sizeBefore = this.#open === null ? 0 : builder.sizeBytes;
     const slot = builder.append(timestamp, key, value, headers);
     let batch = this.#open;
@@ -152,7 +155,8 @@ export class PartitionQueue<C> {
     const load = this.#shared.load;
     load.records += 1;
     load.bytes += builder.sizeBytes - sizeBefore;
-    if (builder.sizeBytes >= this.#batchBytes) this.#seal();
+    if (expectedEnd !== null) batch.expectedEnd = expectedEnd;
+    if (expectedEnd !== null || builder.sizeBytes >= this.#batchBytes) this.#seal();
   }
 
   /** The next batch to put on the wire, in flight from now on; null when there is none, or its time has not come. */
@@ -352,9 +356,9 @@ export class PartitionQueue<C> {
     if (batch.attempts === 1) this.#shared.memory.give(batch.takeRecords());
   }
 
-  #onRefused(batch: Batch<C>, { row, message, isUnwritten }: Refused, now: number): void {
+  #onRefused(batch: Batch<C>, { row, message, isUnwritten, logEnd = null }: Refused, now: number): void {
     const { isIdempotent, codec } = this.#shared.options;
-    const fate = fateOf(row, isIdempotent);
+    const fate = fateOf(row, isIdempotent, batch.expectedEnd !== null);
     batch.lastError = message === "" ? row : { ...row, text: message };
     if (fate.mayBeWritten && !isUnwritten) batch.isDoubtful = true;
     if (fate.kind === "acked-unseen") return this.#onAcked(batch, ACKED_UNSEEN);
@@ -366,7 +370,7 @@ export class PartitionQueue<C> {
       this.#again(batch);
       return this.#backOff(now);
     }
-    this.#settle(batch, { kind: "refused", row, message, mayBeWritten: batch.isDoubtful });
+    this.#settle(batch, { kind: "refused", row, message, mayBeWritten: batch.isDoubtful, logEnd });
     this.#session.onLeft(batch);
   }
 

@@ -27,9 +27,15 @@ const TOO_LARGE: ReadonlySet<ErrorName> = new Set<ErrorName>(["MESSAGE_TOO_LARGE
 const SEQUENCE: ReadonlySet<ErrorName> = new Set<ErrorName>(["OUT_OF_ORDER_SEQUENCE_NUMBER", "UNKNOWN_PRODUCER_ID"]);
 const FENCED: ReadonlySet<ErrorName> = new Set<ErrorName>(["INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"]);
 
-export function fateOf(row: ErrorRow, isIdempotent: boolean): Fate {
+/** `isExpecting`: the batch names the leader epoch it is for; one that is over does not come back (15.5). */
+export function fateOf(row: ErrorRow, isIdempotent: boolean, isExpecting = false): Fate {
   const isFenced = isIdempotent && FENCED.has(row.name);
-  return { kind: kindOf(row, isIdempotent, isFenced), mayBeWritten: MAY_BE_WRITTEN.has(row.name), isFenced };
+  const isOver = isExpecting && row.name === "FENCED_LEADER_EPOCH";
+  return {
+    kind: isOver ? "final" : kindOf(row, isIdempotent, isFenced),
+    mayBeWritten: MAY_BE_WRITTEN.has(row.name),
+    isFenced,
+  };
 }
 
 function kindOf(row: ErrorRow, isIdempotent: boolean, isFenced: boolean): Fate["kind"] {

@@ -2,7 +2,7 @@
  * What a producer holds for one topic: a queue per partition, and the rule that finds the partition of a record. Records
  * that come before the partitions are known, or name one that is not known yet, are staged and keep their order.
  */
-import { type ErrorRow, partitionForKey, type RecordHeader } from "@tidemark/proto";
+import { type ErrorRow, type LogEnd, partitionForKey, type RecordHeader } from "@tidemark/proto";
 import { Batch, type Outcome } from "./batch.ts";
 import { PartitionQueue, type Shared } from "./partition-queue.ts";
 
@@ -29,6 +29,7 @@ interface Staged<C> {
   readonly completion: C | null;
   readonly createdAt: number;
   readonly sizeBytes: number;
+  readonly expectedEnd: LogEnd | null;
 }
 
 /** Chosen by the partitioner. */
@@ -83,6 +84,7 @@ export class TopicQueue<C> {
     headers: readonly RecordHeader[] | null,
     completion: C | null,
     now: number,
+    expectedEnd: LogEnd | null = null,
   ): boolean {
     const chosen = this.#staged.length > 0 ? undefined : this.#choose(partition, key, value, headers);
     if (chosen === undefined) {
@@ -96,10 +98,11 @@ export class TopicQueue<C> {
         completion,
         createdAt: now,
         sizeBytes: stagedBytes(key, value, headers),
+        expectedEnd,
       });
       return false;
     }
-    chosen.append(timestamp, key, value, headers, completion, now);
+    chosen.append(timestamp, key, value, headers, completion, now, expectedEnd);
     if (!chosen.isListed) this.#list(chosen);
     return true;
   }
@@ -198,7 +201,7 @@ export class TopicQueue<C> {
   }
 
   #unstage(record: Staged<C>, refusal: ErrorRow): void {
-    const { partition, timestamp, key, value, headers, completion, createdAt } = record;
+    const { partition, timestamp, key, value, headers, completion, createdAt, expectedEnd } = record;
     let queue: PartitionQueue<C> | undefined;
     let reason = `partition ${partition} of topic ${this.name} does not exist; it has ${this.#queues.length}`;
     try {
@@ -212,7 +215,7 @@ export class TopicQueue<C> {
     }
     this.#shared.load.records -= 1;
     this.#shared.load.bytes -= record.sizeBytes;
-    queue.append(timestamp, key, value, headers, completion, createdAt);
+    queue.append(timestamp, key, value, headers, completion, createdAt, expectedEnd);
     if (!queue.isListed) this.#list(queue);
   }
 

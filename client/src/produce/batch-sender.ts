@@ -223,11 +223,12 @@ export class BatchSender implements StreamUser {
   #gather(request: Gathered, queue: Queue, batch: Batch<Completion>): void {
     const { topic, partition } = queue;
     const topicId = this.#cluster.topic(topic)?.id ?? Buffer.alloc(0);
-    request.partitions.push({ topic, partition, topicId, records: batch.records });
+    const { records, expectedEnd } = batch;
+    request.partitions.push({ topic, partition, topicId, records, expectedEnd });
     const underWay = { queue, batch, leader: this.#leaderOf(queue) };
     request.sent.push(underWay);
     this.#underWay.add(underWay);
-    request.bytes += batch.records.length;
+    request.bytes += records.length;
   }
 
   #send({ stream, partitions, sent }: Gathered): void {
@@ -266,8 +267,8 @@ export class BatchSender implements StreamUser {
     const isLeaderTold = this.#cluster.onLeaderHint(queue.topic, queue.partition, result.leader);
     if (row.metadataStale && !isLeaderTold) this.#stale.add(queue.topic);
     if (row.retriable) this.#logRefusal(queue, row.name, result.errorMessage || row.text);
-    const { errorMessage: message, unwritten: isUnwritten } = result;
-    queue.onAnswer(batch, { kind: "refused", row, message, isUnwritten }, now);
+    const { errorMessage: message, unwritten: isUnwritten, logEnd } = result;
+    queue.onAnswer(batch, { kind: "refused", row, message, isUnwritten, logEnd }, now);
   }
 
   #logRefusal(queue: Queue, code: string, message: string): void {

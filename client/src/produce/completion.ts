@@ -3,7 +3,7 @@
  * somebody asked about, so that records without one cost nothing here.
  */
 import type { Outcome, Settled } from "../core/batch.ts";
-import { BrokerError, brokerErrorOf, TimeoutError } from "../errors.ts";
+import { BrokerError, brokerErrorOf, ExpectedOffsetError, TimeoutError } from "../errors.ts";
 import type { RecordMetadata } from "../types.ts";
 
 export type OnDone = (error: BrokerError | null, metadata?: RecordMetadata) => void;
@@ -89,11 +89,10 @@ function errorOf(settled: Settled<Completion>, outcome: Exclude<Outcome, { kind:
   };
   if (outcome.kind === "refused") {
     const message = outcome.message === "" ? outcome.row.text : outcome.message;
-    return brokerErrorOf(
-      outcome.row,
-      outcome.mayBeWritten ? `${message} (an earlier attempt may be in the log)` : message,
-      details,
-    );
+    const told = outcome.mayBeWritten ? `${message} (an earlier attempt may be in the log)` : message;
+    const { row, logEnd } = outcome;
+    if (logEnd !== undefined && logEnd !== null) return new ExpectedOffsetError(told, logEnd, details);
+    return brokerErrorOf(row, told, details);
   }
   const last = outcome.lastError;
   const reason = last === null ? "" : `; the last failure was ${last.name}: ${last.text}`;

@@ -47,6 +47,49 @@ describe("topic queue", () => {
     expect(drain(records)[partition]).to.deep.equal([2]);
   });
 
+  it("makes a batch of its own of a record that expects the log's end, staged or not, and sends it again as it was", () => {
+    const records = accumulator("default", { isIdempotent: true });
+    records.setProducerId(7, 0);
+    const topic = records.topic("t");
+    const expectedEnd = { offset: 2, leaderEpoch: -1 };
+    topic.append(0, 0, null, "staged", null, 1, 0, expectedEnd);
+    topic.onPartitions(1, UNKNOWN);
+    for (let slot = 2; slot <= 5; slot += 1) {
+      topic.append(0, 0, null, "plain", null, slot, 0, slot === 4 ? { offset: 5, leaderEpoch: 3 } : null);
+    }
+    const [queue] = records.queues();
+    const first = queue?.take(0) ?? null;
+    if (queue === undefined || first === null) throw new Error("nothing to send");
+    const { identity } = first;
+    queue.onLost(first, errorRow("NETWORK_EXCEPTION"));
+    expect(queue.take(0)).to.equal(first);
+    expect([first.recordsCount, first.expectedEnd, first.identity]).to.deep.equal([1, expectedEnd, identity]);
+    queue.onAnswer(first, { kind: "acked", baseOffset: 2, logAppendTime: -1, isDuplicate: true }, 0);
+    const rest = [queue.take(0), queue.take(0), queue.take(0)];
+    expect(rest.map((batch) => [batch?.recordsCount, batch?.expectedEnd?.offset])).to.deep.equal([
+      [2, undefined],
+      [1, 5],
+      [1, undefined],
+    ]);
+  });
+
+  for (const error of ["EXPECTED_OFFSET_MISMATCH", "FENCED_LEADER_EPOCH"] as const) {
+    it(`does not send a record again that expected another end: ${error}`, () => {
+      const records = accumulator();
+      const topic = records.topic("t");
+      topic.onPartitions(1, UNKNOWN);
+      topic.append(0, 0, null, "v", null, 1, 0, { offset: 2, leaderEpoch: 0 });
+      const [queue] = records.queues();
+      const batch = queue?.take(0) ?? null;
+      if (queue === undefined || batch === null) throw new Error("nothing to send");
+      const logEnd = { offset: 3, leaderEpoch: 1 };
+      queue.onAnswer(batch, { kind: "refused", row: errorRow(error), message: "", isUnwritten: false, logEnd }, 0);
+      const [settled] = records.takeSettled();
+      expect(settled?.outcome).to.deep.include({ kind: "refused", mayBeWritten: false, logEnd });
+      expect(queue.isEmpty).to.equal(true);
+    });
+  }
+
   it("refuses what waits for partitions that a topic made anew does not have, and keeps what is on its way", () => {
     const records = accumulator("round-robin");
     const topic = records.topic("t");

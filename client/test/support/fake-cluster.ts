@@ -229,6 +229,7 @@ export class FakeBroker {
       leader: null,
       unwritten: false,
       pending: false,
+      logEnd: null,
     };
     if (truth.leaderId !== this.id) {
       const { leaderId, leaderEpoch } = truth;

@@ -392,6 +392,7 @@ function refusal(error: ErrorName): ProducePartitionResult {
     leader: null,
     unwritten: false,
     pending: false,
+    logEnd: null,
   };
 }
 

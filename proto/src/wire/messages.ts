@@ -20,6 +20,12 @@ export interface LeaderHint {
   port: number;
 }
 
+/** Also as an expectation; its `leaderEpoch` -1 is any. */
+export interface LogEnd {
+  offset: number;
+  leaderEpoch: number;
+}
+
 export interface ProduceRequest {
   correlationId: number;
   /** One of Acks. */
@@ -35,6 +41,7 @@ export interface ProducePartition {
   partition: number;
   topicId: Buffer;
   records: Buffer;
+  expectedEnd: LogEnd | null;
 }
 
 export interface ProduceResponse {
@@ -56,6 +63,7 @@ export interface ProducePartitionResult {
   unwritten: boolean;
   /** Told by another response to the same request. */
   pending: boolean;
+  logEnd: LogEnd | null;
 }
 
 export interface FetchRequest {

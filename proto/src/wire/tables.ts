@@ -26,11 +26,17 @@ const leaderHint = message<M.LeaderHint>({
   port: uint32(4),
 });
 
+const logEnd = message<M.LogEnd>({
+  offset: uint64(1),
+  leaderEpoch: sint32(2),
+});
+
 const producePartition = message<M.ProducePartition>({
   topic: string(1),
   partition: uint32(2),
   topicId: bytes(3),
   records: bytes(4),
+  expectedEnd: optional(5, logEnd),
 });
 
 const produceRequest = message<M.ProduceRequest>({
@@ -52,6 +58,7 @@ const producePartitionResult = message<M.ProducePartitionResult>({
   leader: optional(8, leaderHint),
   unwritten: bool(9),
   pending: bool(10),
+  logEnd: optional(11, logEnd),
 });
 
 const produceResponse = message<M.ProduceResponse>({
@@ -238,6 +245,7 @@ const fetchResponseCodec: FetchResponseCodec = {
 /** The codecs of data.proto by message name. */
 export const wire = {
   leaderHint: leaderHint as MessageCodec<M.LeaderHint>,
+  logEnd: logEnd as MessageCodec<M.LogEnd>,
   produceRequest: produceRequest as MessageCodec<M.ProduceRequest>,
   producePartition: producePartition as MessageCodec<M.ProducePartition>,
   produceResponse: produceResponse as MessageCodec<M.ProduceResponse>,

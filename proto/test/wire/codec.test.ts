@@ -28,7 +28,7 @@ const request: ProduceRequest = {
   acks: Acks.ALL,
   timeoutMs: 0,
   inParts: false,
-  partitions: [{ topic: "t", partition: 1, topicId: Buffer.alloc(0), records: Buffer.from("abc") }],
+  partitions: [{ topic: "t", partition: 1, topicId: Buffer.alloc(0), records: Buffer.from("abc"), expectedEnd: null }],
 };
 
 const partition: FetchedPartition = {

@@ -123,7 +123,13 @@ export async function produceBatches(
               const records = batches[sent % batches.length] ?? Buffer.alloc(0);
               credit -= records.length;
               sent++;
-              const partition = { topic: name, partition: sent % partitions, topicId: Buffer.alloc(0), records };
+              const partition = {
+                topic: name,
+                partition: sent % partitions,
+                topicId: Buffer.alloc(0),
+                records,
+                expectedEnd: null,
+              };
               stream.write({
                 correlationId: sent,
                 acks: Acks.ALL,

@@ -17,7 +17,7 @@ const INTRODUCTION = `# Errors
 Made by \`npm run reference\` from what \`tidemark explain\` knows; a test fails when it is out of date.
 
 The headings are the codes that the SDK's errors and the command line carry. Below each stand the broker's own codes that it
-covers, with Kafka's numbers; *again* says that the same call may succeed later.
+covers, with Kafka's numbers (from 10,000 on Tidemark's own); *again* says that the same call may succeed later.
 `;
 
 /** @returns the whole page, with its final LF */

@@ -283,6 +283,7 @@ function toWire(result: ProduceResult | null): WireResult {
     durability: result.durability === null ? Durability.UNSPECIFIED : wireDurability[result.durability],
     leader: result.leader === null ? null : { ...result.leader },
     unwritten: result.isUnwritten,
+    logEnd: result.logEnd === null ? null : { ...result.logEnd },
   };
 }
 
@@ -297,6 +298,7 @@ function refusal(code: ProduceResult["code"]): WireResult {
     durability: null,
     leader: null,
     isUnwritten: false,
+    logEnd: null,
   });
 }
 

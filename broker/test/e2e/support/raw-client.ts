@@ -252,7 +252,11 @@ export class RawProduceStream extends RawStream<ProduceResponse> {
     options: { partition?: number; acks?: number; timeoutMs?: number; topicId?: Buffer } = {},
   ) {
     const { partition = 0, acks = Acks.ALL, timeoutMs = 0, topicId = Buffer.alloc(0) } = options;
-    const correlationId = this.send({ acks, timeoutMs, partitions: [{ topic, partition, topicId, records }] });
+    const correlationId = this.send({
+      acks,
+      timeoutMs,
+      partitions: [{ topic, partition, topicId, records, expectedEnd: null }],
+    });
     const answer = await this.next();
     const [result] = answer.results;
     if (answer.correlationId !== correlationId || result === undefined) throw new Error("the answer is another's");

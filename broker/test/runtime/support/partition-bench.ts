@@ -15,7 +15,7 @@ import {
 import type { Disk, DiskFault, Logger } from "../../../src/ports/index.ts";
 import type { Membership } from "../../../src/replication/index.ts";
 import { AppendTask, deadlineAfter, Partition, Purgatory, Turn } from "../../../src/runtime/index.ts";
-import type { Acks, PartitionSettings } from "../../../src/runtime/index.ts";
+import type { Acks, LogEnd, PartitionSettings } from "../../../src/runtime/index.ts";
 import { SimDisk, SimWorld } from "../../../src/sim/index.ts";
 import type { SimProcess } from "../../../src/sim/index.ts";
 import { openLogDirectory } from "../../../src/storage/index.ts";
@@ -64,6 +64,7 @@ export interface BatchSpec {
   readonly producerId?: number;
   readonly producerEpoch?: number;
   readonly sequence?: number;
+  readonly expectedEnd?: LogEnd;
 }
 
 export function makeBatch(spec: BatchSpec): Buffer {
@@ -85,6 +86,8 @@ export interface Answer {
   readonly baseOffset: number;
   readonly isDuplicate: boolean;
   readonly isUnwritten: boolean;
+  readonly message: string;
+  readonly logEnd: LogEnd | null;
   readonly atMs: number;
 }
 
@@ -167,12 +170,16 @@ export class PartitionBench {
           baseOffset: task.baseOffset,
           isDuplicate: task.isDuplicate,
           isUnwritten: task.isUnwritten,
+          message: task.message,
+          logEnd: task.logEnd,
           atMs: this.world.nowMs,
         };
       },
     };
     const deadline = deadlineAfter(this.process, timeoutMs);
-    this.partition.append(new AppendTask({ owner, slot: 0, acks, deadline, bytes, memory, header: headerOf(bytes) }));
+    const { expectedEnd = null } = spec;
+    const header = headerOf(bytes);
+    this.partition.append(new AppendTask({ owner, slot: 0, acks, deadline, bytes, memory, header, expectedEnd }));
     return outcome;
   }
 

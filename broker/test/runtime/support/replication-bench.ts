@@ -467,8 +467,9 @@ export class ReplicationBench {
       },
       onAppendDone: (task: AppendTask): void => {
         if (outcome.answer !== null) throw new Error("a batch was answered twice");
-        const { code, baseOffset, isDuplicate, isUnwritten } = task;
-        outcome.answer = { code, baseOffset, isDuplicate, isUnwritten, atMs: this.world.nowMs } satisfies Answer;
+        const { code, message, baseOffset, isDuplicate, isUnwritten, logEnd } = task;
+        const atMs = this.world.nowMs;
+        outcome.answer = { code, message, baseOffset, isDuplicate, isUnwritten, logEnd, atMs } satisfies Answer;
       },
     };
     const verdict = validateProducedBatch(bytes, { maxBytes: 32 * 1024 * 1024 });

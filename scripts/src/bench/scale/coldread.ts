@@ -78,7 +78,7 @@ async function produceAtRate(broker: BrokerProcess, count: number): Promise<Hist
           const records = batches[sent % batches.length] ?? Buffer.alloc(0);
           credit -= records.length;
           sent += 1;
-          const partition = { topic: "bench", partition: 0, topicId: Buffer.alloc(0), records };
+          const partition = { topic: "bench", partition: 0, topicId: Buffer.alloc(0), records, expectedEnd: null };
           stream.write({
             correlationId: sent,
             acks: Acks.ALL,

@@ -138,7 +138,7 @@ async function deliver(broker: BrokerProcess, { partition, readers, batches, cou
                 acks: Acks.ALL,
                 timeoutMs: 30_000,
                 inParts: false,
-                partitions: [{ topic: "bench", partition, topicId: Buffer.alloc(0), records }],
+                partitions: [{ topic: "bench", partition, topicId: Buffer.alloc(0), records, expectedEnd: null }],
               });
             }
           };
