@@ -97,7 +97,7 @@ describe("Partition: compare-and-append (15.5)", () => {
         }
         expect(await bench.written()).to.have.length(end);
       }),
-      { numRuns: 100 },
+      { numRuns: 25 },
     );
   });
 });
