@@ -1,11 +1,13 @@
 /**
  * `failover`: three brokers with default settings, partitions of three replicas that one of them leads, and kill -9 for
- * that one while every partition is produced to. How long until each partition acknowledges something new? In every third
+ * that one while they are produced to. How long until a partition acknowledges something new? In every third
  * run the victim is the controller too; with `--only controller` in each, with `--only broker` in none. `--points N,N` sets the
  * partitions, `--runs N` the runs of each; with several points, the time at the last is held to twice that at the first.
  *
- * Whatever the number of partitions, the load before and after the kill is the same: what is measured is the failover, and not how
- * long a queue gets in front of a broker that is busy.
+ * Whatever the number of partitions, the load before and after the kill is the same: PROBED of them, spread evenly over all, are produced
+ * to, and the others change their leader beside. A record for each of a thousand at once takes as long with nobody killed: what is
+ * measured is the failover, and not how long a queue gets in front of a broker that is busy. When the probed ones are back each
+ * partition gets a record: rows of their own say when the last has one, and how long that takes with nobody killed.
  *
  * The first failover of each cluster counts for itself alone, in rows of its own: no broker has led anything before it but the victim,
  * and what the others do then for the first time is read, interpreted and compiled on the way.
@@ -25,9 +27,11 @@ const POINTS = [100, 1_000];
 const TINY_POINTS = [6];
 const RUNS = 20;
 const RUN_LIMIT_MS = 60_000;
+/** Partitions that are produced to; all of them where they are fewer. */
+const PROBED = 100;
 const P99_MOST_MS = 1_000;
 const GROWTH_MOST = 2;
-/** Of all partitions together, before the kill and behind the first record after it. */
+/** Of all probed partitions together, before the kill and behind the first record after it. */
 const RECORDS_PER_SECOND = 1_000;
 
 interface Victim {
@@ -42,7 +46,7 @@ export async function* failover({ pairs, points: wantedPoints, runs: wantedRuns,
   const found: { readonly partitions: number; readonly all: readonly number[]; readonly first: readonly number[] }[] =
     [];
   for (const partitions of points) {
-    const { first, plain, controller, calm } = await atPoint(partitions, runs, wants);
+    const { first, plain, controller, calm, each, calmEach } = await atPoint(partitions, runs, wants);
     const all = [...plain, ...controller];
     found.push({ partitions, all, first });
     const name = `${count(partitions)} partitions, kill -9 to a new acknowledgement`;
@@ -53,6 +57,8 @@ export async function* failover({ pairs, points: wantedPoints, runs: wantedRuns,
       yield figure(`${name}: p99, victim leads the quorum`, "ms", [quantile(controller, 0.99)]);
     if (plain.length > 0) yield figure(`${name}: p99, victim does not`, "ms", [quantile(plain, 0.99)]);
     yield figure(`${name}: p99, the first of a cluster (not counted above)`, "ms", [quantile(first, 0.99)]);
+    yield figure(`${count(partitions)} partitions, a record for each with nobody killed: the last`, "ms", calmEach);
+    yield figure(`${count(partitions)} partitions, kill -9, the probed back, a record for each: the last`, "ms", each);
   }
   const [first, last] = [found[0], found.at(-1)];
   if (first === undefined || last === undefined || first === last) return;
@@ -68,11 +74,13 @@ async function atPoint(
   partitions: number,
   runs: number,
   wants: Scale["wants"],
-): Promise<Record<"first" | "plain" | "controller" | "calm", readonly number[]>> {
+): Promise<Record<"first" | "plain" | "controller" | "calm" | "each" | "calmEach", readonly number[]>> {
   const first: number[] = [];
   const plain: number[] = [];
   const controller: number[] = [];
   const calm: number[] = [];
+  const each: number[] = [];
+  const calmEach: number[] = [];
   await withScratch(async (root) => {
     const cluster = await ClusterProcess.start(root, BROKERS);
     try {
@@ -81,8 +89,13 @@ async function atPoint(
       for (let run = 0; run <= runs; run++) {
         const isController = wants("controller") && (!wants("broker") || run % 3 === 1);
         const victim = await chooseVictim(client, isController);
-        const { times, calmMs } = await failOnce({ cluster, client, victim, name: `failover-${run}`, partitions });
-        if (run > 0) calm.push(calmMs);
+        const found = await failOnce({ cluster, client, victim, name: `failover-${run}`, partitions });
+        const { times } = found;
+        if (run > 0) {
+          calm.push(found.calmMs);
+          each.push(found.eachMs);
+          calmEach.push(found.calmEachMs);
+        }
         (run === 0 ? first : victim.isController ? controller : plain).push(...times);
         const told = `run ${run}: broker ${victim.nodeId}${victim.isController ? ", the controller" : ""}`;
         process.stderr.write(`${told}: median ${ms(times, 0.5)}, last ${ms(times, 1)} ms\n`);
@@ -91,7 +104,7 @@ async function atPoint(
       await cluster.stop();
     }
   });
-  return { first, plain, controller, calm };
+  return { first, plain, controller, calm, each, calmEach };
 }
 
 async function chooseVictim(client: Client, isController: boolean): Promise<Victim> {
@@ -101,8 +114,8 @@ async function chooseVictim(client: Client, isController: boolean): Promise<Vict
 }
 
 /**
- * Ms from the kill to the first acknowledgement of something sent after it, by partition; and of the same records, sent before while all
- * is well, to the last acknowledgement.
+ * Ms from the kill to the first acknowledgement of something sent after it, by probed partition, and to the last of each partition; and of
+ * the same records, sent before while all is well, to the last acknowledgement.
  */
 async function failOnce(options: {
   cluster: ClusterProcess;
@@ -110,7 +123,12 @@ async function failOnce(options: {
   victim: Victim;
   name: string;
   partitions: number;
-}): Promise<{ readonly times: number[]; readonly calmMs: number }> {
+}): Promise<{
+  readonly times: number[];
+  readonly calmMs: number;
+  readonly eachMs: number;
+  readonly calmEachMs: number;
+}> {
   const { cluster, client, victim, name, partitions } = options;
   const { nodeId } = victim;
   const others = Array.from({ length: BROKERS }, (_, slot) => slot + 1).filter((id) => id !== nodeId);
@@ -118,7 +136,11 @@ async function failOnce(options: {
   await client.admin.topics.create({ name, assignment });
   await untilWhole(client, name);
   await using producer = client.producer({ linger: 0 });
-  const load = new Load(producer, name, partitions);
+  await writeEach(producer, name, partitions);
+  const calmEachAt = performance.now();
+  await writeEach(producer, name, partitions);
+  const calmEachMs = performance.now() - calmEachAt;
+  const load = new Load(producer, name, spread(partitions));
   await load.untilAllAcknowledged();
   const calmAt = performance.now();
   load.markAll();
@@ -129,30 +151,46 @@ async function failOnce(options: {
   load.markAll();
   await gone;
   const times = (await load.untilAllAcknowledged(RUN_LIMIT_MS)).map((at) => at - killedAt);
+  await writeEach(producer, name, partitions);
+  const eachMs = performance.now() - killedAt;
   await load.end();
   await cluster.start(nodeId);
   await untilWhole(client, name);
   await client.admin.topics.delete(name);
-  return { times, calmMs };
+  return { times, calmMs, eachMs, calmEachMs };
 }
 
-/** One record under way in every partition at most, RECORDS_PER_SECOND in all of them together. */
+/** The numbers of those that are probed. */
+function spread(partitions: number): number[] {
+  const probed = Math.min(PROBED, partitions);
+  return Array.from({ length: probed }, (_, slot) => Math.floor((slot * partitions) / probed));
+}
+
+/** Resolves when each partition has acknowledged one record more. */
+async function writeEach(producer: Producer, name: string, partitions: number): Promise<void> {
+  const words = text(name);
+  await Promise.all(
+    Array.from({ length: partitions }, (_, partition) => producer.send(words, { partition, value: "x" })),
+  );
+}
+
+/** One record under way in every probed partition at most, RECORDS_PER_SECOND in all of them together. */
 class Load {
   readonly #producer: Producer;
   readonly #topic: ReturnType<typeof text>;
-  readonly #sentAt: number[];
-  /** By partition: when the first record sent since the mark was acknowledged. */
+  readonly #probed: readonly number[];
+  /** By slot of a probed partition: when the first record sent since the mark was acknowledged. */
   #acknowledgedAt: (number | null)[];
   #markedAt = performance.now();
   #isEnding = false;
   #running: Promise<void>[];
 
-  constructor(producer: Producer, name: string, partitions: number) {
+  constructor(producer: Producer, name: string, probed: readonly number[]) {
     this.#producer = producer;
     this.#topic = text(name);
-    this.#sentAt = Array.from({ length: partitions }, () => 0);
-    this.#acknowledgedAt = Array.from({ length: partitions }, () => null);
-    this.#running = this.#sentAt.map((_, partition) => this.#run(partition));
+    this.#probed = probed;
+    this.#acknowledgedAt = probed.map(() => null);
+    this.#running = probed.map((_, slot) => this.#run(slot));
   }
 
   /** What was sent before now counts no more. */
@@ -160,7 +198,7 @@ class Load {
     this.#markedAt = performance.now();
     this.#acknowledgedAt = this.#acknowledgedAt.map(() => null);
     // The one on its way was sent before: another one rides behind it.
-    for (const [partition] of this.#sentAt.entries()) this.#running.push(this.#once(partition));
+    for (const slot of this.#probed.keys()) this.#running.push(this.#once(slot));
   }
 
   /** Resolves with the times. */
@@ -168,9 +206,9 @@ class Load {
     const limit = performance.now() + limitMs;
     for (;;) {
       const times = this.#acknowledgedAt.filter((at) => at !== null);
-      if (times.length === this.#sentAt.length) return times;
+      if (times.length === this.#probed.length) return times;
       if (performance.now() > limit) {
-        const missing = this.#acknowledgedAt.flatMap((at, partition) => (at === null ? [partition] : []));
+        const missing = this.#probed.filter((_, slot) => this.#acknowledgedAt[slot] === null);
         throw new Error(`partitions ${missing.join(", ")} acknowledged nothing within ${limitMs} ms`);
       }
       await pause(5);
@@ -182,19 +220,19 @@ class Load {
     await Promise.all(this.#running);
   }
 
-  async #run(partition: number): Promise<void> {
-    const everyMs = (this.#sentAt.length / RECORDS_PER_SECOND) * 1_000;
+  async #run(slot: number): Promise<void> {
+    const everyMs = (this.#probed.length / RECORDS_PER_SECOND) * 1_000;
     while (!this.#isEnding) {
-      await this.#once(partition);
+      await this.#once(slot);
       await pause(everyMs);
     }
   }
 
-  async #once(partition: number): Promise<void> {
+  async #once(slot: number): Promise<void> {
     const sentAt = performance.now();
-    await this.#producer.send(this.#topic, { partition, value: "x" });
+    await this.#producer.send(this.#topic, { partition: this.#probed[slot] ?? 0, value: "x" });
     if (sentAt < this.#markedAt) return;
-    this.#acknowledgedAt[partition] ??= performance.now();
+    this.#acknowledgedAt[slot] ??= performance.now();
   }
 }
 
