@@ -11,7 +11,7 @@ import {
 } from "@tidemark/proto";
 import { askEach, budgetOf, call, change, limitsOf, read, settle, throwFailed } from "./admin-call.ts";
 import { configEntry } from "./admin-configs.ts";
-import { BrokerError, invalidArgument } from "./errors.ts";
+import { BrokerError, brokerErrorOf, invalidArgument } from "./errors.ts";
 import { partitionDetail, withLeaders } from "./partition-details.ts";
 import type { Limits } from "./pause.ts";
 import type { Cluster } from "./transport/cluster.ts";
@@ -250,24 +250,52 @@ async function truncate(
   if (!Number.isSafeInteger(partition) || partition < 0 || partition > 0x7fffffff)
     throw invalidArgument(`there is no partition ${partition}`);
   const limits = limitsOf(options);
-  const request = {
-    partitions: [{ topic, partition, beforeOffset: before }],
-    timeoutMs: Math.ceil(limits.timeoutMs ?? 0),
+  const timeoutMs = Math.ceil(limits.timeoutMs ?? 0);
+  let asked: Buffer | undefined;
+  // "All" is what was there at the first attempt: the answer to one may be lost, and another would delete what has come since.
+  let beforeOffset = before === -1 ? undefined : before;
+  const leaderNow = async (left: Limits): Promise<number | undefined> => {
+    const { id, leaders } = await cluster.requireTopic(topic, left);
+    asked ??= id;
+    if (!asked.equals(id))
+      throw brokerErrorOf(errorRow("UNKNOWN_TOPIC_ID"), "it was deleted and made again", { topic });
+    return leaders[partition];
   };
   const ask = async (attempt: number, left: ReturnType<ReturnType<typeof budgetOf>>) => {
     // Whoever was asked before may lead no longer.
     if (attempt > 1) cluster.forget(topic);
-    const { leaders } = await cluster.requireTopic(topic, left);
-    const leader = leaders[partition];
-    const timeoutMs = Math.min(left.timeoutMs, cluster.settings.connectTimeoutMs * attempt);
+    if (beforeOffset === undefined) {
+      await leaderNow(left);
+      beforeOffset = await committedEnd(cluster, { topic, partition }, left);
+    }
+    const leader = await leaderNow(left);
+    const attemptMs = Math.min(left.timeoutMs, cluster.settings.connectTimeoutMs * attempt);
     // One that is gone, or stands still, will not lead for long.
-    const target = leader === undefined || leader < 0 ? {} : { broker: leader, isExact: true, timeoutMs };
+    const target = leader === undefined || leader < 0 ? {} : { broker: leader, isExact: true, timeoutMs: attemptMs };
+    const request = { partitions: [{ topic, partition, beforeOffset }], timeoutMs };
     const { results } = await call(cluster, "deleteRecords", request, { ...left, ...target });
-    return results[0];
+    const [result] = results;
+    if (before !== -1 || result === undefined) return result;
+    // Whoever leads since a moment ago learns late that all of it is committed.
+    const row = errorRow(result.errorCode);
+    if (row.name === "OFFSET_OUT_OF_RANGE") throw brokerErrorOf(row, result.errorMessage, { topic, partition });
+    return result;
   };
-  const isSilence = ({ code }: BrokerError): boolean => code === "CONNECTION_LOST" || code === "TIMEOUT";
-  const { lowWatermark } = await settle(cluster, limits, { topic, partition }, ask, isSilence);
+  const mayPass = ({ code }: BrokerError): boolean =>
+    code === "CONNECTION_LOST" || code === "TIMEOUT" || (before === -1 && code === "OFFSET_OUT_OF_RANGE");
+  const { lowWatermark } = await settle(cluster, limits, { topic, partition }, ask, mayPass);
   return { lowWatermark };
+}
+
+async function committedEnd(cluster: Cluster, { topic, partition }: TopicPartition, limits: Limits): Promise<Offset> {
+  const question = {
+    topic,
+    partitions: [partition],
+    timestamp: OffsetAt.LATEST,
+    isolation: Isolation.READ_UNCOMMITTED,
+  };
+  const found = await listOffsets(cluster, question, limits);
+  return found.get(partition) ?? 0;
 }
 
 // ---- results

@@ -93,6 +93,45 @@ describe("a client of a cluster with a broker that does not answer", () => {
     });
   }
 
+  it("deletes all records that there were, and none that came while the first attempt was not answered", async () => {
+    await using client = new Client({ brokers: cluster.addresses, logger, timeouts: { connect: 300 } });
+    const asked: number[] = [];
+    for (const broker of cluster.brokers)
+      broker.answers.deleteRecords = ({ partitions }) => {
+        const beforeOffset = partitions[0]?.beforeOffset ?? 0;
+        asked.push(beforeOffset);
+        return { results: [{ lowWatermark: beforeOffset }], metadataOffset: 1 };
+      };
+    // Done, and its answer is lost.
+    const silent = cluster.broker(1);
+    const answer = silent.answers.deleteRecords;
+    silent.answers.deleteRecords = (request) => {
+      cluster.endOffset = 9;
+      cluster.leaderId = 2;
+      silent.kill();
+      return answer?.(request) ?? {};
+    };
+    const done = await client.admin.topics.truncate({ topic: "t", partition: 0, before: -1 });
+    expect(asked).to.deep.equal([7, 7]);
+    expect(done).to.deep.equal({ lowWatermark: 7 });
+  });
+
+  it("deletes nothing of another topic of the same name", async () => {
+    await using client = new Client({ brokers: cluster.addresses, logger, timeouts: { connect: 300 } });
+    let askedCount = 0;
+    for (const broker of cluster.brokers)
+      broker.answers.deleteRecords = () => {
+        askedCount += 1;
+        cluster.topicId = Buffer.alloc(16, 1);
+        cluster.leaderId = 2;
+        cluster.broker(1).kill();
+        return {};
+      };
+    const error = await rejection(client.admin.topics.truncate({ topic: "t", partition: 0, before: 5 }));
+    expect(error).to.include({ code: "UNKNOWN_TOPIC_OR_PARTITION" });
+    expect(askedCount).to.equal(1);
+  });
+
   it("gives a leader that looks through a long log more time with each attempt", async () => {
     await using client = new Client({ brokers: cluster.addresses, logger, timeouts: { connect: 300 } });
     await client.ready();

@@ -22,6 +22,10 @@ export class FakeAdminCluster implements AsyncDisposable {
   readonly fenced = new Set<number>();
   /** Of every topic's one partition. */
   leaderId = 1;
+  /** Of every topic. */
+  topicId = Buffer.alloc(16);
+  /** Of every topic's one partition, as every broker tells it. */
+  endOffset = 7;
 
   static async start(count: number): Promise<FakeAdminCluster> {
     const cluster = new FakeAdminCluster();
@@ -54,8 +58,15 @@ export class FakeAdminCluster implements AsyncDisposable {
         return { id, host: "127.0.0.1", port, rack: "", fenced: this.fenced.has(id) };
       }),
       topics: topics.map((name) => {
-        const topicId = Buffer.alloc(16);
-        return { name, topicId, errorCode: 0, errorMessage: "", internal: false, created: false, partitions };
+        return {
+          name,
+          topicId: this.topicId,
+          errorCode: 0,
+          errorMessage: "",
+          internal: false,
+          created: false,
+          partitions,
+        };
       }),
     });
   }
@@ -102,7 +113,7 @@ export class FakeAdminBroker {
           partition,
           errorCode: 0,
           errorMessage: "",
-          offset: 7,
+          offset: cluster.endOffset,
           timestamp: -1,
           leaderEpoch: 0,
           leader: null,
