@@ -25,7 +25,8 @@ ENV NODE_ENV=production TIDEMARK_LOG_DIRS=/var/lib/tidemark/data
 USER node
 EXPOSE 9192 9292 9392
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=1s --timeout=15s --retries=20 --start-period=10s CMD ["node", "/app/cli/bin/healthcheck.js"]
+HEALTHCHECK --interval=1s --timeout=15s --retries=20 --start-period=10s \
+  CMD ["node", "/app/cli/bin/healthcheck.js", "", "2000", "8000"]
 # Node itself is process 1: a shell or npm would swallow SIGTERM.
 ENTRYPOINT ["node", "/app/cli/bin/tidemark.js"]
 CMD ["server", "start"]

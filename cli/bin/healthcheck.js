@@ -3,9 +3,9 @@
 // listener, as TIDEMARK_LISTENERS names it, or of the address given as argument (host:port). Needs no curl, and nothing built.
 //
 // One that is not ready is asked again for two seconds (or so many ms as the second argument says): a broker that starts is found to be
-// ready when it is, and not by the next check. One that has been well for a minute is watched for eight seconds (or so many ms as the
-// third argument says) before its check ends, or until it is ready no longer: engines check every second so that they notice a start, and
-// a process of Node each second for good would cost more than the broker beside it.
+// ready when it is, and not by the next check. One that runs for a minute (or so many seconds as the fourth says) is watched for so many ms as the third argument says
+// (none without it) before its check ends, or until it is ready no longer: engines check every second so that they notice a start, and a
+// process of Node each second for good would cost more than the broker beside it. Whoever asks for it has to allow the check that time.
 const http = process.getBuiltinModule("node:http");
 const { readFileSync } = process.getBuiltinModule("node:fs");
 
@@ -31,8 +31,10 @@ const runsForSeconds = () => {
     return 0;
   }
 };
-const watchedMs = Number(process.argv[4] ?? (runsForSeconds() > STEADY_SECONDS ? 8_000 : 0));
+const watchedMs = runsForSeconds() >= Number(process.argv[5] ?? STEADY_SECONDS) ? Number(process.argv[4] ?? 0) : 0;
 let isWell = false;
+// However this ends: well is who said so.
+process.exitCode = 1;
 
 const end = (code, text) => {
   process.stdout.write(`${text.trim()}\n`);
@@ -57,6 +59,7 @@ const ask = () => {
       let text = "";
       answer.setEncoding("utf8");
       answer.on("data", (part) => (text = (text + part).slice(0, 4_000)));
+      answer.on("error", (error) => again(error.message));
       answer.on("end", () => (answer.statusCode === 200 ? onReady(text) : again(text)));
     },
   );

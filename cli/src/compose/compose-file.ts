@@ -85,7 +85,7 @@ ${build === null ? "" : `  build: ${scalar(build)}\n`}  restart: unless-stopped
   cap_drop: [ALL]
   security_opt: ["no-new-privileges:true"]
   healthcheck:
-    test: [CMD, node, /app/cli/bin/healthcheck.js]
+    test: [CMD, node, /app/cli/bin/healthcheck.js, "", "2000", "8000"]
     # A start is noticed at once; of a broker that is well for a while a check lasts for seconds.
     interval: 1s
     timeout: 15s

@@ -32,27 +32,46 @@ async function check(env: Record<string, string>, ...args: string[]): Promise<{ 
 describe("the health check of a container", () => {
   it("finds the door in the listeners, and is well when it is told so", async () => {
     const server = await door([200, "ready"]);
-    // Outside of a container process 1 runs for long.
     const env = { TIDEMARK_LISTENERS: `GRPC://0.0.0.0:1,HTTP://${addressOf(server)}` };
-    expect(await check(env, "", "2000", "0")).to.deep.equal({ code: 0, said: "ready\n" });
+    expect(await check(env)).to.deep.equal({ code: 0, said: "ready\n" });
     server.close();
   });
 
   it("asks again until a broker that starts is ready", async () => {
     const server = await door([503, "recovery"], [503, "listeners"], [200, "ready"]);
-    expect(await check({}, addressOf(server), "60000", "0")).to.deep.equal({ code: 0, said: "ready\n" });
+    expect(await check({}, addressOf(server), "60000")).to.deep.equal({ code: 0, said: "ready\n" });
     server.close();
   });
 
   it("watches a broker that is well for a while, and tells at once when it is well no longer", async () => {
     const steady = await door([200, "ready"]);
     const startedAt = performance.now();
-    expect(await check({}, addressOf(steady), "2000", "1200")).to.deep.equal({ code: 0, said: "ready\n" });
+    expect(await check({}, addressOf(steady), "2000", "1200", "0")).to.deep.equal({ code: 0, said: "ready\n" });
     expect(performance.now() - startedAt).to.be.above(1_000);
     steady.close();
     const leaving = await door([200, "ready"], [503, "draining"], [200, "ready"]);
-    expect(await check({}, addressOf(leaving), "2000", "60000")).to.deep.equal({ code: 1, said: "draining\n" });
+    expect(await check({}, addressOf(leaving), "2000", "60000", "0")).to.deep.equal({ code: 1, said: "draining\n" });
     leaving.close();
+  });
+
+  it("watches nobody without being told to: whoever starts it may allow it little time", async () => {
+    const server = await door([200, "ready"], [503, "asked again"]);
+    expect(await check({}, addressOf(server))).to.deep.equal({ code: 0, said: "ready\n" });
+    server.close();
+    // Nor one that has just started.
+    const steady = await door([200, "ready"]);
+    expect((await check({}, addressOf(steady), "2000", "60000", "1e12")).code).to.equal(0);
+    steady.close();
+  });
+
+  it("finds nobody well whose answer breaks off", async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { "content-length": 1_000 });
+      response.write("ready\n", () => setImmediate(() => response.destroy()));
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    expect((await check({}, addressOf(server), "150")).code).to.equal(1);
+    server.close();
   });
 
   it("gives up in time, with what it was told, or that nobody is there", async () => {
