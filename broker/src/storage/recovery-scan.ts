@@ -163,7 +163,8 @@ export class RecoveryTarget {
   #nextSegment = Number.POSITIVE_INFINITY;
   /** Next offset that may come. */
   #end: number;
-  #epoch = -1;
+  /** Of the newest batch before that, as far as it is known: no later one is of an older epoch. */
+  #epoch = NO_EPOCH;
   /** Bytes of good batches in the last piece. */
   taken = 0;
 
@@ -192,6 +193,7 @@ export class RecoveryTarget {
     this.#producers = options.producers;
     this.#end = options.end;
     this.#nowMs = options.nowMs;
+    if (options.end <= options.epochsExactTo) this.#epoch = options.epochs.epochAt(options.end - 1) ?? NO_EPOCH;
   }
 
   get end(): number {
@@ -225,7 +227,8 @@ export class RecoveryTarget {
         if (next >= end && hasMore && (at > 0 || bytes.length < STORED_BATCH_BYTES_MAX)) return null;
         if (next < end && baseOffset > this.#end && this.#isBetween(readInt64(bytes, next), lastOffset))
           return "offset";
-        if (next < end && this.#isOlder(leaderEpochAt(bytes, next), epoch)) return "epoch";
+        const isConfirmed = baseOffset < this.#epochsExactTo && this.#epochs.epochAt(baseOffset) === epoch;
+        if (next < end && !isConfirmed && this.#isOlder(leaderEpochAt(bytes, next), epoch)) return "epoch";
       }
 
       if (epoch > this.#epoch) {
@@ -253,7 +256,7 @@ export class RecoveryTarget {
     return nextBase >= this.#end && nextBase <= lastOffset;
   }
 
-  /** The same of a leap in the epoch: no leader goes back, so of this batch and the next one this one is not of the epoch it says. */
+  /** The same of a leap in the epoch: no leader goes back, so of this batch and the next one this one is not of the epoch it says, unless the epoch file says so too. */
   #isOlder(nextEpoch: number, epoch: number): boolean {
     return nextEpoch >= this.#epoch && nextEpoch >= 0 && nextEpoch < epoch;
   }

@@ -249,6 +249,50 @@ describe("recovery (4.2)", () => {
     expect([damaged.log.logEndOffset, damaged.log.isDamaged, damaged.log.latestEpoch]).to.deep.equal([5, true, 1]);
   });
 
+  it("doubts no good batch for the epoch of the next one, where the epoch file knows which of them is right", async () => {
+    const config = { segmentBytes: 100_000 };
+    for (const [isStopped, rotten, to] of [
+      [true, 1, 2],
+      [true, 5, 2],
+      [false, 3, 2],
+    ] as const) {
+      const machine = new StorageMachine();
+      const { directory, log } = await machine.fresh(config);
+      for (let i = 0; i < 6; i += 1) append(log, makeBatch(), 3);
+      await machine.run(directory.close(1));
+      machine.disk.unlink(`${DATA}/.kafka_cleanshutdown`);
+      // Not stopped: the recovery point lies in the middle, and the scan finds the leap at its first batch.
+      if (!isStopped) machine.put(`${DATA}/recovery-point-offset-checkpoint`, "0\n1\nt 0 2\n");
+      const bytes = machine.bytes(log0);
+      let at = 0;
+      for (let i = 0; i < rotten; i += 1) at += 12 + bytes.readInt32BE(at + 8);
+      bytes.writeInt32BE(to, at + 12);
+      machine.put(log0, bytes);
+      machine.restart("process");
+      const { log: again } = await machine.reopened({ ...specOf(config), leaderEpoch: 9 });
+      expect([again.logEndOffset, again.isDamaged], `batch ${rotten}`).to.deep.equal([rotten, isStopped]);
+    }
+  });
+
+  it("doubts no good batch behind the recovery point for the next one, where it is of the epoch of what lies before", async () => {
+    const config = { segmentBytes: 250 };
+    const machine = new StorageMachine();
+    const { directory, log } = await machine.fresh(config);
+    for (let i = 0; i < 8; i += 1) append(log, makeBatch(), 3);
+    const [, second] = log.segments();
+    await machine.run(directory.close(1));
+    machine.disk.unlink(`${DATA}/.kafka_cleanshutdown`);
+    const base = second?.baseOffset ?? 0;
+    machine.put(`${DATA}/recovery-point-offset-checkpoint`, `0\n1\nt 0 ${base}\n`);
+    const path = second?.path ?? "";
+    const bytes = machine.bytes(path);
+    bytes.writeInt32BE(2, 12 + bytes.readInt32BE(8) + 12);
+    machine.put(path, bytes);
+    machine.restart("process");
+    const { log: again } = await machine.reopened({ ...specOf(config), leaderEpoch: 9 });
+    expect([again.logEndOffset, again.isDamaged]).to.deep.equal([base + 1, false]);
+  });
+
   it("refuses an epoch file that names an epoch which the metadata has not reached, naming it (2.6(2))", async () => {
     const machine = new StorageMachine();
     const { directory, log } = await machine.fresh();
