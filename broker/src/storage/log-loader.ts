@@ -558,6 +558,8 @@ class LogLoader {
   }): LoadedLog {
     const active = this.#active;
     const end = active.endOffset;
+    // What comes behind the mark may have gaps: it counts as synced only when the mark is.
+    if (this.#isMarked) active.entryVersion = 1;
     // Recovery made the active segment's indexes anew: the next roll must not find the recovery point at its base.
     const isAtEnd = outcome.wasRecovered && outcome.recoveryPoint >= end && end > active.baseOffset;
     const recoveryPoint = asOffset(isAtEnd ? end - 1 : Math.min(outcome.recoveryPoint, end));

@@ -470,8 +470,10 @@ export class SegmentedLog implements PartitionLog {
     if (!this.#isWritten) await this.whenWritten();
     const isSynced = await this.flush();
     const hasMoved = generation !== this.#state.generation || logEndOffset !== this.#state.logEndOffset;
-    if (!isSynced || hasMoved || !isWanted() || this.#refusesAppends || this.#roll(offset) !== null) return false;
-    if (this.#admitGap() !== null) return false;
+    if (!isSynced || hasMoved || !isWanted() || this.#refusesAppends) return false;
+    // The mark first: behind a segment that lies beyond the log end nothing may fail any more.
+    if (attempt(this.#host, () => this.#markGaps()) !== null || this.#roll(offset) !== null) return false;
+    this.#state.active.hasGaps = true;
     this.#state.skipTo(offset);
     return true;
   }

@@ -94,6 +94,36 @@ describe("log: append as a follower (3.2)", () => {
     expect([again.logEndOffset, again.isDamaged]).to.deep.equal([far + 1, false]);
   });
 
+  it("that segment does not come when there is no room to mark the gap, and comes once when there is", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    follow(log, fetched(0));
+    const far = asOffset(2 ** 31 + 500);
+    machine.medium.faults.add({ operation: "open", effect: "ENOSPC", path: /\.gaps$/ });
+    expect(await machine.run(log.skipTo(far))).to.equal(false);
+    const bases = (): number[] => log.segments().map(({ baseOffset }) => baseOffset);
+    expect([log.logEndOffset, ...bases()]).to.deep.equal([1, 0]);
+    machine.medium.faults.removeAll();
+    expect(await machine.run(log.skipTo(far))).to.equal(true);
+    expect(follow(log, fetched(far)).code).to.equal("OK");
+    expect([log.logEndOffset, ...bases()]).to.deep.equal([far + 1, 0, far]);
+  });
+
+  it("has the mark for its gaps on stable storage before anything behind it counts, whichever start has made it", async () => {
+    const config = { cleanupPolicy: ["compact"], durability: "group-commit" } as const;
+    const machine = new StorageMachine();
+    const { directory, log } = await machine.fresh({ durability: "group-commit" });
+    follow(log, fetched(0));
+    await machine.run(directory.close(1));
+    machine.restart("process");
+    const { log: compacted } = await machine.again(config);
+    follow(compacted, fetched(100));
+    await machine.synced(compacted);
+    machine.restart("power");
+    const { log: again } = await machine.again({ durability: "group-commit" });
+    expect([again.logEndOffset, again.isDamaged]).to.deep.equal([101, false]);
+  });
+
   it("follows the producers unasked: what it would refuse from a client too", async () => {
     const machine = new StorageMachine();
     const { log } = await machine.fresh();
