@@ -63,15 +63,16 @@ describe("the launcher", () => {
     writeFileSync(join(folder, path), text);
     utimesSync(join(folder, path), time, time);
   };
-  const launched = (env = process.env): string => {
-    cpSync(join(root, "cli/bin"), join(folder, "cli/bin"), { recursive: true });
-    write("cli/package.json", '{"type":"module"}', 0);
-    const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, "cli/bin/tidemark.js")], {
-      env,
-      encoding: "utf8",
-    });
+  const launched = (env = process.env, ...flags: readonly string[]): string => {
+    const { status, stdout, stderr } = launch(env, flags);
     expect(status, stderr).to.equal(0);
     return stdout.trim();
+  };
+  const launch = (env = process.env, flags: readonly string[] = []) => {
+    cpSync(join(root, "cli/bin"), join(folder, "cli/bin"), { recursive: true });
+    write("cli/package.json", '{"type":"module"}', 0);
+    const args = [...flags, join(folder, "cli/bin/tidemark.js")];
+    return spawnSync(process.execPath, args, { env, encoding: "utf8" });
   };
   const MODULES = ["cli/dist/src/main.js", 'console.log("modules");'] as const;
   const LINKED = ["cli/dist/linked/cli_main.js", 'console.log("linked");'] as const;
@@ -106,5 +107,23 @@ describe("the launcher", () => {
     const { UV_THREADPOOL_SIZE: _, ...env } = process.env;
     const threadsWith = (more: Readonly<Record<string, string>>): number => Number(launched({ ...env, ...more }));
     expect(threadsWith({}) - threadsWith({ UV_THREADPOOL_SIZE: "4" })).to.equal(12);
+    expect(threadsWith({ UV_THREADPOOL_SIZE: "" }) - threadsWith({ UV_THREADPOOL_SIZE: "4" })).to.equal(12);
+  });
+
+  it("says nothing of a pool that it has no say in", () => {
+    write("cli/dist/src/main.js", "console.log(process.env.UV_THREADPOOL_SIZE);", 100);
+    const { UV_THREADPOOL_SIZE: _, NODE_OPTIONS: __, ...env } = process.env;
+    const hook = "data:text/javascript,";
+    expect(launched(env)).to.equal(process.platform === "win32" ? "undefined" : "16");
+    expect(launched(env, "--import", hook)).to.equal("undefined");
+    expect(launched({ ...env, NODE_OPTIONS: `--import=${hook}` })).to.equal("undefined");
+    expect(launched({ ...env, UV_THREADPOOL_SIZE: "8" }, "--import", hook)).to.equal("8");
+  });
+
+  it("fails aloud where what it starts cannot be read, whatever becomes of other rejections", () => {
+    write("cli/dist/src/main.js", 'import "./absent.js";', 100);
+    const { status, stderr } = launch(process.env, ["--unhandled-rejections=warn"]);
+    expect(status).to.equal(1);
+    expect(stderr).to.match(/^error: NOT_BUILT: .*absent\.js/u);
   });
 });

@@ -12,7 +12,7 @@ import fs from "node:fs";
 import { assert } from "../base/index.ts";
 import { DiskFault } from "../ports/index.ts";
 import type { Disk, DiskFaultKind, File, OpenMode } from "../ports/index.ts";
-import { syncsAtATime } from "./threads.ts";
+import { SyncRoom, syncsAtATime } from "./threads.ts";
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
@@ -36,8 +36,11 @@ const FAULT_KINDS: ReadonlyMap<string, DiskFaultKind> = new Map([
   ["ENAMETOOLONG", "ENAMETOOLONG"],
 ]);
 
+const SYNCS_AT_A_TIME = syncsAtATime(process.env["UV_THREADPOOL_SIZE"]);
+const syncRoom = new SyncRoom(SYNCS_AT_A_TIME);
+
 export class FileDisk implements Disk {
-  readonly syncsAtATime = syncsAtATime(process.env["UV_THREADPOOL_SIZE"]);
+  readonly syncsAtATime = SYNCS_AT_A_TIME;
 
   open(path: string, mode: OpenMode): File {
     return attempt("open", path, () => {
@@ -197,10 +200,13 @@ class RealFile implements File {
   datasync(done: (fault: DiskFault | null) => void): void {
     this.#assertOpen();
     this.#pendingCount += 1;
-    fs.fdatasync(this.#descriptor, (error) => {
-      this.#pendingCount -= 1;
-      done(error === null ? null : toFault("datasync", this.path, error));
-    });
+    syncRoom.enter((leave) =>
+      fs.fdatasync(this.#descriptor, (error) => {
+        this.#pendingCount -= 1;
+        leave();
+        done(error === null ? null : toFault("datasync", this.path, error));
+      }),
+    );
   }
 
   truncateSync(size: number): void {

@@ -9,13 +9,47 @@ const DEFAULT_THREADS = 4;
 const THREADS_MAX = 1024;
 /** For reads and writes off the loop, two each (data-directory.ts), where the pool is larger than Node makes it by itself. */
 const OTHERS = 4;
-const LEAST = 3;
+/** Of a pool of Node's own size, all but one. */
+const FEW = 3;
 /** More than these gain nothing. */
 const MOST = 16;
 
 /** `poolSize`: the variable's text, undefined where it is not set. */
 export function syncsAtATime(poolSize: string | undefined): number {
-  const size = Math.trunc(Number(poolSize ?? DEFAULT_THREADS));
-  const threads = size >= 1 ? Math.min(size, THREADS_MAX) : DEFAULT_THREADS;
-  return Math.min(MOST, Math.max(LEAST, threads - OTHERS));
+  const threads = threadsOf(poolSize);
+  return Math.max(1, Math.min(FEW, threads - 1), Math.min(MOST, threads - OTHERS));
+}
+
+/** As libuv reads it: the digits that it begins with, one thread where it has none, and all that it allows below zero. */
+function threadsOf(poolSize: string | undefined): number {
+  if (poolSize === undefined) return DEFAULT_THREADS;
+  const size = Number.parseInt(poolSize, 10);
+  if (Number.isNaN(size) || size === 0) return 1;
+  return size < 0 ? THREADS_MAX : Math.min(size, THREADS_MAX);
+}
+
+/** The pool is the process's, whatever brokers are in it: all their syncs together have so many of its threads. First come, first served. */
+export class SyncRoom {
+  #freeCount: number;
+  readonly #waiting: ((leave: () => void) => void)[] = [];
+
+  constructor(count: number) {
+    this.#freeCount = count;
+  }
+
+  /** `begin` is called now or when there is room, and calls `leave` once, later on. */
+  enter(begin: (leave: () => void) => void): void {
+    if (this.#freeCount === 0) {
+      this.#waiting.push(begin);
+      return;
+    }
+    this.#freeCount -= 1;
+    begin(() => this.#leave());
+  }
+
+  #leave(): void {
+    this.#freeCount += 1;
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.enter(next);
+  }
 }

@@ -68,7 +68,7 @@ export interface File {
 }
 
 export interface Disk {
-  /** Syncs under way at a time that it gains by; absent: few. */
+  /** Syncs under way at a time that it gains by, whoever they are for; absent: few. */
   readonly syncsAtATime?: number;
   open(path: string, mode: OpenMode): File;
   /** Names in a directory, in no order; ENOENT if it is absent. */

@@ -47,9 +47,12 @@ import { WritePace } from "./write-pace.ts";
 /** Logs that are closed at a time. */
 const CLOSED_AT_A_TIME = 16;
 
-/** Writes off the loop, of all logs together. With the syncs that is more than the pool has threads, but neither is long at its limit. */
+/**
+ * Writes off the loop, of all logs together. With syncs and reads that is as many as a pool of sixteen threads has; of one of four it is
+ * more, but none is long at its limit.
+ */
 const WRITES_IN_FLIGHT_MAX = 2;
-/** Reads off the loop, of all readers together: of the pool's four threads two are left to what acknowledgements wait for. */
+/** Reads off the loop, of all readers together: whatever they ask for, the other threads are left to what acknowledgements wait for. */
 const READS_IN_FLIGHT_MAX = 2;
 
 /** Opens a data directory whose lock is held. Rejects with StorageError or DiskFault; then nothing of it is in use. */

@@ -1,6 +1,7 @@
 /**
  * How many syncs of one data directory are in flight: fewer than the thread pool has threads, or reads would wait behind
- * them (performance 1.10); the disk says how many. First come, first served; a file never has more than one (group-sync.ts). It also counts how long they take.
+ * them (performance 1.10); the disk says how many, and lets several directories of a process have no more together. First come, first
+ * served; a file never has more than one (group-sync.ts). It also counts how long they take.
  */
 import { Histogram, SECONDS_BOUNDS } from "../base/index.ts";
 import type { Clock } from "../ports/index.ts";

@@ -20,6 +20,9 @@ export interface Inside {
 
 const launcher = resolve(import.meta.dirname, "../../../../cli/bin/tidemark.js");
 
+/** What the launcher says where nothing was imported before it: a broker that is observed has the pool that any other has. */
+export const POOL = { UV_THREADPOOL_SIZE: "16" } as const;
+
 interface ReadyLine {
   readonly event: string;
   readonly brokers: readonly { readonly pid: number; readonly grpc: string; readonly http: string }[];
@@ -66,7 +69,7 @@ export class BrokerProcess {
     ];
     const child = ownProcess(
       spawn(process.execPath, args, {
-        env: { ...process.env, ...options.env },
+        env: { ...POOL, ...process.env, ...options.env },
         stdio: ["ignore", "pipe", "inherit", ...(isObserved ? ["ipc" as const] : [])],
       }),
     );

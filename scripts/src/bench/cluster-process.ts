@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { ask } from "./ask.ts";
-import type { Inside } from "./broker-process.ts";
+import { type Inside, POOL } from "./broker-process.ts";
 import { ownProcess } from "./left-behind.ts";
 import { cpuSecondsOf, memoryMiBOf } from "./measure.ts";
 
@@ -65,6 +65,7 @@ export class ClusterProcess {
     const hook = isObserved ? ["--import", new URL("inside.js", import.meta.url).href] : [];
     const child = ownProcess(
       spawn(process.execPath, [...hook, launcher, "server", "start", "-q", ...flags], {
+        env: { ...POOL, ...process.env },
         stdio: ["ignore", "ignore", "inherit", ...(isObserved ? ["ipc" as const] : [])],
       }),
     );
