@@ -73,16 +73,31 @@ export function guardRealWorld(fail: Fail): () => void {
   };
 }
 
+/** Timers of Node's, and a connection's library. */
+const REAL_CALLER = /\bat (?:listOnTimeout|process\.processTimers) |\/node_modules\/@grpc\//u;
+/** Of Node itself, but not of what calls reactions and immediates: simulated code may hand a function to these. */
+const NODE_CALLER = /\bnode:(?!internal\/(?:process\/task_queues|timers):)/u;
+const OWN_FILE = /\/sim\/run-guard\.[jt]s:/u;
+/** Of some file that is neither Node's nor this one. */
+const FILE_CALLER = /:\d+:\d+\)?$/u;
+
 /**
- * Whether a timer of the real world called, however far from here, or a connection that somebody left open in this process: both go on
- * where a run lets the real loop turn. Simulated code is called by neither, since it gets none.
+ * Whether a timer of the real world called, however far from here, a connection that somebody left open in this process, or Node by
+ * itself, as it does at the end of an answer to a `fetch` of somebody before: all of them go on where a run lets the real loop turn.
+ * Simulated code is called by none of them, since it gets none, and has a frame of its own in what it calls.
  */
 function isOfRealWorld(): boolean {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = Number.POSITIVE_INFINITY;
   const stack = new Error("where from").stack ?? "";
   Error.stackTraceLimit = stackTraceLimit;
-  return /\bat (?:listOnTimeout|process\.processTimers) |\/node_modules\/@grpc\//u.test(stack);
+  if (REAL_CALLER.test(stack)) return true;
+  const callers = stack.split("\n").filter((line) => !OWN_FILE.test(line));
+  return callers.some((line) => NODE_CALLER.test(line)) && callers.every(isOfNode);
+}
+
+function isOfNode(frame: string): boolean {
+  return frame.includes("node:") || !FILE_CALLER.test(frame);
 }
 
 /** Returns how to put back what was there. */

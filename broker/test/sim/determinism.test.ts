@@ -1,4 +1,7 @@
 /** That the real world is kept out of the simulated one: what calls it fails, and what depends on it otherwise leaves another trace. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { expect } from "chai";
 import { type CrashRunResult, runLogCrash, runRaftGroup } from "../../src/sim/index.ts";
@@ -55,6 +58,49 @@ describe("a run of the simulation", () => {
       clearInterval(beside);
     }
     expect(ticks).to.be.greaterThan(2);
+  });
+
+  it("is nothing to what Node does by itself for a connection that others have left in the process", async () => {
+    let readsCount = 0;
+    let isSeen = false;
+    class CountingDate extends Date {
+      static override now(): number {
+        if (new Error("where from").stack?.includes("node:internal/deps/undici") === true) readsCount += 1;
+        return super.now();
+      }
+    }
+    const server = createServer((_, response) => {
+      response.write("an ");
+      setTimeout(() => response.end("answer"), 1);
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const { openLogDirectory } = await mutants.load<typeof Storage>("storage/index.js", []);
+    const real = Date;
+    globalThis.Date = CountingDate as DateConstructor;
+    try {
+      for (let seed = 2; seed < 200 && !isSeen; seed++) {
+        // oxlint-disable-next-line no-await-in-loop
+        const answer = await fetch(`http://127.0.0.1:${port}`);
+        readsCount = 0;
+        const text = answer.text();
+        // oxlint-disable-next-line no-await-in-loop
+        expect((await runLogCrash(seed, openLogDirectory)).failure).to.equal(null);
+        isSeen = readsCount > 0;
+        // oxlint-disable-next-line no-await-in-loop
+        expect(await text).to.equal("an answer");
+      }
+    } finally {
+      globalThis.Date = real;
+      server.closeAllConnections();
+      server.close();
+    }
+    expect(isSeen, "within a run").to.equal(true);
+  });
+
+  it("fails where a room hands what tells the time to a promise", async () => {
+    const { failure } = await runWith("(Promise.resolve().then(Date.now).catch(() => 0), 0)");
+    expect(failure?.invariant).to.equal("determinism");
   });
 
   it("leaves another trace in another time zone where a room asks for it, and else the same", async () => {
