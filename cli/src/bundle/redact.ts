@@ -11,6 +11,9 @@ export interface KnownNames {
 /** `1@host:9392`, `GRPC://host:9192`. */
 const ADDRESS = /(?:@|:\/\/)(\[[\d.A-Fa-f:]+\]|[^\s:/,@]+):\d+/g;
 
+/** What a connection was refused by, which may be no name that anybody gave. */
+const NUMERIC_ADDRESS = /(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3}):\d+/g;
+
 /** Names that stand in what is to be redacted and in no list: topics that are deleted, the hosts of other doors. */
 export function namesIn(value: unknown): Pick<KnownNames, "topics" | "hosts"> {
   const topics = new Set<string>();
@@ -18,7 +21,9 @@ export function namesIn(value: unknown): Pick<KnownNames, "topics" | "hosts"> {
   const look = (one: unknown, key: string): void => {
     if (typeof one === "string") {
       if (key === "topic") topics.add(one);
-      for (const [, host = ""] of one.matchAll(ADDRESS)) hosts.add(host.replaceAll(/[[\]]/g, ""));
+      if (key === "host") hosts.add(one);
+      for (const pattern of [ADDRESS, NUMERIC_ADDRESS])
+        for (const [, host = ""] of one.matchAll(pattern)) hosts.add(host.replaceAll(/[[\]]/g, ""));
     } else if (Array.isArray(one)) for (const each of one) look(each, key);
     else if (typeof one === "object" && one !== null) for (const [name, each] of Object.entries(one)) look(each, name);
   };

@@ -1,5 +1,5 @@
 /** Where a generated file goes: standard output, or a file of its own, which is whole or not there. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { CommandContext } from "../command-context.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
 
@@ -8,6 +8,8 @@ export interface Destination {
   readonly out?: string;
   /** Replace what is there. */
   readonly force?: boolean;
+  /** Of a new file; default: what the process makes. */
+  readonly mode?: number;
 }
 
 /** What can be said before anything is made. @throws CliFailure USAGE */
@@ -17,6 +19,11 @@ export function checkDestination(context: CommandContext, { out = "-", force = f
   if (force && out === "-") throw usageFailure("--force replaces a file, and none is named", "add --out FILE");
 }
 
+/** The same, said before work that takes long. @throws CliFailure FILE_EXISTS */
+export function refuseExisting({ out = "-", force = false }: Destination): void {
+  if (out !== "-" && !force && existsSync(out)) throw fileExists(out);
+}
+
 /**
  * The path that was written; null: standard output.
  * @throws CliFailure FILE_EXISTS
@@ -24,36 +31,38 @@ export function checkDestination(context: CommandContext, { out = "-", force = f
 export function writeGenerated(
   context: CommandContext,
   text: string | Uint8Array,
-  { out = "-", force = false }: Destination,
+  { out = "-", force = false, mode = 0o666 }: Destination,
 ): string | null {
   if (out === "-") {
     context.stdout.write(text);
     return null;
   }
-  if (force) replace(out, text);
-  else create(out, text);
+  if (force) replace(out, text, mode);
+  else create(out, text, mode);
   return out;
 }
 
 /** @throws CliFailure FILE_EXISTS */
-function create(path: string, text: string | Uint8Array): void {
+function create(path: string, text: string | Uint8Array, mode: number): void {
   let descriptor: number;
   try {
-    descriptor = openSync(path, "wx");
+    descriptor = openSync(path, "wx", mode);
   } catch (error: unknown) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    throw new CliFailure("FILE_EXISTS", `${path} is there already, and stays as it is`, {
-      hint: "add --force to replace it, or name another file",
-      cause: error,
-    });
+    throw fileExists(path, error);
   }
   fill(path, descriptor, text);
 }
 
+function fileExists(path: string, cause?: unknown): CliFailure {
+  const hint = "add --force to replace it, or name another file";
+  return new CliFailure("FILE_EXISTS", `${path} is there already, and stays as it is`, { hint, cause });
+}
+
 /** Whoever dies in the middle leaves the old file. */
-function replace(path: string, text: string | Uint8Array): void {
+function replace(path: string, text: string | Uint8Array, mode: number): void {
   const next = `${path}.${process.pid}.tmp`;
-  fill(next, openSync(next, "w"), text);
+  fill(next, openSync(next, "w", mode), text);
   try {
     renameSync(next, path);
   } catch (error: unknown) {

@@ -95,7 +95,7 @@ export function buildSupport(support: Command, launch: Launch): void {
       "write there, unless there is such a file (default: tidemark-support-TIME.tgz; - is standard output)",
     )
     .option("--force", "replace the file")
-    .option("--redact", "names of topics, hosts and racks become topic-1, host-1, rack-1")
+    .option("--redact", "names of topics, hosts and racks become topic-1, host-1, rack-1; paths stay")
     .action((options: BundleRequest, command: Command) =>
       launch(command, async (context) => (await import("../commands/support.ts")).supportBundle(context, options)),
     );
