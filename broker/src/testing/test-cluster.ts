@@ -67,6 +67,8 @@ const PATIENCE: Readonly<Record<Shape["clock"], ConfigKeys>> = {
     "broker.heartbeat.interval.ms": 20_000,
     "broker.session.timeout.ms": 60_000,
     "controller.quorum.fetch.timeout.ms": 60_000,
+    // How long a start may take is said in real time.
+    "initial.broker.registration.timeout.ms": 86_400_000,
   },
 };
 

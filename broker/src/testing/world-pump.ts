@@ -18,6 +18,8 @@ const BEHIND_MAX_MS = 200;
 const HURRY = 20;
 /** The same while nothing is waited for but what brokers say to each other. */
 export const RUSH = 300;
+/** The same in a hurry while the machine works for the world: no limit of a broker's is over because a disk is slow, and who never rests stops nothing. */
+const WORKING = 1 / 20;
 const DELAY_MAX_MS = 2 ** 31 - 1;
 
 interface Jump {
@@ -92,7 +94,8 @@ export class WorldPump {
 
   /** As fast as somebody wants it, and no faster than the machine that works for it. What should have passed by now and has not, does not. */
   #keepPace(): void {
-    const rate = this.#work.isIdle ? Math.max(1, ...this.#rates) : 1;
+    const isHurried = this.#rates.length > 0;
+    const rate = !isHurried ? 1 : this.#work.isIdle ? Math.max(1, ...this.#rates) : WORKING;
     if (rate !== this.#rate) this.#setClock(this.#world.nowMs, rate);
   }
 
@@ -159,6 +162,7 @@ export class WorldPump {
       // It keeps no process alive: the doors of the cluster do.
       const timer = setTimeout(wake, Math.min(delayMs, DELAY_MAX_MS)).unref();
       this.#wake = wake;
+      if (this.#rate < 1) void this.#work.idle().then(() => this.#wake?.());
     });
   }
 }

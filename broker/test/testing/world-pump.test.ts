@@ -71,12 +71,13 @@ describe("WorldPump", () => {
   it("is in no hurry while the machine works for the world", async () => {
     work.begin();
     const ended = pump.hurry(at(20_000));
-    // At twenty times the pace of the real clock this would have come.
+    // It walks slower than the real clock: what a slow disk takes is no time of the world's.
     const untilMs = performance.now() + 60;
     while (performance.now() < untilMs) await new Promise((resolve) => setImmediate(resolve));
-    expect(world.nowMs).to.be.below(1_000);
+    expect(world.nowMs).to.be.below(20);
     work.end();
-    await Promise.all([pump.jump(20_000), ended]);
+    // Nobody wakes it but the end of the work.
+    expect(await ended).to.equal(20_000);
   });
 
   it("runs nothing late where the machine stood still: time stands still with it", async () => {
