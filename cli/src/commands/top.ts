@@ -32,7 +32,8 @@ export interface TopRequest {
 
 /** `dev` and the defaults of a server put the HTTP door 100 above the gRPC door. */
 const HTTP_PORT_ABOVE = 100;
-const HTTP_TIMEOUT_MS = 2_000;
+/** For a door that may not be there at all, and for one that is named. */
+const HTTP_TIMEOUT_MS = { guessed: 2_000, named: 30_000 };
 
 export async function top(context: CommandContext, request: TopRequest): Promise<ExitCode> {
   return withClient(context, async (client, settings) => {
@@ -137,7 +138,10 @@ async function findSources(context: CommandContext, client: Client, settings: Re
     if (sights.some(({ look }) => look !== null)) return sources;
   }
   const [first = { host: "127.0.0.1", port: 9192 }] = brokers;
-  const source = metricsOf(context, null, settings.http ?? httpOf(first.host, first.port));
+  const source =
+    settings.http === null
+      ? metricsOf(context, null, httpOf(first.host, first.port))
+      : metricsOf(context, null, settings.http, HTTP_TIMEOUT_MS.named);
   try {
     await source.look();
     return [source];
@@ -150,9 +154,17 @@ async function findSources(context: CommandContext, client: Client, settings: Re
   }
 }
 
-function metricsOf(context: CommandContext, id: number | null, address: string): Source {
+function metricsOf(
+  { signal }: CommandContext,
+  id: number | null,
+  address: string,
+  timeoutMs = HTTP_TIMEOUT_MS.guessed,
+): Source {
   const url = metricsUrl(address);
-  const look = async (): Promise<Look> => lookAtMetrics(await fetchMetrics(url, context.signal), Date.now());
+  const look = async (): Promise<Look> => {
+    const limits = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    return lookAtMetrics(await fetchMetrics(url, limits), Date.now());
+  };
   return { id, name: address, missing: null, look };
 }
 
@@ -165,7 +177,7 @@ function httpOf(host: string, grpcPort: number): string {
 }
 
 async function fetchMetrics(url: string, signal: AbortSignal): Promise<ReturnType<typeof parseMetrics>> {
-  const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(HTTP_TIMEOUT_MS)]) });
+  const response = await fetch(url, { signal });
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   return parseMetrics(await response.text());
 }

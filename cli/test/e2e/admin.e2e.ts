@@ -1,5 +1,8 @@
 import { expect } from "chai";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { type InProcessOptions, runInProcess } from "../support/in-process.ts";
@@ -294,6 +297,19 @@ describe("tidemark as an administrator", () => {
     expect(blind.code, blind.stderr).to.equal(0);
     expect(blind.stderr).to.include("no metrics from http://127.0.0.1:1/metrics/detail");
     expect(rowsOf(blind)[0]).to.include({ recordsIn: null }).and.have.property("logBytes").that.is.a("number");
+  });
+
+  it("waits for an HTTP door that is named, also where that takes its time", async () => {
+    let delayMs = 2_100;
+    const server = createServer((_, response) => {
+      setTimeout(() => response.end(""), delayMs);
+      delayMs = 0;
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as AddressInfo;
+    const [load] = await rows("top", "--interval", "100ms", "-X", `http=127.0.0.1:${port}`);
+    server.close();
+    expect(load).to.include({ broker: `127.0.0.1:${port}`, recordsIn: null });
   });
 
   it("takes the brokers of a profile, and -b above it", async () => {
