@@ -35,6 +35,8 @@ export interface LogTruncationDeps {
   readonly producers: ProducerState;
   readonly snapshots: SnapshotStore;
   newSegment(baseOffset: Offset): Segment;
+  /** The epoch file as the log has it. */
+  writeEpochs(): Promise<void>;
 }
 
 export class LogTruncation {
@@ -53,7 +55,7 @@ export class LogTruncation {
   /** The log, below `offset` only. Rejects with DiskFault; then it may be half cut. */
   async run(offset: Offset): Promise<void> {
     const { host, state, writer, sync, snapshots } = this.#deps;
-    const { position, end } = await this.#boundaryAt(offset);
+    const { position, end, isGap } = await this.#boundaryAt(offset);
     // The batch that goes is the one inside of which the log starts (13(4)), or is to start: nothing is left.
     const start = state.logStartToKeep;
     if (end < start) return this.restart(start, start);
@@ -64,17 +66,24 @@ export class LogTruncation {
     const producers = await replayProducers(source, end, host.clock.monotonicNow());
 
     // (1), (2): in memory, in one stretch.
-    const isBelowHighWatermark = end < state.highWatermark;
+    const leap = isGap && end < state.highWatermark ? this.#deps.newSegment(offset) : null;
+    const logEnd = leap === null ? end : offset;
+    const isBelowHighWatermark = logEnd < state.highWatermark;
     const doomed = state.segments.splice(slot + 1);
     this.#doomed = doomed;
     state.generation += 1;
     state.active = kept;
-    state.endAt(end);
+    kept.isSealed = leap !== null;
+    kept.isFinished = false;
+    if (leap !== null) {
+      state.segments.push(leap);
+      state.active = leap;
+      state.isGapless = false;
+    }
+    state.endAt(logEnd);
     this.#deps.reader.forget();
     writer.tail?.clear();
-    kept.isSealed = false;
-    kept.isFinished = false;
-    this.#deps.epochs.truncateEnd(end);
+    this.#deps.epochs.truncateEnd(logEnd);
     kept.cut(position, end);
     sync.truncate(end);
     this.#deps.producers.replaceBy(producers);
@@ -89,8 +98,24 @@ export class LogTruncation {
     attempt(host, () => kept.flushIndexes());
     snapshots.deleteAbove(end);
     sync.directoryChanged();
-    await this.#makeToLast(kept);
+    if (leap === null) await this.#makeToLast(kept);
+    else await this.#leapTo(leap, kept);
     sync.finishSealed();
+  }
+
+  /**
+   * The log goes on behind the gap in a segment of its own, as after a leap of the leader's. Until the recovery point on disk has
+   * reached it, a start ends the log before the gap.
+   */
+  async #leapTo(leap: Segment, kept: Segment): Promise<void> {
+    const { host, state, sync } = this.#deps;
+    await this.#untilThereIsRoom(() => sync.syncCut(kept));
+    await this.#untilThereIsRoom(async () => leap.create());
+    leap.entryVersion = sync.directoryChanged();
+    await this.#makeToLast(leap);
+    if (!(await sync.flush()) || state.isOffline) return;
+    await this.#untilThereIsRoom(() => this.#deps.writeEpochs());
+    await this.#untilThereIsRoom(() => host.checkpointRecoveryPoints());
   }
 
   /**
@@ -174,16 +199,21 @@ export class LogTruncation {
    * Where the batch begins that contains `offset`, or lies beyond it, and where the log ends without that: where the batch before ends. Of
    * one history no log ends inside of another's batch, nor in a gap that the other has not: then the base offset of this one, which its CRC
    * does not cover, has rotted, and between it and the batch before there may be records. A gap that is one is fetched again as it was.
+   *
+   * `isGap`: what lies between that end and `offset` is one, by a witness that does not rot with it. In a log that may have gaps a
+   * batch begins just where the leader ends, or the gap lies before a segment, whose name says so.
    */
-  async #boundaryAt(offset: Offset): Promise<{ position: number; end: Offset }> {
-    const { segments } = this.#deps.state;
+  async #boundaryAt(offset: Offset): Promise<{ position: number; end: Offset; isGap: boolean }> {
+    const { segments, isGapless } = this.#deps.state;
     const segment = segments[Math.max(0, slotOf(segments, offset))];
     assert(segment !== undefined, "a log has a segment");
     await segment.ready();
     const place = await this.#deps.reader.locate(offset);
-    if (place === null || place.segment !== segment) return { position: segment.writtenBytes, end: offset };
-    const { position, baseOffset } = place;
-    return { position, end: await this.#endBefore(segment, position, baseOffset) };
+    const isHere = place?.segment === segment;
+    const position = isHere ? place.position : segment.writtenBytes;
+    const end = await this.#endBefore(segment, position, isHere ? place.baseOffset : offset);
+    const isLawful = !isHere || (place.baseOffset === offset && (!isGapless || segment.hasGaps));
+    return { position, end, isGap: isLawful && end < offset };
   }
 
   async #endBefore(segment: Segment, position: number, baseOffset: number): Promise<Offset> {

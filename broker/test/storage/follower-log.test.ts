@@ -329,6 +329,77 @@ describe("log: begun anew (5.3(5), 5.3(8))", () => {
     }
   });
 
+  it("is not cut below its high watermark by a gap that its leader confirms, and ends there over every start", async () => {
+    for (const kind of ["process", "power", "stop"] as const) {
+      const machine = new StorageMachine();
+      const { directory, log } = await machine.fresh();
+      follow(log, fetched(0, 1, { records: 4 }));
+      follow(log, fetched(20, 1, { records: 2 }));
+      log.highWatermark = asOffset(20);
+      await machine.run(log.truncateTo(asOffset(20)));
+      const ends = (it: PartitionLog): number[] => [it.logEndOffset, it.syncedEndOffset, it.highWatermark];
+      expect(ends(log)).to.deep.equal([20, 20, 20]);
+      expect(await machine.run(log.verify({ from: asOffset(0), to: asOffset(20), pace: () => null }))).to.equal(null);
+      if (kind === "stop") await machine.run(directory.close(1));
+      machine.restart(kind === "power" ? "power" : "process");
+      const { log: again } = await machine.again();
+      expect([again.logEndOffset, again.isDamaged], kind).to.deep.equal([20, false]);
+      expect(follow(again, fetched(20, 2)).code).to.equal("OK");
+      await machine.synced(again);
+      machine.restart("power");
+      const { log: last } = await machine.again();
+      expect([last.logEndOffset, last.latestEpoch, last.isDamaged], kind).to.deep.equal([21, 2, false]);
+      expect((await readAll(machine, last)).length).to.equal(fileBytes(machine, last).length);
+    }
+  });
+
+  it("ends where its last batch ends when it is cut in a gap before a segment, or at its high watermark there", async () => {
+    for (const highWatermark of [1, 600]) {
+      for (const kind of ["process", "stop"] as const) {
+        const machine = new StorageMachine();
+        const { directory, log } = await machine.fresh();
+        follow(log, fetched(0));
+        const far = 2 ** 31 + 500;
+        expect(await machine.run(log.skipTo(asOffset(far)))).to.equal(true);
+        follow(log, fetched(far));
+        await machine.synced(log);
+        log.highWatermark = asOffset(highWatermark);
+        await machine.run(log.truncateTo(asOffset(600)));
+        expect([log.logEndOffset, log.highWatermark]).to.deep.equal([highWatermark, highWatermark]);
+        await machine.synced(log);
+        if (kind === "stop") await machine.run(directory.close(1));
+        else await machine.letPass(20_000);
+        machine.restart("process");
+        const { log: again } = await machine.again();
+        expect([again.logEndOffset, again.isDamaged], kind).to.deep.equal([highWatermark, false]);
+      }
+    }
+  });
+
+  it("is whole whatever a crash leaves of a cut at a gap (P70)", async () => {
+    await crashEverywhere(
+      async (machine) => {
+        const { log } = await machine.fresh();
+        follow(log, fetched(0, 1, { records: 4 }));
+        follow(log, fetched(20, 1, { records: 2 }));
+        log.highWatermark = asOffset(20);
+        await machine.synced(log);
+        return () => log.truncateTo(asOffset(20));
+      },
+      async (machine, kind) => {
+        const { log } = await machine.again();
+        expect(log.isDamaged, kind).to.equal(false);
+        expect(log.logEndOffset).to.be.oneOf([4, 20, 22]);
+        if (log.logEndOffset === 22) await machine.run(log.truncateTo(asOffset(20)));
+        follow(log, fetched(20, 2));
+        await machine.synced(log);
+        machine.restart("power");
+        const { log: again } = await machine.again();
+        expect([again.logEndOffset, again.isDamaged], kind).to.deep.equal([21, false]);
+      },
+    );
+  });
+
   it("is cut to no less than what it keeps deleted, though it began below", async () => {
     const machine = new StorageMachine();
     const { log } = await machine.fresh();
