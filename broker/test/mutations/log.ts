@@ -259,7 +259,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     "log-epochs-over-cut",
     "epochs outlive a truncation (5.5(1), P61)",
     "log-truncation.js",
-    "this.#deps.epochs.truncateEnd(end);",
+    "this.#deps.epochs.truncateEnd(logEnd);",
     "",
     50,
     1,
@@ -386,7 +386,11 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     profile: "log",
     what: "the tail cache keeps batches that were cut (5.5(1), P42)",
     edits: [
-      { file: "storage/log-truncation.js", from: "writer.tail?.clear();\n        kept", to: "kept" },
+      {
+        file: "storage/log-truncation.js",
+        from: "writer.tail?.clear();\n        this.#deps.epochs.truncateEnd",
+        to: "this.#deps.epochs.truncateEnd",
+      },
       {
         file: "storage/tail-cache.js",
         from: "if (this.#batches.at(-1)?.nextOffset !== baseOffset)\n            this.clear();",
