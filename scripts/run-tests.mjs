@@ -28,24 +28,36 @@ export const END_OF_FILE = "\u0004end of file\u0004\n";
  * TEST_JOBS sets how many there are side by side.
  */
 export async function runTests({ root, files, command, slowMs = SLOW_MS }) {
-  const jobs = Number(process.env.TEST_JOBS ?? Math.min(JOBS_MAX, availableParallelism() + 2));
+  const { TEST_JOBS = String(Math.min(JOBS_MAX, availableParallelism() + 2)) } = process.env;
+  if (!/^[1-9]\d{0,2}$/.test(TEST_JOBS)) {
+    console.error(`TEST_JOBS=${TEST_JOBS}: expected how many test processes run side by side, 1 to 999`);
+    return 1;
+  }
   const scratch = mkdtempSync(join(tmpdir(), "tidemark-tests-"));
   const total = { passed: 0, failures: [], skipped: [], files: [] };
   const left = files.entries();
+  // Then a file may well have none.
+  const mayBeEmpty = command.some((argument) => /^(?:-[gf]|--(?:grep|fgrep))(?:=|$)/.test(argument));
 
   const worker = async () => {
     let tests = null;
+    let last = "";
+    const end = async () => {
+      const { code, signal } = (await tests?.end()) ?? { code: 0, signal: null };
+      if (code !== 0) total.failures.push({ title: last, text: `behind this file its process ${endOf(code, signal)}` });
+    };
     for (const [number, file] of left) {
       if (tests === null || tests.isOver) tests = new TestProcess(root, command);
       const summaryPath = join(scratch, `${number}.json`);
       const ended = await tests.run(file, summaryPath);
       process.stdout.write(ended.output);
-      add(total, ended, summaryPath, relative(root, file));
-      if (ended.rssBytes > RSS_MAX) await tests.end();
+      last = relative(root, file);
+      add(total, ended, summaryPath, { file: last, mayBeEmpty });
+      if (ended.rssBytes > RSS_MAX) await end();
     }
-    await tests?.end();
+    await end();
   };
-  await Promise.all(Array.from({ length: Math.max(1, jobs) }, worker));
+  await Promise.all(Array.from({ length: Number(TEST_JOBS) }, worker));
   rmSync(scratch, { recursive: true, force: true });
   report(total, root, slowMs);
   return total.failures.length === 0 ? 0 : 1;
@@ -54,6 +66,8 @@ export async function runTests({ root, files, command, slowMs = SLOW_MS }) {
 class TestProcess {
   /** It takes no more files. */
   isOver = false;
+  /** Its end was told of, with the file that it was the end of. */
+  #isTold = false;
   #child;
   #chunks = [];
   #onEnd = () => undefined;
@@ -94,6 +108,7 @@ class TestProcess {
         awaited -= 1;
         if (awaited > 0 && !this.isOver) return;
         clearTimeout(limit);
+        this.#isTold = this.isOver;
         this.#onEnd = () => undefined;
         const output = Buffer.concat(this.#chunks.splice(0)).toString().replaceAll(END_OF_FILE, "");
         resolve({ ...ended, output });
@@ -102,31 +117,36 @@ class TestProcess {
     });
   }
 
-  /** Resolves when it is gone. */
+  /** Resolves when it is gone, with how it went unless that was told of already. */
   end() {
+    if (this.#isTold) return Promise.resolve(null);
+    this.#isTold = true;
+    this.isOver = true;
     return new Promise((resolve) => {
-      if (this.isOver) return resolve();
-      this.isOver = true;
-      this.#child.once("exit", resolve);
-      this.#child.disconnect();
+      const { exitCode, signalCode } = this.#child;
+      if (exitCode !== null || signalCode !== null) return resolve({ code: exitCode, signal: signalCode });
+      this.#child.once("exit", (code, signal) => resolve({ code, signal }));
+      if (this.#child.connected) this.#child.disconnect();
     });
   }
 }
 
-function add(total, { code, signal }, summaryPath, file) {
+function add(total, { code, signal, unhandled = [] }, summaryPath, { file, mayBeEmpty }) {
   const summary = readSummary(summaryPath);
-  total.passed += summary.passed;
-  total.skipped.push(...summary.skipped);
-  total.failures.push(...summary.failures);
+  const { isWhole, passed, skipped, failures } = summary;
+  total.passed += passed;
+  total.skipped.push(...skipped);
+  total.failures.push(...failures);
   total.files.push(...summary.files);
-  if (summary.isWhole && code === undefined) return;
-  const how =
-    code === undefined
-      ? "could not be run"
-      : signal === null
-        ? `ended its process with ${code}`
-        : `was ended by ${signal}`;
-  total.failures.push({ title: file, text: `the file ${how}` });
+  const fail = (text) => total.failures.push({ title: file, text });
+  for (const reason of unhandled) fail(`nobody handled a rejection while no test ran: ${reason}`);
+  if (code !== undefined) fail(`the file ${endOf(code, signal, "ended its process")}`);
+  else if (!isWhole) fail("the file could not be run");
+  else if (!mayBeEmpty && passed + skipped.length + failures.length === 0) fail("the file has no test");
+}
+
+function endOf(code, signal, verb = "ended") {
+  return signal === null ? `${verb} with ${code}` : `was ended by ${signal}`;
 }
 
 /** A file that was not run to its end has none. */

@@ -13,28 +13,46 @@ setFlagsFromString("--interrupt-budget=270336");
 /** Node's own ten are too few for a failure in what a test calls; without a limit, as mocha has it, each error costs more. */
 Error.stackTraceLimit = 50;
 
+/** Heard while no mocha listens: a file loads, or has run; those within a run are mocha's own. */
+const rejections = new Map();
+let isRunning = false;
+
 async function run(file, summaryPath) {
   const mocha = new Mocha({ ...options, reporterOptions: { summary: summaryPath } });
   mocha.addFile(file);
   try {
     await mocha.loadFilesAsync();
+    await toldOfRejections();
+    isRunning = true;
     await new Promise((resolve) => mocha.run(resolve));
   } catch (error) {
     console.error(error);
   } finally {
+    isRunning = false;
+    await toldOfRejections();
     // Or its listeners of the process stay, and each hands what it hears to all the others.
     mocha.dispose();
   }
 }
 
+/** Node tells of a rejection when no reaction is left. */
+function toldOfRejections() {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
 function tellEnd() {
   process.stdout.write(END_OF_FILE);
   process.stderr.write(END_OF_FILE);
-  process.send({ rssBytes: process.memoryUsage.rss() });
+  const unhandled = [...rejections.values()].map((reason) => String(reason?.stack ?? reason));
+  rejections.clear();
+  process.send({ rssBytes: process.memoryUsage.rss(), unhandled });
 }
 
 process.on("message", ({ file, summaryPath }) => void run(file, summaryPath).then(tellEnd));
-// As within a run of mocha's: a rejection that is handled late fails no test. Between two runs it would end the process.
-process.on("unhandledRejection", () => undefined);
+// Within a run this is mocha's: one that is handled late fails no test. Between two runs it would end the process.
+process.on("unhandledRejection", (reason, promise) => {
+  // By promise: where mocha still listens it hands on what it hears.
+  if (!isRunning) rejections.set(promise, reason);
+});
 // Whatever tests have left open.
 process.on("disconnect", () => process.exit());
