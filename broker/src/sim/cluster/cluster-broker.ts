@@ -380,12 +380,12 @@ function every(process: SimProcess, ms: number, act: () => void): () => void {
   return () => timer.cancel();
 }
 
-/** Lines of a broker as events of the run: they take part in its hash, and the last of them are in the report of a failure. */
 /** What a broker does by itself, and says. */
 const COUNTED: ReadonlyMap<string, string> = new Map([
   ["leadership was given back to preferred replicas", "leadership given back"],
 ]);
 
+/** Lines of a broker as events of the run: they take part in its hash, and the last of them are in the report of a failure. */
 class SimLogger implements Logger {
   readonly #world: SimWorld;
   readonly #process: SimProcess;

@@ -87,7 +87,7 @@ export class ClusterRun {
   ) {
     this.#given = plan;
     this.#random = new SeededRandom(seed);
-    this.options = { ...drawClusterOptions(this.#random.fork("options")), ...given };
+    this.options = drawClusterOptions(this.#random.fork("options"), given);
     const { brokersCount, network, directoryMode } = this.options;
     this.world = new SimWorld(this.#random.fork("world"));
     this.#network = new SimNetwork(this.world, this.#random, { ...CALM_NETWORK, delayMs: network.delayMs });

@@ -56,9 +56,11 @@ const LASTING_ONE_IN = 25;
 /** Lasting runs have as many records and faults as others, so much further apart. */
 const LASTING_SPREAD = 40;
 
-export function drawClusterOptions(random: SeededRandom): ClusterOptions {
+/** `given`: what the run is told. One that is told how long it lasts is of the short kind, with as many faults. */
+export function drawClusterOptions(random: SeededRandom, given: Partial<ClusterOptions> = {}): ClusterOptions {
   const options = drawShort(random);
-  return random.fork("length").chance(1 / LASTING_ONE_IN) ? lasting(options) : options;
+  const isLasting = given.chaosMs === undefined && random.fork("length").chance(1 / LASTING_ONE_IN);
+  return { ...(isLasting ? lasting(options) : options), ...given };
 }
 
 function lasting(options: ClusterOptions): ClusterOptions {
