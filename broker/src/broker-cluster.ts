@@ -230,6 +230,8 @@ export class BrokerCluster {
     this.#voterKeeper = new VoterKeeper({
       listedIds: voters.map(({ nodeId }) => nodeId),
       consensus: driver,
+      // A heartbeat is a fifth of it (runtime/raft-pace.ts).
+      roundMs: (2 * config.controllerQuorumFetchTimeoutMs) / 5,
       clock: world.clock,
       timers: world.timers,
       logger,

@@ -55,7 +55,7 @@ export class Leader {
     return [...log.voters, ...learners.map(({ replica }) => replica)].map((replica): ReplicaProgress => {
       const peer = this.#peers.get(replicaKey(replica));
       const silentTicks = isSameReplica(replica, own) ? 0 : this.#nowTick - (peer?.heardTick ?? 0);
-      return { replica, matchIndex: this.#matchIndexOf(replica), silentTicks };
+      return { replica, matchIndex: this.#matchIndexOf(replica), silentTicks, heardCount: peer?.heardCount ?? 0 };
     });
   }
 
@@ -128,12 +128,8 @@ export class Leader {
   /** A replica outside the voters wants the log. */
   adopt(replica: ReplicaId): void {
     if (isSameReplica(replica, this.#state.replica)) return;
-    const known = this.#peers.get(replicaKey(replica));
-    if (known !== undefined) {
-      known.heardTick = this.#nowTick;
-      return;
-    }
-    this.#peers.set(replicaKey(replica), this.#newPeer(replica));
+    if (!this.#peers.has(replicaKey(replica))) this.#peers.set(replicaKey(replica), this.#newPeer(replica));
+    this.#heard(replica);
   }
 
   onAccepted(answer: AppendAccepted): void {
@@ -325,6 +321,7 @@ export class Leader {
     const peer = this.#peers.get(replicaKey(from));
     if (peer === undefined) return null;
     peer.heardTick = this.#nowTick;
+    peer.heardCount += 1;
     return peer;
   }
 

@@ -18,6 +18,8 @@ export class Progress {
   readonly replica: ReplicaId;
   /** Tick of the leader at which anything of this term last came from it. */
   heardTick: number;
+  /** Messages of this term that came from it. */
+  heardCount = 0;
   /** Highest commit index that a message told it. */
   toldCommitIndex: LogIndex = 0;
   #mode: ProgressMode = "probe";

@@ -91,4 +91,6 @@ export interface ReplicaProgress {
   readonly matchIndex: LogIndex;
   /** Ticks since anything was heard of it. */
   readonly silentTicks: number;
+  /** Messages that came from it since this leader knows it; of itself none do. */
+  readonly heardCount: number;
 }

@@ -55,6 +55,8 @@ export interface QuorumProgress {
   readonly matchIndex: LogIndex;
   /** Since anything was heard of it, to the tick. */
   readonly silentMs: number;
+  /** Messages that came from it since this leader knows it; of itself none do. */
+  readonly heardCount: number;
 }
 
 /** A stretch of the log as it is here. */

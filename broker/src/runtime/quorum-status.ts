@@ -64,7 +64,8 @@ class StatusNow implements QuorumStatus {
   /** Worked out for whoever asks: few do. */
   get nodes(): readonly QuorumNode[] {
     const known =
-      this.#consensus.progress ?? this.#voters.map((replica) => ({ replica, matchIndex: -1, silentMs: -1 }));
+      this.#consensus.progress ??
+      this.#voters.map((replica) => ({ replica, matchIndex: -1, silentMs: -1, heardCount: 0 }));
     return known.map(({ replica, matchIndex, silentMs }) => ({
       id: replica.nodeId,
       directoryId: replica.directoryId,

@@ -175,9 +175,10 @@ export class RaftDriver implements Consensus {
   get progress(): readonly QuorumProgress[] | null {
     const progress = this.#life?.node.progress ?? null;
     return (
-      progress?.map(({ replica, matchIndex, silentTicks }) => ({
+      progress?.map(({ replica, matchIndex, silentTicks, heardCount }) => ({
         replica,
         matchIndex,
+        heardCount,
         silentMs: Math.round(silentTicks * this.#pace.tickMs),
       })) ?? null
     );

@@ -22,6 +22,7 @@ async function ready(): Promise<ControllerBench> {
     const keeper = new VoterKeeper({
       listedIds: [1, 2, 3],
       consensus: driver,
+      roundMs: 800,
       clock: process,
       timers: process,
       logger: new LogBook(),

@@ -6,18 +6,20 @@
  * least; one change at a time.
  *
  * A change counts from its append, and the old list is gone with it: who was heard a moment ago may be gone for good, and then the new list
- * may never have a majority, where the old one had. So a majority of the new list has to be heard of behind the thought of it.
+ * may never have a majority, where the old one had. So a majority of the new list has to be heard of behind the thought of it, all within one round of about two heartbeats: messages
+ * are counted, since the leader's ticks stand still with its loop.
  */
 import { type ClusterImage, wantedVoters } from "../../metadata/index.ts";
 import type { Clock, Logger, TimerHandle, Timers } from "../../ports/index.ts";
-import type { ReplicaId } from "../../raft/index.ts";
-import type { Consensus, ProposeResult } from "../consensus.ts";
-import { quorumView } from "../quorum-view.ts";
+import { includesReplica, isSameReplica, type ReplicaId, replicaKey } from "../../raft/index.ts";
+import type { Consensus, ProposeResult, QuorumProgress } from "../consensus.ts";
 
 export interface VoterKeeperOptions {
   /** Of the configuration. */
   readonly listedIds: readonly number[];
-  readonly consensus: Pick<Consensus, "voters" | "progress" | "addVoter" | "removeVoter">;
+  readonly consensus: Pick<Consensus, "replica" | "voters" | "progress" | "addVoter" | "removeVoter">;
+  /** In which whoever is there is heard of: two heartbeats of the quorum. */
+  readonly roundMs: number;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
@@ -32,8 +34,9 @@ const RETRY_MS = 100;
 export class VoterKeeper {
   readonly #options: VoterKeeperOptions;
   #timer: TimerHandle | null = null;
-  /** The change that is due, and when it was first thought of in this reign. */
-  #due: { readonly change: string; readonly since: number } | null = null;
+  /** The change that is due, when its round began, and how many messages had come from each by then. */
+  #round: { readonly change: string; readonly since: number; readonly counts: ReadonlyMap<string, number> } | null =
+    null;
   #isClosed = false;
 
   constructor(options: VoterKeeperOptions) {
@@ -42,10 +45,10 @@ export class VoterKeeper {
 
   /** Brokers changed, or who leads. */
   look(): void {
-    if (!this.#options.isLeading()) this.#due = null;
+    if (!this.#options.isLeading()) this.#round = null;
     if (this.#timer !== null || this.#isClosed || !this.#options.isLeading()) return;
     if (!this.#change()) {
-      this.#due = null;
+      this.#round = null;
       return;
     }
     // What was begun must commit before the next step, and what was refused is tried again.
@@ -88,16 +91,30 @@ export class VoterKeeper {
     return false;
   }
 
-  /** Whether a majority of them was heard of since the change was first due. */
+  /** Whether a majority of them was heard of in this round. One that has not told yet that it holds anything counts for nothing. */
   #areThere(change: string, voters: readonly ReplicaId[]): boolean {
-    const { clock, consensus } = this.#options;
+    const { clock, consensus, roundMs } = this.#options;
     const now = clock.monotonicNow();
-    if (this.#due?.change !== change) this.#due = { change, since: now };
-    const view = quorumView({ voters, progress: consensus.progress }, now - this.#due.since);
-    return view.voters.filter(({ isHeard }) => isHeard).length * 2 > voters.length;
+    const progress = consensus.progress ?? [];
+    if (this.#round?.change !== change) this.#round = { change, since: now, counts: countsOf(progress) };
+    const { since, counts } = this.#round;
+    const heard = progress.filter(
+      ({ replica, matchIndex, heardCount }) =>
+        includesReplica(voters, replica) &&
+        (isSameReplica(replica, consensus.replica) ||
+          (matchIndex > 0 && heardCount > (counts.get(replicaKey(replica)) ?? 0))),
+    );
+    if (heard.length * 2 > voters.length) return true;
+    // Whoever was heard of may be gone when others come.
+    if (now - since >= roundMs) this.#round = { change, since: now, counts: countsOf(progress) };
+    return false;
   }
 
   #tell(change: "added" | "removed", { nodeId, directoryId }: ReplicaId, result: ProposeResult): void {
     if (result.ok) this.#options.logger.info("a voter changes its seat", { brokerId: nodeId, change, directoryId });
   }
+}
+
+function countsOf(progress: readonly QuorumProgress[]): ReadonlyMap<string, number> {
+  return new Map(progress.map(({ replica, heardCount }) => [replicaKey(replica), heardCount]));
 }

@@ -27,6 +27,8 @@ class Bench {
   readonly silent = new Set<number>();
   /** When it was heard of last, where that is not a moment ago. */
   readonly heardAt = new Map<number, number>();
+  /** The leader counts its ticks late. */
+  areTicksStill = false;
   readonly process = this.world.startProcess();
   /** So many changes are refused: the one before has not committed. */
   refusals = 0;
@@ -35,6 +37,7 @@ class Bench {
     consensus: this.#consensus(),
     clock: this.process,
     timers: this.process,
+    roundMs: 800,
     logger: this.logger,
     image: () => this.#image(),
     isLeading: () => this.isLeading,
@@ -61,9 +64,13 @@ class Bench {
     const silentMsOf = (nodeId: number): number => {
       if (this.silent.has(nodeId)) return 9_000;
       const now = this.process.monotonicNow();
-      return now - (this.heardAt.get(nodeId) ?? now - 5);
+      return this.areTicksStill ? 0 : now - (this.heardAt.get(nodeId) ?? now - 5);
     };
+    // One message each ms.
+    const heardCountOf = (nodeId: number): number =>
+      this.silent.has(nodeId) ? 0 : Math.floor(this.heardAt.get(nodeId) ?? this.process.monotonicNow());
     return {
+      replica: seat(1, "a"),
       get voters(): readonly ReplicaId[] {
         return current();
       },
@@ -73,6 +80,7 @@ class Bench {
           replica,
           matchIndex: 1,
           silentMs: silentMsOf(replica.nodeId),
+          heardCount: heardCountOf(replica.nodeId),
         }));
       },
       addVoter: (replica: ReplicaId) => change("+", replica, [...this.voters, replica]),
@@ -216,6 +224,36 @@ describe("VoterKeeper", () => {
     bench.keeper.look();
     await bench.rest();
     expect(bench.changes).to.deep.equal(["- 3a", "+ 2a"]);
+  });
+
+  it("counts nobody who went before, however late the leader's ticks are", async () => {
+    const bench = new Bench();
+    await bench.world.runFor(1_000);
+    bench.heardAt.set(2, bench.process.monotonicNow());
+    bench.areTicksStill = true;
+    bench.choices.set(3, false);
+    bench.keeper.look();
+    await bench.rest();
+    expect(bench.changes).to.deep.equal([]);
+  });
+
+  it("counts nobody who went long before others came", async () => {
+    const bench = new Bench();
+    bench.voters = [1, 2, 3, 4, 5].map((nodeId) => seat(nodeId, "a"));
+    bench.choices.set(5, false);
+    bench.silent.add(3).add(4);
+    await bench.world.runFor(1_000);
+    bench.keeper.look();
+    // The last that is heard of it.
+    await bench.world.runFor(50);
+    bench.heardAt.set(2, bench.process.monotonicNow());
+    await bench.rest();
+    bench.silent.delete(4);
+    await bench.rest();
+    expect(bench.changes, "only 1 and 4 of four are there").to.deep.equal([]);
+    bench.heardAt.delete(2);
+    await bench.rest();
+    expect(bench.changes).to.deep.equal(["- 5a"]);
   });
 
   it("leaves the second step to the next leader where this one leads no more", async () => {
