@@ -12,7 +12,7 @@
 import { assert } from "../base/index.ts";
 import type { ClusterEvent, PartitionEvent } from "../metadata/index.ts";
 
-/** About a hundred bytes each; four where an entry says the same of many partitions. */
+/** About four hundred bytes each, alone in its entry; four bytes where an entry says the same of many partitions. */
 const EVENTS_MAX = 8_192;
 /** Fewer are kept as they are. */
 const PACKED_MIN = 16;

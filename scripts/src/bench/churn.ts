@@ -15,8 +15,8 @@ import { withScratch } from "./scratch.ts";
 const KIB = 1024;
 const TOPICS = 2000;
 const TINY_TOPICS = 40;
-/** A topic that comes and goes is three to five events of the timeline, which keeps the last 8,192: after these it is full. */
-const WARM_UP_TOPICS = 2500;
+/** A topic that comes and goes is two events of the timeline at least, which keeps the last 8,192: after these it is full. */
+const WARM_UP_TOPICS = 4_200;
 const AT_A_TIME = 8;
 const DELETE_DELAY_MS = 200;
 const LOAD_PAUSE_MS = 5;
