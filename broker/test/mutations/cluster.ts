@@ -39,7 +39,14 @@ const DOMINOES: Partial<ClusterOptions> = {
 const SHORT_REIGNS: Partial<ClusterOptions> = {
   ...topic("page-cache"),
   recordIntervalMs: 20,
-  network: { delayMs: { min: 5, max: 40 }, raftLoss: 0, raftDuplication: 0, raftReordering: 0, bytesPerMs: 0 },
+  network: {
+    delayMs: { min: 5, max: 40 },
+    raftLoss: 0,
+    raftDuplication: 0,
+    raftReordering: 0,
+    bytesPerMs: 0,
+    streamPieces: 0,
+  },
   chaosMs: 8_000,
   faults: { kill: 0.6, reset: 0.6, oneWay: 0.25 },
   changes: { lead: 0.6 },

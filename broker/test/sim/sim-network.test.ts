@@ -1,7 +1,7 @@
 /** The simulated network keeps the contract of the real one, and does to connections what networks do. */
 import { expect } from "chai";
 import { SeededRandom } from "../../src/base/index.ts";
-import type { PeerAddress } from "../../src/ports/index.ts";
+import type { PeerAddress, PeerStream } from "../../src/ports/index.ts";
 import { CALM_NETWORK, SimNetwork, type SimProcess, SimWorld } from "../../src/sim/index.ts";
 import {
   Happenings,
@@ -99,6 +99,41 @@ describe("SimNetwork", () => {
     expect(near.closed.all).to.deep.equal([]);
     await peers.world.runFor(2_000);
     expect([near.closed.all[0]?.kind, far?.closed.all[0]?.kind]).to.deep.equal(["closed", "closed"]);
+  });
+
+  /** Frames of 40,000 bytes, too many for one piece of memory of the reader, that say which one they are. */
+  const sendLarge = (stream: PeerStream, count: number): void => {
+    for (let i = 0; i < count; i++) stream.send(Buffer.alloc(i % 3 === 0 ? 40_000 : 10, i));
+  };
+
+  it("cuts what replication streams carry at any byte, and puts it together again", async () => {
+    peers.network.options = { ...CALM_NETWORK, streamPieces: 0.5 };
+    const stream = one.transport.openReplication(two.address, new NotingStream());
+    const [far] = await peers.outcome(service.streams.reached(1));
+    sendLarge(stream, 100);
+    await peers.world.runFor(1_000);
+    const frames = far?.frames.all ?? [];
+    expect(frames.map((frame) => frame[0])).to.deep.equal(Array.from({ length: 100 }, (_, i) => i));
+    expect(frames.every((frame, i) => frame.length === (i % 3 === 0 ? 40_000 : 10))).to.equal(true);
+    expect(stream.bufferedBytes).to.equal(0);
+    expect(peers.network.tornFramesCount).to.equal(0);
+  });
+
+  it("breaks replication streams inside a frame, of which nothing is handed on", async () => {
+    peers.network.options = { ...CALM_NETWORK, streamPieces: 1 };
+    for (let pieces = 1; pieces <= 8; pieces++) {
+      const near = new NotingStream();
+      const stream = one.transport.openReplication(two.address, near);
+      const far = (await peers.outcome(service.streams.reached(pieces)))[pieces - 1];
+      sendLarge(stream, 4);
+      peers.network.resetStreams(1, 2, pieces);
+      await peers.world.runFor(1_000);
+      expect(near.closed.all).to.have.lengthOf(1);
+      const frames = far?.frames.all ?? [];
+      expect(frames.length).to.be.below(4);
+      expect(frames.every((frame, i) => frame.length === (i % 3 === 0 ? 40_000 : 10))).to.equal(true);
+    }
+    expect(peers.network.tornFramesCount).to.be.above(0);
   });
 
   it("loses, doubles and reorders Raft frames, and delivers none through a cut", async () => {

@@ -150,6 +150,8 @@ export class ClusterRun {
     this.#checkHistory();
     await this.#stopAll();
     this.#compareReplicas();
+    const torn = this.#network.tornFramesCount;
+    if (torn > 0) this.checks.count("streams broken inside a frame", torn);
     if (this.options.losesMost && this.brokers.length >= 3) await this.#loseMost();
   }
 

@@ -14,6 +14,7 @@ export const MUST_FIRE: readonly string[] = [
   "rolled in part",
   "came as another voter",
   "bad bytes found",
+  "streams broken inside a frame",
   "leadership given back",
   "produce: acked by all",
   "produce: acked by leader",

@@ -124,6 +124,7 @@ function drawNetwork(random: SeededRandom): SimNetworkOptions {
     raftDuplication: isOn(0.4, 0.5),
     raftReordering: isOn(0.4, 0.3),
     bytesPerMs: random.pick([0, 0, 0, 20, 200]),
+    streamPieces: random.fork("pieces").pick([0, 0.1, 0.5]),
   };
 }
 

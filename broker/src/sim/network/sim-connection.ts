@@ -22,6 +22,8 @@ interface Pipe {
   readonly onArrival: () => void;
   /** How many of them have a time of arrival. */
   scheduledCount: number;
+  /** Times of arrival to come of events that have come along with others. */
+  pastCount: number;
   lastArrivalMs: number;
 }
 
@@ -125,7 +127,7 @@ export class SimConnection {
 
   #pipe(from: SimNode, to: SimNode): Pipe {
     const onArrival = (): void => this.#arrive(pipe);
-    const pipe: Pipe = { from, to, events: [], onArrival, scheduledCount: 0, lastArrivalMs: 0 };
+    const pipe: Pipe = { from, to, events: [], onArrival, scheduledCount: 0, pastCount: 0, lastArrivalMs: 0 };
     return pipe;
   }
 
@@ -150,12 +152,26 @@ export class SimConnection {
 
   #arrive(pipe: Pipe): void {
     if (this.#isBroken) return;
+    if (pipe.pastCount > 0) {
+      pipe.pastCount--;
+      return;
+    }
     pipe.scheduledCount--;
     // Cut on the way: it is sent again, with all behind it, when that heals.
     if (!this.#mayPass(pipe)) {
       pipe.lastArrivalMs = 0;
       return;
     }
+    this.#take(pipe);
+    // One read of the other end takes all that is there, whole frames and parts of them.
+    while (this.#kind === "stream" && pipe.scheduledCount > 0 && !this.#isBroken && this.#network.comesAlong()) {
+      pipe.scheduledCount--;
+      pipe.pastCount++;
+      this.#take(pipe);
+    }
+  }
+
+  #take(pipe: Pipe): void {
     if (--this.#eventsToReset === 0) return this.reset();
     const event = pipe.events.shift();
     if (pipe.to.process.isAlive) event?.arrive();

@@ -23,6 +23,8 @@ export interface SimNetworkOptions {
   readonly raftReordering: number;
   /** Of one connection in one direction; 0: as many as come. */
   readonly bytesPerMs: number;
+  /** Of replication streams: the chance that a frame comes in pieces, and that what is behind a piece comes with it. */
+  readonly streamPieces: number;
 }
 
 export const CALM_NETWORK: SimNetworkOptions = {
@@ -31,7 +33,11 @@ export const CALM_NETWORK: SimNetworkOptions = {
   raftDuplication: 0,
   raftReordering: 0,
   bytesPerMs: 0,
+  streamPieces: 0,
 };
+
+/** Of one frame, at most. */
+const CUTS_MAX = 3;
 
 /** One process at one address. */
 export interface SimNode {
@@ -53,6 +59,9 @@ export const KEEPALIVE_MS = 10_000;
 export class SimNetwork {
   readonly world: SimWorld;
   readonly #random: SeededRandom;
+  readonly #piecesRandom: SeededRandom;
+  /** Ends of replication streams that broke inside a frame. */
+  tornFramesCount = 0;
   #options: SimNetworkOptions;
   /** By "host:port". */
   readonly #nodes = new Map<string, SimNode>();
@@ -71,6 +80,7 @@ export class SimNetwork {
   constructor(world: SimWorld, random: SeededRandom, options: SimNetworkOptions = CALM_NETWORK) {
     this.world = world;
     this.#random = random.fork("network");
+    this.#piecesRandom = random.fork("pieces");
     this.#options = options;
   }
 
@@ -205,6 +215,20 @@ export class SimNetwork {
   delayMs(): number {
     const { min, max } = this.#options.delayMs;
     return min + (max - min) * this.#random.float();
+  }
+
+  /** A frame as it comes: whole, or cut at any byte. */
+  piecesOf(frame: Buffer): Buffer[] {
+    const random = this.#piecesRandom;
+    if (!random.chance(this.#options.streamPieces)) return [frame];
+    const inside = Array.from({ length: random.between(1, CUTS_MAX) }, () => random.between(1, frame.length - 1));
+    const cuts = [0, ...inside.toSorted((a, b) => a - b), frame.length];
+    return cuts.slice(1).map((end, slot) => frame.subarray(cuts[slot], end));
+  }
+
+  /** Whether what is behind a piece of a stream is read in one go with it. */
+  comesAlong(): boolean {
+    return this.#piecesRandom.chance(this.#options.streamPieces);
   }
 
   chance(): number {

@@ -1,5 +1,8 @@
-/** One end of a replication stream on the simulated network. */
-import type { ErrorName } from "@tidemark/proto";
+/**
+ * One end of a replication stream on the simulated network. What is sent are the bytes of the real wire, and they are taken apart by
+ * its reader: a connection may break, or stand still, behind any of them.
+ */
+import { type ErrorName, FrameReader, PEER_MESSAGE_BYTES_MAX, PeerFrameKind, peerFrameHead } from "@tidemark/proto";
 import { PEER_STREAM_AHEAD_BYTES, PeerError, type PeerStream, type PeerStreamHandlers } from "../../ports/index.ts";
 import type { SimConnection } from "./sim-connection.ts";
 import type { SimNetwork, SimNode } from "./sim-network.ts";
@@ -9,11 +12,22 @@ type Reach = (act: (other: SimStream) => void, bytes: number) => void;
 /** Calls back with the other end, made if this is the first that arrives there. */
 type WithOther = (then: (other: SimStream) => void) => void;
 
+/** Memory that was given back is another's. */
+const SLABS = {
+  take: (bytes: number): Buffer => Buffer.allocUnsafe(bytes),
+  give: (slab: Buffer) => void slab.fill(0xee),
+};
+
 export class SimStream implements PeerStream {
   readonly #network: SimNetwork;
   readonly #node: SimNode;
   readonly #handlers: PeerStreamHandlers;
   readonly #onOver: () => void;
+  readonly #reader = new FrameReader({
+    maxBytes: PEER_MESSAGE_BYTES_MAX,
+    slabs: SLABS,
+    onFrame: (_kind, frame) => this.#take(frame),
+  });
   #connection: SimConnection | null = null;
   #reach: Reach | null = null;
   /** Until the connection stands. */
@@ -46,12 +60,18 @@ export class SimStream implements PeerStream {
 
   send(frame: Uint8Array | readonly Uint8Array[], onWritten?: () => void): boolean {
     if (this.#isOver || this.#isClosing) return true;
-    const copy = frame instanceof Uint8Array ? Buffer.from(frame) : Buffer.concat(frame);
-    this.#bufferedBytes += copy.length;
-    this.#act((other) => {
-      other.#take(copy);
-      this.#onTaken(copy.length, onWritten);
-    }, copy.length);
+    const parts = frame instanceof Uint8Array ? [frame] : frame;
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    const wire = Buffer.concat([peerFrameHead(PeerFrameKind.DATA, length), ...parts]);
+    const pieces = this.#network.piecesOf(wire);
+    this.#bufferedBytes += length;
+    for (const [slot, piece] of pieces.entries()) {
+      const isLast = slot === pieces.length - 1;
+      this.#act((other) => {
+        other.#receive(piece);
+        if (isLast) this.#onTaken(length, onWritten);
+      }, piece.length);
+    }
     this.#isDrainDue ||= this.#bufferedBytes >= PEER_STREAM_AHEAD_BYTES;
     return !this.#isDrainDue;
   }
@@ -80,8 +100,12 @@ export class SimStream implements PeerStream {
     else this.#reach(act, bytes);
   }
 
+  #receive(piece: Buffer): void {
+    if (!this.#isOver) this.#reader.push(piece);
+  }
+
   #take(frame: Buffer): void {
-    if (!this.#isOver) this.#handlers.onFrame(frame, this.#network.lend(this.#node, frame));
+    this.#handlers.onFrame(frame, this.#network.lend(this.#node, frame));
   }
 
   /** At the far end at that time; this end learns of it in the same moment, which no rule of ours depends on. */
@@ -104,6 +128,8 @@ export class SimStream implements PeerStream {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#waiting = [];
+    if (this.#reader.isInside) this.#network.tornFramesCount += 1;
+    this.#reader.drop();
     this.#onOver();
     this.#handlers.onClosed(error);
   }
