@@ -266,6 +266,23 @@ describe("retention of a log", () => {
     expect(again.logStartOffset).to.equal(third);
   });
 
+  it("takes zeros, which are left of a time index when its page is lost, for no age: the log tells it, read before or not", async () => {
+    for (const isRead of [false, true]) {
+      const machine = new StorageMachine();
+      const { directory, log } = await filled(machine);
+      const [, second = 0] = bases(log);
+      await machine.run(directory.close(1));
+      machine.put(`${P}/00000000000000000000.timeindex`, Buffer.alloc(12));
+      machine.restart("process");
+      const { log: again } = await machine.again(OLD);
+      if (isRead) await machine.run(again.read(asOffset(1), 200, again.highWatermark));
+      await machine.run(again.retain(asMs(DAY + 1000 * (second - 1))) ?? Promise.resolve());
+      expect(again.logStartOffset, "the newest of the first has exactly the limit's age").to.equal(0);
+      await machine.run(again.retain(asMs(DAY + 1000 * second)) ?? Promise.resolve());
+      expect(again.logStartOffset).to.equal(second);
+    }
+  });
+
   it("follows new settings at once", async () => {
     const machine = new StorageMachine();
     const { log } = await filled(machine, { retentionMs: -1 });
