@@ -32,6 +32,7 @@ const SHAPE: Omit<ClusterOptions, "chaosMs"> = {
   ],
   // As soon as a record is there it leaves, so each is a batch.
   producers: [{ acks: "all", isIdempotent: true, codec: 0 }],
+  moreReaders: 0,
   recordIntervalMs: BATCH_INTERVAL_MS,
   valueBytesMax: 1_000,
   maxInFlight: 5,

@@ -166,14 +166,22 @@ export class ClusterRun {
     for (const topic of topics) this.#clients.createTopic(admin, topic, () => (made += 1));
     await this.#until("topics are made", () => made === topics.length);
     for (const [number, kind] of this.options.producers.entries()) this.#clients.startProducer(number, kind);
-    for (const topic of topics)
-      for (let partition = 0; partition < topic.partitions; partition++)
-        this.#clients.startReader(topic.name, partition, "assigned");
+    this.#startReaders();
     const { recordIntervalMs: intervalMs, valueBytesMax } = this.options;
     const sends = new Sends({ topics, intervalMs, valueBytesMax }, this.#agenda, this.#clients.producers);
     this.#sendUnrecorded(sends, "before the faults");
     await this.#until("a record is acknowledged", () => (this.checks.counts.get("acknowledged") ?? 0) > 0);
     return sends;
+  }
+
+  /** One of each partition, and those beside them of some. */
+  #startReaders(): void {
+    const places = this.options.topics.flatMap(({ name, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => ({ name, partition })),
+    );
+    const random = this.#random.fork("more readers");
+    const more = Array.from({ length: this.options.moreReaders }, () => random.pick(places));
+    for (const { name, partition } of [...places, ...more]) this.#clients.startReader(name, partition, "assigned");
   }
 
   /** What is sent outside the safety phase is the same whatever happens there. */

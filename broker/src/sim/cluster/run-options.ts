@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly topics: readonly ClusterTopic[];
   /** The first is idempotent: what it has sent shows whether writes go on. */
   readonly producers: readonly ProducerKind[];
+  /** Beside the one of each partition: each of a partition that has one already. */
+  readonly moreReaders: number;
   /** Of one producer, between two records. */
   readonly recordIntervalMs: number;
   readonly valueBytesMax: number;
@@ -55,6 +57,12 @@ export interface ClusterTopic {
 const LASTING_ONE_IN = 25;
 /** Lasting runs have as many records and faults as others, so much further apart. */
 const LASTING_SPREAD = 40;
+/** One run in so many has the whole range of partitions and clients; the others are small, and many of them fit into a minute. */
+const WIDE_ONE_IN = 8;
+const WIDE_PARTITIONS = 8;
+const SMALL_PRODUCERS = 4;
+/** Producers, and readers beside the one of each partition. */
+const WIDE_CLIENTS = 16;
 
 /** `given`: what the run is told. One that is told how long it lasts is of the short kind, with as many faults. */
 export function drawClusterOptions(random: SeededRandom, given: Partial<ClusterOptions> = {}): ClusterOptions {
@@ -78,11 +86,33 @@ function lasting(options: ClusterOptions): ClusterOptions {
 }
 
 function drawShort(random: SeededRandom): ClusterOptions {
+  const options = drawSmall(random);
+  const width = random.fork("width");
+  return width.chance(1 / WIDE_ONE_IN) ? widened(options, width) : options;
+}
+
+/** As many records a second as with the most producers of a small run. */
+function widened(options: ClusterOptions, random: SeededRandom): ClusterOptions {
+  const clients = random.between(1, WIDE_CLIENTS);
+  const producersCount = random.between(1, clients);
+  const producers = options.producers.slice(0, producersCount);
+  while (producers.length < producersCount) producers.push(drawProducer(random));
+  return {
+    ...options,
+    topics: options.topics.map((topic) => ({ ...topic, partitions: random.between(1, WIDE_PARTITIONS) })),
+    producers,
+    moreReaders: clients - producersCount,
+    recordIntervalMs: options.recordIntervalMs * Math.max(1, producersCount / SMALL_PRODUCERS),
+  };
+}
+
+function drawSmall(random: SeededRandom): ClusterOptions {
   const brokersCount = random.pick([1, 3, 3, 3, 3, 3, 3, 5]);
   return {
     brokersCount,
     topics: drawTopics(random.fork("topics"), brokersCount),
     producers: drawProducers(random.fork("producers")),
+    moreReaders: 0,
     recordIntervalMs: random.pick([20, 50, 150]),
     valueBytesMax: random.pick([20, 200, 2000]),
     maxInFlight: random.between(1, 5),
@@ -107,12 +137,17 @@ function drawSegments(random: SeededRandom): Pick<ClusterOptions, "isTiny" | "se
 }
 
 function drawProducers(random: SeededRandom): ProducerKind[] {
-  const codec = (): CodecId => (random.chance(0.5) ? 0 : random.pick([1, 2, 3, 4]));
-  const others = Array.from({ length: random.between(0, 3) }, (): ProducerKind => {
-    const acks = random.pick(["all", "all", "all", "leader", "none"] as const);
-    return { acks, isIdempotent: acks === "all" && random.chance(0.6), codec: codec() };
-  });
-  return [{ acks: "all", isIdempotent: true, codec: codec() }, ...others];
+  const others = Array.from({ length: random.between(0, SMALL_PRODUCERS - 1) }, () => drawProducer(random));
+  return [{ acks: "all", isIdempotent: true, codec: drawCodec(random) }, ...others];
+}
+
+function drawProducer(random: SeededRandom): ProducerKind {
+  const acks = random.pick(["all", "all", "all", "leader", "none"] as const);
+  return { acks, isIdempotent: acks === "all" && random.chance(0.6), codec: drawCodec(random) };
+}
+
+function drawCodec(random: SeededRandom): CodecId {
+  return random.chance(0.5) ? 0 : random.pick([1, 2, 3, 4]);
 }
 
 function drawNetwork(random: SeededRandom): SimNetworkOptions {

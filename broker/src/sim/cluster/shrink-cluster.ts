@@ -105,6 +105,7 @@ const RESETS: readonly ((found: ClusterCase) => Partial<ClusterOptions>)[] = [
   () => ({ brokersCount: 3 }),
   () => ({ racksCount: 1 }),
   () => ({ scrubIntervalMs: 0 }),
+  () => ({ moreReaders: 0 }),
   ({ options }) => ({ producers: options.producers.slice(0, 1) }),
   ({ options }) => ({ producers: options.producers.map((kind) => ({ ...kind, codec: 0 })) }),
   () => ({ recordIntervalMs: 150 }),

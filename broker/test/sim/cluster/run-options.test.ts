@@ -19,6 +19,18 @@ describe("what is drawn for a run", () => {
     }
   });
 
+  it("is a small shape most times, and now and then the whole range of it", () => {
+    const all = Array.from({ length: 2_000 }, (_, seed) => drawn(seed));
+    const isSmall = ({ topics, producers, moreReaders }: ClusterOptions): boolean =>
+      topics.every(({ partitions }) => partitions <= 4) && producers.length <= 4 && moreReaders === 0;
+    expect(all.filter(isSmall).length).to.be.within(1_700, 1_900);
+    const clients = new Set(all.map(({ producers, moreReaders }) => producers.length + moreReaders));
+    expect(clients).to.deep.equal(new Set(Array.from({ length: 16 }, (_, more) => 1 + more)));
+    const partitions = new Set(all.flatMap(({ topics }) => topics.map((topic) => topic.partitions)));
+    expect(partitions).to.deep.equal(new Set([1, 2, 3, 4, 5, 6, 7, 8]));
+    for (const { producers } of all) expect(producers[0]).to.include({ acks: "all", isIdempotent: true });
+  });
+
   it("is left for what is given", () => {
     for (const seed of lasting)
       expect(drawn(seed, { faults: { crash: 1 } as ClusterOptions["faults"] }).faults).to.deep.equal({ crash: 1 });
