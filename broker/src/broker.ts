@@ -195,6 +195,11 @@ export class Broker {
     return this.#stage === "ready";
   }
 
+  /** What a start or a stop waits for, in one word each or a broker's address; empty: it serves. */
+  get waitingFor(): readonly string[] {
+    return this.#waitingFor;
+  }
+
   /** What is wrong now and keeps nobody away, a word each: "disk-full", "metadata-suspended" and so on, as /healthz?verbose says. */
   get troubles(): readonly string[] {
     return this.#checks().flatMap(({ trouble }) => (trouble === null ? [] : [trouble]));

@@ -15,6 +15,8 @@ export interface FailureFile {
   /** Events of the trace before it failed. */
   readonly event: number;
   readonly traceHash: string;
+  /** Who should act where something did not come about in time; for people. */
+  readonly waitChain?: readonly string[];
   readonly options: object;
   /** Null: the seed draws everything. */
   readonly plan: readonly PlanStep[] | null;
@@ -34,8 +36,9 @@ export function commitOf(directory: string): string {
 export function failureFile(profile: string, seed: number, outcome: Outcome, commit: string): FailureFile | null {
   const { failure, event, traceHash, plan = null } = outcome;
   if (failure === null) return null;
-  const { invariant, message, options } = failure;
-  return { profile, seed, commit, invariant, message, event, traceHash, options, plan };
+  const { invariant, message, waitChain = [], options } = failure;
+  const chain = waitChain.length === 0 ? {} : { waitChain };
+  return { profile, seed, commit, invariant, message, event, traceHash, ...chain, options, plan };
 }
 
 export function writeFailure(path: string, file: FailureFile): void {
@@ -59,7 +62,7 @@ export function readFailure(path: string): FailureFile {
 
 /** What is printed: the line that names it, what it said, its options, the last events, the command that replays it. */
 export function describeFailure(
-  { profile, seed, commit, invariant, message, event, options }: FailureFile,
+  { profile, seed, commit, invariant, message, event, waitChain = [], options }: FailureFile,
   outcome: Pick<Outcome, "failure">,
   replay: string,
 ): string {
@@ -67,6 +70,7 @@ export function describeFailure(
   return [
     `${invariant === STOPPED ? "SIM STOP" : `SIM FAIL ${invariant}`} seed=${seed} commit=${commit} event=${event} profile=${profile}`,
     message,
+    ...waitChain,
     ...(invariant === "error" ? [stack] : []),
     `options ${JSON.stringify(options)}`,
     ...lastEvents,

@@ -18,6 +18,8 @@ export interface Failure {
   readonly options: object;
   /** In words, the event at which it ended last. */
   readonly lastEvents: readonly string[];
+  /** Of what did not come about in time: who should act, and what for. */
+  readonly waitChain?: readonly string[];
 }
 
 export interface Outcome {

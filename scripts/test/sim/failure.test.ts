@@ -36,6 +36,18 @@ describe("a failure of npm run sim", () => {
     expect(lines.at(-1)).to.equal("replay: npm run sim -- --profile cluster --seed 9");
   });
 
+  it("tells who should act where something was not in time", () => {
+    const late: Outcome["failure"] = {
+      ...(failed.failure as NonNullable<Outcome["failure"]>),
+      waitChain: ["who waits for what:", "  broker 2 is down"],
+    };
+    const lateFile = failureFile("cluster", 9, { ...failed, failure: late }, "abc123");
+    if (lateFile === null) throw new Error("it has failed");
+    expect(describeFailure(lateFile, failed, "").split("\n").slice(2, 4)).to.deep.equal(late.waitChain);
+    writeFailure(path, lateFile);
+    expect(readFailure(path)).to.deep.equal(lateFile);
+  });
+
   it("is read from its file as it was written there", () => {
     writeFailure(path, file);
     expect(readFailure(path)).to.deep.equal(file);

@@ -15,6 +15,15 @@ export function newestImage(brokers: readonly ClusterBroker[]): ClusterImage | n
   return newest;
 }
 
+export function isOutOfSync(
+  brokers: readonly ClusterBroker[],
+  topics: readonly ClusterTopic[],
+  { topic: name, partition }: { readonly topic: string; readonly partition: number },
+): boolean {
+  const topic = topics.find((each) => each.name === name);
+  return topic !== undefined && partitionOutOfSync(brokers, topic, partition, newestImage(brokers)) !== null;
+}
+
 /** In words; null: every replica is in the ISR and ends where its leader does, all of it is committed, and none moves. */
 export function outOfSync(brokers: readonly ClusterBroker[], topics: readonly ClusterTopic[]): string | null {
   const image = newestImage(brokers);

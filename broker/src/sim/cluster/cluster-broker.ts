@@ -114,6 +114,10 @@ export class ClusterBroker {
     return this.isUp ? (this.#life?.state ?? "down") : "down";
   }
 
+  get waitingFor(): readonly string[] {
+    return this.isUp ? (this.#life?.node.waitingFor ?? []) : [];
+  }
+
   get isPaused(): boolean {
     return this.#life?.process.isPaused === true;
   }

@@ -11,9 +11,9 @@ import { checkHistory, History } from "../history/index.ts";
 import { CALM_NETWORK, SimNetwork } from "../network/index.ts";
 import { ensureGoing } from "../seed-run.ts";
 import { SimWorld } from "../sim-world.ts";
-import { ensure, InvariantViolation } from "../violation.ts";
+import { ensure } from "../violation.ts";
 import { Agenda } from "./agenda.ts";
-import { compareReplicas, newestImage, outOfSync } from "./at-rest.ts";
+import { compareReplicas, isOutOfSync, newestImage, outOfSync } from "./at-rest.ts";
 import { Changes } from "./changes.ts";
 import { keysOf, rackOf } from "./broker-keys.ts";
 import { ClusterBroker, DATA } from "./cluster-broker.ts";
@@ -32,6 +32,7 @@ import { type ClusterOptions, drawClusterOptions } from "./run-options.ts";
 import type { SimReader } from "./sim-reader.ts";
 import { Sends } from "./sends.ts";
 import { verifyReplicas } from "./verify-replicas.ts";
+import { type ChainPlace, NotInTime, waitChain } from "./wait-chain.ts";
 
 /** The shipping code that a run is made of. */
 export interface ClusterParts {
@@ -266,9 +267,11 @@ export class ClusterRun {
     this.checks.count("core: partitions", living.placesCount);
     this.checks.count("core: written to", writable.length);
     const before = new Map(writable.map((name) => [name, this.checks.acknowledgedBy(name)]));
-    await this.#until(`writes go on at ${writable.join()}`, () =>
-      [...before].every(([name, count]) => this.checks.acknowledgedBy(name) > count),
-    );
+    const isWritten = (name: string): boolean => this.checks.acknowledgedBy(name) > (before.get(name) ?? 0);
+    await this.#until(`writes go on at ${writable.join()}`, () => writable.every(isWritten), {
+      concerns: ({ topic, partition }) =>
+        writable.includes(`${topic}-${partition}`) && !isWritten(`${topic}-${partition}`),
+    });
   }
 
   /** All that was broken works again. */
@@ -299,7 +302,7 @@ export class ClusterRun {
     await this.#until(
       "every send has an end",
       () => this.#clients.producers.every(({ unsettledCount }) => unsettledCount === 0),
-      bound,
+      { moreMs: bound },
     );
     await this.#mend();
     await this.#until("replicas are in sync", () => outOfSync(this.brokers, this.options.topics));
@@ -395,7 +398,11 @@ export class ClusterRun {
   }
 
   /** Until it holds; `holds` may answer what is missing. Rejects with InvariantViolation RE15 when it does not come about in time. */
-  async #until(what: string, holds: () => boolean | string | null, moreMs = 0): Promise<void> {
+  async #until(
+    what: string,
+    holds: () => boolean | string | null,
+    { moreMs = 0, concerns }: { readonly moreMs?: number; readonly concerns?: (place: ChainPlace) => boolean } = {},
+  ): Promise<void> {
     this.world.tell("wait", what);
     const untilMs = this.world.nowMs + BOUND_MS + 10 * this.options.network.delayMs.max + moreMs;
     let missing: boolean | string | null = null;
@@ -404,7 +411,24 @@ export class ClusterRun {
       return missing === true || missing === null;
     };
     if (isOver() || (await this.#run(untilMs, isOver))) return;
-    throw new InvariantViolation("RE15", `not in time: ${what}${missing === false ? "" : ` (${missing})`}`);
+    const message = `not in time: ${what}${missing === false ? "" : ` (${missing})`}`;
+    throw new NotInTime(message, await this.#waitChain(concerns));
+  }
+
+  /** `concerns`: which partitions; none told: those that are not in sync. */
+  #waitChain(
+    concerns = (place: ChainPlace) => isOutOfSync(this.brokers, this.options.topics, place),
+  ): Promise<string[]> {
+    const places = this.options.topics.flatMap(({ name: topic, partitions }) =>
+      Array.from({ length: partitions }, (_, partition): ChainPlace => ({ topic, partition })),
+    );
+    const readers = this.#clients.readers
+      .filter(({ topic, partition, position }) => position < this.#endOf(topic, partition))
+      .map(
+        ({ topic, partition, position, source }) => `a reader of ${topic}-${partition} is at ${position} and ${source}`,
+      );
+    const producers = this.#clients.producers.flatMap(({ waitsFor }) => (waitsFor === null ? [] : [waitsFor]));
+    return waitChain(this.brokers, places.filter(concerns), [...producers, ...readers]);
   }
 
   /** As SimWorld.run, with the invariants behind each event; what is on the agenda is done in its time, between two of them. */

@@ -48,7 +48,8 @@ export interface Node {
   start(): Promise<void>;
   /** Clean; rejects when it was not. */
   stop(): Promise<void>;
-  readonly isReady: boolean;
+  /** What a start or a stop waits for. */
+  readonly waitingFor: readonly string[];
 }
 
 export interface NodeOptions {

@@ -2,10 +2,17 @@
 import { guardRun } from "../run-guard.ts";
 import { type RunLimits, type SeedFailure, type SeedResult, failureOf } from "../seed-run.ts";
 import { type ClusterParts, ClusterRun } from "./cluster-run.ts";
+import { NotInTime } from "./wait-chain.ts";
 import type { PlanStep } from "./plan.ts";
 import type { ClusterOptions } from "./run-options.ts";
 
+export interface ClusterFailure extends SeedFailure<ClusterOptions> {
+  /** Of what did not come about in time: who should act, and what for; else nothing. */
+  readonly waitChain: readonly string[];
+}
+
 export interface ClusterSeedResult extends SeedResult<ClusterOptions> {
+  readonly failure: ClusterFailure | null;
   readonly options: ClusterOptions;
   readonly simulatedMs: number;
   /** Events of the trace. */
@@ -29,12 +36,16 @@ export async function runCluster(
   const run = new ClusterRun(seed, parts, given, plan);
   run.world.trace.stopAt = stopAt;
   const endGuard = guardRun((error) => run.fail(error));
-  let failure: SeedFailure<ClusterOptions> | null = null;
+  let failure: ClusterFailure | null = null;
   try {
     await run.run();
   } catch (error: unknown) {
     const { options, world } = run;
-    failure = { ...failureOf(error, { options, trace: world.trace }), lastEvents: world.trace.tellLines() };
+    failure = {
+      ...failureOf(error, { options, trace: world.trace }),
+      lastEvents: world.trace.tellLines(),
+      waitChain: error instanceof NotInTime ? error.waitChain : [],
+    };
   } finally {
     endGuard();
   }

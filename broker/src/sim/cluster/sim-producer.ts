@@ -102,6 +102,23 @@ export class SimProducer {
     return this.#core.load.records;
   }
 
+  /** What its records without an end wait for, in words; null: it has none. */
+  get waitsFor(): string | null {
+    if (this.unsettledCount === 0) return null;
+    const sent = [...this.#underWay].map(
+      ({ queue, batch, leader }) =>
+        `${batch.completions.length} of ${queue.topic}-${queue.partition} are at broker ${leader}`,
+    );
+    const queued = this.#core.queues().map(({ topic, partition }) => {
+      const leader = this.#parts.view.leaderOf(topic, partition);
+      const where = leader < 0 ? "nobody is known to" : `broker ${leader} is known to`;
+      return `${where} lead ${topic}-${partition}`;
+    });
+    const id = this.#core.wantsProducerId ? ["it wants a producer id"] : [];
+    const all = [...sent, ...queued, ...id].join("; ");
+    return `producer ${this.#options.number} has ${this.unsettledCount} records without an end: ${all}`;
+  }
+
   /** One record; `bytes`: of what follows its value. */
   send(topic: string, partition: number, bytes: number): void {
     const { history, nextValue, links } = this.#parts;

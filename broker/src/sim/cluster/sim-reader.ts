@@ -76,6 +76,13 @@ export class SimReader {
     return this.#options.partition;
   }
 
+  /** Whom it reads from, in words. */
+  get source(): string {
+    const leader = this.#parts.view.leaderOf(this.#options.topic, this.#options.partition);
+    if (this.#link === null) return leader < 0 ? "knows no leader" : `is about to ask broker ${leader}`;
+    return this.#link.isUp ? `has a stream from broker ${leader}` : `dials broker ${leader}`;
+  }
+
   /** All below it was handed out. */
   get position(): number {
     return this.#core.position.readOffset;
