@@ -43,6 +43,8 @@ export interface ClusterParts {
 
 /** Virtual time in which what must happen has to have happened, beside ten times the longest delay (3.3). */
 const BOUND_MS = 60_000;
+/** Between two records where no faults strike: every partition gets its share within that bound, in runs that last for an hour, too. */
+const CALM_INTERVAL_MS = 150;
 /** How long a change that nobody awaits any more may still be under way: a request, and the command that it became. */
 const CHANGE_MS = 30_000;
 /** Between two looks at all disks. */
@@ -168,8 +170,8 @@ export class ClusterRun {
     await this.#until("topics are made", () => made === topics.length);
     for (const [number, kind] of this.options.producers.entries()) this.#clients.startProducer(number, kind);
     this.#startReaders();
-    const { recordIntervalMs: intervalMs, valueBytesMax } = this.options;
-    const sends = new Sends({ topics, intervalMs, valueBytesMax }, this.#agenda, this.#clients.producers);
+    const { valueBytesMax } = this.options;
+    const sends = new Sends({ topics, valueBytesMax }, this.#agenda, this.#clients.producers);
     this.#sendUnrecorded(sends, "before the faults");
     await this.#until("a record is acknowledged", () => (this.checks.counts.get("acknowledged") ?? 0) > 0);
     return sends;
@@ -188,7 +190,8 @@ export class ClusterRun {
   /** What is sent outside the safety phase is the same whatever happens there. */
   #sendUnrecorded(sends: Sends, when: string): void {
     this.#agenda.begin(this.world.nowMs);
-    sends.draw(this.#random.fork(`sends ${when}`), () => undefined);
+    const intervalMs = Math.min(this.options.recordIntervalMs, CALM_INTERVAL_MS);
+    sends.draw(this.#random.fork(`sends ${when}`), intervalMs, () => undefined);
   }
 
   /** Whatever happens, the invariants hold. */
@@ -227,7 +230,7 @@ export class ClusterRun {
     if (this.#given === null) {
       if (Object.keys(this.options.faults).length > 0) faults.draw(this.options.faults);
       if (Object.keys(this.options.changes).length > 0) changes.draw(this.options.changes);
-      sends.draw(this.#random.fork("sends"), record);
+      sends.draw(this.#random.fork("sends"), this.options.recordIntervalMs, record);
     } else {
       sends.stop();
       for (const step of this.#given)
@@ -366,13 +369,13 @@ export class ClusterRun {
 
   // ---- what is looked at ----
 
-  /** -1: nobody leads it. */
+  /** Infinity: nobody leads it, as between two leaders. */
   #endOf(topic: string, partition: number): number {
     for (const broker of this.brokers) {
       const led = broker.context?.replicas.find(topic, partition);
       if (led !== undefined) return led.logEndOffset;
     }
-    return -1;
+    return Number.POSITIVE_INFINITY;
   }
 
   #compareReplicas(): void {

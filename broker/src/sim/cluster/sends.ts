@@ -7,8 +7,6 @@ import type { SimProducer } from "./sim-producer.ts";
 
 export interface SendsOptions {
   readonly topics: readonly ClusterTopic[];
-  /** Mean time between two records of one producer. */
-  readonly intervalMs: number;
   /** Of a record's value, at most. */
   readonly valueBytesMax: number;
 }
@@ -26,11 +24,11 @@ export class Sends {
     this.#producers = producers;
   }
 
-  /** Every producer sends as `random` draws, from now on. */
-  draw(random: SeededRandom, onSent: (step: SendStep) => void): void {
+  /** Every producer sends as `random` draws, from now on, a record in `intervalMs` on average. */
+  draw(random: SeededRandom, intervalMs: number, onSent: (step: SendStep) => void): void {
     const phase = ++this.#phase;
     for (const slot of this.#producers.keys())
-      this.#drawNext(slot, random.fork(`producer ${slot}`), (step) => {
+      this.#drawNext(slot, intervalMs, random.fork(`producer ${slot}`), (step) => {
         if (phase !== this.#phase) return false;
         this.send(step);
         onSent(step);
@@ -48,12 +46,12 @@ export class Sends {
   }
 
   /** `send` answers whether there is a next one. */
-  #drawNext(slot: number, random: SeededRandom, send: (step: SendStep) => boolean): void {
-    const { topics, intervalMs, valueBytesMax } = this.#options;
+  #drawNext(slot: number, intervalMs: number, random: SeededRandom, send: (step: SendStep) => boolean): void {
+    const { topics, valueBytesMax } = this.#options;
     this.#agenda.after(intervalMs * 2 * random.float(), () => {
       const { name, partitions } = random.pick(topics);
       const step = { send: slot, topic: name, partition: random.below(partitions), bytes: random.below(valueBytesMax) };
-      if (send(step)) this.#drawNext(slot, random, send);
+      if (send(step)) this.#drawNext(slot, intervalMs, random, send);
     });
   }
 }
