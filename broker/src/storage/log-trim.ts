@@ -130,7 +130,7 @@ export class LogTrim {
       const verdict = this.#verdict(now);
       if (verdict.kind === "keep") return;
       if (verdict.kind === "look") {
-        await state.segments[verdict.slot]?.readLargestTimestamp();
+        if (!(await state.segments[verdict.slot]?.lookAtLargestTimestamp())) return;
         await host.timers.yieldTurn();
         continue;
       }

@@ -21,6 +21,8 @@ export interface RetainedSegment {
   readonly sizeBytes: number;
   /** -1 = no record has one; null = not known before somebody reads it. */
   readonly largestTimestamp: number | null;
+  /** It stands in the log, and not only in an index that no checksum protects. */
+  readonly isTimestampSure: boolean;
   /** Stands in for the timestamp where no record has one. */
   readonly createdAt: Ms;
 }
@@ -75,6 +77,7 @@ export function decideRetention(
       if (segment.largestTimestamp === null) return { kind: "look", slot: count };
       const newest = segment.largestTimestamp < 0 ? segment.createdAt : segment.largestTimestamp;
       if (now - newest <= limits.retentionMs) break;
+      if (!segment.isTimestampSure) return { kind: "look", slot: count };
       count += 1;
     }
   }

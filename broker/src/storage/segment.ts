@@ -118,6 +118,8 @@ export class Segment implements FileOwner {
   #maxTimestamp = NO_TIMESTAMP;
   #maxTimestampOffset: number;
   #isMaxKnown = true;
+  /** The log itself has said so, or been asked. */
+  #isMaxSure = true;
   /** maxTimestamp of the first batch; null = no batch, undefined = not read yet. */
   #firstTimestamp: number | null | undefined = null;
 
@@ -180,6 +182,7 @@ export class Segment implements FileOwner {
     this.writtenEnd = endOffset;
     this.#firstTimestamp = sizeBytes === 0 ? null : undefined;
     this.#isMaxKnown = sizeBytes === 0;
+    this.#isMaxSure = this.#isMaxKnown;
   }
 
   // ---- growing ----
@@ -267,12 +270,22 @@ export class Segment implements FileOwner {
     return this.#isMaxKnown ? this.#maxTimestamp : null;
   }
 
+  get isTimestampSure(): boolean {
+    return this.#isMaxSure;
+  }
+
+  /** Makes `largestTimestamp` known, and where it is known, sure. False: not now, since the segment changes. Rejects with DiskFault. */
+  async lookAtLargestTimestamp(): Promise<boolean> {
+    if (this.#isMaxKnown) return this.#isMaxSure || this.#confirmLargestTimestamp();
+    await this.#readLargestTimestamp();
+    return this.#isMaxKnown;
+  }
+
   /**
-   * Makes `largestTimestamp` known: a closed segment's time index ends with it, so one entry is read and not the index.
-   * What cannot be the last entry of this segment has the index loaded, or made anew. Rejects with DiskFault.
+   * A closed segment's time index ends with its largest timestamp, so one entry is read and not the index.
+   * What cannot be the last entry of this segment has the index loaded, or made anew.
    */
-  async readLargestTimestamp(): Promise<void> {
-    if (this.#isMaxKnown) return;
+  async #readLargestTimestamp(): Promise<void> {
     const entry = readLastTimeEntry(this.#disk, this.timeIndexPath);
     if (entry !== null && entry.timestamp > 0 && this.baseOffset + entry.relativeOffset < this.endOffset) {
       this.#maxTimestamp = entry.timestamp;
@@ -283,6 +296,44 @@ export class Segment implements FileOwner {
     await this.ready();
     if (!this.#isMaxKnown) await this.rebuild();
     this.dropIndexes();
+  }
+
+  /**
+   * Before a segment goes for its age. No checksum protects an index, and a bit of it would make committed records old for all
+   * replicas, which take over the log start of their leader. So the batch that the last entry names must have that timestamp, and
+   * the newest batches none beyond it; else both indexes are made anew.
+   */
+  async #confirmLargestTimestamp(): Promise<boolean> {
+    await this.ready();
+    if (!this.#isMaxSure) {
+      const asked = this.#maxTimestamp;
+      const isRight = await this.#isMaxOfLog();
+      if (!isRight) await this.rebuild();
+      else if (this.#maxTimestamp === asked) this.#isMaxSure = true;
+    }
+    this.dropIndexes();
+    return this.#isMaxSure;
+  }
+
+  async #isMaxOfLog(): Promise<boolean> {
+    const { offsets } = this;
+    let named: number | null = null;
+    let newest = NO_TIMESTAMP;
+    await scanHeaders(
+      this.log,
+      offsets.floorPosition(this.#maxTimestampOffset - this.baseOffset),
+      this.writtenBytes,
+      (bytes, at) => {
+        if (lastOffsetAt(bytes, at) < this.#maxTimestampOffset) return true;
+        named = maxTimestampAt(bytes, at);
+        return false;
+      },
+    );
+    await scanHeaders(this.log, offsets.lastPosition, this.writtenBytes, (bytes, at) => {
+      newest = Math.max(newest, maxTimestampAt(bytes, at));
+      return true;
+    });
+    return named === this.#maxTimestamp && newest <= this.#maxTimestamp;
   }
 
   // ---- aborted transactions ----
@@ -382,6 +433,7 @@ export class Segment implements FileOwner {
     this.#maxTimestamp = NO_TIMESTAMP;
     this.#maxTimestampOffset = this.baseOffset;
     this.#isMaxKnown = true;
+    this.#isMaxSure = true;
     this.#firstTimestamp = null;
     this.sizeBytes = 0;
     this.endOffset = this.baseOffset;
@@ -489,6 +541,7 @@ export class Segment implements FileOwner {
     if (indexes === null || indexes.offsets.lastPosition >= Math.max(1, this.writtenBytes)) return false;
     const end = this.#recallTail(indexes, this.writtenBytes);
     if (end === null) return false;
+    this.#isMaxSure = false;
     this.endOffset = asOffset(end);
     this.writtenEnd = this.endOffset;
     this.firstTimestamp();
@@ -578,6 +631,7 @@ export class Segment implements FileOwner {
     this.#maxTimestamp = scratch.maxTimestamp;
     this.#maxTimestampOffset = scratch.maxTimestampOffset;
     this.#isMaxKnown = true;
+    this.#isMaxSure = true;
     if (this.isSealed) scratch.times.maybeAdd(scratch.maxTimestamp, scratch.maxTimestampOffset - this.baseOffset);
     this.#forgetFiles();
     this.#logger.warn("an index was missing or corrupt and was made anew", { path: this.offsetIndexPath });

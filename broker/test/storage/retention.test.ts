@@ -1,4 +1,5 @@
 /** Retention (3.5): the decision alone, then a log that does what was decided, through crashes and a full disk. */
+import { readInt64, writeInt64 } from "@tidemark/proto";
 import { expect } from "chai";
 import fc from "fast-check";
 import { asMs, asOffset } from "../../src/base/index.ts";
@@ -24,6 +25,7 @@ const segmentsOf = (...timestamps: (number | null)[]): RetainedSegment[] =>
     endOffset: asOffset(10 * (slot + 1)),
     sizeBytes: 100,
     largestTimestamp,
+    isTimestampSure: true,
     createdAt: asMs(0),
   }));
 
@@ -124,6 +126,7 @@ describe("decideRetention", () => {
             endOffset: asOffset(10 * (slot + 1)),
             sizeBytes: size,
             largestTimestamp: newest,
+            isTimestampSure: true,
             createdAt: asMs(500),
           }));
           const start = Math.min(marks.start, marks.hw);
@@ -169,14 +172,15 @@ describe("decideRetention", () => {
 describe("retention of a log", () => {
   const OLD = { retentionMs: DAY, indexIntervalBytes: 200 };
 
-  /** A log with a segment per ten batches; batch i has timestamp i * 1000. */
+  /** A log with a segment per ten batches; batch i has timestamp `firstAt` + i * 1000. */
   async function filled(
     machine: StorageMachine,
     config: Parameters<StorageMachine["fresh"]>[0] = OLD,
     batches = 40,
+    firstAt = 0,
   ): Promise<{ directory: LogDirectory; log: PartitionLog }> {
     const opened = await machine.fresh(config);
-    for (let i = 0; i < batches; i += 1) append(opened.log, makeBatch({ timestamps: [i * 1000] }));
+    for (let i = 0; i < batches; i += 1) append(opened.log, makeBatch({ timestamps: [firstAt + i * 1000] }));
     opened.log.highWatermark = opened.log.logEndOffset;
     await machine.letPass(100);
     return opened;
@@ -279,6 +283,34 @@ describe("retention of a log", () => {
       await machine.run(again.retain(asMs(DAY + 1000 * (second - 1))) ?? Promise.resolve());
       expect(again.logStartOffset, "the newest of the first has exactly the limit's age").to.equal(0);
       await machine.run(again.retain(asMs(DAY + 1000 * second)) ?? Promise.resolve());
+      expect(again.logStartOffset).to.equal(second);
+    }
+  });
+
+  it("asks the log before a segment goes for its age: one bit of a time index, or its tail that is lost, makes none older", async () => {
+    // One bit, more than a day of milliseconds.
+    const FIRST = 2 ** 28;
+    const wrong: readonly ((entries: Buffer) => Buffer)[] = [
+      (entries) => {
+        const at = entries.length - 12;
+        writeInt64(entries, at, readInt64(entries, at) - FIRST);
+        return entries;
+      },
+      (entries) => entries.subarray(0, 12),
+      (entries) => Buffer.concat([entries.subarray(0, 12), Buffer.alloc(entries.length - 12)]),
+    ];
+    for (const spoil of wrong) {
+      const machine = new StorageMachine();
+      const { directory, log } = await filled(machine, { retentionMs: -1, indexIntervalBytes: 60 }, 40, FIRST);
+      const [, second = 0] = bases(log);
+      await machine.run(directory.close(1));
+      const path = `${P}/00000000000000000000.timeindex`;
+      machine.put(path, spoil(machine.bytes(path)));
+      machine.restart("process");
+      const { log: again } = await machine.again(OLD);
+      await machine.run(again.retain(asMs(FIRST + DAY + 1000 * (second - 1))) ?? Promise.resolve());
+      expect(again.logStartOffset, "the newest of the first has exactly the limit's age").to.equal(0);
+      await machine.run(again.retain(asMs(FIRST + DAY + 1000 * second)) ?? Promise.resolve());
       expect(again.logStartOffset).to.equal(second);
     }
   });
