@@ -42,6 +42,7 @@ import type { BrokerCluster } from "./broker-cluster.ts";
 import { Closers, holdWhile } from "./broker-closers.ts";
 import { BrokerDoors } from "./broker-doors.ts";
 import { healthChecks } from "./broker-health.ts";
+import { BrokerTimers } from "./broker-timers.ts";
 import { BrokerJoin, type OpenedReplicas } from "./broker-join.ts";
 import { assertVotesAlone, type NewSeat, openMetadata, openSeat } from "./broker-metadata.ts";
 import { createRuntime } from "./broker-runtime.ts";
@@ -153,8 +154,11 @@ export class Broker {
     });
     const isMemory = options.memory === true;
     this.#path = isMemory ? MEMORY_PATH : config.dataDirectory;
-    this.#world = createWorld(isMemory, options.world);
+    const world = createWorld(isMemory, options.world);
+    const timers = new BrokerTimers(world.timers);
+    this.#world = { ...world, timers };
     this.#closers = new Closers(this.#logger, this.#world);
+    this.#closers.add("timers", async () => timers.close());
     this.#descriptors = shareDescriptors(this.#world.descriptorsMax());
     this.#doors = new BrokerDoors({
       config,

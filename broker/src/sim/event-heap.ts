@@ -17,6 +17,11 @@ export class EventHeap {
     return this.#events.length;
   }
 
+  /** In no order. */
+  get all(): readonly ScheduledEvent[] {
+    return this.#events;
+  }
+
   push(event: ScheduledEvent): void {
     const events = this.#events;
     let slot = events.length;

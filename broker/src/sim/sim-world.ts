@@ -18,6 +18,8 @@ import { Trace } from "./trace.ts";
 
 /** Where the virtual wall clock starts: a round date, so that timestamps in a failure report are easy to read. */
 const WALL_START_MS = 1_700_000_000_000;
+/** Of the code of an errand: enough to find it. */
+const WORDS_MAX = 120;
 /** Callbacks in one turn of the real loop, in which a process hears of the others: few at first, for many runs are over soon. */
 const CALLBACKS_PER_TURN = { first: 32, most: 1_024 };
 
@@ -60,6 +62,11 @@ export class SimWorld {
   /** When the next event is due, that of a dead process or a cancelled timer included; Infinity: none waits. */
   get nextAtMs(): number {
     return this.#events.peek()?.atMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** What `process` is to do still, in the words of its code. */
+  errandsOf(process: SimProcess): string[] {
+    return this.#events.all.flatMap((event) => (event instanceof Errand && event.isOf(process) ? [event.words] : []));
   }
 
   startProcess(): SimProcess {
@@ -324,6 +331,14 @@ class Errand implements ScheduledEvent, TimerHandle {
 
   cancel(): void {
     this.#isWanted = false;
+  }
+
+  isOf(process: SimProcess): boolean {
+    return this.#process === process && this.isDue();
+  }
+
+  get words(): string {
+    return this.#task.toString().replaceAll(/\s+/gu, " ").slice(0, WORDS_MAX);
   }
 }
 

@@ -304,4 +304,12 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     3,
     { ...topic("group-commit", 1), faults: {}, changes: {}, chaosMs: 500, healsCoreFirst: false, losesMost: true },
   ),
+  known(
+    "cluster-timers-outlive",
+    "timers of a broker run when it has stopped (BO3)",
+    [{ file: "broker-timers.js", from: "for (const pending of this.#pending)\n            pending.cancel();", to: "" }],
+    5,
+    1,
+    { ...topic("group-commit", 1), faults: {}, changes: {}, chaosMs: 500 },
+  ),
 ];

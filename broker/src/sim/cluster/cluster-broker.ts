@@ -23,6 +23,7 @@ import type { SimProcess, SimWorld } from "../sim-world.ts";
 import { SimulatedCrash } from "../simulated-crash.ts";
 import { isProgrammingError, NOBODY } from "./client-links.ts";
 import { readIdentity } from "./identity-file.ts";
+import { ensureNothingLeft } from "./left-over.ts";
 import type { MakeNode, Node, NodePeersOptions, NodeWorld } from "./node.ts";
 import { SimDoor } from "./sim-door.ts";
 
@@ -207,7 +208,13 @@ export class ClusterBroker {
     return life.node.stop().then(
       () => {
         this.#note("stopped", life.number);
-        if (this.#life === life) this.#leave("process");
+        if (this.#life !== life) return;
+        try {
+          ensureNothingLeft(this.name, life.process, this.#disk, this.#parts.network);
+        } catch (error: unknown) {
+          this.#parts.onFailure(error);
+        }
+        this.#leave("process");
       },
       (cause: unknown) => {
         if (cause instanceof SimulatedCrash || !life.process.isAlive) return;
@@ -317,9 +324,9 @@ export class ClusterBroker {
       failpoint: this.#failpoints.of(process),
       openStore: (path, options) => SimStore.open(disk, path, options),
       clientDoor: (_options, context) => {
-        const door = new SimDoor(process, { host: this.address.host, port: this.nodeId }, context);
+        const leave = this.#joinAlone(process);
+        const door = new SimDoor(process, { host: this.address.host, port: this.nodeId }, context, leave);
         if (this.#life !== null) this.#life.door = door;
-        this.#joinAlone(process);
         return door;
       },
       peers: (options) => this.#peers(process, options),
@@ -330,12 +337,13 @@ export class ClusterBroker {
     };
   }
 
-  /** A broker that has no peers has its place in the network for clients. */
-  #joinAlone(process: SimProcess): void {
+  /** A broker that has no peers has its place in the network for clients; returns how to give that up. */
+  #joinAlone(process: SimProcess): () => void {
     const { network } = this.#parts;
-    if (network.nodeAt(this.address)?.process === process) return;
+    if (network.nodeAt(this.address)?.process === process) return () => undefined;
     const identity = (): PeerIdentity => ({ clusterId: "", nodeId: this.nodeId, directoryId: "" });
     network.join({ process, address: this.address, service: NOBODY, identity });
+    return () => network.leave(this.address);
   }
 
   #peers(process: SimProcess, { service, identity, onHeard }: NodePeersOptions): ReturnType<NodeWorld["peers"]> {

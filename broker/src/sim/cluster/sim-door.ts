@@ -19,13 +19,20 @@ export class SimDoor implements ClientEntrance {
   /** Clients that are connected, each with what breaks its connection from here. */
   readonly #clients = new Set<() => void>();
   readonly #process: SimProcess;
+  readonly #onClosed: () => void;
   /** Produce requests without an answer. */
   #unanswered = 0;
   #isOpen = false;
   #isClosed = false;
 
-  constructor(process: SimProcess, address: { readonly host: string; readonly port: number }, context: BrokerContext) {
+  constructor(
+    process: SimProcess,
+    address: { readonly host: string; readonly port: number },
+    context: BrokerContext,
+    onClosed: () => void,
+  ) {
     this.#process = process;
+    this.#onClosed = onClosed;
     this.address = address;
     this.context = context;
   }
@@ -54,6 +61,7 @@ export class SimDoor implements ClientEntrance {
     while (this.#unanswered > 0 && this.#process.monotonicNow() < endsAt) await this.#process.sleep(LOOK_MS);
     for (const breakOff of this.#clients) breakOff();
     this.#clients.clear();
+    this.#onClosed();
   }
 
   /** A client has connected; returns how it leaves. */

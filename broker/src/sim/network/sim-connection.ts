@@ -3,6 +3,7 @@
  * a question, an answer or the end; what it means is the affair of whoever sent it.
  */
 import { PeerError } from "../../ports/index.ts";
+import type { SimProcess } from "../sim-world.ts";
 import { KEEPALIVE_MS, type SimNetwork, type SimNode } from "./sim-network.ts";
 
 /** `stream`: of replication. */
@@ -59,6 +60,15 @@ export class SimConnection {
 
   has(node: SimNode): boolean {
     return this.#there.from === node || this.#there.to === node;
+  }
+
+  isOf(process: SimProcess): boolean {
+    return this.#there.from.process === process || this.#there.to.process === process;
+  }
+
+  /** For people. */
+  get name(): string {
+    return `${this.#kind} connection from ${this.#there.from.address.nodeId} to ${this.#there.to.address.nodeId}`;
   }
 
   isBetween(one: number, other: number): boolean {

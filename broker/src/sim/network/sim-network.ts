@@ -169,6 +169,13 @@ export class SimNetwork {
     else this.#clogs.set(`${from}>${to}`, ms);
   }
 
+  /** What the process that runs at this address has of the network: its port, and connections. */
+  placesOf(process: SimProcess): string[] {
+    const ports = [...this.#nodes].flatMap(([place, node]) => (node.process === process ? [place] : []));
+    const connections = [...this.#connections].filter((connection) => connection.isOf(process));
+    return [...ports, ...connections.map((connection) => connection.name)];
+  }
+
   /** Memory of replication frames that the node at this address still holds. */
   heldBytes(address: PeerAddress): number {
     const node = this.nodeAt(address);

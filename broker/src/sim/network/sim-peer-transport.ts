@@ -40,6 +40,8 @@ export class SimPeerTransport implements PeerTransport {
   readonly #node: SimNode;
   readonly #control = new Map<number, ControlLink>();
   readonly #streams = new Set<SimStream>();
+  /** Ends what waits: a rest, a dial, a look whether somebody listens. */
+  readonly #waits = new Set<() => void>();
   #isClosed = false;
 
   constructor(network: SimNetwork, node: SimNode) {
@@ -131,12 +133,10 @@ export class SimPeerTransport implements PeerTransport {
   }
 
   isRefused(to: PeerAddress): Promise<boolean> {
-    const { process } = this.#node;
     const isReachable = this.#isLinkOpen(to);
     return new Promise((resolve) => {
-      process.after(isReachable ? this.#roundTripMs() : PLAIN_DIAL_TIMEOUT_MS, () =>
-        resolve(isReachable && this.#isLinkOpen(to) && this.#network.nodeAt(to) === undefined),
-      );
+      const isGone = (): boolean => isReachable && this.#isLinkOpen(to) && this.#network.nodeAt(to) === undefined;
+      this.#wait(isReachable ? this.#roundTripMs() : PLAIN_DIAL_TIMEOUT_MS, () => resolve(!this.#isClosed && isGone()));
     });
   }
 
@@ -162,6 +162,7 @@ export class SimPeerTransport implements PeerTransport {
       link.connection?.breakOff(this.#node);
     }
     for (const stream of this.#streams) stream.fail(error);
+    for (const end of this.#waits) end();
     await this.#node.process.sleep(0);
   }
 
@@ -226,11 +227,7 @@ export class SimPeerTransport implements PeerTransport {
       if (this.#isClosed || this.#control.get(link.to.nodeId) !== link) return;
       if (link.waiting.length > 0 || link.watchers.size > 0) this.#connect(link);
     };
-    const timer = this.#node.process.after(restMs, goOn);
-    link.hurry = () => {
-      timer.cancel();
-      goOn();
-    };
+    link.hurry = this.#wait(restMs, goOn);
     for (const watcher of link.watchers) watcher();
   }
 
@@ -255,6 +252,17 @@ export class SimPeerTransport implements PeerTransport {
     });
   }
 
+  /** Calls back then, or when it is closed; or when what is returned is called. */
+  #wait(ms: number, then: () => void): () => void {
+    const end = (): void => {
+      timer.cancel();
+      if (this.#waits.delete(end)) then();
+    };
+    const timer = this.#node.process.after(ms, end);
+    this.#waits.add(end);
+    return end;
+  }
+
   // ---- dialling ----
 
   #dial(
@@ -263,13 +271,12 @@ export class SimPeerTransport implements PeerTransport {
     onClosed: readonly [(error: PeerError) => void, (error: PeerError) => void],
     then: Dialled,
   ): void {
-    const { process } = this.#node;
     if (!this.#isLinkOpen(to)) {
       const late = new PeerError("unreachable", `node ${to.nodeId} does not answer within ${DIAL_TIMEOUT_MS} ms`);
-      process.after(DIAL_TIMEOUT_MS, () => then(late));
+      this.#wait(DIAL_TIMEOUT_MS, () => then(late));
       return;
     }
-    process.after(this.#roundTripMs(), () => {
+    this.#wait(this.#roundTripMs(), () => {
       if (this.#isClosed) return then(closedError());
       const dialled = this.#network.nodeAt(to);
       if (dialled === undefined) return then(new PeerError("unreachable", `node ${to.nodeId}: ECONNREFUSED`));
