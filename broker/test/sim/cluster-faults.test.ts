@@ -56,6 +56,11 @@ describe("faults of a simulated cluster (R=3)", () => {
     ]);
   });
 
+  it("bytes that are known to be bad when all die are not counted on: whoever is whole leads", async () => {
+    const counts = await countsOf(2, { chaosMs: 8_000, faults: { foundRot: 2 } });
+    expectAll(counts, ["fault foundRot", "all died while damage was known", "whole again: bytes"]);
+  });
+
   it("a sync that lies takes nothing from the cluster when the power fails behind it", async () => {
     expectAll(await countsOf(1, { faults: { lie: 6 } }), ["power lost behind a sync that lied", "whole again: tail"]);
   });

@@ -44,7 +44,17 @@ interface Place {
   readonly segment: FiledSegment;
 }
 
-/** In words what was hit; null: nothing, for there is nothing, or no other copy. */
+/** A batch that has bad bytes now. */
+export interface Hit {
+  readonly topic: string;
+  readonly partition: number;
+  readonly baseOffset: number;
+  readonly segment: string;
+  /** All that, in words. */
+  readonly text: string;
+}
+
+/** What was hit; null: nothing, for there is nothing, or no other copy. */
 export function rot(
   broker: ClusterBroker,
   params: RotParams,
@@ -53,7 +63,7 @@ export function rot(
     topics,
     onTail,
   }: { readonly atlas: FaultAtlas; readonly topics: readonly ClusterTopic[]; readonly onTail: () => void },
-): string | null {
+): Hit | null {
   const found = segmentsAt(broker, topics, params.isActive);
   const hit = found[Math.floor(params.segment * found.length)];
   if (hit === undefined) return null;
@@ -76,7 +86,8 @@ export function rot(
     if (at < file.sizeBytes && byteAt(file, at) === bad) file.flipBit(at, params.bit);
   };
   atlas.onRot(broker, { topic: topic.name, partition, nextOffset, undo }, params.isActive ? "tail" : "bytes");
-  return `${topic.name}-${partition}/${segment.name} byte ${at} (batch of ${baseOffset})`;
+  const text = `${topic.name}-${partition}/${segment.name} byte ${at} (batch of ${baseOffset})`;
+  return { topic: topic.name, partition, baseOffset, segment: segment.name, text };
 }
 
 export function drawMisdirect(random: SeededRandom): MisdirectParams {

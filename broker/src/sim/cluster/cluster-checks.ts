@@ -3,6 +3,7 @@
  * controller in which term. Looked at after each event; what is acknowledged is looked at when it is.
  */
 import type { ProduceResult } from "../../api/index.ts";
+import type { ClusterImage } from "../../metadata/index.ts";
 import type { Partition } from "../../runtime/index.ts";
 import { newestImage } from "./at-rest.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
@@ -38,6 +39,8 @@ export class ClusterChecks {
   /** Logs that were cut in the event that runs. */
   readonly #cuts: { readonly broker: ClusterBroker; readonly topic: string; readonly partition: number }[] = [];
   #eventsCount = 0;
+  /** The newest metadata that anybody has applied. */
+  #newest: ClusterImage | null = null;
 
   constructor(brokers: readonly ClusterBroker[], isDamaged: FaultAtlas["isDamaged"]) {
     this.#brokers = brokers;
@@ -60,10 +63,34 @@ export class ClusterChecks {
       const context = broker.context;
       if (context === null) continue;
       if (looksAtQuorum) this.#checkQuorum(broker);
+      const image = context.image();
+      if (image.metadataOffset > (this.#newest?.metadataOffset ?? -1)) this.#onMetadata(image);
       for (const partition of context.replicas.partitions())
         if (this.#marks.get(partition) !== partition.highWatermark) this.#onMarkMoved(broker, partition);
     }
     if (this.#cuts.length > 0) this.#checkCuts();
+  }
+
+  /**
+   * RE6, where the one that a choice falls on was known to be damaged just before it (9(3), 15.7(3)). The choice takes that back, and so
+   * brokers are others behind it. Bad bytes that nobody has told of are no fault of a choice.
+   */
+  #onMetadata(image: ClusterImage): void {
+    const before = this.#newest;
+    this.#newest = image;
+    if (before === null || before.brokers === image.brokers) return;
+    for (const { brokerId, damaged } of before.brokers.values()) {
+      const broker = this.#brokers.find(({ nodeId }) => nodeId === brokerId);
+      for (const { topicId, partitions } of damaged)
+        for (const number of partitions) {
+          const topic = image.topicsById.get(topicId);
+          const { leaderId, leaderEpoch = 0, uncleanEpoch } = topic?.partitions[number] ?? {};
+          const wasLeader = before.topicsById.get(topicId)?.partitions[number]?.leaderId === brokerId;
+          if (leaderId !== brokerId || wasLeader || leaderEpoch !== uncleanEpoch) continue;
+          const log = broker?.context?.replicas.log(topic?.name ?? "", number);
+          if (broker !== undefined && log?.topicId === topicId) this.#committed.onChosen(broker, log, leaderEpoch);
+        }
+    }
   }
 
   /** A file of a log is about to become shorter, or to go; what that leaves is looked at when the event has ended. */

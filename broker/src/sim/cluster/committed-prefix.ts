@@ -11,7 +11,7 @@ import type { PartitionLog } from "../../storage/index.ts";
 import { ensure } from "../violation.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
 import type { FaultAtlas } from "./fault-atlas.ts";
-import { batchesOf, goodBatchesOf, type ParsedSegments } from "./replica-files.ts";
+import { batchesOf, goodBatchesOf, goodEndOf, type ParsedSegments } from "./replica-files.ts";
 
 /** One partition's committed batches. */
 interface Prefix {
@@ -55,6 +55,23 @@ export class CommittedPrefix {
         "RE6",
         () =>
           `${broker.name} leads ${topic}-${partition} in epoch ${leaderEpoch} up to ${logEndOffset}, and ${end} was shown in epoch ${epoch}`,
+      );
+    }
+  }
+
+  /** RE6 of who was chosen for its log (9(3)) though it was known to be damaged: what is bad is not held, however far the log goes. */
+  onChosen(
+    broker: ClusterBroker,
+    { topic, topicId, partition, logStartOffset }: PartitionLog,
+    leaderEpoch: number,
+  ): void {
+    const good = goodEndOf(broker.disk, `${DATA}/${topic}-${partition}`, logStartOffset);
+    for (const [epoch, end] of this.#of(topicId, partition).shown) {
+      ensure(
+        epoch > leaderEpoch || good >= end,
+        "RE6",
+        () =>
+          `${broker.name}, known to be damaged, was chosen for ${topic}-${partition} in epoch ${leaderEpoch}: its batches are good up to ${good}, and ${end} was shown in epoch ${epoch}`,
       );
     }
   }

@@ -1,18 +1,22 @@
 /**
  * Faults that take data from a disk without a word, or from all page caches but in an order that hurts: bits that turn over, a sync that
- * lies until the power fails, a whole cluster that dies of which the one with the least comes back first. Each stays within 3.2, as the
- * atlas knows it, and leaves the others alone until what it took is there again.
+ * lies until the power fails, a whole cluster that dies of which the one with the least comes back first, or while the damage of one is
+ * known and not mended. Each stays within 3.2, as the atlas knows it, and leaves the others alone until what it took is there again.
  */
-import { SeededRandom } from "../../base/index.ts";
+import { asOffset, SeededRandom } from "../../base/index.ts";
+import { isDamaged } from "../../metadata/index.ts";
 import { rotStore } from "../raft-store/rot.ts";
 import type { SimWorld } from "../sim-world.ts";
-import { misdirect, type MisdirectParams, type RotParams, rot } from "./bit-rot.ts";
+import type { Agenda } from "./agenda.ts";
+import { newestImage } from "./at-rest.ts";
+import { type Hit, misdirect, type MisdirectParams, type RotParams, rot } from "./bit-rot.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
 import { areIsrsFull, type FaultAtlas } from "./fault-atlas.ts";
 import type { ClusterTopic } from "./run-options.ts";
 
 export interface DamageDeps {
   readonly world: SimWorld;
+  readonly agenda: Agenda;
   readonly brokers: readonly ClusterBroker[];
   readonly topics: readonly ClusterTopic[];
   readonly atlas: FaultAtlas;
@@ -23,7 +27,12 @@ export interface DamageDeps {
   readonly endAfter: (ms: number, end: () => void) => void;
   /** Nobody but the caller brings it up again. */
   readonly onDown: (broker: ClusterBroker) => void;
+  readonly isOver: () => boolean;
 }
+
+/** How long bad bytes that somebody has met may stay unknown to the controller, and how often that is looked at. */
+const KNOWN_WITHIN_MS = 2_000;
+const LOOK_MS = 1;
 
 export class DamageFaults {
   readonly #deps: DamageDeps;
@@ -36,9 +45,45 @@ export class DamageFaults {
     const { atlas, topics, world, calm, count } = this.#deps;
     const hit = rot(broker, params, { atlas, topics, onTail: calm });
     if (hit === null) return false;
-    world.tell("rot", `${broker.name}: ${hit}`);
+    world.tell("rot", `${broker.name}: ${hit.text}`);
     count(`rot of ${params.isActive ? "an active" : "a closed"} segment, ${broker.isUp ? "running" : "at rest"}`);
     return true;
+  }
+
+  /**
+   * Somebody meets bad bytes of a broker that runs, and all die as soon as the controller knows, before they are mended. Where they lie
+   * the disk is slow from then on: how far the log goes may be asked (9(3)) before the next life has found them again.
+   */
+  foundRot(broker: ClusterBroker, params: RotParams, slowMs: number): boolean {
+    const { atlas, topics, world, calm } = this.#deps;
+    const hit = rot(broker, params, { atlas, topics, onTail: calm });
+    if (hit === null) return false;
+    const { topic, partition, baseOffset, segment, text } = hit;
+    world.tell("rot is met", `${broker.name}: ${text}`);
+    broker.context?.replicas.suspect(topic, partition, asOffset(baseOffset));
+    const path = new RegExp(`^${DATA}/${topic}-${partition}/${segment}$`, "u");
+    this.#whenKnown(broker, hit, world.nowMs + KNOWN_WITHIN_MS, () => this.#dieKnowing(broker, path, slowMs));
+    return true;
+  }
+
+  #whenKnown(broker: ClusterBroker, hit: Hit, untilMs: number, then: () => void): void {
+    const { agenda, brokers, world, isOver } = this.#deps;
+    agenda.endAfter(LOOK_MS, () => {
+      if (isOver() || world.nowMs > untilMs) return;
+      const image = newestImage(brokers);
+      const topicId = image?.topics.get(hit.topic)?.topicId ?? "";
+      const known = image?.brokers.get(broker.nodeId);
+      if (known !== undefined && isDamaged(known, topicId, hit.partition)) then();
+      else this.#whenKnown(broker, hit, untilMs, then);
+    });
+  }
+
+  #dieKnowing(broker: ClusterBroker, path: RegExp, slowMs: number): void {
+    const { atlas, brokers, count } = this.#deps;
+    if (!brokers.every((each) => atlas.mayBeAway(each))) return;
+    broker.disk.faults.add({ operation: "read", effect: "stall", stallMs: slowMs, path });
+    for (const each of brokers) each.crash("process");
+    count("all died while damage was known");
   }
 
   misdirect(broker: ClusterBroker, params: MisdirectParams): boolean {

@@ -12,7 +12,7 @@
 import { type ClusterImage, isReassigning, type PartitionImage } from "../../metadata/index.ts";
 import { newestImage } from "./at-rest.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
-import { goodBatchesIn, segmentsOf } from "./replica-files.ts";
+import { goodBatchesIn, goodEndOf, segmentsOf } from "./replica-files.ts";
 import type { ClusterTopic } from "./run-options.ts";
 
 export type Hurt = "bytes" | "disk" | "tail";
@@ -260,10 +260,5 @@ function isWhole(broker: ClusterBroker, topic: string, partition: number, image:
   const its = image?.topics.get(topic)?.partitions[partition];
   if (broker.state !== "ready" || log === undefined || its?.isr.includes(broker.nodeId) !== true) return false;
   if (log.isDamaged || log.isRepairing || log.isTruncating) return false;
-  let end = log.logStartOffset as number;
-  for (const segment of segmentsOf(broker.disk, directory, end)) {
-    if (segment.base > end) return false;
-    end = Math.max(end, goodBatchesIn(segment).at(-1)?.nextOffset ?? segment.base);
-  }
-  return end >= log.logEndOffset;
+  return goodEndOf(broker.disk, directory, log.logStartOffset) >= log.logEndOffset;
 }

@@ -31,6 +31,8 @@ export const DOWN_MS = [50, 300, 2_000, 15_000];
 export const PAUSE_MS = [100, 1_000, 5_000, 20_000];
 export const CUT_MS = [200, 2_000, 8_000, 25_000];
 export const LIE_MS = [100, 500, 2_000];
+/** Of a read where a disk has let bits go. */
+export const SLOW_MS = [20, 500, 5_000];
 const LATE_MS = [5, 50, 400];
 
 const FAILPOINT_NAMES = Object.keys(FAILPOINTS) as FailpointName[];

@@ -52,6 +52,7 @@ export class Faults {
       calm: () => this.#calm(),
       endAfter: (ms, end) => this.#healAfter(ms, end),
       onDown: ({ nodeId }) => this.#rising.add(nodeId),
+      isOver: () => this.#isOver,
     });
     this.rolling = new RollingRestart({ ...deps, isOver: () => this.#isOver });
   }

@@ -4,7 +4,7 @@
  */
 import type { SeededRandom } from "../../base/index.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
-import { CUT_MS, type FaultDraws, LIE_MS, PAUSE_MS } from "./fault-draws.ts";
+import { CUT_MS, type FaultDraws, LIE_MS, PAUSE_MS, SLOW_MS } from "./fault-draws.ts";
 import type { Faults } from "./fault-plan.ts";
 import type { StepValues } from "./plan.ts";
 
@@ -133,6 +133,10 @@ export const FAULTS = {
   rot: anyBrokerFault(
     (draws) => draws.rot(),
     (faults, broker, params) => faults.damage.rot(broker, params),
+  ),
+  foundRot: brokerFault(
+    (draws) => ({ ...draws.rot(), isActive: false, slowMs: draws.ms(SLOW_MS) }),
+    (faults, broker, { slowMs, ...params }) => faults.damage.foundRot(broker, params, slowMs),
   ),
   misdirect: anyBrokerFault(
     (draws) => draws.misdirect(),

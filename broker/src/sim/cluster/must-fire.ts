@@ -10,6 +10,7 @@ export const MUST_FIRE: readonly string[] = [
   ),
   ...["bytes", "disk", "tail"].map((hurt) => `whole again: ${hurt}`),
   "power lost behind a sync that lied",
+  "all died while damage was known",
   "rolled to the end",
   "rolled in part",
   "came as another voter",

@@ -122,6 +122,16 @@ export function goodBatchesIn({ base, bytes }: FiledSegment): GoodBatch[] {
   return batches;
 }
 
+/** How far the files of a replica are good from `from` on, batch behind batch. */
+export function goodEndOf(disk: SimDisk, directory: string, from: number): number {
+  let end = from;
+  for (const segment of segmentsOf(disk, directory, from)) {
+    if (segment.base > end) break;
+    end = Math.max(end, goodBatchesIn(segment).at(-1)?.nextOffset ?? segment.base);
+  }
+  return end;
+}
+
 function batchesIn(bytes: Buffer): FiledBatch[] {
   const batches: FiledBatch[] = [];
   for (let at = 0; at + BATCH_PREFIX_BYTES < bytes.length; ) {
