@@ -84,6 +84,19 @@ const ROT: Partial<ClusterOptions> = {
   changes: { lead: 0.6 },
 };
 
+/** Two replicas, so that a damaged one that leaves the ISR stays in the last ISR; all die while that is known and not mended. */
+const KNOWN_ROT: Partial<ClusterOptions> = {
+  ...ROT,
+  topics: topic("group-commit").topics.map((each) => ({ ...each, replicationFactor: 2 })),
+  scrubIntervalMs: 1_000,
+  sessionTimeoutMs: 1_500,
+  racksCount: 1,
+  losesMost: false,
+  chaosMs: 20_000,
+  faults: { foundRot: 2 },
+  changes: {},
+};
+
 export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   known(
     "cluster-acks-own-log",
@@ -178,7 +191,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       },
     ],
     100,
-    9,
+    12,
   ),
   known(
     "cluster-any-lower-duplicate",
@@ -219,7 +232,7 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
       },
     ],
     40,
-    4,
+    2,
     DOMINOES,
   ),
   known(
@@ -290,6 +303,34 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     ),
     isDear: true,
   },
+  known(
+    "cluster-mDmgPick",
+    "known damage is nothing against being chosen for the log (9(3), 15.7(3))",
+    [
+      {
+        file: "metadata/longest-log.js",
+        from: "isDamaged: answer.isDamaged || isKnown }",
+        to: "isDamaged: false }",
+      },
+    ],
+    40,
+    1,
+    KNOWN_ROT,
+  ),
+  known(
+    "cluster-fixDmgRow",
+    "damage that an earlier life has reported is nothing against being chosen for the log (15.7(3), decision 0031)",
+    [
+      {
+        file: "metadata/longest-log.js",
+        from: "isDamaged: answer.isDamaged || isKnown }",
+        to: "isDamaged: answer.isDamaged }",
+      },
+    ],
+    40,
+    2,
+    KNOWN_ROT,
+  ),
   known(
     "cluster-born-by-majority",
     "a majority of emptied brokers bears a cluster (10.1(8), P54)",
