@@ -20,7 +20,7 @@ import { DiskFault } from "../ports/index.ts";
 import type { Clock, Logger, TimerHandle, Timers } from "../ports/index.ts";
 import { PartitionFollower } from "../replication/index.ts";
 import type { FollowerEffect, FrameAnswer, LeaderFrame, RecordsAnswer, ReplicaRefusal } from "../replication/index.ts";
-import type { LogConfig, LogEvents, PartitionLog } from "../storage/index.ts";
+import { BadBytesError, type LogConfig, type LogEvents, type PartitionLog } from "../storage/index.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
 import { countsSynced } from "./durability.ts";
 
@@ -40,6 +40,8 @@ export interface FollowedPartitionOptions {
   readonly uncleanEpoch: number;
   /** The last one used for this partition in this process; 0 at first. */
   readonly generation: number;
+  /** Bad bytes stand at `offset`, which a cut ran into: what follows is the repair's. */
+  onBadBytes(offset: Offset): void;
 }
 
 export interface FollowedPartitionDeps {
@@ -86,6 +88,7 @@ export class FollowedPartition implements LogEvents {
   readonly leaderEpoch: LeaderEpoch;
   readonly #log: PartitionLog;
   readonly #deps: FollowedPartitionDeps;
+  readonly #onBadBytes: (offset: Offset) => void;
   readonly #core: PartitionFollower<Buffer>;
   #seat: FollowerSeat | null = null;
   #isStreamOpen = false;
@@ -131,6 +134,7 @@ export class FollowedPartition implements LogEvents {
     this.leaderEpoch = leaderEpoch;
     this.#log = log;
     this.#deps = deps;
+    this.#onBadBytes = (offset) => options.onBadBytes(offset);
     this.#core = new PartitionFollower({ leaderEpoch, uncleanEpoch, generation }, log);
     this.#countsSynced = countsSynced(log.config.durability);
     log.events = this;
@@ -552,7 +556,9 @@ export class FollowedPartition implements LogEvents {
 
   /** The log has told its directory, if it was the disk. */
   #onCutFailed(cause: unknown): void {
-    if (!this.#isClosed) this.#stop(`the log could not be cut: ${String(cause)}`);
+    if (this.#isClosed) return;
+    this.#stop(`the log could not be cut: ${String(cause)}`);
+    if (cause instanceof BadBytesError) this.#onBadBytes(cause.offset);
   }
 
   #stop(reason: string): void {

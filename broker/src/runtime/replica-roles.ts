@@ -10,6 +10,7 @@
  */
 import type { ErrorName } from "@tidemark/proto";
 import { asBrokerId, asLeaderEpoch } from "../base/index.ts";
+import type { Offset } from "../base/index.ts";
 import type { LiveConfig } from "../config/index.ts";
 import type { PartitionImage, TopicImage } from "../metadata/index.ts";
 import type { Clock, DiskFault, Failpoint, Logger, TimerHandle, Timers } from "../ports/index.ts";
@@ -223,7 +224,8 @@ export class ReplicaRoles {
     const { leaderId, uncleanEpoch } = image;
     const leaderEpoch = asLeaderEpoch(image.leaderEpoch);
     const generation = this.#generations.find(log.topicId, log.partition) ?? 0;
-    const followed = replication.follow({ log, leaderId, leaderEpoch, uncleanEpoch, generation });
+    const onBadBytes = (offset: Offset): void => damaged.suspect(log, offset);
+    const followed = replication.follow({ log, leaderId, leaderEpoch, uncleanEpoch, generation, onBadBytes });
     this.followed.set(log.topic, log.partition, followed);
   }
 

@@ -15,7 +15,7 @@
 export type * from "./types.ts";
 export { openLogDirectory } from "./data-directory.ts";
 export { isPassingFault } from "./file-io.ts";
-export { StorageError, type StorageErrorCode } from "./storage-error.ts";
+export { BadBytesError, StorageError, type StorageErrorCode } from "./storage-error.ts";
 export type { ClaimedDirectory, ClaimOptions, ClusterIdentity } from "./cluster-identity.ts";
 export { claimDirectory, completeBirth, inconsistentCluster, readIdentity } from "./cluster-identity.ts";
 export type { OpenedRaftStore, RaftStoreOptions } from "./raft-store/open-raft-store.ts";

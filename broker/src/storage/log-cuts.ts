@@ -12,6 +12,7 @@ import type { LogState } from "./log-state.ts";
 import type { LogTruncation } from "./log-truncation.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Segment } from "./segment.ts";
+import { BadBytesError } from "./storage-error.ts";
 
 export interface LogCutsDeps {
   readonly host: LogHost;
@@ -73,6 +74,7 @@ export class LogCuts {
       // The write in flight ends first, and nothing new is queued.
       await (this.#newest = writer.settled().then(cut));
     } catch (error: unknown) {
+      if (error instanceof BadBytesError) throw error;
       // Half cut, the log is nothing that may be appended to: the directory goes offline, a start will mend it. It need not
       // when the log was closed, maybe with its topic deleted, while the truncation waited for room.
       this.#isHalfCut = true;

@@ -21,6 +21,7 @@ import type { ReplaySource } from "./producer-replay.ts";
 import { ProducerState } from "./producer-state.ts";
 import type { Segment } from "./segment.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
+import { BadBytesError } from "./storage-error.ts";
 
 /** How long a truncation waits for room, each time. */
 const ROOM_RETRY_MS = 1_000;
@@ -52,7 +53,7 @@ export class LogTruncation {
     return this.#doomed;
   }
 
-  /** The log, below `offset` only. Rejects with DiskFault; then it may be half cut. */
+  /** The log, below `offset` only. Rejects with DiskFault, and it may be half cut then; with BadBytesError, and nothing has happened. */
   async run(offset: Offset): Promise<void> {
     const { host, state, writer, sync, snapshots } = this.#deps;
     const { position, end, isGap } = await this.#boundaryAt(offset);
@@ -219,10 +220,12 @@ export class LogTruncation {
   async #endBefore(segment: Segment, position: number, baseOffset: number): Promise<Offset> {
     let end: number = segment.baseOffset;
     const floor = segment.offsets.floorPosition(Math.max(0, baseOffset - 1 - segment.baseOffset));
-    await scanHeaders(segment.log, Math.min(floor, position), position, (bytes, at) => {
+    const scan = await scanHeaders(segment.log, Math.min(floor, position), position, (bytes, at) => {
       end = lastOffsetAt(bytes, at) + 1;
       return true;
     });
+    // Cut there the log would have bytes and no end. Nor does it end before them by itself: who is in sync leaves the ISR first (15.7).
+    if (!scan.isWhole || scan.position !== position) throw new BadBytesError(segment.log.path, asOffset(end));
     return asOffset(end);
   }
 }

@@ -2,6 +2,8 @@
  * Failures of storage that are no I/O errors: what stands in the data directory is not what may stand there. Each has a
  * stable code and names the file. I/O errors are DiskFaults and pass through as they are.
  */
+import type { Offset } from "../base/index.ts";
+
 export type StorageErrorCode =
   /** A checkpoint file that must not be guessed at does not parse (2.6(2)). */
   | "MALFORMED_CHECKPOINT"
@@ -20,6 +22,8 @@ export type StorageErrorCode =
   | "METADATA_LOST"
   /** A snapshot of the metadata did not arrive as it was announced (10.2). */
   | "SNAPSHOT_DAMAGED"
+  /** Bad bytes stand where a log is to be cut, or before it (15.7). */
+  | "LOG_DAMAGED"
   /** The log was closed, truncated away or taken offline while the call was under way. */
   | "LOG_UNAVAILABLE";
 
@@ -32,5 +36,15 @@ export class StorageError extends Error {
     this.name = "StorageError";
     this.code = code;
     this.path = path;
+  }
+}
+
+/** A log cannot be cut, since no whole batches lead to the place: what is bad begins at `offset`. Nothing was changed. */
+export class BadBytesError extends StorageError {
+  readonly offset: Offset;
+
+  constructor(path: string, offset: Offset) {
+    super("LOG_DAMAGED", path, `the bytes at offset ${offset} are no batch, and the log is to be cut behind them`);
+    this.offset = offset;
   }
 }

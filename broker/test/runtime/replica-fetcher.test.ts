@@ -200,7 +200,15 @@ describe("Replication, following", () => {
     );
     brokerEpoch = 7;
     const log = emptyLog() as unknown as PartitionLog;
-    replication.follow({ log, leaderId: 1, leaderEpoch: asLeaderEpoch(0), uncleanEpoch: -1, generation: 0 });
+    const onBadBytes = (): void => undefined;
+    replication.follow({
+      log,
+      leaderId: 1,
+      leaderEpoch: asLeaderEpoch(0),
+      uncleanEpoch: -1,
+      generation: 0,
+      onBadBytes,
+    });
     await world.runFor(10);
     replication.onApplied(true);
     await world.runFor(10);

@@ -5,7 +5,7 @@ import { asLeaderEpoch } from "../../src/base/index.ts";
 import { EpochCache } from "../../src/storage/epoch-cache.ts";
 import { FilePool } from "../../src/storage/file-pool.ts";
 import type { DiskFault, Logger } from "../../src/ports/index.ts";
-import type { LogDirectory, PartitionLog } from "../../src/storage/index.ts";
+import { BadBytesError, type LogDirectory, type PartitionLog } from "../../src/storage/index.ts";
 import { LogState } from "../../src/storage/log-state.ts";
 import { findDamage } from "../../src/storage/log-verification.ts";
 import { Segment } from "../../src/storage/segment.ts";
@@ -138,6 +138,27 @@ describe("damage found in a log that is in use (15.7)", () => {
     expect(await machine.run(log.verify(EVERYTHING))).to.equal(null);
     await machine.run(cut);
     expect(log.rot).to.equal(null);
+  });
+
+  it("leaves the log as it was when a cut runs into it: behind bad bytes it would have bytes and no end", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await filled(machine);
+    const closed = log.segments()[1];
+    const { path, baseOffset } = closed ?? expect.fail("several segments");
+    await machine.run(directory.close(1));
+    // As of a disk that lied about its syncs: zeros, and fewer of them than there were bytes.
+    machine.put(path, Buffer.alloc(257));
+    machine.disk.unlink(path.replace(".log", ".index"));
+    machine.restart("power");
+    const { log: again } = await machine.again();
+    const end = again.logEndOffset;
+    const failure = await machine.run(again.truncateTo(asOffset(baseOffset + 3)).catch((error: unknown) => error));
+    expect(failure).to.be.instanceOf(BadBytesError).and.include({ code: "LOG_DAMAGED", offset: baseOffset });
+    expect([again.logEndOffset, append(again)]).to.deep.equal([end, end]);
+    expect(await machine.run(again.verify({ from: asOffset(baseOffset), to: asOffset(baseOffset + 1) }))).to.include({
+      offset: baseOffset,
+      path,
+    });
   });
 
   it("is cut, kept aside, filled again and forgotten", async () => {

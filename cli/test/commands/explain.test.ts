@@ -15,6 +15,7 @@ const OTHER_WORDS: readonly RegExp[] = [
   /^CURRENT$|^MANIFEST/u, // files of LevelDB
   /^(?:NONE|DAMAGED|LATER|EUNKNOWN|CASCADE)$/u,
   /^(?:SUSPENDED|STOPPED|SNAPSHOT_DAMAGED)$/u, // of consensus, turned into codes of the table or asked for again
+  /^LOG_DAMAGED$/u, // of a cut, turned into a repair
   /^(?:PLAINTEXT|SASL|TOPIC|BROKER|CLUSTER)(?:_|$)|_CONFIG$/u, // words of settings
 ];
 
