@@ -6,13 +6,15 @@ import { codecs, topic } from "@tidemark/client";
 import { Cluster } from "tidemark/testing";
 
 const orders = topic("orders", { key: codecs.string, value: codecs.json() });
+// Clients live in real time: records whose age is looked at carry the time of the brokers.
+const stamped = { "message.timestamp.type": "LogAppendTime" };
 let cluster;
 
 before(async () => {
   // Three brokers in this process, in memory, whose clock is ours.
   cluster = await Cluster.start({
     clock: "virtual",
-    topics: [{ name: "orders", partitions: 1, config: { "retention.ms": "10m", "segment.ms": "1m" } }],
+    topics: [{ name: "orders", partitions: 1, config: { "retention.ms": "10m", "segment.ms": "1m", ...stamped } }],
   });
 });
 

@@ -22,7 +22,10 @@ export function directionsOf({ from, to }: Cut, assertBroker: (id: number) => vo
   const directions: Direction[] = [];
   for (const sender of senders ?? [])
     for (const receiver of receivers ?? []) {
-      if (sender === receiver) throw invalid(`cut: ${nameOf(sender)} cannot be cut off from itself`);
+      if (sender === receiver)
+        throw invalid(
+          `cut: ${nameOf(sender)} cannot be cut off from ${sender === "clients" ? "themselves" : "itself"}`,
+        );
       directions.push([sender, receiver]);
     }
   if (directions.length === 0) throw invalid("cut: somebody is cut off from somebody; from and to name them");
@@ -56,6 +59,17 @@ export function directionsBetween(
         ]),
     ),
   );
+}
+
+/**
+ * Less than a majority of the brokers hears this one and is heard by it: what it leads is another's as soon as the others have noticed,
+ * and until then it can commit nothing.
+ */
+export function isCutOff(directions: readonly Direction[], id: number, ids: readonly number[]): boolean {
+  const isOpen = (one: number, other: number): boolean =>
+    !directions.some(([from, to]) => from === one && to === other);
+  const reached = ids.filter((other) => isOpen(id, other) && isOpen(other, id)).length;
+  return 2 * reached <= ids.length;
 }
 
 /** Where this broker is cut off from clients. */

@@ -8,7 +8,7 @@ import type { FaultRefusal, PartitionName, RequestFaults } from "../api/index.ts
 import type { Timers } from "../ports/index.ts";
 import { AppendTask } from "../runtime/index.ts";
 import type { Partition } from "../runtime/index.ts";
-import { TestClusterError } from "./errors.ts";
+import { invalid, shown } from "./options.ts";
 
 /** Which requests a fault meets. */
 export interface FaultTarget {
@@ -202,22 +202,29 @@ const METHODS = new Set(
 );
 /** They are streams, and what goes wrong with them is what goes wrong with a connection. */
 const STREAMS = new Set(["WatchMetadata", "WatchEvents"]);
+const NAMES = ["api", "topic", "partition", "broker", "times", "error", "message", "delayMs", "lose"];
 
 function validate(fault: RequestFault): void {
+  const wrong = (why: string): Error => invalid(`inject: ${why}`);
+  if (typeof fault !== "object" || fault === null) throw wrong(`a fault is an object, not ${shown(fault)}`);
   const { api, topic, partition, times } = fault;
-  const wrong = (why: string): TestClusterError => new TestClusterError("INVALID_OPTION", `inject: ${why}`);
+  // One that is misspelt would narrow nothing, and strike requests that it was not meant for.
+  const unknown = Object.keys(fault).find((name) => !NAMES.includes(name));
+  if (unknown !== undefined) throw wrong(`there is no ${unknown}; there are ${NAMES.join(", ")}`);
   if (!METHODS.has(api) || STREAMS.has(api)) {
     const known = [...METHODS].filter((method) => !STREAMS.has(method)).join(", ");
-    throw wrong(`there is no api ${JSON.stringify(api)}; there are ${known}`);
+    throw wrong(`there is no api ${shown(api)}; there are ${known}`);
   }
   const effects = ["error", "delayMs", "lose"].filter((effect) => Reflect.get(fault, effect) !== undefined);
   if (effects.length !== 1) throw wrong(`exactly one of error, delayMs and lose is given, not ${effects.length}`);
   if ("error" in fault && (!isErrorName(fault.error) || fault.error === "NONE"))
-    throw wrong(`there is no error ${JSON.stringify(fault.error)}; docs/errors.md lists them`);
-  if ("delayMs" in fault && !(fault.delayMs >= 0)) throw wrong(`delayMs is a number from 0 on, not ${fault.delayMs}`);
+    throw wrong(`there is no error ${shown(fault.error)}; docs/errors.md lists them`);
+  if ("delayMs" in fault && !(fault.delayMs >= 0))
+    throw wrong(`delayMs is a number from 0 on, not ${shown(fault.delayMs)}`);
   if ("lose" in fault && fault.lose !== "request" && fault.lose !== "answer")
-    throw wrong(`lose is "request" or "answer", not ${JSON.stringify(fault.lose)}`);
+    throw wrong(`lose is "request" or "answer", not ${shown(fault.lose)}`);
   if (topic !== undefined && !BY_PARTITION.has(api)) throw wrong(`${api} is not a request of one topic`);
+  if (topic !== undefined && typeof topic !== "string") throw wrong(`topic is a name, not ${shown(topic)}`);
   if (partition !== undefined && topic === undefined) throw wrong("a partition is one of a topic");
-  if (times !== undefined && !(times >= 1)) throw wrong(`times is a number from 1 on, not ${times}`);
+  if (times !== undefined && !(times >= 1)) throw wrong(`times is a number from 1 on, not ${shown(times)}`);
 }

@@ -14,10 +14,13 @@ export interface IdleNoteOptions {
 export class IdleNote {
   readonly #timer: NodeJS.Timeout;
   #isOver = false;
+  /** What a test waits for. */
+  #waitsCount = 0;
 
   /** @param started made where the cluster was started: its stack says where that is */
   constructor(started: Error, { afterMs = AFTER_MS, write = say }: IdleNoteOptions = {}) {
     this.#timer = setTimeout(() => {
+      if (this.#waitsCount > 0) return;
       this.#isOver = true;
       write(textOf(started, afterMs));
     }, afterMs).unref();
@@ -26,6 +29,17 @@ export class IdleNote {
   /** Somebody uses it. */
   touch(): void {
     if (!this.#isOver) this.#timer.refresh();
+  }
+
+  /** Whoever waits for something of it uses it, however long that takes. */
+  async during<T>(waited: Promise<T>): Promise<T> {
+    this.#waitsCount += 1;
+    try {
+      return await waited;
+    } finally {
+      this.#waitsCount -= 1;
+      this.touch();
+    }
   }
 
   close(): void {

@@ -93,6 +93,8 @@ export function invalid(message: string): TestClusterError {
   return new TestClusterError("INVALID_OPTION", message);
 }
 
-function shown(value: unknown): string {
-  return JSON.stringify(value) ?? String(value);
+/** As it stands in a program: text with its quotes. */
+export function shown(value: unknown): string {
+  // JSON has null for what is no finite number.
+  return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
 }

@@ -128,7 +128,11 @@ export class TestBroker {
   async start({ timeoutMs = START_TIMEOUT_MS }: StartOptions = {}): Promise<void> {
     this.#parts.assertRunning("start");
     if (this.#ending !== null) await this.#ending;
-    if (this.#life !== null) throw this.#refuse("start", "BROKER_UP", "kill() or stop() it before, or use restart()");
+    if (this.#life !== null) {
+      const isPaused = this.#life.process.isPaused;
+      const way = isPaused ? "resume() it, or kill() it before" : "kill() or stop() it before, or use restart()";
+      throw this.#refuse("start", "BROKER_UP", way);
+    }
     this.#parts.nudge();
     const life = this.#beginLife();
     this.#life = life;
@@ -174,6 +178,7 @@ export class TestBroker {
   /** Clean stop, if it is up, and a start. */
   async restart(options?: StartOptions): Promise<void> {
     this.#parts.assertRunning("restart");
+    if (this.state === "paused") throw this.#refuse("restart", "BROKER_PAUSED", "resume() it before, or kill() it");
     if (this.#life !== null) await this.stop();
     await this.start(options);
   }

@@ -12,13 +12,13 @@ import type { ConfigKeys } from "../create-broker.ts";
 import type { ClusterImage, PartitionImage } from "../metadata/index.ts";
 import type { PeerAddress } from "../ports/index.ts";
 import { CALM_NETWORK, SimNetwork, SimWorld } from "../sim/index.ts";
-import { type Cut, type Direction, directionsBetween, directionsOf, type Party, shutBy } from "./cuts.ts";
+import { type Cut, type Direction, directionsBetween, directionsOf, isCutOff, type Party, shutBy } from "./cuts.ts";
 import { DirectoryStorage } from "./directory-storage.ts";
 import { TestClusterError } from "./errors.ts";
 import { FaultRules, type InjectedFault, type RequestFault } from "./fault-rules.ts";
 import { FrontDoor } from "./front-door.ts";
 import { IdleNote } from "./idle-note.ts";
-import { invalid, type Shape, shapeOf, type TestClusterOptions } from "./options.ts";
+import { invalid, type Shape, shapeOf, shown, type TestClusterOptions } from "./options.ts";
 import { RealWork } from "./real-work.ts";
 import { type BrokerStorage, MemoryStorage, type StorageImage } from "./storage.ts";
 import { TestBroker } from "./test-broker.ts";
@@ -196,8 +196,8 @@ export class TestCluster implements AsyncDisposable {
     const found = typeof id === "number" ? this.brokers[id - 1] : undefined;
     if (found !== undefined) return found;
     const known = this.brokers.map((broker) => broker.id).join(", ");
-    const isPromise = (id as unknown) instanceof Promise;
-    const what = isPromise ? "the id of a broker is a number, not a promise: await it" : `there is no broker ${id}`;
+    const given = (id as unknown) instanceof Promise ? "a promise: await it" : shown(id);
+    const what = typeof id === "number" ? `there is no broker ${id}` : `the id of a broker is a number, not ${given}`;
     throw new TestClusterError("UNKNOWN_BROKER", `${what}; there are ${known}`);
   }
 
@@ -271,14 +271,18 @@ export class TestCluster implements AsyncDisposable {
         "REAL_CLOCK",
         `advance: the clock of this cluster is real; start it with clock: "virtual"`,
       );
-    if (!(ms >= 0 && Number.isFinite(ms))) throw invalid(`advance: ms is a number from 0 on, not ${ms}`);
-    await this.#pump.jump(ms);
+    if (!(Number.isFinite(ms) && ms >= 0)) throw invalid(`advance: ms is a number from 0 on, not ${shown(ms)}`);
+    await this.during(this.#pump.jump(ms));
   }
 
   // ---- what it is like ----
 
-  /** The broker that leads the partition, once there is one that is up. Throws TestClusterError TIMEOUT. */
-  leaderOf(topic: string, partition = 0, options: WaitOptions = {}): Promise<number> {
+  /**
+   * The broker that leads the partition, once there is one that is up and within reach of a majority: behind a kill, a pause or a cut it is
+   * the next one. Throws TestClusterError TIMEOUT.
+   */
+  async leaderOf(topic: string, partition = 0, options: WaitOptions = {}): Promise<number> {
+    this.#assertRunning("leaderOf");
     const what = `a leader of ${topic}-${partition}`;
     return this.#until(what, options, (image) => {
       const found = image.topics.get(topic);
@@ -290,28 +294,36 @@ export class TestCluster implements AsyncDisposable {
     });
   }
 
-  /** The broker that decides on the metadata. Throws TestClusterError TIMEOUT. */
-  controller(options: WaitOptions = {}): Promise<number> {
+  /** The broker that decides on the metadata, as `leaderOf`. Throws TestClusterError TIMEOUT. */
+  async controller(options: WaitOptions = {}): Promise<number> {
+    this.#assertRunning("controller");
     return this.#until("a controller", options, ({ controllerId }) =>
       this.#isServing(controllerId) ? { value: controllerId } : { missing: `the last one was ${controllerId}` },
     );
   }
 
   /**
-   * Resolves when the brokers that are up know each other, and every partition has a leader and all its replicas on them in sync. Throws
-   * TestClusterError TIMEOUT, which names what is missing.
+   * Resolves when the brokers that are up and within reach of a majority know each other, and every partition has a leader and all its
+   * replicas on them in sync. Throws TestClusterError TIMEOUT, which names what is missing.
    */
   async settled(options: WaitOptions = {}): Promise<void> {
+    this.#assertRunning("settled");
     await this.#until("the cluster to settle", options, (image) => {
       const missing = this.#unsettled(image);
       return missing === null ? { value: null } : { missing };
     });
   }
 
-  /** Names of the topics that there are; null: no broker is up to tell. @internal */
-  get topics(): readonly string[] | null {
+  /** How many partitions each topic has; null: no broker is up to tell. @internal */
+  get topics(): ReadonlyMap<string, number> | null {
     const image = this.#image();
-    return image === null ? null : [...image.topics.keys()];
+    if (image === null) return null;
+    return new Map([...image.topics.values()].map(({ name, partitions }) => [name, partitions.length]));
+  }
+
+  /** A test that waits for something of the cluster uses it. @internal */
+  during<T>(waited: Promise<T>): Promise<T> {
+    return this.#note.during(waited);
   }
 
   // ---- between tests ----
@@ -400,27 +412,36 @@ export class TestCluster implements AsyncDisposable {
     this.#network.healAll();
     for (const [from, to] of directions) if (from !== "clients" && to !== "clients") this.#network.cut(from, to);
     for (const broker of this.brokers) broker.cutOff(shutBy(directions, broker.id));
+    this.#onChange();
   }
 
   // ---- looking ----
 
-  /** What the broker that has seen most knows; null: none is up. */
+  /** What the broker that has seen most knows; null: none is up. One that is paused or cut off is asked where there is no other. */
   #image(): ClusterImage | null {
+    const serving = this.brokers.filter(({ id }) => this.#isServing(id));
     let newest: ClusterImage | null = null;
-    for (const { context } of this.brokers) {
+    for (const { context } of serving.length > 0 ? serving : this.brokers) {
       const image = context?.image() ?? null;
       if (image !== null && image.metadataOffset > (newest?.metadataOffset ?? -1)) newest = image;
     }
     return newest;
   }
 
+  /** It is up, and a majority is within its reach: what others have not noticed yet does not count. */
   #isServing(id: number): boolean {
-    return this.brokers[id - 1]?.state === "up";
+    return this.#stateOf(id) === "up";
+  }
+
+  #stateOf(id: number): string {
+    const state = this.brokers[id - 1]?.state ?? "unknown";
+    const ids = this.brokers.map((broker) => broker.id);
+    return state === "up" && isCutOff(this.#directions, id, ids) ? "cut off" : state;
   }
 
   /** In words; null: nothing is missing. */
   #unsettled(image: ClusterImage): string | null {
-    const up = this.brokers.filter(({ state }) => state === "up").map(({ id }) => id);
+    const up = this.brokers.map(({ id }) => id).filter((id) => this.#isServing(id));
     const away = up.filter((id) => image.brokers.get(id)?.isFenced !== false);
     if (away.length > 0) return `the cluster does not know that broker ${away.join(", ")} is up`;
     for (const { name, partitions } of image.topics.values()) {
@@ -436,9 +457,8 @@ export class TestCluster implements AsyncDisposable {
   #said(partition: PartitionImage | undefined): string {
     if (partition === undefined) return "it does not exist";
     const { leaderId, isr, replicas } = partition;
-    const leader =
-      leaderId < 0 ? "no leader" : `leader ${leaderId} (${this.brokers[leaderId - 1]?.state ?? "unknown"})`;
-    const states = this.brokers.map(({ id, state }) => `${id} ${state}`).join(", ");
+    const leader = leaderId < 0 ? "no leader" : `leader ${leaderId} (${this.#stateOf(leaderId)})`;
+    const states = this.brokers.map(({ id }) => `${id} ${this.#stateOf(id)}`).join(", ");
     return `${leader}, in sync ${isr.join(", ")} of ${replicas.join(", ")}; brokers: ${states}`;
   }
 
@@ -462,7 +482,7 @@ export class TestCluster implements AsyncDisposable {
       const watcher = (): void => {
         if (this.#stopping !== null)
           return end(() =>
-            reject(new TestClusterError("CLUSTER_STOPPED", `the cluster was stopped while ${what} was waited for`)),
+            reject(new TestClusterError("CLUSTER_STOPPED", `waited for ${what}: the cluster was stopped meanwhile`)),
           );
         const image = this.#image();
         const seen = image === null ? { missing: "no broker is up" } : look(image);
@@ -480,7 +500,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   #hurry<T>(work: Promise<T>, rate?: number): Promise<T> {
-    return this.#shape.clock === "virtual" ? this.#pump.hurry(work, rate) : work;
+    return this.during(this.#shape.clock === "virtual" ? this.#pump.hurry(work, rate) : work);
   }
 }
 

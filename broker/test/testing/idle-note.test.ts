@@ -32,6 +32,14 @@ describe("IdleNote", () => {
     );
   });
 
+  it("says nothing while something of it is waited for, and counts from the end of that", async () => {
+    const said: string[] = [];
+    const note = new IdleNote(started(), { afterMs: 2, write: (text) => said.push(text) });
+    await note.during(turn(10));
+    expect(said).to.deep.equal([]);
+    while (said.length === 0) await turn(1);
+  });
+
   it("says nothing of one that was ended", async () => {
     const said: string[] = [];
     const note = new IdleNote(started(), { afterMs: 1, write: (text) => said.push(text) });

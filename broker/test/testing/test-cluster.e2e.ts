@@ -133,6 +133,34 @@ describe("the test kit (3 brokers, memory, virtual clock)", function () {
     }
   });
 
+  for (const [what, cut] of [
+    ["cut off", (leader: number) => cluster.partition([[leader]])],
+    ["not heard", (leader: number, others: number[]) => cluster.cut({ from: leader, to: others })],
+    ["not hearing", (leader: number, others: number[]) => cluster.cut({ from: others, to: leader })],
+  ] as const) {
+    it(`waits for the next leader and for what is left of a cluster, where one is ${what}`, async () => {
+      const leader = await cluster.leaderOf("orders");
+      const others = [1, 2, 3].filter((id) => id !== leader);
+      cut(leader, others);
+      expect(await cluster.leaderOf("orders")).to.not.equal(leader);
+      expect(await cluster.controller()).to.not.equal(leader);
+      await cluster.settled();
+      await send(producer, "of the majority");
+      cluster.heal();
+      await cluster.settled();
+      expect(await valuesOf(client)).to.deep.equal(["of the majority"]);
+    });
+  }
+
+  it("settles by nobody where nobody is left to lead", async () => {
+    cluster.partition([[1], [2], [3]]);
+    const error = await failure(() => cluster.settled({ timeoutMs: 100 }));
+    expect(error).to.include({ code: "TIMEOUT" });
+    expect(error.message).to.contain("(cut off)").and.to.contain("brokers: 1 cut off, 2 cut off, 3 cut off");
+    cluster.heal();
+    await cluster.settled();
+  });
+
   it("cuts one way: a leader that hears the others and is not heard leads no longer", async () => {
     const leader = await cluster.leaderOf("orders");
     const others = [1, 2, 3].filter((id) => id !== leader);
@@ -352,6 +380,10 @@ describe("the test kit (3 brokers, memory, virtual clock)", function () {
       [{ api: "GetMetadata", topic: "orders", delayMs: 5 }, "not a request of one topic"],
       [{ api: "Produce", partition: 0, delayMs: 5 }, "a partition is one of a topic"],
       [{ api: "Produce", times: 0, delayMs: 5 }, "times is a number from 1 on"],
+      [{ api: "Produce", delayMs: Number.NaN }, "delayMs is a number from 0 on, not NaN"],
+      [{ api: "Produce", topic: "orders", partitions: 0, delayMs: 5 }, "there is no partitions; there are api, topic"],
+      [{ api: "Produce", topic: { name: "orders" }, delayMs: 5 }, 'topic is a name, not {"name":"orders"}'],
+      ["Produce", 'a fault is an object, not "Produce"'],
     ] as const) {
       it(`nothing that makes no sense: ${JSON.stringify(fault)}`, async () => {
         const error = await failure(() => cluster.inject(fault as never));
@@ -401,12 +433,24 @@ describe("the test kit (3 brokers, memory, virtual clock)", function () {
         code: "UNKNOWN_BROKER",
         message: "there is no broker 9; there are 1, 2, 3",
       });
+      expect(await failure(() => cluster.broker("1" as never))).to.include({
+        code: "UNKNOWN_BROKER",
+        message: 'the id of a broker is a number, not "1"; there are 1, 2, 3',
+      });
       const broker = cluster.broker(2);
       expect(await failure(() => broker.start())).to.include({ code: "BROKER_UP" });
       expect(await failure(() => broker.resume())).to.include({ code: "BROKER_NOT_PAUSED" });
       broker.pause();
       expect(await failure(() => broker.pause())).to.include({ code: "BROKER_PAUSED" });
       expect(await failure(() => broker.stop())).to.include({ code: "BROKER_PAUSED" });
+      expect(await failure(() => broker.start())).to.include({
+        code: "BROKER_UP",
+        message: "start: broker 2 is paused; resume() it, or kill() it before",
+      });
+      expect(await failure(() => broker.restart())).to.include({
+        code: "BROKER_PAUSED",
+        message: "restart: broker 2 is paused; resume() it before, or kill() it",
+      });
       expect(await failure(() => cluster.snapshot())).to.include({ code: "BROKER_PAUSED" });
       await broker.kill();
       expect(await failure(() => broker.kill())).to.include({
@@ -441,10 +485,10 @@ describe("the test kit (3 brokers, memory, virtual clock)", function () {
 
     for (const [cut, why] of [
       [{ from: 1, to: 1 }, "broker 1 cannot be cut off from itself"],
-      [{ from: "clients", to: ["clients"] }, "clients cannot be cut off from itself"],
+      [{ from: "clients", to: ["clients"] }, "clients cannot be cut off from themselves"],
       [{ from: [], to: 1 }, "from and to name them"],
       [{ from: 1, to: 7 }, "there is no broker 7"],
-      [{ from: 1 }, "there is no broker undefined"],
+      [{ from: 1 }, "the id of a broker is a number, not undefined"],
     ] as const) {
       it(`a cut that makes no sense: ${JSON.stringify(cut)}`, async () => {
         expect((await failure(() => cluster.cut(cut as never))).message).to.contain(why);

@@ -3,6 +3,8 @@ import {
   assertTestClusterOptions,
   type ClusterSnapshot,
   type Cut,
+  type FaultEffect,
+  type FaultTarget,
   type InjectedFault,
   type Party,
   type RequestFault,
@@ -29,9 +31,26 @@ import {
 const START_MS = 60_000;
 
 export interface ClusterOptions extends TestClusterOptions {
-  /** Made at the start, and by `reset` again: names, topics of the SDK, or what `admin.topics.create` takes. */
+  /**
+   * Made at the start, and by `reset` again: names, topics of the SDK, or what `admin.topics.create` takes. What a cluster that is started
+   * on its directories again has already stays as it is.
+   */
   readonly topics?: readonly (TopicSpec | TopicDef<unknown, unknown> | string)[];
 }
+
+/** As RequestFault; the topic may be one of the SDK. */
+export type ClusterFault = Omit<FaultTarget, "topic"> & {
+  readonly topic?: string | TopicDef<unknown, unknown>;
+} & FaultEffect;
+
+/** As a record, so that none can be left out. */
+const SPEC_NAMES: readonly string[] = Object.keys({
+  name: true,
+  partitions: true,
+  replicas: true,
+  assignment: true,
+  config: true,
+} satisfies Record<keyof TopicSpec, true>);
 
 /**
  * Brokers of a cluster in this process, and a client of it.
@@ -59,14 +78,16 @@ export class Cluster implements AsyncDisposable {
    * Resolves when all brokers are up, the topics are there and in sync, and the client is connected. Throws TestClusterError
    * INVALID_OPTION, and what a broker refuses in its configuration.
    */
-  static async start({ topics = [], ...options }: ClusterOptions = {}): Promise<Cluster> {
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
     assertTestClusterOptions(options, ["topics"]);
+    const { topics = [], ...shape } = options;
     const specs = specsOf(topics);
-    const brokers = await startTestCluster(options);
+    const brokers = await startTestCluster(shape);
     const cluster = new Cluster(brokers, specs);
     try {
       await cluster.client().ready();
-      await cluster.#createTopics();
+      const there = brokers.topics;
+      await cluster.#createTopics(specs.filter(({ name }) => there?.has(name) !== true));
     } catch (error: unknown) {
       await cluster.stop();
       throw error;
@@ -115,19 +136,22 @@ export class Cluster implements AsyncDisposable {
     return this.#brokers.broker(id);
   }
 
-  /** The broker that leads the partition, once there is one that is up. Throws TestClusterError TIMEOUT. */
+  /**
+   * The broker that leads the partition, once there is one that is up and within reach of a majority: behind a kill, a pause or a cut it is
+   * the next one. Throws TestClusterError TIMEOUT.
+   */
   leaderOf(topic: string | TopicDef<unknown, unknown>, partition = 0, options: WaitOptions = {}): Promise<number> {
-    return this.#brokers.leaderOf(typeof topic === "string" ? topic : topic.name, partition, options);
+    return this.#brokers.leaderOf(nameOf(topic), partition, options);
   }
 
-  /** The broker that decides on the metadata. Throws TestClusterError TIMEOUT. */
+  /** The broker that decides on the metadata, as `leaderOf`. Throws TestClusterError TIMEOUT. */
   controller(options: WaitOptions = {}): Promise<number> {
     return this.#brokers.controller(options);
   }
 
   /**
-   * Resolves when the brokers that are up know each other, and every partition has a leader and all its replicas on them in sync. Throws
-   * TestClusterError TIMEOUT, which names what is missing.
+   * Resolves when the brokers that are up and within reach of a majority know each other, and every partition has a leader and all its
+   * replicas on them in sync. Throws TestClusterError TIMEOUT, which names what is missing.
    */
   settled(options: WaitOptions = {}): Promise<void> {
     return this.#brokers.settled(options);
@@ -162,8 +186,10 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** The next requests that fit meet an error, a delay or a loss. Throws TestClusterError INVALID_OPTION, UNKNOWN_BROKER. */
-  inject(fault: RequestFault): InjectedFault {
-    return this.#brokers.inject(fault);
+  inject(fault: ClusterFault): InjectedFault {
+    const { topic } = fault ?? {};
+    const isOfSdk = typeof topic === "object" && typeof topic?.name === "string";
+    return this.#brokers.inject((isOfSdk ? { ...fault, topic: topic.name } : fault) as RequestFault);
   }
 
   /** Injected faults strike no more. */
@@ -190,7 +216,7 @@ export class Cluster implements AsyncDisposable {
   records(topic: string, options?: RecordsOptions): Promise<TestRecord[]>;
   records<K, V>(topic: TopicDef<K, V>, options?: RecordsOptions<K, V>): Promise<TestRecord<K, V>[]>;
   async records<K, V>(topic: string | TopicDef<K, V>, options: RecordsOptions<K, V> = {}): Promise<TestRecord<K, V>[]> {
-    return this.#whileRunning("records", readRecords(this.#source(), definitionOf(topic), options));
+    return this.#whileRunning("records", () => readRecords(this.#source(), definitionOf(topic), options));
   }
 
   /**
@@ -208,7 +234,9 @@ export class Cluster implements AsyncDisposable {
     expected: readonly ExpectedRecord<K, V>[],
     options: ExpectOptions<K, V> = {},
   ): Promise<TestRecord<K, V>[]> {
-    return this.#whileRunning("expectRecords", compareRecords(this.#source(), definitionOf(topic), expected, options));
+    return this.#whileRunning("expectRecords", () =>
+      compareRecords(this.#source(), definitionOf(topic), expected, options),
+    );
   }
 
   // ---- between tests ----
@@ -228,7 +256,7 @@ export class Cluster implements AsyncDisposable {
     const names: string[] = [];
     for await (const { name } of admin.topics.list()) names.push(name);
     if (names.length > 0) await admin.topics.delete(names, { ifExists: true });
-    await this.#createTopics();
+    await this.#createTopics(this.#topics);
   }
 
   /** What the brokers have on their disks. It takes a restart of all of them, and may be restored often. */
@@ -258,9 +286,10 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** What a test waits for when its cluster ends failed for that, and not for what the client of the cluster says then. */
-  async #whileRunning<T>(verb: string, reading: Promise<T>): Promise<T> {
+  async #whileRunning<T>(verb: string, read: () => Promise<T>): Promise<T> {
+    this.#assertRunning(verb);
     try {
-      return await reading;
+      return await this.#brokers.during(read());
     } catch (error: unknown) {
       if (this.#stopping === null || !BrokerError.is(error)) throw error;
       const message = `${verb}: this cluster was stopped meanwhile`;
@@ -269,7 +298,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   #source(): Source {
-    return { client: this.client(), topics: () => this.#brokers.topics };
+    const states = (): string => this.brokers.map(({ id, state }) => `${id} ${state}`).join(", ");
+    return { client: this.client(), topics: () => this.#brokers.topics, states };
   }
 
   async #closeClients(): Promise<void> {
@@ -280,9 +310,9 @@ export class Cluster implements AsyncDisposable {
     await Promise.allSettled(clients.map((client) => client.close({ timeout: 0 })));
   }
 
-  async #createTopics(): Promise<void> {
-    if (this.#topics.length === 0) return;
-    await this.client().admin.topics.create([...this.#topics]);
+  async #createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    if (topics.length === 0) return;
+    await this.client().admin.topics.create([...topics]);
     await this.settled({ timeoutMs: START_MS });
   }
 }
@@ -293,12 +323,23 @@ function specsOf(topics: NonNullable<ClusterOptions["topics"]>): TopicSpec[] {
     const forms = 'a list of names, of topics of the SDK, and of specifications as { name: "orders", partitions: 3 }';
     return new TestClusterError("INVALID_OPTION", `topics is ${forms}, not ${JSON.stringify(what)}`);
   };
+  const known = SPEC_NAMES.join(", ");
   if (!Array.isArray(topics)) throw invalid(topics);
   return topics.map((spec: (typeof topics)[number]) => {
     if (typeof spec === "string") return { name: spec };
     if (typeof spec?.name !== "string") throw invalid(topics);
-    return "key" in spec ? { name: spec.name } : spec;
+    if ("key" in spec) return { name: spec.name };
+    const unknown = Object.keys(spec).find((name) => !SPEC_NAMES.includes(name));
+    if (unknown === undefined) return spec;
+    throw new TestClusterError(
+      "INVALID_OPTION",
+      `topics: there is no ${unknown} in "${spec.name}"; there are ${known}`,
+    );
   });
+}
+
+function nameOf(topic: string | TopicDef<unknown, unknown>): string {
+  return typeof topic === "string" ? topic : topic.name;
 }
 
 function definitionOf<K, V>(topic: string | TopicDef<K, V>): TopicDef<K, V> {

@@ -22,5 +22,5 @@ export {
   type TestClusterErrorCode,
   type WaitOptions,
 } from "@tidemark/broker/testing";
-export { Cluster, type ClusterOptions } from "./cluster.ts";
+export { Cluster, type ClusterFault, type ClusterOptions } from "./cluster.ts";
 export type { ExpectedRecord, ExpectOptions, RecordsOptions, TestRecord } from "./records.ts";

@@ -39,7 +39,21 @@ export interface ExpectOptions<K = string | null, V = string | null> extends Omi
 
 const WAIT_MS = 10_000;
 const AGAIN_MS = 20;
+/** What is there is read for as long as it comes; a test that waits for little gives a busy machine this long between two records. */
+const SILENCE_MS = 2_000;
 const SHOWN_MAX = 20;
+const SHOWN = { breakLength: Number.POSITIVE_INFINITY, maxStringLength: 200, maxArrayLength: 20 };
+/** As a record, so that none can be left out. */
+const FIELDS: readonly string[] = Object.keys({
+  topic: true,
+  partition: true,
+  offset: true,
+  key: true,
+  value: true,
+  headers: true,
+  timestamp: true,
+  leaderEpoch: true,
+} satisfies Record<keyof TestRecord, true>);
 
 const text = codecs.nullable(codecs.string);
 
@@ -51,8 +65,10 @@ export function textTopic(name: string): TopicDef<string | null, string | null> 
 /** Where records are read from. */
 export interface Source {
   readonly client: Client;
-  /** Names of the topics that there are; null: no broker is up to tell. */
-  topics(): readonly string[] | null;
+  /** How many partitions each topic has; null: no broker is up to tell. */
+  topics(): ReadonlyMap<string, number> | null;
+  /** How its brokers stand, in words. */
+  states(): string;
 }
 
 /** As Cluster.records. */
@@ -61,11 +77,10 @@ export async function readRecords<K, V>(
   definition: TopicDef<K, V>,
   options: RecordsOptions<K, V>,
 ): Promise<TestRecord<K, V>[]> {
-  const { count = 0, timeoutMs = WAIT_MS } = options;
-  if (!(Number.isInteger(count) && count >= 0))
-    throw new TestClusterError("INVALID_OPTION", `records: count is a whole number from 0 on, not ${count}`);
+  assertOptions("records", options, ["count", "where", "partition", "timeoutMs"]);
+  const { count = 0, timeoutMs = WAIT_MS, partition } = options;
   const waited = count === 0 ? null : await waitFor(source, definition, { ...options, count, timeoutMs });
-  assertTopic(source, definition.name);
+  assertTopic(source, definition.name, partition);
   if (waited !== null && waited.fits < count) {
     const others =
       waited.fits === waited.arrived.length
@@ -84,11 +99,11 @@ export async function compareRecords<K, V>(
   expected: readonly ExpectedRecord<K, V>[],
   options: ExpectOptions<K, V>,
 ): Promise<TestRecord<K, V>[]> {
-  const { timeoutMs = WAIT_MS, order } = options;
-  if (!Array.isArray(expected))
-    throw new TestClusterError("INVALID_OPTION", `expectRecords: what is expected is a list, not ${inspect(expected)}`);
+  assertOptions("expectRecords", options, ["where", "partition", "timeoutMs", "order"]);
+  assertExpected(expected);
+  const { timeoutMs = WAIT_MS, partition, order } = options;
   if (expected.length > 0) await waitFor(source, definition, { ...options, count: expected.length, timeoutMs });
-  assertTopic(source, definition.name);
+  assertTopic(source, definition.name, partition);
   const arrived = await readAll(source, definition, options);
   const isSpread = new Set(arrived.map(({ partition }) => partition)).size > 1;
   const paired = (order ?? (isSpread ? "any" : "log")) === "log" ? [...arrived] : pairedWith(expected, arrived);
@@ -129,27 +144,74 @@ async function waitFor<K, V>(
 async function readAll<K, V>(
   source: Source,
   definition: TopicDef<K, V>,
-  { where = () => true, partition }: RecordsOptions<K, V>,
+  { where = () => true, partition, timeoutMs = WAIT_MS }: RecordsOptions<K, V>,
 ): Promise<TestRecord<K, V>[]> {
+  const { name } = definition;
   const found: TestRecord<K, V>[] = [];
+  const silenceMs = Math.max(timeoutMs, SILENCE_MS);
+  const silence = new AbortController();
+  const timer = setTimeout(() => silence.abort(), silenceMs);
+  const { signal } = silence;
   try {
-    for await (const record of source.client.reader(definition, { ...inPartition(partition), to: "end" }))
+    for await (const record of source.client.reader(definition, { ...inPartition(partition), to: "end", signal })) {
       found.push(plainRecord(record));
+      timer.refresh();
+    }
   } catch (error: unknown) {
-    throw isUnknownTopic(error) ? unknownTopic(source, definition.name) : error;
+    if (signal.aborted) {
+      const message = `"${name}" cannot be read: behind ${found.length} records nothing came for ${silenceMs} ms; brokers: ${source.states()}`;
+      throw new TestClusterError("TIMEOUT", message, { cause: error });
+    }
+    if (isUnknownTopic(error)) assertTopic(source, name, partition);
+    throw error;
+  } finally {
+    clearTimeout(timer);
   }
   return found.filter(where).toSorted((a, b) => a.partition - b.partition || a.offset - b.offset);
 }
 
 /** A name that is misspelt holds nothing for ever, and a test that expects nothing would pass. */
-function assertTopic(source: Source, name: string): void {
-  if (source.topics()?.includes(name) === false) throw unknownTopic(source, name);
+function assertTopic(source: Source, name: string, partition = 0): void {
+  const known = source.topics();
+  if (known === null) return;
+  const count = known.get(name);
+  if (count !== undefined && partition < count) return;
+  const others = known.size === 0 ? "there are none" : `there are ${[...known.keys()].toSorted().join(", ")}`;
+  const missing = `there is no topic "${name}"; ${others}`;
+  throw new TestClusterError(
+    "UNKNOWN_TOPIC",
+    count === undefined ? missing : `topic "${name}" has partitions 0 to ${count - 1}, and no ${partition}`,
+  );
 }
 
-function unknownTopic(source: Source, name: string): TestClusterError {
-  const known = source.topics() ?? [];
-  const others = known.length === 0 ? "there are none" : `there are ${known.toSorted().join(", ")}`;
-  return new TestClusterError("UNKNOWN_TOPIC", `there is no topic "${name}"; ${others}`);
+/** What is misspelt would narrow nothing, and a test would see what it does not mean. */
+function assertOptions(
+  verb: string,
+  options: RecordsOptions<never, never> & ExpectOptions<never, never>,
+  names: readonly string[],
+): void {
+  const wrong = (why: string): TestClusterError => new TestClusterError("INVALID_OPTION", `${verb}: ${why}`);
+  const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+  if (typeof options !== "object" || options === null) throw wrong(`options are an object, not ${inspect(options)}`);
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw wrong(`there is no option ${unknown}; there are ${names.join(", ")}`);
+  const { count = 0, partition = 0, where, timeoutMs = 0, order = "any" } = options;
+  if (!isCount(count)) throw wrong(`count is a whole number from 0 on, not ${inspect(count)}`);
+  if (!isCount(partition)) throw wrong(`partition is a whole number from 0 on, not ${inspect(partition)}`);
+  if (!isCount(timeoutMs)) throw wrong(`timeoutMs is a whole number from 0 on, not ${inspect(timeoutMs)}`);
+  if (where !== undefined && typeof where !== "function") throw wrong(`where is a function, not ${inspect(where)}`);
+  if (order !== "log" && order !== "any") throw wrong(`order is "log" or "any", not ${inspect(order)}`);
+}
+
+function assertExpected(expected: readonly object[]): void {
+  const wrong = (why: string): TestClusterError => new TestClusterError("INVALID_OPTION", `expectRecords: ${why}`);
+  if (!Array.isArray(expected)) throw wrong(`what is expected is a list, not ${inspect(expected)}`);
+  for (const record of expected as readonly unknown[]) {
+    if (typeof record !== "object" || record === null)
+      throw wrong(`a record is an object as { key: "ada", value: "1" }, not ${inspect(record)}`);
+    const unknown = Object.keys(record).find((name) => !FIELDS.includes(name));
+    if (unknown !== undefined) throw wrong(`a record has no ${unknown}; it has ${FIELDS.join(", ")}`);
+  }
 }
 
 function inPartition(partition: number | undefined): { partitions?: readonly number[] } {
@@ -206,8 +268,8 @@ function shapedAs<K, V>(wanted: ExpectedRecord<K, V>, record: TestRecord<K, V>):
 function shown<K, V>(arrived: readonly TestRecord<K, V>[]): string {
   if (arrived.length === 0) return "; nothing arrived";
   const lines = arrived.slice(0, SHOWN_MAX).map(({ partition, offset, key, value, headers }) => {
-    const extra = Object.keys(headers).length === 0 ? "" : ` headers ${inspect(headers, { breakLength: Infinity })}`;
-    return `  ${partition}@${offset}  key ${inspect(key)}  value ${inspect(value, { breakLength: Infinity })}${extra}`;
+    const extra = Object.keys(headers).length === 0 ? "" : ` headers ${inspect(headers, SHOWN)}`;
+    return `  ${partition}@${offset}  key ${inspect(key, SHOWN)}  value ${inspect(value, SHOWN)}${extra}`;
   });
   const more = arrived.length > SHOWN_MAX ? [`  and ${arrived.length - SHOWN_MAX} more`] : [];
   return ["; what arrived, by partition@offset:", ...lines, ...more].join("\n");

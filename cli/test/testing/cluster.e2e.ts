@@ -1,5 +1,8 @@
 /** `tidemark/testing` as a test of an application uses it. */
 import { AssertionError } from "node:assert";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { codecs, topic } from "@tidemark/client";
 import { expect } from "chai";
 import { Cluster, TestClusterError } from "../../src/testing/index.ts";
@@ -98,6 +101,70 @@ describe("tidemark/testing", function () {
         });
     });
 
+    it("of a partition that does not exist are one too", async () => {
+      for (const look of [
+        () => cluster.records("carts", { partition: 3 }),
+        () => cluster.expectRecords(carts, [{ key: "a" }], { partition: 3, timeoutMs: 1 }),
+      ])
+        expect(await failure(look())).to.include({
+          code: "UNKNOWN_TOPIC",
+          message: 'topic "carts" has partitions 0 to 2, and no 3',
+        });
+    });
+
+    it("that nobody can be asked for end in time", async () => {
+      await cluster.client().producer().send("orders", { key: "a", value: "1" });
+      await Promise.all(cluster.brokers.map((broker) => broker.kill()));
+      const startedMs = performance.now();
+      const looks = [
+        cluster.records("orders", { timeoutMs: 1 }),
+        cluster.expectRecords("orders", [{ key: "a" }], { timeoutMs: 1 }),
+      ];
+      for (const error of await Promise.all(looks.map((look) => failure(look)))) {
+        expect(error).to.include({ code: "TIMEOUT" });
+        expect((error as Error).message).to.equal(
+          '"orders" cannot be read: behind 0 records nothing came for 2000 ms; brokers: 1 down, 2 down, 3 down',
+        );
+      }
+      // A client of its own accord tries for 30 s.
+      expect(performance.now() - startedMs).to.be.lessThan(20_000);
+    });
+
+    for (const [look, why] of [
+      [
+        () => cluster.records("orders", { cuont: 1 } as never),
+        "records: there is no option cuont; there are count, where",
+      ],
+      [() => cluster.records("orders", { count: -1 }), "records: count is a whole number from 0 on, not -1"],
+      [
+        () => cluster.records("orders", { partition: "0" as never }),
+        "records: partition is a whole number from 0 on, not '0'",
+      ],
+      [() => cluster.records("orders", { where: "a" as never }), "records: where is a function, not 'a'"],
+      [() => cluster.expectRecords("orders", [], { count: 1 } as never), "expectRecords: there is no option count"],
+      [() => cluster.expectRecords("orders", [], { order: "any way" as never }), 'order is "log" or "any"'],
+      [() => cluster.expectRecords("orders", ["a"] as never), "expectRecords: a record is an object as"],
+      [
+        () => cluster.expectRecords("orders", [{ kye: "a" }] as never),
+        "expectRecords: a record has no kye; it has topic,",
+      ],
+    ] as const) {
+      it(`are not looked for where that cannot be meant: ${why}`, async () => {
+        const error = await failure(look());
+        expect(error).to.include({ code: "INVALID_OPTION" });
+        expect((error as Error).message).to.contain(why);
+      });
+    }
+
+    it("show a failure what arrived instead, and of what is long the beginning", async () => {
+      await cluster
+        .client()
+        .producer()
+        .send("orders", { key: "a", value: "v".repeat(100_000) });
+      const error = await failure(cluster.expectRecords("orders", [{ key: "b" }]));
+      expect((error as Error).message).to.match(/0@0 {2}key 'a' {2}value 'v{200}'\.\.\. 99800 more characters$/u);
+    });
+
     it("show a failure what arrived instead", async () => {
       await cluster.client().producer().send("orders", { key: "a", value: "1" });
       const where = ({ value }: { value: string | null }): boolean => value !== "1";
@@ -159,6 +226,17 @@ describe("tidemark/testing", function () {
   it("takes topics of the SDK too, and says what else it takes", async () => {
     await using small = await Cluster.start({ brokers: 1, topics: [carts] });
     expect(await small.records(carts)).to.deep.equal([]);
+    const fault = small.inject({ api: "Produce", topic: carts, error: "NOT_ENOUGH_REPLICAS" });
+    await small
+      .client()
+      .producer()
+      .send(carts, { key: "a", value: { cents: 1 } });
+    expect(fault.struck).to.equal(1);
+    expect(() => small.inject({ api: "Produce", topic: 5 as never, delayMs: 1 })).to.throw("topic is a name, not 5");
+    const misspelt = await failure(Cluster.start({ topics: [{ name: "a", replicationFactor: 1 } as never] }));
+    expect((misspelt as Error).message).to.equal(
+      'topics: there is no replicationFactor in "a"; there are name, partitions, replicas, assignment, config',
+    );
     const refused = await failure(Cluster.start({ topics: "orders" as never }));
     expect((refused as Error).message)
       .to.contain("topics is a list of names")
@@ -170,7 +248,10 @@ describe("tidemark/testing", function () {
       message: "records: this cluster was stopped meanwhile",
     });
     expect(() => small.client()).to.throw(TestClusterError, "client: this cluster was stopped");
-    expect(await failure(small.records(carts))).to.include({ code: "CLUSTER_STOPPED" });
+    expect(await failure(small.records(carts))).to.include({
+      code: "CLUSTER_STOPPED",
+      message: "records: this cluster was stopped",
+    });
   });
 
   it("is as new after a reset, whatever was done to it", async () => {
@@ -187,6 +268,21 @@ describe("tidemark/testing", function () {
     expect(await cluster.records("orders")).to.deep.equal([]);
     await cluster.client().producer().send("orders", { key: "a", value: "again" });
     await cluster.expectRecords("orders", [{ value: "again" }]);
+  });
+
+  it("goes on with the topics that are there, on directories of a cluster before it", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "tidemark-kit-"));
+    try {
+      const options = { brokers: 1, storage: { dir }, topics: ["orders"] } as const;
+      const first = await Cluster.start(options);
+      await first.client().producer().send("orders", { key: "a", value: "1" });
+      await first.stop();
+      await using second = await Cluster.start({ ...options, topics: ["orders", "more"] });
+      await second.expectRecords("orders", [{ key: "a" }]);
+      expect(await second.records("more")).to.deep.equal([]);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
   });
 
   it("goes back to a snapshot, and its clients with it", async () => {
