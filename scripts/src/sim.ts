@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- --profile P [--seed S | --seeds A..B | --runs N | --minutes M] [--workers W] [--keep-going] [--shrink]`: simulated runs,
+ * `npm run sim -- [--profile P] [--seed S | --seeds A..B | --runs N | --minutes M] [--workers W] [--keep-going] [--shrink]`: simulated runs,
  * one per seed, and what was done in them. Exit code 1 when a run failed, or left another trace when it was run again; the failure names
  * its invariant and the command that replays it, and stands in a file. `npm run crash` is the profile "log".
  */
@@ -12,9 +12,12 @@ import { PROFILES, type RunOptions, SIMULATED_MS } from "./sim/profiles.ts";
 import { shrinkFailure } from "./sim/shrink.ts";
 import { type Job, merge, isWorker, newTally, runWorker, type Tally, work } from "./sim/swarm.ts";
 
-const USAGE = `usage: npm run sim -- --profile ${Object.keys(PROFILES).join("|")} [options]
+/** The one with everything in it. */
+const PROFILE = "cluster";
+const USAGE = `usage: npm run sim -- [--profile ${Object.keys(PROFILES).join("|")}] [options]
        npm run sim -- --replay FILE [--stop-at EVENT] [--shrink]
 
+  --profile P     what is run; ${PROFILE} unless told otherwise
   --seed S        one run, that of this seed; of several the first, the others follow it
   --seeds A..B    the runs of these seeds, both included
   --runs N        so many runs; 200 unless told otherwise
@@ -92,8 +95,14 @@ async function main(): Promise<void> {
   await Promise.all(jobs.map((job) => runWorker(import.meta.url, job, tellerOf(profile, tally))));
   report(tally, seed, (performance.now() - startedMs) / 1000);
   const [first] = tally.failures;
-  if (values.shrink && first !== undefined && first.path !== null) await shrink(first.file, shrinkRuns);
-  if (stopAt !== undefined && tally.failures.every(({ file }) => file.invariant === STOPPED)) process.exit(0);
+  if (values.shrink) {
+    if (first === undefined || first.path === null) say("nothing failed, and nothing is made smaller");
+    else await shrink(first.file, shrinkRuns);
+  }
+  if (stopAt !== undefined) {
+    if (first === undefined) say(`nothing was stopped: no trace goes as far as event ${stopAt}`);
+    if (tally.failures.every(({ file }) => file.invariant === STOPPED)) process.exit(0);
+  }
   const isOnce = runs === 1 || stopAt !== undefined || (await isTheSameAgain(profile, tally));
   process.exit(tally.failures.length === 0 && isOnce && hasFired(profile, tally) ? 0 : 1);
 }
@@ -114,10 +123,13 @@ function wantedOf(values: Readonly<Record<string, unknown>>, stopAt: number | un
   const limits: RunOptions = stopAt === undefined ? {} : { stopAt };
   const { replay } = values;
   if (typeof replay !== "string") {
-    const profile = typeof values["profile"] === "string" ? values["profile"] : "";
-    if (!Object.hasOwn(PROFILES, profile)) refuse(`--profile wants one of ${Object.keys(PROFILES).join(", ")}`);
+    const profile = typeof values["profile"] === "string" ? values["profile"] : PROFILE;
+    if (!Object.hasOwn(PROFILES, profile))
+      refuse(`--profile wants one of ${Object.keys(PROFILES).join(", ")}, not ${JSON.stringify(profile)}`);
     return { profile, ...seedsOf(values), given: limits, file: null };
   }
+  for (const name of ["profile", "seed", "seeds", "runs", "minutes"])
+    if (values[name] !== undefined) refuse(`--${name} is said by the file that --replay names`);
   const { profile, seed, options, plan } = read(replay);
   // Without a plan the seed says everything.
   const given = plan === null ? limits : { ...limits, options, plan };
@@ -133,14 +145,11 @@ function read(path: string): FailureFile {
 }
 
 async function shrink(file: FailureFile, runsMax: number): Promise<void> {
-  const shrunk = await shrinkFailure(file, runsMax);
-  if (shrunk === null) {
-    process.stdout.write("its plan does not make it fail again: this is a fault of the simulation\n");
-    return;
-  }
   const path = `sim-fail-${file.seed}.shrunk.json`;
-  writeFailure(path, shrunk);
-  process.stdout.write(`written to ${path}\nreplay: npm run sim -- --replay ${path}\n`);
+  // Each time: whoever gives up early has what there is, and a run that never ends takes nothing with it.
+  if (await shrinkFailure(file, runsMax, (smaller) => writeFailure(path, smaller)))
+    say(`written to ${path}\nreplay: npm run sim -- --replay ${path}`);
+  else say("its plan does not make it fail again: this is a fault of the simulation");
 }
 
 async function isTheSameAgain(profile: string, { sample }: Tally): Promise<boolean> {
@@ -178,7 +187,7 @@ function report(tally: Tally, seed: number, seconds: number): void {
     );
   const lines = [
     `runs        ${tally.runs} (seeds from ${seed}), ${tally.failures.filter(({ path }) => path !== null).length} failed`,
-    ...[...tally.totals].map(([what, total]) => `${what.padEnd(11)} ${total}`),
+    ...[...tally.totals].map(([what, total]) => `${what.padEnd(11)} ${Math.round(total)}`),
     `time        ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s CPU, ${(tally.runs / seconds).toFixed(0)} runs/s, ${((1000 * cpuSeconds) / Math.max(1, tally.runs)).toFixed(2)} ms CPU per run`,
     `speed       ${speed.join(", ")}`,
     "what fired:",
@@ -195,9 +204,12 @@ function seedsOf({ seed, seeds, runs, minutes }: Readonly<Record<string, unknown
   count: number | null;
 } {
   if (typeof seeds === "string") {
+    if (seed !== undefined || runs !== undefined) refuse("--seeds says all of them; --seed and --runs go without it");
     const [, first = "", last = ""] = /^(\d+)\.\.(\d+)$/u.exec(seeds) ?? [];
-    const from = wholeNumber("--seeds", first, 0);
-    return { from, count: wholeNumber("--seeds", last, from) - from + 1 };
+    const [from, to] = [Number(first), Number(last)];
+    if (first === "" || !Number.isSafeInteger(to) || to < from)
+      refuse(`--seeds wants the first and the last, as 1..200, not ${JSON.stringify(seeds)}; --runs N is so many`);
+    return { from, count: to - from + 1 };
   }
   const from = typeof seed === "string" ? wholeNumber("--seed", seed, 0) : Math.floor(Math.random() * 2 ** 31);
   if (typeof runs === "string") return { from, count: wholeNumber("--runs", runs, 1) };
@@ -214,8 +226,12 @@ function positive(option: string, text: string): number {
 
 function wholeNumber(option: string, text: string, least: number): number {
   const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  return refuse(`${option} wants a whole number, not ${JSON.stringify(text)}`);
+  if (text.trim() !== "" && Number.isSafeInteger(value) && value >= least) return value;
+  return refuse(`${option} wants a whole number from ${least} on, not ${JSON.stringify(text)}`);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 function refuse(message: string): never {

@@ -77,11 +77,16 @@ describe("a run of a broker that looks at no sequence", () => {
     const run = ({ seed, options, plan }: ClusterCase): Promise<ClusterSeedResult> =>
       runCluster(seed, parts, options, { plan });
     const [seed, failed] = await firstFailing((each) => runCluster(each, parts, SMALL));
-    const shrunk = await shrinkCluster({ seed, options: failed.options, plan: failed.plan }, run, { runsMax: 12 });
+    const smaller: string[] = [];
+    const shrunk = await shrinkCluster({ seed, options: failed.options, plan: failed.plan }, run, {
+      runsMax: 12,
+      onSmaller: ({ found, result }) => smaller.push(`${found.plan.length} ${result.traceHash}`),
+    });
     const { plan } = shrunk?.found ?? { plan: failed.plan };
     expect(shrunk?.result.failure?.invariant).to.equal("duplicate");
     expect(shrunk?.runs).to.be.at.most(12);
     expect(plan.length, "steps").to.be.within(1, failed.plan.length / 2);
+    expect(smaller.at(-1), "what was told last").to.equal(`${plan.length} ${shrunk?.result.traceHash}`);
     // Another seed draws other faults: the plan needs none of them.
     const again = await run({ seed, options: { ...failed.options, faults: {}, changes: {} }, plan });
     expect(again.failure?.invariant).to.equal("duplicate");

@@ -4,13 +4,18 @@ import {
   type ClusterOptions,
   type ClusterSeedResult,
   runCluster,
+  type ShrunkCase,
   shrinkCluster,
 } from "@tidemark/broker/sim";
 import { createProducerCore, createReaderCore } from "@tidemark/client/core";
 import { describePlan, type FailureFile } from "./failure.ts";
 
-/** Null: it does not fail again. */
-export async function shrinkFailure(file: FailureFile, runsMax: number): Promise<FailureFile | null> {
+/** `onSmaller`: with each that is smaller than the one before it, and at least once. Resolves to false: it does not fail again. */
+export async function shrinkFailure(
+  file: FailureFile,
+  runsMax: number,
+  onSmaller: (smaller: FailureFile) => void,
+): Promise<boolean> {
   const { makeNode } = await import("@tidemark/broker/simulation");
   const run = ({ seed, options, plan }: ClusterCase): Promise<ClusterSeedResult> =>
     runCluster(seed, { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore }, options, {
@@ -19,14 +24,23 @@ export async function shrinkFailure(file: FailureFile, runsMax: number): Promise
   const given = { seed: file.seed, options: file.options as ClusterOptions, plan: file.plan ?? [] };
   const shrunk = await shrinkCluster(given, run, {
     runsMax,
-    onSmaller: ({ plan }, runs) => process.stderr.write(`shrink: ${plan.length} steps left, ${runs} runs\n`),
+    onSmaller: (smaller) => {
+      process.stderr.write(`shrink: ${smaller.found.plan.length} steps left, ${smaller.runs} runs\n`);
+      onSmaller(fileOf(file, smaller));
+    },
   });
-  if (shrunk === null) return null;
+  if (shrunk === null) return false;
   const { found, result, runs } = shrunk;
   const { invariant = "", message = "" } = result.failure ?? {};
   process.stdout.write(
     `shrunk in ${runs} runs: ${invariant}: ${message}\n${describePlan(found.options, found.plan)}\n`,
   );
-  const { options, plan } = found;
-  return { ...file, invariant, message, event: result.tracedCount, traceHash: result.traceHash, options, plan };
+  onSmaller(fileOf(file, shrunk));
+  return true;
+}
+
+function fileOf(file: FailureFile, { found: { options, plan }, result }: ShrunkCase): FailureFile {
+  const { invariant = "", message = "", waitChain = [] } = result.failure ?? {};
+  const { tracedCount: event, traceHash } = result;
+  return { ...file, invariant, message, waitChain, event, traceHash, options, plan };
 }

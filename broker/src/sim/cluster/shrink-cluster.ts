@@ -20,7 +20,7 @@ export interface ShrinkOptions {
   /** Runs that may be made. */
   readonly runsMax: number;
   /** A smaller case was found. */
-  readonly onSmaller?: (found: ClusterCase, runs: number) => void;
+  readonly onSmaller?: (smaller: ShrunkCase) => void;
 }
 
 export interface ShrunkCase {
@@ -58,7 +58,7 @@ export async function shrinkCluster(
     const now = await run(tried);
     if (now.failure === null || kindOfFailure(now.failure) !== kind) return false;
     [found, result] = [tried, now];
-    onSmaller(found, spent.runs);
+    onSmaller({ found, result, runs: spent.runs });
     return true;
   };
   const shrinkSteps = async (isMeant: (step: PlanStep) => boolean): Promise<void> => {
