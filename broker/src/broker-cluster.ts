@@ -370,7 +370,7 @@ export class BrokerCluster {
         const replication = this.#replicas?.replication ?? null;
         if (replication !== null) return replication.accept(stream, from.nodeId);
         stream.close({ code: "NOT_LEADER_OR_FOLLOWER", message: "this broker has not opened its logs" });
-        return { onFrame: () => undefined, onDrain: () => undefined, onClosed: () => undefined };
+        return { onFrame: (_frame, release) => release?.(), onDrain: () => undefined, onClosed: () => undefined };
       },
     };
   }

@@ -359,6 +359,11 @@ export class ReplicaManager {
   }
 
   /** How long syncs took, in seconds; null before the directory is open. */
+  /** Memory of batches that are kept for followers and readers at the tail. */
+  get tailBytes(): number {
+    return this.#logs.directory?.tailBytes ?? 0;
+  }
+
   get syncDurations(): Histogram | null {
     return this.#logs.directory?.syncDurations ?? null;
   }

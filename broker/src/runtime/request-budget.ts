@@ -15,14 +15,14 @@ export interface RequestBudgetLimits {
 }
 
 export class RequestBudget {
-  readonly #limits: RequestBudgetLimits;
+  readonly limits: RequestBudgetLimits;
   /** Invariant: bytes >= 0, requests >= 0; both 0 when nothing is queued. */
   #bytes = 0;
   #requests = 0;
   #waiting: (() => void)[] = [];
 
   constructor(limits: RequestBudgetLimits) {
-    this.#limits = limits;
+    this.limits = limits;
   }
 
   get bytes(): number {
@@ -35,7 +35,7 @@ export class RequestBudget {
 
   /** The doors stop reading while this is true. */
   get isExhausted(): boolean {
-    return this.#bytes >= this.#limits.maxBytes || this.#requests >= this.#limits.maxRequests;
+    return this.#bytes >= this.limits.maxBytes || this.#requests >= this.limits.maxRequests;
   }
 
   /** A request of `bytes` was read. Always granted: it is in memory already. */

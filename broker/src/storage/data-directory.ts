@@ -164,6 +164,10 @@ class DataDirectory implements LogDirectory {
     return this.#report;
   }
 
+  get tailBytes(): number {
+    return this.#host.tails.heldBytes;
+  }
+
   get syncDurations(): Histogram {
     return this.#host.slots.durations;
   }

@@ -382,6 +382,8 @@ export interface LogDirectory {
   readonly isOffline: boolean;
   /** How long syncs of files and directories took, in seconds, failed ones among them. */
   readonly syncDurations: Histogram;
+  /** Memory of the newest batches that are kept for who reads at the tail, of all logs. */
+  readonly tailBytes: number;
   /** How it keeps up with them now. */
   readonly syncPace: SyncPace;
   log(topic: string, partition: PartitionId): PartitionLog | undefined;

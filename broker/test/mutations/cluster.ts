@@ -346,6 +346,28 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     { ...topic("group-commit", 1), faults: {}, changes: {}, chaosMs: 500, healsCoreFirst: false, losesMost: true },
   ),
   known(
+    "cluster-fetch-memory-unasked",
+    "fetch streams read whatever memory all of them hold (BO1)",
+    [
+      {
+        file: "runtime/fetch-memory.js",
+        from: "if (this.#turn === share)\n            return true;",
+        to: "return true;",
+      },
+    ],
+    10,
+    1,
+    { ...topic("group-commit"), moreReaders: 12, isTiny: true, segmentBytes: 4_096, faults: {}, changes: {} },
+  ),
+  known(
+    "cluster-frames-kept",
+    "a broker that has not opened its logs keeps what comes on replication streams (BO2)",
+    [{ file: "broker-cluster.js", from: "release?.()", to: "undefined" }],
+    10,
+    1,
+    { ...topic("group-commit"), faults: { blackout: 1 }, changes: {}, healsCoreFirst: false },
+  ),
+  known(
     "cluster-timers-outlive",
     "timers of a broker run when it has stopped (BO3)",
     [{ file: "broker-timers.js", from: "for (const pending of this.#pending)\n            pending.cancel();", to: "" }],

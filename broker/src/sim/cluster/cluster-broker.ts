@@ -210,7 +210,13 @@ export class ClusterBroker {
         this.#note("stopped", life.number);
         if (this.#life !== life) return;
         try {
-          ensureNothingLeft(this.name, life.process, this.#disk, this.#parts.network);
+          ensureNothingLeft({
+            name: this.name,
+            process: life.process,
+            disk: this.#disk,
+            network: this.#parts.network,
+            context: life.door?.context ?? null,
+          });
         } catch (error: unknown) {
           this.#parts.onFailure(error);
         }

@@ -6,6 +6,7 @@ import type { ProduceResult } from "../../api/index.ts";
 import type { ClusterImage } from "../../metadata/index.ts";
 import type { Partition } from "../../runtime/index.ts";
 import { newestImage } from "./at-rest.ts";
+import { ensureBounded } from "./bounds.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
 import { ensure } from "../violation.ts";
 import { CommittedPrefix } from "./committed-prefix.ts";
@@ -62,6 +63,7 @@ export class ClusterChecks {
     for (const broker of this.#brokers) {
       const context = broker.context;
       if (context === null) continue;
+      ensureBounded(broker, context);
       if (looksAtQuorum) this.#checkQuorum(broker);
       const image = context.image();
       if (image.metadataOffset > (this.#newest?.metadataOffset ?? -1)) this.#onMetadata(image);

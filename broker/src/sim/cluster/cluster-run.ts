@@ -13,6 +13,7 @@ import { ensureGoing } from "../seed-run.ts";
 import { SimWorld } from "../sim-world.ts";
 import { ensure } from "../violation.ts";
 import { Agenda } from "./agenda.ts";
+import { Bounds } from "./bounds.ts";
 import { compareReplicas, isOutOfSync, newestImage, outOfSync } from "./at-rest.ts";
 import { Changes } from "./changes.ts";
 import { keysOf, rackOf } from "./broker-keys.ts";
@@ -41,6 +42,14 @@ export interface ClusterParts {
   readonly makeReaderCore: MakeReaderCore;
 }
 
+interface WaitOptions {
+  /** Beyond the bound. */
+  readonly moreMs?: number;
+  /** Of which partitions is told who should act; none told: of those that are not in sync. */
+  readonly concerns?: (place: ChainPlace) => boolean;
+  readonly invariant?: "RE15" | "BO2";
+}
+
 /** Virtual time in which what must happen has to have happened, beside ten times the longest delay (3.3). */
 const BOUND_MS = 60_000;
 /** Between two records where no faults strike: every partition gets its share within that bound, in runs that last for an hour, too. */
@@ -62,6 +71,7 @@ export class ClusterRun {
   readonly world: SimWorld;
   readonly checks: ClusterChecks;
   readonly #atlas: FaultAtlas;
+  readonly #bounds: Bounds;
   readonly #deletions: Deletions;
   readonly history = new History();
   /** What was done in the safety phase. */
@@ -113,6 +123,7 @@ export class ClusterRun {
           onAnswer: (broker, method, answer) => this.checks.onAnswer(broker, method, answer),
         }),
     );
+    this.#bounds = new Bounds(this.brokers, this.#network);
     this.#deletions = new Deletions(this.brokers);
     this.#atlas = new FaultAtlas(this.brokers, this.options.topics, {
       now: () => this.world.nowMs,
@@ -317,6 +328,8 @@ export class ClusterRun {
     const isRead = (reader: SimReader): boolean => reader.position >= this.#endOf(reader.topic, reader.partition);
     await this.#until("everything is read", () => [...drains, ...this.#clients.readers].every(isRead));
     for (const reader of this.#clients.readers) reader.end();
+    // The tails of logs get cold.
+    await this.#until("nobody holds anything", () => this.#bounds.held(), { invariant: "BO2" });
   }
 
   /** 15.7: what is bad is found by who looks for it, and mended from the others. */
@@ -400,11 +413,11 @@ export class ClusterRun {
     this.world.advanceTo(untilMs);
   }
 
-  /** Until it holds; `holds` may answer what is missing. Rejects with InvariantViolation RE15 when it does not come about in time. */
+  /** Until it holds; `holds` may answer what is missing. Rejects with NotInTime when it does not come about in time. */
   async #until(
     what: string,
     holds: () => boolean | string | null,
-    { moreMs = 0, concerns }: { readonly moreMs?: number; readonly concerns?: (place: ChainPlace) => boolean } = {},
+    { moreMs = 0, concerns, invariant = "RE15" }: WaitOptions = {},
   ): Promise<void> {
     this.world.tell("wait", what);
     const untilMs = this.world.nowMs + BOUND_MS + 10 * this.options.network.delayMs.max + moreMs;
@@ -415,7 +428,7 @@ export class ClusterRun {
     };
     if (isOver() || (await this.#run(untilMs, isOver))) return;
     const message = `not in time: ${what}${missing === false ? "" : ` (${missing})`}`;
-    throw new NotInTime(message, await this.#waitChain(concerns));
+    throw new NotInTime(invariant, message, await this.#waitChain(concerns));
   }
 
   /** `concerns`: which partitions; none told: those that are not in sync. */
@@ -462,6 +475,7 @@ export class ClusterRun {
     if (this.world.nowMs >= this.#comparedAtMs + COMPARE_MS) {
       this.#comparedAtMs = this.world.nowMs;
       this.checks.compareDisks(this.options.topics);
+      this.#bounds.atTimes();
     }
   }
 

@@ -31,7 +31,7 @@ export interface ShrunkCase {
 }
 
 /** Names that say only what kind of thing went wrong. */
-const VAGUE = new Set(["assertion", "error", "RE15"]);
+const VAGUE = new Set(["assertion", "error", "RE15", "BO2"]);
 
 /** Equal for failures that pass for the same. */
 export function kindOfFailure({ invariant, message }: Pick<SeedFailure<unknown>, "invariant" | "message">): string {

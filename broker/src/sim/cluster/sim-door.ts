@@ -20,6 +20,8 @@ export class SimDoor implements ClientEntrance {
   readonly #clients = new Set<() => void>();
   readonly #process: SimProcess;
   readonly #onClosed: () => void;
+  /** Produce requests that have arrived and wait to be read. */
+  readonly #unread: (() => void)[] = [];
   /** Produce requests without an answer. */
   #unanswered = 0;
   #isOpen = false;
@@ -45,6 +47,11 @@ export class SimDoor implements ClientEntrance {
     return this.#clients.size;
   }
 
+  /** Of produce requests that were taken in; at rest none. */
+  get unansweredCount(): number {
+    return this.#unanswered + this.#unread.length;
+  }
+
   async listen(): Promise<void> {}
 
   open(): void {
@@ -68,6 +75,24 @@ export class SimDoor implements ClientEntrance {
   enter(breakOff: () => void): () => void {
     this.#clients.add(breakOff);
     return () => this.#clients.delete(breakOff);
+  }
+
+  /** `take` takes a produce request in, in its turn: while too many are neither written nor refused, none is read. */
+  read(take: () => void): void {
+    this.#unread.push(take);
+    if (this.#unread.length === 1) this.#readOn();
+  }
+
+  #readOn(): void {
+    for (let [next] = this.#unread; next !== undefined; [next] = this.#unread) {
+      // What nobody has read when it closes goes with its connection.
+      if (!this.#isOpen) this.#unread.length = 0;
+      else if (this.context.budget.isExhausted) return this.context.budget.whenFree(() => this.#readOn());
+      else {
+        this.#unread.shift();
+        next();
+      }
+    }
   }
 
   /** A produce request was taken in; returns what says that it was answered. */

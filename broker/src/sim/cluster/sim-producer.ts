@@ -205,26 +205,29 @@ export class SimProducer {
     const recordsCount = batch.completions.length;
     const topicId = this.#parts.view.topicId(topic);
     const { acks } = this.#options.kind;
-    link.send((client) => {
-      const { context } = client.door;
-      const answered = client.door.take();
-      const request = {
-        acks,
-        timeoutMs: this.#options.requestTimeoutMs,
-        // Its own from here on.
-        partitions: [{ topic, partition, topicId, records: Buffer.from(bytes) }],
-        memory: new SharedMemory(bytes.length, bytes.length, null),
-      };
-      handleProduce(context, request, CLIENT, ([result]) => {
-        answered();
-        if (result === undefined || result === null) return;
-        if (acks === "none") return;
-        if (result.code === "NONE" && acks === "all")
-          this.#parts.onAcked(leader, { topic, partition }, result, recordsCount);
-        // As the real door does: with the other answers of the turn.
-        context.turn.flush(() => client.reply(() => this.#onResult(underWay, result)));
-      });
-    });
+    link.send((client) =>
+      client.door.read(() => {
+        if (client.isOver) return;
+        const { context } = client.door;
+        const answered = client.door.take();
+        const request = {
+          acks,
+          timeoutMs: this.#options.requestTimeoutMs,
+          // Its own from here on.
+          partitions: [{ topic, partition, topicId, records: Buffer.from(bytes) }],
+          memory: new SharedMemory(bytes.length, bytes.length, null),
+        };
+        handleProduce(context, request, CLIENT, ([result]) => {
+          answered();
+          if (result === undefined || result === null) return;
+          if (acks === "none") return;
+          if (result.code === "NONE" && acks === "all")
+            this.#parts.onAcked(leader, { topic, partition }, result, recordsCount);
+          // As the real door does: with the other answers of the turn.
+          context.turn.flush(() => client.reply(() => this.#onResult(underWay, result)));
+        });
+      }),
+    );
     if (acks !== "none") return;
     // Handed to the connection is all that anybody asks.
     this.#underWay.delete(underWay);

@@ -14,12 +14,12 @@ export interface ChainPlace {
   readonly partition: number;
 }
 
-/** RE15 of a whole cluster. */
+/** RE15, or BO2, of a whole cluster. */
 export class NotInTime extends InvariantViolation {
   readonly waitChain: readonly string[];
 
-  constructor(message: string, waitChain: readonly string[]) {
-    super("RE15", message);
+  constructor(invariant: string, message: string, waitChain: readonly string[]) {
+    super(invariant, message);
     this.waitChain = waitChain;
   }
 }
