@@ -18,6 +18,8 @@ import { Trace } from "./trace.ts";
 
 /** Where the virtual wall clock starts: a round date, so that timestamps in a failure report are easy to read. */
 const WALL_START_MS = 1_700_000_000_000;
+/** No timer is finer: what is less than the clock's last digit would come due at the time that it is. */
+const RESOLUTION_MS = 1e-6;
 /** Of the code of an errand: enough to find it. */
 const WORDS_MAX = 120;
 /** Callbacks in one turn of the real loop, in which a process hears of the others: few at first, for many runs are over soon. */
@@ -244,7 +246,7 @@ export class SimProcess implements Clock, Timers {
     const held = this.#held ?? [];
     this.#held = null;
     // Not at the same time: events of one time have no order.
-    for (const [slot, task] of held.entries()) this.world.scheduleFor(this, slot * 1e-6, task);
+    for (const [slot, task] of held.entries()) this.world.scheduleFor(this, slot * RESOLUTION_MS, task);
   }
 
   /** Both clocks run `rate` times as fast as the world's from now on; timers that are set already keep their time. */
@@ -275,7 +277,8 @@ export class SimProcess implements Clock, Timers {
   }
 
   after(delayMs: number, task: () => void): TimerHandle {
-    return this.world.scheduleFor(this, delayMs / this.#rate, task);
+    const leastMs = delayMs > 0 ? RESOLUTION_MS : 0;
+    return this.world.scheduleFor(this, Math.max(leastMs, delayMs / this.#rate), task);
   }
 
   endOfTurn(task: () => void): void {

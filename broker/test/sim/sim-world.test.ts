@@ -140,6 +140,26 @@ describe("SimWorld", () => {
     expect(world.nowMs).to.equal(4);
   });
 
+  it("comes to a deadline of a clock that drifts, however little of it is left", async () => {
+    // Of each the rest became less than the last digit of the world's time, and was waited for again and again.
+    for (const slot of [449, 458, 464]) {
+      const world = new SimWorld(new SeededRandom(1));
+      const process = world.startProcess();
+      process.drift(0.99);
+      process.after(16_000 + slot / 7, () => process.drift(1.003));
+      await world.runUntilIdle();
+      const deadlineMs = process.monotonicNow() + 10 + slot / 3;
+      let looks = 0;
+      const look = (): void => {
+        const leftMs = deadlineMs - process.monotonicNow();
+        if (leftMs > 0 && ++looks < 100) process.after(leftMs, look);
+      };
+      look();
+      await world.runUntilIdle();
+      expect(looks, `slot ${slot}`).to.be.lessThan(5);
+    }
+  });
+
   it("runs for a span and stops with its clock at the end of it", async () => {
     const world = new SimWorld(new SeededRandom(5));
     const process = world.startProcess();
