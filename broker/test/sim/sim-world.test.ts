@@ -174,6 +174,22 @@ describe("SimWorld", () => {
     expect(world.nowMs).to.equal(35);
   });
 
+  it("goes on, however little of a deadline is left", async () => {
+    const world = new SimWorld(new SeededRandom(6));
+    const process = world.startProcess();
+    world.advanceTo(16_393.07);
+    process.drift(1.01);
+    const deadline = process.monotonicNow() + 1e-12;
+    let looks = 0;
+    const look = (): void => {
+      looks += 1;
+      if (process.monotonicNow() < deadline && looks < 10) process.after(1e-12, look);
+    };
+    process.after(1e-12, look);
+    await world.runUntilIdle();
+    expect([looks, world.nowMs > 16_393.07]).to.deep.equal([1, true]);
+  });
+
   it("folds what is noted into a hash that tells runs apart", () => {
     const hash = (second: number): string => {
       const world = new SimWorld(new SeededRandom(6));

@@ -58,6 +58,8 @@ const CALM_INTERVAL_MS = 150;
 const CHANGE_MS = 30_000;
 /** Between two looks at all disks. */
 const COMPARE_MS = 500;
+/** Events of one moment, beyond which it has no end. */
+const STANDING_MOST = 100_000;
 /** In which emptied brokers have found out about each other. */
 const BIRTH_MS = 5_000;
 /** Before a healed broker that went down comes again. */
@@ -84,6 +86,9 @@ export class ClusterRun {
   readonly brokers: readonly ClusterBroker[];
   readonly #clients: ClusterClients;
   #comparedAtMs = 0;
+  /** When time has last gone on. */
+  #movedAtMs = -1;
+  #movedAtStep = 0;
   /** Brokers that are healed: none of them stays down. */
   #kept: readonly ClusterBroker[] = [];
   /** Of those, who is about to come again. */
@@ -468,6 +473,12 @@ export class ClusterRun {
 
   #afterEvent(): void {
     this.#ensureGoing();
+    if (this.world.nowMs > this.#movedAtMs) {
+      this.#movedAtMs = this.world.nowMs;
+      this.#movedAtStep = this.world.stepsCount;
+    }
+    const standing = this.world.stepsCount - this.#movedAtStep;
+    ensure(standing < STANDING_MOST, "RE15", () => `time stands still at ${this.world.nowMs} ms`);
     this.world.trace.fold(this.world.nowMs, this.world.stepsCount);
     for (const broker of this.brokers) broker.noticeDeath();
     this.#keepUp();
