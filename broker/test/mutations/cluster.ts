@@ -360,6 +360,20 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     { ...topic("group-commit"), moreReaders: 12, isTiny: true, segmentBytes: 4_096, faults: {}, changes: {} },
   ),
   known(
+    "cluster-full-stream-sent",
+    "a leader sends on when enough is on its way to a follower (BO1)",
+    [
+      {
+        file: "runtime/replication-source.js",
+        from: "get isWritable() {\n        return this.#isWritable;",
+        to: "get isWritable() {\n        return true;",
+      },
+    ],
+    10,
+    1,
+    { ...topic("group-commit"), streamAheadBytes: 512, faults: { streamStall: 0.6 }, changes: {} },
+  ),
+  known(
     "cluster-frames-kept",
     "a broker that has not opened its logs keeps what comes on replication streams (BO2)",
     [{ file: "broker-cluster.js", from: "release?.()", to: "undefined" }],

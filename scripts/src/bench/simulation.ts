@@ -38,6 +38,7 @@ const SHAPE: Omit<ClusterOptions, "chaosMs"> = {
   maxInFlight: 5,
   deliveryTimeoutMs: 120_000,
   network: CALM_NETWORK,
+  streamAheadBytes: 2 ** 21,
   directoryMode: "strict",
   isTiny: false,
   segmentBytes: 2 ** 20,

@@ -26,6 +26,8 @@ export class Bounds {
 
   /** What costs more to look at than what ensureBounded does. */
   atTimes(): void {
+    const { overrunsCount } = this.#network;
+    ensure(overrunsCount === 0, "BO1", () => `${overrunsCount} frames were sent on replication streams that are full`);
     const mostBytes = (this.#brokers.length - 1) * (REPLICATION_WINDOW_BYTES + REQUEST_BYTES);
     for (const { name, address, context } of this.#brokers) {
       const heldBytes = this.#network.heldBytes(address);

@@ -109,6 +109,7 @@ export class ClusterRun {
     const { brokersCount, network, directoryMode } = this.options;
     this.world = new SimWorld(this.#random.fork("world"));
     this.#network = new SimNetwork(this.world, this.#random, { ...CALM_NETWORK, delayMs: network.delayMs });
+    this.#network.streamAheadBytes = this.options.streamAheadBytes;
     const addresses = Array.from({ length: brokersCount }, (_, slot): PeerAddress => {
       return { nodeId: slot + 1, host: "127.0.0.1", port: PEER_PORT + slot };
     });

@@ -1,6 +1,7 @@
 /** What is drawn from the seed before a run (testing.md 3.4). */
 import type { CodecId } from "@tidemark/proto";
 import type { SeededRandom } from "../../base/index.ts";
+import { PEER_STREAM_AHEAD_BYTES } from "../../ports/index.ts";
 import type { SimNetworkOptions } from "../network/index.ts";
 import type { DirectoryMode } from "../sim-tree.ts";
 import { type ChangeChances, drawChanges } from "./changes.ts";
@@ -21,6 +22,8 @@ export interface ClusterOptions {
   readonly deliveryTimeoutMs: number;
   /** Of links, between any two, while faults strike. */
   readonly network: SimNetworkOptions;
+  /** Of a replication stream, on their way, before its leader has to wait. */
+  readonly streamAheadBytes: number;
   readonly directoryMode: DirectoryMode;
   /** Segments, queues and intervals so small that a short run crosses every boundary. */
   readonly isTiny: boolean;
@@ -102,6 +105,7 @@ function widened(options: ClusterOptions, random: SeededRandom): ClusterOptions 
     topics: options.topics.map((topic) => ({ ...topic, partitions: random.between(1, WIDE_PARTITIONS) })),
     producers,
     moreReaders: clients - producersCount,
+    streamAheadBytes: random.pick([512, 8_192]),
     recordIntervalMs: options.recordIntervalMs * Math.max(1, producersCount / SMALL_PRODUCERS),
   };
 }
@@ -113,6 +117,7 @@ function drawSmall(random: SeededRandom): ClusterOptions {
     topics: drawTopics(random.fork("topics"), brokersCount),
     producers: drawProducers(random.fork("producers")),
     moreReaders: 0,
+    streamAheadBytes: PEER_STREAM_AHEAD_BYTES,
     recordIntervalMs: random.pick([20, 50, 150]),
     valueBytesMax: random.pick([20, 200, 2000]),
     maxInFlight: random.between(1, 5),

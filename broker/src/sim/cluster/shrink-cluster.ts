@@ -2,6 +2,7 @@
  * A run that failed, made small (testing.md 3.5): first its plan, then its options, while it fails in the same way. The failure is
  * known by its invariant, and where that is no more than "assertion", "error" or "not in time" by what it says as well.
  */
+import { PEER_STREAM_AHEAD_BYTES } from "../../ports/index.ts";
 import type { SeedFailure } from "../seed-run.ts";
 import { shrinkList } from "../shrink.ts";
 import { CALM_NETWORK } from "../network/index.ts";
@@ -106,6 +107,7 @@ const RESETS: readonly ((found: ClusterCase) => Partial<ClusterOptions>)[] = [
   () => ({ racksCount: 1 }),
   () => ({ scrubIntervalMs: 0 }),
   () => ({ moreReaders: 0 }),
+  () => ({ streamAheadBytes: PEER_STREAM_AHEAD_BYTES }),
   ({ options }) => ({ producers: options.producers.slice(0, 1) }),
   ({ options }) => ({ producers: options.producers.map((kind) => ({ ...kind, codec: 0 })) }),
   () => ({ recordIntervalMs: 150 }),

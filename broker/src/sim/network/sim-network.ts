@@ -9,7 +9,7 @@
 import type { PeerVersions } from "@tidemark/proto";
 import { assert } from "../../base/index.ts";
 import type { SeededRandom } from "../../base/index.ts";
-import type { PeerAddress, PeerIdentity, PeerService } from "../../ports/index.ts";
+import { PEER_STREAM_AHEAD_BYTES, type PeerAddress, type PeerIdentity, type PeerService } from "../../ports/index.ts";
 import type { SimProcess, SimWorld } from "../sim-world.ts";
 import { SimPeerTransport } from "./sim-peer-transport.ts";
 import type { SimConnection } from "./sim-connection.ts";
@@ -58,6 +58,10 @@ export const KEEPALIVE_MS = 10_000;
 
 export class SimNetwork {
   readonly world: SimWorld;
+  /** Of a replication stream, on their way: its sender is told to wait. */
+  streamAheadBytes = PEER_STREAM_AHEAD_BYTES;
+  /** Frames that a leader sent all the same. */
+  overrunsCount = 0;
   readonly #random: SeededRandom;
   readonly #piecesRandom: SeededRandom;
   /** Ends of replication streams that broke inside a frame. */

@@ -86,7 +86,10 @@ export class SimPeerTransport implements PeerTransport {
   }
 
   openReplication(to: PeerAddress, handlers: PeerStreamHandlers): PeerStream {
-    const stream = new SimStream(this.#network, this.#node, handlers, () => this.#streams.delete(stream));
+    const stream = new SimStream(this.#network, this.#node, handlers, {
+      isDialled: false,
+      onOver: () => this.#streams.delete(stream),
+    });
     this.#streams.add(stream);
     if (this.#isClosed) {
       stream.fail(closedError());
@@ -112,7 +115,7 @@ export class SimPeerTransport implements PeerTransport {
             onDrain: () => farHandlers?.onDrain(),
             onClosed: (error) => farHandlers?.onClosed(error),
           },
-          () => undefined,
+          { isDialled: true, onOver: () => undefined },
         );
         far = end;
         end.attach(outcome, (back) => back(stream));

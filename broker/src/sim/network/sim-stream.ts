@@ -3,7 +3,7 @@
  * its reader: a connection may break, or stand still, behind any of them.
  */
 import { type ErrorName, FrameReader, PEER_MESSAGE_BYTES_MAX, PeerFrameKind, peerFrameHead } from "@tidemark/proto";
-import { PEER_STREAM_AHEAD_BYTES, PeerError, type PeerStream, type PeerStreamHandlers } from "../../ports/index.ts";
+import { PeerError, type PeerStream, type PeerStreamHandlers } from "../../ports/index.ts";
 import type { SimConnection } from "./sim-connection.ts";
 import type { SimNetwork, SimNode } from "./sim-network.ts";
 
@@ -23,6 +23,8 @@ export class SimStream implements PeerStream {
   readonly #node: SimNode;
   readonly #handlers: PeerStreamHandlers;
   readonly #onOver: () => void;
+  /** Whose end it is: who was dialled sends records, and has to heed that enough is on its way; who dialled sends reports. */
+  readonly #isDialled: boolean;
   readonly #reader = new FrameReader({
     maxBytes: PEER_MESSAGE_BYTES_MAX,
     slabs: SLABS,
@@ -37,11 +39,17 @@ export class SimStream implements PeerStream {
   #isOver = false;
   #isClosing = false;
 
-  constructor(network: SimNetwork, node: SimNode, handlers: PeerStreamHandlers, onOver: () => void) {
+  constructor(
+    network: SimNetwork,
+    node: SimNode,
+    handlers: PeerStreamHandlers,
+    { isDialled, onOver }: { readonly isDialled: boolean; readonly onOver: () => void },
+  ) {
     this.#network = network;
     this.#node = node;
     this.#handlers = handlers;
     this.#onOver = onOver;
+    this.#isDialled = isDialled;
   }
 
   /** The connection stands: `withOther` runs at its other end, in order. */
@@ -64,6 +72,7 @@ export class SimStream implements PeerStream {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     const wire = Buffer.concat([peerFrameHead(PeerFrameKind.DATA, length), ...parts]);
     const pieces = this.#network.piecesOf(wire);
+    if (this.#isDialled && this.#isDrainDue) this.#network.overrunsCount += 1;
     this.#bufferedBytes += length;
     for (const [slot, piece] of pieces.entries()) {
       const isLast = slot === pieces.length - 1;
@@ -72,7 +81,7 @@ export class SimStream implements PeerStream {
         if (isLast) this.#onTaken(length, onWritten);
       }, piece.length);
     }
-    this.#isDrainDue ||= this.#bufferedBytes >= PEER_STREAM_AHEAD_BYTES;
+    this.#isDrainDue ||= this.#bufferedBytes >= this.#network.streamAheadBytes;
     return !this.#isDrainDue;
   }
 
@@ -113,7 +122,7 @@ export class SimStream implements PeerStream {
     this.#bufferedBytes -= bytes;
     if (this.#isOver || !this.#node.process.isAlive) return;
     onWritten?.();
-    if (!this.#isDrainDue || this.#bufferedBytes > PEER_STREAM_AHEAD_BYTES / 2) return;
+    if (!this.#isDrainDue || this.#bufferedBytes > this.#network.streamAheadBytes / 2) return;
     this.#isDrainDue = false;
     this.#handlers.onDrain();
   }
