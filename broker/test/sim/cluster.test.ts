@@ -62,6 +62,25 @@ describe("a cluster on virtual time (R=3)", () => {
     );
   });
 
+  it("owes nothing where too few are left by a change that was under way when faults ended", async () => {
+    const t = { name: "t", partitions: 1, replicationFactor: 3, minIsr: 2, minIsrLeast: 2, retentionBytes: -1 };
+    const options = {
+      brokersCount: 3,
+      chaosMs: 1_000,
+      healsCoreFirst: true,
+      losesMost: false,
+      faults: {},
+      changes: {},
+    };
+    const plan = [1, 2, 3].map((broker) => ({ atMs: 1_000, change: "minIsr", broker, topic: "t", minIsr: 3 }) as const);
+    // Of these the fourth is told to all when a majority was looked at already.
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const topics = [{ ...t, durability: "group-commit" }] as const;
+      const { failure } = await runCluster(seed, parts, { ...options, topics }, { plan });
+      expect(failure?.message, `seed ${seed}`).to.equal(undefined);
+    }
+  });
+
   it("is one run for one seed, drawn in another process, and step by step from its plan", async () => {
     const { traceHash, plan, options } = await run(26);
     const written = parsePlan(JSON.parse(JSON.stringify(plan)));

@@ -37,10 +37,21 @@ export class LivingCore {
     return this.#places
       .filter((place) => {
         const led = this.#find(place);
-        const living = this.#imageOf(place)?.replicas.filter((id) => this.#isIn(id)) ?? [];
-        return led !== undefined && !led.isDamaged && living.length >= led.effectiveMinIsr;
+        return led !== undefined && !led.isDamaged && this.#isEnoughFor(place, led);
       })
-      .map(({ topic, partition }) => `${topic.name}-${partition}`);
+      .map(nameOf);
+  }
+
+  /** Its min ISR is more than there are living, perhaps by a change that was under way when the core was looked at. */
+  isShort(name: string): boolean {
+    const place = this.#places.find((each) => nameOf(each) === name);
+    const led = place === undefined ? undefined : this.#find(place);
+    return place !== undefined && led !== undefined && !this.#isEnoughFor(place, led);
+  }
+
+  #isEnoughFor(place: Place, led: Partition): boolean {
+    const living = this.#imageOf(place)?.replicas.filter((id) => this.#isIn(id)) ?? [];
+    return living.length >= led.effectiveMinIsr;
   }
 
   #isIn(brokerId: number): boolean {
@@ -63,4 +74,8 @@ export class LivingCore {
     const isIn = (id: number): boolean => this.#isIn(id);
     return place.topic.durability === "page-cache" ? !able.every(isIn) : !able.some(isIn);
   }
+}
+
+function nameOf({ topic, partition }: Place): string {
+  return `${topic.name}-${partition}`;
 }
