@@ -156,9 +156,14 @@ export class ClusterChecks {
 
   /** What the disks hold, of every replica. */
   compareDisks(topics: readonly { readonly name: string; readonly partitions: number }[]): void {
-    for (const broker of this.#brokers)
-      for (const { name, partitions } of topics)
-        for (let partition = 0; partition < partitions; partition++) this.#committed.compare(broker, name, partition);
+    for (const { name, partitions } of topics)
+      for (let partition = 0; partition < partitions; partition++) {
+        for (const broker of this.#brokers) {
+          const led = broker.context?.replicas.find(name, partition);
+          if (led !== undefined) this.#committed.onLogStart(led);
+        }
+        for (const broker of this.#brokers) this.#committed.compare(broker, name, partition);
+      }
   }
 
   #onLeads(broker: ClusterBroker, led: Partition): void {

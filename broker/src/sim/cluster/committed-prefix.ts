@@ -19,6 +19,8 @@ interface Prefix {
   readonly batches: Map<number, { readonly print: string; readonly nextOffset: number }>;
   /** By leader epoch: how far a leader of it let readers read. */
   readonly shown: Map<number, number>;
+  /** Log start of whoever led: of what is below it nothing is left. */
+  deletedTo: number;
 }
 
 interface Compared {
@@ -45,6 +47,12 @@ export class CommittedPrefix {
   onShown({ topicId, partition, leaderEpoch, highWatermark }: Partition): void {
     const { shown } = this.#of(topicId, partition);
     shown.set(leaderEpoch, Math.max(shown.get(leaderEpoch) ?? 0, highWatermark));
+  }
+
+  /** Where a leader's log begins now. */
+  onLogStart({ topicId, partition, logStartOffset }: Partition): void {
+    const prefix = this.#of(topicId, partition);
+    prefix.deletedTo = Math.max(prefix.deletedTo, logStartOffset);
   }
 
   /** RE6: it holds what was shown in its epoch or an earlier one. */
@@ -88,7 +96,10 @@ export class CommittedPrefix {
     }
   }
 
-  /** RE3: compares what the files of the replica hold below its own high watermark with what they held anywhere before. */
+  /**
+   * RE3: compares what the files of the replica hold below its own high watermark with what they held anywhere before. Not what its leader
+   * has deleted: a follower that parted from it down there has other batches until it is told of the log start, and is in no ISR as long.
+   */
   compare(broker: ClusterBroker, topic: string, partition: number): void {
     const log = broker.context?.replicas.log(topic, partition);
     if (log === undefined || log.isTruncating) return;
@@ -100,14 +111,14 @@ export class CommittedPrefix {
     const isSame = before?.life === broker.lifeNumber && logEndOffset >= before.end;
     const from = isSame ? before.to : 0;
     if (isSame && highWatermark <= from) return;
-    const { batches } = this.#of(log.topicId, partition);
+    const { batches, deletedTo } = this.#of(log.topicId, partition);
     let to = from;
     const directory = `${DATA}/${name}`;
     const filed = this.#isDamaged(broker, topic, partition)
       ? goodBatchesOf(broker.disk, directory, from)
       : batchesOf(broker.disk, directory, from, this.#files);
     for (const { baseOffset, nextOffset, bytes } of filed) {
-      if (baseOffset < from) continue;
+      if (baseOffset < from || nextOffset <= deletedTo) continue;
       if (nextOffset > highWatermark) break;
       const print = `${bytes.readInt32BE(BatchField.LEADER_EPOCH)}/${bytes.readUInt32BE(BatchField.CRC)}/${nextOffset}`;
       const known = batches.get(baseOffset);
@@ -129,7 +140,7 @@ export class CommittedPrefix {
     const key = `${topicId}/${partition}`;
     let prefix = this.#prefixes.get(key);
     if (prefix === undefined) {
-      prefix = { batches: new Map(), shown: new Map() };
+      prefix = { batches: new Map(), shown: new Map(), deletedTo: 0 };
       this.#prefixes.set(key, prefix);
     }
     return prefix;
