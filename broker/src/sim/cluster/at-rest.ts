@@ -2,7 +2,7 @@
 import { type ClusterImage, isReassigning } from "../../metadata/index.ts";
 import { ensure } from "../violation.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
-import { batchesOf, firstDifference } from "./replica-files.ts";
+import { batchesOf, firstDifference, logStartOf } from "./replica-files.ts";
 import type { ClusterTopic } from "./run-options.ts";
 
 /** As the broker that is furthest has applied it. */
@@ -65,7 +65,7 @@ function partitionOutOfSync(
   return null;
 }
 
-/** RE4: byte by byte, as the files hold them. Answers the batches that were compared. */
+/** RE4: byte by byte, as the files hold them from the log start on. Answers the batches that were compared. */
 export function compareReplicas(brokers: readonly ClusterBroker[], topics: readonly ClusterTopic[]): number {
   let compared = 0;
   for (const { name, partitions, replicationFactor } of topics) {
@@ -73,7 +73,13 @@ export function compareReplicas(brokers: readonly ClusterBroker[], topics: reado
       const directory = `${DATA}/${name}-${partition}`;
       const replicas = brokers
         .filter(({ disk }) => disk.tree.find(directory) !== undefined)
-        .map((broker) => ({ broker, batches: batchesOf(broker.disk, directory) }));
+        .map((broker) => {
+          const logStart = logStartOf(broker.disk, DATA, name, partition);
+          return {
+            broker,
+            batches: batchesOf(broker.disk, directory).filter(({ nextOffset }) => nextOffset > logStart),
+          };
+        });
       ensure(replicas.length === replicationFactor, "RE4", () => `${directory} stands on ${replicas.length} disks`);
       const [first, ...others] = replicas;
       if (first === undefined) continue;

@@ -48,6 +48,14 @@ export function segmentsOf(disk: SimDisk, directory: string, from = 0): FiledSeg
   });
 }
 
+/** As it is on disk: below it lie batches that were deleted and still share a segment with others. */
+export function logStartOf(disk: SimDisk, data: string, topic: string, partition: number): number {
+  const file = disk.fileAt(`${data}/log-start-offset-checkpoint`);
+  const bytes = Buffer.alloc(file?.sizeBytes ?? 0);
+  file?.read(bytes, 0);
+  return Number(new RegExp(`^${topic} ${partition} (\\d+)$`, "mu").exec(bytes.toString())?.[1] ?? 0);
+}
+
 /** What was read of a segment; more of it is read when it has grown. */
 interface Parsed {
   readonly rewritesCount: number;
