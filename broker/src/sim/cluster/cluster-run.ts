@@ -325,6 +325,7 @@ export class ClusterRun {
       () => this.#clients.producers.every(({ unsettledCount }) => unsettledCount === 0),
       { moreMs: bound },
     );
+    await this.#readAgain();
     await this.#mend();
     await this.#until("replicas are in sync", () => outOfSync(this.brokers, this.options.topics));
     // A disk that was lost with a seat that nobody has given back.
@@ -337,6 +338,20 @@ export class ClusterRun {
     for (const reader of this.#clients.readers) reader.end();
     // The tails of logs get cold.
     await this.#until("nobody holds anything", () => this.#bounds.held(), { invariant: "BO2" });
+  }
+
+  /** What a disk has refused to read once is not asked for again in this life where nobody can mend it: an operator starts the broker again. */
+  async #readAgain(): Promise<void> {
+    const single = this.options.topics.filter(({ replicationFactor }) => replicationFactor === 1);
+    const refused = this.brokers.filter(({ context }) =>
+      single.some(({ name, partitions }) =>
+        Array.from({ length: partitions }, (_, partition) => context?.replicas.log(name, partition)?.rot).some(
+          (rot) => rot?.reason === "unreadable",
+        ),
+      ),
+    );
+    for (const broker of refused) broker.crash("process");
+    if (refused.length > 0) await this.#heal(this.brokers);
   }
 
   /** 15.7: what is bad is found by who looks for it, and mended from the others. */
