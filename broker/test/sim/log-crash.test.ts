@@ -3,9 +3,10 @@ import { runLogCrash } from "../../src/sim/index.ts";
 import type { CrashRunResult } from "../../src/sim/index.ts";
 import { openLogDirectory } from "../../src/storage/index.ts";
 import { describeKnownMistakes } from "../mutations/known-mistakes.ts";
+import { seedOfCommit } from "../support/seed-of-commit.ts";
 
-/** Fresh seeds at every run; CRASH_SEED repeats one. */
-const FIRST_SEED = Number(process.env["CRASH_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+/** Other seeds with every commit; CRASH_SEED repeats one. */
+const FIRST_SEED = Number(process.env["CRASH_SEED"] ?? seedOfCommit().seed);
 /** `npm run crash` runs as many as one likes. */
 const RUNS = 60;
 

@@ -22,10 +22,11 @@ import {
   type RaftStoreOptions,
   StorageError,
 } from "../../../src/storage/index.ts";
+import { seedOfCommit } from "../../support/seed-of-commit.ts";
 
 const DATA = "/data";
 const VOTER_IDS = [1, 2, 3];
-const FIRST_SEED = Number(process.env["CLUSTER_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const FIRST_SEED = Number(process.env["CLUSTER_SEED"] ?? seedOfCommit().seed);
 const RUNS = Number(process.env["CLUSTER_RUNS"] ?? 12);
 
 const addressOf = (nodeId: number): PeerAddress => ({ nodeId, host: "sim", port: nodeId });

@@ -4,9 +4,10 @@ import { FAILPOINTS } from "../../../src/ports/index.ts";
 import { runRaftStore } from "../../../src/sim/index.ts";
 import { createRaftStore, openRaftStore } from "../../../src/storage/index.ts";
 import { describeKnownMistakes } from "../../mutations/known-mistakes.ts";
+import { seedOfCommit } from "../../support/seed-of-commit.ts";
 
 const ROOM = { createRaftStore, openRaftStore };
-const FIRST_SEED = Number(process.env["RAFT_STORE_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const FIRST_SEED = Number(process.env["RAFT_STORE_SEED"] ?? seedOfCommit().seed);
 const RUNS = Number(process.env["RAFT_STORE_RUNS"] ?? 100);
 /** Seeds that failed once. */
 const FORMER_FAILURES: readonly (readonly [seed: number, what: string])[] = [
