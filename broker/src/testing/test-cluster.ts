@@ -81,6 +81,7 @@ const PATIENCE: Readonly<Record<Shape["clock"], ConfigKeys>> = {
  */
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const shape = shapeOf(options);
+  makeDirectories(shape);
   const note = new IdleNote(new Error("started"));
   const random = new SeededRandom(shape.seed);
   const world = new SimWorld(random);
@@ -506,7 +507,20 @@ export class TestCluster implements AsyncDisposable {
 
 function storageOf({ storage }: Shape, id: number, random: SeededRandom, work: RealWork): BrokerStorage {
   if (storage === "memory") return new MemoryStorage(random);
-  const path = join(storage.dir, `broker-${id}`);
-  mkdirSync(path, { recursive: true });
-  return new DirectoryStorage(path, work);
+  return new DirectoryStorage(directoryOf(storage.dir, id), work);
+}
+
+function directoryOf(dir: string, id: number): string {
+  return join(dir, `broker-${id}`);
+}
+
+/** Before a port is opened. Throws TestClusterError INVALID_OPTION. */
+function makeDirectories({ storage, brokers }: Shape): void {
+  if (storage === "memory") return;
+  try {
+    for (let id = 1; id <= brokers; id++) mkdirSync(directoryOf(storage.dir, id), { recursive: true });
+  } catch (cause: unknown) {
+    const message = `storage: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw new TestClusterError("INVALID_OPTION", message, { cause });
+  }
 }

@@ -608,10 +608,15 @@ describe("the test kit (other shapes)", function () {
     expect(second.bootstrap).to.equal(first.bootstrap);
   });
 
-  it("leaves nothing behind: neither after its stop, nor by brokers that were killed", async () => {
+  it("leaves nothing behind: neither after its stop, nor by brokers that were killed, nor where it has no directory", async () => {
     const open = (): number =>
       process.getActiveResourcesInfo().filter((kind) => /TCPServer|TCPSocket/u.test(kind)).length;
     const before = open();
+    const dir = join(import.meta.filename, "no-directory");
+    const refused = await failure(() => startTestCluster({ brokers: 1, storage: { dir } }));
+    expect(refused).to.include({ code: "INVALID_OPTION" });
+    expect(refused.message).to.match(/^storage: E[A-Z]+: /u);
+    expect(open()).to.equal(before);
     const cluster = await startTestCluster();
     const client = new Client(cluster.bootstrap);
     await client.ready();
