@@ -59,7 +59,7 @@ export { decodeMessage, encodeMessage, MalformedMessage } from "./raft-codec.ts"
 export type { RaftDriverDeps, RaftDriverOptions } from "./raft-driver.ts";
 export { RaftDriver } from "./raft-driver.ts";
 export { raftPace, type RaftPace, type RaftTimes } from "./raft-pace.ts";
-export { WINDOW_BYTES as REPLICATION_WINDOW_BYTES } from "./replica-fetcher.ts";
+export { REPLICATION_WINDOW_BYTES } from "./replication-window.ts";
 export type { ReplicaHere, ReplicaManagerDeps, ReplicaManagerOptions } from "./replica-manager.ts";
 export { ReplicaManager } from "./replica-manager.ts";
 export type { RequestLogOptions, RequestTimes } from "./request-log.ts";

@@ -3,7 +3,7 @@
  * What arrives is handed to its partition; what partitions have to report leaves together at the end of the turn, with the
  * credit that they gave back. A partition that has nothing to say costs nothing.
  *
- * The source may send WINDOW_BYTES of records that no log has written yet, one batch beyond. When the stream breaks it is made
+ * The source may send REPLICATION_WINDOW_BYTES of records that no log has written yet, one batch beyond. When the stream breaks it is made
  * again, after a rest that doubles up to a second; every partition then asks anew. While nobody listens at the address none does: a
  * thousand of them that ask a broker which is gone are what its failover would wait for.
  *
@@ -20,9 +20,8 @@ import type { Logger, PeerAddress, PeerError, PeerStream, PeerTransport, TimerHa
 import type { FollowedPartition, FollowerSeat } from "./followed-partition.ts";
 import { LOOK_MS, type ReplicationThrottle } from "./replication-throttle.ts";
 import type { Turn } from "./turn.ts";
+import { REPLICATION_WINDOW_BYTES } from "./replication-window.ts";
 
-/** Records on their way (performance 4.3). */
-export const WINDOW_BYTES = 8 * 1024 * 1024;
 /** Credit that leaves by itself; less waits for the next report. */
 const GRANT_BYTES = 1024 * 1024;
 /** The first rest after a stream broke, and the longest: what the metadata says moves partitions before that. */
@@ -175,7 +174,7 @@ export class ReplicaFetcher {
       },
     });
     this.#stream = stream;
-    this.#owedBytes = WINDOW_BYTES - this.#heldBytes;
+    this.#owedBytes = REPLICATION_WINDOW_BYTES - this.#heldBytes;
     for (const seat of this.#seats.values()) this.#seat(seat);
     this.#askForFlush();
   }

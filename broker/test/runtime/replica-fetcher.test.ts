@@ -5,7 +5,8 @@ import { SeededRandom } from "../../src/base/index.ts";
 import { asLeaderEpoch, type SharedMemory } from "../../src/base/index.ts";
 import type { PeerStream, PeerStreamHandlers } from "../../src/ports/index.ts";
 import type { FollowedPartition, FollowerSeat } from "../../src/runtime/followed-partition.ts";
-import { ReplicaFetcher, WINDOW_BYTES } from "../../src/runtime/replica-fetcher.ts";
+import { ReplicaFetcher } from "../../src/runtime/replica-fetcher.ts";
+import { REPLICATION_WINDOW_BYTES } from "../../src/runtime/replication-window.ts";
 import { Replication } from "../../src/runtime/replication.ts";
 import { ReplicationThrottle } from "../../src/runtime/replication-throttle.ts";
 import { Turn } from "../../src/runtime/turn.ts";
@@ -150,15 +151,15 @@ describe("ReplicaFetcher", () => {
   it("grants a window in all, over streams that broke with more than a window on their way", async () => {
     const bench = new Bench();
     await bench.world.runFor(10);
-    expect(bench.grantedBytes).to.equal(WINDOW_BYTES);
-    bench.stream.onFrame(bench.frame(2 * WINDOW_BYTES), null);
+    expect(bench.grantedBytes).to.equal(REPLICATION_WINDOW_BYTES);
+    bench.stream.onFrame(bench.frame(2 * REPLICATION_WINDOW_BYTES), null);
     bench.stream.onClosed(null);
     await bench.world.runFor(2_000);
     expect(bench.streams).to.have.length(2);
     expect(bench.grantedBytes, "what came is still held").to.equal(0);
     bench.partition.letGo();
     await bench.world.runFor(10);
-    expect(bench.grantedBytes).to.equal(WINDOW_BYTES);
+    expect(bench.grantedBytes).to.equal(REPLICATION_WINDOW_BYTES);
   });
 });
 

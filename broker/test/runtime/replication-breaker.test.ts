@@ -4,7 +4,7 @@ import { asMs, asOffset } from "../../src/base/index.ts";
 import { decodeDataFrame, encodeReportFrame } from "@tidemark/proto/replication";
 import type { ReplicaData } from "@tidemark/proto/replication";
 import type { PeerStream } from "../../src/ports/index.ts";
-import { WINDOW_BYTES } from "../../src/runtime/replica-fetcher.ts";
+import { REPLICATION_WINDOW_BYTES } from "../../src/runtime/replication-window.ts";
 import { ReplicationSource } from "../../src/runtime/replication-source.ts";
 import { ReplicationThrottle } from "../../src/runtime/replication-throttle.ts";
 import { SlabPool } from "../../src/runtime/slab-pool.ts";
@@ -243,7 +243,7 @@ describe("replication: what comes at the wrong moment", () => {
       await bench.world.runFor(50);
     }
     const follower = bench.node(2);
-    const windowEnd = Math.ceil(WINDOW_BYTES / value.length) + 2;
+    const windowEnd = Math.ceil(REPLICATION_WINDOW_BYTES / value.length) + 2;
     expect(follower.log().writtenEndOffset).to.equal(4);
     expect(follower.log().logEndOffset).to.be.lessThan(4 + windowEnd);
     expect(bench.network.heldBytes(follower.address())).to.be.lessThan(windowEnd * value.length + 100_000);
@@ -277,7 +277,7 @@ describe("replication: what comes at the wrong moment", () => {
     const follower = bench.node(2);
     for (let i = 0; i < 30; i++) bench.append(1, { values: [value] }, "leader");
     await bench.world.runFor(1_000);
-    expect(bench.network.heldBytes(follower.address())).to.be.greaterThan(WINDOW_BYTES / 2);
+    expect(bench.network.heldBytes(follower.address())).to.be.greaterThan(REPLICATION_WINDOW_BYTES / 2);
     bench.change({ leaderId: -1 });
     bench.change({ leaderId: 1 });
     await bench.until("all is there", () => follower.log().writtenEndOffset === 34, 180_000);
