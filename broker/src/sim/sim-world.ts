@@ -97,9 +97,13 @@ export class SimWorld {
   }
 
   /** Queues what `process` is to do. */
-  scheduleFor(process: SimProcess, delayMs: number, task: () => void): TimerHandle {
+  scheduleFor(process: SimProcess, delayMs: number, task: () => void, isWanted = isAlwaysDue): TimerHandle {
     const atMs = this.#nowMs + Math.max(0, delayMs);
-    const errand = new Errand(process, task, { atMs, tieKey: this.#ties.uint32(), sequence: this.#sequence++ });
+    const errand = new Errand(
+      process,
+      { task, isWanted },
+      { atMs, tieKey: this.#ties.uint32(), sequence: this.#sequence++ },
+    );
     this.#events.push(errand);
     this.onScheduled?.();
     return errand;
@@ -204,6 +208,12 @@ export class SimWorld {
   }
 }
 
+/** What a process did not do while it stood still. */
+interface Held {
+  readonly task: () => void;
+  readonly isWanted: () => boolean;
+}
+
 /** One life of one simulated process: its clocks and its timers, which end with it. */
 export class SimProcess implements Clock, Timers {
   readonly world: SimWorld;
@@ -215,7 +225,7 @@ export class SimProcess implements Clock, Timers {
   #shownAtMs = 0;
   #wallOffsetMs = 0;
   /** What came due while it stood still; null: it runs. */
-  #held: (() => void)[] | null = null;
+  #held: Held[] | null = null;
 
   constructor(world: SimWorld) {
     this.world = world;
@@ -246,7 +256,8 @@ export class SimProcess implements Clock, Timers {
     const held = this.#held ?? [];
     this.#held = null;
     // Not at the same time: events of one time have no order.
-    for (const [slot, task] of held.entries()) this.world.scheduleFor(this, slot * RESOLUTION_MS, task);
+    for (const [slot, { task, isWanted }] of held.entries())
+      this.world.scheduleFor(this, slot * RESOLUTION_MS, task, isWanted);
   }
 
   /** Both clocks run `rate` times as fast as the world's from now on; timers that are set already keep their time. */
@@ -298,9 +309,9 @@ export class SimProcess implements Clock, Timers {
     });
   }
 
-  /** It stands still, and keeps `task` until it does not. */
-  holds(task: () => void): boolean {
-    this.#held?.push(task);
+  /** It stands still, and keeps `task` until it does not. `isWanted`: whether there is still something in it to be done. */
+  holds(task: () => void, isWanted: () => boolean = isAlwaysDue): boolean {
+    this.#held?.push({ task, isWanted });
     return this.#held !== null;
   }
 }
@@ -312,11 +323,13 @@ class Errand implements ScheduledEvent, TimerHandle {
   readonly sequence: number;
   readonly #process: SimProcess;
   readonly #task: () => void;
+  readonly #isWantedStill: () => boolean;
   #isWanted = true;
 
-  constructor(process: SimProcess, task: () => void, at: Pick<ScheduledEvent, "atMs" | "tieKey" | "sequence">) {
+  constructor(process: SimProcess, { task, isWanted }: Held, at: Pick<ScheduledEvent, "atMs" | "tieKey" | "sequence">) {
     this.#process = process;
     this.#task = task;
+    this.#isWantedStill = isWanted;
     this.atMs = at.atMs;
     this.tieKey = at.tieKey;
     this.sequence = at.sequence;
@@ -329,7 +342,11 @@ class Errand implements ScheduledEvent, TimerHandle {
   task(): void {
     if (!this.#process.isPaused) this.#task();
     // It may be taken back in the meantime.
-    else this.#process.holds(() => this.#isWanted && this.#task());
+    else
+      this.#process.holds(
+        () => this.#isWanted && this.#task(),
+        () => this.#isWanted,
+      );
   }
 
   cancel(): void {
@@ -337,7 +354,7 @@ class Errand implements ScheduledEvent, TimerHandle {
   }
 
   isOf(process: SimProcess): boolean {
-    return this.#process === process && this.isDue();
+    return this.#process === process && this.isDue() && this.#isWantedStill();
   }
 
   get words(): string {

@@ -50,7 +50,8 @@ export class Deletions {
           const least = directory === undefined ? 0 : (answered.get(directory) ?? 0);
           ensure(start >= least, "ST5", () => `${place} begins at ${start}, deleted were records below ${least}`);
           ensure(start <= most, "ST5", () => `${place} begins at ${start}, and nobody may delete beyond ${most}`);
-          history.deletedBelow(name, partition, start);
+          // A reader may have met a log start that ended with the leader which had it, before it was answered.
+          history.deletedBelow(name, partition, Math.max(start, asked));
         }
       }
   }
