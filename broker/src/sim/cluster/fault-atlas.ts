@@ -97,6 +97,12 @@ export class FaultAtlas {
     return this.mayBeAway(broker) && this.#lying !== broker;
   }
 
+  /** Whether a read of its log may be refused, which counts as bad bytes: not while another one has lost something. */
+  mayBeUnread(broker: ClusterBroker): boolean {
+    this.#look();
+    return this.#hurt === null || this.#hurt.broker === broker;
+  }
+
   /** Whether its disk may be lost: all that was on it stands on as many others as min ISR asks for, and on a majority of the voters. */
   mayLose(): boolean {
     const areSeatsSettled = this.#now() >= this.#seatTakenAtMs + SEAT_MS;

@@ -302,6 +302,7 @@ export class Faults {
   ioError(broker: ClusterBroker, rule: { readonly operation: DiskOperation; readonly skipCount: number }): boolean {
     const { atlas, isPageCache } = this.#deps;
     if (isPageCache ? !atlas.mayLose() : !atlas.mayLosePower(broker)) return false;
+    if (rule.operation === "read" && !atlas.mayBeUnread(broker)) return false;
     const { disk, name } = broker;
     this.#deps.world.tell("EIO", `${name} ${rule.operation}`);
     disk.faults.add({ operation: rule.operation, effect: "EIO", skipCount: rule.skipCount });
