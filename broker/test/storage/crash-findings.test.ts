@@ -50,6 +50,23 @@ describe("what the crash runner has found", () => {
     expect(shortened === -1 || shortened > lowered, replaced.join(", ")).to.equal(true);
   });
 
+  it("a directory that is offline checkpoints nothing more: a broken truncation may have left a log half changed", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh({ durability: "group-commit", segmentBytes: 100_000 });
+    for (let i = 0; i < 10; i += 1) append(log);
+    await machine.synced(log);
+    log.highWatermark = asOffset(5);
+    await machine.letPass(20_000);
+    const before = machine.text(`${DATA}/replication-offset-checkpoint`);
+
+    machine.medium.faults.add({ operation: "truncate", effect: "EIO", path: /\.log$/u });
+    await machine.failure(log.truncateTo(asOffset(7)));
+    log.highWatermark = asOffset(6);
+    await machine.letPass(20_000);
+    expect(machine.offline).to.not.equal(null);
+    expect(machine.text(`${DATA}/replication-offset-checkpoint`)).to.equal(before);
+  });
+
   it("a clean stop does not let damage below the recovery point be forgotten", async () => {
     const machine = new StorageMachine();
     const config = { durability: "group-commit" as const, segmentBytes: 100_000 };
