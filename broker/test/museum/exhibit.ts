@@ -14,8 +14,11 @@ export interface Exhibit {
   readonly seed?: KeptSeed;
   /** Fails on the code before the fix. */
   readonly test?: NamedTest;
-  /** What the seed, or the test, said on the code before the fix, built from `<fix>^` and run there: the invariant first. */
-  readonly failedBefore?: string;
+  /**
+   * What the seed, or without one the test, said on the code before the fix, the invariant first: built from `<fix>^` and run there, by
+   * the runner or with the test of the fix; where those are younger, by theirs with the fix, or its part of it, taken back.
+   */
+  readonly failedBefore: string;
 }
 
 export type KeptSeed =

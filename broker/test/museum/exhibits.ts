@@ -15,6 +15,8 @@ export const EXHIBITS: readonly Exhibit[] = [
     foundBy: "simulator",
     fix: "4dc8911",
     seed: raftSeed(140),
+    failedBefore:
+      "L1: a healed group does not come to one state: 1:d0 follower of {1:d0 3:d0} at 45, 2:d0 follower of {1:d0} at 3, 3:d0 \u2026",
   },
   {
     id: "raft-removed-asks-followers",
@@ -22,6 +24,8 @@ export const EXHIBITS: readonly Exhibit[] = [
     foundBy: "simulator",
     fix: "4dc8911",
     seed: raftSeed(313),
+    failedBefore:
+      "L1: a healed group does not come to one state: 1:d0 follower of {2:d0 4:d0} at 166, 2:d0 leader of {2:d0 4:d0} at 166, \u2026",
   },
   {
     id: "raft-own-removal",
@@ -29,6 +33,8 @@ export const EXHIBITS: readonly Exhibit[] = [
     foundBy: "simulator",
     fix: "4dc8911",
     seed: raftSeed(1969),
+    failedBefore:
+      "L1: a healed group does not come to one state: 1:d0 follower of {2:d0} at 159, 2:d0 follower of {2:d0 1:d0} at 159",
   },
   {
     id: "raft-list-of-one",
@@ -80,23 +86,27 @@ export const EXHIBITS: readonly Exhibit[] = [
 
   // ---- replication ----
   {
-    id: "replication-sync-into-cut",
+    id: "replication-unsynced-by-the-role-before",
     symptom: "a synced end was never reported, and its record never committed",
-    cause: "a sync that ran into a cut counted for nothing, and nobody asked for another",
+    cause: "what one role of a replica had written and not synced, nobody asked to be synced in the next",
     foundBy: "simulator",
-    fix: "1bec942",
-    seed: { profile: "replication", seed: 1651, wanted: UNMOVED },
+    fix: "7e9719f",
     test: {
       file: "broker/test/runtime/replication.test.ts",
-      title: "tells that it is synced though its sync ran into the cut, and nothing more is appended (5.5(2), 15.1(2))",
+      title: "has synced what the role before left unsynced, whoever leads: nobody else would ask (15.1(2))",
     },
+    failedBefore: "test: it never came to this: it is committed",
   },
   {
     id: "replication-cut-below-start",
     symptom: "a follower was to cut its log below its log start",
     foundBy: "simulator",
     fix: "d80a190",
-    seed: { profile: "replication", seed: 3309, wanted: UNMOVED },
+    test: {
+      file: "broker/test/replication/replication-rules.test.ts",
+      title: "5.3(6): an unclean cut below its log start begins the log anew there",
+    },
+    failedBefore: "test: expected [ 'truncate', 'ask' ] to deeply equal [ 'restart', 'ask' ]",
   },
   {
     id: "replication-forgotten-deletion",
@@ -104,19 +114,23 @@ export const EXHIBITS: readonly Exhibit[] = [
     cause: "it began at the batch's base, and ended there when the batch found no room",
     foundBy: "simulator",
     fix: "1bec942",
-    seed: { profile: "replication", seed: 1889, wanted: UNMOVED },
     test: {
       file: "broker/test/storage/follower-log.test.ts",
       title: "is cut to no less than what it keeps deleted, though it began below",
     },
+    failedBefore: "test: expected [ 98, 98, 98 ] to deeply equal [ 100, 100, 100 ]",
   },
   {
-    id: "replication-hidden-epoch",
-    symptom: "a follower was held against what lies below the log start, which is nobody's to compare",
-    cause: "the log start hid where an epoch began",
+    id: "replication-deletion-of-a-former-life",
+    symptom: "a deletion was called done that a follower's crash had undone",
+    cause: "what an earlier life of its process had told of its log start still counted",
     foundBy: "simulator",
     fix: "d80a190",
-    seed: { profile: "replication", seed: 43, wanted: UNMOVED },
+    test: {
+      file: "broker/test/replication/replication-rules.test.ts",
+      title: "13(4): what an earlier process life of a follower said does not count for this one",
+    },
+    failedBefore: "test: expected 30 to equal null",
   },
   {
     id: "replication-join-below-start",
@@ -172,6 +186,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       title:
         "6(4), 15.1(1): in a synced mode with no more of it than it has synced itself, and never below its log start",
     },
+    failedBefore: "RE7: broker 1 shows 30, which it has not synced",
   },
   {
     id: "replication-below-what-was-deleted",
@@ -210,6 +225,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/runtime/replication.test.ts",
       title: "begins anew where the leader deletes beyond the log end of a follower whose first read is under way",
     },
+    failedBefore: "test: it never came to this: in sync",
   },
   {
     id: "replication-stands-on-uncompared",
@@ -221,6 +237,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/runtime/replication.test.ts",
       title: "appends nothing on what was not compared before the leader's log start is durable here (decision 0030)",
     },
+    failedBefore: "test: expected [ +0, 9 ] to deeply equal [ +0, 6 ]",
   },
   {
     id: "metadata-damaged-chosen",
@@ -233,6 +250,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       title:
         "is not that of a replica whose damage an earlier life reported, though this one has not found it again (15.7(3))",
     },
+    failedBefore: "test: expected 3 to equal 1",
   },
   {
     id: "metadata-damaged-only-copy",
@@ -244,6 +262,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/metadata/broker-states.test.ts",
       title: "leaves it in page-cache mode, until the other is in sync: that one may have lost its tail",
     },
+    failedBefore: "test: expected 'NONE' to equal 'ELIGIBLE_LEADERS_NOT_AVAILABLE'",
   },
 
   {
@@ -314,6 +333,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/storage/pitfalls.test.ts",
       title: "P76: a cut that a kill interrupted is synced by the next start, before it is appended to",
     },
+    failedBefore: "ST7: the clean marker is made while /data/t-1/00000000000000000013.log is not synced",
   },
   {
     id: "log-epochs-of-a-cut",
@@ -327,6 +347,8 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/storage/crash-findings.test.ts",
       title: "a truncation lowers the recovery point before the epoch file loses what that has passed",
     },
+    failedBefore:
+      "ST4: /data/t-0: below recovery point 136 the file says [[2,14],[3,15],[4,17]], the batches [[2,14],[3,15],[4,17],[6,35]]",
   },
   {
     id: "log-torn-marker",
@@ -339,6 +361,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/storage/crash-findings.test.ts",
       title: "a marker that a power failure cut short names no broker epoch",
     },
+    failedBefore: '9(4): the marker is {"version":0,"brokerEpoch":86, the report says 86',
   },
   {
     id: "log-open-behind-damage",
@@ -347,6 +370,7 @@ export const EXHIBITS: readonly Exhibit[] = [
     foundBy: "crash runner",
     fix: "355a64f",
     seed: logSeed(556),
+    failedBefore: "BO3: 1 files are open after the stop",
   },
   {
     id: "log-epochs-behind-recovery-point",
@@ -362,8 +386,13 @@ export const EXHIBITS: readonly Exhibit[] = [
     symptom: "a checkpoint named what a broken truncation had left",
     cause: "an offline directory went on writing beside its logs",
     foundBy: "crash runner",
-    fix: "2439171",
-    seed: logSeed(310327),
+    fix: "785fd53",
+    test: {
+      file: "broker/test/storage/crash-findings.test.ts",
+      title:
+        "a directory that is offline checkpoints nothing more: a broken truncation may have left a log half changed",
+    },
+    failedBefore: "test: expected '0\\n1\\nt 0 6\\n' to equal '0\\n1\\nt 0 5\\n'",
   },
   {
     id: "log-clean-with-a-tail",
@@ -422,6 +451,8 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/storage/log-repair.test.ts",
       title: "leaves the leader epochs below it as they were, also those that no file knows yet (5.1(2), (5))",
     },
+    failedBefore:
+      "test: expected [ { epoch: +0, endOffset: 13 }, \u2026(2) ] to deeply equal [ { epoch: +0, endOffset: 10 }, \u2026(2) ]",
   },
 
   {
@@ -476,6 +507,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/broker-cluster.test.ts",
       title: "does not pass for empty while its metadata is not open: nobody may found a second cluster (P54)",
     },
+    failedBefore: "test: expected { replica: { nodeId: 1, \u2026(1) }, \u2026(3) } to have property 'code'",
   },
   {
     id: "broker-start-hangs",
@@ -487,6 +519,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/sim/cluster.test.ts",
       title: "ends its start when its metadata can be stored no longer (R=3, two are away)",
     },
+    failedBefore: "test: expected 'starting' to equal 'down'",
   },
   {
     id: "broker-slow-stop",
@@ -499,6 +532,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/sim/cluster.test.ts",
       title: "ends cleanly within three seconds and a half, though a producer waits for the others (10.5)",
     },
+    failedBefore: "test: expected 13190.057128482913 to be within 2000..3500",
   },
   {
     id: "start-outlives-its-disk",
@@ -510,6 +544,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/sim/cluster.test.ts",
       title: "serves or goes, wherever in its start a sync fails, and waits for nobody then",
     },
+    failedBefore: "test: the sync number 4 of its start: expected 'starting' to not equal 'starting'",
   },
   {
     id: "start-registers-for-a-minute",
@@ -538,6 +573,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       title:
         "is not taken in by a batch whose offset leaps over those behind it, wherever it lies in what is read at once",
     },
+    failedBefore: "test: batch 0: expected 4194305 to equal +0",
   },
   {
     id: "idle-log-start",
@@ -551,6 +587,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       title:
         "joins an idle partition of which retention has raised log starts, its own or the leader's, in any order (7(5))",
     },
+    failedBefore: "test: it never came to this: in sync (1)",
   },
   {
     id: "wait-for-the-log-start",
@@ -563,6 +600,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       title:
         "goes on with what waits for the log start when it is retention that makes that durable (7(5), decision 0030)",
     },
+    failedBefore: "test: it never came to this: in sync",
   },
   {
     id: "seat-for-the-unheard",
@@ -575,6 +613,8 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/runtime/quorum-operations.test.ts",
       title: "are not taken by a new leader that counts on one it has never heard of",
     },
+    failedBefore:
+      "test: expected 'REQUEST_TIMED_OUT: node 1 still has i\u2026' to match /^INCONSISTENT_VOTER_SET: \u2026/",
   },
   {
     id: "repair-blocks-the-start",
@@ -586,6 +626,7 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "broker/test/runtime/damaged-replicas.test.ts",
       title: "keep nobody waiting while a log is read back, and are not cut where it has come to lead meanwhile",
     },
+    failedBefore: "test: expected 5 to equal 6",
   },
   {
     id: "producer-doubled-batch",
@@ -598,5 +639,6 @@ export const EXHIBITS: readonly Exhibit[] = [
       file: "client/test/core/partition-queue.test.ts",
       title: "never doubles a batch that the broker has forgotten because many have passed it",
     },
+    failedBefore: "test: nothing is double: expected 9 to equal 10",
   },
 ];

@@ -384,8 +384,8 @@ describe("replication: leaders that change", () => {
     expect(await bench.values(1)).to.deep.equal(["kept"]);
   });
 
-  for (const leaderId of [2, 3]) {
-    it(`has synced what the role before left unsynced, led by ${leaderId}: nobody else would ask (15.1(2))`, async () => {
+  it("has synced what the role before left unsynced, whoever leads: nobody else would ask (15.1(2))", async () => {
+    for (const leaderId of [2, 3]) {
       const bench = await ReplicationBench.open({ overrides: SYNCED });
       const node = bench.node(2);
       node.disk.slowWriteMs = 20;
@@ -399,8 +399,8 @@ describe("replication: leaders that change", () => {
       bench.change({ leaderId });
       await bench.until("it is committed", () => bench.node(leaderId).log().highWatermark === 4);
       expect(node.log().syncedEndOffset).to.equal(4);
-    });
-  }
+    }
+  });
 
   it("goes through several leaders in a row, each with a tail of its own (P02, KIP-279)", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
