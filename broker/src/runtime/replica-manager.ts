@@ -358,12 +358,12 @@ export class ReplicaManager {
     return this.#roles.isrChanges;
   }
 
-  /** How long syncs took, in seconds; null before the directory is open. */
   /** Memory of batches that are kept for followers and readers at the tail. */
   get tailBytes(): number {
     return this.#logs.directory?.tailBytes ?? 0;
   }
 
+  /** How long syncs took, in seconds; null before the directory is open. */
   get syncDurations(): Histogram | null {
     return this.#logs.directory?.syncDurations ?? null;
   }
