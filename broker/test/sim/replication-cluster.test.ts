@@ -58,6 +58,10 @@ const OF_MOVES: readonly (readonly [seed: number, what: string, wanted?: Partial
     91000747,
     "chosen late from lastIsr without what was written before the mode was raised: the check asked for it all the same",
   ],
+  [
+    1069915682,
+    "the last batch was shown as written, then the mode was raised: the check looked for the first time after both",
+  ],
 ];
 
 function describeFailure({ seed, failure }: ClusterRunResult): string {

@@ -437,9 +437,10 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
       // Everything may be gone for good, and then it is an operator who chooses (9(3)).
       if (controller.leaderId === -1 && controller.pool.length === 0) return;
       if (this.hosts.some((host) => host.isStopped)) return;
-      const leader = this.hosts.find((host) => host.leadEpoch === controller.leaderEpoch)?.leader ?? null;
-      if (leader !== null && !hasProduced && leader.core.admitAcksAll() === null) {
-        leader.produce(1, true);
+      const host = this.hosts.find(({ leadEpoch }) => leadEpoch === controller.leaderEpoch);
+      if (!hasProduced && host?.leader?.core.admitAcksAll() === null) {
+        host.leader.produce(1, true);
+        this.checks.afterEvent(host);
         hasProduced = true;
       }
       const state = controller.records.at(-1);
