@@ -625,7 +625,7 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
       },
     ],
     100,
-    6,
+    7,
     { sparesCount: 2, reassignChance: 0.08 },
   ),
   known(

@@ -62,6 +62,7 @@ const OF_MOVES: readonly (readonly [seed: number, what: string, wanted?: Partial
     1069915682,
     "the last batch was shown as written, then the mode was raised: the check looked for the first time after both",
   ],
+  [69, "a report that had waited for metadata was judged between two events: nothing looked at what it changed"],
 ];
 
 function describeFailure({ seed, failure }: ClusterRunResult): string {

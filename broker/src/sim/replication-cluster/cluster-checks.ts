@@ -157,6 +157,22 @@ export class ClusterChecks {
     }
   }
 
+  /** Nothing of a host changes unseen: a look that comes late judges by what has happened since. A fault of the run, and no invariant. */
+  ensureSeen(): void {
+    for (const { isUp, brokerId, name, life, leadEpoch, log } of this.#hosts()) {
+      if (!isUp) continue;
+      const mark = this.#marks.get(brokerId);
+      const start = this.#starts.get(brokerId);
+      const isSeen =
+        mark?.life === life &&
+        mark.epoch === leadEpoch &&
+        mark.highWatermark === log.highWatermark &&
+        start?.generation === log.generation &&
+        start.logStart === log.logStartOffset;
+      if (!isSeen) throw new Error(`${name} has changed, and nothing has looked at it`);
+    }
+  }
+
   /** ST5: what was deleted stays deleted, whatever a leader tells that has not heard of it (P71). */
   #checkLogStart({ brokerId, name, life, log }: ReplicaHost): void {
     const { generation, logStartOffset: logStart } = log;

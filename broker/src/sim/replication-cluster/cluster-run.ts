@@ -100,11 +100,11 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
     for (const host of this.hosts) {
       host.start();
       host.brokerEpoch = 1;
+      this.checks.afterEvent(host);
       this.#plane.feed(host);
     }
     while (this.#time.nowMs < this.options.chaosMs) {
-      this.#time.runFor(STEP_MS);
-      this.#plane.tick();
+      this.#live();
       this.#doHarm();
       this.#work();
     }
@@ -339,6 +339,7 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
     this.trace.note(this.#time.nowMs, "starts", `${host.brokerId}`);
     if (host.marker === -1 && this.#controller.isSynced) host.log.syncAtStart();
     host.start();
+    this.checks.afterEvent(host);
   }
 
   #work(): void {
@@ -352,6 +353,8 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
       if (leader === null) continue;
       if (workload.chance(options.produceChance)) {
         leader.produce(workload.between(1, options.batchOffsetsMax), workload.chance(0.7));
+        // Without delay of writes it is shown already, and the deletion hides it.
+        this.checks.afterEvent(host);
       }
       if (workload.chance(options.deleteChance)) leader.deleteBefore(this.#deletionPoint(log));
       this.checks.afterEvent(host);
@@ -423,6 +426,7 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
   #live(): void {
     this.#time.runFor(STEP_MS);
     this.#plane.tick();
+    this.checks.ensureSeen();
   }
 
   #healAll(): void {
@@ -461,6 +465,9 @@ class ClusterRun implements HostWorld, ControlWorld, SeedRun<ClusterRunOptions> 
   }
 
   push(delayMs: number, task: () => void): void {
-    this.#time.push(delayMs, task);
+    this.#time.push(delayMs, () => {
+      this.checks.ensureSeen();
+      task();
+    });
   }
 }

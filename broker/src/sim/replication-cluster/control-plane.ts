@@ -104,7 +104,10 @@ export class ControlPlane {
       if (link.leader !== host) continue;
       const parked = link.parked;
       link.parked = [];
-      for (const report of parked) host.onReport(link, report);
+      for (const report of parked) {
+        host.onReport(link, report);
+        this.#world.checks.afterEvent(host);
+      }
     }
   }
 
@@ -119,8 +122,9 @@ export class ControlPlane {
     for (const host of this.#world.hosts) {
       const { brokerId } = host;
       this.feed(host);
-      if (host.isUp) this.#judgeParked(host);
-      const isHeard = host.isUp && !this.#world.isCutOff(brokerId) && this.#world.wakesInMs(host) <= 0;
+      const isAwake = host.isUp && this.#world.wakesInMs(host) <= 0;
+      if (isAwake) this.#judgeParked(host);
+      const isHeard = isAwake && !this.#world.isCutOff(brokerId);
       if (!isHeard) {
         const silentMs = this.#world.nowMs - (this.#heardMs[brokerId - 1] ?? 0);
         // A process that is gone is noticed at once, mostly (10.4(6)).
