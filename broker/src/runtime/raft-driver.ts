@@ -94,6 +94,8 @@ export class RaftDriver implements Consensus {
   #ledTerm: Term = 0;
   #voters: readonly ReplicaId[];
   #appliedIndex: LogIndex;
+  /** When the last life ended: what is committed stays so. */
+  #committedIndex: LogIndex;
   #isDraining = false;
   /** Ends when the write that is out has ended. */
   #writing: Promise<void> | null = null;
@@ -112,7 +114,7 @@ export class RaftDriver implements Consensus {
     const { hardState, snapshot } = options.opened.stored;
     this.#told = { role: "follower", term: hardState.term, leader: null };
     this.#voters = snapshot.voters;
-    this.#appliedIndex = snapshot.index;
+    this.#appliedIndex = this.#committedIndex = snapshot.index;
     const { snapshotBytes, snapshotMs, opened } = options;
     const { clock, timers, events } = deps;
     this.#snapshots = new RaftSnapshots(
@@ -157,7 +159,7 @@ export class RaftDriver implements Consensus {
   }
 
   get commitIndex(): LogIndex {
-    return Math.max(this.#appliedIndex, this.#life?.node.commitIndex ?? 0);
+    return Math.max(this.#appliedIndex, this.#committedIndex, this.#life?.node.commitIndex ?? 0);
   }
 
   get appliedIndex(): LogIndex {
@@ -512,6 +514,7 @@ export class RaftDriver implements Consensus {
   #leaveLife(): void {
     const { leader, term } = this.softState;
     this.#voters = this.voters;
+    this.#committedIndex = this.commitIndex;
     // Another one leads on, whatever happens here.
     this.#told = { role: "follower", term, leader: isSameReplica(leader, this.replica) ? null : leader };
     this.#life = null;

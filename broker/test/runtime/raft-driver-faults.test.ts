@@ -259,6 +259,22 @@ describe("RaftDriver, final faults", () => {
     await bench.run(10_000);
     expect(node.applied).to.have.length(length);
   });
+
+  it("knows what was committed when it is over, applied or not", async () => {
+    const bench = new RaftBench();
+    const node = await alone(bench);
+    let seenIndex = 0;
+    node.onCommitted = () => {
+      seenIndex = node.driver.commitIndex;
+      throw new SyntaxError("an entry of a newer version");
+    };
+    // More than is applied in one go.
+    const large = "x".repeat(700_000);
+    node.propose(large, large, large);
+    await bench.run(10);
+    expect(seenIndex).to.be.greaterThan(node.driver.appliedIndex);
+    expect(node.driver.commitIndex).to.equal(seenIndex);
+  });
 });
 
 describe("RaftDriver, whatever fails when", () => {
