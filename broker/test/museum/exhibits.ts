@@ -641,4 +641,16 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
     failedBefore: "test: nothing is double: expected 9 to equal 10",
   },
+  {
+    id: "commit-index-falls-at-the-end",
+    symptom: "a broker that failed showed a lower commit index of the metadata than before while it went down",
+    cause: "without its Raft node the driver told what had been applied",
+    foundBy: "simulator",
+    fix: "ae26a9b",
+    test: {
+      file: "broker/test/runtime/raft-driver-faults.test.ts",
+      title: "knows what was committed when it is over, applied or not",
+    },
+    failedBefore: "test: expected 2 to equal 4",
+  },
 ];
