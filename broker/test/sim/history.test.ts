@@ -341,6 +341,25 @@ describe("The history checker", () => {
     expect(fatalOf(twice(false))).to.deep.equal(["duplicate"]);
   });
 
+  it("lets a record stand twice where the leader of the later place began behind the earlier one", () => {
+    const twice = (appendsFrom: number, logStart: number): History => {
+      const history = historyWith(
+        [{ offset: 0 }],
+        [
+          [0, 0],
+          [5, 0],
+        ],
+      );
+      history.led("t", 0, 0, 0);
+      history.led("t", 0, appendsFrom, logStart);
+      return history;
+    };
+    expect(fatalOf(twice(3, 1))).to.deep.equal([]);
+    expect(fatalOf(twice(5, 1))).to.deep.equal([]);
+    expect(fatalOf(twice(3, 0)), "its log begins no later").to.deep.equal(["duplicate"]);
+    expect(fatalOf(twice(6, 1)), "another one led then").to.deep.equal(["duplicate"]);
+  });
+
   it("lets another take the place of what one replica alone has acknowledged", () => {
     const taken = (isDurable: boolean): History =>
       historyWith([{ isDurable, isPlain: true, offset: 0 }, { offset: 0 }], [[0, 1]]);

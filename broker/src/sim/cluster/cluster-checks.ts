@@ -8,6 +8,7 @@ import type { Partition } from "../../runtime/index.ts";
 import { newestImage } from "./at-rest.ts";
 import { ensureBounded } from "./bounds.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
+import type { History } from "../history/index.ts";
 import { ensure } from "../violation.ts";
 import { CommittedPrefix } from "./committed-prefix.ts";
 import type { FaultAtlas } from "./fault-atlas.ts";
@@ -26,6 +27,7 @@ interface SeenTerm {
 export class ClusterChecks {
   readonly counts = new Map<string, number>();
   readonly #brokers: readonly ClusterBroker[];
+  readonly #history: History;
   /** By topic id, partition and leader epoch: who leads. */
   readonly #leaders = new Map<string, number>();
   /** High watermarks, as seen last: one object is one leadership in one life. */
@@ -43,8 +45,9 @@ export class ClusterChecks {
   /** The newest metadata that anybody has applied. */
   #newest: ClusterImage | null = null;
 
-  constructor(brokers: readonly ClusterBroker[], isDamaged: FaultAtlas["isDamaged"]) {
+  constructor(brokers: readonly ClusterBroker[], history: History, isDamaged: FaultAtlas["isDamaged"]) {
     this.#brokers = brokers;
+    this.#history = history;
     this.#committed = new CommittedPrefix((what, by) => this.count(what, by), isDamaged);
   }
 
@@ -169,6 +172,7 @@ export class ClusterChecks {
   #onLeads(broker: ClusterBroker, led: Partition): void {
     const { topicId, topic, partition, leaderEpoch } = led;
     this.count("leaderships");
+    this.#history.led(topic, partition, led.logEndOffset, led.logStartOffset);
     this.#committed.onLeads(broker, led);
     const place = `${topicId}/${partition}/${leaderEpoch}`;
     const leader = this.#leaders.get(place) ?? broker.nodeId;

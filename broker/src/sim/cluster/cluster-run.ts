@@ -135,7 +135,7 @@ export class ClusterRun {
       now: () => this.world.nowMs,
       onWhole: (hurt) => this.checks.count(`whole again: ${hurt}`),
     });
-    this.checks = new ClusterChecks(this.brokers, (...replica) => this.#atlas.isDamaged(...replica));
+    this.checks = new ClusterChecks(this.brokers, this.history, (...replica) => this.#atlas.isDamaged(...replica));
     this.#clients = new ClusterClients({
       world: this.world,
       network: this.#network,

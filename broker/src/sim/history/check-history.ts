@@ -101,9 +101,9 @@ class Findings {
     return [...this.#found.values()];
   }
 
-  /** Of what a producer without sequences may cause, and that sent a record plainly. */
-  addOrder(anomaly: "duplicate" | "nonmonotonic-send", isPlain: boolean, example: () => string): void {
-    this.add(anomaly, example, this.#options.isIdempotent && !isPlain);
+  /** Of what a producer without sequences may cause; `isExcused`: so did this one, or nobody could know of its sequences. */
+  addOrder(anomaly: "duplicate" | "nonmonotonic-send", isExcused: boolean, example: () => string): void {
+    this.add(anomaly, example, this.#options.isIdempotent && !isExcused);
   }
 }
 
@@ -144,7 +144,7 @@ class ObservedLog {
       if (before !== NOWHERE && before !== offset)
         findings.addOrder(
           "duplicate",
-          plain.has(value),
+          plain.has(value) || partition.mayForget(Math.min(before, offset), Math.max(before, offset)),
           () => `${name}: value ${value} at offsets ${before} and ${offset}`,
         );
       if (before === NOWHERE || offset < before) this.offsetOf[value] = offset;

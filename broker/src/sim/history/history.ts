@@ -57,6 +57,8 @@ export class PartitionHistory {
   readonly reads = { reader: new Column(), offset: new Column(), value: new Column() };
   /** Records below it were deleted because somebody asked for it, or by retention. */
   startOffset = 0;
+  /** In the order of their leaderships. */
+  readonly leaders: { readonly appendsFrom: number; readonly logStart: number }[] = [];
 
   constructor(topic: string, partition: number) {
     this.topic = topic;
@@ -65,6 +67,15 @@ export class PartitionHistory {
 
   get name(): string {
     return `${this.topic}-${this.partition}`;
+  }
+
+  /**
+   * Whether who appended the record at `offset` may have known nothing of one at `before`: what a leader knows of producers it has
+   * from its log, and that may have begun behind it (decision 0040).
+   */
+  mayForget(before: number, offset: number): boolean {
+    const leader = this.leaders.findLast(({ appendsFrom }) => appendsFrom <= offset);
+    return leader !== undefined && before < leader.logStart;
   }
 }
 
@@ -121,6 +132,11 @@ export class History {
   deletedBelow(topic: string, partition: number, offset: number): void {
     const history = this.#partition(topic, partition);
     history.startOffset = Math.max(history.startOffset, offset);
+  }
+
+  /** A leader begins, with a log from `logStart` on, and appends from `appendsFrom` on. */
+  led(topic: string, partition: number, appendsFrom: number, logStart: number): void {
+    this.#partition(topic, partition).leaders.push({ appendsFrom, logStart });
   }
 
   /** A reader begins at a place of its own choice; what follows must be in order. */
