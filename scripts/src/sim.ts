@@ -1,14 +1,15 @@
 /**
- * `npm run sim -- [--profile P] [--seed S | --seeds A..B | --runs N | --minutes M] [--workers W] [--keep-going] [--shrink]`: simulated runs,
- * one per seed, and what was done in them. Exit code 1 when a run failed, or left another trace when it was run again; the failure names
+ * `npm run sim -- [--profile P] [--seed S | --seeds A..B | --runs N | --minutes M] [--workers W] [--keep-going] [--shrink] [--json]`: simulated
+ * runs, one per seed, and what was done in them. Exit code 1 when a run failed, or left another trace when it was run again; the failure names
  * its invariant and the command that replays it, and stands in a file. `npm run crash` is the profile "log".
  */
 import { availableParallelism } from "node:os";
 import { MUST_FIRE, STOPPED } from "@tidemark/broker/sim";
-import { readCommandLine } from "./command-line.ts";
-import { AGAIN_EVERY, printHashes, runAgain } from "./sim/again.ts";
+import { didYouMean, readCommandLine } from "./command-line.ts";
+import { AGAIN_EVERY, type Different, printHashes, runAgain } from "./sim/again.ts";
 import { commitOf, type FailureFile, readFailure, writeFailure } from "./sim/failure.ts";
-import { PROFILES, type RunOptions, SIMULATED_MS } from "./sim/profiles.ts";
+import { PROFILES, type RunOptions } from "./sim/profiles.ts";
+import { failedCount, jsonOfFailure, jsonOfSeries, type Series, wordsOf } from "./sim/report.ts";
 import { shrinkFailure } from "./sim/shrink.ts";
 import { type Job, merge, isWorker, newTally, runWorker, type Tally, work } from "./sim/swarm.ts";
 
@@ -28,9 +29,10 @@ const USAGE = `usage: npm run sim -- [--profile ${Object.keys(PROFILES).join("|"
   --replay FILE   the run of a file sim-fail-<seed>.json: its options, and its plan where it has one
   --shrink        makes the first failure smaller, step by step, while it fails in the same way (profile cluster)
   --shrink-runs N runs that this may take; 400 unless told otherwise
+  --json          to stdout a JSON object per line: each failure when it is known, and last the whole series; all words to stderr
 
 A run that fails is written to sim-fail-<seed>.json, and smaller to sim-fail-<seed>.shrunk.json. Of several runs one in ${AGAIN_EVERY}, the first
-at any rate, is run again in another process, and has to leave the same trace.
+at any rate, is run again in another process, and has to leave the same trace. A process that dies is a failure of the seed it was at.
 
 npm run sim -- --mutations [--help] runs the known mistakes, which the simulators must find. npm run crash is the profile "log".`;
 
@@ -64,6 +66,7 @@ async function main(): Promise<void> {
       replay: { type: "string" },
       shrink: { type: "boolean", default: false },
       "shrink-runs": { type: "string" },
+      json: { type: "boolean", default: false },
       // For the process that runs seeds again.
       hashes: { type: "string" },
     },
@@ -92,31 +95,44 @@ async function main(): Promise<void> {
   });
   const tally = newTally();
   const startedMs = performance.now();
-  await Promise.all(jobs.map((job) => runWorker(import.meta.url, job, tellerOf(profile, tally))));
-  report(tally, seed, (performance.now() - startedMs) / 1000);
-  const [first] = tally.failures;
-  if (values.shrink) {
-    if (first === undefined || first.path === null) say("nothing failed, and nothing is made smaller");
-    else await shrink(first.file, shrinkRuns);
-  }
-  if (stopAt !== undefined) {
-    if (first === undefined) say(`nothing was stopped: no trace goes as far as event ${stopAt}`);
-    if (tally.failures.every(({ file }) => file.invariant === STOPPED)) process.exit(0);
-  }
-  const isOnce = runs === 1 || stopAt !== undefined || (await isTheSameAgain(profile, tally));
-  process.exit(tally.failures.length === 0 && isOnce && hasFired(profile, tally) ? 0 : 1);
-}
-
-/** Of several short series whoever adds them up sees it: what one has not met another one may have. */
-function hasFired(profile: string, { runs, counts }: Tally): boolean {
-  if (profile !== "cluster" || runs === 1) return true;
-  const missing = MUST_FIRE.filter((name) => !counts.has(name));
-  const isLong = runs >= LONG_SERIES;
-  const fired = `${MUST_FIRE.length - missing.length} of ${MUST_FIRE.length} that a series of ${LONG_SERIES} must have met`;
-  process.stdout.write(`fired       ${fired}\n`);
-  if (missing.length === 0) return true;
-  process.stdout.write(`${isLong ? "SIM FAIL never fired:" : "not fired yet:"} ${missing.join("; ")}\n`);
-  return !isLong;
+  const { say, tell } = speakerOf(values.json);
+  const onProgress = progressOf(profile, tally);
+  await Promise.all(
+    jobs.map((job) =>
+      runWorker(import.meta.url, job, (part) => {
+        merge(tally, part);
+        // At once: a long series may be given up for it.
+        for (const failed of part.failures) {
+          say(`${failed.text}\n${failed.path === null ? "" : `written to ${failed.path}\n`}`);
+          tell(jsonOfFailure(failed));
+        }
+        onProgress();
+      }),
+    ),
+  );
+  const series: Series = {
+    profile,
+    commit,
+    from: seed,
+    count: runs,
+    tally,
+    seconds: (performance.now() - startedMs) / 1000,
+  };
+  say(wordsOf(series));
+  const first = tally.failures.find(({ path }) => path !== null);
+  const shrunk = values.shrink ? await shrink(first?.file ?? null, shrinkRuns, say) : null;
+  if (shrunk !== null) tell(shrunk);
+  if (stopAt !== undefined && tally.failures.length === 0)
+    say(`nothing was stopped: no trace goes as far as event ${stopAt}`);
+  const isPlain = stopAt === undefined && runs !== 1;
+  const different = isPlain ? await differentAgain(profile, tally, say) : null;
+  const missing = isPlain && profile === "cluster" ? notFired(tally, say) : null;
+  const isOk =
+    tally.failures.every(({ file }) => file.invariant === STOPPED) &&
+    (different ?? []).length === 0 &&
+    ((missing ?? []).length === 0 || tally.runs < LONG_SERIES);
+  tell(jsonOfSeries(series, { isOk, different, missing }));
+  process.exit(isOk ? 0 : 1);
 }
 
 function wantedOf(values: Readonly<Record<string, unknown>>, stopAt: number | undefined): Wanted {
@@ -125,7 +141,9 @@ function wantedOf(values: Readonly<Record<string, unknown>>, stopAt: number | un
   if (typeof replay !== "string") {
     const profile = typeof values["profile"] === "string" ? values["profile"] : PROFILE;
     if (!Object.hasOwn(PROFILES, profile))
-      refuse(`--profile wants one of ${Object.keys(PROFILES).join(", ")}, not ${JSON.stringify(profile)}`);
+      refuse(
+        `--profile wants one of ${Object.keys(PROFILES).join(", ")}, not ${JSON.stringify(profile)}${didYouMean(profile, Object.keys(PROFILES))}`,
+      );
     return { profile, ...seedsOf(values), given: limits, file: null };
   }
   for (const name of ["profile", "seed", "seeds", "runs", "minutes"])
@@ -144,58 +162,66 @@ function read(path: string): FailureFile {
   }
 }
 
-async function shrink(file: FailureFile, runsMax: number): Promise<void> {
-  const path = `sim-fail-${file.seed}.shrunk.json`;
-  // Each time: whoever gives up early has what there is, and a run that never ends takes nothing with it.
-  if (await shrinkFailure(file, runsMax, (smaller) => writeFailure(path, smaller)))
-    say(`written to ${path}\nreplay: npm run sim -- --replay ${path}`);
-  else say("its plan does not make it fail again: this is a fault of the simulation");
+/** What to say, where --json has stdout for itself, and what a script is to read. */
+interface Speaker {
+  readonly say: (words: string) => void;
+  readonly tell: (line: object) => void;
 }
 
-async function isTheSameAgain(profile: string, { sample }: Tally): Promise<boolean> {
-  if (sample.size === 0) return true;
-  const others = await runAgain(import.meta.filename, profile, sample);
-  process.stdout.write(`again       ${sample.size} of them in another process, ${others.length} left another trace\n`);
-  for (const line of others) process.stdout.write(`SIM FAIL determinism ${line}\n`);
-  return others.length === 0;
-}
-
-function tellerOf(profile: string, tally: Tally): (part: Tally) => void {
-  let toldMs = performance.now();
-  return (part) => {
-    merge(tally, part);
-    // At once: a long series may be given up for it.
-    for (const { text, path } of part.failures)
-      process.stdout.write(`${text}\n${path === null ? "" : `written to ${path}\n`}\n`);
-    const nowMs = performance.now();
-    if (nowMs - toldMs < 5000) return;
-    toldMs = nowMs;
-    process.stderr.write(`${profile}: ${tally.runs} runs done, ${tally.failures.length} failed\n`);
+function speakerOf(isJson: boolean): Speaker {
+  const words = isJson ? process.stderr : process.stdout;
+  return {
+    say: (text) => void words.write(`${text}\n`),
+    tell: (line) => void (isJson && process.stdout.write(`${JSON.stringify(line)}\n`)),
   };
 }
 
-function report(tally: Tally, seed: number, seconds: number): void {
-  const { cpuSeconds } = tally;
-  const simulatedMs = tally.totals.get(SIMULATED_MS);
-  // Of the profile "log" these are the operations of its disks.
-  const events = tally.totals.get("events") ?? tally.totals.get("operations") ?? 0;
-  const speed = [`${(events / cpuSeconds).toFixed(0)} events per CPU second`];
-  if (simulatedMs !== undefined)
-    speed.push(
-      `${(simulatedMs / 3_600_000).toFixed(2)} simulated hours`,
-      `${(simulatedMs / 1000 / cpuSeconds).toFixed(1)} per CPU hour`,
-    );
-  const lines = [
-    `runs        ${tally.runs} (seeds from ${seed}), ${tally.failures.filter(({ path }) => path !== null).length} failed`,
-    ...[...tally.totals].map(([what, total]) => `${what.padEnd(11)} ${Math.round(total)}`),
-    `time        ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s CPU, ${(tally.runs / seconds).toFixed(0)} runs/s, ${((1000 * cpuSeconds) / Math.max(1, tally.runs)).toFixed(2)} ms CPU per run`,
-    `speed       ${speed.join(", ")}`,
-    "what fired:",
-    ...[...tally.counts]
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([what, count]) => `  ${String(count).padStart(8)}  ${what}`),
-  ];
-  process.stdout.write(`${lines.join("\n")}\n`);
+function progressOf(profile: string, tally: Tally): () => void {
+  let toldMs = performance.now();
+  return () => {
+    const nowMs = performance.now();
+    if (nowMs - toldMs < 5000) return;
+    toldMs = nowMs;
+    process.stderr.write(`${profile}: ${tally.runs} runs done, ${failedCount(tally)} failed\n`);
+  };
+}
+
+/** Of several short series whoever adds them up sees it: what one has not met another one may have. */
+function notFired({ runs, counts }: Tally, say: Speaker["say"]): readonly string[] {
+  const missing = MUST_FIRE.filter((name) => !counts.has(name));
+  say(
+    `fired       ${MUST_FIRE.length - missing.length} of ${MUST_FIRE.length} that a series of ${LONG_SERIES} must have met`,
+  );
+  if (missing.length > 0)
+    say(`${runs >= LONG_SERIES ? "SIM FAIL never fired:" : "not fired yet:"} ${missing.join("; ")}`);
+  return missing;
+}
+
+async function differentAgain(profile: string, { sample }: Tally, say: Speaker["say"]): Promise<readonly Different[]> {
+  if (sample.size === 0) return [];
+  const others = await runAgain(import.meta.filename, profile, sample);
+  say(`again       ${sample.size} of them in another process, ${others.length} left another trace`);
+  for (const { seed, message } of others) say(`SIM FAIL determinism seed ${seed}: ${message}`);
+  return others;
+}
+
+/** What a script is told of it; null: nothing was made smaller. */
+async function shrink(file: FailureFile | null, runsMax: number, say: Speaker["say"]): Promise<object | null> {
+  if (file === null) {
+    say("nothing failed, and nothing is made smaller");
+    return null;
+  }
+  const path = `sim-fail-${file.seed}.shrunk.json`;
+  // Each time: whoever gives up early has what there is, and a run that never ends takes nothing with it.
+  const shrunk = await shrinkFailure(file, runsMax, { say, onSmaller: (smaller) => writeFailure(path, smaller) });
+  if (shrunk === null) {
+    say("its plan does not make it fail again: this is a fault of the simulation");
+    return null;
+  }
+  const replay = `npm run sim -- --replay ${path}`;
+  say(`written to ${path}\nreplay: ${replay}`);
+  const { seed, invariant, message, plan } = shrunk;
+  return { kind: "shrunk", seed, invariant, message, steps: plan?.length ?? 0, file: path, replay };
 }
 
 function seedsOf({ seed, seeds, runs, minutes }: Readonly<Record<string, unknown>>): {
@@ -228,10 +254,6 @@ function wholeNumber(option: string, text: string, least: number): number {
   const value = Number(text);
   if (text.trim() !== "" && Number.isSafeInteger(value) && value >= least) return value;
   return refuse(`${option} wants a whole number from ${least} on, not ${JSON.stringify(text)}`);
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
 
 function refuse(message: string): never {

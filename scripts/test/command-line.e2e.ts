@@ -24,11 +24,28 @@ describe("the command lines of npm run", () => {
     });
   }
 
+  it("a misspelt option is told by the one that is meant", () => {
+    for (const [script, wrong, meant] of [
+      ["sim.js", "--minuts", "--minutes"],
+      ["sim.js", "--keepgoing", "--keep-going"],
+      ["bench.js", "--tinny", "--tiny"],
+      ["../../../broker/dist/test/mutations/main.js", "--jsn", "--json"],
+    ] as const) {
+      const { status, stderr } = spawnSync(process.execPath, [join(scripts, script), wrong], { encoding: "utf8" });
+      expect(status).to.equal(2);
+      expect(stderr.split("\n")[0]).to.equal(`error: Unknown option '${wrong}'; did you mean ${meant}?`);
+    }
+  });
+
   const sim = (...args: string[]) =>
     spawnSync(process.execPath, [join(scripts, "sim.js"), ...args], { encoding: "utf8" });
 
   for (const [args, why] of [
     ["--profile nonsense", '--profile wants one of log, raft, replication, store, cluster, not "nonsense"'],
+    [
+      "--profile rafts",
+      '--profile wants one of log, raft, replication, store, cluster, not "rafts"; did you mean raft?',
+    ],
     ["--seeds 1000", '--seeds wants the first and the last, as 1..200, not "1000"; --runs N is so many'],
     ["--seeds 10..5", '--seeds wants the first and the last, as 1..200, not "10..5"; --runs N is so many'],
     ["--seeds 1..5 --seed 3", "--seeds says all of them; --seed and --runs go without it"],

@@ -18,20 +18,44 @@ globalThis.Date = class Date extends Real {
   static now() { return Real.now() + later; }
 };`;
 
-/** Words for each seed that left another trace than in `sample`; empty: none did. */
-export async function runAgain(entry: string, profile: string, sample: ReadonlyMap<number, string>): Promise<string[]> {
+export interface Different {
+  readonly seed: number;
+  readonly message: string;
+}
+
+/** What execFile rejects with. */
+interface Death {
+  readonly stdout: string;
+  readonly signal: string | null;
+  readonly code: number | string | null;
+}
+
+/** Each seed that left another trace than in `sample`, or at which the other process died; empty: none did. */
+export async function runAgain(
+  entry: string,
+  profile: string,
+  sample: ReadonlyMap<number, string>,
+): Promise<Different[]> {
   const seeds = [...sample.keys()].toSorted((a, b) => a - b);
   const args = ["--import", `data:text/javascript,${encodeURIComponent(LATER)}`, entry];
   const env = { ...process.env, TZ: "Asia/Kathmandu", LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8" };
-  const { stdout } = await promisify(execFile)(
+  const { stdout, death } = await promisify(execFile)(
     process.execPath,
     [...args, "--profile", profile, "--hashes", seeds.join()],
     { env, maxBuffer: 2 ** 26 },
+  ).then(
+    (heard) => ({ ...heard, death: null }),
+    // As far as it came.
+    ({ stdout, signal, code }: Death) => ({ stdout, death: signal ?? `code ${code}` }),
   );
   const again = new Map(stdout.split("\n").map((line) => line.split(" ") as [string, string]));
+  const missing = seeds.find((seed) => !again.has(String(seed)));
+  if (missing !== undefined)
+    return [{ seed: missing, message: `the other process ended with ${death ?? "nothing to say"}` }];
   return seeds.flatMap((seed) => {
     const hash = again.get(String(seed));
-    return hash === sample.get(seed) ? [] : [`seed ${seed}: trace ${sample.get(seed)}, and ${hash} in another process`];
+    const message = `trace ${sample.get(seed)}, and ${hash} in another process`;
+    return hash === sample.get(seed) ? [] : [{ seed, message }];
   });
 }
 

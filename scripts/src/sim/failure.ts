@@ -4,6 +4,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { type ClusterOptions, type PlanStep, parsePlan, STOPPED } from "@tidemark/broker/sim";
 import { type Outcome, PROFILES } from "./profiles.ts";
 
+/** What stands for an invariant where the process of a run has died. */
+const DIED = "died";
+
 /** Where in the code, and when, a run failed, and all that it depends on. */
 export interface FailureFile {
   readonly profile: string;
@@ -12,8 +15,8 @@ export interface FailureFile {
   readonly commit: string;
   readonly invariant: string;
   readonly message: string;
-  /** Events of the trace before it failed. */
-  readonly event: number;
+  /** Events of the trace before it failed; null: its process died, and nobody knows. */
+  readonly event: number | null;
   readonly traceHash: string;
   /** Who should act where something did not come about in time; for people. */
   readonly waitChain?: readonly string[];
@@ -30,6 +33,12 @@ export function commitOf(directory: string): string {
   } catch {
     return "unknown";
   }
+}
+
+/** Of a run that took its process with it: out of memory, an exception that nobody caught, a signal. */
+export function failureOfDeath(profile: string, seed: number, how: string, commit: string): FailureFile {
+  const message = `its process ended with ${how}`;
+  return { profile, seed, commit, invariant: DIED, message, event: null, traceHash: "", options: {}, plan: null };
 }
 
 /** Null: it did not fail. */
@@ -67,12 +76,13 @@ export function describeFailure(
   replay: string,
 ): string {
   const { stack = "", lastEvents = [] } = outcome.failure ?? {};
+  const what = invariant === STOPPED ? "SIM STOP" : `SIM FAIL ${invariant}`;
   return [
-    `${invariant === STOPPED ? "SIM STOP" : `SIM FAIL ${invariant}`} seed=${seed} commit=${commit} event=${event} profile=${profile}`,
+    `${what} seed=${seed} commit=${commit} event=${event ?? "unknown"} profile=${profile}`,
     message,
     ...waitChain,
     ...(invariant === "error" ? [stack] : []),
-    `options ${JSON.stringify(options)}`,
+    ...(invariant === DIED ? [] : [`options ${JSON.stringify(options)}`]),
     ...lastEvents,
     `replay: ${replay}`,
   ].join("\n");

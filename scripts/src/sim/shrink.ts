@@ -10,12 +10,12 @@ import {
 import { createProducerCore, createReaderCore } from "@tidemark/client/core";
 import { describePlan, type FailureFile } from "./failure.ts";
 
-/** `onSmaller`: with each that is smaller than the one before it, and at least once. Resolves to false: it does not fail again. */
+/** `onSmaller`: with each that is smaller than the one before it, and at least once. Resolves to the last; null: it does not fail again. */
 export async function shrinkFailure(
   file: FailureFile,
   runsMax: number,
-  onSmaller: (smaller: FailureFile) => void,
-): Promise<boolean> {
+  { say, onSmaller }: { readonly say: (words: string) => void; readonly onSmaller: (smaller: FailureFile) => void },
+): Promise<FailureFile | null> {
   const { makeNode } = await import("@tidemark/broker/simulation");
   const run = ({ seed, options, plan }: ClusterCase): Promise<ClusterSeedResult> =>
     runCluster(seed, { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore }, options, {
@@ -29,14 +29,13 @@ export async function shrinkFailure(
       onSmaller(fileOf(file, smaller));
     },
   });
-  if (shrunk === null) return false;
+  if (shrunk === null) return null;
   const { found, result, runs } = shrunk;
   const { invariant = "", message = "" } = result.failure ?? {};
-  process.stdout.write(
-    `shrunk in ${runs} runs: ${invariant}: ${message}\n${describePlan(found.options, found.plan)}\n`,
-  );
-  onSmaller(fileOf(file, shrunk));
-  return true;
+  say(`shrunk in ${runs} runs: ${invariant}: ${message}\n${describePlan(found.options, found.plan)}`);
+  const last = fileOf(file, shrunk);
+  onSmaller(last);
+  return last;
 }
 
 function fileOf(file: FailureFile, { found: { options, plan }, result }: ShrunkCase): FailureFile {
