@@ -72,7 +72,13 @@ export class LogCuts {
     this.#state.isTouched = true;
     try {
       // The write in flight ends first, and nothing new is queued.
-      await (this.#newest = writer.settled().then(cut));
+      const run = writer.settled().then(cut);
+      // For whoever else waits for it, one that has changed nothing is just over.
+      this.#newest = run.catch((error: unknown) => {
+        if (!(error instanceof BadBytesError)) throw error;
+      });
+      await this.#newest;
+      await run;
     } catch (error: unknown) {
       if (error instanceof BadBytesError) throw error;
       // Half cut, the log is nothing that may be appended to: the directory goes offline, a start will mend it. It need not

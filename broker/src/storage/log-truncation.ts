@@ -213,6 +213,8 @@ export class LogTruncation {
     const isHere = place?.segment === segment;
     const position = isHere ? place.position : segment.writtenBytes;
     const end = await this.#endBefore(segment, position, isHere ? place.baseOffset : offset);
+    // An index that has rotted may lead to a batch behind the place.
+    if (end > offset) throw new BadBytesError(segment.log.path, segment.baseOffset);
     const isLawful = !isHere || (place.baseOffset === offset && (!isGapless || segment.hasGaps));
     return { position, end, isGap: isLawful && end < offset };
   }
@@ -225,7 +227,8 @@ export class LogTruncation {
       return true;
     });
     // Cut there the log would have bytes and no end. Nor does it end before them by itself: who is in sync leaves the ISR first (15.7).
-    if (!scan.isWhole || scan.position !== position) throw new BadBytesError(segment.log.path, asOffset(end));
+    const hasEnd = scan.isWhole && scan.position === position && (end > segment.baseOffset || position === 0);
+    if (!hasEnd) throw new BadBytesError(segment.log.path, segment.baseOffset);
     return asOffset(end);
   }
 }

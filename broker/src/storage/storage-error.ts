@@ -39,12 +39,15 @@ export class StorageError extends Error {
   }
 }
 
-/** A log cannot be cut, since no whole batches lead to the place: what is bad begins at `offset`. Nothing was changed. */
+/**
+ * A log cannot be cut, since no whole batches lead to the place in the segment that begins at `offset`: its bytes are bad, or its index.
+ * Nothing was changed.
+ */
 export class BadBytesError extends StorageError {
   readonly offset: Offset;
 
   constructor(path: string, offset: Offset) {
-    super("LOG_DAMAGED", path, `the bytes at offset ${offset} are no batch, and the log is to be cut behind them`);
+    super("LOG_DAMAGED", path, `no whole batches lead from offset ${offset} to where the log is to be cut`);
     this.offset = offset;
   }
 }

@@ -161,6 +161,43 @@ describe("damage found in a log that is in use (15.7)", () => {
     });
   });
 
+  it("may be the index alone: a cut that it leads astray is refused, and goes well with one made anew", async () => {
+    // One byte into a batch, at the next entry's, at the last one's; and the first alone at the last one's.
+    for (const astray of [
+      (positions: readonly number[], slot: number) => (positions[slot] ?? 0) + 1,
+      (positions: readonly number[], slot: number) => positions[slot + 1] ?? positions[slot] ?? 0,
+      (positions: readonly number[]) => positions.at(-1) ?? 0,
+      (positions: readonly number[], slot: number) => positions.at(slot === 0 ? -1 : slot) ?? 0,
+    ]) {
+      const machine = new StorageMachine();
+      const { directory, log, good } = await filled(machine);
+      const closed = log.segments()[1];
+      const { path, baseOffset } = closed ?? expect.fail("several segments");
+      await machine.run(directory.close(1));
+      const entries = machine.bytes(path.replace(".log", ".index"));
+      const positions: number[] = [];
+      for (let at = 4; at < entries.length; at += 8) positions.push(entries.readUInt32BE(at));
+      for (let slot = 0; slot < positions.length; slot++) entries.writeUInt32BE(astray(positions, slot), 8 * slot + 4);
+      machine.put(path.replace(".log", ".index"), entries);
+      machine.restart("process");
+      const { log: again } = await machine.again();
+      const end = again.logEndOffset;
+      const cut = again.truncateTo(asOffset(baseOffset + 4));
+      const settled = again.whenSettled();
+      const failure = await machine.run(cut.catch((error: unknown) => error));
+      expect(failure).to.be.instanceOf(BadBytesError).and.include({ offset: baseOffset });
+      await machine.run(settled ?? expect.fail("it is being cut"));
+      expect([again.logEndOffset, again.whenSettled()]).to.deep.equal([end, null]);
+      const all = { from: asOffset(baseOffset), to: asOffset(baseOffset + 1) };
+      expect(await machine.run(again.verify(all)), "the log is whole").to.equal(null);
+      await machine.run(again.rebuildIndexes(asOffset(baseOffset)));
+      await machine.run(again.truncateTo(asOffset(baseOffset + 4)));
+      expect(again.logEndOffset).to.equal(baseOffset + 4);
+      const bytes = fileBytes(machine, again);
+      expect(bytes.equals(good.subarray(0, bytes.length))).to.equal(true);
+    }
+  });
+
   it("is cut, kept aside, filled again and forgotten", async () => {
     const machine = new StorageMachine();
     const { directory, log, good } = await filled(machine);
