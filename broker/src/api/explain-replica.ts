@@ -18,7 +18,7 @@ export interface ReplicaExplanation {
   readonly isRepairing: boolean;
   /** Records behind the leader, as far as that has told; -1: it follows nobody. */
   readonly lag: number;
-  /** It follows no more, and keeps its bytes: an operator has to look. */
+  /** It does not follow, and keeps its bytes: an operator has to look, unless it is repaired in a moment. */
   readonly isStopped: boolean;
   /** Of the leader; null elsewhere. */
   readonly led: LeaderView | null;

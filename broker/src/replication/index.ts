@@ -15,6 +15,7 @@ export type {
   FollowerLog,
   PartitionFollowerOptions,
   RecordsAnswer,
+  RetryCause,
 } from "./partition-follower.ts";
 export { PartitionFollower } from "./partition-follower.ts";
 export type {

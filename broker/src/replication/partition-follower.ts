@@ -6,6 +6,7 @@
  *     away ------onStreamOpened-----> following        the ask carries a new generation
  *     following --diverging, error 1-> cutting          until `onCut`, then following
  *     following --other refusal------> waiting          until `onRetry`, then following
+ *     cutting ---the log refuses-----> waiting          the same: the leader says again where to cut
  *     following --cut below own high watermark--> stopped (5.3(6)): bytes stay, for an operator
  *     any but stopped --onStreamLost--> away
  *
@@ -40,6 +41,9 @@ export interface PartitionFollowerOptions {
 
 export type RecordsAnswer<Records> = Extract<FrameAnswer<Records>, { kind: "records" }>;
 
+/** `CUT_REFUSED`: bad bytes of its own are in the way. */
+export type RetryCause = ReplicaRefusal | "CORRUPT_MESSAGE" | "CUT_REFUSED";
+
 export type FollowerEffect<Records> =
   | ({ readonly kind: "ask"; readonly generation: number } & ReplicaAsk)
   | {
@@ -57,7 +61,7 @@ export type FollowerEffect<Records> =
   /** All batches and epochs go, the log starts at `at`; then `onCut`. */
   | { readonly kind: "restart"; readonly at: Offset }
   /** Call `onRetry` after `replica.fetch.backoff.ms`, and as soon as metadata of the partition or its leader changed. */
-  | { readonly kind: "retryLater"; readonly cause: ReplicaRefusal | "CORRUPT_MESSAGE" }
+  | { readonly kind: "retryLater"; readonly cause: RetryCause }
   /** The replica answers KAFKA_STORAGE_ERROR from here on and keeps its bytes (5.3(6)). */
   | { readonly kind: "stop"; readonly reason: string };
 
@@ -146,6 +150,14 @@ export class PartitionFollower<Records> {
     assert(this.#state === "cutting", "a cut ended that nobody asked for");
     this.#state = "away";
     return this.#hasStream ? this.#ask() : [];
+  }
+
+  /** What `truncate` asked for could not be done, and the log is as it was. */
+  onCutRefused(): readonly FollowerEffect<Records>[] {
+    assert(this.#state === "cutting", "a cut was refused that nobody asked for");
+    if (this.#hasStream) return this.#waitFor("CUT_REFUSED");
+    this.#state = "away";
+    return [];
   }
 
   /** Metadata of the same leader epoch. */
@@ -246,7 +258,7 @@ export class PartitionFollower<Records> {
     return to <= logStartOffset ? [{ kind: "restart", at: to }] : [{ kind: "truncate", to }];
   }
 
-  #waitFor(cause: ReplicaRefusal | "CORRUPT_MESSAGE"): readonly FollowerEffect<Records>[] {
+  #waitFor(cause: RetryCause): readonly FollowerEffect<Records>[] {
     this.#state = "waiting";
     return [{ kind: "retryLater", cause }];
   }

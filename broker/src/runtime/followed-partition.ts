@@ -9,7 +9,8 @@
  * Invariants: a batch enters the log only after its CRC, counts, offsets and epoch were found good; nothing is appended
  * beside a cut; what is told as appended is written, in the synced modes synced (15.1(2)).
  *
- * A log that may not be cut (5.3(6)), or could not be, stays as it is: this partition stops, others go on.
+ * A log that may not be cut (5.3(6)), or could not be, stays as it is: this partition stops, others go on. Where bad bytes were in the
+ * way somebody looks at them, and the cut is tried again: what was bad may be an index, which that look makes anew.
  */
 import { BATCH_HEADER_BYTES, baseOffsetAt, errorRow, validateStoredBatch } from "@tidemark/proto";
 import type { BatchHeader } from "@tidemark/proto";
@@ -19,7 +20,14 @@ import type { LeaderEpoch, Offset, PartitionId, SharedMemory } from "../base/ind
 import { DiskFault } from "../ports/index.ts";
 import type { Clock, Logger, TimerHandle, Timers } from "../ports/index.ts";
 import { PartitionFollower } from "../replication/index.ts";
-import type { FollowerEffect, FrameAnswer, LeaderFrame, RecordsAnswer, ReplicaRefusal } from "../replication/index.ts";
+import type {
+  FollowerEffect,
+  FrameAnswer,
+  LeaderFrame,
+  RecordsAnswer,
+  ReplicaRefusal,
+  RetryCause,
+} from "../replication/index.ts";
 import { BadBytesError, type LogConfig, type LogEvents, type PartitionLog } from "../storage/index.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
 import { countsSynced } from "./durability.ts";
@@ -28,6 +36,10 @@ const NO_RECORDS = Buffer.alloc(0);
 
 /** Memory that is kept for each byte that waits, beyond which the byte is copied out of its frame. */
 const PINNED_RATIO_MAX = 2;
+
+/** Until a cut that was refused is tried again: at first, and at most. */
+const CUT_RETRY_MS = 1_000;
+const CUT_RETRY_MS_MAX = 60_000;
 
 /** Until a full disk is looked at again (3.8(2)). */
 const ROOM_RETRY_MS = 1_000;
@@ -40,7 +52,7 @@ export interface FollowedPartitionOptions {
   readonly uncleanEpoch: number;
   /** The last one used for this partition in this process; 0 at first. */
   readonly generation: number;
-  /** Bad bytes stand at `offset`, which a cut ran into: what follows is the repair's. */
+  /** A cut ran into bytes in the segment of `offset` that are no batches: whoever looks finds damage, or mends the index. */
   onBadBytes(offset: Offset): void;
 }
 
@@ -122,6 +134,8 @@ export class FollowedPartition implements LogEvents {
   #appendedToTold = -1;
   #logStartTold = -1;
   #timer: TimerHandle | null = null;
+  /** The wait behind a cut that was refused; 0 = the last one was not. */
+  #cutRetryMs = 0;
   #isStopped = false;
   #isClosed = false;
 
@@ -147,9 +161,9 @@ export class FollowedPartition implements LogEvents {
     return this.#core.generation;
   }
 
-  /** It keeps its bytes and follows no more: an operator has to look (5.3(6)), or its disk is gone. */
+  /** It keeps its bytes and does not follow: an operator has to look (5.3(6)), its disk is gone, or no cut was possible yet. */
   get isStopped(): boolean {
-    return this.#isStopped;
+    return this.#isStopped || this.#cutRetryMs > 0;
   }
 
   /** Records behind the leader, as far as it has told. */
@@ -364,6 +378,7 @@ export class FollowedPartition implements LogEvents {
           this.#seat?.onReportDue();
           break;
         case "append":
+          this.#cutRetryMs = 0;
           this.#append(effect);
           break;
         case "advance":
@@ -534,6 +549,7 @@ export class FollowedPartition implements LogEvents {
   #cut(cut: Promise<void>): void {
     this.#cutThen(cut, () => {
       this.#isBusy = false;
+      this.#cutRetryMs = 0;
       this.#sync();
       this.#perform(this.#core.onCut());
       this.#workOff();
@@ -557,8 +573,22 @@ export class FollowedPartition implements LogEvents {
   /** The log has told its directory, if it was the disk. */
   #onCutFailed(cause: unknown): void {
     if (this.#isClosed) return;
+    if (cause instanceof BadBytesError) return this.#onCutRefused(cause);
     this.#stop(`the log could not be cut: ${String(cause)}`);
-    if (cause instanceof BadBytesError) this.#onBadBytes(cause.offset);
+  }
+
+  /** Nothing has changed. If the bytes are bad, the leader epoch that the controller's word begins ends this; else the cut goes well soon. */
+  #onCutRefused({ offset, message: reason }: BadBytesError): void {
+    this.#isCutting = false;
+    this.#isBusy = false;
+    this.#cutRetryMs = Math.min(Math.max(2 * this.#cutRetryMs, CUT_RETRY_MS), CUT_RETRY_MS_MAX);
+    const { topic, partition, leaderEpoch } = this;
+    const fields = { topic, partition, leaderEpoch, offset, retryMs: this.#cutRetryMs, reason };
+    this.#deps.logger.error("a replica cannot cut its log and keeps its bytes", fields);
+    this.#onBadBytes(offset);
+    if (this.#isStreamOpen) this.#perform(this.#core.onStreamOpened());
+    this.#perform(this.#core.onCutRefused());
+    this.#workOff();
   }
 
   #stop(reason: string): void {
@@ -572,7 +602,7 @@ export class FollowedPartition implements LogEvents {
 
   // ---- what it tells ----
 
-  #retryLater(cause: ReplicaRefusal | "CORRUPT_MESSAGE"): void {
+  #retryLater(cause: RetryCause): void {
     const { topic, partition, leaderId, leaderEpoch } = this;
     this.#deps.logger.debug("a replica waits before it asks again", {
       topic,
@@ -582,7 +612,8 @@ export class FollowedPartition implements LogEvents {
       reason: cause,
     });
     this.#timer?.cancel();
-    this.#timer = this.#deps.timers.after(this.#deps.backoffMs(), () => {
+    const delayMs = cause === "CUT_REFUSED" ? this.#cutRetryMs : this.#deps.backoffMs();
+    this.#timer = this.#deps.timers.after(delayMs, () => {
       if (!this.#isClosed) this.#perform(this.#core.onRetry());
     });
   }

@@ -688,6 +688,20 @@ describe("Rules of the follower", () => {
     expect(kinds(unclean.diverging(5, 54))).to.deep.equal(["truncate", "ask"]);
   });
 
+  it("5.3(3): a cut that its log refuses is tried again, where the leader says then, and nothing is told meanwhile", () => {
+    for (const isStreamLost of [false, true]) {
+      const bench = new FollowerBench({ epochs: [[5, 0]], logEnd: 60, highWatermark: 40, isCutLater: true });
+      bench.open();
+      expect(kinds(bench.diverging(5, 54))).to.deep.equal(["truncate"]);
+      if (isStreamLost) bench.core.onStreamLost();
+      const effects = bench.core.onCutRefused();
+      expect(effects).to.deep.equal(isStreamLost ? [] : [{ kind: "retryLater", cause: "CUT_REFUSED" }]);
+      expect(bench.core.isReporting).to.equal(false);
+      expect(kinds(isStreamLost ? bench.core.onStreamOpened() : bench.core.onRetry())).to.deep.equal(["ask"]);
+      expect(kinds(bench.diverging(5, 50))).to.deep.equal(["truncate"]);
+    }
+  });
+
   it("5.3(6): a choice that it hears of in time counts", () => {
     const bench = new FollowerBench({ epochs: [[5, 0]], logEnd: 60, highWatermark: 55 });
     bench.open();

@@ -8,7 +8,7 @@ import type { FetchedPart } from "../../src/runtime/index.ts";
 import { FetchSession, SlabPool } from "../../src/runtime/index.ts";
 import { DamagedReplicas } from "../../src/runtime/damaged-replicas.ts";
 import { HostedTopics } from "../../src/runtime/hosted-topics.ts";
-import type { PartitionLog } from "../../src/storage/index.ts";
+import { BadBytesError, type PartitionLog } from "../../src/storage/index.ts";
 import type { FoundDamage } from "../../src/storage/types.ts";
 import { LiveConfig } from "../../src/config/index.ts";
 import { overriding } from "../e2e/support/held-syncs.ts";
@@ -257,6 +257,123 @@ describe("bad bits under a running broker (15.7)", () => {
       return isWhole(bench)();
     });
     sameBytes(bench);
+  });
+
+  describe("that a follower's cut runs into", () => {
+    const CUT_SETTINGS = { ...OVERRIDES, "index.interval.bytes": "200" };
+
+    /** Broker 1 has led on its own, over several segments, and does not know that broker 2 leads. */
+    async function parted(): Promise<ReplicationBench> {
+      const bench = await ReplicationBench.open({ overrides: CUT_SETTINGS, settings: SETTINGS });
+      await fill(bench, 25);
+      bench.network.partition([1], [2, 3]);
+      for (let i = 0; i < 40; i++) bench.append(1, { values: [`lost ${i}`.padEnd(200, "x")] }, "leader");
+      await bench.world.runFor(100);
+      bench.node(1).isMetadataHeld = true;
+      bench.change({ leaderId: 2, isr: [2, 3] });
+      return bench;
+    }
+
+    const linesOf = (bench: ReplicationBench): readonly string[] =>
+      bench.node(1).lines.filter((line) => line.startsWith("a replica cannot cut its log"));
+    const isStopped = (bench: ReplicationBench): readonly boolean[] =>
+      [...bench.node(1).manager.followed()].map((followed) => followed.isStopped);
+
+    for (const what of ["the index", "the log"] as const) {
+      it(`are repaired, or were none: ${what}`, async () => {
+        const bench = await parted();
+        bench.release(1);
+        const closed = bench
+          .node(1)
+          .log()
+          .segments()
+          .findLast(({ baseOffset }) => baseOffset < 25);
+        if (closed === undefined) throw new Error("there is no such segment");
+        await bench.stop(1);
+        const process = bench.world.startProcess();
+        const mount = bench.node(1).disk.mount(process);
+        const spoil = (path: string, change: (bytes: Buffer) => void): void => {
+          const bytes = Buffer.alloc(mount.sizeOf(path) ?? 0);
+          const file = mount.open(path, "write");
+          file.readSync(bytes, 0);
+          change(bytes);
+          file.writevSync([bytes], 0);
+          file.closeSync();
+        };
+        if (what === "the log") spoil(closed.path, (bytes) => bytes.fill(0, 0, 300));
+        // Every entry leads into its batch.
+        spoil(closed.path.replace(".log", ".index"), (bytes) => {
+          for (let at = 4; at < bytes.length; at += 8) bytes.writeUInt32BE(bytes.readUInt32BE(at) + 1, at);
+        });
+        process.kill();
+        await bench.start(1);
+        bench.network.healAll();
+        const { leaderEpoch } = partition(bench);
+        await bench.until("it was refused", () => linesOf(bench).length > 0);
+        const {
+          topic,
+          partition: number,
+          offset,
+          retryMs,
+        } = JSON.parse(linesOf(bench)[0]?.replace(/^[^{]+/u, "") ?? "");
+        expect({ topic, number, offset, retryMs }).to.deep.equal({
+          topic: TOPIC,
+          number: 0,
+          offset: closed.baseOffset,
+          retryMs: 1_000,
+        });
+        await bench.until("whole and in sync", isWhole(bench), 20_000);
+        expect(bench.damageReports).to.have.length(what === "the log" ? 1 : 0);
+        if (what === "the index") expect(partition(bench).leaderEpoch).to.equal(leaderEpoch);
+        expect(isStopped(bench)).to.deep.equal([false]);
+        sameBytes(bench);
+      });
+    }
+
+    it("and that nobody else finds are told of again and again, ever more seldom, until it goes well or the role ends", async () => {
+      const bench = await parted();
+      const log = bench.node(1).log();
+      const truncateTo = log.truncateTo.bind(log);
+      let cuts = 0;
+      log.truncateTo = () => {
+        cuts++;
+        return Promise.reject(new BadBytesError("5.log", asOffset(5)));
+      };
+      bench.network.healAll();
+      bench.release(1);
+      await bench.world.runFor(600_000);
+      expect(cuts).to.be.within(12, 16);
+      expect(linesOf(bench)).to.have.length(cuts);
+      expect([isStopped(bench), bench.isr()]).to.deep.equal([[true], [2, 3]]);
+      // Another leader epoch asks at once, and not what the one before would have asked.
+      cuts = 0;
+      bench.change({ leaderId: 3 });
+      await bench.world.runFor(2_500);
+      expect(cuts).to.equal(2);
+      log.truncateTo = truncateTo;
+      await bench.until("in sync", () => bench.isr().includes(1), 10_000);
+      expect(isStopped(bench)).to.deep.equal([false]);
+      sameBytes(bench);
+    });
+
+    it("do not hold up a stop, nor the deletion of the topic", async () => {
+      for (const isDeleted of [false, true]) {
+        const bench = await parted();
+        const log = bench.node(1).log();
+        let cuts = 0;
+        log.truncateTo = () => {
+          cuts++;
+          return Promise.reject(new BadBytesError("5.log", asOffset(5)));
+        };
+        bench.network.healAll();
+        bench.release(1);
+        await bench.until("it was refused", () => cuts > 0);
+        if (isDeleted) bench.commit({ type: "topicDeleted", topicId: topicIdOf(1) });
+        else await bench.stop(1);
+        await bench.world.runFor(120_000);
+        expect(cuts).to.equal(1);
+      }
+    });
   });
 
   it("are cut also where the replica was taken away and given back before its broker heard of it", async () => {

@@ -82,7 +82,7 @@ export interface ExplainedReplica {
   repairing: boolean;
   /** Records behind the leader; -1: it follows nobody. */
   lag: number;
-  /** It follows no more: an operator has to look. */
+  /** It does not follow: an operator has to look, unless it is repaired in a moment. */
   stopped: boolean;
   /** Null: it does not lead. */
   led: LedPartition | null;

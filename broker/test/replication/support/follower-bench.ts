@@ -22,6 +22,8 @@ export interface FollowerBenchOptions {
   readonly leaderEpoch?: number;
   readonly uncleanEpoch?: number;
   readonly generation?: number;
+  /** `truncate` is left to the test. */
+  readonly isCutLater?: boolean;
 }
 
 export class FakeLog implements FollowerLog {
@@ -68,9 +70,11 @@ export class FakeLog implements FollowerLog {
 export class FollowerBench {
   readonly log: FakeLog;
   readonly core: PartitionFollower<number>;
+  readonly #isCutLater: boolean;
 
   constructor(options: FollowerBenchOptions = {}) {
     this.log = new FakeLog(options);
+    this.#isCutLater = options.isCutLater ?? false;
     this.core = new PartitionFollower(
       {
         leaderEpoch: asLeaderEpoch(options.leaderEpoch ?? 7),
@@ -95,6 +99,8 @@ export class FollowerBench {
         this.log.highWatermark = effect.highWatermark;
         this.log.logStartOffset = effect.logStartOffset;
         this.log.durableLogStartOffset = effect.logStartOffset;
+      } else if (effect.kind === "truncate" && this.#isCutLater) {
+        return done;
       } else if (effect.kind === "truncate") {
         this.log.truncateTo(effect.to);
         done.push(...this.perform(this.core.onCut()));
