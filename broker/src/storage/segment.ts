@@ -294,7 +294,6 @@ export class Segment implements FileOwner {
       return;
     }
     await this.ready();
-    if (!this.#isMaxKnown) await this.rebuild();
     this.dropIndexes();
   }
 
@@ -593,8 +592,7 @@ export class Segment implements FileOwner {
     if (!this.#isMaxKnown) {
       this.#maxTimestamp = times.lastTimestamp;
       this.#maxTimestampOffset = this.baseOffset + times.lastRelativeOffset;
-      // What is left of a file when its page is lost is zeros: 1970, and old enough to be deleted. The log knows better.
-      this.#isMaxKnown = !this.isSealed || times.lastTimestamp !== 0;
+      this.#isMaxKnown = true;
     }
     return this.#indexes;
   }
