@@ -23,6 +23,8 @@ export interface RetainedSegment {
   readonly largestTimestamp: number | null;
   /** It stands in the log, and not only in an index that no checksum protects. */
   readonly isTimestampSure: boolean;
+  /** Bytes that are no batch end what the log can say: newer records may stand behind them. */
+  readonly isBrokenOff: boolean;
   /** Stands in for the timestamp where no record has one. */
   readonly createdAt: Ms;
 }
@@ -75,13 +77,22 @@ export function decideRetention(
   if (limits.retentionMs >= 0) {
     for (let segment = candidate(count); segment !== undefined; segment = candidate(count)) {
       if (segment.largestTimestamp === null) return { kind: "look", slot: count };
-      const newest = segment.largestTimestamp < 0 ? segment.createdAt : segment.largestTimestamp;
-      if (now - newest <= limits.retentionMs) break;
+      if (now - newestOf(segment, segments[count + 1]) <= limits.retentionMs) break;
       if (!segment.isTimestampSure) return { kind: "look", slot: count };
       count += 1;
     }
   }
   return verdictOf(count);
+}
+
+/** Where the log breaks off, what came before the next segment was begun may stand behind; after a start, that is the start. */
+function newestOf(
+  { largestTimestamp, isBrokenOff, createdAt }: RetainedSegment,
+  next: RetainedSegment | undefined,
+): number {
+  const readable = largestTimestamp ?? -1;
+  if (isBrokenOff) return Math.max(readable, next?.createdAt ?? createdAt);
+  return readable < 0 ? createdAt : readable;
 }
 
 function verdictOf(count: number): RetentionVerdict {

@@ -17,7 +17,7 @@ import { DAMAGED_SUFFIX, offsetName } from "./directory-names.ts";
 import { readFullySync, readWholeFile, removeFile, writeTail } from "./file-io.ts";
 import { PooledFile } from "./file-pool.ts";
 import type { FileOwner, FilePool } from "./file-pool.ts";
-import { scanHeaders, scanHeadersSync } from "./header-scan.ts";
+import { scanHeaders, scanHeadersSync, type ScanEnd } from "./header-scan.ts";
 import { IndexRebuild } from "./index-rebuild.ts";
 import { OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from "./offset-index.ts";
 import { readLastTimeEntry, TIME_INDEX_ENTRY_BYTES, TimeIndex } from "./time-index.ts";
@@ -120,6 +120,8 @@ export class Segment implements FileOwner {
   #isMaxKnown = true;
   /** The log itself has said so, or been asked. */
   #isMaxSure = true;
+  /** It can say no more than up to bytes that are no batch. */
+  #isBrokenOff = false;
   /** maxTimestamp of the first batch; null = no batch, undefined = not read yet. */
   #firstTimestamp: number | null | undefined = null;
 
@@ -274,6 +276,10 @@ export class Segment implements FileOwner {
     return this.#isMaxSure;
   }
 
+  get isBrokenOff(): boolean {
+    return this.#isBrokenOff;
+  }
+
   /** Makes `largestTimestamp` known, and where it is known, sure. False: not now, since the segment changes. Rejects with DiskFault. */
   async lookAtLargestTimestamp(): Promise<boolean> {
     if (this.#isMaxKnown) return this.#isMaxSure || this.#confirmLargestTimestamp();
@@ -300,7 +306,7 @@ export class Segment implements FileOwner {
   /**
    * Before a segment goes for its age. No checksum protects an index, and a bit of it would make committed records old for all
    * replicas, which take over the log start of their leader. So the batch that the last entry names must have that timestamp, and
-   * the newest batches none beyond it; else both indexes are made anew.
+   * the newest batches, up to the end, none beyond it; else both indexes are made anew.
    */
   async #confirmLargestTimestamp(): Promise<boolean> {
     await this.ready();
@@ -315,24 +321,24 @@ export class Segment implements FileOwner {
   }
 
   async #isMaxOfLog(): Promise<boolean> {
-    const { offsets } = this;
+    const { offsets, writtenBytes } = this;
     let named: number | null = null;
     let newest = NO_TIMESTAMP;
     await scanHeaders(
       this.log,
       offsets.floorPosition(this.#maxTimestampOffset - this.baseOffset),
-      this.writtenBytes,
+      writtenBytes,
       (bytes, at) => {
         if (lastOffsetAt(bytes, at) < this.#maxTimestampOffset) return true;
         named = maxTimestampAt(bytes, at);
         return false;
       },
     );
-    await scanHeaders(this.log, offsets.lastPosition, this.writtenBytes, (bytes, at) => {
+    const tail = await scanHeaders(this.log, offsets.lastPosition, writtenBytes, (bytes, at) => {
       newest = Math.max(newest, maxTimestampAt(bytes, at));
       return true;
     });
-    return named === this.#maxTimestamp && newest <= this.#maxTimestamp;
+    return tail.isWhole && named === this.#maxTimestamp && newest <= this.#maxTimestamp;
   }
 
   // ---- aborted transactions ----
@@ -369,9 +375,9 @@ export class Segment implements FileOwner {
     while (this.#indexes === null && this.#load() === null) {
       const { writtenBytes } = this;
       const rebuild = this.#startRebuild();
-      await scanHeaders(this.log, 0, writtenBytes, rebuild.visit);
+      const scan = await scanHeaders(this.log, 0, writtenBytes, rebuild.visit);
       // Else it has grown or was cut, by somebody who had indexes of his own and has dropped them again.
-      if (writtenBytes === this.writtenBytes) this.#endRebuild(rebuild.scratch);
+      if (writtenBytes === this.writtenBytes) this.#endRebuild(rebuild.scratch, scan);
     }
   }
 
@@ -379,10 +385,10 @@ export class Segment implements FileOwner {
   async rebuild(): Promise<void> {
     const { writtenBytes } = this;
     const { scratch, visit } = this.#startRebuild();
-    await scanHeaders(this.log, 0, writtenBytes, visit);
+    const scan = await scanHeaders(this.log, 0, writtenBytes, visit);
     if (writtenBytes !== this.writtenBytes || writtenBytes !== this.sizeBytes) return;
     this.#indexes = null;
-    this.#endRebuild(scratch);
+    this.#endRebuild(scratch, scan);
   }
 
   get hasIndexes(): boolean {
@@ -433,6 +439,7 @@ export class Segment implements FileOwner {
     this.#maxTimestampOffset = this.baseOffset;
     this.#isMaxKnown = true;
     this.#isMaxSure = true;
+    this.#isBrokenOff = false;
     this.#firstTimestamp = null;
     this.sizeBytes = 0;
     this.endOffset = this.baseOffset;
@@ -612,8 +619,7 @@ export class Segment implements FileOwner {
     const loaded = this.#load();
     if (loaded !== null) return loaded;
     const { scratch, visit } = this.#startRebuild();
-    scanHeadersSync(this.log, 0, this.writtenBytes, visit);
-    return this.#endRebuild(scratch);
+    return this.#endRebuild(scratch, scanHeadersSync(this.log, 0, this.writtenBytes, visit));
   }
 
   /** Indexes are made anew on the side: this segment may be read, and even grow, meanwhile. */
@@ -622,7 +628,7 @@ export class Segment implements FileOwner {
     return { scratch, visit: (bytes, at, position) => scratch.visit(bytes, at, position) };
   }
 
-  #endRebuild(scratch: IndexRebuild): Indexes {
+  #endRebuild(scratch: IndexRebuild, { isWhole }: ScanEnd): Indexes {
     // Somebody else may have been faster.
     if (this.#indexes !== null) return this.#indexes;
     this.#indexes = { offsets: scratch.offsets, times: scratch.times };
@@ -630,6 +636,7 @@ export class Segment implements FileOwner {
     this.#maxTimestampOffset = scratch.maxTimestampOffset;
     this.#isMaxKnown = true;
     this.#isMaxSure = true;
+    this.#isBrokenOff = !isWhole;
     if (this.isSealed) scratch.times.maybeAdd(scratch.maxTimestamp, scratch.maxTimestampOffset - this.baseOffset);
     this.#forgetFiles();
     this.#logger.warn("an index was missing or corrupt and was made anew", { path: this.offsetIndexPath });

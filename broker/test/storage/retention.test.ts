@@ -1,5 +1,5 @@
 /** Retention (3.5): the decision alone, then a log that does what was decided, through crashes and a full disk. */
-import { readInt64, writeInt64 } from "@tidemark/proto";
+import { readBatchHeader, readInt64, writeInt64 } from "@tidemark/proto";
 import { expect } from "chai";
 import fc from "fast-check";
 import { asMs, asOffset } from "../../src/base/index.ts";
@@ -26,6 +26,7 @@ const segmentsOf = (...timestamps: (number | null)[]): RetainedSegment[] =>
     sizeBytes: 100,
     largestTimestamp,
     isTimestampSure: true,
+    isBrokenOff: false,
     createdAt: asMs(0),
   }));
 
@@ -110,6 +111,22 @@ describe("decideRetention", () => {
     });
   });
 
+  it("takes what breaks off for no older than the begin of the next, since nobody knows what stands behind", () => {
+    const kinds = (age: number): string[] =>
+      [700, 800].map((now) => {
+        const [first, second, ...others] = segmentsOf(100, 900, 900);
+        if (first === undefined || second === undefined) throw new Error("three segments");
+        const segments = [
+          { ...first, isBrokenOff: true, createdAt: asMs(50) },
+          { ...second, createdAt: asMs(age) },
+          ...others,
+        ];
+        return decideRetention(segments, limits({ retentionMs: 499 }), at(now)).kind;
+      });
+    expect(kinds(300)).to.deep.equal(["keep", "remove"]);
+    expect(kinds(0), "what can be read tells more").to.deep.equal(["remove", "remove"]);
+  });
+
   it("keeps its promises for any segments, limits and marks", () => {
     const segment = fc.record({ size: fc.nat(200), newest: fc.integer({ min: -1, max: 2000 }) });
     fc.assert(
@@ -127,6 +144,7 @@ describe("decideRetention", () => {
             sizeBytes: size,
             largestTimestamp: newest,
             isTimestampSure: true,
+            isBrokenOff: false,
             createdAt: asMs(500),
           }));
           const start = Math.min(marks.start, marks.hw);
@@ -312,6 +330,37 @@ describe("retention of a log", () => {
       expect(again.logStartOffset, "the newest of the first has exactly the limit's age").to.equal(0);
       await machine.run(again.retain(asMs(FIRST + DAY + 1000 * second)) ?? Promise.resolve());
       expect(again.logStartOffset).to.equal(second);
+    }
+  });
+
+  it("lets no segment go by the age of what can be read of it, when the log breaks off, but in time it goes", async () => {
+    for (const isIndexed of [false, true]) {
+      const machine = new StorageMachine();
+      const { directory, log } = await filled(machine, { retentionMs: -1, indexIntervalBytes: 200 });
+      const [, second = 0] = bases(log);
+      await machine.run(directory.close(1));
+      // Of the first, only the first three batches are left, zeros behind; its index names one of those, or is gone.
+      const path = `${P}/00000000000000000000.log`;
+      const bytes = machine.bytes(path);
+      let keptBytes = 0;
+      for (let batch = 0; batch < 3; batch += 1) keptBytes += readBatchHeader(bytes, keptBytes).sizeBytes;
+      machine.put(path, Buffer.concat([bytes.subarray(0, keptBytes), Buffer.alloc(bytes.length - keptBytes)]));
+      machine.put(`${P}/00000000000000000000.index`, Buffer.alloc(0));
+      if (isIndexed) {
+        const entry = Buffer.alloc(12);
+        writeInt64(entry, 0, 2000);
+        entry.writeUInt32BE(2, 8);
+        machine.put(`${P}/00000000000000000000.timeindex`, entry);
+      } else machine.disk.unlink(`${P}/00000000000000000000.timeindex`);
+      machine.restart("process");
+      const { log: again } = await machine.again(OLD);
+      const startedAt = machine.process.wallNow();
+      await machine.run(again.retain(asMs(DAY + 1000 * (second - 1))) ?? Promise.resolve());
+      expect(again.logStartOffset, "its newest has exactly the limit's age").to.equal(0);
+      await machine.run(again.retain(asMs(startedAt + DAY)) ?? Promise.resolve());
+      expect(again.logStartOffset).to.equal(0);
+      await machine.run(again.retain(asMs(startedAt + DAY + 1)) ?? Promise.resolve());
+      expect(again.logStartOffset).to.be.at.least(second);
     }
   });
 
