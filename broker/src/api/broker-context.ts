@@ -39,7 +39,7 @@ export interface BrokerContext {
   readonly replicas: ReplicaManager;
   /** What changes the metadata, wherever it is decided. */
   readonly commands: ControllerCommands;
-  readonly controller: Pick<Controller, "isSuspended" | "explanations" | "logPage" | "takeSnapshot">;
+  readonly controller: Pick<Controller, "isSuspended" | "explanations" | "logPage" | "takeSnapshot" | "queues">;
   readonly producerIds: ProducerIds;
   readonly budget: RequestBudget;
   readonly slabs: SlabPool;

@@ -9,6 +9,7 @@
  * Not here: the driver that performs a Ready (runtime), term, vote and log on disk (storage), what commands mean
  * (metadata), the birth of a cluster and the search for its leader (10.1(8), runtime).
  */
+export type { InflightMessage } from "./inflight-window.ts";
 export type { Message, SnapshotChunk } from "./messages.ts";
 export type { RaftDeps, RaftOptions } from "./options.ts";
 export type {

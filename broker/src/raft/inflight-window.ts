@@ -4,7 +4,7 @@
  */
 import type { LogIndex } from "./types.ts";
 
-interface Inflight {
+export interface InflightMessage {
   readonly lastIndex: LogIndex;
   readonly bytes: number;
 }
@@ -13,12 +13,16 @@ export class InflightWindow {
   readonly #messagesMax: number;
   readonly #bytesMax: number;
   /** Oldest first, ascending by index. */
-  #messages: Inflight[] = [];
+  #messages: InflightMessage[] = [];
   #bytes = 0;
 
   constructor(messagesMax: number, bytesMax: number) {
     this.#messagesMax = messagesMax;
     this.#bytesMax = bytesMax;
+  }
+
+  get messages(): readonly InflightMessage[] {
+    return this.#messages;
   }
 
   get isFull(): boolean {

@@ -10,6 +10,7 @@
  * silent is forgotten and asks again.
  */
 import { assert } from "../base/index.ts";
+import type { InflightMessage } from "./inflight-window.ts";
 import type { AppendAccepted, AppendRejected, HeartbeatResponse, SnapshotFetch } from "./messages.ts";
 import type { NodeState } from "./node-state.ts";
 import { Progress } from "./progress.ts";
@@ -57,6 +58,11 @@ export class Leader {
       const silentTicks = isSameReplica(replica, own) ? 0 : this.#nowTick - (peer?.heardTick ?? 0);
       return { replica, matchIndex: this.#matchIndexOf(replica), silentTicks, heardCount: peer?.heardCount ?? 0 };
     });
+  }
+
+  /** What is on its way, by peer. */
+  get inflight(): readonly (readonly InflightMessage[])[] {
+    return [...this.#peers.values()].map(({ inflight }) => inflight);
   }
 
   /** True when it must resign: no majority was heard for long (10.1(4), check-quorum). */

@@ -8,7 +8,7 @@
  * Invariants: matchIndex < nextIndex; matchIndex never falls, because a replica that lost what it acknowledged is another
  * one (semantics 10.1(5)).
  */
-import { InflightWindow } from "./inflight-window.ts";
+import { type InflightMessage, InflightWindow } from "./inflight-window.ts";
 import type { RaftOptions } from "./options.ts";
 import type { LogIndex, ReplicaId } from "./types.ts";
 
@@ -47,6 +47,11 @@ export class Progress {
   /** First entry of the next message. */
   get nextIndex(): LogIndex {
     return this.#nextIndex;
+  }
+
+  /** What is on its way to the peer. */
+  get inflight(): readonly InflightMessage[] {
+    return this.#window.messages;
   }
 
   /** Is there anything to say now, to a peer of a log that ends at `lastIndex`? */

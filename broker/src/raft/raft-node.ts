@@ -16,6 +16,7 @@ import { Campaign } from "./campaign.ts";
 import type { CampaignOutcome } from "./campaign.ts";
 import { Follower } from "./follower.ts";
 import { Leader } from "./leader.ts";
+import type { InflightMessage } from "./inflight-window.ts";
 import type { Message, VoteRequest } from "./messages.ts";
 import { NodeState } from "./node-state.ts";
 import { assertOptions } from "./options.ts";
@@ -102,6 +103,11 @@ export class RaftNode {
   /** How far each replica is, for people to look at; null: only the leader knows. */
   get progress(): readonly ReplicaProgress[] | null {
     return this.#role instanceof Leader ? this.#role.progress : null;
+  }
+
+  /** What a leader has on its way, by peer: for whoever holds the windows to their bounds. */
+  get inflight(): readonly (readonly InflightMessage[])[] {
+    return this.#role instanceof Leader ? this.#role.inflight : [];
   }
 
   /** The newest that this replica holds; of an install, at the latest when its write is done. */

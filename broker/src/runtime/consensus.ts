@@ -9,6 +9,7 @@
 import type { Histogram } from "../base/index.ts";
 import type {
   Entry,
+  InflightMessage,
   LogIndex,
   Message,
   RaftRefusal,
@@ -87,6 +88,8 @@ export interface Consensus {
   readonly voters: readonly ReplicaId[];
   /** How far each replica is: the voters, this one among them, then learners. Null: only the leader knows. */
   readonly progress: readonly QuorumProgress[] | null;
+  /** Append messages of a leader that are not answered, by peer, the oldest first. */
+  readonly inflight: readonly (readonly InflightMessage[])[];
   /** The store ran out of space and is not open again yet. */
   readonly isSuspended: boolean;
   /** Seconds from handing entries to the disk until they are safe there. */

@@ -83,12 +83,21 @@ export interface ControllerOptions {
 /** Entries that come in one go, and are applied as one change where nobody waits for each. */
 const REPLAY_ENTRIES_MIN = 32;
 /** Commands that wait for a claim to end; a claim takes one round trip. */
-const WAITING_MAX = 10_000;
+export const WAITING_MAX = 10_000;
 /** An entry of Raft's own. */
 const NO_RECORDS: MetadataEntry = { at: null, records: [] };
 const NO_DURATIONS = new Histogram(SECONDS_BOUNDS);
 /** How long a stop waits for what is proposed. */
 const CLOSE_MS = 5_000;
+
+/** What is held for others, for whoever holds it to its bounds. */
+export interface ControllerQueues {
+  /** Commands that wait for a claim to end. */
+  readonly waitingCount: number;
+  /** Entries that wait for their commit. */
+  readonly proposalsCount: number;
+  readonly inflight: Consensus["inflight"];
+}
 
 type Duties = ControllerDuties | Promise<ControllerDuties> | null;
 
@@ -193,6 +202,14 @@ export class Controller implements ControllerCommands, RaftEvents {
   /** Whether changes are refused because the store ran out of space and is not open again yet. */
   get isSuspended(): boolean {
     return this.#consensus?.isSuspended ?? false;
+  }
+
+  get queues(): ControllerQueues {
+    return {
+      waitingCount: this.#waiting.length,
+      proposalsCount: this.#proposals?.count ?? 0,
+      inflight: this.#consensus?.inflight ?? [],
+    };
   }
 
   /** Seconds from handing entries to the disk until they are safe there. */

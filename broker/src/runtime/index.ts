@@ -25,7 +25,7 @@ export type { BrokerLifecycleOptions } from "./broker-lifecycle.ts";
 export { BrokerLifecycle } from "./broker-lifecycle.ts";
 export { BrokerCounters, Traffic } from "./counters.ts";
 export type { AppliedListener, ControllerOptions } from "./controller.ts";
-export { Controller } from "./controller.ts";
+export { Controller, WAITING_MAX } from "./controller.ts";
 export type { BrokerStanding, ControllerPeers } from "./controller-duties.ts";
 export type {
   ControllerCommands,
@@ -57,7 +57,7 @@ export type { QuorumNode, QuorumStatus } from "./quorum-status.ts";
 export { quorumStatus } from "./quorum-status.ts";
 export { decodeMessage, encodeMessage, MalformedMessage } from "./raft-codec.ts";
 export type { RaftDriverDeps, RaftDriverOptions } from "./raft-driver.ts";
-export { RaftDriver } from "./raft-driver.ts";
+export { INFLIGHT, RaftDriver } from "./raft-driver.ts";
 export { raftPace, type RaftPace, type RaftTimes } from "./raft-pace.ts";
 export { REPLICATION_WINDOW_BYTES } from "./replication-window.ts";
 export type { ReplicaHere, ReplicaManagerDeps, ReplicaManagerOptions } from "./replica-manager.ts";
@@ -66,6 +66,6 @@ export type { RequestLogOptions, RequestTimes } from "./request-log.ts";
 export { RequestLog, RequestStats } from "./request-log.ts";
 export type { RequestBudgetLimits } from "./request-budget.ts";
 export { RequestBudget } from "./request-budget.ts";
-export { SLAB_BYTES, SlabPool } from "./slab-pool.ts";
+export { KEPT_BYTES, SLAB_BYTES, SlabPool } from "./slab-pool.ts";
 export type { ServingJob, TurnJob } from "./turn.ts";
 export { SERVED_BYTES_PER_TURN, Turn } from "./turn.ts";

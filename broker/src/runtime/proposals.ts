@@ -70,7 +70,12 @@ export class Proposals {
   }
 
   get isEmpty(): boolean {
-    return this.#pending.length === 0;
+    return this.count === 0;
+  }
+
+  /** Entries that are not committed. */
+  get count(): number {
+    return this.#pending.length;
   }
 
   /** Resolves with the offset of what was decided on. Rejects with what `drop` was given. */

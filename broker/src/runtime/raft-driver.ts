@@ -56,10 +56,11 @@ export interface RaftDriverDeps {
   readonly reopen: MetadataReopenerOptions<OpenedRaftStore>;
 }
 
+/** Of append messages to one peer that are not answered. */
+export const INFLIGHT = { inflightMessagesMax: 64, inflightBytesMax: 8 * 1024 * 1024 } as const;
 const CORE_OPTIONS = {
+  ...INFLIGHT,
   appendBytesMax: 1024 * 1024,
-  inflightMessagesMax: 64,
-  inflightBytesMax: 8 * 1024 * 1024,
   uncommittedBytesMax: 16 * 1024 * 1024,
 } as const;
 /** Bytes of entries applied in one go: a long replay must not hold the loop. */
@@ -184,6 +185,10 @@ export class RaftDriver implements Consensus {
         silentMs: Math.round(silentTicks * this.#pace.tickMs),
       })) ?? null
     );
+  }
+
+  get inflight(): Consensus["inflight"] {
+    return this.#life?.node.inflight ?? [];
   }
 
   get isSuspended(): boolean {

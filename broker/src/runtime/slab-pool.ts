@@ -10,7 +10,7 @@
 
 export const SMALLEST_SLAB_BYTES = 80 * 1024;
 const CLASSES_COUNT = 5;
-const KEPT_BYTES = 8 * 1024 * 1024;
+export const KEPT_BYTES = 8 * 1024 * 1024;
 
 /** What one fetch message holds of records, but for a larger batch; fits the largest class. */
 export const SLAB_BYTES = 1024 * 1024;

@@ -360,6 +360,14 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     { ...topic("group-commit"), moreReaders: 12, isTiny: true, segmentBytes: 4_096, faults: {}, changes: {} },
   ),
   known(
+    "cluster-slabs-kept",
+    "whatever was lent comes to lie in the pool for good (BO1)",
+    [{ file: "runtime/slab-pool.js", from: "if (this.#keptBytes + size > KEPT_BYTES)", to: "if (false)" }],
+    10,
+    1,
+    { ...topic("group-commit"), moreReaders: 40, valueBytesMax: 60_000, faults: { slowReader: 0.6 }, changes: {} },
+  ),
+  known(
     "cluster-full-stream-sent",
     "a leader sends on when enough is on its way to a follower (BO1)",
     [

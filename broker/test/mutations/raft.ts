@@ -251,4 +251,26 @@ export const RAFT_MUTATIONS: readonly Mutation[] = [
     seedsMax: 500,
     seed: 38,
   },
+  {
+    id: "raft-window-never-full",
+    profile: "raft",
+    what: "a leader sends on whatever a peer has not answered (BO1)",
+    edits: [
+      {
+        file: "raft/inflight-window.js",
+        from: "return this.#messages.length >= this.#messagesMax || this.#bytes >= this.#bytesMax;",
+        to: "return false;",
+      },
+    ],
+    seedsMax: 100,
+    seed: 1,
+  },
+  {
+    id: "raft-window-uncounted-bytes",
+    profile: "raft",
+    what: "the window of a peer counts messages and no bytes (BO1)",
+    edits: [{ file: "raft/inflight-window.js", from: " || this.#bytes >= this.#bytesMax", to: "" }],
+    seedsMax: 100,
+    seed: 9,
+  },
 ];

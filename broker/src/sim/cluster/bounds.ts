@@ -1,10 +1,11 @@
 /**
- * BO1: what a broker holds in its queues stays within what it is given for them; looked at behind each event. BO2: where nobody asks for
+ * BO1: what a broker holds in its queues stays within what it is given for them; looked at behind each event, or every few. BO2: where nobody asks for
  * anything it holds nothing.
  */
 import type { BrokerContext } from "../../api/index.ts";
 import type { SimNetwork } from "../network/index.ts";
-import { REPLICATION_WINDOW_BYTES } from "../../runtime/index.ts";
+import { INFLIGHT, KEPT_BYTES, REPLICATION_WINDOW_BYTES, WAITING_MAX } from "../../runtime/index.ts";
+import { ensureInflightBounded } from "../inflight-bounds.ts";
 import { ensure, InvariantViolation } from "../violation.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
 
@@ -58,8 +59,16 @@ export class Bounds {
   }
 }
 
+/** What the metadata of a broker has in its queues; for every few events. */
+export function ensureQueuesBounded({ name }: ClusterBroker, { controller }: BrokerContext): void {
+  const { waitingCount, inflight } = controller.queues;
+  ensureInflightBounded(name, inflight, INFLIGHT);
+  if (waitingCount > WAITING_MAX)
+    throw new InvariantViolation("BO1", `${waitingCount} commands wait for ${name}, and may ${WAITING_MAX}`);
+}
+
 /** For each event, so it is cheap. */
-export function ensureBounded(broker: ClusterBroker, { budget, config, fetchMemory }: BrokerContext): void {
+export function ensureBounded(broker: ClusterBroker, { budget, config, fetchMemory, slabs }: BrokerContext): void {
   const { bytes, requests, limits } = budget;
   if (requests > limits.maxRequests || bytes >= limits.maxBytes + REQUEST_BYTES) {
     const may = `${limits.maxRequests} with ${limits.maxBytes}`;
@@ -67,6 +76,10 @@ export function ensureBounded(broker: ClusterBroker, { budget, config, fetchMemo
       "BO1",
       `${broker.name} has read ${requests} requests with ${bytes} bytes, and may ${may}`,
     );
+  }
+  if (slabs.keptBytes > KEPT_BYTES || slabs.keptBytes < 0) {
+    const keeps = `${broker.name} keeps ${slabs.keptBytes} bytes of slabs that nobody uses`;
+    throw new InvariantViolation("BO1", `${keeps}, and may ${KEPT_BYTES}`);
   }
   const { lentBytes } = fetchMemory;
   const { fetchMemoryBytes } = config.current;
@@ -83,13 +96,17 @@ export function heldAfterStop(name: string, context: BrokerContext): string | nu
 
 type Account = readonly [what: string, count: number];
 
-function accountsOf({ budget, fetchMemory, purgatory, replicas }: BrokerContext): readonly Account[] {
+function accountsOf({ budget, controller, fetchMemory, purgatory, replicas }: BrokerContext): readonly Account[] {
+  // What is on its way to a replica that is gone for good stays until its seat is given up.
+  const { waitingCount, proposalsCount } = controller.queues;
   return [
     ["requests", budget.requests],
     ["bytes of requests", budget.bytes],
     ["bytes lent to fetch streams", fetchMemory.lentBytes],
     ["waiters with a deadline", purgatory.count],
     ["bytes of tails", replicas.tailBytes],
+    ["commands that wait for a claim", waitingCount],
+    ["changes that are not committed", proposalsCount],
   ];
 }
 

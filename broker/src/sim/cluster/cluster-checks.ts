@@ -6,7 +6,7 @@ import type { ProduceResult } from "../../api/index.ts";
 import type { ClusterImage } from "../../metadata/index.ts";
 import type { Partition } from "../../runtime/index.ts";
 import { newestImage } from "./at-rest.ts";
-import { ensureBounded } from "./bounds.ts";
+import { ensureBounded, ensureQueuesBounded } from "./bounds.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
 import type { History } from "../history/index.ts";
 import { ensure } from "../violation.ts";
@@ -67,7 +67,10 @@ export class ClusterChecks {
       const context = broker.context;
       if (context === null) continue;
       ensureBounded(broker, context);
-      if (looksAtQuorum) this.#checkQuorum(broker);
+      if (looksAtQuorum) {
+        ensureQueuesBounded(broker, context);
+        this.#checkQuorum(broker);
+      }
       const image = context.image();
       if (image.metadataOffset > (this.#newest?.metadataOffset ?? -1)) this.#onMetadata(image);
       for (const partition of context.replicas.partitions())

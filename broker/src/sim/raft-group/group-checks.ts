@@ -1,11 +1,12 @@
 /**
  * The Raft rows of testing.md section 4, checked after each event on the replica that it touched. RA12 belongs to the birth
- * of a cluster, which is not the core's. SAID: nothing leaves that the disk could forget (semantics 10.1(2)). L1: a group
+ * of a cluster, which is not the core's. BO1: what is on its way to a peer is within its window. SAID: nothing leaves that the disk could forget (semantics 10.1(2)). L1: a group
  * that is whole again comes to an end.
  */
 import type { Entry, LogIndex, Message, ReadConfirmed, ReadyWrite, ReplicaId, Term } from "../../raft/index.ts";
 import { replicaKey } from "../../raft/index.ts";
 import { entryHash, type ReplicaHost, storedTerm } from "./replica-host.ts";
+import { ensureInflightBounded, type InflightBounds } from "../inflight-bounds.ts";
 import { ensure } from "../violation.ts";
 
 /** What a replica looked like after the last event that touched it, in this life. */
@@ -36,6 +37,7 @@ interface AskedRead {
 export class GroupChecks {
   readonly counts = new Map<string, number>();
   readonly #hostOf: (replica: ReplicaId) => ReplicaHost | undefined;
+  readonly #inflight: InflightBounds;
   readonly #seen = new Map<ReplicaHost, Seen>();
   readonly #leaders = new Map<Term, string>();
   readonly #votes = new Map<string, string>();
@@ -45,8 +47,9 @@ export class GroupChecks {
   #answeredIndex: LogIndex = 0;
   #reads: AskedRead[] = [];
 
-  constructor(hostOf: (replica: ReplicaId) => ReplicaHost | undefined) {
+  constructor(hostOf: (replica: ReplicaId) => ReplicaHost | undefined, inflight: InflightBounds) {
     this.#hostOf = hostOf;
+    this.#inflight = inflight;
   }
 
   count(what: string): void {
@@ -177,6 +180,7 @@ export class GroupChecks {
     ensure(commitIndex >= (seen?.commitIndex ?? 0), "RA2", () => `the commit index of ${name(host)} fell`);
     const first = disk.entries[0]?.index ?? 1;
     ensure(first <= disk.snapshot.index + 1, "RA6", () => `the log of ${name(host)} begins at ${first}`);
+    ensureInflightBounded(name(host), node.inflight, this.#inflight);
     const isLeader = node.softState.role === "leader";
     const wasLeader = seen?.isLeader === true && seen.term === term;
     if (isLeader && !wasLeader) this.#onElected(host, term);

@@ -65,7 +65,7 @@ class GroupRun implements SeedRun<GroupRunOptions> {
     this.#workload = random.fork("workload");
     this.#timers = random.fork("timers");
     this.#time = new Timeline(this.#timers, this.trace);
-    this.checks = new GroupChecks((replica) => this.#everybody.get(replicaKey(replica)));
+    this.checks = new GroupChecks((replica) => this.#everybody.get(replicaKey(replica)), this.options.host);
   }
 
   run(): void {
