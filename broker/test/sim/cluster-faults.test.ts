@@ -1,7 +1,7 @@
 /** That what goes wrong in a simulated cluster bites: each class strikes, is seen, and is got over. */
 import { createProducerCore, createReaderCore } from "@tidemark/client/core";
 import { expect } from "chai";
-import { type ClusterOptions, type ClusterTopic, runCluster } from "../../src/sim/index.ts";
+import { type ClusterOptions, type ClusterTopic, type PlanStep, runCluster } from "../../src/sim/index.ts";
 import { makeNode } from "../../src/simulation.ts";
 
 const parts = { makeNode, makeProducerCore: createProducerCore, makeReaderCore: createReaderCore };
@@ -15,6 +15,9 @@ const TOPIC: ClusterTopic = {
   durability: "group-commit",
   retentionBytes: -1,
 };
+/** With what its fault is done with. */
+type Step = PlanStep & Readonly<Record<string, unknown>>;
+
 const CALM: Partial<ClusterOptions> = {
   brokersCount: 3,
   topics: [TOPIC],
@@ -87,5 +90,24 @@ describe("faults of a simulated cluster (R=3)", () => {
     });
     const faults = ["streamReset", "streamStall", "slowReader", "clog", "roll"].map((name) => `fault ${name}`);
     expectAll(counts, [...faults, "change delete", "change minIsr", "fetch: OFFSET_OUT_OF_RANGE"]);
+  });
+
+  it("a broker that dies when it is told to stop is gone to its clients, though it starts again before anything else happens", async () => {
+    const sends = (atMs: number): Step[] =>
+      [0, 1, 2].map((partition) => ({ atMs: atMs + 3 * partition, send: 0, topic: "topic-0", partition, bytes: 10 }));
+    const plan: Step[] = [
+      // What is due in these seconds happens all at once when the write is over.
+      { atMs: 10, fault: "stall", broker: 3, operation: "write", stallMs: 5_000, times: 1 },
+      ...sends(20),
+      { atMs: 1_000, fault: "failpoint", broker: 3, name: "shutdown.begin", nth: 1, what: "process" },
+      { atMs: 1_100, fault: "stop", broker: 3 },
+      { atMs: 1_200, fault: "start", broker: 3 },
+      ...sends(8_000),
+    ];
+    const topics = [{ ...TOPIC, partitions: 3 }];
+    const producers = [{ acks: "all", isIdempotent: true, codec: 0 }] as const;
+    const { failure, counts } = await runCluster(1, parts, { ...CALM, topics, producers, chaosMs: 9_000 }, { plan });
+    expect(failure?.message).to.equal(undefined);
+    expectAll(counts, ["died at shutdown.begin", "fault start"]);
   });
 });

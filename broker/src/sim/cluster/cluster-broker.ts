@@ -3,7 +3,7 @@
  * network, and the shipping broker made for it.
  */
 import { PEER_VERSIONS, type PeerVersions } from "@tidemark/proto";
-import type { SeededRandom } from "../../base/index.ts";
+import { assert, type SeededRandom } from "../../base/index.ts";
 import type { BrokerContext } from "../../api/index.ts";
 import {
   type DirectoryLocks,
@@ -163,6 +163,7 @@ export class ClusterBroker {
   }
 
   start(): void {
+    assert(this.#life === null, "the life before has left its disk and the network");
     const { world, makeNode, onFailure } = this.#parts;
     const process = world.startProcess();
     const number = ++this.#livesCount;

@@ -482,6 +482,7 @@ export class ClusterRun {
       this.world.advanceTo(this.#agenda.nextAtMs);
       this.#agenda.runNext();
       await this.world.settle();
+      this.#noticeDeaths();
       this.#ensureGoing();
       if (isOver()) return true;
     }
@@ -497,7 +498,7 @@ export class ClusterRun {
     const standing = this.world.stepsCount - this.#movedAtStep;
     ensure(standing < STANDING_MOST, "RE15", () => `time stands still at ${this.world.nowMs} ms`);
     this.world.trace.fold(this.world.nowMs, this.world.stepsCount);
-    for (const broker of this.brokers) broker.noticeDeath();
+    this.#noticeDeaths();
     this.#keepUp();
     this.checks.afterEvent();
     if (this.world.nowMs >= this.#comparedAtMs + COMPARE_MS) {
@@ -505,6 +506,11 @@ export class ClusterRun {
       this.checks.compareDisks(this.options.topics);
       this.#bounds.atTimes();
     }
+  }
+
+  /** A broker dies inside what it does, in an event or when it is told from outside to do it: nothing else happens before others see that. */
+  #noticeDeaths(): void {
+    for (const broker of this.brokers) broker.noticeDeath();
   }
 
   #ensureGoing(): void {
