@@ -147,6 +147,11 @@ export class ClientLink {
     this.#parts = parts;
   }
 
+  /** Of the broker that it leads to. */
+  get nodeId(): number {
+    return this.#parts.address.nodeId;
+  }
+
   get isUp(): boolean {
     return this.#connection !== null;
   }

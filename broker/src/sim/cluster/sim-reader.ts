@@ -80,7 +80,9 @@ export class SimReader {
   get source(): string {
     const leader = this.#parts.view.leaderOf(this.#options.topic, this.#options.partition);
     if (this.#link === null) return leader < 0 ? "knows no leader" : `is about to ask broker ${leader}`;
-    return this.#link.isUp ? `has a stream from broker ${leader}` : `dials broker ${leader}`;
+    const { nodeId } = this.#link;
+    const asks = this.#link.isUp ? `has a stream from broker ${nodeId}` : `dials broker ${nodeId}`;
+    return nodeId === leader ? asks : `${asks}, and takes broker ${leader} for the leader`;
   }
 
   /** All below it was handed out. */
