@@ -1,8 +1,8 @@
 /**
  * What a majority owes when the others are dead (testing.md 3.3): whatever the living hold between them is led, and is written to where there
- * are enough of them. What the dead alone may lead is nobody's fault.
+ * are enough of them. What the dead alone may lead is nobody's fault, however much the living have of it.
  */
-import type { PartitionImage } from "../../metadata/index.ts";
+import { isDamaged, type PartitionImage } from "../../metadata/index.ts";
 import type { Partition } from "../../runtime/index.ts";
 import { newestImage } from "./at-rest.ts";
 import type { ClusterBroker } from "./cluster-broker.ts";
@@ -68,11 +68,26 @@ export class LivingCore {
     return newestImage(this.#brokers)?.topics.get(topic.name)?.partitions[partition];
   }
 
-  #isLost(place: Place): boolean {
-    const image = this.#imageOf(place);
-    const able = [...(image?.isr ?? []), ...(image?.elr ?? [])];
-    const isIn = (id: number): boolean => this.#isIn(id);
-    return place.topic.durability === "page-cache" ? !able.every(isIn) : !able.some(isIn);
+  /**
+   * Nobody of the living may lead it (9(1), 9(3)). Whoever is known to have everything may. Where dead ones are known for that, page-cache mode
+   * waits for them; else the last ISR is asked, and of the living those may lead that are on the same disk as then, and not damaged.
+   */
+  #isLost({ topic: { name, durability }, partition }: Place): boolean {
+    const cluster = newestImage(this.#brokers);
+    const topic = cluster?.topics.get(name);
+    const image = topic?.partitions[partition];
+    if (cluster === null || topic === undefined || image === undefined) return false;
+    const sure = [...image.isr, ...image.elr];
+    if (sure.some((id) => this.#isIn(id))) return false;
+    if (sure.length > 0 && durability === "page-cache") return true;
+    return !this.#brokers.some(({ nodeId, context }) => {
+      const registered = cluster.brokers.get(nodeId);
+      const last = image.lastIsr.find(({ brokerId }) => brokerId === nodeId);
+      if (last === undefined || registered?.directoryId !== last.directoryId) return false;
+      return (
+        !isDamaged(registered, topic.topicId, partition) && context?.replicas.log(name, partition)?.isDamaged !== true
+      );
+    });
   }
 }
 
