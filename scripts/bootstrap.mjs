@@ -14,7 +14,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { runTests } from "./run-tests.mjs";
 
@@ -153,21 +153,34 @@ function mochaOptions(rest) {
   ];
 }
 
-/** The compiled files that `args` name, or null when they name none; and the arguments that are mocha's. */
+/** A test's source; one that is nowhere is a slip, and no reason to run all of them. */
+const isTest = (arg) => /\.(test|e2e|fuzz)\.ts$/.test(arg);
+
+/** The compiled files that `args` name, as paths or by the file's name alone; null when they name none. And the arguments that are mocha's. */
 function chosenTests(args) {
-  const isPath = (arg) => !arg.startsWith("-") && existsSync(arg);
+  const isPath = (arg) => !arg.startsWith("-") && (existsSync(arg) || isTest(arg));
   const compiledOf = (path) => {
     const inside = relative(root, resolve(path)).split(/[\\/]/);
     return isSource(path) ? join(root, inside[0], "dist", ...inside.slice(1)).replace(/\.ts$/, ".js") : resolve(path);
   };
-  const chosen = args.filter(isPath).map(compiledOf);
+  const chosen = args.filter(isPath).flatMap((path) => {
+    if (existsSync(path)) return compiledOf(path);
+    const found = compiledTests().filter((file) => basename(file) === path.replace(/\.ts$/, ".js"));
+    if (found.length > 0) return found;
+    say(`error: there is no test ${path}`);
+    process.exit(2);
+  });
   return { files: chosen.length > 0 ? chosen : null, rest: args.filter((arg) => !isPath(arg)) };
 }
 
-function allTests() {
-  const all = packages
+function compiledTests() {
+  return packages
     .flatMap((name) => [...filesUnder(join(root, name, "dist/test"))])
     .filter((path) => /\.(test|e2e|fuzz)\.js$/.test(path));
+}
+
+function allTests() {
+  const all = compiledTests();
   const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
   say(`tidemark: ${all.length} test files, order seed ${seed} (TEST_SEED=${seed} npm test repeats it)`);
   const order = shuffled(

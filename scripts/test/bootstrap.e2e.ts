@@ -78,6 +78,19 @@ describe("npm start", () => {
   });
 });
 
+describe("npm test", () => {
+  it("runs a file that is named without its folder, and nothing where there is none of that name", async () => {
+    const named = npmRun(["test", "--silent", "--", "histogram.test.ts"]);
+    expect(await once(named.child, "close"), named.text()).to.deep.equal([0, null]);
+    expect(named.text()).to.match(/^[1-9]\d? passed, 0 failed/mu);
+    for (const slip of ["histogrm.test.ts", "broker/test/histogram.test.ts"]) {
+      const wrong = npmRun(["test", "--silent", "--", slip]);
+      expect(await once(wrong.child, "close")).to.deep.equal([2, null]);
+      expect(wrong.text()).to.match(new RegExp(`^error: there is no test ${slip}$`, "mu"));
+    }
+  });
+});
+
 describe("npm run build", () => {
   it("installs and builds nothing when nothing has changed", async () => {
     const first = npmRun(["run", "build"]);
