@@ -369,8 +369,8 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     "log-writer.js",
     "return this.#isCutPending || this.#turnFault !== null;",
     "return this.#turnFault !== null;",
-    300,
-    26,
+    500,
+    467,
   ),
   broken(
     "log-hw-over-cut",
