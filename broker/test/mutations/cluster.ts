@@ -97,6 +97,19 @@ const KNOWN_ROT: Partial<ClusterOptions> = {
   changes: {},
 };
 
+/** All die, also in the middle of what they do, and then one of three stays dead: what was on it is led by the others. */
+const ONE_BURIED: Partial<ClusterOptions> = {
+  ...topic("group-commit", 3),
+  producers: [{ acks: "all", isIdempotent: true, codec: 0 }],
+  moreReaders: 0,
+  racksCount: 2,
+  chaosMs: 8_000,
+  healsCoreFirst: true,
+  losesMost: false,
+  faults: { blackout: 0.3, power: 0.6, dieInside: 0.4, kill: 0.4 },
+  changes: {},
+};
+
 export const CLUSTER_MUTATIONS: readonly Mutation[] = [
   known(
     "cluster-acks-own-log",
@@ -344,6 +357,34 @@ export const CLUSTER_MUTATIONS: readonly Mutation[] = [
     20,
     3,
     { ...topic("group-commit", 1), faults: {}, changes: {}, chaosMs: 500, healsCoreFirst: false, losesMost: true },
+  ),
+  known(
+    "cluster-last-isr-awaited",
+    "whoever of the last ISR does not answer is waited for, for ever (9(3))",
+    [
+      {
+        file: "runtime/leader-inquiry.js",
+        from: "firstAnswerAt !== null && now - firstAnswerAt >= ANSWER_WAIT_MS",
+        to: "false",
+      },
+    ],
+    20,
+    1,
+    ONE_BURIED,
+  ),
+  known(
+    "cluster-elr-awaited",
+    "a dead member of the ELR is waited for in a synced mode (9(1), P79)",
+    [
+      {
+        file: "metadata/partition-rules.js",
+        from: "elr.length === 0 || (isSynced && acceptable(elr, brokers).length === 0)",
+        to: "elr.length === 0",
+      },
+    ],
+    20,
+    1,
+    ONE_BURIED,
   ),
   known(
     "cluster-fetch-memory-unasked",
