@@ -252,6 +252,7 @@ async function truncate(
   const limits = limitsOf(options);
   const timeoutMs = Math.ceil(limits.timeoutMs ?? 0);
   let asked: Buffer | undefined;
+  let askedLeader = -1;
   // "All" is what was there at the first attempt: the answer to one may be lost, and another would delete what has come since.
   let beforeOffset = before === -1 ? undefined : before;
   const leaderNow = async (left: Limits): Promise<number | undefined> => {
@@ -263,12 +264,16 @@ async function truncate(
   };
   const ask = async (attempt: number, left: ReturnType<ReturnType<typeof budgetOf>>) => {
     // Whoever was asked before may lead no longer.
-    if (attempt > 1) cluster.forget(topic);
+    if (attempt > 1) {
+      cluster.doubt(cluster.broker(askedLeader));
+      cluster.forget(topic);
+    }
     if (beforeOffset === undefined) {
       await leaderNow(left);
       beforeOffset = await committedEnd(cluster, { topic, partition }, left);
     }
     const leader = await leaderNow(left);
+    askedLeader = leader ?? -1;
     const attemptMs = Math.min(left.timeoutMs, cluster.settings.connectTimeoutMs * attempt);
     // One that is gone, or stands still, will not lead for long.
     const target = leader === undefined || leader < 0 ? {} : { broker: leader, isExact: true, timeoutMs: attemptMs };

@@ -78,6 +78,36 @@ describe("a client whose leaders change", () => {
     expect(cluster.log.length).to.equal(11);
   });
 
+  for (const code of ["REQUEST_TIMED_OUT", "NOT_ENOUGH_REPLICAS"] as const) {
+    for (const hasPush of [true, false]) {
+      it(`asks others than a leader that is cut off and answers ${code}, ${hasPush ? "and watches" : "without push"}`, async () => {
+        await using cluster = await FakeCluster.start(3, { hasPush });
+        await using client = new Client({
+          brokers: cluster.addresses,
+          timeouts,
+          retry: { initialDelay: 1, maxDelay: 5 },
+        });
+        await using producer = client.producer({ linger: 0 });
+        await producer.send(text, { value: "before" });
+        if (hasPush) await until(() => cluster.brokers.some(({ watchersCount }) => watchersCount > 0));
+        // It is the one that is watched, if any is, and leads.
+        const watched = cluster.brokers.find(({ watchersCount }) => watchersCount > 0);
+        const old = watched ?? cluster.broker(1);
+        cluster.moveLeader(old.id, [1, 2, 3]);
+        await producer.send(text, { value: "at the old one" });
+        old.refuses = code;
+        const others = [1, 2, 3].filter((id) => id !== old.id);
+        cluster.moveLeader(others[0] ?? 0, others);
+        const sent = ["a", "b", "c"].map((value) => producer.send(text, { value }));
+        expect((await Promise.all(sent)).map(({ offset }) => offset)).to.deep.equal([2, 3, 4]);
+        // One batch each, and the three together.
+        expect(cluster.log.length).to.equal(3);
+        if (hasPush) await until(() => cluster.brokers.some((broker) => broker !== old && broker.watchersCount > 0));
+        expect(old.watchersCount).to.equal(0);
+      });
+    }
+  }
+
   it("sends to partitions that are added once it is told of them by push", async () => {
     await using cluster = await FakeCluster.start(2);
     await using client = new Client({ brokers: cluster.addresses, timeouts });

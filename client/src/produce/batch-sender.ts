@@ -73,7 +73,7 @@ export class BatchSender implements StreamUser {
   readonly #topicIds = new Map<string, Buffer>();
   /** Topics that the cluster did not know, and since when (monotonic ms). */
   readonly #unknownSince = new Map<string, number>();
-  /** Partitions whose leader refused them: their topic's metadata is out of date. */
+  /** Topics with partitions whose leader refused a batch: their metadata may be out of date. */
   readonly #stale = new Set<string>();
   #metadataFailures = 0;
   #isAskingProducerId = false;
@@ -109,8 +109,9 @@ export class BatchSender implements StreamUser {
     this.schedule();
   }
 
-  onStreamError(): void {
+  onStreamError(broker: { readonly address: string }): void {
     // The leader may be another one by now.
+    this.#cluster.doubt(broker);
     for (const queue of this.#accumulator.queues()) this.#stale.add(queue.topic);
     this.schedule();
   }
@@ -239,7 +240,7 @@ export class BatchSender implements StreamUser {
         for (const [index, underWay] of sent.entries()) {
           if (results[index]?.pending === true) continue;
           // One that was sent on to a new leader is answered there.
-          if (this.#underWay.delete(underWay)) this.#onResult(underWay.queue, underWay.batch, results[index], now);
+          if (this.#underWay.delete(underWay)) this.#onResult(underWay, results[index], now);
         }
         this.schedule();
       },
@@ -251,7 +252,7 @@ export class BatchSender implements StreamUser {
     stream.send({ acks: ACKS[acks], timeoutMs: requestTimeoutMs, partitions, wantsAnswer: acks !== "none" }, ticket);
   }
 
-  #onResult(queue: Queue, batch: Batch<Completion>, result: ProducePartitionResult | undefined, now: number): void {
+  #onResult({ queue, batch, leader }: UnderWay, result: ProducePartitionResult | undefined, now: number): void {
     if (result === undefined) {
       if (this.#options.acks === "none") queue.onAnswer(batch, WRITTEN, now);
       else queue.onLost(batch, LOST);
@@ -265,7 +266,11 @@ export class BatchSender implements StreamUser {
     }
     const row = errorRow(result.errorCode);
     const isLeaderTold = this.#cluster.onLeaderHint(queue.topic, queue.partition, result.leader);
-    if (row.metadataStale && !isLeaderTold) this.#stale.add(queue.topic);
+    if (row.retriable && !isLeaderTold) {
+      // Whatever it says: one that is cut off from its followers lacks replicas, or time, and hears of no other leader.
+      this.#stale.add(queue.topic);
+      this.#cluster.doubt(this.#cluster.broker(leader));
+    }
     if (row.retriable) this.#logRefusal(queue, row.name, result.errorMessage || row.text);
     const { errorMessage: message, unwritten: isUnwritten, logEnd } = result;
     queue.onAnswer(batch, { kind: "refused", row, message, isUnwritten, logEnd }, now);

@@ -137,7 +137,7 @@ export class ReadSession implements FetchListener {
         followed.stream = null;
         const row = errorRow(fetched.errorCode);
         const isLeaderTold = this.#cluster.onLeaderHint(this.#topic, followed.position.partition, fetched.leader);
-        if (row.metadataStale && !isLeaderTold) this.#cluster.forget(this.#topic);
+        if (row.retriable && !isLeaderTold) this.#askElsewhere(lane.broker);
         this.#onPartitionError(followed, row, fetched.errorMessage);
       }
     }
@@ -150,13 +150,19 @@ export class ReadSession implements FetchListener {
     if (lane === undefined || this.#isClosed) return;
     this.#dropStream(stream);
     for (const followed of lane.byId.values()) followed.stream = null;
-    this.#cluster.forget(this.#topic);
+    this.#askElsewhere(lane.broker);
     this.#cluster.settings.logger.warn(
       { topic: this.#topic, code: error.code, message: error.message },
       "a fetch stream ended",
     );
     if (error.retriable) this.#attachLater(error);
     else this.#fail(error);
+  }
+
+  /** Who leads is asked of others before anything is read again: this leader may be one of the past. */
+  #askElsewhere(leader: number): void {
+    this.#cluster.forget(this.#topic);
+    this.#cluster.doubt(this.#cluster.broker(leader));
   }
 
   /** Partitions that somebody else leads by now are read there: the old leader may stand still, and say nothing for long. */
@@ -206,7 +212,7 @@ export class ReadSession implements FetchListener {
     lane.byId.delete(subscriptionId);
     followed.stream = null;
     stream.unsubscribe([subscriptionId]);
-    this.#cluster.forget(this.#topic);
+    this.#askElsewhere(lane.broker);
     this.#onPartitionError(followed, row, message);
   }
 

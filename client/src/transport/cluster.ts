@@ -8,6 +8,10 @@
  * name the metadata offset they were taken at, and what is older than what is known of a topic changes nothing: brokers
  * apply metadata at their own pace. What nobody has asked for in a while is forgotten, and watched no longer: a process may
  * touch any number of topics in its life.
+ *
+ * A broker that is cut off from the others hears of no new leader, and goes on naming itself. So whoever a leader fails says so
+ * (`doubt`): others are asked and watched before that one, until a leader is known to have moved. A reader is failed by nobody, it
+ * hears nothing: no broker is watched for longer than a while where there are others.
  */
 import { DATA_SERVICE, errorRow, type ErrorRow, type MetadataResponse, type TopicMetadata } from "@tidemark/proto";
 import { backoffMs } from "../core/backoff.ts";
@@ -64,8 +68,10 @@ export interface KnownTopic {
 
 /** What a topic was like by the metadata of one moment. */
 interface TopicState {
-  /** Null when it cannot be used, or must be asked for again. */
+  /** Null when it cannot be used. */
   known: KnownTopic | null;
+  /** What is known was found to be wrong: nobody is told of it before somebody was asked. */
+  isDoubtful: boolean;
   /** Of the newest metadata that told of it. */
   metadataOffset: number;
   /** Why it cannot be used. */
@@ -116,7 +122,9 @@ export class Cluster implements MetadataListener {
   #down: ReadonlySet<string> = new Set();
   /** Addresses that gave no answer when they were last asked. */
   readonly #silent = new Set<string>();
-  /** Those of them that were told of. */
+  /** Addresses of leaders that failed whoever asked them for their work: what they say of leaders may be out of date. */
+  readonly #doubted = new Set<string>();
+  /** Of the silent ones, those that were told of. */
   readonly #toldSilent = new Set<string>();
   /** Where the next call without a destination goes, in `#candidates()`. */
   #turn = 0;
@@ -167,7 +175,7 @@ export class Cluster implements MetadataListener {
     const state = this.#topics.get(name);
     if (state === undefined) return undefined;
     state.idleSteps = 0;
-    return state.known ?? undefined;
+    return state.isDoubtful ? undefined : (state.known ?? undefined);
   }
 
   /** The last answer about a topic that is not known. */
@@ -222,10 +230,22 @@ export class Cluster implements MetadataListener {
     return this.#candidates().length;
   }
 
-  /** What was known of the topic is out of date. */
+  /** What was known of the topic is out of date: it is asked for before it is told again. */
   forget(topic: string): void {
     const state = this.#topics.get(topic);
-    if (state !== undefined) state.known = null;
+    if (state !== undefined) state.isDoubtful = true;
+  }
+
+  /** A leader did not do its work, and did not say who else would: others tell whether it leads still. Undefined: nobody. */
+  doubt(leader: { readonly address: string } | undefined): void {
+    if (leader === undefined) return;
+    this.#doubted.add(leader.address);
+    if (this.#trusted(this.#candidates()).length === 0) {
+      // Where all have failed it is the last that is not asked again.
+      this.#doubted.clear();
+      this.#doubted.add(leader.address);
+    }
+    if (this.#watch?.address === leader.address) this.#moveWatch();
   }
 
   /**
@@ -387,11 +407,9 @@ export class Cluster implements MetadataListener {
     return [...new Set([...this.#addresses.values(), ...this.settings.bootstrap])];
   }
 
-  /** The broker whose turn it is. One that is said to be down, or gave no answer, has its turn when the others have had theirs in vain. */
+  /** The broker whose turn it is. */
   #next(attempt: number): Connection {
-    const all = this.#candidates();
-    const alive = all.filter((address) => this.#mayAnswer(address));
-    const candidates = attempt <= alive.length ? alive : all;
+    const candidates = this.#likely(this.#candidates(), attempt);
     const address = candidates[this.#turn++ % candidates.length];
     return this.#connection(address ?? "");
   }
@@ -400,10 +418,22 @@ export class Cluster implements MetadataListener {
   #beside(asked: ReadonlySet<Connection>): Connection | null {
     const addresses = new Set([...asked].map(({ address }) => address));
     const others = this.#candidates().filter((address) => !addresses.has(address));
-    const alive = others.filter((address) => this.#mayAnswer(address));
-    const candidates = alive.length > 0 ? alive : others;
+    const candidates = this.#likely(others, 1);
     const address = candidates[this.#turn++ % candidates.length];
     return address === undefined ? null : this.#connection(address);
+  }
+
+  /**
+   * Whose turn it may be at the `attempt`th time: a leader that failed somebody has its turn when the others have had theirs in vain, and
+   * who is said to be down, or gave no answer, behind those.
+   */
+  #likely(addresses: readonly string[], attempt: number): readonly string[] {
+    const alive = addresses.filter((address) => this.#mayAnswer(address));
+    return [this.#trusted(alive), alive].find(({ length }) => attempt <= length) ?? addresses;
+  }
+
+  #trusted(addresses: readonly string[]): readonly string[] {
+    return addresses.filter((address) => this.#mayAnswer(address) && !this.#doubted.has(address));
   }
 
   #mayAnswer(address: string): boolean {
@@ -465,11 +495,21 @@ export class Cluster implements MetadataListener {
     else if (this.#watchPause === null) this.#openWatch();
   }
 
-  #openWatch(): void {
+  #openWatch(at: Connection | null = null): void {
     if (!this.#canWatch || this.#closing.signal.aborted) return;
     const { connectTimeoutMs } = this.settings;
-    this.#watch = new MetadataWatch(this.#next(this.#watchFailures + 1), this, { connectTimeoutMs });
+    this.#watch = new MetadataWatch(at ?? this.#next(this.#watchFailures + 1), this, { connectTimeoutMs });
     this.#watch.add([...this.#topics.keys()]);
+  }
+
+  /** To another broker, whose first message tells of everything that is watched, where there is one to be trusted. */
+  #moveWatch(): void {
+    const watch = this.#watch;
+    if (watch === null) return;
+    const others = this.#trusted(this.#candidates()).filter((address) => address !== watch.address);
+    if (others.length === 0) return;
+    watch.close();
+    this.#openWatch(this.#connection(others[this.#turn++ % others.length] ?? ""));
   }
 
   #apply(response: MetadataResponse): void {
@@ -483,10 +523,15 @@ export class Cluster implements MetadataListener {
     this.onMetadataOffset(metadataOffset);
     if (metadataOffset >= this.#infoOffset) this.#applyBrokers(response);
     const moved = response.topics.filter((topic) => this.#applyTopic(topic, metadataOffset));
+    if (moved.length > 0) this.#doubted.clear();
     for (const { name } of moved) for (const listener of this.#listeners.keys()) listener(name);
     for (const { name } of response.topics)
       for (const [listener, topics] of this.#topicListeners) if (topics.has(name)) listener(name);
-    if (this.#topics.size > 0) this.#stopSweeping ??= this.#every(TOPIC_IDLE_MS / IDLE_STEPS, () => this.#forgetIdle());
+    if (this.#topics.size === 0) return;
+    this.#stopSweeping ??= this.#every(TOPIC_IDLE_MS / IDLE_STEPS, () => {
+      this.#forgetIdle();
+      this.#moveWatch();
+    });
   }
 
   #forgetIdle(): void {
@@ -525,10 +570,16 @@ export class Cluster implements MetadataListener {
   /** Whether a leader changed, or the topic is another one. */
   #applyTopic(topic: TopicMetadata, metadataOffset: number): boolean {
     const before = this.#topics.get(topic.name);
-    if (before !== undefined && before.known !== null && metadataOffset < before.metadataOffset) return false;
+    const { idleSteps = 0, isDoubtful: wasDoubtful = false } = before ?? {};
+    if (before !== undefined && metadataOffset < before.metadataOffset) {
+      // Somebody was asked, and knows no better.
+      before.isDoubtful = false;
+      return wasDoubtful && before.known !== null;
+    }
+    const state = { metadataOffset, isDoubtful: false, idleSteps };
     if (topic.errorCode !== 0) {
       const refusal = { row: errorRow(topic.errorCode), message: topic.errorMessage };
-      this.#topics.set(topic.name, { known: null, metadataOffset, refusal, idleSteps: before?.idleSteps ?? 0 });
+      this.#topics.set(topic.name, { ...state, known: null, refusal });
       return false;
     }
     const leaders: number[] = [];
@@ -542,7 +593,7 @@ export class Cluster implements MetadataListener {
     }
     // A copy of the id: the rest of the message need not stay in memory for it.
     const known = { name: topic.name, id: Buffer.from(topic.topicId), leaders, leaderEpochs };
-    this.#topics.set(topic.name, { known, metadataOffset, refusal: null, idleSteps: before?.idleSteps ?? 0 });
+    this.#topics.set(topic.name, { ...state, known, refusal: null });
     if (topic.created) {
       this.settings.logger.info(
         { event: "topic-created", topic: topic.name, partitions: leaders.length },
@@ -551,7 +602,7 @@ export class Cluster implements MetadataListener {
     }
     const { known: knownBefore = null } = before ?? {};
     // One that was made anew, with fewer partitions perhaps, may be led by whom the former one was.
-    if (knownBefore === null || same === null) return true;
+    if (knownBefore === null || same === null || wasDoubtful) return true;
     return leaders.some((leader, partition) => leader !== knownBefore.leaders[partition]);
   }
 }

@@ -73,6 +73,7 @@ async function ask(
   try {
     response = await cluster.call(DATA_SERVICE.listOffsets, request, { ...call.limits, broker: leader, isExact: true });
   } catch (error: unknown) {
+    cluster.doubt(cluster.broker(leader));
     return BrokerError.from(error);
   }
   const failures: BrokerError[] = [];
@@ -85,5 +86,6 @@ async function ask(
     else if (result.errorCode === 0) call.offsets.set(partition, result.offset);
     else failures.push(brokerErrorOf(errorRow(result.errorCode), result.errorMessage, { topic, partition }));
   }
+  if (failures.length > 0) cluster.doubt(cluster.broker(leader));
   return failures.find((failure) => !failure.retriable) ?? failures[0] ?? null;
 }

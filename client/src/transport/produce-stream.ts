@@ -31,8 +31,8 @@ export interface Ticket {
 /** Told when there may be room again. */
 export interface StreamUser {
   onRoom(): void;
-  /** The stream could not be opened, or ended. */
-  onStreamError(): void;
+  /** The stream to this broker could not be opened, or ended. */
+  onStreamError(broker: { readonly address: string }): void;
 }
 
 export interface Outgoing {
@@ -193,7 +193,7 @@ export class ProduceStream {
     for (const { ticket } of lost) ticket.onLost(error);
     this.#isWanted = false;
     if (!this.#isClosed) this.#startPause();
-    for (const user of this.#users) user.onStreamError();
+    for (const user of this.#users) user.onStreamError(this.#connection);
   }
 
   /** A loss is told once; that the broker is still away is not news. */

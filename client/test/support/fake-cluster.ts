@@ -12,6 +12,7 @@ import {
 import {
   DATA_SERVICE,
   errorCode,
+  type ErrorName,
   type MetadataResponse,
   type ProducePartitionResult,
   readBatchHeader,
@@ -88,6 +89,8 @@ export class FakeBroker {
   port = 0;
   /** Takes everything in and answers nothing. */
   isStalled = false;
+  /** What it answers to batches as one that is cut off does, and names nobody else; with REQUEST_TIMED_OUT it has written them. */
+  refuses: ErrorName | null = null;
   metadataCalls = 0;
   producesSeen = 0;
   /** Partitions and offsets that somebody wanted to read; records come of the first partition alone. */
@@ -217,7 +220,7 @@ export class FakeBroker {
   }
 
   #append(records: Buffer): ProducePartitionResult {
-    const { truth, log } = this.#cluster;
+    const { truth } = this.#cluster;
     const result: ProducePartitionResult = {
       errorCode: 0,
       errorMessage: "",
@@ -231,18 +234,25 @@ export class FakeBroker {
       pending: false,
       logEnd: null,
     };
+    if (this.refuses === "REQUEST_TIMED_OUT") this.#write(records);
+    if (this.refuses !== null) return { ...result, errorCode: errorCode(this.refuses) };
     if (truth.leaderId !== this.id) {
       const { leaderId, leaderEpoch } = truth;
       const { port } = this.#cluster.broker(leaderId);
       const leader = { leaderId, leaderEpoch, host: "127.0.0.1", port };
       return { ...result, errorCode: errorCode("NOT_LEADER_OR_FOLLOWER"), leader };
     }
+    return { ...result, ...this.#write(records) };
+  }
+
+  #write(records: Buffer): { baseOffset: number; duplicate: boolean } {
+    const { log } = this.#cluster;
     const header = readBatchHeader(records, 0);
     const known = log.findIndex((batch) => readBatchHeader(batch, 0).baseSequence === header.baseSequence);
-    if (known >= 0) return { ...result, baseOffset: known, duplicate: true };
+    if (known >= 0) return { baseOffset: known, duplicate: true };
     const batch = Buffer.from(records);
     batch.writeBigInt64BE(BigInt(log.length), 0);
-    return { ...result, baseOffset: log.push(batch) - 1 };
+    return { baseOffset: log.push(batch) - 1, duplicate: false };
   }
 
   #fetch(call: Bidi): void {

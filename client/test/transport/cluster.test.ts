@@ -57,6 +57,39 @@ describe("Cluster", () => {
       expect(broker.metadataCalls).to.equal(calls + 1);
     }));
 
+  it("goes back to no older metadata when what is known is asked for again", () =>
+    knowing(async (cluster, _time, broker) => {
+      broker.learn({ metadataOffset: 3, leaderId: 1, leaderEpoch: 2 });
+      await until(() => cluster.seenOffset === 3);
+      broker.learn({ metadataOffset: 2, leaderId: 2, leaderEpoch: 1 });
+      cluster.forget("t");
+      expect(cluster.topic("t")).to.equal(undefined);
+      const known = await cluster.requireTopic("t", {});
+      expect(known).to.deep.include({ leaders: [1], leaderEpochs: [2] });
+    }));
+
+  it("watches no broker for long, where there are others: one that is cut off tells nothing", async () => {
+    await using fake = await FakeCluster.start(3);
+    const time = new FakeTime();
+    const cluster = new Cluster(settingsOf({ brokers: fake.addresses }), time.every);
+    try {
+      await cluster.requireTopic("t", {});
+      const isWatched = (): boolean => fake.brokers.some(({ watchersCount }) => watchersCount > 0);
+      await until(isWatched);
+      const first = fake.brokers.find(({ watchersCount }) => watchersCount > 0)?.id ?? 0;
+      const others = [1, 2, 3].filter((id) => id !== first);
+      const next = others.find((id) => id !== 1) ?? 0;
+      let toldCount = 0;
+      cluster.onLeaders(() => void (toldCount += 1), "t");
+      fake.moveLeader(next, others);
+      time.pass(TOPIC_IDLE_MS);
+      await until(() => cluster.topic("t")?.leaders[0] === next);
+      expect(toldCount).to.equal(1);
+    } finally {
+      cluster.close();
+    }
+  });
+
   it("keeps one that is asked for", () =>
     knowing((cluster, time, broker) => {
       for (let count = 0; count < 10; count++) {
