@@ -152,6 +152,41 @@ describe("the test kit (3 brokers, memory, virtual clock)", function () {
     });
   }
 
+  // Whichever it is that the client watches, it is one of them.
+  for (const id of [1, 2, 3]) {
+    it(`sends behind a cut, and reads what was sent there, once each and in order (broker ${id} is cut off)`, async () => {
+      const name = `behind-${id}`;
+      const behind = topic(name, { key: codecs.string, value: codecs.string });
+      await using hasty = new Client({
+        brokers: cluster.bootstrap,
+        timeouts: { request: "200ms" },
+        retry: { initialDelay: 5, maxDelay: 50 },
+      });
+      await hasty.admin.topics.create({ name, partitions: 3, replicas: 3 });
+      await cluster.settled();
+      const leaders = await Promise.all([0, 1, 2].map((partition) => cluster.leaderOf(name, partition)));
+      expect(leaders).to.include(id);
+      await using hastyProducer = hasty.producer();
+      const sendAll = (value: string): Promise<unknown> =>
+        Promise.all([0, 1, 2].map((partition) => hastyProducer.send(behind, { partition, value })));
+      await sendAll("before");
+      cluster.partition([[id]]);
+      const first = sendAll("first");
+      await cluster.advance(SILENCE_MS);
+      expect(await cluster.leaderOf(name, leaders.indexOf(id))).to.not.equal(id);
+      const second = sendAll("second");
+      await Promise.all([first, second]);
+      for (const partition of [0, 1, 2]) {
+        const values: string[] = [];
+        for await (const { value } of hasty.reader(behind, { partitions: [partition], to: "end" })) values.push(value);
+        expect(values, `partition ${partition}`).to.deep.equal(["before", "first", "second"]);
+      }
+      cluster.heal();
+      await cluster.settled();
+      await hasty.admin.topics.delete(name);
+    });
+  }
+
   it("settles by nobody where nobody is left to lead", async () => {
     cluster.partition([[1], [2], [3]]);
     const error = await failure(() => cluster.settled({ timeoutMs: 100 }));
