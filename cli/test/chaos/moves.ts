@@ -35,6 +35,20 @@ const REMOVED = 1;
 const LIMIT_MS = 300_000;
 const MEBIBYTE = 1_048_576;
 
+const USAGE = `usage: npm run moves -- [options]
+
+A fourth broker joins, half of all partitions move to it under a throttle and half of another move is taken back, the first broker is
+drained and removed, all under load with acks=all. Nothing may be lost, doubled or reordered, and all replicas are the same in the end.
+Exit code 0: so it was; 1: not so, and the folder with data, logs and history stays.
+
+  --partitions N            from 4 (300)
+  --mebibytes N             of records there are before the first move (150)
+  --throttle RATE           of what moves (20MB/s)
+  --records-per-second N    of all producers together (600)
+  --pause-max MS            longest that a producer may be acknowledged nothing (2000)
+  --json                    one JSON object a line
+  --keep                    keep the folder in any case`;
+
 const options = readOptions();
 process.exit(await story());
 
@@ -344,8 +358,8 @@ function print(fields: Readonly<Record<string, unknown>>): void {
   printEvent(fields, options);
 }
 
-function readOptions() {
-  const { values } = parseArgs({
+function parsedArguments() {
+  return parseArgs({
     options: {
       partitions: { type: "string", default: "300" },
       mebibytes: { type: "string", default: "150" },
@@ -354,20 +368,32 @@ function readOptions() {
       "records-per-second": { type: "string", default: "600" },
       json: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
     },
-  });
+  }).values;
+}
+
+/** Ends the process: 0 behind --help, 2 behind what cannot be meant. */
+function readOptions(): ReturnType<typeof optionsOf> {
+  try {
+    const values = parsedArguments();
+    if (!values.help) return optionsOf(values);
+    process.stdout.write(`${USAGE}\n`);
+  } catch (error: unknown) {
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+    process.exit(2);
+  }
+  process.exit(0);
+}
+
+function optionsOf(values: ReturnType<typeof parsedArguments>) {
   const [partitions, mebibytes] = [Number(values.partitions), Number(values.mebibytes)];
-  const recordsPerSecond = Number(values["records-per-second"]);
-  if (!(partitions >= 4 && mebibytes > 0 && recordsPerSecond > 0))
-    throw new RangeError("--partitions (from 4), --mebibytes and --records-per-second are numbers above 0");
+  const [recordsPerSecond, pauseMaxMs] = [Number(values["records-per-second"]), Number(values["pause-max"])];
+  if (!(partitions >= 4 && mebibytes > 0 && recordsPerSecond > 0 && pauseMaxMs > 0))
+    throw new RangeError(
+      "--partitions (from 4), --mebibytes, --records-per-second and --pause-max are numbers above 0",
+    );
   parseThrottle(values.throttle);
-  return {
-    partitions,
-    mebibytes,
-    throttle: values.throttle,
-    pauseMaxMs: Number(values["pause-max"]),
-    recordsPerSecond,
-    isJson: values.json,
-    isKept: values.keep,
-  };
+  const { throttle, json, keep } = values;
+  return { partitions, mebibytes, throttle, pauseMaxMs, recordsPerSecond, isJson: json, isKept: keep };
 }
