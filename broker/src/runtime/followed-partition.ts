@@ -550,7 +550,6 @@ export class FollowedPartition implements LogEvents {
     this.#cutThen(cut, () => {
       this.#isBusy = false;
       this.#cutRetryMs = 0;
-      this.#sync();
       this.#perform(this.#core.onCut());
       this.#workOff();
     });
@@ -622,7 +621,7 @@ export class FollowedPartition implements LogEvents {
     this.#seat?.onReportDue();
   }
 
-  /** A sync that ran into a cut, or belonged to another role, counts for nothing: nobody else would ask again. */
+  /** What another role has left unsynced, too: nobody else would ask for it. A cut is synced by the log itself. */
   #sync(): void {
     if (this.#countsSynced && this.#log.syncedEndOffset < this.#log.writtenEndOffset) this.#log.sync();
   }

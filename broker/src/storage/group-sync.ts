@@ -177,10 +177,9 @@ export class GroupSync {
     await this.#until(() => (this.#flights?.size ?? 0) === 0 && this.#directoryFlight === null && !this.#isFinishing);
   }
 
+  /** Who asked meanwhile was not heard: `syncCut` has to have covered all that was written. */
   release(): void {
     this.#isHeld = false;
-    // Who asked meanwhile was not heard.
-    this.request();
   }
 
   /** Syncs the directory as it is, whatever else is asked for. Rejects with DiskFault. */
