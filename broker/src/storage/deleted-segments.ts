@@ -22,6 +22,7 @@ export class DeletedSegments {
   readonly #host: LogHost;
   /** Everything that is not unlinked yet, oldest first. */
   readonly #segments = new Set<Segment>();
+  readonly #renamed = new WeakSet<Segment>();
   readonly #timers = new Set<TimerHandle>();
   #step: Promise<unknown> = Promise.resolve();
   #isReleased = false;
@@ -41,9 +42,14 @@ export class DeletedSegments {
    */
   discard(segments: readonly Segment[], delayMs: number, onRenamed: () => void): Promise<boolean> {
     for (const segment of segments) this.#segments.add(segment);
+    return this.#rename(segments, delayMs, onRenamed);
+  }
+
+  #rename(segments: readonly Segment[], delayMs: number, onRenamed: () => void): Promise<boolean> {
     return this.#inOrder(async () => {
       const isDone = await this.#each(segments, async (segment) => {
         await segment.moveAside();
+        this.#renamed.add(segment);
         this.#host.failpoint("storage.retain.afterRename");
       });
       if (isDone) this.#after(this.#host.removals, delayMs, () => this.#unlink(segments));
@@ -51,9 +57,21 @@ export class DeletedSegments {
         this.#after(
           this.#host.timers,
           RETRY_MS,
-          async () => void ((await this.discard(segments, delayMs, onRenamed)) && onRenamed()),
+          async () => void ((await this.#rename(segments, delayMs, onRenamed)) && onRenamed()),
         );
       return isDone;
+    });
+  }
+
+  /** What still has its name goes at once: a segment may come that is called the same. Rejects with DiskFault. */
+  removeUnrenamed(): Promise<void> {
+    return this.#inOrder(async () => {
+      for (const segment of this.#segments) {
+        if (this.#renamed.has(segment)) continue;
+        await segment.removeAside();
+        segment.remove();
+        this.#segments.delete(segment);
+      }
     });
   }
 

@@ -82,6 +82,11 @@ export class LogTrim {
     if (isDue && !this.#isRunning && !this.#isAtRest) host.supervise(this.#begin(() => this.#removeBelowStart()));
   }
 
+  /** The log begins anew, maybe where a segment lay that was let go. Rejects with DiskFault. */
+  removeUnrenamed(): Promise<void> {
+    return this.#deleted.removeUnrenamed();
+  }
+
   /**
    * Resolves when nothing is under way; nothing begins any more, and the files of what has left are closed. Syncs have to go
    * on until then.
@@ -214,7 +219,8 @@ export class LogTrim {
       host,
       host.slots.runAsync(() => syncDirectory(host.disk, directory)),
     );
-    state.durableBase = Math.max(state.durableBase, base);
+    // Begun anew meanwhile, it may have files further down.
+    if ((state.segments[0]?.baseOffset ?? 0) >= base) state.durableBase = Math.max(state.durableBase, base);
   }
 }
 

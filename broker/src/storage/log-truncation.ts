@@ -36,6 +36,8 @@ export interface LogTruncationDeps {
   readonly producers: ProducerState;
   readonly snapshots: SnapshotStore;
   newSegment(baseOffset: Offset): Segment;
+  /** Files of segments that were let go, and still have their names, are removed. */
+  removeUnrenamed(): Promise<void>;
   /** The epoch file as the log has it. */
   writeEpochs(): Promise<void>;
 }
@@ -145,6 +147,7 @@ export class LogTruncation {
     await this.#lowerCheckpoints(isBelowHighWatermark);
     await this.#untilThereIsRoom(() => host.checkpointLogStarts());
     await this.#removeDoomed(doomed);
+    await this.#untilThereIsRoom(() => this.#deps.removeUnrenamed());
     snapshots.deleteAbove(-1);
     // The old files have left for good before the new one comes: it may have the name of one of them.
     await this.#untilThereIsRoom(() => sync.syncEntries());

@@ -196,6 +196,7 @@ export class SegmentedLog implements PartitionLog {
         sync: this.#sync,
         snapshots: this.#snapshots,
         newSegment: (baseOffset) => this.#rolls.newSegment(baseOffset),
+        removeUnrenamed: () => this.#lazyTrim?.removeUnrenamed() ?? Promise.resolve(),
         writeEpochs: () => this.writeEpochs(),
       }),
       isDamaged: this.isDamaged,

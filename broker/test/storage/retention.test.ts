@@ -407,6 +407,32 @@ describe("retention of a log", () => {
     }
   });
 
+  for (const [where, begin] of [
+    ["where", 0],
+    ["between where", 5],
+  ] as const) {
+    it(`lets the log begin anew ${where} segments lay whose files could not be renamed yet, and keep what is deleted then`, async () => {
+      const machine = new StorageMachine();
+      const { log } = await filled(machine);
+      const second = bases(log)[1] ?? 0;
+      machine.medium.faults.add({ operation: "rename", effect: "other", path: /\d{20}\.log/u });
+      await machine.run(log.retain(asMs(DAY + second * 1000)) ?? Promise.reject(new Error("nothing is due")));
+      expect([bases(log)[0], machine.names().includes(`${"0".repeat(20)}.log`)]).to.deep.equal([second, true]);
+      await machine.run(log.truncateTo(asOffset(begin)));
+      for (let i = 0; i < 7; i += 1) append(log, makeBatch({ timestamps: [i * 1000] }), 9);
+      log.highWatermark = log.logEndOffset;
+      // What was let go is tried again by now.
+      await machine.letPass(3000);
+      await machine.run(log.raiseLogStart(asOffset(begin + 2)));
+      expect((await readAll(machine, log)).length).to.be.greaterThan(0);
+      const left = machine.names().filter((name) => name.endsWith(".log"));
+      expect(left).to.deep.equal([`${String(begin).padStart(20, "0")}.log`]);
+      machine.restart("process");
+      const { log: again } = await machine.again();
+      expect([again.logStartOffset, again.logEndOffset]).to.deep.equal([begin + 2, begin + 7]);
+    });
+  }
+
   it("makes room on a disk so full that no checkpoint finds any", async () => {
     const machine = new StorageMachine();
     const { log } = await filled(machine);
