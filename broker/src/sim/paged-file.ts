@@ -30,6 +30,8 @@ export interface SyncInFlight {
   readonly pages: ReadonlyMap<number, Page | undefined>;
   /** Sizes the file took after this sync began. */
   readonly sizesSince: number[];
+  /** Whoever waited for it was told that it had succeeded, and it has not. */
+  isLie: boolean;
 }
 
 export class PagedFile {
@@ -148,7 +150,13 @@ export class PagedFile {
       pages.set(number, page);
       this.#owned[number] = false;
     }
-    const sync: SyncInFlight = { order: ++this.#syncOrder, sizeBytes: this.#writtenBytes, pages, sizesSince: [] };
+    const sync: SyncInFlight = {
+      order: ++this.#syncOrder,
+      sizeBytes: this.#writtenBytes,
+      pages,
+      sizesSince: [],
+      isLie: false,
+    };
     this.#inFlight.add(sync);
     return sync;
   }
@@ -158,6 +166,8 @@ export class PagedFile {
     // A sync that began later has already put newer pages there.
     if (sync.order < this.#lastSyncDone) return;
     this.#lastSyncDone = sync.order;
+    for (const earlier of this.#inFlight)
+      if (earlier.isLie && earlier.order < sync.order) this.#inFlight.delete(earlier);
     for (const [number, page] of sync.pages) this.#putSynced(number, page);
     this.#synced.length = Math.min(this.#synced.length, Math.ceil(sync.sizeBytes / PAGE_BYTES));
     this.#unsettle(this.#synced.length);
@@ -166,6 +176,12 @@ export class PagedFile {
     const pageCount = Math.min(this.#written.length, this.#synced.length);
     while (this.#settledCount < pageCount && this.#written[this.#settledCount] === this.#synced[this.#settledCount])
       this.#settledCount += 1;
+  }
+
+  /** It is said to have succeeded: what it covers may reach the medium or not, until a later one has ended that tells the truth. */
+  lieAboutSync(sync: SyncInFlight): void {
+    if (sync.order < this.#lastSyncDone) this.#inFlight.delete(sync);
+    else sync.isLie = true;
   }
 
   /** The sync failed: each page it covered may have come through; the others are never tried again. */

@@ -226,7 +226,7 @@ export class SimDisk {
       throw new DiskFault(rule.effect, "datasync", path);
     }
     this.perform("datasync", path, sync.sizeBytes, sync.pages.size, () => {
-      if (rule?.effect === "lie") return;
+      if (rule?.effect === "lie") return file.lieAboutSync(sync);
       file.finishSync(sync);
       if (this.tree.mode === "journal") this.tree.commitAll(order);
     });

@@ -540,6 +540,25 @@ describe("SimDisk faults", () => {
     expect(found).to.include("old");
   });
 
+  it("keeps what an honest sync has brought to the medium, also while one that began before it lies", async () => {
+    for (const stallMs of [0, 100]) {
+      const found = await outcomes(40, async (seed) => {
+        const machine = new Machine(seed);
+        await machine.putSynced("/data/a", "first");
+        const file = machine.disk.open("/data/a", "write");
+        file.writevSync([bytes("a lie")], 0);
+        machine.medium.faults.add({ operation: "datasync", effect: "lie" });
+        file.datasync(() => undefined);
+        await machine.world.runFor(stallMs);
+        file.writevSync([bytes("truth")], 0);
+        await machine.datasync(file);
+        machine.crash("power");
+        return machine.content("/data/a");
+      });
+      expect([...found]).to.deep.equal(["truth"]);
+    }
+  });
+
   it("turns a bit over at rest, in the page cache and on the medium", async () => {
     const machine = new Machine(9);
     await machine.putSynced("/data/a", "abc");
