@@ -13,6 +13,7 @@ import { askEach, budgetOf, call, change, limitsOf, read, settle, throwFailed } 
 import { configEntry } from "./admin-configs.ts";
 import { BrokerError, brokerErrorOf, invalidArgument } from "./errors.ts";
 import { partitionDetail, withLeaders } from "./partition-details.ts";
+import { assertOptions, type NamesOf } from "./option-names.ts";
 import type { Limits } from "./pause.ts";
 import type { Cluster } from "./transport/cluster.ts";
 import { listOffsets } from "./transport/list-offsets.ts";
@@ -141,9 +142,12 @@ async function createTopics(
 }
 
 /** Callers without types give names alone. */
+const TOPIC_SPEC: NamesOf<TopicSpec> = { name: true, partitions: true, replicas: true, assignment: true, config: true };
+
 function specsOf(wanted: TopicSpec | readonly TopicSpec[]): readonly TopicSpec[] {
   const given: readonly unknown[] = Array.isArray(wanted) ? wanted : [wanted];
   const specs = given.filter((one): one is TopicSpec => typeof one === "object" && one !== null && "name" in one);
+  for (const spec of specs) assertOptions(spec, TOPIC_SPEC);
   if (specs.length === given.length) return specs;
   const other = given.find((one) => !specs.some((spec) => spec === one));
   throw invalidArgument(`a topic is made from { name: "…" }, not from ${JSON.stringify(other) ?? String(other)}`);

@@ -1,6 +1,6 @@
 /** Durations, addresses and the environment, as people write them. */
 import { expect } from "chai";
-import { BrokerError, Client, type TopicSpec } from "../src/index.ts";
+import { BrokerError, Client, topic, type TopicSpec } from "../src/index.ts";
 import { type Duration, parseDuration } from "../src/duration.ts";
 import { optionsFromEnv } from "../src/environment.ts";
 import { addressOf, settingsOf } from "../src/transport/settings.ts";
@@ -56,6 +56,48 @@ describe("options", () => {
       expect(error, JSON.stringify(spec)).to.include({ code: "INVALID_ARGUMENT" });
       expect((error as Error).message).to.include('a topic is made from { name: "…" }, not from ');
     }
+  });
+
+  it("are refused where they are misspelt, with those that there are and the nearest of them", async () => {
+    await using client = new Client({ brokers: "127.0.0.1:1", clientId: undefined } as never);
+    const t = topic("t");
+    const misspelt: [() => unknown, string][] = [
+      [
+        () => new Client({ brokrs: "a:1" } as never),
+        "there is no option brokrs; there are brokers, clientId, tls, retry, timeouts, logger; did you mean brokers?",
+      ],
+      [
+        () => new Client({ brokers: "a:1", zzzzzzzz: 1 } as never),
+        "there is no option zzzzzzzz; there are brokers, clientId, tls, retry, timeouts, logger",
+      ],
+      [
+        () => new Client({ brokers: "a:1", timeouts: { reqest: 1 } } as never),
+        "there is no option timeouts.reqest; there are connect, request, delivery; did you mean request?",
+      ],
+      [() => new Client({ brokers: "a:1", retry: { buget: 1 } } as never), "there is no option retry.buget; "],
+      [() => new Client({ brokers: "a:1", retry: 3 } as never), "retry must be an object, and is 3"],
+      [() => new Client({ brokers: "a:1", tls: { severName: "x" } } as never), "there is no option tls.severName; "],
+      [() => new Client(undefined as never), "options must be an object, and is undefined"],
+      [() => client.producer({ ack: "all" } as never), "there is no option ack; "],
+      [
+        () => client.producer({ maxBuffered: { byte: 1 } } as never),
+        "there is no option maxBuffered.byte; there are bytes; did you mean bytes?",
+      ],
+      [() => client.reader(t, { folow: true } as never), "there is no option folow; "],
+      [() => client.reader(t, { prefetch: { record: 1 } } as never), "there is no option prefetch.record; "],
+      [() => client.admin.topics.create({ name: "t", partition: 3 } as never), "there is no option partition; "],
+    ];
+    for (const [make, told] of misspelt) {
+      const error = await rejection(Promise.resolve().then(make));
+      expect(error, told).to.be.instanceOf(BrokerError).and.to.include({ code: "INVALID_ARGUMENT" });
+      expect((error as Error).message).to.satisfy(
+        (message: string) =>
+          told.endsWith(" ") ? message.startsWith(told) && message.includes("; did you mean ") : message === told,
+        told,
+      );
+    }
+    await client.producer({ acks: undefined, ackz: undefined } as never).close();
+    await client.reader(t, { follow: undefined } as never).close();
   });
 
   it("come from the environment, which may not ask for what cannot be done", () => {

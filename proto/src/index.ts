@@ -17,6 +17,8 @@ export { GrpcStatus } from "./error-table.ts";
 export { ERROR_TABLE, type ErrorName, type ErrorRow, errorCode, errorRow, isErrorName, ProtoError } from "./errors.ts";
 export * from "./limits.ts";
 export { murmur2, partitionForKey } from "./murmur2.ts";
+export { nearest } from "./nearest.ts";
+export { unknownName } from "./unknown-name.ts";
 export {
   BATCH_HEADER_BYTES,
   BATCH_PREFIX_BYTES,

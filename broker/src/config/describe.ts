@@ -1,6 +1,6 @@
 /** What is in force and why: every key of a topic, a broker or the cluster with all layers that have a value for it. */
 import { layerText, type ConfigLayers } from "./layers.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "@tidemark/proto";
 import { canonicalText } from "./parse-value.ts";
 import { shown } from "./refusals.ts";
 import { configTable, noteOn, type TableEntry } from "./table.ts";

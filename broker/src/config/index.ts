@@ -25,7 +25,7 @@ export { allowedRange, canonicalText } from "./parse-value.ts";
 export { configTable, type TableEntry } from "./table.ts";
 export { isLoopback, PEER_PORT } from "./listeners.ts";
 export { loadConfig } from "./load.ts";
-export { nearest } from "./nearest.ts";
+export { nearest } from "@tidemark/proto";
 export type { ConfigLayers, DynamicConfigs } from "./layers.ts";
 export { LiveConfig, layeredConfig, layersOf, noDynamicConfigs } from "./layers.ts";
 export type { DescribedConfigs } from "./describe.ts";

@@ -1,5 +1,5 @@
 /** Why a key or a value is refused, in words that help to mend it. Texts of strangers are cut: a refusal stays small. */
-import { nearest } from "./nearest.ts";
+import { nearest } from "@tidemark/proto";
 import { configTable, refusedKeys, type TableEntry } from "./table.ts";
 
 const SHOWN_CHARACTERS = 100;

@@ -1,7 +1,7 @@
 /** Relations between values: what no single row can say. Run once, on the parsed configuration. */
 import { formatListener, formatVoter, isLoopback } from "./listeners.ts";
 import { logComponents } from "./log-components.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "@tidemark/proto";
 import { formatValue } from "./parse-value.ts";
 import type { BrokerConfig, ConfigProblem } from "./types.ts";
 

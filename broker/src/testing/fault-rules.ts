@@ -2,7 +2,7 @@
  * Errors on order: rules that a test has laid down for requests of clients, and what becomes of a request that meets one. A rule strikes
  * a number of times and is gone; rules are tried in the order in which they were laid down.
  */
-import { ADMIN_METHODS, DATA_SERVICE, type ErrorName, errorRow, isErrorName } from "@tidemark/proto";
+import { ADMIN_METHODS, DATA_SERVICE, type ErrorName, errorRow, isErrorName, unknownName } from "@tidemark/proto";
 import { ApiError } from "../api/index.ts";
 import type { FaultRefusal, PartitionName, RequestFaults } from "../api/index.ts";
 import type { Timers } from "../ports/index.ts";
@@ -209,8 +209,8 @@ function validate(fault: RequestFault): void {
   if (typeof fault !== "object" || fault === null) throw wrong(`a fault is an object, not ${shown(fault)}`);
   const { api, topic, partition, times } = fault;
   // One that is misspelt would narrow nothing, and strike requests that it was not meant for.
-  const unknown = Object.keys(fault).find((name) => !NAMES.includes(name));
-  if (unknown !== undefined) throw wrong(`there is no ${unknown}; there are ${NAMES.join(", ")}`);
+  const unknown = unknownName(fault, NAMES);
+  if (unknown !== null) throw wrong(`there is no ${unknown.name}; ${unknown.hint}`);
   if (!METHODS.has(api) || STREAMS.has(api)) {
     const known = [...METHODS].filter((method) => !STREAMS.has(method)).join(", ");
     throw wrong(`there is no api ${shown(api)}; there are ${known}`);

@@ -1,4 +1,5 @@
 /** What a test cluster may be like, and what is said to options that make no sense. */
+import { unknownName } from "@tidemark/proto";
 import type { ConfigKeys } from "../create-broker.ts";
 import type { LogLevel } from "../platform/index.ts";
 import { TestClusterError } from "./errors.ts";
@@ -53,8 +54,8 @@ const NAMES: readonly string[] = Object.keys({
 export function assertTestClusterOptions(options: object, more: readonly string[] = []): void {
   if (typeof options !== "object" || options === null) throw invalid(`options are an object, not ${shown(options)}`);
   const names = [...NAMES, ...more];
-  const unknown = Object.keys(options).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw invalid(`there is no option ${unknown}; there are ${names.join(", ")}`);
+  const unknown = unknownName(options, names);
+  if (unknown !== null) throw invalid(`there is no option ${unknown.name}; ${unknown.hint}`);
 }
 
 /** Throws TestClusterError INVALID_OPTION. */

@@ -6,7 +6,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { nearest } from "../../src/config/index.ts";
+import { nearest } from "@tidemark/proto";
 import { MUTATIONS } from "./index.ts";
 import type { Mutation } from "./mutation.ts";
 import { isCaught, searchMutation } from "./search.ts";

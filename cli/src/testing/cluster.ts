@@ -16,6 +16,7 @@ import {
   type WaitOptions,
 } from "@tidemark/broker/testing";
 import { BrokerError, Client, type ClientOptions, type TopicDef, type TopicSpec } from "@tidemark/client";
+import { unknownName } from "@tidemark/proto";
 import {
   compareRecords,
   type ExpectedRecord,
@@ -323,18 +324,15 @@ function specsOf(topics: NonNullable<ClusterOptions["topics"]>): TopicSpec[] {
     const forms = 'a list of names, of topics of the SDK, and of specifications as { name: "orders", partitions: 3 }';
     return new TestClusterError("INVALID_OPTION", `topics is ${forms}, not ${JSON.stringify(what)}`);
   };
-  const known = SPEC_NAMES.join(", ");
   if (!Array.isArray(topics)) throw invalid(topics);
   return topics.map((spec: (typeof topics)[number]) => {
     if (typeof spec === "string") return { name: spec };
     if (typeof spec?.name !== "string") throw invalid(topics);
     if ("key" in spec) return { name: spec.name };
-    const unknown = Object.keys(spec).find((name) => !SPEC_NAMES.includes(name));
-    if (unknown === undefined) return spec;
-    throw new TestClusterError(
-      "INVALID_OPTION",
-      `topics: there is no ${unknown} in "${spec.name}"; there are ${known}`,
-    );
+    const unknown = unknownName(spec, SPEC_NAMES);
+    if (unknown === null) return spec;
+    const message = `topics: there is no ${unknown.name} in "${spec.name}"; ${unknown.hint}`;
+    throw new TestClusterError("INVALID_OPTION", message);
   });
 }
 

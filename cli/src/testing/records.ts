@@ -3,6 +3,7 @@ import { AssertionError } from "node:assert";
 import { inspect, isDeepStrictEqual } from "node:util";
 import { TestClusterError } from "@tidemark/broker/testing";
 import { BrokerError, type Client, codecs, type ConsumerRecord, topic, type TopicDef } from "@tidemark/client";
+import { unknownName } from "@tidemark/proto";
 
 /** A record as a plain object, its own from head to foot: it may be kept, compared and printed. */
 export interface TestRecord<K = string | null, V = string | null> {
@@ -193,8 +194,8 @@ function assertOptions(
   const wrong = (why: string): TestClusterError => new TestClusterError("INVALID_OPTION", `${verb}: ${why}`);
   const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
   if (typeof options !== "object" || options === null) throw wrong(`options are an object, not ${inspect(options)}`);
-  const unknown = Object.keys(options).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw wrong(`there is no option ${unknown}; there are ${names.join(", ")}`);
+  const unknown = unknownName(options, names);
+  if (unknown !== null) throw wrong(`there is no option ${unknown.name}; ${unknown.hint}`);
   const { count = 0, partition = 0, where, timeoutMs = 0, order = "any" } = options;
   if (!isCount(count)) throw wrong(`count is a whole number from 0 on, not ${inspect(count)}`);
   if (!isCount(partition)) throw wrong(`partition is a whole number from 0 on, not ${inspect(partition)}`);

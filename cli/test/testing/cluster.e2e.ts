@@ -219,7 +219,7 @@ describe("tidemark/testing", function () {
     expect(error).to.include({
       code: "INVALID_OPTION",
       message:
-        "there is no option topic; there are brokers, ports, storage, clock, config, logLevel, seed, auth, tls, topics",
+        "there is no option topic; there are brokers, ports, storage, clock, config, logLevel, seed, auth, tls, topics; did you mean topics?",
     });
   });
 

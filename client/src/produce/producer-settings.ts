@@ -4,6 +4,7 @@ import type { QueueOptions } from "../core/partition-queue.ts";
 import type { PartitionerChoice } from "../core/topic-queue.ts";
 import { parseDuration } from "../duration.ts";
 import { BrokerError, invalidArgument } from "../errors.ts";
+import { assertOptions, type NamesOf } from "../option-names.ts";
 import type { Settings } from "../transport/settings.ts";
 import type { ProducerOptions } from "../types.ts";
 
@@ -11,6 +12,18 @@ const BATCH_BYTES = 128 * 1024;
 const BUFFER_BYTES = 32 * 1024 * 1024;
 /** What a broker remembers of a producer, and so the most that may be in flight without doubt (semantics 11.1(2)). */
 const IN_FLIGHT_MAX = 5;
+
+const PRODUCER_OPTIONS: NamesOf<ProducerOptions> = {
+  acks: true,
+  idempotent: true,
+  linger: true,
+  batchBytes: true,
+  maxBuffered: true,
+  maxInFlight: true,
+  compression: true,
+  deliveryTimeout: true,
+  partitioner: true,
+};
 
 export interface ProducerSettings {
   readonly acks: "all" | "leader" | "none";
@@ -21,6 +34,8 @@ export interface ProducerSettings {
 
 /** @throws BrokerError INVALID_ARGUMENT naming the option; UNSUPPORTED for a codec that is not there */
 export function producerSettingsOf(options: ProducerOptions, client: Settings): ProducerSettings {
+  assertOptions(options, PRODUCER_OPTIONS);
+  if (options.maxBuffered !== undefined) assertOptions(options.maxBuffered, { bytes: true }, "maxBuffered.");
   const acks = oneOf(options.acks ?? "all", ["all", "leader", "none"], "acks");
   const isIdempotent = options.idempotent ?? acks === "all";
   if (isIdempotent && acks !== "all") throw invalidArgument(`an idempotent producer needs acks "all", not "${acks}"`);

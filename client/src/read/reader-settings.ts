@@ -1,9 +1,21 @@
 /** What a reader's options mean: bounds as offsets or times, sizes as numbers. */
 import { Isolation, MAX_OFFSET } from "@tidemark/proto";
 import { invalidArgument } from "../errors.ts";
+import { assertOptions, type NamesOf } from "../option-names.ts";
 import type { ReaderOptions } from "../types.ts";
 
 const PREFETCH_BYTES = 8 * 1024 * 1024;
+
+const READER_OPTIONS: NamesOf<ReaderOptions> = {
+  partitions: true,
+  from: true,
+  to: true,
+  follow: true,
+  isolation: true,
+  prefetch: true,
+  signal: true,
+  limit: true,
+};
 
 /** Where to begin or to end. "none": where the log ends at the start, or nowhere. */
 export type Bound =
@@ -32,7 +44,9 @@ export interface ReaderSettings {
 
 /** @throws BrokerError INVALID_ARGUMENT naming the option */
 export function readerSettingsOf(options: ReaderOptions): ReaderSettings {
+  assertOptions(options, READER_OPTIONS);
   const { from = "earliest", to, prefetch = {} } = options;
+  assertOptions(prefetch, { records: true, bytes: true }, "prefetch.");
   const named = from instanceof Map ? [...from.keys()] : "all";
   return {
     partitions: partitionsOf(options.partitions ?? named),

@@ -5,7 +5,8 @@
 import type { BackoffPolicy } from "../core/backoff.ts";
 import { parseDuration } from "../duration.ts";
 import { invalidArgument } from "../errors.ts";
-import type { ClientOptions, Logger, TlsOptions } from "../types.ts";
+import { assertOptions, type NamesOf } from "../option-names.ts";
+import type { ClientOptions, Logger, RetryPolicy, TlsOptions } from "../types.ts";
 
 const DEFAULT_PORT = 9192;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -15,6 +16,18 @@ const RETRY_BUDGET_MS = 30_000;
 const RETRY_INITIAL_MS = 50;
 const RETRY_MAX_MS = 1_000;
 const RETRY_JITTER = 0.2;
+
+const CLIENT_OPTIONS: NamesOf<ClientOptions> = {
+  brokers: true,
+  clientId: true,
+  tls: true,
+  retry: true,
+  timeouts: true,
+  logger: true,
+};
+const TIMEOUTS: NamesOf<NonNullable<ClientOptions["timeouts"]>> = { connect: true, request: true, delivery: true };
+const RETRY: NamesOf<RetryPolicy> = { initialDelay: true, maxDelay: true, jitter: true, budget: true };
+const TLS: NamesOf<TlsOptions> = { ca: true, cert: true, key: true, serverName: true, rejectUnauthorized: true };
 
 export interface Settings {
   /** "host:port", at least one. */
@@ -30,9 +43,12 @@ export interface Settings {
   readonly logger: Logger;
 }
 
-/** @throws BrokerError INVALID_ARGUMENT naming the option */
+/** @throws BrokerError INVALID_ARGUMENT naming the option, one that there is not too */
 export function settingsOf(options: ClientOptions): Settings {
+  assertOptions(options, CLIENT_OPTIONS);
   const { timeouts = {}, retry = {} } = options;
+  assertOptions(timeouts, TIMEOUTS, "timeouts.");
+  assertOptions(retry, RETRY, "retry.");
   const jitter = retry.jitter ?? RETRY_JITTER;
   if (!(jitter >= 0 && jitter <= 1)) throw invalidArgument(`retry.jitter must be between 0 and 1, and is ${jitter}`);
   return {
@@ -56,6 +72,7 @@ const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error:
 
 function tlsOf(tls: boolean | TlsOptions): TlsOptions | null {
   if (typeof tls === "boolean") return tls ? {} : null;
+  assertOptions(tls, TLS, "tls.");
   if ((tls.cert === undefined) !== (tls.key === undefined)) throw invalidArgument("tls.cert and tls.key come together");
   return tls;
 }
