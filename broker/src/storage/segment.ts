@@ -310,7 +310,8 @@ export class Segment implements FileOwner {
    */
   async #confirmLargestTimestamp(): Promise<boolean> {
     await this.ready();
-    if (!this.#isMaxSure) {
+    // What is admitted and not written yet stands in the indexes and not in the file.
+    if (!this.#isMaxSure && this.writtenBytes === this.sizeBytes) {
       const asked = this.#maxTimestamp;
       const isRight = await this.#isMaxOfLog();
       if (!isRight) await this.rebuild();
@@ -322,6 +323,8 @@ export class Segment implements FileOwner {
 
   async #isMaxOfLog(): Promise<boolean> {
     const { offsets, writtenBytes } = this;
+    // It may grow between two reads, and its indexes with it.
+    const { lastPosition } = offsets;
     let named: number | null = null;
     let newest = NO_TIMESTAMP;
     await scanHeaders(
@@ -334,7 +337,7 @@ export class Segment implements FileOwner {
         return false;
       },
     );
-    const tail = await scanHeaders(this.log, offsets.lastPosition, writtenBytes, (bytes, at) => {
+    const tail = await scanHeaders(this.log, lastPosition, writtenBytes, (bytes, at) => {
       newest = Math.max(newest, maxTimestampAt(bytes, at));
       return true;
     });

@@ -364,6 +364,27 @@ describe("retention of a log", () => {
     }
   });
 
+  it("asks the log for its age while batches arrive that are not written yet, before it is read or meanwhile, and in time it goes", async () => {
+    for (const isBeingRead of [false, true]) {
+      const machine = new StorageMachine();
+      const config = { ...OLD, indexIntervalBytes: 0, segmentBytes: 1_000_000 };
+      const { directory } = await filled(machine, config, 4);
+      await machine.run(directory.close(1));
+      machine.restart("process");
+      const { log } = await machine.again(config);
+      log.highWatermark = log.logEndOffset;
+      const retained = log.retain(asMs(2 * DAY)) ?? Promise.resolve();
+      if (isBeingRead) await new Promise((resolve) => setImmediate(resolve));
+      for (let batch = 0; batch < 3; batch += 1) expect(queue(log).ok).to.equal(true);
+      await machine.run(retained);
+      expect(log.logStartOffset).to.equal(0);
+      expect(log.writeAppended()).to.equal(null);
+      log.highWatermark = log.logEndOffset;
+      await machine.run(log.retain(asMs(2 * DAY)) ?? Promise.resolve());
+      expect(log.logStartOffset).to.equal(7);
+    }
+  });
+
   it("follows new settings at once", async () => {
     const machine = new StorageMachine();
     const { log } = await filled(machine, { retentionMs: -1 });
