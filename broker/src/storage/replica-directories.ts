@@ -3,6 +3,7 @@
  * lies in them is the log's, but for `partition.metadata`, which says whose bytes they are.
  *
  *     <topic>-<partition> ── deleted ──> …-delete ── removed after its delay, or by the next start
+ *                         ── of nobody, and empty ──> …-delete: its making was cut short
  *                         ── of another topic id ──> …-stray: kept for an operator, as `…-future` is
  */
 import { asPartitionId } from "../base/index.ts";
@@ -69,10 +70,13 @@ export class ReplicaDirectories {
     const { replicas, deleted } = this.#list();
     const forgotten = new Set<string>();
     const strays: NamedReplica[] = [];
+    const placed = new Set(specs.map(({ topic, partition }) => logKey(topic, partition)));
     // A kill between the end of a topic and the rename of its logs left them under their names.
     for (const [key, { topic, partition, topicId }] of replicas) {
-      if (topicId === null || deletedTopicIds?.has(topicId) !== true) continue;
-      deleted.push(this.setAside({ topic, partition, topicId }, "delete"));
+      // Its making was cut short, and meanwhile the replica went elsewhere: no metadata will ever name it.
+      const isHalfMade = topicId === null && !placed.has(key) && this.#holdsNothing(key);
+      if (!isHalfMade && (topicId === null || deletedTopicIds?.has(topicId) !== true)) continue;
+      deleted.push(this.setAside({ topic, partition, topicId: topicId ?? "" }, "delete"));
       replicas.delete(key);
       forgotten.add(key);
     }
@@ -128,6 +132,13 @@ export class ReplicaDirectories {
       return null;
     }
     return disk.isDirectory(directory) ? { topicId: null } : null;
+  }
+
+  /** What a safe write left is nothing yet. */
+  #holdsNothing(key: string): boolean {
+    const { disk } = this.#host;
+    const directory = this.pathOf(key);
+    return disk.list(directory).every((name) => name.endsWith(".tmp") || disk.sizeOf(`${directory}/${name}`) === 0);
   }
 
   // ---- they come and go ----

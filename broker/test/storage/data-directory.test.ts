@@ -153,6 +153,36 @@ describe("data directory: replicas come and go", () => {
     expect([placed.logEndOffset, placed.highWatermark]).to.deep.equal([30, 20]);
   });
 
+  it("removes what a crash left of a replica in the making that metadata does not place here any more", async () => {
+    const machine = new StorageMachine();
+    const { directory } = await machine.fresh();
+    await machine.run(directory.close(1));
+    const [halfMade, nameless] = [`${DATA}/half-1`, `${DATA}/nameless-2`];
+    for (const path of [halfMade, nameless]) {
+      machine.disk.mkdir(path);
+      machine.put(`${path}/00000000000000000000.log`, path === nameless ? "bytes of nobody" : "");
+      machine.put(`${path}/00000000000000000000.index`, "");
+      machine.put(`${path}/partition.metadata.tmp`, "version: 0");
+    }
+    machine.restart("process");
+    await machine.open(specOf());
+    await machine.letPass(10);
+    expect(machine.disk.list(DATA).filter((name) => name.startsWith("half-1"))).to.deep.equal([]);
+    expect(machine.disk.sizeOf(nameless), "it may be somebody's").to.not.equal(null);
+  });
+
+  it("makes what a crash left of a replica in the making that metadata places here", async () => {
+    const machine = new StorageMachine();
+    const { directory } = await machine.fresh();
+    await machine.run(directory.close(1));
+    machine.disk.mkdir(`${DATA}/t-1`);
+    machine.put(`${DATA}/t-1/00000000000000000000.log`, "");
+    machine.restart("process");
+    const reopened = await machine.open(specOf({}, "t", 1));
+    expect(reopened.log("t", asPartitionId(1))?.topicId).to.equal(TOPIC_ID);
+    expect(machine.text(`${DATA}/t-1/partition.metadata`)).to.include(TOPIC_ID);
+  });
+
   it("refuses a start over a directory whose name is no replica's, naming it", async () => {
     const machine = new StorageMachine();
     machine.disk.mkdir(`${DATA}/holiday-pictures`);
