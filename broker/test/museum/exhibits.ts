@@ -470,6 +470,20 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
     failedBefore: "test: expected [ +0, +0, false, true ] to deeply equal [ +0, +0, false, false ]",
   },
+  {
+    id: "log-age-of-what-is-not-written",
+    symptom: "a broker died of an assertion when its active segment grew while retention asked the log for its age",
+    cause: "the search began where the index ends, which knows batches that are not written yet",
+    foundBy: "crash runner",
+    fix: "268f126",
+    seed: logSeed(187723853),
+    test: {
+      file: "broker/test/storage/retention.test.ts",
+      title:
+        "asks the log for its age while batches arrive that are not written yet, before it is read or meanwhile, and in time it goes",
+    },
+    failedBefore: "assertion: AssertionError: scan from 4122 to 4050",
+  },
 
   // ---- brokers and clients ----
   {
