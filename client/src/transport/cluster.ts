@@ -102,6 +102,8 @@ export class Cluster implements MetadataListener {
   readonly #topics = new Map<string, TopicState>();
   /** With the topic that each listens for; null: for any that is in use. */
   readonly #listeners = new Map<LeaderListener, string | null>();
+  /** Topics with a leader that was hinted at in this stretch. */
+  readonly #hinted = new Set<string>();
   readonly #topicListeners = new Map<(topic: string) => void, ReadonlySet<string>>();
   readonly #every: Every;
   /** Ends the looking for topics that nobody uses; null while there is none. */
@@ -210,8 +212,16 @@ export class Cluster implements MetadataListener {
       leaders: known.leaders.with(partition, hint.leaderId),
       leaderEpochs: known.leaderEpochs.with(partition, hint.leaderEpoch),
     };
-    for (const listener of this.#listeners.keys()) listener(name);
+    // A failover brings a hint for each partition: whoever listens looks through all of them, and does so once.
+    if (this.#hinted.size === 0) queueMicrotask(() => this.#tellHinted());
+    this.#hinted.add(name);
     return true;
+  }
+
+  #tellHinted(): void {
+    const names = [...this.#hinted];
+    this.#hinted.clear();
+    for (const name of names) for (const listener of this.#listeners.keys()) listener(name);
   }
 
   /** The connection to a broker; undefined when its address is not known. */

@@ -68,6 +68,19 @@ describe("Cluster", () => {
       expect(known).to.deep.include({ leaders: [1], leaderEpochs: [2] });
     }));
 
+  it("tells once of all leaders that were hinted at in one stretch", () =>
+    knowing(async (cluster, _time, broker) => {
+      broker.learn({ metadataOffset: 2, leaderId: 1, leaderEpoch: 0, partitionsCount: 3 });
+      await until(() => cluster.topic("t")?.leaders.length === 3);
+      let toldCount = 0;
+      cluster.onLeaders(() => void (toldCount += 1), "t");
+      const hint = { leaderId: 2, leaderEpoch: 1, host: "127.0.0.1", port: 1 };
+      for (const partition of [0, 1, 2]) expect(cluster.onLeaderHint("t", partition, hint)).to.equal(true);
+      expect(cluster.topic("t")?.leaders).to.deep.equal([2, 2, 2]);
+      await Promise.resolve();
+      expect(toldCount).to.equal(1);
+    }));
+
   it("watches no broker for long, where there are others: one that is cut off tells nothing", async () => {
     await using fake = await FakeCluster.start(3);
     const time = new FakeTime();
