@@ -14,7 +14,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { runTests } from "./run-tests.mjs";
 
@@ -156,12 +156,15 @@ function mochaOptions(rest) {
 /** A test's source; one that is nowhere is a slip, and no reason to run all of them. */
 const isTest = (arg) => /\.(test|e2e|fuzz)\.ts$/.test(arg);
 
-/** The compiled files that `args` name, as paths or by the file's name alone; null when they name none. And the arguments that are mocha's. */
+/** The compiled files that `args` name, as paths of files or folders or by the file's name alone; null when they name none. And the arguments that are mocha's. */
 function chosenTests(args) {
   const isPath = (arg) => !arg.startsWith("-") && (existsSync(arg) || isTest(arg));
   const compiledOf = (path) => {
     const inside = relative(root, resolve(path)).split(/[\\/]/);
-    return isSource(path) ? join(root, inside[0], "dist", ...inside.slice(1)).replace(/\.ts$/, ".js") : resolve(path);
+    const compiledPath = join(root, inside[0], "dist", ...inside.slice(1)).replace(/\.ts$/, ".js");
+    const below = compiledTests().filter((file) => file.startsWith(compiledPath + sep));
+    if (below.length > 0) return below;
+    return isSource(path) ? compiledPath : resolve(path);
   };
   const chosen = args.filter(isPath).flatMap((path) => {
     if (existsSync(path)) return compiledOf(path);
@@ -170,6 +173,7 @@ function chosenTests(args) {
     say(`error: there is no test ${path}`);
     process.exit(2);
   });
+  chosen.sort((a, b) => turnOf(a) - turnOf(b));
   return { files: chosen.length > 0 ? chosen : null, rest: args.filter((arg) => !isPath(arg)) };
 }
 

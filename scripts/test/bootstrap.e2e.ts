@@ -79,6 +79,12 @@ describe("npm start", () => {
 });
 
 describe("npm test", () => {
+  it("runs what lies in a folder", async () => {
+    const named = npmRun(["test", "--silent", "--", "proto/test"]);
+    expect(await once(named.child, "close"), named.text()).to.deep.equal([0, null]);
+    expect(named.text()).to.match(/^[1-9]\d* passed, 0 failed/mu);
+  });
+
   it("runs a file that is named without its folder, and nothing where there is none of that name", async () => {
     const named = npmRun(["test", "--silent", "--", "histogram.test.ts"]);
     expect(await once(named.child, "close"), named.text()).to.deep.equal([0, null]);
