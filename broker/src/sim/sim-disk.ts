@@ -51,6 +51,8 @@ export interface DiskObserver {
   onAsked(operation: DiskOperation, path: string): void;
   /** A change is about to be made. A rename names both paths, a space between them. */
   onChange(operation: DiskOperation, path: string): void;
+  /** A sync has failed; who asked for it hears of it later in this stretch, unless the process dies before. */
+  onSyncFailed?(): void;
 }
 
 export class SimDisk {
@@ -223,6 +225,7 @@ export class SimDisk {
     if (isKind(rule?.effect)) {
       file.failSync(sync, this.#chance);
       this.#process?.world.note("datasync failed", path);
+      this.observer?.onSyncFailed?.();
       throw new DiskFault(rule.effect, "datasync", path);
     }
     this.perform("datasync", path, sync.sizeBytes, sync.pages.size, () => {

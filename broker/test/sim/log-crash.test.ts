@@ -45,6 +45,12 @@ describe("The log under crashes", () => {
     expect([...counts.keys()].some((what) => what.endsWith(" EIO"))).to.equal(true);
   });
 
+  it("seed 187730779: a process that dies before it hears of a failed sync leaves no mark of it", async () => {
+    const result = await runLogCrash(187_730_779, openLogDirectory);
+    expect(describeFailure(result)).to.equal("");
+    expect(result.counts.get("run ended: a failed sync is not marked")).to.equal(1);
+  });
+
   it("does the same in two runs of one seed", async () => {
     for (let seed = FIRST_SEED; seed < FIRST_SEED + 3; seed++) {
       const first = await runLogCrash(seed, openLogDirectory);

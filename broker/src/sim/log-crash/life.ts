@@ -98,11 +98,14 @@ export class Life {
   }
 
   /**
-   * A sync failed and the mark of it could not be made, or the life ended while it was: a second fault, against which
-   * nothing helps if only the process is gone (3.4(3)).
+   * A sync failed and the mark of it could not be made, or the life ended while it was, or before it heard of the failure: a second
+   * fault, against which nothing helps if only the process is gone (3.4(3)).
    */
   get leftNoMark(): boolean {
-    return this.#observer.hasTriedToMark && this.state.medium.fileAt(SYNC_FAILED) === undefined;
+    const { medium, world } = this.state;
+    const { hasTriedToMark, syncFailedAtMs } = this.#observer;
+    const hasEndedUnheard = medium.isDown && syncFailedAtMs === world.nowMs;
+    return (hasTriedToMark || hasEndedUnheard) && medium.fileAt(SYNC_FAILED) === undefined;
   }
 
   async run(): Promise<LifeEnd> {

@@ -19,6 +19,8 @@ export class OrderObserver implements DiskObserver {
   haveRecoveryPointsChanged = false;
   /** The log has tried to mark a failed sync. */
   hasTriedToMark = false;
+  /** Virtual time of the last sync that failed; -1: none has. */
+  syncFailedAtMs = -1;
 
   constructor(state: RunState, report: (check: () => void) => void) {
     this.#state = state;
@@ -47,6 +49,10 @@ export class OrderObserver implements DiskObserver {
         this.#checkAllSynced();
       });
     }
+  }
+
+  onSyncFailed(): void {
+    this.syncFailedAtMs = this.#state.world.nowMs;
   }
 
   #checkMarkerIsGone(path: string): void {
