@@ -484,6 +484,71 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
     failedBefore: "assertion: AssertionError: scan from 4122 to 4050",
   },
+  {
+    id: "log-cut-by-a-rotten-index",
+    symptom: "a follower cut its log with more left than its leader has, or with bytes and no end",
+    cause: "an entry of the offset index, which no checksum protects, named the start of a later batch",
+    foundBy: "review",
+    fix: "a1c645c",
+    test: {
+      file: "broker/test/storage/log-repair.test.ts",
+      title: "may be the index alone: a cut that it leads astray is refused, and goes well with one made anew",
+    },
+    failedBefore:
+      "test: StorageError: the bytes at offset 13 are no batch, and the log is to be cut behind them: /data/t-0/00000000000000000013.log",
+  },
+  {
+    id: "log-age-of-a-readable-prefix",
+    symptom: "retention deleted a segment with newer records in it, which other replicas could still have given",
+    cause: "the segment broke off, and the age of what can be read of it was taken for that of the whole",
+    foundBy: "review",
+    fix: "db41268",
+    test: {
+      file: "broker/test/storage/retention.test.ts",
+      title: "lets no segment go by the age of what can be read of it, when the log breaks off, but in time it goes",
+    },
+    failedBefore: "test: its newest has exactly the limit's age: expected 13 to equal +0",
+  },
+  {
+    id: "log-begins-where-a-name-is-left",
+    symptom: "a follower whose log was to begin anew stopped there for good",
+    cause: "a segment that the log had let go lay there under its name still, since its rename had to wait",
+    foundBy: "review",
+    fix: "1a87e7a",
+    test: {
+      file: "broker/test/storage/retention.test.ts",
+      title:
+        "lets the log begin anew where segments lay whose files could not be renamed yet, and keep what is deleted then",
+    },
+    failedBefore: "assertion: /data/t-0/00000000000000000000.log is new and has bytes",
+  },
+  {
+    id: "log-deletion-behind-a-late-rename",
+    symptom: "records that had been deleted came back with a crash",
+    cause:
+      "the log had begun anew further down than segments whose rename had to wait; when it came, the checkpoint named no log start any more",
+    foundBy: "review",
+    fix: "1a87e7a",
+    test: {
+      file: "broker/test/storage/retention.test.ts",
+      title:
+        "lets the log begin anew between where segments lay whose files could not be renamed yet, and keep what is deleted then",
+    },
+    failedBefore: "test: expected [ 5, 12 ] to deeply equal [ 7, 12 ]",
+  },
+  {
+    id: "log-half-made-directory",
+    symptom: "an empty replica directory stayed for ever",
+    cause:
+      "its broker died before partition.metadata was written, and the replica was moved away meanwhile: no metadata named it",
+    foundBy: "simulator",
+    fix: "794c255",
+    test: {
+      file: "broker/test/storage/data-directory.test.ts",
+      title: "removes what a crash left of a replica in the making that metadata does not place here any more",
+    },
+    failedBefore: "test: expected [ 'half-1' ] to deeply equal []",
+  },
 
   // ---- brokers and clients ----
   {
@@ -666,5 +731,44 @@ export const EXHIBITS: readonly Exhibit[] = [
       title: "knows what was committed when it is over, applied or not",
     },
     failedBefore: "test: expected 2 to equal 4",
+  },
+  {
+    id: "follower-stopped-by-its-cut",
+    symptom: "a replica stayed stopped, out of the in-sync replicas, though its log was whole",
+    cause:
+      "its cut ran into bad bytes that were in the index alone; that was made anew, and nobody tried the cut again",
+    foundBy: "review",
+    fix: "501b505",
+    test: {
+      file: "broker/test/runtime/damaged-replicas.test.ts",
+      title:
+        "and that nobody else finds are told of again and again, ever more seldom, until it goes well or the role ends",
+    },
+    failedBefore: "test: expected 1 to be within 12..16",
+  },
+  {
+    id: "client-stays-with-a-lost-leader",
+    symptom: "a producer was still at a leader that was cut off when the others had long chosen another",
+    cause: "that one hears of no new leader and names itself; nobody asked another broker, nor watched one",
+    foundBy: "review",
+    fix: "4f84b80",
+    test: {
+      file: "client/test/leader-changes.test.ts",
+      title: "asks others than a leader that is cut off and answers REQUEST_TIMED_OUT, and watches",
+    },
+    failedBefore: "test: Timeout of 8000ms exceeded",
+  },
+  {
+    id: "client-older-metadata",
+    symptom: "a client went back to a leader of an earlier epoch",
+    cause:
+      "what it knew of the topic was dropped as wrong, and the answer of a broker that is behind was taken for newer",
+    foundBy: "review",
+    fix: "4f84b80",
+    test: {
+      file: "client/test/transport/cluster.test.ts",
+      title: "goes back to no older metadata when what is known is asked for again",
+    },
+    failedBefore: "test: expected { name: 't', \u2026(3) } to have deep property 'leaders' of [ 1 ], but got [ 2 ]",
   },
 ];

@@ -32,7 +32,15 @@ async function run(kept: KeptSeed): Promise<Verdict | null> {
 
 function isThere({ file, title }: NonNullable<Exhibit["test"]>): boolean {
   const path = new URL(file, root);
-  return existsSync(path) && readFileSync(path, "utf8").includes(`it("${title}"`);
+  if (!existsSync(path)) return false;
+  const text = readFileSync(path, "utf8");
+  if (text.includes(`it("${title}"`)) return true;
+  // One of several that a loop names: anything may stand where the loop fills in.
+  for (const [, template = ""] of text.matchAll(/\bit\(`([^`]+)`/gu)) {
+    const parts = template.split(/\$\{[^}]*\}/u).map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|]/gu, "\\$&"));
+    if (new RegExp(`^${parts.join(".+")}$`, "u").test(title)) return true;
+  }
+  return false;
 }
 
 describe("the museum of bugs", () => {
@@ -60,6 +68,10 @@ describe("the museum of bugs", () => {
     const file = "broker/test/museum/museum.test.ts";
     expect(isThere({ file, title: "would notice a story that is gone" })).to.equal(true);
     expect(isThere({ file, title: "would notice a story that never was".slice(0, -1) })).to.equal(false);
+    const looped = "broker/test/storage/retention.test.ts";
+    const title = "lets the log begin anew where segments lay whose files could not be renamed yet";
+    expect(isThere({ file: looped, title: `${title}, and keep what is deleted then` })).to.equal(true);
+    expect(isThere({ file: looped, title })).to.equal(false);
     expect(isThere({ file: "broker/test/museum/none.test.ts", title: "would notice a story that is gone" })).to.equal(
       false,
     );
