@@ -38,9 +38,11 @@ export class OffsetIndex {
     // No entry points at the first batch of a segment: position 0 is preallocated emptiness.
     while (count > 0 && slots[2 * count - 1] === 0) count -= 1;
     const index = new OffsetIndex(slots, count);
-    return count > 0 && (index.relativeOffsetAt(count - 1) > 0x7fff_ffff || index.positionAt(count - 1) > 0x7fff_ffff)
-      ? null
-      : index;
+    const { lastPosition } = index;
+    if (count > 0 && (index.relativeOffsetAt(count - 1) > 0x7fff_ffff || lastPosition > 0x7fff_ffff)) return null;
+    // Whoever loads it holds the last entry against the log, and none may lead further.
+    for (let slot = 0; slot < count; slot += 1) if (index.positionAt(slot) > lastPosition) return null;
+    return index;
   }
 
   get count(): number {

@@ -198,6 +198,22 @@ describe("damage found in a log that is in use (15.7)", () => {
     }
   });
 
+  it("may be an index that leads behind the log: it is made anew, and the cut goes well", async () => {
+    const machine = new StorageMachine();
+    const { directory, log, good } = await filled(machine);
+    const { path, baseOffset } = log.segments()[1] ?? expect.fail("several segments");
+    await machine.run(directory.close(1));
+    const entries = machine.bytes(path.replace(".log", ".index"));
+    entries.writeUInt32BE(0x10_0000, 4);
+    machine.put(path.replace(".log", ".index"), entries);
+    machine.restart("process");
+    const { log: again } = await machine.again();
+    await machine.run(again.truncateTo(asOffset(baseOffset + 4)));
+    expect(again.logEndOffset).to.equal(baseOffset + 4);
+    const bytes = fileBytes(machine, again);
+    expect(bytes.equals(good.subarray(0, bytes.length))).to.equal(true);
+  });
+
   it("is cut, kept aside, filled again and forgotten", async () => {
     const machine = new StorageMachine();
     const { directory, log, good } = await filled(machine);
