@@ -177,9 +177,10 @@ export class GroupSync {
     await this.#until(() => (this.#flights?.size ?? 0) === 0 && this.#directoryFlight === null && !this.#isFinishing);
   }
 
-  /** Who asked meanwhile was not heard: `syncCut` has to have covered all that was written. */
+  /** Who asked meanwhile was not heard: `syncCut` has to have covered all that was written. An entry may have come behind it. */
   release(): void {
     this.#isHeld = false;
+    this.#advance();
   }
 
   /** Syncs the directory as it is, whatever else is asked for. Rejects with DiskFault. */
@@ -384,7 +385,7 @@ export class GroupSync {
 
   // ---- what follows ----
 
-  /** Moves the synced end and the recovery point as far as they may go. */
+  /** Moves the synced end and the recovery point as far as they may go. What waits for an entry alone has the directory synced. */
   #advance(): void {
     const segments = this.#segments;
     let slot = segments.length - 1;
@@ -392,9 +393,13 @@ export class GroupSync {
     let end: number = this.#syncedEnd;
     let recoveryPoint: number = this.#recoveryPoint;
     let mayPass = true;
+    let lacksEntry = false;
     for (; slot < segments.length; slot += 1) {
       const segment = segments[slot];
-      if (segment === undefined || segment.entryVersion > this.#directorySynced) break;
+      if (segment === undefined || segment.entryVersion > this.#directorySynced) {
+        lacksEntry = segment !== undefined && segment.syncedEnd > end;
+        break;
+      }
       end = Math.max(end, segment.syncedEnd);
       if (mayPass && segment.isSealed && segment.isFinished) recoveryPoint = Math.max(recoveryPoint, segment.endOffset);
       else if (mayPass && !segment.isSealed) recoveryPoint = Math.max(recoveryPoint, this.#belowEnd(segment.syncedEnd));
@@ -410,6 +415,8 @@ export class GroupSync {
       this.#syncedEnd = asOffset(end);
       this.#owner.events.onSynced(this.#syncedEnd);
     }
+    // It came while the file was being synced, and whoever asked for that asks no more.
+    if (lacksEntry && this.#directoryFlight === null && this.#mayBegin) this.#askForDirectory();
   }
 
   /** What the recovery point may be where `offset` is synced. */

@@ -124,6 +124,26 @@ describe("log: append as a follower (3.2)", () => {
     expect([again.logEndOffset, again.isDamaged]).to.deep.equal([101, false]);
   });
 
+  it("counts what is synced, though the mark for its gaps came while that was synced, behind a cut or not", async () => {
+    for (const isCut of [false, true]) {
+      const machine = new StorageMachine();
+      const { log } = await machine.fresh({ durability: "group-commit" });
+      append(log);
+      await machine.synced(log);
+      append(log);
+      append(log);
+      machine.medium.faults.add({ operation: "datasync", effect: "stall", path: /\.log$/u, stallMs: 100 });
+      const cut = isCut ? log.truncateTo(asOffset(2)) : null;
+      log.sync();
+      await machine.letPass(50);
+      expect(log.syncedEndOffset).to.equal(1);
+      log.reconfigure({ ...log.config, cleanupPolicy: ["compact"] });
+      if (cut !== null) await machine.run(cut);
+      await machine.letPass(1000);
+      expect(log.syncedEndOffset, "nobody asks again").to.equal(log.writtenEndOffset);
+    }
+  });
+
   it("follows the producers unasked: what it would refuse from a client too", async () => {
     const machine = new StorageMachine();
     const { log } = await machine.fresh();
