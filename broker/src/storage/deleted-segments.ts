@@ -23,6 +23,8 @@ export class DeletedSegments {
   /** Everything that is not unlinked yet, oldest first. */
   readonly #segments = new Set<Segment>();
   readonly #renamed = new WeakSet<Segment>();
+  /** Some of their files may be gone: they are renamed no more. */
+  readonly #removing = new WeakSet<Segment>();
   readonly #timers = new Set<TimerHandle>();
   #step: Promise<unknown> = Promise.resolve();
   #isReleased = false;
@@ -37,8 +39,8 @@ export class DeletedSegments {
   }
 
   /**
-   * Renames the files now and unlinks them after `delayMs`. True: all are renamed. False: one could not be; it and those
-   * behind it are tried again later, and `onRenamed` is called then.
+   * Renames the files now and unlinks them after `delayMs`. True: all are renamed, and what was let go before. False: one could
+   * not be; it and those behind it are tried again later, and `onRenamed` is called then.
    */
   discard(segments: readonly Segment[], delayMs: number, onRenamed: () => void): Promise<boolean> {
     for (const segment of segments) this.#segments.add(segment);
@@ -47,7 +49,9 @@ export class DeletedSegments {
 
   #rename(segments: readonly Segment[], delayMs: number, onRenamed: () => void): Promise<boolean> {
     return this.#inOrder(async () => {
-      const isDone = await this.#each(segments, async (segment) => {
+      // Whoever hears that these are gone takes it that nothing older has its name.
+      const isDone = await this.#each(this.#unrenamed(), async (segment) => {
+        if (this.#removing.has(segment)) return this.#remove(segment);
         await segment.moveAside();
         this.#renamed.add(segment);
         this.#host.failpoint("storage.retain.afterRename");
@@ -63,16 +67,28 @@ export class DeletedSegments {
     });
   }
 
+  /** Without a delay, and what was let go before and has its name still. Rejects with DiskFault. */
+  remove(segment: Segment): Promise<void> {
+    this.#segments.add(segment);
+    return this.removeUnrenamed();
+  }
+
   /** What still has its name goes at once: a segment may come that is called the same. Rejects with DiskFault. */
   removeUnrenamed(): Promise<void> {
     return this.#inOrder(async () => {
-      for (const segment of this.#segments) {
-        if (this.#renamed.has(segment)) continue;
-        await segment.removeAside();
-        segment.remove();
-        this.#segments.delete(segment);
-      }
+      for (const segment of this.#unrenamed()) await this.#remove(segment);
     });
+  }
+
+  async #remove(segment: Segment): Promise<void> {
+    this.#removing.add(segment);
+    await segment.removeAside();
+    segment.remove();
+    this.#segments.delete(segment);
+  }
+
+  #unrenamed(): readonly Segment[] {
+    return [...this.#segments].filter((segment) => !this.#renamed.has(segment));
   }
 
   async #unlink(segments: readonly Segment[]): Promise<void> {

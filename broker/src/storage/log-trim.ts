@@ -205,10 +205,7 @@ export class LogTrim {
   async #removeOneByOne(): Promise<void> {
     while (!this.#isAtRest && this.#countBelow(this.#deps.state.logStartOffset) > 0) {
       const base = this.#deps.state.segments[1]?.baseOffset ?? 0;
-      for (const segment of this.#takeOut(1)) {
-        await segment.log.retire();
-        segment.remove();
-      }
+      for (const segment of this.#takeOut(1)) await this.#deleted.remove(segment);
       await this.#syncedWithout(base);
     }
   }

@@ -454,6 +454,58 @@ describe("retention of a log", () => {
     });
   }
 
+  it("keeps what is deleted, though the oldest segment cannot be renamed and younger ones are due", async () => {
+    const machine = new StorageMachine();
+    const { log, directory } = await filled(machine);
+    const [, second = 0, , fourth = 0] = bases(log);
+    machine.medium.faults.add({ operation: "rename", effect: "other", path: /\/0{20}\.log/u, times: 1000 });
+    for (const base of [second, fourth])
+      await machine.run(log.retain(asMs(DAY + base * 1000)) ?? Promise.reject(new Error("nothing is due")));
+    await machine.letPass(2000);
+    // Any other log has the checkpoint written.
+    const other = await machine.run(directory.createLog(specOf({}, "other")));
+    append(other);
+    other.highWatermark = other.logEndOffset;
+    await machine.run(other.raiseLogStart(asOffset(1)));
+    const end = log.logEndOffset;
+    machine.restart("process");
+    const { log: again } = await machine.again();
+    expect([again.logStartOffset, again.logEndOffset]).to.deep.equal([fourth, end]);
+  });
+
+  it("lets the log begin anew where a segment lay that goes for want of room, and is still read", async () => {
+    const machine = new StorageMachine();
+    const { log } = await filled(machine, { ...OLD, indexIntervalBytes: 100_000 });
+    const [, second = 0] = bases(log);
+    machine.medium.faults.add({ operation: "read", effect: "stall", path: /\/0{20}\.log$/u, stallMs: 60_000 });
+    const reading = log.read(asOffset(3), 200, log.highWatermark).catch((error: unknown) => error);
+    machine.medium.faults.add({ operation: "write", effect: "ENOSPC", path: /log-start-offset-checkpoint/u });
+    const retained = log.retain(asMs(DAY + second * 1000)) ?? Promise.reject(new Error("nothing is due"));
+    await machine.letPass(2000);
+    expect([bases(log)[0], machine.names().includes(`${"0".repeat(20)}.log`)]).to.deep.equal([second, true]);
+    await machine.run(log.truncateTo(asOffset(0)));
+    await machine.run(Promise.all([retained, reading]));
+    append(log, makeBatch({ timestamps: [0] }), 9);
+    machine.restart("process");
+    const { log: again } = await machine.again();
+    expect([again.logStartOffset, again.logEndOffset]).to.deep.equal([0, 1]);
+  });
+
+  it("goes on where an unlink failed of a segment that goes for want of room", async () => {
+    const machine = new StorageMachine();
+    const { log } = await filled(machine);
+    const [, second = 0, , fourth = 0] = bases(log);
+    machine.medium.faults.add({ operation: "write", effect: "ENOSPC", path: /log-start-offset-checkpoint/u });
+    machine.medium.faults.add({ operation: "unlink", effect: "ENOSPC", path: /\/0{20}\.(?:time)?index/u });
+    await machine.run(log.retain(asMs(DAY + second * 1000)) ?? Promise.reject(new Error("nothing is due")));
+    const left = (): boolean => machine.names().some((name) => name.startsWith("0".repeat(20)));
+    expect(left()).to.equal(true);
+    await machine.run(log.retain(asMs(DAY + fourth * 1000)) ?? Promise.reject(new Error("nothing is due")));
+    await machine.letPass(5000);
+    expect([log.logStartOffset, left(), machine.offline]).to.deep.equal([fourth, false, null]);
+    expect(machine.names().filter((name) => name.endsWith(".deleted"))).to.deep.equal([]);
+  });
+
   it("makes room on a disk so full that no checkpoint finds any", async () => {
     const machine = new StorageMachine();
     const { log } = await filled(machine);
