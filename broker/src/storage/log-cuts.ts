@@ -64,7 +64,17 @@ export class LogCuts {
     return this.#cutting(() => this.#restartAt(offset, promisedLogStart));
   }
 
-  async #cutting(cut: () => Promise<void>): Promise<void> {
+  #cutting(cut: () => Promise<void>): Promise<void> {
+    const run = this.#run(cut);
+    // For whoever else waits for it, one that has changed nothing is just over.
+    this.#newest = run.catch((error: unknown) => {
+      if (!(error instanceof BadBytesError)) throw error;
+    });
+    this.#newest.catch(() => undefined);
+    return run;
+  }
+
+  async #run(cut: () => Promise<void>): Promise<void> {
     const { host, writer, isDamaged } = this.#deps;
     assert(!this.#state.isTruncating && !this.#state.isClosed && !isDamaged, "the log can be truncated");
     writer.write();
@@ -72,13 +82,7 @@ export class LogCuts {
     this.#state.isTouched = true;
     try {
       // The write in flight ends first, and nothing new is queued.
-      const run = writer.settled().then(cut);
-      // For whoever else waits for it, one that has changed nothing is just over.
-      this.#newest = run.catch((error: unknown) => {
-        if (!(error instanceof BadBytesError)) throw error;
-      });
-      await this.#newest;
-      await run;
+      await writer.settled().then(cut);
     } catch (error: unknown) {
       if (error instanceof BadBytesError) throw error;
       // Half cut, the log is nothing that may be appended to: the directory goes offline, a start will mend it. It need not

@@ -144,6 +144,17 @@ describe("log: append as a follower (3.2)", () => {
     }
   });
 
+  it("takes appends as soon as whoever waited for a cut goes on", async () => {
+    const machine = new StorageMachine();
+    const { log } = await machine.fresh();
+    for (let i = 0; i < 3; i += 1) append(log);
+    const cut = log.truncateTo(asOffset(2));
+    const settled = log.whenSettled() ?? expect.fail("it is being cut");
+    const appended = settled.then(() => append(log, makeBatch(), 1));
+    await machine.run(cut);
+    expect(await machine.run(appended)).to.equal(2);
+  });
+
   it("follows the producers unasked: what it would refuse from a client too", async () => {
     const machine = new StorageMachine();
     const { log } = await machine.fresh();
