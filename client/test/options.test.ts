@@ -1,6 +1,6 @@
 /** Durations, addresses and the environment, as people write them. */
 import { expect } from "chai";
-import { BrokerError, Client, topic, type TopicSpec } from "../src/index.ts";
+import { BrokerError, Client, codecs, topic, type TopicSpec } from "../src/index.ts";
 import { type Duration, parseDuration } from "../src/duration.ts";
 import { optionsFromEnv } from "../src/environment.ts";
 import { addressOf, settingsOf } from "../src/transport/settings.ts";
@@ -55,6 +55,15 @@ describe("options", () => {
       const error = await rejection(client.admin.topics.create(spec as unknown as TopicSpec));
       expect(error, JSON.stringify(spec)).to.include({ code: "INVALID_ARGUMENT" });
       expect((error as Error).message).to.include('a topic is made from { name: "…" }, not from ');
+    }
+  });
+
+  it("take topics of the SDK where topics are made, and what is made from them", async () => {
+    await using client = new Client({ brokers: "127.0.0.1:1", timeouts: { request: 1 } });
+    const orders = topic("orders", { key: codecs.string, value: codecs.string });
+    for (const spec of [orders, { ...orders, partitions: 3 }]) {
+      const error = await rejection(client.admin.topics.create(spec, { timeout: 1 }));
+      expect(error).to.be.instanceOf(BrokerError).that.does.not.include({ code: "INVALID_ARGUMENT" });
     }
   });
 
