@@ -10,7 +10,7 @@
  * touch any number of topics in its life.
  *
  * A broker that is cut off from the others hears of no new leader, and goes on naming itself. So whoever a leader fails says so
- * (`doubt`): others are asked and watched before that one, until a leader is known to have moved. A reader is failed by nobody, it
+ * (`doubt`): others are asked and watched before that one, until a leader is known to have moved, or for a while. A reader is failed by nobody, it
  * hears nothing: no broker is watched for longer than a while where there are others.
  */
 import { DATA_SERVICE, errorRow, type ErrorRow, type MetadataResponse, type TopicMetadata } from "@tidemark/proto";
@@ -126,6 +126,8 @@ export class Cluster implements MetadataListener {
   readonly #silent = new Set<string>();
   /** Addresses of leaders that failed whoever asked them for their work: what they say of leaders may be out of date. */
   readonly #doubted = new Set<string>();
+  /** Whether the watch left a leader that was doubted; where leaders refuse on all sides it does not go round them. */
+  #hasFled = false;
   /** Of the silent ones, those that were told of. */
   readonly #toldSilent = new Set<string>();
   /** Where the next call without a destination goes, in `#candidates()`. */
@@ -205,7 +207,8 @@ export class Cluster implements MetadataListener {
     const state = this.#topics.get(name);
     const known = state?.known ?? null;
     if (hint === null || state === undefined || known === null) return false;
-    if (hint.leaderEpoch <= (known.leaderEpochs[partition] ?? -1)) return false;
+    // A broker that is behind may speak of the topic that had this name before.
+    if (hint.leaderEpoch <= (known.leaderEpochs[partition] ?? Number.POSITIVE_INFINITY)) return false;
     if (!this.#addresses.has(hint.leaderId)) this.#addresses.set(hint.leaderId, addressOf(hint));
     state.known = {
       ...known,
@@ -255,7 +258,7 @@ export class Cluster implements MetadataListener {
       this.#doubted.clear();
       this.#doubted.add(leader.address);
     }
-    if (this.#watch?.address === leader.address) this.#moveWatch();
+    if (!this.#hasFled && this.#watch?.address === leader.address) this.#hasFled = this.#moveWatch();
   }
 
   /**
@@ -512,14 +515,21 @@ export class Cluster implements MetadataListener {
     this.#watch.add([...this.#topics.keys()]);
   }
 
-  /** To another broker, whose first message tells of everything that is watched, where there is one to be trusted. */
-  #moveWatch(): void {
+  /** To another broker, whose first message tells of everything that is watched. False: there is none to be trusted. */
+  #moveWatch(): boolean {
     const watch = this.#watch;
-    if (watch === null) return;
+    if (watch === null) return false;
     const others = this.#trusted(this.#candidates()).filter((address) => address !== watch.address);
-    if (others.length === 0) return;
+    if (others.length === 0) return false;
     watch.close();
     this.#openWatch(this.#connection(others[this.#turn++ % others.length] ?? ""));
+    return true;
+  }
+
+  /** A doubt is one of the moment: kept for ever, it would leave nobody to go to when the one that is watched is cut off. */
+  #trustAll(): void {
+    this.#doubted.clear();
+    this.#hasFled = false;
   }
 
   #apply(response: MetadataResponse): void {
@@ -532,14 +542,14 @@ export class Cluster implements MetadataListener {
     }
     this.onMetadataOffset(metadataOffset);
     if (metadataOffset >= this.#infoOffset) this.#applyBrokers(response);
-    const moved = response.topics.filter((topic) => this.#applyTopic(topic, metadataOffset));
-    if (moved.length > 0) this.#doubted.clear();
-    for (const { name } of moved) for (const listener of this.#listeners.keys()) listener(name);
+    const told = response.topics.filter((topic) => this.#applyTopic(topic, metadataOffset));
+    for (const { name } of told) for (const listener of this.#listeners.keys()) listener(name);
     for (const { name } of response.topics)
       for (const [listener, topics] of this.#topicListeners) if (topics.has(name)) listener(name);
     if (this.#topics.size === 0) return;
     this.#stopSweeping ??= this.#every(TOPIC_IDLE_MS / IDLE_STEPS, () => {
       this.#forgetIdle();
+      this.#trustAll();
       this.#moveWatch();
     });
   }
@@ -577,7 +587,7 @@ export class Cluster implements MetadataListener {
     }
   }
 
-  /** Whether a leader changed, or the topic is another one. */
+  /** Whether who listens is to be told: a leader changed, the topic is another one, or was asked for because of a doubt. */
   #applyTopic(topic: TopicMetadata, metadataOffset: number): boolean {
     const before = this.#topics.get(topic.name);
     const { idleSteps = 0, isDoubtful: wasDoubtful = false } = before ?? {};
@@ -612,8 +622,10 @@ export class Cluster implements MetadataListener {
     }
     const { known: knownBefore = null } = before ?? {};
     // One that was made anew, with fewer partitions perhaps, may be led by whom the former one was.
-    if (knownBefore === null || same === null || wasDoubtful) return true;
-    return leaders.some((leader, partition) => leader !== knownBefore.leaders[partition]);
+    if (knownBefore === null || same === null) return true;
+    const hasMoved = leaders.some((leader, partition) => leader !== knownBefore.leaders[partition]);
+    if (hasMoved) this.#trustAll();
+    return hasMoved || wasDoubtful;
   }
 }
 

@@ -93,6 +93,8 @@ export class FakeBroker {
   refuses: ErrorName | null = null;
   metadataCalls = 0;
   producesSeen = 0;
+  /** Streams of metadata that were ever opened here. */
+  watchesOpened = 0;
   /** Partitions and offsets that somebody wanted to read; records come of the first partition alone. */
   readonly subscribed: string[] = [];
   /** Topics that somebody wants to be told of. */
@@ -193,6 +195,7 @@ export class FakeBroker {
   }
 
   #watch(call: Bidi): void {
+    this.watchesOpened += 1;
     call.on("error", () => undefined);
     call.on("close", () => this.#watches.delete(call));
     call.on("cancelled", () => this.#watches.delete(call));

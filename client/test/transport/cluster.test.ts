@@ -103,6 +103,62 @@ describe("Cluster", () => {
     }
   });
 
+  /** A cluster of three that is watched at `watched`, with the two others. */
+  async function watching(
+    run: (at: { fake: FakeCluster; cluster: Cluster; time: FakeTime; watched: number; others: number[] }) => unknown,
+  ): Promise<void> {
+    await using fake = await FakeCluster.start(3);
+    const time = new FakeTime();
+    const cluster = new Cluster(settingsOf({ brokers: fake.addresses }), time.every);
+    try {
+      await cluster.requireTopic("t", {});
+      await until(() => fake.brokers.some(({ watchersCount }) => watchersCount > 0));
+      const watched = fake.brokers.find(({ watchersCount }) => watchersCount > 0)?.id ?? 0;
+      await run({ fake, cluster, time, watched, others: [1, 2, 3].filter((id) => id !== watched) });
+    } finally {
+      cluster.close();
+    }
+  }
+
+  it("leaves a leader that is doubted once, and does not go round leaders that all refuse", () =>
+    watching(async ({ fake, cluster }) => {
+      for (let round = 0; round < 20; round++) {
+        for (const id of [1, 2, 3]) {
+          cluster.doubt(cluster.broker(id));
+          await cluster.refresh([], { create: false });
+        }
+      }
+      expect(fake.brokers.reduce((sum, { watchesOpened }) => sum + watchesOpened, 0)).to.equal(2);
+    }));
+
+  it("leaves the next one too, once a leader has moved", () =>
+    watching(async ({ fake, cluster, watched, others }) => {
+      cluster.doubt(cluster.broker(watched));
+      await until(() => others.some((id) => fake.broker(id).watchersCount > 0));
+      const next = others.find((id) => fake.broker(id).watchersCount > 0) ?? 0;
+      fake.moveLeader(next === 1 ? 2 : next, [1, 2, 3]);
+      await until(() => cluster.seenOffset === 2);
+      cluster.doubt(cluster.broker(next));
+      await until(() => fake.broker(next).watchersCount === 0);
+    }));
+
+  it("doubts nobody for long: those that were doubted one day are there when the one that is watched is cut off", () =>
+    watching(async ({ fake, cluster, time, watched, others }) => {
+      for (const id of others) cluster.doubt(cluster.broker(id));
+      const next = others.find((id) => id !== 1) ?? 0;
+      fake.moveLeader(next, others);
+      time.pass(TOPIC_IDLE_MS / 5);
+      await until(() => cluster.topic("t")?.leaders[0] === next);
+      expect(fake.broker(watched).watchersCount).to.equal(0);
+    }));
+
+  it("takes no hint about a partition that the topic has not", () =>
+    knowing((cluster) => {
+      const hint = { leaderId: 2, leaderEpoch: 1, host: "127.0.0.1", port: 1 };
+      expect(cluster.onLeaderHint("t", 7, hint)).to.equal(false);
+      expect(cluster.topic("t")?.leaders).to.deep.equal([1]);
+    }));
+
   it("keeps one that is asked for", () =>
     knowing((cluster, time, broker) => {
       for (let count = 0; count < 10; count++) {
