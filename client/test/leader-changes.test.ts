@@ -108,6 +108,33 @@ describe("a client whose leaders change", () => {
     }
   }
 
+  it("asks ever more rarely who leads while partitions lack replicas", async () => {
+    await using cluster = await FakeCluster.start(1);
+    cluster.addPartitions(32);
+    await using client = new Client({
+      brokers: cluster.addresses,
+      timeouts,
+      retry: { initialDelay: 20, maxDelay: 100 },
+    });
+    const broker = cluster.broker(1);
+    broker.refuses = "NOT_ENOUGH_REPLICAS";
+    const producer = client.producer({ linger: 0 });
+    const sent = Array.from({ length: 32 }, (_, partition) => producer.send(text, { value: "x", partition }));
+    await until(() => broker.producesSeen > 0);
+    const [calls, since] = [broker.metadataCalls, performance.now()];
+    const seen = broker.producesSeen;
+    await until(() => broker.producesSeen >= seen + 200);
+    // After 100 ms, 200, 400 and so on; without a pause that grows it is each 100 ms.
+    const elapsedMs = performance.now() - since;
+    const asked = broker.metadataCalls - calls;
+    expect(asked, `in ${elapsedMs} ms`).to.be.at.most(
+      1 + Math.ceil(Math.log2(1 + elapsedMs / 100)) + elapsedMs / 2_000,
+    );
+    broker.refuses = null;
+    await Promise.all(sent);
+    await producer.close();
+  });
+
   it("sends to partitions that are added once it is told of them by push", async () => {
     await using cluster = await FakeCluster.start(2);
     await using client = new Client({ brokers: cluster.addresses, timeouts });

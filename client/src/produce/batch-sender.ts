@@ -24,7 +24,11 @@ const REQUEST_BYTES = 1024 * 1024;
  * batch again and again before those at the end had their first.
  */
 const REQUEST_PARTITIONS = 128;
+/** Between two questions about leaders, at first and at most: partitions that lack replicas may do so for hours. */
 const REFRESH_INTERVAL_MS = 100;
+const REFRESH_INTERVAL_MAX_MS = 2_000;
+/** After so long without a question the next trouble is another one. */
+const REFRESH_QUIET_MS = 5_000;
 
 export interface SenderOptions {
   readonly acks: "all" | "leader" | "none";
@@ -82,8 +86,12 @@ export class BatchSender implements StreamUser {
   readonly #refused = new Set<Queue>();
   /** Monotonic ms before which neither is asked for again. */
   #askAgainAt = 0;
-  /** The same for topics whose metadata may be out of date: while a leader is being chosen, asking faster does not help. */
-  #refreshAgainAt = 0;
+  /** Monotonic ms at which topics were asked for whose metadata may be out of date. */
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+  /** Until they are asked for again: while nobody else leads, asking faster does not help. */
+  #refreshIntervalMs = REFRESH_INTERVAL_MS;
+  /** There is a batch, and nobody is known to lead its partition. */
+  #lacksLeader = false;
 
   constructor(deps: {
     cluster: Cluster;
@@ -181,6 +189,7 @@ export class BatchSender implements StreamUser {
     const leader = this.#leaderOf(queue);
     const connection = leader < 0 ? undefined : this.#cluster.broker(leader);
     if (connection === undefined) {
+      this.#lacksLeader = true;
       this.#stale.add(queue.topic);
       return null;
     }
@@ -199,6 +208,7 @@ export class BatchSender implements StreamUser {
    * with idempotence, where it does not matter whether the old one has it already. Partitions that have come are used from here on.
    */
   #onLeaders(topic: string): void {
+    this.#refreshIntervalMs = REFRESH_INTERVAL_MS;
     const known = this.#cluster.topic(topic);
     if (known !== undefined && !this.#maybeRemake(known)) this.#accumulator.grow(topic, known.leaders.length);
     if (this.#options.isIdempotent) {
@@ -291,12 +301,21 @@ export class BatchSender implements StreamUser {
     if (!this.#isAskingProducerId && this.#accumulator.wantsProducerId) this.#askProducerId();
   }
 
+  get #refreshAgainAt(): number {
+    return this.#refreshedAt + (this.#lacksLeader ? REFRESH_INTERVAL_MS : this.#refreshIntervalMs);
+  }
+
   #askMetadata(now: number): void {
     const names = new Set(this.#accumulator.stagedTopics());
     if (this.#stale.size > 0 && now >= this.#refreshAgainAt) {
       for (const name of this.#stale) names.add(name);
       this.#stale.clear();
-      this.#refreshAgainAt = now + REFRESH_INTERVAL_MS;
+      const isNew = now - this.#refreshedAt >= REFRESH_QUIET_MS;
+      this.#refreshIntervalMs = isNew
+        ? REFRESH_INTERVAL_MS
+        : Math.min(this.#refreshIntervalMs * 2, REFRESH_INTERVAL_MAX_MS);
+      this.#refreshedAt = now;
+      this.#lacksLeader = false;
     }
     if (names.size === 0) return;
     this.#isAskingMetadata = true;
