@@ -18,6 +18,12 @@ const RETRY_MS = 1_000;
 /** Segments that are renamed or unlinked in one turn. */
 const SEGMENTS_PER_TURN = 8;
 
+interface Late {
+  readonly segments: readonly Segment[];
+  readonly delayMs: number;
+  readonly onRenamed: () => void;
+}
+
 export class DeletedSegments {
   readonly #host: LogHost;
   /** Everything that is not unlinked yet, oldest first. */
@@ -25,6 +31,8 @@ export class DeletedSegments {
   readonly #renamed = new WeakSet<Segment>();
   /** Some of their files may be gone: they are renamed no more. */
   readonly #removing = new WeakSet<Segment>();
+  /** Could not be renamed yet, or were let go behind one that could not. */
+  readonly #late: Late[] = [];
   readonly #timers = new Set<TimerHandle>();
   #step: Promise<unknown> = Promise.resolve();
   #isReleased = false;
@@ -42,29 +50,41 @@ export class DeletedSegments {
    * Renames the files now and unlinks them after `delayMs`. True: all are renamed, and what was let go before. False: one could
    * not be; it and those behind it are tried again later, and `onRenamed` is called then.
    */
-  discard(segments: readonly Segment[], delayMs: number, onRenamed: () => void): Promise<boolean> {
+  async discard(segments: readonly Segment[], delayMs: number, onRenamed: () => void): Promise<boolean> {
     for (const segment of segments) this.#segments.add(segment);
-    return this.#rename(segments, delayMs, onRenamed);
+    const isDone = await this.#inOrder(() => this.#renameAll());
+    if (isDone) this.#unlinkLater(segments, delayMs);
+    else {
+      this.#late.push({ segments, delayMs, onRenamed });
+      if (this.#late.length === 1) this.#renameLater();
+    }
+    return isDone;
   }
 
-  #rename(segments: readonly Segment[], delayMs: number, onRenamed: () => void): Promise<boolean> {
-    return this.#inOrder(async () => {
-      // Whoever hears that these are gone takes it that nothing older has its name.
-      const isDone = await this.#each(this.#unrenamed(), async (segment) => {
-        if (this.#removing.has(segment)) return this.#remove(segment);
-        await segment.moveAside();
-        this.#renamed.add(segment);
-        this.#host.failpoint("storage.retain.afterRename");
-      });
-      if (isDone) this.#after(this.#host.removals, delayMs, () => this.#unlink(segments));
-      else
-        this.#after(
-          this.#host.timers,
-          RETRY_MS,
-          async () => void ((await this.#rename(segments, delayMs, onRenamed)) && onRenamed()),
-        );
-      return isDone;
+  /** Whoever hears that some are gone takes it that nothing older has its name. */
+  #renameAll(): Promise<boolean> {
+    return this.#each(this.#unrenamed(), async (segment) => {
+      if (this.#removing.has(segment)) return this.#remove(segment);
+      await segment.moveAside();
+      this.#renamed.add(segment);
+      this.#host.failpoint("storage.retain.afterRename");
     });
+  }
+
+  /** One timer for all that is late: one file may hold up many. */
+  #renameLater(): void {
+    this.#after(this.#host.timers, RETRY_MS, async () => {
+      const renamed = await this.#inOrder(async () => ((await this.#renameAll()) ? this.#late.splice(0) : null));
+      if (renamed === null) return this.#renameLater();
+      for (const { segments, delayMs, onRenamed } of renamed) {
+        this.#unlinkLater(segments, delayMs);
+        onRenamed();
+      }
+    });
+  }
+
+  #unlinkLater(segments: readonly Segment[], delayMs: number): void {
+    this.#after(this.#host.removals, delayMs, () => this.#unlink(segments));
   }
 
   /** Without a delay, and what was let go before and has its name still. Rejects with DiskFault. */
