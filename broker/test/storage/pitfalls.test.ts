@@ -276,17 +276,24 @@ describe("pitfalls of storage", () => {
   });
 
   it("P76: a cut that a kill interrupted is synced by the next start, before it is appended to", async () => {
-    const machine = new StorageMachine();
-    const { log } = await machine.fresh({ segmentBytes: 100_000 });
-    for (let i = 0; i < 10; i += 1) append(log, makeBatch({ valueBytes: 30 }), 1);
-    machine.settle();
-    machine.medium.faults.add({ operation: "datasync", effect: "stall", stallMs: 10_000, path: /\.log$/, times: 1 });
-    void log.truncateTo(asOffset(5)).catch(() => undefined);
-    await machine.letPass(500);
-    machine.restart("process");
-    const { log: again } = await machine.again({ segmentBytes: 100_000 });
-    expect(again.logEndOffset).to.equal(5);
-    expect(machine.medium.fileAt(`${P}/00000000000000000000.log`)?.isSettled).to.equal(true);
+    let unsyncedCount = 0;
+    // A sync that a kill interrupts may be done all the same.
+    for (let seed = 1; seed <= 8; seed += 1) {
+      const machine = new StorageMachine({ seed });
+      const { log } = await machine.fresh({ segmentBytes: 100_000 });
+      for (let i = 0; i < 10; i += 1) append(log, makeBatch({ valueBytes: 30 }), 1);
+      machine.settle();
+      machine.medium.faults.add({ operation: "datasync", effect: "stall", stallMs: 10_000, path: /\.log$/, times: 1 });
+      void log.truncateTo(asOffset(5)).catch(() => undefined);
+      await machine.letPass(500);
+      machine.restart("process");
+      const isSettled = (): boolean | undefined => machine.medium.fileAt(`${P}/00000000000000000000.log`)?.isSettled;
+      if (isSettled() === false) unsyncedCount += 1;
+      const { log: again } = await machine.again({ segmentBytes: 100_000 });
+      expect(again.logEndOffset).to.equal(5);
+      expect(isSettled()).to.equal(true);
+    }
+    expect(unsyncedCount).to.be.greaterThan(0);
   });
 
   it("P47: nor do they when its topic was made anew while nobody had the directory, wherever a crash of the start comes", async () => {
