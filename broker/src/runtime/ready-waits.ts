@@ -16,6 +16,7 @@ export interface ReadyWaitsDeps {
 export class ReadyWaits {
   readonly #deps: ReadyWaitsDeps;
   readonly #waits = new Map<string, Set<ReadyWait>>();
+  #isOver = false;
 
   constructor(deps: ReadyWaitsDeps) {
     this.#deps = deps;
@@ -38,7 +39,8 @@ export class ReadyWaits {
         },
       });
       waits.add(wait);
-      if (!wait.check()) this.#deps.purgatory.park(wait);
+      if (this.#isOver) wait.end();
+      else if (!wait.check()) this.#deps.purgatory.park(wait);
     });
   }
 
@@ -46,7 +48,9 @@ export class ReadyWaits {
     for (const wait of this.#waits.get(topic) ?? []) wait.check();
   }
 
+  /** Nothing becomes ready any more: who waits is answered, and who comes later at once. */
   endAll(): void {
+    this.#isOver = true;
     for (const waits of this.#waits.values()) for (const wait of waits) wait.end();
   }
 }

@@ -1,6 +1,9 @@
 import { expect } from "chai";
-import { asMs } from "../../src/base/index.ts";
+import { asMs, SeededRandom } from "../../src/base/index.ts";
+import { Purgatory } from "../../src/runtime/index.ts";
 import { ReadyWait } from "../../src/runtime/ready-wait.ts";
+import { ReadyWaits } from "../../src/runtime/ready-waits.ts";
+import { SimWorld } from "../../src/sim/index.ts";
 
 describe("ReadyWait", () => {
   function waitFor(count: number): {
@@ -51,5 +54,23 @@ describe("ReadyWait", () => {
     wait.check();
     wait.onDeadline();
     expect(ended).to.deep.equal([[0, 2]]);
+  });
+});
+
+describe("ReadyWaits", () => {
+  it("keep nobody once all have been ended, whenever they come", async () => {
+    const process = new SimWorld(new SeededRandom(1)).startProcess();
+    const purgatory = new Purgatory({ clock: process, timers: process });
+    const waits = new ReadyWaits({ clock: process, purgatory, missingOf: () => [1, 2], isMissing: () => true });
+    const topic = { name: "tide", topicId: "id" };
+    const before = waits.add(topic, 30_000, 0);
+    expect(purgatory.count).to.equal(1);
+    waits.endAll();
+    const after = waits.add(topic, 30_000, 0);
+    expect(purgatory.count).to.equal(0);
+    expect(await Promise.all([before, after])).to.deep.equal([
+      [1, 2],
+      [1, 2],
+    ]);
   });
 });
