@@ -771,4 +771,16 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
     failedBefore: "test: expected { name: 't', \u2026(3) } to have deep property 'leaders' of [ 1 ], but got [ 2 ]",
   },
+  {
+    id: "ready-wait-after-the-end",
+    symptom: "a broker that had stopped held a timer for as long as a CreateTopics had asked for",
+    cause: "the command was with the controller when all waits were ended, and began to wait afterwards",
+    foundBy: "simulator",
+    fix: "480b686",
+    test: {
+      file: "broker/test/runtime/ready-wait.test.ts",
+      title: "keep nobody once all have been ended, whenever they come",
+    },
+    failedBefore: "test: expected 1 to equal +0",
+  },
 ];
