@@ -112,6 +112,8 @@ export class Cluster implements MetadataListener {
   /** Of the metadata that `#info` and the addresses are from. */
   #infoOffset = -1;
   #seenOffset = 0;
+  /** Answers in a row that were older than what was known when they were asked for. */
+  #olderAnswers = 0;
   #watch: MetadataWatch | null = null;
   #watchPause: NodeJS.Timeout | null = null;
   #watchFailures = 0;
@@ -465,12 +467,16 @@ export class Cluster implements MetadataListener {
   }
 
   async #ask(topics: string[], allowAutoTopicCreation: boolean): Promise<void> {
+    const seenOffset = this.#seenOffset;
     const response = await this.call(
       DATA_SERVICE.getMetadata,
       { topics, allTopics: false, allowAutoTopicCreation },
       // A topic that is made on the way takes its time.
       allowAutoTopicCreation ? {} : { attemptMs: METADATA_ATTEMPT_MS, isLook: true },
     );
+    this.#olderAnswers = response.metadataOffset < seenOffset ? this.#olderAnswers + 1 : 0;
+    // One that is behind is not asked every time. Where nobody knows what was known, the cluster was put back to a copy of an earlier time.
+    if (this.#olderAnswers > this.#candidates().length) this.#startAnew();
     this.#apply(response);
     if (topics.length > 0) this.#watchTopics(topics);
   }
@@ -536,9 +542,7 @@ export class Cluster implements MetadataListener {
     const { metadataOffset } = response;
     if (this.#info !== null && this.#info.clusterId !== response.clusterId) {
       // Another cluster at the same address: what was known says nothing of it.
-      this.#infoOffset = -1;
-      this.#seenOffset = 0;
-      for (const state of this.#topics.values()) state.metadataOffset = -1;
+      this.#startAnew();
     }
     this.onMetadataOffset(metadataOffset);
     if (metadataOffset >= this.#infoOffset) this.#applyBrokers(response);
@@ -552,6 +556,17 @@ export class Cluster implements MetadataListener {
       this.#trustAll();
       this.#moveWatch();
     });
+  }
+
+  /** What comes next is newer than all that is known, and its leader epochs are those that count. */
+  #startAnew(): void {
+    this.#infoOffset = -1;
+    this.#seenOffset = 0;
+    this.#olderAnswers = 0;
+    for (const state of this.#topics.values()) {
+      state.metadataOffset = -1;
+      if (state.known !== null) state.known = { ...state.known, leaderEpochs: state.known.leaders.map(() => -1) };
+    }
   }
 
   #forgetIdle(): void {

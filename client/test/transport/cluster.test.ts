@@ -68,6 +68,19 @@ describe("Cluster", () => {
       expect(known).to.deep.include({ leaders: [1], leaderEpochs: [2] });
     }));
 
+  it("follows a cluster that was put back to an earlier time, once nobody knows better", () =>
+    knowing(async (cluster, _time, broker) => {
+      broker.learn({ metadataOffset: 10, leaderId: 1, leaderEpoch: 5 });
+      await until(() => cluster.seenOffset === 10);
+      broker.learn({ metadataOffset: 3, leaderId: 2, leaderEpoch: 2 });
+      for (let attempt = 1; attempt <= 2; attempt++) {
+        cluster.forget("t");
+        await cluster.requireTopic("t", {});
+      }
+      expect(cluster.topic("t")).to.deep.include({ leaders: [2], leaderEpochs: [2] });
+      expect(cluster.seenOffset).to.equal(3);
+    }));
+
   it("tells once of all leaders that were hinted at in one stretch", () =>
     knowing(async (cluster, _time, broker) => {
       broker.learn({ metadataOffset: 2, leaderId: 1, leaderEpoch: 0, partitionsCount: 3 });
