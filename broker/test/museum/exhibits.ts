@@ -549,6 +549,82 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
     failedBefore: "test: expected [ 'half-1' ] to deeply equal []",
   },
+  {
+    id: "log-entry-behind-the-end",
+    symptom: "a replica was stopped for good by a cut, though its log was whole",
+    cause:
+      "an entry in the middle of the offset index had rotted and led behind the file; the cut met an assertion by it, and counted as a half one",
+    foundBy: "review",
+    fix: "5d94e3f",
+    test: {
+      file: "broker/test/storage/log-repair.test.ts",
+      title: "may be an index that leads behind the log: it is made anew, and the cut goes well",
+    },
+    failedBefore: "assertion: scan from 1048576 to 1144",
+  },
+  {
+    id: "log-nobody-syncs-the-mark",
+    symptom: "acknowledgements and the high watermark stood still until the next append",
+    cause:
+      "the topic became compacted while a file was being synced: the mark for its gaps came behind that sync, and nobody asked for the directory",
+    foundBy: "review",
+    fix: "93fb5e2",
+    test: {
+      file: "broker/test/storage/follower-log.test.ts",
+      title: "counts what is synced, though the mark for its gaps came while that was synced, behind a cut or not",
+    },
+    failedBefore: "test: nobody asks again: expected 1 to equal 3",
+  },
+  {
+    id: "log-hole-behind-a-late-rename",
+    symptom: "a log lost committed records with a kill, and began with deleted ones",
+    cause:
+      "younger segments were renamed where an older one could not be, and the checkpoint named no log start any more: the start found a hole, and ended the log there",
+    foundBy: "review",
+    fix: "66abbe1",
+    test: {
+      file: "broker/test/storage/retention.test.ts",
+      title: "keeps what is deleted, though the oldest segment cannot be renamed and younger ones are due",
+    },
+    failedBefore: "test: expected [ +0, 13 ] to deeply equal [ 39, 40 ]",
+  },
+  {
+    id: "log-begins-where-one-is-read",
+    symptom: "a log that was to begin anew died of the file of a segment that it had let go",
+    cause:
+      "the segment had to go for want of room and was being read, and nobody knew of it that its file was there still",
+    foundBy: "review",
+    fix: "66abbe1",
+    test: {
+      file: "broker/test/storage/retention.test.ts",
+      title: "lets the log begin anew where a segment lay that goes for want of room, and is still read",
+    },
+    failedBefore: "assertion: /data/t-0/00000000000000000000.log is new and has bytes",
+  },
+  {
+    id: "log-cut-over-too-early",
+    symptom: "what went on behind a cut was refused, and a follower waited as if for a fault of the disk",
+    cause: "the promise that the cut is waited for by was settled a step before the log was at rest again",
+    foundBy: "review",
+    fix: "57d77dc",
+    test: {
+      file: "broker/test/storage/follower-log.test.ts",
+      title: "takes appends as soon as whoever waited for a cut goes on",
+    },
+    failedBefore: "test: Error: KAFKA_STORAGE_ERROR",
+  },
+  {
+    id: "log-a-timer-for-each-pass",
+    symptom: "a file that could not be renamed was tried, and told of, more often every second the longer it lasted",
+    cause: "each later pass of retention began a timer of its own that tried it again",
+    foundBy: "review",
+    fix: "b3e19b6",
+    test: {
+      file: "broker/test/storage/retention.test.ts",
+      title: "keeps what is deleted, though the oldest segment cannot be renamed and younger ones are due",
+    },
+    failedBefore: "test: one tries for all: expected 20 to be within 9..13",
+  },
 
   // ---- brokers and clients ----
   {
