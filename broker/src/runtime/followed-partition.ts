@@ -134,6 +134,8 @@ export class FollowedPartition implements LogEvents {
   #appendedToTold = -1;
   #logStartTold = -1;
   #timer: TimerHandle | null = null;
+  /** A raise of the log start is under way, or is tried again. */
+  #isRaising = false;
   /** The wait behind a cut that was refused; 0 = the last one was not. */
   #cutRetryMs = 0;
   #isStopped = false;
@@ -415,8 +417,9 @@ export class FollowedPartition implements LogEvents {
     const { answer, at: from, startAt } = this.#unfinished;
     const records = answer.records ?? NO_RECORDS;
     if (startAt !== null && this.#log.durableLogStartOffset < startAt) {
-      // The raise that is under way goes on with it.
+      // The raise that is under way goes on with it. One of retention may have failed for want of room, and nobody tries that again.
       this.#isBusy = true;
+      if (!this.#isRaising && this.#log.logStartOffset >= startAt) this.#raiseLogStart(this.#log.logStartOffset);
       return;
     }
     if (!reserve.hasRoom(records.length - from)) {
@@ -515,8 +518,10 @@ export class FollowedPartition implements LogEvents {
   }
 
   #raiseLogStart(offset: Offset): void {
+    this.#isRaising = true;
     this.#log.raiseLogStart(offset).then(
       () => {
+        this.#isRaising = false;
         if (this.#unfinished !== null) this.#goOn();
       },
       (cause: unknown) => {
@@ -524,6 +529,7 @@ export class FollowedPartition implements LogEvents {
         if (!(cause instanceof DiskFault)) throw cause;
         // It holds here; only that it would survive a crash cannot be told yet.
         this.#deps.timers.after(this.#deps.backoffMs(), () => {
+          this.#isRaising = false;
           if (!this.#isClosed && !this.#isStopped) this.#raiseLogStart(this.#log.logStartOffset);
         });
       },

@@ -672,6 +672,30 @@ describe("replication: settings and deletions", () => {
     sameBytes(bench);
   });
 
+  it("goes on with what waits for the log start when retention raised it and found no room to make that durable", async () => {
+    const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
+    for (let i = 0; i < 6; i++) await put(bench, 1, `r${i}`);
+    await bench.world.runFor(10_000);
+    bench.kill(3);
+    bench.fence(3);
+    const until = asMs(bench.world.nowMs + 30_000);
+    await bench.drive(bench.node(1).led().deleteRecordsBefore(asOffset(4), until));
+    for (let i = 6; i < 9; i++) await put(bench, 1, `r${i}`);
+    await bench.start(3);
+    const log = bench.node(3).log();
+    const fault = { operation: "write", effect: "ENOSPC", path: /log-start-offset/u, probability: 1 } as const;
+    const full = bench.node(3).disk.faults.add(fault);
+    // As retention does, before the leader's first word arrives; it goes on without the checkpoint.
+    await bench.drive(log.raiseLogStart(asOffset(4)).catch(() => undefined));
+    expect([log.logStartOffset, log.durableLogStartOffset, log.logEndOffset]).to.deep.equal([4, 0, 6]);
+    await bench.world.runFor(5_000);
+    expect(bench.isr(), "not durable yet").to.not.include(3);
+    full.remove();
+    await bench.until("in sync", () => bench.isr().includes(3));
+    expect([log.durableLogStartOffset, log.logEndOffset]).to.deep.equal([4, 9]);
+    sameBytes(bench);
+  });
+
   it("appends nothing on what was not compared before the leader's log start is durable here (decision 0030)", async () => {
     const bench = await ReplicationBench.open({ overrides: PAGE_CACHE });
     for (let i = 0; i < 6; i++) await put(bench, 1, `r${i}`);
