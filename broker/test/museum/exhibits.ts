@@ -859,4 +859,17 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
     failedBefore: "test: expected 1 to equal +0",
   },
+  {
+    id: "log-start-without-room",
+    symptom: "a follower whose disk had been full took nothing more of a partition that retention deletes from",
+    cause: "its records waited for a log start that its own retention had raised and could not write down",
+    foundBy: "simulator",
+    fix: "f204636",
+    test: {
+      file: "broker/test/runtime/replication.test.ts",
+      title:
+        "goes on with what waits for the log start when retention raised it and found no room to make that durable",
+    },
+    failedBefore: "test: it never came to this: in sync",
+  },
 ];
