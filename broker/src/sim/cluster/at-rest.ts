@@ -2,7 +2,7 @@
 import { type ClusterImage, isReassigning } from "../../metadata/index.ts";
 import { ensure } from "../violation.ts";
 import { type ClusterBroker, DATA } from "./cluster-broker.ts";
-import { batchesOf, firstDifference, logStartOf } from "./replica-files.ts";
+import { batchesOf, firstDifference, logStartOf, segmentsOf } from "./replica-files.ts";
 import type { ClusterTopic } from "./run-options.ts";
 
 /** As the broker that is furthest has applied it. */
@@ -75,17 +75,17 @@ export function compareReplicas(brokers: readonly ClusterBroker[], topics: reado
         .filter(({ disk }) => disk.tree.find(directory) !== undefined)
         .map((broker) => {
           const logStart = logStartOf(broker.disk, DATA, name, partition);
-          return {
-            broker,
-            batches: batchesOf(broker.disk, directory).filter(({ nextOffset }) => nextOffset > logStart),
-          };
+          const batches = batchesOf(broker.disk, directory).filter(({ nextOffset }) => nextOffset > logStart);
+          // One that is empty begins somewhere all the same.
+          const from = batches[0]?.baseOffset ?? Math.max(logStart, segmentsOf(broker.disk, directory)[0]?.base ?? 0);
+          return { broker, batches, from };
         });
       ensure(replicas.length === replicationFactor, "RE4", () => `${directory} stands on ${replicas.length} disks`);
       const [first, ...others] = replicas;
       if (first === undefined) continue;
       compared += first.batches.length;
-      for (const { broker, batches } of others) {
-        const from = Math.max(first.batches[0]?.baseOffset ?? 0, batches[0]?.baseOffset ?? 0);
+      for (const { broker, batches, from: ownFrom } of others) {
+        const from = Math.max(first.from, ownFrom);
         const difference = firstDifference(
           first.batches.filter(({ baseOffset }) => baseOffset >= from),
           batches.filter(({ baseOffset }) => baseOffset >= from),
