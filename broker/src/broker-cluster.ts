@@ -388,7 +388,8 @@ export class BrokerCluster {
       return;
     }
     const isTheirs = message.from.nodeId === from.nodeId && message.from.directoryId === from.directoryId;
-    if (isTheirs) driver.step(message);
+    // A follower hands on to its leader who has asked it for the log.
+    if (isTheirs || message.kind === "followRequest") driver.step(message);
   }
 
   #onHeard({ nodeId }: PeerIdentity, door: { readonly host: string; readonly port: number } | null): void {

@@ -39,6 +39,30 @@ function nextTurn(): Promise<void> {
   });
 }
 
+describe("a voter that was away while it was removed and another one came to lead", function () {
+  this.timeout(HANG_MS);
+
+  it("is handed on to the leader by the one that it knows", async () => {
+    await using cluster = await startTestCluster({ brokers: 4, clock: "virtual", seed: 9 });
+    await using client = new Client({ brokers: cluster.broker(4).address, retry: { initialDelay: 5, maxDelay: 50 } });
+    const { raft } = client.admin;
+    expect(await raft.addVoter(4)).to.have.members([1, 2, 3, 4]);
+    if ((await cluster.controller()) !== 3) await raft.transferLeader(3);
+    await raft.removeVoter(2);
+    // The voters that it knows: 1, 3 and 4.
+    cluster.partition([[1]]);
+    await cluster.advance(SILENCE_MS);
+    const removed = raft.removeVoter(1);
+    await cluster.advance(SILENCE_MS);
+    await removed;
+    expect(await raft.addVoter(2)).to.have.members([2, 3, 4]);
+    await raft.transferLeader(2);
+    cluster.heal();
+    await cluster.settled();
+    expect(await cluster.controller()).to.equal(2);
+  });
+});
+
 describe("the test kit (3 brokers, memory, virtual clock)", function () {
   this.timeout(HANG_MS);
 
