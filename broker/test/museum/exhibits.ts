@@ -872,4 +872,16 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
     failedBefore: "test: it never came to this: in sync",
   },
+  {
+    id: "question-handed-on",
+    symptom: "a broker that was away while it lost its vote knew no leader ever again",
+    cause: "its question for the log, handed on by a follower to the leader, was dropped as one under a false name",
+    foundBy: "simulator",
+    fix: "9837eb0",
+    test: {
+      file: "broker/test/testing/test-cluster.e2e.ts",
+      title: "is handed on to the leader by the one that it knows",
+    },
+    failedBefore: "test: waited 10000 ms for the cluster to settle: the cluster does not know that broker 1 is up",
+  },
 ];
