@@ -81,6 +81,13 @@ describe("a cluster on virtual time (R=3)", () => {
     }
   });
 
+  it("owes nothing that was given to a broker that died before its old leader had heard of it", async () => {
+    const { failure, counts } = await runCluster(94_400_277, parts);
+    expect(failure?.message).to.equal(undefined);
+    expect(counts.get("core: partitions"), "a majority was looked at").to.equal(1);
+    expect(counts.get("core: written to") ?? 0).to.equal(0);
+  });
+
   it("is one run for one seed, drawn in another process, and step by step from its plan", async () => {
     const { traceHash, plan, options } = await run(26);
     const written = parsePlan(JSON.parse(JSON.stringify(plan)));

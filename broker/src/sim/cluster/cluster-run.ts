@@ -282,6 +282,7 @@ export class ClusterRun {
     const core = this.brokers.filter((broker) => !dead.has(broker));
     await this.#heal(core);
     const living = new LivingCore(core, this.options.topics);
+    await this.#until("the core knows who is dead", () => living.knowsTheDead);
     await this.#until("what the core holds is led", () => living.isLed);
     const writable = living.writable();
     this.checks.count("core: partitions", living.placesCount);

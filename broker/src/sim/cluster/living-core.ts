@@ -28,6 +28,21 @@ export class LivingCore {
     return this.#places.length;
   }
 
+  /**
+   * Somebody of the living decides, on all that was decided before, and has fenced the dead: until then leaders are seen that were replaced
+   * long since, where nobody living had heard of it, and a dead broker may be chosen.
+   */
+  get knowsTheDead(): boolean {
+    const newest = newestImage(this.#brokers);
+    const isDecidedHere = this.#brokers.some(({ context }) => {
+      const quorum = context?.quorum() ?? null;
+      if (quorum?.role !== "leader" || quorum.appliedIndex < quorum.lastIndex) return false;
+      return context?.image() === newest;
+    });
+    if (!isDecidedHere || newest === null) return false;
+    return [...newest.brokers.values()].every(({ brokerId, isFenced }) => isFenced || this.#isIn(brokerId));
+  }
+
   get isLed(): boolean {
     return this.#places.every((place) => this.#find(place) !== undefined || this.#isLost(place));
   }
@@ -58,10 +73,12 @@ export class LivingCore {
     return this.#brokers.some(({ nodeId }) => nodeId === brokerId);
   }
 
-  #find({ topic, partition }: Place): Partition | undefined {
-    return this.#brokers
-      .map(({ context }) => context?.replicas.find(topic.name, partition))
-      .find((led) => led !== undefined);
+  /** As the newest metadata says: whoever has not heard that it was replaced leads nothing. */
+  #find(place: Place): Partition | undefined {
+    const image = this.#imageOf(place);
+    const leader = this.#brokers.find(({ nodeId }) => nodeId === image?.leaderId);
+    const led = leader?.context?.replicas.find(place.topic.name, place.partition);
+    return led?.leaderEpoch === image?.leaderEpoch ? led : undefined;
   }
 
   #imageOf({ topic, partition }: Place): PartitionImage | undefined {
