@@ -117,6 +117,8 @@ export class SegmentedLog implements PartitionLog {
   repair: Repair | null;
   /** Where an earlier life, or this one, found something bad, and nobody has found it whole since; null: nowhere. */
   suspectedAt: Offset | null;
+  /** The newest word of it on its way to the disk. */
+  #suspicion: Promise<void> | null = null;
   #nextExpiryAtMs: number;
 
   constructor(options: SegmentedLogOptions) {
@@ -603,8 +605,11 @@ export class SegmentedLog implements PartitionLog {
   async #suspect(offset: Offset): Promise<void> {
     if (this.suspectedAt === offset || this.#state.isClosed) return;
     this.suspectedAt = offset;
+    // Two at once would write one temp file.
+    const before = this.#suspicion?.catch(() => undefined);
+    this.#suspicion = Promise.resolve(before).then(() => writeSuspicion(this.#host, this.directory, offset));
     try {
-      await writeSuspicion(this.#host, this.directory, offset);
+      await this.#suspicion;
     } catch (error: unknown) {
       if (!(error instanceof DiskFault && isPassing(error))) throw error;
       this.#host.logger.warn("no room beside the log", { path: error.path, err: error });
@@ -732,6 +737,7 @@ export class SegmentedLog implements PartitionLog {
     this.#lazyWriter?.tail?.clear();
     await this.#sync.quiesce();
     await this.#epochFile?.settled();
+    await this.#suspicion?.catch(() => undefined);
     await this.#lazyWriter?.cutSettled().catch(() => undefined);
     for (const { log } of [...this.#state.segments, ...(this.#lazyCuts?.doomed ?? [])]) {
       await log.retire();

@@ -51,6 +51,10 @@ describe("The log under crashes", () => {
     expect(result.counts.get("run ended: a failed sync is not marked")).to.equal(1);
   });
 
+  it("seed 320001138: a log that ended below its log start, and a death while it began anew", async () => {
+    expect(describeFailure(await runLogCrash(320_001_138, openLogDirectory))).to.equal("");
+  });
+
   it("does the same in two runs of one seed", async () => {
     for (let seed = FIRST_SEED; seed < FIRST_SEED + 3; seed++) {
       const first = await runLogCrash(seed, openLogDirectory);

@@ -377,6 +377,33 @@ describe("damage found in a log that is in use (15.7)", () => {
     expect(machine.names()).to.include(".suspect");
   });
 
+  it("is suspected at one place, and the disk goes on, when two that look find something bad at once", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await filled(machine);
+    const [, first, second] = log.segments();
+    for (const { path = "" } of [first ?? {}, second ?? {}] as { path?: string }[]) flip(machine, path, 300);
+    const until = asOffset(second?.baseOffset ?? 0);
+    const looks = [log.verify({ ...EVERYTHING, to: until }), log.verify({ ...EVERYTHING, from: until })];
+    const found = (await machine.run(Promise.all(looks))).map((rot) => rot?.offset);
+    await machine.run(directory.close(1));
+    machine.restart("power");
+    const { log: again } = await machine.again();
+    expect(found).to.include(again.suspectedAt as never);
+  });
+
+  it("is suspected on disk, and no file is open, when the log has been closed right behind the look", async () => {
+    const machine = new StorageMachine();
+    const { directory, log } = await filled(machine);
+    flip(machine, log.segments()[1]?.path ?? "", 300);
+    machine.medium.faults.add({ operation: "datasync", effect: "stall", path: /suspect/u, stallMs: 1_000 });
+    const look = log.verify(EVERYTHING);
+    while (log.suspectedAt === null) await machine.letPass(1);
+    await machine.run(directory.close(1));
+    expect(machine.medium.openFilesCount).to.equal(0);
+    await machine.run(look);
+    expect(machine.names()).to.include(".suspect");
+  });
+
   it("is suspected still when the log was closed before the look came to it", async () => {
     const machine = new StorageMachine();
     const { directory, log } = await filled(machine);
