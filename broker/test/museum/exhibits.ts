@@ -884,4 +884,17 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
     failedBefore: "test: waited 10000 ms for the cluster to settle: the cluster does not know that broker 1 is up",
   },
+  {
+    id: "two-suspicions-at-once",
+    symptom: "a broker ended because two readers had met bad bytes of one log at the same time",
+    cause:
+      "both wrote the suspicion through one temp file; the second found it renamed away, which was taken for a broken disk",
+    foundBy: "simulator",
+    fix: "8abadbf",
+    test: {
+      file: "broker/test/storage/log-repair.test.ts",
+      title: "is suspected at one place, and the disk goes on, when two that look find something bad at once",
+    },
+    failedBefore: "test: DiskFault: rename /data/t-0/.suspect.tmp: ENOENT",
+  },
 ];
