@@ -19,7 +19,15 @@ import { offsetName, offsetOfName } from "./directory-names.ts";
 import { EpochCache } from "./epoch-cache.ts";
 import { EPOCH_CHECKPOINT } from "./epoch-file.ts";
 import { GAPS, markGaps, mayBeCompacted } from "./gaps-mark.ts";
-import { isPassing, readFullySync, readWholeFile, removeFile, syncPath, writeFullySync } from "./file-io.ts";
+import {
+  isPassing,
+  readFullySync,
+  readWholeFile,
+  removeFile,
+  syncDirectory,
+  syncPath,
+  writeFullySync,
+} from "./file-io.ts";
 import { tidyLeftovers } from "./leftovers.ts";
 import { attempt, type LogHost } from "./log-host.ts";
 import { readRepair, readSuspicion, REPAIR, SUSPECT } from "./log-repair.ts";
@@ -224,7 +232,7 @@ class LogLoader {
 
   /** 4.2(5)-(10). */
   async #recover(): Promise<LoadedLog> {
-    const { host, recoveryPoint: checkpointed, config } = this.#options;
+    const { host, directory, recoveryPoint: checkpointed, config } = this.#options;
     const recoveryPoint = asOffset(Math.min(checkpointed ?? 0, this.#repair?.offset ?? Number.POSITIVE_INFINITY));
     const scanned = Math.max(0, slotOf(this.#segments, Math.min(recoveryPoint, this.#corruptFrom)));
     // Nothing of the segment with the recovery point may be left, and then the one before is appended to.
@@ -249,7 +257,7 @@ class LogLoader {
     let end = this.#active.endOffset;
     if (!isDamaged && end < this.#logStart) {
       host.logger.warn("the log ends below its log start and begins there anew", {
-        directory: this.#options.directory,
+        directory,
         endOffset: end,
         logStartOffset: this.#logStart,
       });
@@ -263,7 +271,9 @@ class LogLoader {
       segment.syncedEnd = asOffset(Math.max(segment.baseOffset, Math.min(recoveryPoint, segment.endOffset)));
       segment.entryVersion = 1;
     }
-    if (this.#options.mustRewrite && !isDamaged) await this.#rewriteFrom(recoveryPoint);
+    if (this.#options.mustRewrite) await this.#rewriteFrom(recoveryPoint);
+    // What is damaged nobody settles.
+    if (this.#options.mustRewrite && isDamaged) await synced(host, syncDirectory(host.disk, directory));
     const isSynced = config.durability === "group-commit" || config.durability === "fsync-each";
     return this.#result({ producers, recoveryPoint, wasRecovered: true, damage, mustFlush: isSynced });
   }
@@ -506,7 +516,8 @@ class LogLoader {
   /**
    * 3.4(3): the page cache may show bytes that the disk lacks. They are copied into a new file, not written in place: ext4
    * keeps a block whose first write failed marked as never written, and a later write of the same page, though it is synced
-   * without complaint, is read as zeros once the cache is gone (decision 0009).
+   * without complaint, is read as zeros once the cache is gone (decision 0009). A damaged segment too, bad bytes and all: its
+   * repair cuts it and appends to what is left, when the mark is gone.
    */
   async #rewriteFrom(recoveryPoint: Offset): Promise<void> {
     for (const segment of this.#segments.slice(Math.max(0, slotOf(this.#segments, recoveryPoint)))) {
@@ -525,16 +536,17 @@ class LogLoader {
     }
   }
 
-  async #copyAnew({ log, writtenBytes }: Segment): Promise<void> {
+  async #copyAnew({ log }: Segment): Promise<void> {
     const { host } = this.#options;
     const { disk } = host;
+    const fileBytes = disk.sizeOf(log.path) ?? 0;
     // What a crash leaves of it is tidied by the next start.
     const path = `${log.path}.cleaned`;
     const chunk = Buffer.allocUnsafeSlow(REWRITE_CHUNK_BYTES);
     const copy = disk.open(path, "create");
     try {
-      for (let position = 0; position < writtenBytes; ) {
-        const bytes = chunk.subarray(0, Math.min(chunk.length, writtenBytes - position));
+      for (let position = 0; position < fileBytes; ) {
+        const bytes = chunk.subarray(0, Math.min(chunk.length, fileBytes - position));
         const length = readFullySync(log, bytes, position);
         assert(length === bytes.length, `${log.path} became shorter while it was rewritten`);
         writeFullySync(copy, bytes, position);
