@@ -1,4 +1,4 @@
-import { patchBatch } from "@tidemark/proto";
+import { BatchField, patchBatch } from "@tidemark/proto";
 import { expect } from "chai";
 import { SeededRandom } from "../../src/base/index.ts";
 import { type PagedFile, SimDisk, SimWorld } from "../../src/sim/index.ts";
@@ -57,5 +57,25 @@ describe("the batches of a replica's files", () => {
       }
       expect(most, `seed ${seed}`).to.be.above(2);
     }
+  });
+
+  it("are all there behind `from`, also before one whose header says that it ends nowhere", () => {
+    const random = new SeededRandom(1);
+    const disk = new SimDisk({ random, mode: "strict" });
+    const mount = disk.mount(new SimWorld(random).startProcess());
+    mount.mkdir(DIRECTORY);
+    const path = `${DIRECTORY}/${"0".repeat(20)}.log`;
+    mount.open(path, "create").closeSync();
+    const file = disk.fileAt(path) as PagedFile;
+    const positions: number[] = [];
+    for (let offset = 0; offset < 4; offset++) {
+      const batch = makeBatch({ values: ["x"] });
+      patchBatch(batch, 0, offset, 0);
+      positions.push(file.sizeBytes);
+      file.write(batch, file.sizeBytes);
+    }
+    file.flipBit((positions[2] ?? 0) + BatchField.LAST_OFFSET_DELTA, 7);
+    const bases = (from: number) => batchesOf(disk, DIRECTORY, from).map(({ baseOffset }) => baseOffset);
+    expect([bases(0), bases(1), bases(3)]).to.deep.equal([[0, 1, 2, 3], [1, 2, 3], [3]]);
   });
 });

@@ -75,7 +75,7 @@ export function compareReplicas(brokers: readonly ClusterBroker[], topics: reado
         .filter(({ disk }) => disk.tree.find(directory) !== undefined)
         .map((broker) => {
           const logStart = logStartOf(broker.disk, DATA, name, partition);
-          const batches = batchesOf(broker.disk, directory).filter(({ nextOffset }) => nextOffset > logStart);
+          const batches = batchesOf(broker.disk, directory, logStart);
           // One that is empty begins somewhere all the same.
           const from = batches[0]?.baseOffset ?? Math.max(logStart, segmentsOf(broker.disk, directory)[0]?.base ?? 0);
           return { broker, batches, from };

@@ -92,11 +92,10 @@ function parse(segment: FiledSegment, segments: ParsedSegments): readonly FiledB
   return parsed.batches;
 }
 
-/** From the end: most who ask want the last few. */
+/** From the end: most who ask want the last few. One that has rotted may say that it ends before it begins. */
 function batchesFrom(batches: readonly FiledBatch[], from: number): readonly FiledBatch[] {
-  let slot = batches.length;
-  while (slot > 0 && (batches[slot - 1]?.nextOffset ?? 0) > from) slot -= 1;
-  return batches.slice(slot);
+  const first = batches.findLastIndex(({ baseOffset, nextOffset }) => baseOffset < from && nextOffset <= from) + 1;
+  return batches.slice(first);
 }
 
 /** The same of a replica with bad bytes: a segment ends before the first of them. */
