@@ -897,4 +897,17 @@ export const EXHIBITS: readonly Exhibit[] = [
     },
     failedBefore: "test: DiskFault: rename /data/t-0/.suspect.tmp: ENOENT",
   },
+  {
+    id: "damage-and-a-failed-sync",
+    symptom: "a replica that was repaired lost records with the next loss of power, all of which it had synced",
+    cause:
+      "the start that heals a failed sync by a copy passed over a damaged log, whose repair wrote on in pages that no sync takes any more",
+    foundBy: "simulator",
+    fix: "2986ac9",
+    test: {
+      file: "broker/test/storage/log-repair.test.ts",
+      title: "is filled again in a file that no failed sync has spoiled (3.4(3))",
+    },
+    failedBefore: "test: expected [ null, 3 ] to deeply equal [ null, 10 ]",
+  },
 ];
