@@ -41,8 +41,8 @@ export interface PartitionFollowerOptions {
 
 export type RecordsAnswer<Records> = Extract<FrameAnswer<Records>, { kind: "records" }>;
 
-/** `CUT_REFUSED`: bad bytes of its own are in the way. */
-export type RetryCause = ReplicaRefusal | "CORRUPT_MESSAGE" | "CUT_REFUSED";
+/** `LOG_DAMAGED`: bad bytes of its own are in the way. */
+export type RetryCause = ReplicaRefusal | "CORRUPT_MESSAGE" | "LOG_DAMAGED";
 
 export type FollowerEffect<Records> =
   | ({ readonly kind: "ask"; readonly generation: number } & ReplicaAsk)
@@ -155,7 +155,7 @@ export class PartitionFollower<Records> {
   /** What `truncate` asked for could not be done, and the log is as it was. */
   onCutRefused(): readonly FollowerEffect<Records>[] {
     assert(this.#state === "cutting", "a cut was refused that nobody asked for");
-    if (this.#hasStream) return this.#waitFor("CUT_REFUSED");
+    if (this.#hasStream) return this.#waitFor("LOG_DAMAGED");
     this.#state = "away";
     return [];
   }

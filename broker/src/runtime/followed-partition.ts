@@ -617,7 +617,7 @@ export class FollowedPartition implements LogEvents {
       reason: cause,
     });
     this.#timer?.cancel();
-    const delayMs = cause === "CUT_REFUSED" ? this.#cutRetryMs : this.#deps.backoffMs();
+    const delayMs = cause === "LOG_DAMAGED" ? this.#cutRetryMs : this.#deps.backoffMs();
     this.#timer = this.#deps.timers.after(delayMs, () => {
       if (!this.#isClosed) this.#perform(this.#core.onRetry());
     });

@@ -695,7 +695,7 @@ describe("Rules of the follower", () => {
       expect(kinds(bench.diverging(5, 54))).to.deep.equal(["truncate"]);
       if (isStreamLost) bench.core.onStreamLost();
       const effects = bench.core.onCutRefused();
-      expect(effects).to.deep.equal(isStreamLost ? [] : [{ kind: "retryLater", cause: "CUT_REFUSED" }]);
+      expect(effects).to.deep.equal(isStreamLost ? [] : [{ kind: "retryLater", cause: "LOG_DAMAGED" }]);
       expect(bench.core.isReporting).to.equal(false);
       expect(kinds(isStreamLost ? bench.core.onStreamOpened() : bench.core.onRetry())).to.deep.equal(["ask"]);
       expect(kinds(bench.diverging(5, 50))).to.deep.equal(["truncate"]);
